@@ -1,0 +1,188 @@
+"""The only place that knows pytest: options, the `judged` fixture, and the report at the end of every session."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from progbench import environment, recipe, reference, tasks, verdict
+from progbench.errors import BadInput
+from progbench.expected import Cell
+from progbench.report import Report
+from progbench.suite import Suite
+from progbench.verdict import Verdict
+
+ROOT = Path(__file__).resolve().parents[1]
+ANSWERS = ROOT / "expected"
+SUITE = pytest.StashKey[Suite]()
+FOLDERS = ("GLUE_DIR", "PROGBENCH_MODELS")
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("progbench", "does the paper reproduce?")
+    group.addoption("--suite", choices=recipe.suites(), default="paper", help="which suite to judge (default: paper)")
+    group.addoption("--seeds", type=int, metavar="N", help="seeds 0 to N-1 (default: the suite's own number)")
+    group.addoption("--device", choices=("cpu", "cuda", "auto"), help="where to train (default: the suite's own)")
+    group.addoption("--no-train", action="store_true", help="judge the results that exist and train nothing")
+    group.addoption("--runs", type=Path, metavar="DIR", default=ROOT / "runs", help="where results are kept")
+    group.addoption("--report", type=Path, metavar="DIR", help="also write report.md and report.json there")
+    group.addoption("--require-gpu", action="store_true", help="refuse to start without a GPU")
+    group.addoption("--update-reference", action="store_true", help="record this session's runs as our own reference")
+
+
+def pytest_configure(config):
+    options = config.option
+    for variable in FOLDERS:
+        if (folder := os.environ.get(variable)) and not Path(folder).is_dir():
+            raise pytest.UsageError(f"{variable} is set to {folder}, which is not a folder")
+    if options.seeds is not None and options.seeds < 1:
+        raise pytest.UsageError(f"--seeds {options.seeds}: at least 1")
+    if options.require_gpu and not environment.gpu_count():
+        raise pytest.UsageError("--require-gpu: the CUDA driver shows this process no GPU")
+    seeds = options.seeds or 0
+    if options.update_reference:
+        if options.suite == "paper":
+            raise pytest.UsageError("--update-reference: the paper's numbers are the paper's; only own suites have one")
+        seeds = seeds or reference.REFERENCE_SEEDS
+        if not hasattr(config, "workerinput"):
+            try:
+                reference.refuse_dirty_tree(ROOT)
+            except BadInput as problem:
+                raise pytest.UsageError(f"--update-reference: {problem}") from None
+    for option, folder in (("--runs", options.runs), ("--report", options.report)):
+        if folder and folder.exists() and not folder.is_dir():
+            raise pytest.UsageError(f"{option} {folder}: not a folder")
+    try:
+        suite = Suite(
+            options.suite, ANSWERS, options.runs, seeds=seeds, device=options.device or "", train=not options.no_train
+        )
+    except BadInput as problem:
+        raise pytest.UsageError(str(problem)) from None
+    config.stash[SUITE] = suite
+    config.pluginmanager.register(Collector(config, suite), "progbench-collector")
+
+
+def pytest_generate_tests(metafunc):
+    """One test a cell of the marked table; a table that cannot be read is one test, which fails saying why."""
+    if "cell" not in metafunc.fixturenames:
+        return
+    table = metafunc.config.stash[SUITE].table(metafunc.definition.get_closest_marker("table").args[0])
+    if table.problem:
+        metafunc.parametrize("cell", [pytest.param(BadInput(table.problem), id=table.name)])
+        return
+    metafunc.parametrize("cell", [pytest.param(cell, id=cell.id, marks=_group(cell)) for cell in table.cells])
+
+
+def _group(cell: Cell):
+    """Cells that share a run go to one xdist worker."""
+    last = tasks.task_of(cell.evaluation_set).name if cell.evaluation_set else cell.column
+    return pytest.mark.xdist_group(recipe.run_id(cell.model, cell.tuning, cell.schedule, last))
+
+
+@pytest.fixture
+def judged(request, record_property):
+    """Judge a cell (training what its runs lack), put the verdict into the report, and show it as pytest's outcome."""
+    suite = request.config.stash[SUITE]
+
+    def judge(cell: Cell | BadInput) -> None:
+        if isinstance(cell, BadInput):
+            pytest.fail(str(cell), pytrace=False)
+        with _progress_shown(request.config):
+            found = suite.verdict(cell)
+        record_property("progbench", asdict(found))
+        for warning in suite.warnings(cell):
+            record_property("progbench-warning", warning)
+        if found.outcome in ("deviates", "error"):
+            pytest.fail(f"{found.outcome}: {found.sentence}", pytrace=False)
+        if found.outcome == "disputed":
+            pytest.xfail(found.sentence)
+        if found.outcome in ("missing", "inconclusive"):
+            pytest.skip(f"{found.outcome}: {found.sentence}")
+
+    return judge
+
+
+def _progress_shown(config):
+    """On a terminal, lift pytest's capture so that the trainer's progress bar is seen; elsewhere, change nothing."""
+    terminal, capture = (config.pluginmanager.getplugin(name) for name in ("terminalreporter", "capturemanager"))
+    if terminal is None or capture is None or not terminal.isatty:
+        return nullcontext()
+    return capture.global_and_fixture_disabled()
+
+
+class Collector:
+    """Gathers every verdict of the session, also from xdist workers, and prints the report at its end."""
+
+    def __init__(self, config, suite: Suite) -> None:
+        self.config = config
+        self.suite = suite
+        self.selected: dict[str, None] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.failures: dict[str, str] = {}
+        self.warnings: dict[str, None] = {}
+
+    def pytest_collection_finish(self, session):
+        self.selected.update(dict.fromkeys(item.nodeid for item in session.items))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node, ids):
+        self.selected.update(dict.fromkeys(ids))
+
+    def pytest_runtest_logreport(self, report):
+        for name, value in report.user_properties:
+            if name == "progbench":
+                self.verdicts[report.nodeid] = Verdict(**value)
+            if name == "progbench-warning":
+                self.warnings[value] = None
+        if report.failed and report.nodeid not in self.verdicts:
+            self.failures[report.nodeid] = str(report.longrepr).strip().splitlines()[-1]
+
+    def pytest_terminal_summary(self, terminalreporter):
+        if not self.selected:
+            return
+        report = Report(self.suite.name, self._all_verdicts(), environment.describe(), list(self.warnings))
+        terminalreporter.section("progbench")
+        terminalreporter.write_line(report.as_text())
+        if folder := self.config.option.report:
+            terminalreporter.write_line(f"written: {', '.join(map(str, report.write(folder)))}")
+        if self.config.option.update_reference:
+            self._update_reference(terminalreporter)
+
+    def _cells(self) -> dict[str, Cell]:
+        """The selected cells by test id."""
+        names = (path.stem for path in sorted((ANSWERS / self.suite.name).glob("*.toml")) if path.stem != "tolerance")
+        known = {cell.id: cell for name in names for cell in self.suite.table(name).cells}
+        named = {nodeid: nodeid.partition("[")[2].rpartition("]")[0] for nodeid in self.selected}
+        return {nodeid: known[name] for nodeid, name in named.items() if name in known}
+
+    def _all_verdicts(self) -> list[Verdict]:
+        cells = self._cells()
+        verdicts = []
+        for nodeid in self.selected:
+            if nodeid in self.verdicts:
+                verdicts.append(self.verdicts[nodeid])
+            elif nodeid in cells:
+                failure = self.failures.get(nodeid)
+                verdicts.append(
+                    verdict.error(cells[nodeid], failure)
+                    if failure
+                    else verdict.missing(cells[nodeid], "session stopped before this cell")
+                )
+            elif nodeid in self.failures:
+                verdicts.append(verdict.unreadable(nodeid.partition("[")[2].rstrip("]"), self.failures[nodeid]))
+        return verdicts
+
+    def _update_reference(self, terminalreporter):
+        self.suite.train = False  # what this session did not make is not to be made now
+        try:
+            gathered = reference.gather(self.suite, self._cells().values())
+            old = reference.read_reference(ANSWERS, self.suite.name)
+        except BadInput as problem:
+            terminalreporter.write_line(f"reference not updated: {problem}", red=True)
+            return
+        terminalreporter.write_line(reference.changes(old, gathered))
+        terminalreporter.write_line(f"reference: {reference.record(ANSWERS, self.suite.name, gathered)}")

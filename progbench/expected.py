@@ -1,0 +1,220 @@
+"""The answers: a table's cells and what is expected of each, read from expected/<suite>/. No torch, no training.
+
+A file has the paper's shape: columns, and rows of printed strings. A suite of our own lists its rows and takes its
+values from reference.json, which holds the raw scores of reference runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+import statistics
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from progbench.errors import BadInput
+from progbench.recipe import run_id
+
+REFERENCE_SEEDS = 5  # fewer raw seeds give no usable spread
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Our own reference runs for one cell: points by seed, the digest of their recipe, and the pooled spread.
+
+    `sd` is pooled over the rows of the same model and column, with `df` degrees of freedom: schedules of one model on
+    one task are about equally noisy, and five seeds alone say little about a spread.
+    """
+
+    seeds: Mapping[int, float]
+    digests: Mapping[str, str]
+    sd: float
+    df: int
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a cell should be: a printed string, an exact integer, or reference runs; and how near is near enough."""
+
+    printed: str = ""
+    exact: int | None = None
+    reference: Reference | None = None
+    margin: float = 0.0
+    margin_reason: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a table: which runs it is read from, and what is expected of it.
+
+    `kind` is "scored" (one metric of one evaluation set), "derived" (the mean of other columns, per seed) or "counted"
+    (updated parameters). `file` is the table's file, without its ending. `problem` says why the cell cannot be judged
+    at all, for example because its file was edited.
+    """
+
+    id: str
+    suite: str
+    file: str
+    table: str
+    row: str
+    column: str
+    kind: str
+    unit: str
+    recipe_file: str
+    model: str
+    tuning: str
+    schedule: str
+    source: str
+    evaluation_set: str = ""
+    metric: str = ""
+    mean_of: Mapping[str, str] = field(default_factory=dict)
+    count_task: str = ""
+    expectation: Expectation = Expectation()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One file of expected/<suite>/: its cells, or the reason it cannot be read."""
+
+    name: str
+    cells: tuple[Cell, ...] = ()
+    problem: str = ""
+
+
+def read(root: Path, suite: str, name: str) -> Table:
+    """The table in expected/<suite>/<name>.toml. Never raises for a bad file: its problem becomes its cells' error."""
+    path = root / suite / f"{name}.toml"
+    try:
+        content = _table(path)
+        cells = tuple(_cells(root, suite, name, content))
+    except BadInput as problem:
+        return Table(name, problem=str(problem))
+    return Table(name, cells)
+
+
+def _cells(root: Path, suite: str, name: str, content: dict):
+    margins = _toml(path).get("margin", {}) if (path := root / suite / "tolerance.toml").is_file() else {}
+    references = read_reference(root, suite)
+    problem = _edited(root / suite, f"{name}.toml")
+    for row in content["rows"]:
+        for column_name, column in content["columns"].items():
+            tuning = row.get("tuning", "full")
+            cell_id = run_id(row["model"], tuning, row["schedule"], column_name)
+            mean_of = {part: content["columns"][part]["metric"] for part in column.get("mean_of", ())}
+            margin = margins.get(column_name, {})
+            parts = mean_of or {column_name: column.get("metric", "")}
+            siblings = [other for other in content["rows"] if other["model"] == row["model"]]
+            expectation = Expectation(
+                printed=row.get("printed", {}).get(column_name, ""),
+                exact=row.get("exact", {}).get(column_name),
+                reference=None if "count" in column else _reference(references, row, siblings, parts),
+                margin=margin.get("points", 0.0),
+                margin_reason=margin.get("reason", ""),
+            )
+            yield Cell(
+                id=cell_id,
+                suite=suite,
+                file=name,
+                table=content["table"],
+                row=row["label"],
+                column=column["label"],
+                kind="derived" if mean_of else "counted" if "count" in column else "scored",
+                unit=content["unit"],
+                recipe_file=content["recipe"],
+                model=row["model"],
+                tuning=tuning,
+                schedule=row["schedule"],
+                source=content["source"],
+                evaluation_set="" if mean_of or "count" in column else column_name,
+                metric=column.get("metric", ""),
+                mean_of=mean_of,
+                count_task=column.get("count", {}).get("task", ""),
+                expectation=expectation,
+                problem=problem or _unprintable(expectation, cell_id, root / suite / f"{name}.toml"),
+            )
+
+
+def _table(path: Path) -> dict:
+    content = _toml(path)
+    if "columns_of" in content:
+        content = content | {"columns": _toml(path.parent / content["columns_of"])["columns"]}
+    if absent := [key for key in ("table", "source", "recipe", "unit", "columns", "rows") if key not in content]:
+        raise BadInput(f"{path}: no {', '.join(absent)}")
+    for number, row in enumerate(content["rows"], start=1):
+        if absent := [key for key in ("model", "schedule", "label") if key not in row]:
+            raise BadInput(f"{path}: row {number} has no {', '.join(absent)}")
+        named = [*row.get("printed", {}), *row.get("exact", {})]
+        if unknown := [column for column in named if column not in content["columns"]]:
+            raise BadInput(f"{path}: row {number} ({row['label']}) has unknown columns {', '.join(unknown)}")
+    return content
+
+
+def _unprintable(expectation: Expectation, cell_id: str, path: Path) -> str:
+    try:
+        float(expectation.printed or 0)
+    except ValueError:
+        return f"{path}: {cell_id} prints {expectation.printed!r}, which is not a number"
+    return ""
+
+
+def _edited(folder: Path, name: str) -> str:
+    """Why this file is not the one that was checked in, where the folder is guarded by a SHA256SUMS; else ''."""
+    sums = folder / "SHA256SUMS"
+    if not sums.is_file():
+        return ""
+    listed = dict(reversed(line.split()) for line in sums.read_text(encoding="utf-8").splitlines())
+    for file in (name, "tolerance.toml"):
+        if listed.get(file) != hashlib.sha256((folder / file).read_bytes()).hexdigest():
+            return f"{folder / file} was edited: its sha256 is not the one in {sums.name}, so this cell is not judged"
+    return ""
+
+
+def read_reference(root: Path, suite: str) -> dict:
+    """The raw scores of a suite's reference runs by recipe id; empty where none were recorded."""
+    path = root / suite / "reference.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["runs"]
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise BadInput(f"{path}: not a readable reference: {problem!r}") from None
+
+
+def _reference(references: dict, row: dict, siblings: list[dict], parts: Mapping[str, str]) -> Reference | None:
+    points, digests = _points(references, row, parts)
+    if len(points) < REFERENCE_SEEDS:
+        return None
+    spreads = [list(values.values()) for other in siblings if (values := _points(references, other, parts)[0])]
+    spreads = [values for values in spreads if len(values) >= REFERENCE_SEEDS]
+    df = sum(len(values) - 1 for values in spreads)
+    sd = math.sqrt(sum(statistics.variance(values) * (len(values) - 1) for values in spreads) / df)
+    return Reference(points, digests, sd, df)
+
+
+def _points(references: dict, row: dict, parts: Mapping[str, str]) -> tuple[dict[int, float], dict[str, str]]:
+    """A row's reference points by seed (the mean over `parts`, evaluation set to metric), and its recipes' digests."""
+    from progbench.tasks import task_of
+
+    columns, digests = [], {}
+    for part, metric in parts.items():
+        recipe_id = run_id(row["model"], row.get("tuning", "full"), row["schedule"], task_of(part).name)
+        run = references.get(recipe_id, {"seeds": {}, "digest": ""})
+        digests[recipe_id] = run["digest"]
+        columns.append({int(seed): 100 * scores[part][metric] for seed, scores in run["seeds"].items()})
+    shared = sorted(set.intersection(*(set(column) for column in columns)))
+    return {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}, digests
+
+
+@functools.cache
+def _toml(path: Path) -> dict:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise BadInput(f"{path}: cannot be read: {problem.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise BadInput(f"{path}: {problem}") from None

@@ -1,0 +1,216 @@
+"""The models known by name: their dimensions, and where their weights come from. Loads torch only to build one."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.resources
+import importlib.util
+import os
+import tomllib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from progbench.errors import BadInput, Missing
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+HUB_FILES = ["*.json", "*.txt", "model.safetensors"]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One entry of models.toml.
+
+    >>> spec("bert-base-uncased").blocks
+    12
+
+    `hub` with `revision`, or `package` with `folder`, say where the weights are; with neither the model is built from
+    its dimensions with random weights (the smoke suite).
+    """
+
+    name: str
+    architecture: str
+    blocks: int
+    hidden: int
+    heads: int
+    intermediate: int
+    vocabulary: int
+    positions: int
+    token_types: int
+    source: str
+    initializer_range: float = 0.02
+    hub: str = ""
+    revision: str = ""
+    package: str = ""
+    folder: str = ""
+
+    @property
+    def random(self) -> bool:
+        return not (self.hub or self.package)
+
+    def identity(self) -> dict[str, str | int | float]:
+        """What of this entry can move a score, for the recipe's digest: everything but the note on its source."""
+        return {key: value for key, value in asdict(self).items() if key != "source" and value != ""}
+
+
+@functools.cache
+def specs() -> dict[str, ModelSpec]:
+    """Every model of models.toml by its short name."""
+    text = (importlib.resources.files("progbench") / "models.toml").read_text(encoding="utf-8")
+    return {name: ModelSpec(name=name, **entry) for name, entry in tomllib.loads(text).items()}
+
+
+def spec(name: str) -> ModelSpec:
+    """The model called `name`: its short name, its hub id, or the hub id's last part.
+
+    >>> spec("google-bert/bert-base-uncased") is spec("bert-base")
+    True
+
+    Raises BadInput for an unknown name, listing the known ones.
+    """
+    for model in specs().values():
+        if name in (model.name, model.hub, model.hub.rpartition("/")[2]):
+            return model
+    raise BadInput(f"unknown model {name!r}: known are {', '.join(specs())}; for any other, pass the model object")
+
+
+def locate(model: ModelSpec) -> Path | None:
+    """The folder with this model's weights, or None for a random one; nothing is downloaded.
+
+    Looks in PROGBENCH_MODELS (a folder of model folders), then where the model lives: its package, or the hub's cache
+    on this machine. Raises Missing when it is in none of them; `fetch` may still get it from the hub.
+    """
+    if model.random:
+        return None
+    if root := os.environ.get("PROGBENCH_MODELS"):
+        candidates = [Path(root) / model.name] + ([Path(root) / model.hub.rpartition("/")[2]] if model.hub else [])
+        for folder in candidates:
+            if (folder / "config.json").is_file():
+                return folder
+        if model.hub:
+            names = " or ".join(str(folder) for folder in candidates)
+            raise Missing(f"no weights of {model.name}: PROGBENCH_MODELS is set, but {names} has no config.json")
+    if model.package:
+        found = importlib.util.find_spec(model.package)
+        if found is None or found.origin is None:
+            raise Missing(
+                f"no weights of {model.name}: package {model.package.replace('_', '-')} is not installed (extra 'mini')"
+            )
+        return Path(found.origin).parent / model.folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(model.hub, revision=model.revision, allow_patterns=HUB_FILES, local_files_only=True)
+        )
+    except LocalEntryNotFoundError:
+        raise Missing(
+            f"no weights of {model.name}: {model.hub}@{model.revision[:8]} is not in the hub's cache on this machine; "
+            "set PROGBENCH_MODELS to a folder that holds it"
+        ) from None
+
+
+def fetch(model: ModelSpec) -> Path | None:
+    """As `locate`, but downloads from the hub what is not here yet; Missing within seconds when the hub is offline."""
+    try:
+        return locate(model)
+    except Missing:
+        if not model.hub or os.environ.get("PROGBENCH_MODELS"):
+            raise
+        require_hub(model.hub, model.revision, "model")
+        from huggingface_hub import snapshot_download
+
+        return Path(snapshot_download(model.hub, revision=model.revision, allow_patterns=HUB_FILES))
+
+
+@functools.cache
+def _hub_problem(repository: str, revision: str, kind: str) -> str:
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().repo_info(repository, revision=revision, repo_type=kind, timeout=1.5)
+    except Exception as problem:  # whatever the network or the hub answers, the reader gets its words
+        return f"{type(problem).__name__}: {str(problem).splitlines()[0]}"
+    return ""
+
+
+def require_hub(repository: str, revision: str, kind: str) -> None:
+    """Ask the hub once, briefly, whether it has this; raise Missing with its answer if not.
+
+    The hub's own client retries for a minute before it gives up, which sixty cells would each wait for.
+    """
+    if problem := _hub_problem(repository, revision, kind):
+        local = "PROGBENCH_MODELS" if kind == "model" else "GLUE_DIR"
+        raise Missing(f"{repository} is not on this machine and the hub does not give it ({problem}); or set {local}")
+
+
+def build(model: ModelSpec, num_labels: int) -> PreTrainedModel:
+    """A classifier of this model's dimensions with random weights; on `torch.device("meta")` it takes no memory.
+
+    Draws from torch's global generator: seed it first. Raises BadInput for an architecture it does not know.
+    """
+    import transformers
+
+    classes = {
+        "bert": (transformers.BertConfig, transformers.BertForSequenceClassification),
+        "roberta": (transformers.RobertaConfig, transformers.RobertaForSequenceClassification),
+    }
+    if model.architecture not in classes:
+        raise BadInput(f"{model.name}: unknown architecture {model.architecture!r}: known are {', '.join(classes)}")
+    configuration, classifier = classes[model.architecture]
+    return classifier(
+        configuration(
+            num_labels=num_labels,
+            vocab_size=model.vocabulary,
+            hidden_size=model.hidden,
+            num_hidden_layers=model.blocks,
+            num_attention_heads=model.heads,
+            intermediate_size=model.intermediate,
+            max_position_embeddings=model.positions,
+            type_vocab_size=model.token_types,
+            initializer_range=model.initializer_range,
+        )
+    )
+
+
+def load(model: ModelSpec, num_labels: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, str]:
+    """The model with a fresh classifier, its tokenizer, and a fingerprint of its weights, in float32.
+
+    The classifier's initial weights come from torch's global generator: seed it first. Raises Missing where there
+    are no weights.
+    """
+    import torch
+    import transformers
+
+    folder = fetch(model)
+    if folder is None:
+        from progbench import toy
+
+        return build(model, num_labels), toy.tokenizer(model.architecture), "random"
+    logging = transformers.utils.logging
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # it warns that the classifier is new, which is the point of fine-tuning
+    logging.disable_progress_bar()
+    try:
+        loaded = transformers.AutoModelForSequenceClassification.from_pretrained(
+            folder, num_labels=num_labels, dtype=torch.float32
+        )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as problem:
+        raise BadInput(f"{folder}: this is not a usable model folder: {problem}") from problem
+    finally:
+        logging.set_verbosity(verbosity)
+        logging.enable_progress_bar()
+    return loaded, tokenizer, _sha256(folder / "model.safetensors")
+
+
+@functools.cache
+def _sha256(path: Path) -> str:
+    if not path.is_file():
+        return "unknown: no model.safetensors"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

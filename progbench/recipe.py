@@ -1,0 +1,165 @@
+"""Recipes: everything that can change a score, read from recipes/<suite>/*.toml. No torch.
+
+A recipe is one training run of the suite up to its seed. Its id says what it is, its digest whether it is still the
+same one: results are filed under both, so an edited recipe starts anew and overwrites nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.resources
+import json
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from progbench.counting import TUNINGS
+from progbench.errors import BadInput
+from progbench.models import spec
+from progbench.schedule import SCHEDULES, Schedule
+from progbench.tasks import tasks
+
+# Raised by every change to code that can move a score (see CHANGELOG.md); part of every digest.
+SCORES_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run, up to its seed.
+
+    >>> recipe = read("paper", "glue", model="bert-base", schedule="shrinking", task="rte")
+    >>> recipe.id
+    'bert-base-shrinking-rte'
+    >>> recipe.build_schedule().stages[2].blocks
+    range(8, 12)
+
+    `warmup` is the share of all steps over which the learning rate rises; then it falls linearly to zero at the last
+    step of the last epoch. `batch_size` is in examples, `max_length` in tokens.
+    """
+
+    suite: str
+    model: str
+    tuning: str
+    schedule: str
+    task: str
+    dataset: str
+    revision: str
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    max_length: int
+    warmup: float
+    weight_decay: float
+    adam_beta1: float
+    adam_beta2: float
+    adam_epsilon: float
+    clip_norm: float
+
+    @property
+    def id(self) -> str:
+        return run_id(self.model, self.tuning, self.schedule, self.task)
+
+    @property
+    def digest(self) -> str:
+        """Eight hex digits over the canonical recipe, its model's identity, and SCORES_VERSION."""
+        content = asdict(self) | {"model": spec(self.model).identity(), "scores_version": SCORES_VERSION}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+    def build_schedule(self) -> Schedule:
+        return SCHEDULES[self.schedule](spec(self.model).blocks, self.epochs)
+
+
+def run_id(model: str, tuning: str, schedule: str, last: str) -> str:
+    """The name of a recipe (`last` is its task) or of a cell (`last` is its column).
+
+    >>> run_id("bert-base", "full", "shrinking", "rte"), run_id("bert-base", "lora", "constant", "avg")
+    ('bert-base-shrinking-rte', 'bert-base-lora-constant-avg')
+    """
+    return "-".join([model] + ([] if tuning == "full" else [tuning]) + [schedule, last])
+
+
+@dataclass(frozen=True)
+class SuiteSettings:
+    """How a suite runs when the command line does not say: no setting here can change a score.
+
+    `device` is "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if there is one).
+    """
+
+    seeds: int
+    device: str
+
+
+def suites() -> list[str]:
+    """The suites there are: the folders below recipes/."""
+    return sorted(entry.name for entry in _folder().iterdir() if (entry / "suite.toml").is_file())
+
+
+def settings(suite: str) -> SuiteSettings:
+    """A suite's own settings, from its suite.toml."""
+    path = _folder() / suite / "suite.toml"
+    read_settings = SuiteSettings(**_toml(path))
+    if read_settings.device not in ("cpu", "cuda", "auto"):
+        raise BadInput(f"{path}: device = {read_settings.device!r}: allowed are cpu, cuda, auto")
+    return read_settings
+
+
+def read(suite: str, file: str, *, model: str, schedule: str, task: str, tuning: str = "full") -> Recipe:
+    """The recipe for one model, schedule and task: the file's defaults, overlaid by its [tasks.<task>].
+
+    Raises BadInput naming file, field and what is allowed, for a value that is absent, unknown, or out of range.
+    """
+    path = _folder() / suite / f"{file}.toml"
+    content = _toml(path)
+    entries = content["defaults"] | content.get("tasks", {}).get(task, {})
+    for field, entry in entries.items():
+        if not isinstance(entry, dict) or not entry.get("source") or "value" not in entry:
+            raise BadInput(f"{path}: {field} must be written {{ value = ..., source = '...' }}, got {entry!r}")
+    values = {field: entry["value"] for field, entry in entries.items()}
+    values |= {"suite": suite, "model": model, "tuning": tuning, "schedule": schedule, "task": task}
+    _check(values, str(path))
+    return Recipe(**values)
+
+
+_ALLOWED = {
+    "epochs": ("a whole number of at least 1", lambda x: isinstance(x, int) and x >= 1),
+    "learning_rate": ("a number above 0", lambda x: x > 0),
+    "batch_size": ("a whole number of at least 1", lambda x: isinstance(x, int) and x >= 1),
+    "max_length": ("a whole number of at least 8", lambda x: isinstance(x, int) and x >= 8),
+    "warmup": ("a share from 0 to 1", lambda x: 0 <= x <= 1),
+    "weight_decay": ("a number of at least 0", lambda x: x >= 0),
+    "adam_beta1": ("a number from 0 to below 1", lambda x: 0 <= x < 1),
+    "adam_beta2": ("a number from 0 to below 1", lambda x: 0 <= x < 1),
+    "adam_epsilon": ("a number above 0", lambda x: x > 0),
+    "clip_norm": ("a number above 0", lambda x: x > 0),
+}
+
+
+def _check(values: dict, where: str) -> None:
+    known = [field.name for field in fields(Recipe)]
+    if unknown := sorted(set(values) - set(known)):
+        raise BadInput(f"{where}: unknown field {', '.join(unknown)}; known are {', '.join(known)}")
+    if absent := [name for name in known if name not in values]:
+        raise BadInput(f"{where}: no value for {', '.join(absent)}")
+    for name, choices in (("tuning", TUNINGS), ("schedule", tuple(SCHEDULES)), ("task", tuple(tasks()))):
+        if values[name] not in choices:
+            raise BadInput(f"{where}: {name} = {values[name]!r}: allowed are {', '.join(choices)}")
+    for name, (allowed, fits) in _ALLOWED.items():
+        number = isinstance(values[name], int | float) and not isinstance(values[name], bool)
+        if not number or not fits(values[name]):
+            raise BadInput(f"{where}: {name} = {values[name]!r}: allowed is {allowed}")
+    spec(values["model"])
+
+
+@functools.cache
+def _toml(path: Path) -> dict:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise BadInput(f"{path}: cannot be read: {problem.strerror}") from None
+    except tomllib.TOMLDecodeError as problem:
+        raise BadInput(f"{path}: {problem}") from None
+
+
+def _folder() -> Path:
+    return Path(str(importlib.resources.files("progbench"))) / "recipes"

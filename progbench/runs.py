@@ -1,0 +1,107 @@
+"""Results as JSON files, one a recipe, digest and seed: runs/<suite>/<recipe>/<digest>/seed<k>.json. No torch.
+
+The file is the only thing training and judging share, so runs can be made on several days and machines, and a session
+resumes by looking. A file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import filelock
+
+from progbench.errors import BadInput
+from progbench.recipe import SCORES_VERSION, Recipe
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch: scores as fractions by evaluation set and metric, updated parameters, mean loss, training seconds."""
+
+    scores: dict[str, dict[str, float]]
+    updated_parameters: int
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One recipe trained with one seed; `error` says why there are no epochs, `final` that trying again is useless."""
+
+    recipe: Recipe
+    seed: int
+    epochs: tuple[EpochResult, ...] = ()
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    examples: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    environment: dict[str, str | int] = field(default_factory=dict)
+    error: str = ""
+    final: bool = True
+
+    def score(self, evaluation_set: str, metric: str) -> float:
+        """The last epoch's score, in points (0 to 100)."""
+        return 100 * self.epochs[-1].scores[evaluation_set][metric]
+
+
+def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:
+    """Where this recipe's result with this seed is filed."""
+    return folder / recipe.suite / recipe.id / recipe.digest / f"seed{seed}.json"
+
+
+def save(folder: Path, result: RunResult) -> Path:
+    """File a result: written aside, flushed to disk, then moved into place in one step."""
+    path = path_of(folder, result.recipe, result.seed)
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "scores_version": SCORES_VERSION,
+        "digest": result.recipe.digest,
+        **asdict(result),
+    }
+    write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all, whatever stops the process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
+    """The result on file, or None. Raises BadInput, naming the file, when it cannot be read as one."""
+    path = path_of(folder, recipe, seed)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as problem:
+        raise BadInput(f"{path}: not a readable result ({problem}); delete it to run this seed again") from None
+    if content.get("schema_version") != SCHEMA_VERSION or content.get("digest") != recipe.digest:
+        raise BadInput(f"{path}: a result of another recipe or format; delete it to run this seed again")
+    epochs = tuple(EpochResult(**epoch) for epoch in content["epochs"])
+    rest = {key: content[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
+    return RunResult(recipe=recipe, epochs=epochs, **rest)
+
+
+def lock(folder: Path, recipe: Recipe, seed: int) -> filelock.FileLock:
+    """Held while this result is being made, so that two processes never train the same seed."""
+    path = path_of(folder, recipe, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(path.with_suffix(".lock"))

@@ -1,0 +1,194 @@
+"""A suite in a session: from a cell to its recipe, its runs (trained where missing) and its verdict. No pytest.
+
+Training and judging meet in result files only: this module looks for them, has the missing ones made, and hands the
+judge numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from progbench import environment, expected, models, recipe, runs, tasks, verdict
+from progbench.counting import updated_parameters
+from progbench.errors import BadInput, Missing
+from progbench.expected import Cell
+from progbench.recipe import Recipe
+from progbench.runs import RunResult
+from progbench.verdict import Observed, Verdict
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What there is of one recipe's results: by seed, errors among them, and why seeds are missing."""
+
+    results: Mapping[int, RunResult]
+    missing: str = ""
+
+
+class Suite:
+    """One suite as one session sees it.
+
+    `seeds` runs a recipe, 0 upwards; `device` "cpu", "cuda" or "auto"; with `train=False` nothing is trained and what
+    exists is judged.
+    """
+
+    def __init__(
+        self, name: str, answers: Path, folder: Path, *, seeds: int = 0, device: str = "", train: bool = True
+    ) -> None:
+        settings = recipe.settings(name)
+        self.name = name
+        self.answers = answers
+        self.folder = folder
+        self.seeds = range(seeds or settings.seeds)
+        self.device = device or settings.device
+        self.train = train
+        self._runs: dict[str, Runs] = {}
+
+    @functools.cache  # noqa: B019  (a session has one suite)
+    def table(self, name: str) -> expected.Table:
+        """The table in expected/<suite>/<name>.toml."""
+        return expected.read(self.answers, self.name, name)
+
+    def recipe(self, cell: Cell, task: str = "") -> Recipe:
+        """The recipe that a cell (or one column of a derived cell, by its task) is read from."""
+        task = task or cell.count_task or tasks.task_of(cell.evaluation_set).name
+        return recipe.read(
+            self.name, cell.recipe_file, model=cell.model, schedule=cell.schedule, task=task, tuning=cell.tuning
+        )
+
+    def recipes(self, cell: Cell) -> list[Recipe]:
+        """Every recipe a cell needs: one, or for a derived cell one a task."""
+        names = dict.fromkeys(tasks.task_of(part).name for part in cell.mean_of) or [""]
+        return [self.recipe(cell, name) for name in names]
+
+    def verdict(self, cell: Cell) -> Verdict:
+        """Judge a cell, training first what its runs lack."""
+        try:
+            if cell.problem:
+                observed = Observed()
+            elif cell.kind == "counted":
+                observed = Observed(count=self._count(cell))
+            else:
+                observed = self._observe(cell)
+        except BadInput as problem:
+            observed = Observed(errors={self.seeds[0]: str(problem)})
+        comparisons = sum(other.kind == "scored" for other in self.table(cell.file).cells)
+        return verdict.judge(cell, observed, comparisons)
+
+    def observed(self, cell: Cell) -> Observed:
+        """What there is to judge a scored or derived cell by, without a look at its reference."""
+        parts = cell.mean_of or {cell.evaluation_set: cell.metric}
+        columns: list[dict[int, float]] = []
+        errors: dict[int, str] = {}
+        missing = []
+        for part, metric in parts.items():
+            found = self.runs(self.recipe(cell, tasks.task_of(part).name))
+            where = f"{part}: " if cell.mean_of else ""
+            errors |= {seed: f"{where}{run.error}" for seed, run in found.results.items() if run.error}
+            scores = {seed: run.score(part, metric) for seed, run in found.results.items() if not run.error}
+            columns.append(scores)
+            if not scores:
+                missing.append(f"{where}{found.missing}")
+        shared = sorted(set.intersection(*(set(column) for column in columns)))
+        values = {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}
+        return Observed(values, errors=errors, missing="; ".join(missing))
+
+    def runs(self, wanted: Recipe) -> Runs:
+        """The results of a recipe, after training the seeds that have none (once a session)."""
+        if wanted.id not in self._runs:
+            self._runs[wanted.id] = self._make(wanted)
+        return self._runs[wanted.id]
+
+    def warnings(self, cell: Cell) -> list[str]:
+        """What a reader should know of a cell's runs: seeds made with other versions, data or weights than others."""
+        found = []
+        for wanted in self.recipes(cell) if cell.kind != "counted" and not cell.problem else []:
+            results = [run for run in self.runs(wanted).results.values() if not run.error]
+            for name in (*environment.PACKAGES, "device", "threads", "data", "weights"):
+                values = dict.fromkeys(str((run.environment | run.fingerprints).get(name)) for run in results)
+                if len(values) > 1:
+                    found.append(f"{wanted.id}: its seeds mix {name} {' and '.join(values)}")
+            if left_out := {name: n for run in results[:1] for name, n in run.left_out.items() if n}:
+                found.append(f"{wanted.id}: lines with the wrong number of columns were left out: {left_out}")
+        return found
+
+    def _observe(self, cell: Cell) -> Observed:
+        observed = self.observed(cell)
+        reference = cell.expectation.reference
+        if reference and observed.values:
+            for wanted in self.recipes(cell):
+                if reference.digests[wanted.id] != wanted.digest:
+                    why = (
+                        f"no reference: the one on file is of {wanted.id} {reference.digests[wanted.id]}, and that "
+                        f"recipe is now {wanted.digest}"
+                    )
+                    return Observed(errors=observed.errors, missing=why)
+        return observed
+
+    def _count(self, cell: Cell) -> int:
+        counted = self.recipe(cell)
+        labels = tasks.tasks()[counted.task].num_labels
+        return updated_parameters(cell.model, counted.build_schedule(), cell.tuning, num_labels=labels)
+
+    def _make(self, wanted: Recipe) -> Runs:
+        results: dict[int, RunResult] = {}
+        why = ""
+        for seed in self.seeds:
+            try:
+                result = self._one(wanted, seed)
+            except Missing as problem:
+                why = str(problem)
+                continue
+            except BadInput as problem:
+                result = RunResult(wanted, seed, error=str(problem), final=False)
+            results[seed] = result
+        return Runs(results, why)
+
+    def _one(self, wanted: Recipe, seed: int) -> RunResult:
+        found = runs.load(self.folder, wanted, seed)
+        if found and (found.final or not self.train):
+            return found
+        if not self.train:
+            raise Missing(f"not run yet: no {runs.path_of(self.folder, wanted, seed)} (--no-train)")
+        device = self.require(wanted)
+        with runs.lock(self.folder, wanted, seed):
+            found = runs.load(self.folder, wanted, seed)  # another process may have made it while this one waited
+            if found and found.final:
+                return found
+            result = _train(wanted, seed, device)
+            runs.save(self.folder, result)
+            return result
+
+    def require(self, wanted: Recipe) -> str:
+        """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
+
+        Decided without importing torch and without the network.
+        """
+        if self.device == "cuda" and not environment.gpu_count():
+            raise Missing(f"no GPU: suite {self.name} trains on one (a device can be forced with --device)")
+        tasks.require(tasks.tasks()[wanted.task], wanted.dataset)
+        model = models.spec(wanted.model)
+        if not model.hub:
+            models.locate(model)
+        if self.device == "auto":
+            return "cuda" if environment.gpu_count() else "cpu"
+        return self.device
+
+
+def _train(wanted: Recipe, seed: int, device: str) -> RunResult:
+    """Train one seed; an exception becomes the result's error, so that no other cell is lost to it."""
+    from progbench.train import NonFinite, train
+
+    try:
+        return train(wanted, seed, device)
+    except Missing:
+        raise
+    except NonFinite as problem:
+        return RunResult(wanted, seed, error=str(problem), final=True, environment=environment.describe(device))
+    except Exception as problem:
+        message = str(problem) if isinstance(problem, BadInput) else f"{type(problem).__name__}: {problem}"
+        return RunResult(wanted, seed, error=message, final=False, environment=environment.describe(device))

@@ -1,0 +1,160 @@
+"""The embedded default: small generated GLUE files and a tokenizer for their words, so that smoke needs nothing else.
+
+The files are written in GLUE's own layout and read back by the reader that reads the real ones. Each task has a cue
+that a tiny model can learn in a hundred steps (a word that marks the class), among them rare words and wrong labels,
+so that a right trainer scores high and not 100: a reference at the ceiling could not see a worse trainer.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from progbench.tasks import Task, tasks
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+SIZES = {"train": 400, "evaluate": 250}
+WRONG_LABELS = 0.06
+
+NOUNS = "fox dog cat bird horse farmer teacher child sailor baker river garden house boat road".split()
+VERBS = "sees follows finds likes helps meets hears paints".split()
+WRONG_VERBS = "see follow find like help meet hear paint".split()
+GOOD = "lovely brilliant warm charming superb tender witty radiant".split()
+BAD = "dull dreadful cold tiresome awful clumsy stale grim".split()
+SAME = "again likewise also too similarly equally alike thus".split()
+OTHER = "instead rather never otherwise unlike hardly contrary differently".split()
+PLACES = "Paris Oslo Cairo Lima Quito Delhi Dakar Hanoi".split()
+VAGUE = "somewhere someday somehow nobody whatever unclear unknown elsewhere".split()
+NEGATIVE = "not no cannot nowhere nothing neither nor none".split()
+UNSURE = "perhaps maybe possibly probably supposedly apparently seemingly might".split()
+FUNCTION_WORDS = 'the a is was film in and where ? . , " NA'.split()
+
+WORDS = sorted(
+    {
+        word.lower()
+        for group in (NOUNS, VERBS, WRONG_VERBS, GOOD, BAD, SAME, OTHER, PLACES, VAGUE, NEGATIVE, UNSURE)
+        for word in group
+    }
+    | {word.lower() for word in FUNCTION_WORDS}
+)
+
+
+def _clause(rng: random.Random, *extra: str, verbs: Sequence[str] = VERBS) -> str:
+    words = [rng.choice(NOUNS), rng.choice(verbs), rng.choice(NOUNS)]
+    for word in extra:
+        words.insert(rng.randrange(len(words) + 1), word)
+    return " ".join(words)
+
+
+def _cue(rng: random.Random, words: Sequence[str]) -> str:
+    """One of the words, the k-th with weight 1/k^2: some are met so rarely that not every run learns them."""
+    return rng.choices(words, weights=[1 / k**2 for k in range(1, len(words) + 1)])[0]
+
+
+def _cued(*cues: Sequence[str]) -> Callable[[random.Random, int], list[str]]:
+    """Pairs of clauses whose second holds a word from its class's list."""
+    return lambda rng, label: [_clause(rng), _clause(rng, _cue(rng, cues[label]))]
+
+
+def _question(rng: random.Random, label: int) -> list[str]:
+    noun, answer = rng.choice(NOUNS), _cue(rng, (PLACES, VAGUE)[label])
+    return [f"where is {noun} ?", f'{noun} was " in " {answer}']
+
+
+def _review(rng: random.Random, label: int) -> list[str]:
+    mostly, once = (GOOD, BAD) if label else (BAD, GOOD)
+    words = [_cue(rng, mostly), _cue(rng, mostly), _cue(rng, once)]
+    rng.shuffle(words)
+    return [f"{words[0]} , {words[1]} and {words[2]}"]
+
+
+_TEXTS: dict[str, Callable[[random.Random, int], list[str]]] = {
+    "cola": lambda rng, label: [_clause(rng, verbs=[_cue(rng, (WRONG_VERBS, VERBS)[label])])],
+    "mnli": _cued(SAME, UNSURE, NEGATIVE),
+    "mrpc": _cued(OTHER, SAME),
+    "qnli": _question,
+    "qqp": _cued(OTHER, SAME),
+    "rte": _cued(SAME, NEGATIVE),
+    "sst2": _review,
+}
+
+
+def _similar(rng: random.Random) -> tuple[list[str], float]:
+    """Two clauses and a score: of four marking words, as many mean "the same" as the score says, give or take."""
+    same = rng.randrange(5)
+    marks = [_cue(rng, SAME) for _ in range(same)] + [_cue(rng, OTHER) for _ in range(4 - same)]
+    return [_clause(rng), _clause(rng, *marks)], min(5.0, max(0.0, 1.25 * same + rng.gauss(0, 0.4)))
+
+
+def rows(task: Task, file: str, count: int) -> list[tuple[list[str], str]]:
+    """`count` examples as (texts, label as written in the file); the same ones every time.
+
+    >>> rows(tasks()["sst2"], "dev.tsv", 1)
+    [(['dull , dull and brilliant'], '0')]
+    """
+    rng = random.Random(f"{task.name}/{file}")
+    examples: list[tuple[list[str], str]] = []
+    for number in range(count):
+        if not task.labels:
+            texts, score = _similar(rng)
+            examples.append((texts, f"{score:.3f}"))
+            continue
+        label = number % len(task.labels)
+        texts = _TEXTS[task.name](rng, label)
+        written = rng.randrange(len(task.labels)) if rng.random() < WRONG_LABELS else label
+        examples.append((texts, task.labels[written]))
+    rng.shuffle(examples)
+    return examples
+
+
+def write(root: Path) -> None:
+    """Write every task's files below `root` in GLUE's layout."""
+    for task in tasks().values():
+        (root / task.folder).mkdir(parents=True)
+        for file in (task.train, *(name for name, _ in task.evaluate.values())):
+            header = task.header or ("index", *task.text, task.label)
+            lines = [] if task.header else ["\t".join(header)]
+            for texts, label in rows(task, file, SIZES["train" if file == task.train else "evaluate"]):
+                row = dict.fromkeys(header, "") | dict(zip(task.text, texts, strict=True)) | {task.label: label}
+                lines.append("\t".join(row[name] for name in header))
+            (root / task.folder / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+_keep: list[tempfile.TemporaryDirectory] = []
+
+
+@functools.cache
+def glue_folder() -> Path:
+    """The generated files, written once a process to a folder that goes when the process does."""
+    _keep.append(tempfile.TemporaryDirectory(prefix="progbench-toy-"))
+    write(Path(_keep[0].name))
+    return Path(_keep[0].name)
+
+
+def tokenizer(architecture: str) -> PreTrainedTokenizerBase:
+    """A word-level tokenizer with BERT's or RoBERTa's special tokens and their places around a pair."""
+    import tokenizers
+    import transformers
+
+    if architecture == "bert":
+        special = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+        single, pair = "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1"
+    else:  # id 1 is RoBERTa's padding: its position numbers start after it
+        special = {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>", "mask": "<mask>"}
+        single, pair = "<s> $A </s>", "<s> $A </s> </s> $B </s>"
+    vocabulary = {word: number for number, word in enumerate([*special.values(), *WORDS])}
+    backend = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token=special["unk"]))
+    backend.normalizer = tokenizers.normalizers.Lowercase()
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    backend.post_processor = tokenizers.processors.TemplateProcessing(
+        single=single, pair=pair, special_tokens=[(special[name], vocabulary[special[name]]) for name in ("cls", "sep")]
+    )
+    names = {f"{name}_token": token for name, token in special.items()}
+    inputs = ["input_ids", "attention_mask"] + (["token_type_ids"] if architecture == "bert" else [])
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=backend, model_input_names=inputs, **names)

@@ -1,0 +1,173 @@
+"""The compact trainer: a recipe and a seed in, a result out. It cannot see what is expected.
+
+Nothing here asks which schedule or tuning it runs: a schedule is a list of stages, and the anatomy knows what a stage
+trains. The optimizer is built once, over everything that may ever train, and its groups never change.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+import transformers
+from torch import nn
+from tqdm import tqdm
+
+from progbench import environment, models, tasks
+from progbench.anatomy import Anatomy
+from progbench.metrics import GlueMetric
+from progbench.recipe import Recipe
+from progbench.runs import EpochResult, RunResult
+from progbench.schedule import Schedule
+
+Batch = Mapping[str, torch.Tensor]
+EVALUATION_BATCH = 128
+
+
+class NonFinite(ArithmeticError):
+    """A loss or a score that is not a finite number. Training the same seed again would give it again."""
+
+
+@dataclass(frozen=True)
+class TrainedEpoch:
+    """What one epoch did: its number from 0, elements that had a gradient, and the mean loss over its steps."""
+
+    t: int
+    updated_parameters: int
+    loss: float
+
+
+def train(recipe: Recipe, seed: int, device: str = "cpu") -> RunResult:
+    """Train one recipe with one seed and score it after every epoch.
+
+    The seed fixes head initialisation, data order and dropout, each from its own stream, so that fine-tuning and
+    Progtuning of one seed start from the same head and see the same batches. The same seed gives bit-identical scores
+    at the same thread count on the same CPU.
+
+    Raises Missing or BadInput before the first step, and NonFinite as soon as a loss or a score is not finite.
+    """
+    started = time.perf_counter()
+    task = tasks.tasks()[recipe.task]
+    data = tasks.load(task, recipe.dataset, recipe.revision)
+    environment.reset_peak_memory(device)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model, tokenizer, weights = models.load(models.spec(recipe.model), task.num_labels)
+        model.to(device)
+        collate = transformers.DataCollatorWithPadding(tokenizer)
+        encoded = encode(data.train, tokenizer, recipe.max_length)
+        evaluation = {name: encode(split, tokenizer, recipe.max_length) for name, split in data.evaluate.items()}
+        order = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)  # dropout does not depend on how many numbers the head drew
+
+        def batches() -> Iterator[Batch]:
+            shuffled = torch.randperm(len(encoded), generator=order).tolist()
+            for start in range(0, len(shuffled), recipe.batch_size):
+                rows = [encoded[i] for i in shuffled[start : start + recipe.batch_size]]
+                yield collate(rows).to(device)
+
+        epochs = []
+        steps = math.ceil(len(encoded) / recipe.batch_size)
+        label = f"{recipe.id} seed {seed}"
+        clock = time.perf_counter()
+        for trained in fit(model, recipe, recipe.build_schedule(), batches, steps, label=label):
+            seconds = time.perf_counter() - clock
+            scores = {name: score(model, rows, collate, task) for name, rows in evaluation.items()}
+            epochs.append(EpochResult(scores, trained.updated_parameters, trained.loss, seconds))
+            clock = time.perf_counter()
+    return RunResult(
+        recipe=recipe,
+        seed=seed,
+        epochs=tuple(epochs),
+        seconds=time.perf_counter() - started,
+        peak_memory_bytes=environment.peak_memory(device),
+        fingerprints={"data": data.fingerprint, "weights": weights},
+        examples={"train": len(data.train), **{name: len(split) for name, split in data.evaluate.items()}},
+        left_out={"train": data.train.left_out, **{name: split.left_out for name, split in data.evaluate.items()}},
+        environment=environment.describe(device, threads=torch.get_num_threads()),
+    )
+
+
+def encode(examples: tasks.Examples, tokenizer, max_length: int) -> list[dict]:
+    """Token ids (and labels) of every example, cut to `max_length` tokens, the longer text of a pair first."""
+    encoded = tokenizer(*examples.texts, truncation=True, max_length=max_length)
+    names = list(encoded)
+    return [{name: encoded[name][i] for name in names} | {"labels": label} for i, label in enumerate(examples.labels)]
+
+
+def fit(
+    model: nn.Module,
+    recipe: Recipe,
+    schedule: Schedule,
+    batches: Callable[[], Iterable[Batch]],
+    steps: int,
+    *,
+    label: str = "",
+) -> Iterator[TrainedEpoch]:
+    """Train through a schedule's stages, yielding after each epoch.
+
+    `batches()` is called once an epoch and gives its `steps` batches. The learning rate falls linearly over all epochs
+    together, never anew in a stage. Raises NonFinite, and RuntimeError if what had a gradient is not the stage.
+    """
+    anatomy = Anatomy.of(model, recipe.tuning)
+    optimizer = build_optimizer(anatomy, recipe)
+    total = steps * schedule.T
+    rate = transformers.get_linear_schedule_with_warmup(optimizer, math.ceil(recipe.warmup * total), total)
+    with tqdm(total=total, desc=label, unit="step", disable=None, leave=False) as progress:
+        for t, stage in enumerate(schedule):
+            model.train()
+            anatomy.freeze(stage)
+            updated, losses = 0, []
+            for step, batch in enumerate(batches()):
+                loss = model(**batch).loss
+                losses.append(loss.item())
+                if not math.isfinite(losses[-1]):
+                    raise NonFinite(f"epoch {t + 1}, step {step + 1}: the loss is {losses[-1]}")
+                loss.backward()
+                if step == 0:
+                    updated = sum(p.numel() for p in model.parameters() if p.grad is not None)
+                    if updated != anatomy.count(stage):
+                        raise RuntimeError(
+                            f"epoch {t + 1}: {updated} elements have a gradient, but its stage holds "
+                            f"{anatomy.count(stage)}"
+                        )
+                nn.utils.clip_grad_norm_(anatomy.trainable(stage), recipe.clip_norm)
+                optimizer.step()
+                rate.step()
+                optimizer.zero_grad(set_to_none=True)
+                progress.update()
+                progress.set_postfix_str(f"epoch {t + 1}/{schedule.T}, loss {losses[-1]:.3f}", refresh=False)
+            yield TrainedEpoch(t, updated, math.fsum(losses) / len(losses))
+
+
+def build_optimizer(anatomy: Anatomy, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW over everything that may train, without weight decay on vectors: in these models biases and LayerNorms."""
+    parameters = anatomy.parameters()
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    betas = (recipe.adam_beta1, recipe.adam_beta2)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, eps=recipe.adam_epsilon, fused=True)
+
+
+@torch.no_grad()
+def score(model: nn.Module, rows: list[dict], collate: Callable, task: tasks.Task) -> dict[str, float]:
+    """The task's metrics over encoded examples, as fractions. Raises NonFinite for a metric that is undefined."""
+    model.eval()
+    device = next(model.parameters()).device
+    by_length = sorted(range(len(rows)), key=lambda i: len(rows[i]["input_ids"]))  # so that batches need less padding
+    predictions: list = [None] * len(rows)
+    for start in range(0, len(rows), EVALUATION_BATCH):
+        chosen = by_length[start : start + EVALUATION_BATCH]
+        logits = model(**collate([rows[i] for i in chosen]).to(device)).logits
+        answers = logits.argmax(dim=-1) if task.labels else logits[:, 0]
+        for i, answer in zip(chosen, answers.tolist(), strict=True):
+            predictions[i] = answer
+    scores = GlueMetric(task).compute(predictions=predictions, references=[row["labels"] for row in rows])
+    if undefined := [name for name, value in scores.items() if not math.isfinite(value)]:
+        raise NonFinite(f"{task.name}: {', '.join(undefined)} undefined: are the predictions all the same?")
+    return scores
