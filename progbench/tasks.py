@@ -30,6 +30,7 @@ class Task:
     name: str
     folder: str
     hub: str
+    columns: tuple[str, ...]
     text: tuple[str, ...]
     hub_text: tuple[str, ...]
     label: str
@@ -37,7 +38,7 @@ class Task:
     metrics: tuple[str, ...]
     train: str
     evaluate: dict[str, tuple[str, str]]
-    header: tuple[str, ...] = ()
+    no_header: bool = False
     broken_rows: float = 0.0
 
     @property
@@ -140,7 +141,7 @@ def _paths(task: Task, root: Path) -> list[Path]:
 def read_tsv(path: Path, task: Task) -> Examples:
     """The examples of one file. Raises BadInput with file:line for a line that does not fit, or if none is left."""
     lines = _lines(path)
-    header = task.header or next((fields for _, fields in lines), ())
+    header = task.columns if task.no_header else next((fields for _, fields in lines), ())
     absent = [name for name in (*task.text, task.label) if name not in header]
     if absent and header:
         raise BadInput(f"{path}:1: no column {', '.join(absent)}; the header has {', '.join(header)}")

@@ -118,11 +118,10 @@ def write(root: Path) -> None:
     for task in tasks().values():
         (root / task.folder).mkdir(parents=True)
         for file in (task.train, *(name for name, _ in task.evaluate.values())):
-            header = task.header or ("index", *task.text, task.label)
-            lines = [] if task.header else ["\t".join(header)]
+            lines = [] if task.no_header else ["\t".join(task.columns)]
             for texts, label in rows(task, file, SIZES["train" if file == task.train else "evaluate"]):
-                row = dict.fromkeys(header, "") | dict(zip(task.text, texts, strict=True)) | {task.label: label}
-                lines.append("\t".join(row[name] for name in header))
+                row = dict(zip(task.text, texts, strict=True)) | {task.label: label}
+                lines.append("\t".join(row.get(column, "") for column in task.columns))
             (root / task.folder / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

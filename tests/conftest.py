@@ -1,0 +1,45 @@
+"""Every test runs offline on the CPU, and a warning nobody expected is a failure."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from progbench import recipe
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config):
+    # not in pyproject.toml: in a benchmark session a library's warning must not become a cell's error
+    config.addinivalue_line("filterwarnings", "error")
+
+
+@pytest.fixture
+def answers():
+    """The expected/ folder of this checkout."""
+    return ROOT / "expected"
+
+
+@pytest.fixture
+def glue_dir():
+    """Real GLUE files, where GLUE_DIR points to them."""
+    folder = os.environ.get("GLUE_DIR")
+    if not folder:
+        pytest.skip("GLUE_DIR is not set: no real GLUE files here")
+    return Path(folder)
+
+
+@pytest.fixture
+def smoke_recipe():
+    """A smoke recipe with any of its fields replaced."""
+
+    def make(model="tiny-bert", schedule="shrinking", task="sst2", **changes):
+        read = recipe.read("smoke", "glue", model=model, schedule=schedule, task=task)
+        return dataclasses.replace(read, **changes)
+
+    return make

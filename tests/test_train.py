@@ -1,0 +1,227 @@
+import math
+
+import pytest
+import torch
+import transformers
+
+from progbench import Anatomy, models, recipe, schedule, toy, train
+from progbench.errors import BadInput, Missing
+from progbench.tasks import Examples, tasks
+
+SCHEDULES = [schedule.constant, schedule.shrinking, schedule.without_low_blocks, schedule.growing]
+
+
+def tiny(name="tiny-bert"):
+    torch.manual_seed(0)
+    return models.build(models.spec(name), num_labels=2)
+
+
+def batches(steps=4):
+    generator = torch.Generator().manual_seed(0)
+    return [
+        {"input_ids": torch.randint(5, 100, (4, 9), generator=generator), "labels": torch.tensor([0, 1, 0, 1])}
+        for _ in range(steps)
+    ]
+
+
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+@pytest.mark.parametrize("make", SCHEDULES)
+def test_in_each_epoch_the_stage_moves_and_nothing_else_by_a_bit(smoke_recipe, name, make):
+    model, stages = tiny(name), make(models.spec(name).blocks, 3)
+    anatomy = Anatomy.of(model)
+    before = [parameter.detach().clone() for parameter in anatomy.parameters()]
+    wanted = smoke_recipe(epochs=3, warmup=0.0)
+
+    for trained in train.fit(model, wanted, stages, batches, 4):
+        live = {id(parameter) for parameter in anatomy.trainable(stages[trained.t])}
+        for parameter, old in zip(anatomy.parameters(), before, strict=True):
+            assert torch.equal(parameter, old) is (id(parameter) not in live)
+        assert trained.updated_parameters == anatomy.count(stages[trained.t])
+        before = [parameter.detach().clone() for parameter in anatomy.parameters()]
+
+
+def test_what_has_a_gradient_in_a_step_is_the_stage(smoke_recipe, monkeypatch):
+    model, stages = tiny(), schedule.shrinking(4, 2)
+    seen = []
+
+    def noted(parameters, norm):
+        seen.append({name for name, parameter in model.named_parameters() if parameter.grad is not None})
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", noted)
+    list(train.fit(model, smoke_recipe(epochs=2), stages, lambda: batches(1), 1))
+    low = {name for name, _ in model.named_parameters() if ".layer.0." in name or ".layer.1." in name}
+
+    assert seen == [
+        {name for name, _ in model.named_parameters()},
+        {name for name, _ in model.named_parameters()} - low,
+    ]
+
+
+def test_a_gradient_outside_the_stage_stops_the_run(smoke_recipe, monkeypatch):
+    monkeypatch.setattr(Anatomy, "freeze", lambda self, stage: None)
+
+    with pytest.raises(RuntimeError, match="epoch 2: 158914 elements have a gradient, but its stage holds 91970"):
+        list(train.fit(tiny(), smoke_recipe(epochs=2), schedule.shrinking(4, 2), batches, 4))
+
+
+def test_learning_rate_rises_through_warm_up_and_falls_linearly_to_zero_over_all_epochs(smoke_recipe, monkeypatch):
+    rates = []
+
+    class Recording(torch.optim.AdamW):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "AdamW", Recording)
+    wanted = smoke_recipe(epochs=2, learning_rate=1.0e-3, warmup=0.25)
+    list(train.fit(tiny(), wanted, schedule.constant(4, 2), batches, 4))
+
+    assert rates == pytest.approx([1e-3 * share for share in (0, 1 / 2, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6)])
+
+
+def test_weight_decay_spares_biases_and_layer_norms(smoke_recipe):
+    model = tiny()
+    decayed, spared = train.build_optimizer(Anatomy.of(model), smoke_recipe(weight_decay=0.01)).param_groups
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.01, 0.0)
+    assert {names[id(p)] for p in spared["params"]} == {
+        n for n in names.values() if n.endswith("bias") or "LayerNorm" in n
+    }
+    assert len(decayed["params"]) + len(spared["params"]) == len(names)
+
+
+def test_gradients_are_clipped_to_the_recipes_norm(smoke_recipe, monkeypatch):
+    norms = []
+    clip = torch.nn.utils.clip_grad_norm_
+
+    def noted(parameters, norm):
+        clip(parameters, norm)
+        norms.append(math.sqrt(sum(float(p.grad.pow(2).sum()) for p in parameters)))
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", noted)
+    list(train.fit(tiny(), smoke_recipe(epochs=1, clip_norm=0.01), schedule.constant(4, 1), batches, 4))
+
+    assert norms == pytest.approx([0.01] * 4, rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def two_runs():
+    read = recipe.read("smoke", "glue", model="tiny-roberta", schedule="shrinking", task="mnli")
+    return [train.train(read, seed=3), train.train(read, seed=3)]
+
+
+def test_the_same_seed_gives_bit_identical_scores(two_runs):
+    assert [epoch.scores for epoch in two_runs[0].epochs] == [epoch.scores for epoch in two_runs[1].epochs]
+    assert [epoch.loss for epoch in two_runs[0].epochs] == [epoch.loss for epoch in two_runs[1].epochs]
+
+
+def test_one_mnli_run_scores_both_evaluation_sets_after_every_epoch(two_runs):
+    assert [sorted(epoch.scores) for epoch in two_runs[0].epochs] == [["mnli-m", "mnli-mm"]] * 3
+
+
+def test_a_run_records_what_it_was_made_with(two_runs):
+    run = two_runs[0]
+
+    assert run.examples == {"train": 400, "mnli-m": 250, "mnli-mm": 250}
+    assert run.fingerprints["data"].startswith("sha256:")
+    assert run.environment["torch"] == torch.__version__
+    assert run.environment["threads"] == torch.get_num_threads()
+    assert run.seconds > sum(epoch.seconds for epoch in run.epochs) > 0
+    assert run.peak_memory_bytes > 100 * 2**20
+
+
+def test_another_seed_gives_another_run(smoke_recipe):
+    wanted = smoke_recipe(model="tiny-roberta", epochs=1)
+
+    assert train.train(wanted, 0).epochs[0].loss != train.train(wanted, 1).epochs[0].loss
+
+
+def test_both_schedules_of_a_seed_are_one_run_until_the_first_block_is_frozen(smoke_recipe):
+    ours = train.train(smoke_recipe(schedule="shrinking", epochs=2), 0)
+    baseline = train.train(smoke_recipe(schedule="constant", epochs=2), 0)
+
+    assert ours.epochs[0].scores == baseline.epochs[0].scores
+    assert ours.epochs[0].loss == baseline.epochs[0].loss
+    assert ours.epochs[1].loss != baseline.epochs[1].loss
+
+
+def test_training_leaves_torchs_own_random_stream_where_it_was(smoke_recipe):
+    torch.manual_seed(7)
+    wanted = torch.rand(1)
+    torch.manual_seed(7)
+    train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0)
+
+    assert torch.equal(torch.rand(1), wanted)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_at_that_step(smoke_recipe):
+    model = tiny()
+
+    def poisoned():
+        for step, batch in enumerate(batches()):
+            if step == 2:
+                model.classifier.weight.data.fill_(math.nan)
+            yield batch
+
+    with pytest.raises(train.NonFinite, match="epoch 1, step 3: the loss is nan"):
+        list(train.fit(model, smoke_recipe(epochs=1), schedule.constant(4, 1), poisoned, 4))
+
+
+@pytest.mark.filterwarnings("ignore:An input array is constant")
+def test_a_correlation_with_constant_predictions_is_an_error_and_no_score():
+    torch.manual_seed(0)
+    model = models.build(models.spec("tiny-bert"), num_labels=1)
+    model.classifier.weight.data.zero_()
+    tokenizer = toy.tokenizer("bert")
+    rows = train.encode(Examples((["fox", "dog"], ["cat", "cat"]), [1.0, 4.0]), tokenizer, 32)
+
+    with pytest.raises(train.NonFinite, match="stsb: pearson, spearman undefined"):
+        train.score(model, rows, transformers.DataCollatorWithPadding(tokenizer), tasks()["stsb"])
+
+
+def test_an_example_longer_than_the_recipes_maximum_is_cut_to_it():
+    examples = Examples(([" ".join(["fox"] * 50)], [" ".join(["dog"] * 20)]), [0])
+
+    assert len(train.encode(examples, toy.tokenizer("bert"), 32)[0]["input_ids"]) == 32
+
+
+def test_missing_weights_are_reported_before_anything_is_trained(smoke_recipe, monkeypatch, tmp_path):
+    monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
+
+    with pytest.raises(
+        Missing, match=r"no weights of bert-base: PROGBENCH_MODELS is set, but .*bert-base-uncased has no"
+    ):
+        train.train(smoke_recipe(model="bert-base"), 0)
+
+
+def test_a_model_folder_that_is_no_model_is_refused_by_its_path(smoke_recipe, monkeypatch, tmp_path):
+    (tmp_path / "bert-base").mkdir()
+    (tmp_path / "bert-base" / "config.json").write_text("{}")
+    monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
+
+    with pytest.raises(BadInput, match="bert-base: this is not a usable model folder"):
+        train.train(smoke_recipe(model="bert-base"), 0)
+
+
+def test_a_local_model_folder_is_trained_from_its_own_weights(smoke_recipe, monkeypatch, tmp_path):
+    """The path the paper suite takes with PROGBENCH_MODELS, on weights small enough to write here."""
+    folder = tmp_path / "bert-base-uncased"
+    tiny().save_pretrained(folder)
+    toy.tokenizer("bert").save_pretrained(folder)
+    monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
+    model, tokenizer, fingerprint = models.load(models.spec("bert-base"), num_labels=3)
+
+    assert torch.equal(model.bert.embeddings.word_embeddings.weight, tiny().bert.embeddings.word_embeddings.weight)
+    assert model.classifier.out_features == 3
+    assert tokenizer("fox")["input_ids"] == toy.tokenizer("bert")("fox")["input_ids"]
+    assert len(fingerprint) == 64
+
+
+@pytest.mark.parametrize("task", tasks())
+def test_every_task_trains_through_its_own_files(smoke_recipe, task):
+    result = train.train(smoke_recipe(model="tiny-roberta", task=task, epochs=1), 0)
+
+    assert {name: sorted(scores) for name, scores in result.epochs[0].scores.items()} == {
+        name: sorted(tasks()[task].metrics) for name in tasks()[task].evaluate
+    }
