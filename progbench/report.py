@@ -14,7 +14,7 @@ from progbench.runs import write_atomically
 from progbench.verdict import OUTCOMES, Verdict
 
 SCHEMA_VERSION = 1
-HEADERS = ("cell", "expected", "ours", "difference", "margin", "outcome")
+HEADERS = ("cell", "expected", "ours", "diff", "margin", "outcome")
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,9 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
         return None
     except (OSError, ValueError) as problem:
         raise BadInput(f"{path}: not a readable result ({problem}); delete it to run this seed again") from None
-    if content.get("schema_version") != SCHEMA_VERSION or content.get("digest") != recipe.digest:
-        raise BadInput(f"{path}: a result of another recipe or format; delete it to run this seed again")
+    marks = (SCHEMA_VERSION, recipe.digest, seed)
+    if not isinstance(content, dict) or tuple(map(content.get, ("schema_version", "digest", "seed"))) != marks:
+        raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
     epochs = tuple(EpochResult(**epoch) for epoch in content["epochs"])
     rest = {key: content[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
     return RunResult(recipe=recipe, epochs=epochs, **rest)

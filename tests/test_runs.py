@@ -1,0 +1,94 @@
+import json
+import multiprocessing
+import os
+
+import pytest
+
+from progbench import runs
+from progbench.errors import BadInput
+from progbench.runs import EpochResult, RunResult
+
+
+def result(recipe, seed=0, score=0.625):
+    return RunResult(recipe, seed, epochs=(EpochResult({"sst2": {"accuracy": score}}, 7, 0.5, 1.0),))
+
+
+def test_a_result_comes_back_as_it_was_saved(tmp_path, smoke_recipe):
+    saved = result(smoke_recipe())
+    runs.save(tmp_path, saved)
+
+    assert runs.load(tmp_path, smoke_recipe(), 0) == saved
+
+
+def test_the_path_says_suite_recipe_digest_and_seed(tmp_path, smoke_recipe):
+    recipe = smoke_recipe()
+
+    folder = tmp_path / "smoke" / "tiny-bert-shrinking-sst2"
+    assert runs.path_of(tmp_path, recipe, 3) == folder / recipe.digest / "seed3.json"
+
+
+def test_an_edited_recipe_finds_no_result_and_overwrites_none(tmp_path, smoke_recipe):
+    old = runs.save(tmp_path, result(smoke_recipe()))
+    edited = smoke_recipe(learning_rate=0.5)
+
+    assert runs.load(tmp_path, edited, 0) is None
+    assert runs.save(tmp_path, result(edited)) != old
+    assert old.exists()
+
+
+def test_scores_are_points_of_the_last_epoch(smoke_recipe):
+    epochs = tuple(EpochResult({"sst2": {"accuracy": score}}, 7, 0.5, 1.0) for score in (0.9, 0.625))
+
+    assert RunResult(smoke_recipe(), 0, epochs=epochs).score("sst2", "accuracy") == 62.5
+
+
+def test_a_score_that_is_not_finite_is_not_written(tmp_path, smoke_recipe):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        runs.save(tmp_path, result(smoke_recipe(), score=float("nan")))
+
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_stump(tmp_path, monkeypatch):
+    runs.write_atomically(tmp_path / "a.json", "old")
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+
+    with pytest.raises(OSError, match="disk full"):
+        runs.write_atomically(tmp_path / "a.json", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == "old"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"schema_version": 0}'])
+def test_a_file_that_is_no_result_is_refused_by_its_path(tmp_path, smoke_recipe, content):
+    path = runs.save(tmp_path, result(smoke_recipe()))
+    path.write_text(content)
+
+    with pytest.raises(BadInput, match=r"seed0\.json: .*delete it to run this seed again"):
+        runs.load(tmp_path, smoke_recipe(), 0)
+
+
+def test_a_result_filed_under_another_recipe_is_refused(tmp_path, smoke_recipe):
+    path = runs.save(tmp_path, result(smoke_recipe()))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"digest": "00000000"}))
+
+    with pytest.raises(BadInput, match="another recipe, seed or format"):
+        runs.load(tmp_path, smoke_recipe(), 0)
+
+
+def _count(folder, recipe):
+    with runs.lock(folder, recipe, 0):
+        number = int((folder / "count").read_text())
+        (folder / "count").write_text(str(number + 1))
+
+
+def test_a_lock_lets_one_process_at_a_time_make_a_result(tmp_path, smoke_recipe):
+    (tmp_path / "count").write_text("0")
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_count, args=(tmp_path, smoke_recipe())) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+    assert (tmp_path / "count").read_text() == "4"

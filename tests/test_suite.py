@@ -1,0 +1,280 @@
+"""A session without pytest: what is trained, what is only looked up, and what becomes of what goes wrong."""
+
+import dataclasses
+import json
+
+import pytest
+
+from progbench import environment, expected, reference, runs, train
+from progbench.errors import BadInput, Missing
+from progbench.runs import EpochResult, RunResult
+from progbench.suite import Suite
+from progbench.tasks import tasks
+
+ENVIRONMENT = {"commit": "c" * 40, "torch": "2.13.0", "device": "cpu", "threads": 2}
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Replace training by a table of scores; returns the (recipe, seed) pairs that were 'trained'."""
+    calls = []
+
+    def fake(recipe, seed, device):
+        calls.append((recipe.id, seed))
+        task = tasks()[recipe.task]
+        scores = {part: dict.fromkeys(task.metrics, 0.9 - seed / 100) for part in task.evaluate}
+        return RunResult(recipe, seed, (EpochResult(scores, 1, 0.5, 1.0),), environment=ENVIRONMENT)
+
+    monkeypatch.setattr(train, "train", fake)
+    return calls
+
+
+def suite(answers, folder, name="smoke", **options):
+    return Suite(name, answers, folder, **options)
+
+
+def cell(own, name, table="table1"):
+    return next(found for found in own.table(table).cells if found.id == name)
+
+
+def test_mnli_trains_once_for_its_two_columns(answers, tmp_path, trained):
+    own = suite(answers, tmp_path)
+    for column in ("mnli-m", "mnli-mm"):
+        own.verdict(cell(own, f"tiny-bert-constant-{column}"))
+
+    assert trained == [("tiny-bert-constant-mnli", 0)]
+
+
+def test_the_average_is_taken_per_seed_over_its_nine_columns(answers, tmp_path, trained):
+    own = suite(answers, tmp_path, seeds=3)
+    observed = own.observed(cell(own, "tiny-bert-constant-avg"))
+
+    assert observed.values == pytest.approx({0: 90.0, 1: 89.0, 2: 88.0})
+    assert len(trained) == 8 * 3
+
+
+def test_a_second_session_trains_nothing_and_judges_the_same(answers, tmp_path, trained):
+    first = suite(answers, tmp_path, seeds=2)
+    verdicts = [first.verdict(one) for one in first.table("table1").cells[:10]]
+    trained.clear()
+    second = suite(answers, tmp_path, seeds=2)
+
+    assert [second.verdict(one) for one in second.table("table1").cells[:10]] == verdicts
+    assert trained == []
+
+
+def test_without_training_what_was_not_run_is_missing_by_its_path(answers, tmp_path, trained):
+    own = suite(answers, tmp_path, train=False)
+    verdict = own.verdict(cell(own, "tiny-bert-constant-rte"))
+
+    assert verdict.outcome == "missing"
+    assert "seed0.json (--no-train)" in verdict.sentence
+    assert trained == []
+
+
+def test_an_average_with_a_missing_column_is_missing_and_names_it(answers, tmp_path, trained, monkeypatch):
+    own = suite(answers, tmp_path)
+    require = own.require
+
+    def no_qnli(wanted):
+        if wanted.task == "qnli":
+            raise Missing("no file QNLI/train.tsv")
+        return require(wanted)
+
+    monkeypatch.setattr(own, "require", no_qnli)
+    verdict = own.verdict(cell(own, "tiny-bert-constant-avg"))
+
+    assert (verdict.outcome, verdict.sentence) == ("missing", "qnli: no file QNLI/train.tsv")
+
+
+def fail_with(monkeypatch, problem):
+    calls = []
+
+    def fail(recipe, seed, device):
+        calls.append(seed)
+        raise problem
+
+    monkeypatch.setattr(train, "train", fail)
+    return calls
+
+
+def test_a_loss_that_is_not_finite_is_stored_and_not_tried_again(answers, tmp_path, monkeypatch):
+    calls = fail_with(monkeypatch, train.NonFinite("epoch 1, step 3: the loss is nan"))
+    for own in (suite(answers, tmp_path), suite(answers, tmp_path)):
+        verdict = own.verdict(cell(own, "tiny-bert-constant-rte"))
+
+    assert (verdict.outcome, verdict.sentence) == ("error", "seed 0: epoch 1, step 3: the loss is nan")
+    assert calls == [0]
+
+
+def test_another_exception_is_stored_with_its_message_and_tried_again_next_session(answers, tmp_path, monkeypatch):
+    calls = fail_with(monkeypatch, RuntimeError("out of memory"))
+    for own in (suite(answers, tmp_path), suite(answers, tmp_path)):
+        for column in ("mnli-m", "mnli-mm"):
+            verdict = own.verdict(cell(own, f"tiny-bert-constant-{column}"))
+
+    assert (verdict.outcome, verdict.sentence) == ("error", "seed 0: RuntimeError: out of memory")
+    assert calls == [0, 0]
+
+
+def test_one_failed_seed_makes_the_cell_an_error_and_keeps_the_others(answers, tmp_path, trained, monkeypatch):
+    fake = train.train
+
+    def fail_once(recipe, seed, device):
+        if seed == 1:
+            raise RuntimeError("out of memory")
+        return fake(recipe, seed, device)
+
+    monkeypatch.setattr(train, "train", fail_once)
+    own = suite(answers, tmp_path, seeds=3)
+    verdict = own.verdict(cell(own, "tiny-bert-constant-rte"))
+
+    assert (verdict.outcome, verdict.n) == ("error", 2)
+
+
+def test_a_result_that_cannot_be_read_is_an_error_by_its_path(answers, tmp_path, trained):
+    own = suite(answers, tmp_path)
+    wanted = cell(own, "tiny-bert-constant-rte")
+    path = runs.path_of(tmp_path, own.recipe(wanted), 0)
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    verdict = own.verdict(wanted)
+
+    assert verdict.outcome == "error"
+    assert str(path) in verdict.sentence
+    assert trained == []
+
+
+def test_an_interrupt_is_not_swallowed(answers, tmp_path, monkeypatch):
+    fail_with(monkeypatch, KeyboardInterrupt())
+    own = suite(answers, tmp_path)
+
+    with pytest.raises(KeyboardInterrupt):
+        own.verdict(cell(own, "tiny-bert-constant-rte"))
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_reference_of_another_recipe_is_no_reference(answers, tmp_path, trained, monkeypatch):
+    monkeypatch.setattr("progbench.recipe.SCORES_VERSION", 10**6)
+    own = suite(answers, tmp_path)
+    verdict = own.verdict(cell(own, "tiny-bert-constant-rte"))
+
+    assert verdict.outcome == "missing"
+    assert "no reference: the one on file is of tiny-bert-constant-rte" in verdict.sentence
+    assert verdict.observed is None
+
+
+def test_a_trainer_that_does_not_learn_turns_its_cell_red(answers, tmp_path, monkeypatch):
+    """The real trainer, with an optimizer that forgets to step."""
+    monkeypatch.setattr(train.torch.optim.AdamW, "step", lambda self, closure=None: None)
+    own = suite(answers, tmp_path)
+    verdict = own.verdict(cell(own, "tiny-roberta-shrinking-cola"))
+
+    assert (verdict.outcome, verdict.direction) == ("deviates", "low")
+
+
+def test_seeds_that_mix_versions_are_warned_of(answers, tmp_path, trained):
+    own = suite(answers, tmp_path, seeds=2)
+    wanted = cell(own, "tiny-bert-constant-rte")
+    own.verdict(wanted)
+    made = runs.load(tmp_path, own.recipe(wanted), 1)
+    runs.save(tmp_path, dataclasses.replace(made, environment=ENVIRONMENT | {"torch": "2.14.0"}))
+    again = suite(answers, tmp_path, seeds=2)
+
+    assert again.warnings(wanted) == ["tiny-bert-constant-rte: its seeds mix torch 2.13.0 and 2.14.0"]
+    assert own.warnings(wanted) == []
+
+
+def test_lines_that_were_left_out_of_the_data_are_warned_of(answers, tmp_path, trained, monkeypatch):
+    fake = train.train
+    monkeypatch.setattr(train, "train", lambda *a: dataclasses.replace(fake(*a), left_out={"train": 24, "qqp": 0}))
+    own = suite(answers, tmp_path)
+
+    assert (
+        "wrong number of columns were left out: {'train': 24}" in own.warnings(cell(own, "tiny-bert-constant-qqp"))[0]
+    )
+
+
+def test_without_a_gpu_a_paper_cell_is_missing_before_weights_are_looked_for(answers, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "gpu_count", lambda: 0)
+    monkeypatch.setattr("progbench.models.locate", lambda _: pytest.fail("looked for weights"))
+    own = suite(answers, tmp_path, "paper")
+    verdict = own.verdict(cell(own, "bert-base-constant-rte"))
+
+    assert verdict.outcome == "missing"
+    assert verdict.sentence.startswith("no GPU: suite paper trains on one")
+
+
+def test_an_offline_hub_makes_a_cell_missing_with_the_hubs_words(answers, tmp_path, monkeypatch):
+    monkeypatch.delenv("PROGBENCH_MODELS", raising=False)
+    monkeypatch.delenv("GLUE_DIR", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    own = suite(answers, tmp_path, "paper", device="cpu", seeds=1)
+    verdict = own.verdict(cell(own, "bert-base-constant-rte"))
+
+    assert verdict.outcome == "missing"
+    assert "nyu-mll/glue is not on this machine and the hub does not give it (OfflineModeIsEnabled" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"), [("bert-base-constant-updated", 328.451334), ("roberta-base-shrinking-updated", 288.887046)]
+)
+def test_a_bar_that_is_drawn_without_a_number_is_counted_and_not_judged(answers, tmp_path, name, millions):
+    own = suite(answers, tmp_path, "paper")
+    verdict = own.verdict(cell(own, name, "figure4"))
+
+    assert (verdict.outcome, verdict.observed) == ("missing", millions)
+
+
+def test_gathering_a_reference_keeps_raw_seeds_and_where_they_were_made(answers, tmp_path, trained):
+    own = suite(answers, tmp_path, seeds=5)
+    gathered = reference.gather(own, [cell(own, "tiny-bert-constant-rte")])["tiny-bert-constant-rte"]
+
+    assert gathered["seeds"]["4"] == {"rte": {"accuracy": pytest.approx(0.86)}}
+    assert gathered["environment"]["0"]["commit"] == "c" * 40
+
+
+def test_fewer_than_five_seeds_are_not_recorded(answers, tmp_path, trained):
+    own = suite(answers, tmp_path, seeds=4)
+
+    with pytest.raises(BadInput, match="4 seeds; a reference needs 5"):
+        reference.gather(own, [cell(own, "tiny-bert-constant-rte")])
+
+
+@pytest.mark.parametrize("commit", ["unknown", "abc-dirty"])
+def test_runs_of_code_that_is_no_commit_are_not_recorded(answers, tmp_path, trained, monkeypatch, commit):
+    fake = train.train
+    monkeypatch.setattr(
+        train, "train", lambda *a: dataclasses.replace(fake(*a), environment=ENVIRONMENT | {"commit": commit})
+    )
+    own = suite(answers, tmp_path, seeds=5)
+
+    with pytest.raises(BadInput, match="made by code that is not a commit"):
+        reference.gather(own, [cell(own, "tiny-bert-constant-rte")])
+
+
+def test_recording_keeps_the_references_that_were_not_run_now(tmp_path):
+    (tmp_path / "smoke").mkdir()
+    reference.record(tmp_path, "smoke", {"a": {"digest": "1"}, "b": {"digest": "1"}})
+    reference.record(tmp_path, "smoke", {"b": {"digest": "2"}})
+
+    assert expected.read_reference(tmp_path, "smoke") == {"a": {"digest": "1"}, "b": {"digest": "2"}}
+
+
+def test_the_change_of_a_reference_shows_mean_and_spread_before_and_after():
+    old = {"a": {"digest": "1", "seeds": {str(k): {"rte": {"accuracy": 0.5 + k / 100}} for k in range(5)}}}
+    new = {"a": {"digest": "2", "seeds": {str(k): {"rte": {"accuracy": 0.6}} for k in range(5)}}}
+    line = reference.changes(old, new).splitlines()[-1]
+
+    assert line.split("accuracy  ")[1] == "52.00 ± 1.58 (n=5, 1)  60.00 ± 0.00 (n=5, 2)"
+
+
+def test_the_smoke_reference_names_machine_versions_and_commit_of_every_seed(answers):
+    content = json.loads((answers / "smoke" / "reference.json").read_text())
+
+    assert len(content["runs"]) == 32  # 2 models, 2 schedules, 8 tasks
+    for run in content["runs"].values():
+        assert len(run["seeds"]) >= 5
+        for about in run["environment"].values():
+            assert {"commit", "cpu", "cores", "threads", "torch", "transformers", "date"} <= set(about)
+            assert len(about["commit"]) == 40
