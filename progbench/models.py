@@ -196,16 +196,27 @@ def load(model: ModelSpec, num_labels: int) -> tuple[PreTrainedModel, PreTrained
     logging.set_verbosity_error()  # it warns that the classifier is new, which is the point of fine-tuning
     logging.disable_progress_bar()
     try:
-        loaded = transformers.AutoModelForSequenceClassification.from_pretrained(
-            folder, num_labels=num_labels, dtype=torch.float32
+        loaded, info = transformers.AutoModelForSequenceClassification.from_pretrained(
+            folder, num_labels=num_labels, dtype=torch.float32, output_loading_info=True
         )
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RuntimeError) as problem:
         raise BadInput(f"{folder}: this is not a usable model folder: {problem}") from problem
     finally:
         logging.set_verbosity(verbosity)
         logging.enable_progress_bar()
+    _require_fresh_head(loaded, info["missing_keys"], folder)
     return loaded, tokenizer, _sha256(folder / "model.safetensors")
+
+
+def _require_fresh_head(model: PreTrainedModel, initialised: set[str], folder: Path) -> None:
+    """Raise BadInput unless exactly the classifier is new: a trained one, or a body without weights, moves scores."""
+    body = f"{model.base_model_prefix}."
+    head = {name for name, _ in model.named_parameters() if not name.startswith(body)}
+    if held := sorted(head - initialised):
+        raise BadInput(f"{folder}: holds a classifier already ({', '.join(held)}); pretrained weights are needed")
+    if absent := sorted(name for name in initialised if name.startswith(body)):
+        raise BadInput(f"{folder}: has no weights for {', '.join(absent[:3])} ({len(absent)} in all)")
 
 
 @functools.cache

@@ -207,7 +207,7 @@ def test_a_model_folder_that_is_no_model_is_refused_by_its_path(smoke_recipe, mo
 def test_a_local_model_folder_is_trained_from_its_own_weights(smoke_recipe, monkeypatch, tmp_path):
     """The path the paper suite takes with PROGBENCH_MODELS, on weights small enough to write here."""
     folder = tmp_path / "bert-base-uncased"
-    tiny().save_pretrained(folder)
+    tiny().bert.save_pretrained(folder)
     toy.tokenizer("bert").save_pretrained(folder)
     monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
     model, tokenizer, fingerprint = models.load(models.spec("bert-base"), num_labels=3)
@@ -216,6 +216,27 @@ def test_a_local_model_folder_is_trained_from_its_own_weights(smoke_recipe, monk
     assert model.classifier.out_features == 3
     assert tokenizer("fox")["input_ids"] == toy.tokenizer("bert")("fox")["input_ids"]
     assert len(fingerprint) == 64
+
+
+@pytest.mark.parametrize("num_labels", [2, 3])
+def test_a_model_folder_with_a_trained_classifier_is_refused(monkeypatch, tmp_path, num_labels):
+    tiny().save_pretrained(tmp_path / "bert-base")
+    toy.tokenizer("bert").save_pretrained(tmp_path / "bert-base")
+    monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
+
+    with pytest.raises(BadInput, match=r"bert-base: (holds a classifier already|this is not a usable model folder)"):
+        models.load(models.spec("bert-base"), num_labels)
+
+
+def test_a_model_folder_that_lacks_weights_of_the_body_is_refused_by_their_names(monkeypatch, tmp_path):
+    model = tiny().bert
+    model.pooler = None
+    model.save_pretrained(tmp_path / "bert-base")
+    toy.tokenizer("bert").save_pretrained(tmp_path / "bert-base")
+    monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
+
+    with pytest.raises(BadInput, match=r"has no weights for bert\.pooler\.dense\.bias, bert\.pooler\.dense\.weight"):
+        models.load(models.spec("bert-base"), 2)
 
 
 @pytest.mark.parametrize("task", tasks())
