@@ -6,18 +6,16 @@ values from reference.json, which holds the raw scores of reference runs.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import math
 import statistics
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.recipe import run_id
+from progbench.recipe import read_toml, run_id
 
 REFERENCE_SEEDS = 5  # fewer raw seeds give no usable spread
 
@@ -45,6 +43,7 @@ class Expectation:
     reference: Reference | None = None
     margin: float = 0.0
     margin_reason: str = ""
+    no_reference: str = "no reference to judge by"
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def read(root: Path, suite: str, name: str) -> Table:
 
 
 def _cells(root: Path, suite: str, name: str, content: dict):
-    margins = _toml(path).get("margin", {}) if (path := root / suite / "tolerance.toml").is_file() else {}
+    margins = read_toml(path).get("margin", {}) if (path := root / suite / "tolerance.toml").is_file() else {}
     references = read_reference(root, suite)
     problem = _edited(root / suite, f"{name}.toml")
     for row in content["rows"]:
@@ -140,9 +139,9 @@ def _cells(root: Path, suite: str, name: str, content: dict):
 
 
 def _table(path: Path) -> dict:
-    content = _toml(path)
+    content = read_toml(path)
     if "columns_of" in content:
-        content = content | {"columns": _toml(path.parent / content["columns_of"])["columns"]}
+        content = content | {"columns": read_toml(path.parent / content["columns_of"])["columns"]}
     if absent := [key for key in ("table", "source", "recipe", "unit", "columns", "rows") if key not in content]:
         raise BadInput(f"{path}: no {', '.join(absent)}")
     for number, row in enumerate(content["rows"], start=1):
@@ -208,13 +207,3 @@ def _points(references: dict, row: dict, parts: Mapping[str, str]) -> tuple[dict
         columns.append({int(seed): 100 * scores[part][metric] for seed, scores in run["seeds"].items()})
     shared = sorted(set.intersection(*(set(column) for column in columns)))
     return {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}, digests
-
-
-@functools.cache
-def _toml(path: Path) -> dict:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise BadInput(f"{path}: cannot be read: {problem.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise BadInput(f"{path}: {problem}") from None

@@ -98,7 +98,7 @@ def suites() -> list[str]:
 def settings(suite: str) -> SuiteSettings:
     """A suite's own settings, from its suite.toml."""
     path = _folder() / suite / "suite.toml"
-    read_settings = SuiteSettings(**_toml(path))
+    read_settings = SuiteSettings(**read_toml(path))
     if read_settings.device not in ("cpu", "cuda", "auto"):
         raise BadInput(f"{path}: device = {read_settings.device!r}: allowed are cpu, cuda, auto")
     return read_settings
@@ -110,7 +110,7 @@ def read(suite: str, file: str, *, model: str, schedule: str, task: str, tuning:
     Raises BadInput naming file, field and what is allowed, for a value that is absent, unknown, or out of range.
     """
     path = _folder() / suite / f"{file}.toml"
-    content = _toml(path)
+    content = read_toml(path)
     entries = content["defaults"] | content.get("tasks", {}).get(task, {})
     for field, entry in entries.items():
         if not isinstance(entry, dict) or not entry.get("source") or "value" not in entry:
@@ -152,12 +152,13 @@ def _check(values: dict, where: str) -> None:
 
 
 @functools.cache
-def _toml(path: Path) -> dict:
+def read_toml(path: Path) -> dict:
+    """A TOML file's content. Raises BadInput naming the file, and the line where it does not parse."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise BadInput(f"{path}: cannot be read: {problem.strerror}") from None
-    except tomllib.TOMLDecodeError as problem:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise BadInput(f"{path}: {problem}") from None
 
 

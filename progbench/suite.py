@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from progbench import environment, expected, models, recipe, runs, tasks, verdict
@@ -67,16 +67,17 @@ class Suite:
 
     def verdict(self, cell: Cell) -> Verdict:
         """Judge a cell, training first what its runs lack."""
+        comparisons = sum(other.kind == "scored" for other in self.table(cell.file).cells)
         try:
             if cell.problem:
                 observed = Observed()
             elif cell.kind == "counted":
                 observed = Observed(count=self._count(cell))
             else:
-                observed = self._observe(cell)
-        except BadInput as problem:
-            observed = Observed(errors={self.seeds[0]: str(problem)})
-        comparisons = sum(other.kind == "scored" for other in self.table(cell.file).cells)
+                observed = self.observed(cell)
+                cell = self._without_stale_reference(cell)
+        except BadInput as problem:  # the recipe itself, before any seed
+            return verdict.error(cell, str(problem))
         return verdict.judge(cell, observed, comparisons)
 
     def observed(self, cell: Cell) -> Observed:
@@ -116,18 +117,17 @@ class Suite:
                 found.append(f"{wanted.id}: lines with the wrong number of columns were left out: {left_out}")
         return found
 
-    def _observe(self, cell: Cell) -> Observed:
-        observed = self.observed(cell)
-        reference = cell.expectation.reference
-        if reference and observed.values:
+    def _without_stale_reference(self, cell: Cell) -> Cell:
+        """The cell without its reference if that was made with another recipe: it would judge another question."""
+        if reference := cell.expectation.reference:
             for wanted in self.recipes(cell):
                 if reference.digests[wanted.id] != wanted.digest:
                     why = (
                         f"no reference: the one on file is of {wanted.id} {reference.digests[wanted.id]}, and that "
                         f"recipe is now {wanted.digest}"
                     )
-                    return Observed(errors=observed.errors, missing=why)
-        return observed
+                    return replace(cell, expectation=replace(cell.expectation, reference=None, no_reference=why))
+        return cell
 
     def _count(self, cell: Cell) -> int:
         counted = self.recipe(cell)
@@ -139,19 +139,23 @@ class Suite:
         why = ""
         for seed in self.seeds:
             try:
-                result = self._one(wanted, seed)
+                found = runs.load(self.folder, wanted, seed)
+            except BadInput as problem:
+                found = RunResult(wanted, seed, error=str(problem))
+            if found and (found.final or not self.train):
+                results[seed] = found
+                continue
+            try:
+                results[seed] = self._train(wanted, seed)
             except Missing as problem:
                 why = str(problem)
-                continue
-            except BadInput as problem:
-                result = RunResult(wanted, seed, error=str(problem), final=False)
-            results[seed] = result
+            except BadInput as problem:  # wrong for one seed, wrong for all
+                results[seed] = RunResult(wanted, seed, error=str(problem), final=False)
+                runs.save(self.folder, results[seed])
+                break
         return Runs(results, why)
 
-    def _one(self, wanted: Recipe, seed: int) -> RunResult:
-        found = runs.load(self.folder, wanted, seed)
-        if found and (found.final or not self.train):
-            return found
+    def _train(self, wanted: Recipe, seed: int) -> RunResult:
         if not self.train:
             raise Missing(f"not run yet: no {runs.path_of(self.folder, wanted, seed)} (--no-train)")
         device = self.require(wanted)
@@ -180,15 +184,14 @@ class Suite:
 
 
 def _train(wanted: Recipe, seed: int, device: str) -> RunResult:
-    """Train one seed; an exception becomes the result's error, so that no other cell is lost to it."""
+    """Train one seed; an exception while training becomes the result's error, so that no other cell is lost to it."""
     from progbench.train import NonFinite, train
 
     try:
         return train(wanted, seed, device)
-    except Missing:
+    except (Missing, BadInput):
         raise
-    except NonFinite as problem:
-        return RunResult(wanted, seed, error=str(problem), final=True, environment=environment.describe(device))
     except Exception as problem:
-        message = str(problem) if isinstance(problem, BadInput) else f"{type(problem).__name__}: {problem}"
-        return RunResult(wanted, seed, error=message, final=False, environment=environment.describe(device))
+        final = isinstance(problem, NonFinite)
+        message = str(problem) if final else f"{type(problem).__name__}: {problem}"
+        return RunResult(wanted, seed, error=message, final=final, environment=environment.describe(device))

@@ -80,7 +80,7 @@ def judge(cell: Cell, observed: Observed, comparisons: int = 1) -> Verdict:
     if cell.expectation.printed:
         return _judge_against_paper(cell, observed, comparisons)
     if cell.expectation.reference is None:
-        return _verdict(cell, "missing", "no reference to judge by", observed)
+        return _verdict(cell, "missing", cell.expectation.no_reference, observed)
     return _judge_against_reference(cell, cell.expectation.reference, observed, comparisons)
 
 

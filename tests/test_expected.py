@@ -21,9 +21,9 @@ def paper(answers):
 def copied(answers, tmp_path):
     """A copy of expected/ to damage."""
     shutil.copytree(answers, tmp_path / "expected")
-    expected._toml.cache_clear()
+    expected.read_toml.cache_clear()
     yield tmp_path / "expected"
-    expected._toml.cache_clear()
+    expected.read_toml.cache_clear()
 
 
 def test_table1_has_one_cell_for_each_of_its_sixty_numbers(paper):

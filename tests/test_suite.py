@@ -117,6 +117,15 @@ def test_another_exception_is_stored_with_its_message_and_tried_again_next_sessi
     assert calls == [0, 0]
 
 
+def test_bad_data_is_stored_once_for_all_seeds_and_looked_at_again_next_session(answers, tmp_path, monkeypatch):
+    calls = fail_with(monkeypatch, BadInput("RTE/train.tsv:7: 2 columns, expected 4"))
+    for own in (suite(answers, tmp_path, seeds=5), suite(answers, tmp_path, seeds=5)):
+        verdict = own.verdict(cell(own, "tiny-bert-constant-rte"))
+
+    assert verdict.sentence == "seed 0: RTE/train.tsv:7: 2 columns, expected 4"
+    assert calls == [0, 0]
+
+
 def test_one_failed_seed_makes_the_cell_an_error_and_keeps_the_others(answers, tmp_path, trained, monkeypatch):
     fake = train.train
 
@@ -161,7 +170,7 @@ def test_a_reference_of_another_recipe_is_no_reference(answers, tmp_path, traine
 
     assert verdict.outcome == "missing"
     assert "no reference: the one on file is of tiny-bert-constant-rte" in verdict.sentence
-    assert verdict.observed is None
+    assert (verdict.observed, verdict.expected) == (90.0, None)
 
 
 def test_a_trainer_that_does_not_learn_turns_its_cell_red(answers, tmp_path, monkeypatch):
