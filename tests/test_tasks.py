@@ -177,3 +177,22 @@ def test_generated_files_have_the_real_files_header(tmp_path, glue_dir, name):
     with ours, real:
         assert len(ours.readline().split("\t")) == len((first := real.readline()).split("\t"))
         assert task.no_header or tuple(first.rstrip("\n").split("\t")) == task.columns
+
+
+def test_the_hubs_copy_of_a_task_is_read_by_its_own_column_names(tmp_path, monkeypatch):
+    """The real loader on a data set laid out as the hub's, in a folder: what a GPU machine with the network takes."""
+    import datasets
+
+    monkeypatch.delenv("GLUE_DIR", raising=False)
+    rows = {"premise": ["p0", "p1"], "hypothesis": ["h0", "h1"], "label": [2, 0], "idx": [0, 1]}
+    splits = {"train": "train", "validation_matched": "m", "validation_mismatched": "mm"}
+    for name in splits.values():
+        datasets.Dataset.from_dict(rows).to_parquet(tmp_path / "hub" / "mnli" / f"{name}.parquet")
+    files = "".join(f"  - split: {split}\n    path: mnli/{name}.parquet\n" for split, name in splits.items())
+    (tmp_path / "hub" / "README.md").write_text(f"---\nconfigs:\n- config_name: mnli\n  data_files:\n{files}---\n")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    data = tasks.load(MNLI, str(tmp_path / "hub"), "pinned")
+
+    assert data.train == tasks.Examples((["p0", "p1"], ["h0", "h1"]), [2, 0])
+    assert sorted(data.evaluate) == ["mnli-m", "mnli-mm"]
+    assert data.fingerprint.endswith("hub@pinned")
