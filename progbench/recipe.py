@@ -81,13 +81,15 @@ def run_id(model: str, tuning: str, schedule: str, last: str) -> str:
 
 @dataclass(frozen=True)
 class SuiteSettings:
-    """How a suite runs when the command line does not say: no setting here can change a score.
+    """How a suite runs: nothing of the recipe, so not in its digest.
 
-    `device` is "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if there is one).
+    `device` is "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if there is one). `threads` is how
+    many CPU threads torch uses; 0 leaves that to torch. Seeds and device are defaults of the command line.
     """
 
     seeds: int
     device: str
+    threads: int = 0
 
 
 def suites() -> list[str]:

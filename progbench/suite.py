@@ -45,6 +45,7 @@ class Suite:
         self.folder = folder
         self.seeds = range(seeds or settings.seeds)
         self.device = device or settings.device
+        self.threads = settings.threads
         self.train = train
         self._runs: dict[str, Runs] = {}
 
@@ -163,7 +164,7 @@ class Suite:
             found = runs.load(self.folder, wanted, seed)  # another process may have made it while this one waited
             if found and found.final:
                 return found
-            result = _train(wanted, seed, device)
+            result = _train(wanted, seed, device, self.threads)
             runs.save(self.folder, result)
             return result
 
@@ -183,12 +184,12 @@ class Suite:
         return self.device
 
 
-def _train(wanted: Recipe, seed: int, device: str) -> RunResult:
+def _train(wanted: Recipe, seed: int, device: str, threads: int) -> RunResult:
     """Train one seed; an exception while training becomes the result's error, so that no other cell is lost to it."""
     from progbench.train import NonFinite, train
 
     try:
-        return train(wanted, seed, device)
+        return train(wanted, seed, device, threads)
     except (Missing, BadInput):
         raise
     except Exception as problem:

@@ -40,8 +40,8 @@ class TrainedEpoch:
     loss: float
 
 
-def train(recipe: Recipe, seed: int, device: str = "cpu") -> RunResult:
-    """Train one recipe with one seed and score it after every epoch.
+def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> RunResult:
+    """Train one recipe with one seed and score it after every epoch; on `threads` CPU threads, unless 0.
 
     The seed fixes head initialisation, data order and dropout, each from its own stream, so that fine-tuning and
     Progtuning of one seed start from the same head and see the same batches. The same seed gives bit-identical scores
@@ -50,6 +50,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu") -> RunResult:
     Raises Missing or BadInput before the first step, and NonFinite as soon as a loss or a score is not finite.
     """
     started = time.perf_counter()
+    torch.set_num_threads(threads or torch.get_num_threads())
     task = tasks.tasks()[recipe.task]
     data = tasks.load(task, recipe.dataset, recipe.revision)
     environment.reset_peak_memory(device)

@@ -19,7 +19,7 @@ def trained(monkeypatch):
     """Replace training by a table of scores; returns the (recipe, seed) pairs that were 'trained'."""
     calls = []
 
-    def fake(recipe, seed, device):
+    def fake(recipe, seed, device, threads):
         calls.append((recipe.id, seed))
         task = tasks()[recipe.task]
         scores = {part: dict.fromkeys(task.metrics, 0.9 - seed / 100) for part in task.evaluate}
@@ -90,7 +90,7 @@ def test_an_average_with_a_missing_column_is_missing_and_names_it(answers, tmp_p
 def fail_with(monkeypatch, problem):
     calls = []
 
-    def fail(recipe, seed, device):
+    def fail(recipe, seed, device, threads):
         calls.append(seed)
         raise problem
 
@@ -129,10 +129,10 @@ def test_bad_data_is_stored_once_for_all_seeds_and_looked_at_again_next_session(
 def test_one_failed_seed_makes_the_cell_an_error_and_keeps_the_others(answers, tmp_path, trained, monkeypatch):
     fake = train.train
 
-    def fail_once(recipe, seed, device):
+    def fail_once(recipe, seed, device, threads):
         if seed == 1:
             raise RuntimeError("out of memory")
-        return fake(recipe, seed, device)
+        return fake(recipe, seed, device, threads)
 
     monkeypatch.setattr(train, "train", fail_once)
     own = suite(answers, tmp_path, seeds=3)

@@ -246,3 +246,13 @@ def test_every_task_trains_through_its_own_files(smoke_recipe, task):
     assert {name: sorted(scores) for name, scores in result.epochs[0].scores.items()} == {
         name: sorted(tasks()[task].metrics) for name in tasks()[task].evaluate
     }
+
+
+def test_a_run_uses_the_threads_it_is_told_to(smoke_recipe):
+    before = torch.get_num_threads()
+    try:
+        result = train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0, threads=2)
+    finally:
+        torch.set_num_threads(before)
+
+    assert result.environment["threads"] == 2
