@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from progbench import hub
 from progbench.errors import BadInput, Missing
 
 if TYPE_CHECKING:
@@ -77,75 +78,40 @@ def spec(name: str) -> ModelSpec:
     raise BadInput(f"unknown model {name!r}: known are {', '.join(specs())}; for any other, pass the model object")
 
 
-def locate(model: ModelSpec) -> Path | None:
-    """The folder with this model's weights, or None for a random one; nothing is downloaded.
+def require(model: ModelSpec) -> None:
+    """Raise Missing, without asking the network, when `fetch` is bound to."""
+    if not model.hub or os.environ.get("PROGBENCH_MODELS"):
+        fetch(model)
 
-    Looks in PROGBENCH_MODELS (a folder of model folders), then where the model lives: its package, or the hub's cache
-    on this machine. Raises Missing when it is in none of them; `fetch` may still get it from the hub.
+
+def fetch(model: ModelSpec) -> Path | None:
+    """The folder with this model's weights, or None for a random one.
+
+    Looks in PROGBENCH_MODELS (a folder of model folders) when that is set, then where the model lives: its package,
+    or the hub. Raises Missing when it is not to be had.
     """
     if model.random:
         return None
     if root := os.environ.get("PROGBENCH_MODELS"):
-        candidates = [Path(root) / model.name] + ([Path(root) / model.hub.rpartition("/")[2]] if model.hub else [])
-        for folder in candidates:
-            if (folder / "config.json").is_file():
-                return folder
+        names = [name for name in (model.name, model.hub.rpartition("/")[2]) if name]
+        if found := next((Path(root) / name for name in names if (Path(root) / name / "config.json").is_file()), None):
+            return found
         if model.hub:
-            names = " or ".join(str(folder) for folder in candidates)
-            raise Missing(f"no weights of {model.name}: PROGBENCH_MODELS is set, but {names} has no config.json")
+            tried = " or ".join(str(Path(root) / name) for name in names)
+            raise Missing(f"no weights of {model.name}: PROGBENCH_MODELS is set, but {tried} has no config.json")
     if model.package:
         found = importlib.util.find_spec(model.package)
         if found is None or found.origin is None:
-            raise Missing(
-                f"no weights of {model.name}: package {model.package.replace('_', '-')} is not installed (extra 'mini')"
-            )
+            package = model.package.replace("_", "-")
+            raise Missing(f"no weights of {model.name}: package {package} is not installed (extra 'mini')")
         return Path(found.origin).parent / model.folder
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(
-            snapshot_download(model.hub, revision=model.revision, allow_patterns=HUB_FILES, local_files_only=True)
-        )
-    except LocalEntryNotFoundError:
-        raise Missing(
-            f"no weights of {model.name}: {model.hub}@{model.revision[:8]} is not in the hub's cache on this machine; "
-            "set PROGBENCH_MODELS to a folder that holds it"
-        ) from None
-
-
-def fetch(model: ModelSpec) -> Path | None:
-    """As `locate`, but downloads from the hub what is not here yet; Missing within seconds when the hub is offline."""
-    try:
-        return locate(model)
-    except Missing:
-        if not model.hub or os.environ.get("PROGBENCH_MODELS"):
-            raise
-        require_hub(model.hub, model.revision, "model")
-        from huggingface_hub import snapshot_download
-
-        return Path(snapshot_download(model.hub, revision=model.revision, allow_patterns=HUB_FILES))
-
-
-@functools.cache
-def _hub_problem(repository: str, revision: str, kind: str) -> str:
-    from huggingface_hub import HfApi
-
-    try:
-        HfApi().repo_info(repository, revision=revision, repo_type=kind, timeout=1.5)
-    except Exception as problem:  # whatever the network or the hub answers, the reader gets its words
-        return f"{type(problem).__name__}: {str(problem).splitlines()[0]}"
-    return ""
-
-
-def require_hub(repository: str, revision: str, kind: str) -> None:
-    """Ask the hub once, briefly, whether it has this; raise Missing with its answer if not.
-
-    The hub's own client retries for a minute before it gives up, which sixty cells would each wait for.
-    """
-    if problem := _hub_problem(repository, revision, kind):
-        local = "PROGBENCH_MODELS" if kind == "model" else "GLUE_DIR"
-        raise Missing(f"{repository} is not on this machine and the hub does not give it ({problem}); or set {local}")
+    return hub.fetch(
+        model.hub,
+        model.revision,
+        "model",
+        HUB_FILES,
+        lambda folder: (folder / "config.json").is_file() and (folder / "model.safetensors").is_file(),
+    )
 
 
 def build(model: ModelSpec, num_labels: int) -> PreTrainedModel:

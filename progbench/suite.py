@@ -86,7 +86,7 @@ class Suite:
         parts = cell.mean_of or {cell.evaluation_set: cell.metric}
         columns: list[dict[int, float]] = []
         errors: dict[int, str] = {}
-        missing = []
+        reasons: dict[str, list[str]] = {}
         for part, metric in parts.items():
             found = self.runs(self.recipe(cell, tasks.task_of(part).name))
             where = f"{part}: " if cell.mean_of else ""
@@ -94,9 +94,10 @@ class Suite:
             scores = {seed: run.score(part, metric) for seed, run in found.results.items() if not run.error}
             columns.append(scores)
             if not scores:
-                missing.append(f"{where}{found.missing}")
+                reasons.setdefault(found.missing, []).append(part)
         shared = sorted(set.intersection(*(set(column) for column in columns)))
         values = {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}
+        missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
         return Observed(values, errors=errors, missing="; ".join(missing))
 
     def runs(self, wanted: Recipe) -> Runs:
@@ -176,9 +177,7 @@ class Suite:
         if self.device == "cuda" and not environment.gpu_count():
             raise Missing(f"no GPU: suite {self.name} trains on one (a device can be forced with --device)")
         tasks.require(tasks.tasks()[wanted.task], wanted.dataset)
-        model = models.spec(wanted.model)
-        if not model.hub:
-            models.locate(model)
+        models.require(models.spec(wanted.model))
         if self.device == "auto":
             return "cuda" if environment.gpu_count() else "cpu"
         return self.device

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from progbench import hub
 from progbench.errors import BadInput, Missing
 
 
@@ -190,24 +191,22 @@ def _label(text: str, task: Task, path: Path, line: int) -> int | float:
 
 
 def _load_hub(task: Task, dataset: str, revision: str) -> Data:
+    splits = ["train", *(split for _, split in task.evaluate.values())]
+
+    def shards(folder: Path) -> dict[str, list[str]]:
+        return {split: sorted(map(str, (folder / task.hub).glob(f"{split}-*.parquet"))) for split in splits}
+
+    folder = hub.fetch(dataset, revision, "dataset", [f"{task.hub}/*"], lambda folder: all(shards(folder).values()))
+    if absent := [split for split, paths in shards(folder).items() if not paths]:
+        raise BadInput(f"{dataset}@{revision}: no {task.hub}/{absent[0]}-*.parquet")
     import datasets
 
-    from progbench.models import require_hub
-
     datasets.disable_progress_bars()
-    try:
-        config = datasets.DownloadConfig(local_files_only=True)
-        loaded = datasets.load_dataset(dataset, task.hub, revision=revision, download_config=config)
-    except Exception:  # not in the cache, in the several ways the library has of saying so
-        require_hub(dataset, revision, "dataset")
-        loaded = datasets.load_dataset(dataset, task.hub, revision=revision)
+    loaded = datasets.load_dataset("parquet", data_files=shards(folder))
 
-    def split(name: str) -> Examples:
-        rows = loaded[name]
+    def examples(split: str) -> Examples:
+        rows = loaded[split]
         return Examples(tuple(list(rows[column]) for column in task.hub_text), list(rows["label"]))
 
-    return Data(
-        train=split("train"),
-        evaluate={name: split(where) for name, (_, where) in task.evaluate.items()},
-        fingerprint=f"hub:{dataset}@{revision}",
-    )
+    evaluation = {name: examples(split) for name, (_, split) in task.evaluate.items()}
+    return Data(examples("train"), evaluation, f"hub:{dataset}@{revision}")

@@ -172,6 +172,18 @@ def test_workers_of_xdist_send_their_verdicts_to_the_one_report(bench):
     assert done.stdout.count("4 of 4 judged: 4 reproduced") == 1
 
 
+def test_without_network_the_paper_suite_ends_at_once_and_says_what_it_cannot_get(bench):
+    """A guard against waiting on the hub's retries, which take minutes; nothing is asked of the network here."""
+    arguments = ["--device", "cpu", "-m", "glue"]
+    done = bench(
+        *arguments, timeout=60, HF_HUB_OFFLINE="0", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(bench.folder)
+    )
+
+    assert done.returncode == 0
+    assert "0 of 60 judged: nothing; 60 missing" in done.stdout
+    assert "nyu-mll/glue is not on this machine and the hub does not give it (ConnectError" in done.stdout
+
+
 def test_no_train_judges_what_exists(bench):
     done = bench("--suite", "smoke", "-m", "glue", "--no-train")
 

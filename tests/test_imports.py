@@ -8,8 +8,8 @@ import pytest
 import progbench
 
 PACKAGE = Path(progbench.__file__).parent
-NO_TORCH = ["schedule", "counting", "models", "tasks", "recipe", "runs", "environment", "expected", "verdict", "report",
-            "suite", "reference", "errors"]  # fmt: skip
+NO_TORCH = ["schedule", "counting", "hub", "models", "tasks", "recipe", "runs", "environment", "expected", "verdict",
+            "report", "suite", "reference", "errors"]  # fmt: skip
 
 
 def imported(path, everywhere):

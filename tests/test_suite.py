@@ -206,7 +206,7 @@ def test_lines_that_were_left_out_of_the_data_are_warned_of(answers, tmp_path, t
 
 def test_without_a_gpu_a_paper_cell_is_missing_before_weights_are_looked_for(answers, tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "gpu_count", lambda: 0)
-    monkeypatch.setattr("progbench.models.locate", lambda _: pytest.fail("looked for weights"))
+    monkeypatch.setattr("progbench.models.fetch", lambda _: pytest.fail("looked for weights"))
     own = suite(answers, tmp_path, "paper")
     verdict = own.verdict(cell(own, "bert-base-constant-rte"))
 

@@ -179,20 +179,31 @@ def test_generated_files_have_the_real_files_header(tmp_path, glue_dir, name):
         assert task.no_header or tuple(first.rstrip("\n").split("\t")) == task.columns
 
 
-def test_the_hubs_copy_of_a_task_is_read_by_its_own_column_names(tmp_path, monkeypatch):
-    """The real loader on a data set laid out as the hub's, in a folder: what a GPU machine with the network takes."""
+@pytest.fixture
+def hub_copy(tmp_path, monkeypatch):
+    """MNLI laid out as the hub's copy is, in its cache on this machine."""
     import datasets
+    import huggingface_hub
 
     monkeypatch.delenv("GLUE_DIR", raising=False)
-    rows = {"premise": ["p0", "p1"], "hypothesis": ["h0", "h1"], "label": [2, 0], "idx": [0, 1]}
-    splits = {"train": "train", "validation_matched": "m", "validation_mismatched": "mm"}
-    for name in splits.values():
-        datasets.Dataset.from_dict(rows).to_parquet(tmp_path / "hub" / "mnli" / f"{name}.parquet")
-    files = "".join(f"  - split: {split}\n    path: mnli/{name}.parquet\n" for split, name in splits.items())
-    (tmp_path / "hub" / "README.md").write_text(f"---\nconfigs:\n- config_name: mnli\n  data_files:\n{files}---\n")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    data = tasks.load(MNLI, str(tmp_path / "hub"), "pinned")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "hub"))
+    rows = {"premise": ["p0", "p1"], "hypothesis": ["h0", "h1"], "label": [2, 0], "idx": [0, 1]}
+    for name in ("train", "validation_matched", "validation_mismatched"):
+        datasets.Dataset.from_dict(rows).to_parquet(tmp_path / "hub" / "mnli" / f"{name}-00000-of-00001.parquet")
+    return tmp_path / "hub" / "mnli"
+
+
+def test_the_hubs_copy_is_read_by_its_own_file_and_column_names(hub_copy):
+    data = tasks.load(MNLI, "nyu-mll/glue", "pinned")
 
     assert data.train == tasks.Examples((["p0", "p1"], ["h0", "h1"]), [2, 0])
     assert sorted(data.evaluate) == ["mnli-m", "mnli-mm"]
-    assert data.fingerprint.endswith("hub@pinned")
+    assert data.fingerprint == "hub:nyu-mll/glue@pinned"
+
+
+def test_an_incomplete_copy_of_the_hubs_files_is_not_trained_on(hub_copy):
+    (hub_copy / "validation_mismatched-00000-of-00001.parquet").unlink()
+
+    with pytest.raises(Missing, match="nyu-mll/glue is not on this machine and the hub does not give it"):
+        tasks.load(MNLI, "nyu-mll/glue", "pinned")
