@@ -159,7 +159,7 @@ class Suite:
 
     def _train(self, wanted: Recipe, seed: int) -> RunResult:
         if not self.train:
-            raise Missing(f"not run yet: no {runs.path_of(self.folder, wanted, seed)} (--no-train)")
+            raise Missing(f"not run yet: nothing in {self.folder} (--no-train)")
         device = self.require(wanted)
         with runs.lock(self.folder, wanted, seed):
             found = runs.load(self.folder, wanted, seed)  # another process may have made it while this one waited

@@ -63,12 +63,12 @@ def test_a_second_session_trains_nothing_and_judges_the_same(answers, tmp_path, 
     assert trained == []
 
 
-def test_without_training_what_was_not_run_is_missing_by_its_path(answers, tmp_path, trained):
+def test_without_training_what_was_not_run_is_missing(answers, tmp_path, trained):
     own = suite(answers, tmp_path, train=False)
     verdict = own.verdict(cell(own, "tiny-bert-constant-rte"))
 
     assert verdict.outcome == "missing"
-    assert "seed0.json (--no-train)" in verdict.sentence
+    assert verdict.sentence == f"not run yet: nothing in {tmp_path} (--no-train)"
     assert trained == []
 
 
