@@ -123,7 +123,9 @@ class Anatomy:
         return [*self.embeddings, *(parameter for block in self.blocks for parameter in block), *self.head]
 
     def trainable(self, stage: Stage) -> list[nn.Parameter]:
-        """What trains in this stage: embeddings, its blocks, and the head."""
+        """What trains in this stage: embeddings, its blocks, and the head. Raises BadInput for a block there is not."""
+        if stage.blocks and not 0 <= min(stage.blocks) <= max(stage.blocks) < self.L:
+            raise BadInput(f"the stage trains blocks {list(stage.blocks)}, but {self.name} has {self.L}")
         blocks = (parameter for number in stage.blocks for parameter in self.blocks[number])
         return [*self.embeddings, *blocks, *self.head]
 
@@ -140,7 +142,8 @@ class Anatomy:
         """Let exactly this stage train. Idempotent and reversible: the same call serves every schedule.
 
         A frozen parameter's gradient is dropped, not zeroed: AdamW moves a parameter whose gradient is zero, by its
-        momentum and its weight decay, and passes over one that has none.
+        momentum and its weight decay, and passes over one that has none. What you froze yourself in a part that trains
+        is unfrozen: the stage alone decides.
         """
         live = {id(parameter) for parameter in self.trainable(stage)}
         for parameter in self.parameters():

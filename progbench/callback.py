@@ -56,5 +56,5 @@ class ProgressiveFreezing(TrainerCallback):
         if absent:
             raise BadInput(
                 f"the optimizer does not hold {len(absent)} of the parameters the schedule trains: they were frozen "
-                "before train() was called; leave freezing to this callback"
+                "before train() was called, by hand or by a run that broke off; unfreeze them first"
             )

@@ -93,13 +93,18 @@ def read(root: Path, suite: str, name: str) -> Table:
         cells = tuple(_cells(root, suite, name, content))
     except BadInput as problem:
         return Table(name, problem=str(problem))
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
+        return Table(
+            name, problem=f"{path} (or its tolerance.toml, SHA256SUMS, reference.json): malformed: {problem!r}"
+        )
     return Table(name, cells)
 
 
 def _cells(root: Path, suite: str, name: str, content: dict):
     margins = read_toml(path).get("margin", {}) if (path := root / suite / "tolerance.toml").is_file() else {}
     references = read_reference(root, suite)
-    problem = _edited(root / suite, f"{name}.toml")
+    printed = any("printed" in row for row in content["rows"])
+    problem = _edited(root / suite, f"{name}.toml", printed)
     for row in content["rows"]:
         for column_name, column in content["columns"].items():
             tuning = row.get("tuning", "full")
@@ -156,17 +161,17 @@ def _table(path: Path) -> dict:
 def _unprintable(expectation: Expectation, cell_id: str, path: Path) -> str:
     try:
         float(expectation.printed or 0)
-    except ValueError:
+    except (TypeError, ValueError):
         return f"{path}: {cell_id} prints {expectation.printed!r}, which is not a number"
     return ""
 
 
-def _edited(folder: Path, name: str) -> str:
-    """Why this file is not the one that was checked in, where the folder is guarded by a SHA256SUMS; else ''."""
+def _edited(folder: Path, name: str, printed: bool) -> str:
+    """Why this file may not be the one that was checked in, else ''. A table with printed values must be guarded."""
     sums = folder / "SHA256SUMS"
     if not sums.is_file():
-        return ""
-    listed = dict(reversed(line.split()) for line in sums.read_text(encoding="utf-8").splitlines())
+        return f"{sums} is missing, so nobody knows whether {name} was edited" if printed else ""
+    listed = dict(reversed(line.split()) for line in sums.read_text(encoding="utf-8").splitlines() if line)
     for file in (name, "tolerance.toml"):
         if listed.get(file) != hashlib.sha256((folder / file).read_bytes()).hexdigest():
             return f"{folder / file} was edited: its sha256 is not the one in {sums.name}, so this cell is not judged"

@@ -73,7 +73,7 @@ def spec(name: str) -> ModelSpec:
     Raises BadInput for an unknown name, listing the known ones.
     """
     for model in specs().values():
-        if name in (model.name, model.hub, model.hub.rpartition("/")[2]):
+        if name and name in (model.name, model.hub, model.hub.rpartition("/")[2]):
             return model
     raise BadInput(f"unknown model {name!r}: known are {', '.join(specs())}; for any other, pass the model object")
 

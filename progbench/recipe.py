@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib.resources
 import json
+import math
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -100,10 +101,15 @@ def suites() -> list[str]:
 def settings(suite: str) -> SuiteSettings:
     """A suite's own settings, from its suite.toml."""
     path = _folder() / suite / "suite.toml"
-    read_settings = SuiteSettings(**read_toml(path))
-    if read_settings.device not in ("cpu", "cuda", "auto"):
-        raise BadInput(f"{path}: device = {read_settings.device!r}: allowed are cpu, cuda, auto")
-    return read_settings
+    try:
+        found = SuiteSettings(**read_toml(path))
+    except TypeError as problem:
+        raise BadInput(f"{path}: seeds, device and perhaps threads are wanted: {problem}") from None
+    if found.device not in ("cpu", "cuda", "auto"):
+        raise BadInput(f"{path}: device = {found.device!r}: allowed are cpu, cuda, auto")
+    if not (isinstance(found.seeds, int) and found.seeds >= 1):
+        raise BadInput(f"{path}: seeds = {found.seeds!r}: allowed is a whole number of at least 1")
+    return found
 
 
 def read(suite: str, file: str, *, model: str, schedule: str, task: str, tuning: str = "full") -> Recipe:
@@ -113,6 +119,10 @@ def read(suite: str, file: str, *, model: str, schedule: str, task: str, tuning:
     """
     path = _folder() / suite / f"{file}.toml"
     content = read_toml(path)
+    if unknown := sorted({"defaults", *content.get("tasks", {})} - {"defaults", *tasks()}):
+        raise BadInput(f"{path}: unknown [tasks.{unknown[0]}]; known are {', '.join(tasks())}")
+    if "defaults" not in content:
+        raise BadInput(f"{path}: no [defaults]")
     entries = content["defaults"] | content.get("tasks", {}).get(task, {})
     for field, entry in entries.items():
         if not isinstance(entry, dict) or not entry.get("source") or "value" not in entry:
@@ -137,6 +147,9 @@ _ALLOWED = {
 }
 
 
+_WHOLE = ("epochs", "batch_size", "max_length")
+
+
 def _check(values: dict, where: str) -> None:
     known = [field.name for field in fields(Recipe)]
     if unknown := sorted(set(values) - set(known)):
@@ -148,8 +161,10 @@ def _check(values: dict, where: str) -> None:
             raise BadInput(f"{where}: {name} = {values[name]!r}: allowed are {', '.join(choices)}")
     for name, (allowed, fits) in _ALLOWED.items():
         number = isinstance(values[name], int | float) and not isinstance(values[name], bool)
-        if not number or not fits(values[name]):
+        if not number or not math.isfinite(values[name]) or not fits(values[name]):
             raise BadInput(f"{where}: {name} = {values[name]!r}: allowed is {allowed}")
+        if not isinstance(values[name], int) or name not in _WHOLE:
+            values[name] = float(values[name])  # so that 1 and 1.0 are one recipe
     spec(values["model"])
 
 

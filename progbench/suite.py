@@ -97,6 +97,8 @@ class Suite:
                 reasons.setdefault(found.missing, []).append(part)
         shared = sorted(set.intersection(*(set(column) for column in columns)))
         values = {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}
+        if cell.mean_of and not shared and not reasons:
+            reasons["no seed has all of them"] = list(parts)
         missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
         return Observed(values, errors=errors, missing="; ".join(missing))
 
@@ -146,6 +148,8 @@ class Suite:
                 found = RunResult(wanted, seed, error=str(problem))
             if found and (found.final or not self.train):
                 results[seed] = found
+                continue
+            if why:  # what is missing for one seed is missing for all
                 continue
             try:
                 results[seed] = self._train(wanted, seed)

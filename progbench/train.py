@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from progbench import environment, models, tasks
 from progbench.anatomy import Anatomy
+from progbench.counting import require_depth
 from progbench.metrics import GlueMetric
 from progbench.recipe import Recipe
 from progbench.runs import EpochResult, RunResult
@@ -111,9 +112,11 @@ def fit(
     """Train through a schedule's stages, yielding after each epoch.
 
     `batches()` is called once an epoch and gives its `steps` batches. The learning rate falls linearly over all epochs
-    together, never anew in a stage. Raises NonFinite, and RuntimeError if what had a gradient is not the stage.
+    together, never anew in a stage. Raises BadInput for a schedule of another depth, NonFinite, and RuntimeError if
+    what had a gradient is not the stage.
     """
     anatomy = Anatomy.of(model, recipe.tuning)
+    require_depth(schedule, anatomy.L, anatomy.name)
     optimizer = build_optimizer(anatomy, recipe)
     total = steps * schedule.T
     rate = transformers.get_linear_schedule_with_warmup(optimizer, math.ceil(recipe.warmup * total), total)
@@ -157,7 +160,10 @@ def build_optimizer(anatomy: Anatomy, recipe: Recipe) -> torch.optim.AdamW:
 
 @torch.no_grad()
 def score(model: nn.Module, rows: list[dict], collate: Callable, task: tasks.Task) -> dict[str, float]:
-    """The task's metrics over encoded examples, as fractions. Raises NonFinite for a metric that is undefined."""
+    """The task's metrics over encoded examples, as fractions. Raises NonFinite for outputs or metrics that are none.
+
+    The largest of a row of NaN is class 0, so that a broken model would score as a constant one.
+    """
     model.eval()
     device = next(model.parameters()).device
     by_length = sorted(range(len(rows)), key=lambda i: len(rows[i]["input_ids"]))  # so that batches need less padding
@@ -165,6 +171,8 @@ def score(model: nn.Module, rows: list[dict], collate: Callable, task: tasks.Tas
     for start in range(0, len(rows), EVALUATION_BATCH):
         chosen = by_length[start : start + EVALUATION_BATCH]
         logits = model(**collate([rows[i] for i in chosen]).to(device)).logits
+        if not logits.isfinite().all():
+            raise NonFinite(f"{task.name}: the model's outputs are not finite")
         answers = logits.argmax(dim=-1) if task.labels else logits[:, 0]
         for i, answer in zip(chosen, answers.tolist(), strict=True):
             predictions[i] = answer

@@ -19,6 +19,7 @@ JUDGED = ("reproduced", "deviates", "inconclusive", "disputed")
 PAPER_SEEDS = 5  # section 4.1: "Every task is performed 5 times"
 ALPHA = 0.05
 MOST_SEEDS = 100
+LEAST_SD = 0.05  # half a printed unit: equal seeds are no proof of a smaller spread than the paper's rounding hides
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def _decide(difference: float, sd: float, n: int, margin: float, comparisons: in
     """
     from scipy.stats import t
 
-    error = sd * math.sqrt(1 / n + 1 / PAPER_SEEDS)
+    error = max(sd, LEAST_SD) * math.sqrt(1 / n + 1 / PAPER_SEEDS)
     if abs(difference) + t.ppf(1 - ALPHA, n - 1) * error <= margin:
         return "reproduced"
     if abs(difference) > margin and abs(difference) > t.ppf(1 - ALPHA / 2 / comparisons, n - 1) * error:

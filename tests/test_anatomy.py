@@ -132,3 +132,8 @@ def test_counting_sums_the_stages():
 def test_counting_with_a_schedule_for_another_depth_is_refused():
     with pytest.raises(BadInput, match="cut for L=12 blocks, but BertForSequenceClassification has 4"):
         Anatomy.of(build("tiny-bert")).updated_parameters(constant(12, 3))
+
+
+def test_a_stage_with_a_block_the_model_has_not_is_refused():
+    with pytest.raises(BadInput, match=r"the stage trains blocks \[3, 4\], but BertForSequenceClassification has 4"):
+        Anatomy.of(build("tiny-bert")).freeze(Stage(range(3, 5)))

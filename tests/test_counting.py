@@ -63,9 +63,10 @@ def test_counting_by_name_loads_no_torch():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["328451334", "False"]
 
 
-def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(BadInput, match="unknown model 'bert-huge': known are bert-base"):
-        updated_parameters("bert-huge", constant(12, 3))
+@pytest.mark.parametrize("name", ["bert-huge", ""])
+def test_an_unknown_name_is_refused_with_the_known_ones(name):
+    with pytest.raises(BadInput, match=f"unknown model '{name}': known are bert-base"):
+        updated_parameters(name, constant(12, 3))
 
 
 def test_an_unknown_tuning_is_refused_with_the_known_ones():

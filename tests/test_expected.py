@@ -107,9 +107,12 @@ def test_an_edited_paper_file_makes_its_cells_errors_that_name_it(copied, file):
 
 
 def test_a_printed_value_that_is_no_number_is_an_error_of_its_cell_alone(copied):
-    (copied / "paper" / "SHA256SUMS").unlink()
     path = copied / "paper" / "table1.toml"
     path.write_text(path.read_text().replace('"58.2"', '"58,2"'))
+    sums = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in (copied / "paper").glob("*.toml")
+    ]
+    (copied / "paper" / "SHA256SUMS").write_text("".join(sums))
     problems = {cell.id: cell.problem for cell in expected.read(copied, "paper", "table1").cells if cell.problem}
 
     assert list(problems) == ["bert-base-constant-cola"]
@@ -135,6 +138,29 @@ def test_an_unreadable_table_says_where_instead_of_raising(copied, change, probl
     table = expected.read(copied, "paper", "table1")
     assert not table.cells
     assert re.search(problem, table.problem)
+
+
+@pytest.mark.parametrize("file", ["tolerance.toml", "SHA256SUMS"])
+def test_printed_values_are_not_judged_without_their_tolerance_or_checksums(copied, file):
+    (copied / "paper" / file).unlink()
+    table = expected.read(copied, "paper", "table1")
+
+    assert table.problem or all(cell.problem for cell in table.cells)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace('label = "CoLA", ', ""),
+        lambda text: text.replace('mean_of = ["cola"', 'mean_of = ["colla"'),
+    ],
+    ids=["a column without label", "an average of an unknown column"],
+)
+def test_a_table_of_another_shape_is_a_problem_and_no_crash(copied, change):
+    path = copied / "paper" / "table1.toml"
+    path.write_text(change(path.read_text()))
+
+    assert "table1.toml" in expected.read(copied, "paper", "table1").problem
 
 
 def write_reference(root, scores):

@@ -64,6 +64,7 @@ def value(field, new):
         ("weight_decay", "-0.1", "a number of at least 0"),
         ("adam_beta2", "1", "a number from 0 to below 1"),
         ("clip_norm", "0", "a number above 0"),
+        ("clip_norm", "inf", "a number above 0"),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_file_field_and_what_is_allowed(written, field, new, allowed):
@@ -84,6 +85,18 @@ def test_an_absent_field_is_refused_by_name(written):
 def test_a_value_without_a_source_is_refused(written):
     with pytest.raises(BadInput, match="warmup must be written"):
         written(lambda text: text.replace("warmup = {", "warmup = 0.1 # {"))
+
+
+def test_values_for_a_task_there_is_not_are_refused(written):
+    with pytest.raises(BadInput, match=r"unknown \[tasks\.rt\]; known are cola, mnli"):
+        written(lambda text: text.replace("[tasks.rte]", "[tasks.rt]"))
+
+
+def test_a_whole_number_and_its_float_are_one_recipe(written, smoke_recipe):
+    floating = smoke_recipe()
+    whole = written(value("clip_norm", "1"))
+
+    assert dataclasses.replace(whole, suite="smoke").digest == floating.digest
 
 
 def test_toml_that_does_not_parse_is_refused_with_its_line(written):

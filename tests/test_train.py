@@ -180,6 +180,21 @@ def test_a_correlation_with_constant_predictions_is_an_error_and_no_score():
         train.score(model, rows, transformers.DataCollatorWithPadding(tokenizer), tasks()["stsb"])
 
 
+def test_a_model_whose_outputs_are_not_finite_is_not_scored():
+    model = tiny()
+    model.classifier.weight.data.fill_(math.nan)
+    tokenizer = toy.tokenizer("bert")
+    rows = train.encode(Examples((["fox", "dog"],), [0, 1]), tokenizer, 32)
+
+    with pytest.raises(train.NonFinite, match="sst2: the model's outputs are not finite"):
+        train.score(model, rows, transformers.DataCollatorWithPadding(tokenizer), tasks()["sst2"])
+
+
+def test_a_schedule_for_another_depth_is_refused_before_the_first_step(smoke_recipe):
+    with pytest.raises(BadInput, match="cut for L=3 blocks, but BertForSequenceClassification has 4"):
+        list(train.fit(tiny(), smoke_recipe(epochs=2), schedule.constant(3, 2), batches, 4))
+
+
 def test_an_example_longer_than_the_recipes_maximum_is_cut_to_it():
     examples = Examples(([" ".join(["fox"] * 50)], [" ".join(["dog"] * 20)]), [0])
 

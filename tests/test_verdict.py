@@ -91,6 +91,12 @@ def test_a_difference_within_chance_beyond_the_margin_is_no_deviation():
     assert against_paper([65, 68, 70, 72, 75]).outcome == "inconclusive"
 
 
+def test_two_equal_seeds_far_off_are_not_yet_a_deviation_and_five_are():
+    # no spread is taken as 0.05: error 0.042 with two seeds, t(1 - 0.05 / 108, 1) about 690: 29 > 13.8
+    assert against_paper([52.7] * 2).outcome == "inconclusive"
+    assert against_paper([52.7] * 5).outcome == "deviates"
+
+
 def test_inconclusive_says_how_many_more_seeds_would_decide():
     # difference 0, sd 1.58, error 1.0, t = 2.13: 2.13 > 2.1; with six seeds t = 2.02, error 0.957: 1.93 < 2.1
     verdict = against_paper([64.5, 65.5, 66.5, 67.5, 68.5], margin=2.1)
