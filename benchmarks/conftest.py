@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ANSWERS = ROOT / "expected"
 SUITE = pytest.StashKey[Suite]()
 FOLDERS = ("GLUE_DIR", "PROGBENCH_MODELS")
+ENDINGS = {f"-{part}": f"-{task.name}" for task in tasks.tasks().values() for part in task.evaluate}
 
 
 def pytest_addoption(parser):
@@ -74,13 +75,20 @@ def pytest_generate_tests(metafunc):
     if table.problem:
         metafunc.parametrize("cell", [pytest.param(BadInput(table.problem), id=table.name)])
         return
-    metafunc.parametrize("cell", [pytest.param(cell, id=cell.id, marks=_group(cell)) for cell in table.cells])
+    metafunc.parametrize("cell", [pytest.param(cell, id=cell.id) for cell in table.cells])
 
 
-def _group(cell: Cell):
-    """Cells that share a run go to one xdist worker."""
-    last = tasks.task_of(cell.evaluation_set).name if cell.evaluation_set else cell.column
-    return pytest.mark.xdist_group(recipe.run_id(cell.model, cell.tuning, cell.schedule, last))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With xdist, cells that share a run go to one worker; the lock would make the other workers wait for it."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByRun(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            name = nodeid.partition("[")[2].rpartition("]")[0]
+            return next((name.removesuffix(part) + task for part, task in ENDINGS.items() if name.endswith(part)), name)
+
+    return ByRun(config, log)
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def describe(device: str = "", threads: int | None = None) -> dict[str, str | in
     if device.startswith("cuda"):
         import torch
 
-        about["gpu"] = torch.cuda.get_device_name()
+        about["gpu"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "unusable"
     return about
 
 

@@ -42,5 +42,5 @@ def _problem(repository: str, revision: str, kind: str) -> str:
     try:
         HfApi().repo_info(repository, revision=revision, repo_type=kind, timeout=1.5)
     except Exception as problem:  # whatever the network or the hub answers, the reader gets its words
-        return f"{type(problem).__name__}: {str(problem).splitlines()[0]}"
+        return f"{type(problem).__name__}: {str(problem).partition(chr(10))[0]}"
     return ""

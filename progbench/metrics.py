@@ -28,8 +28,8 @@ class GlueMetric(evaluate.Metric):
     >>> GlueMetric(tasks()["mrpc"]).compute(predictions=[1, 1, 0, 0], references=[1, 0, 0, 0])
     {'f1': 0.6666666666666666, 'accuracy': 0.75}
 
-    F1 is that of class 1, as GLUE defines it. What is undefined comes out as NaN, never as a number: a correlation
-    with constant predictions, and (evaluate's own rule) any metric of no examples.
+    F1 is that of class 1, as GLUE defines it. With constant predictions Matthews correlation is 0 and the others are
+    NaN; so is (evaluate's own rule) any metric of no examples.
     """
 
     def __init__(self, task: Task) -> None:

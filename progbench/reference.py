@@ -31,8 +31,8 @@ def refuse_dirty_tree(root: Path) -> None:
 def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
     """The raw scores of every recipe the cells need, as reference.json holds them.
 
-    Recipes that were not run are left as they are on file. Raises BadInput for a run with an error, with too few
-    seeds, or made by code that was not committed.
+    Recipes that were not run are left as they are on file. Raises BadInput if none was run, and
+    for a run with an error, with too few seeds, or made by code that was not committed.
     """
     gathered: dict[str, dict] = {}
     recipes = {wanted.id: wanted for cell in cells if cell.kind == "scored" for wanted in suite.recipes(cell)}
@@ -55,6 +55,8 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
             "environment": {str(seed): result.environment for seed, result in found.items()},
             "fingerprints": found[min(found)].fingerprints,
         }
+    if not gathered:
+        raise BadInput("this session ran no scored cell")
     return gathered
 
 

@@ -95,8 +95,13 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
     marks = (SCHEMA_VERSION, recipe.digest, seed)
     if not isinstance(content, dict) or tuple(map(content.get, ("schema_version", "digest", "seed"))) != marks:
         raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
-    epochs = tuple(EpochResult(**epoch) for epoch in content["epochs"])
-    rest = {key: content[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
+    try:
+        epochs = tuple(EpochResult(**epoch) for epoch in content["epochs"])
+        rest = {key: content[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
+    except (KeyError, TypeError) as problem:
+        raise BadInput(f"{path}: not a whole result ({problem!r}); delete it to run this seed again") from None
+    if not epochs and not rest["error"]:
+        raise BadInput(f"{path}: a result without an epoch; delete it to run this seed again")
     return RunResult(recipe=recipe, epochs=epochs, **rest)
 
 

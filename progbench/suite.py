@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -109,17 +109,21 @@ class Suite:
         return self._runs[wanted.id]
 
     def warnings(self, cell: Cell) -> list[str]:
-        """What a reader should know of a cell's runs: seeds made with other versions, data or weights than others."""
-        found = []
-        for wanted in self.recipes(cell) if cell.kind != "counted" and not cell.problem else []:
-            results = [run for run in self.runs(wanted).results.values() if not run.error]
-            for name in (*environment.PACKAGES, "device", "threads", "data", "weights"):
-                values = dict.fromkeys(str((run.environment | run.fingerprints).get(name)) for run in results)
-                if len(values) > 1:
-                    found.append(f"{wanted.id}: its seeds mix {name} {' and '.join(values)}")
-            if left_out := {name: n for run in results[:1] for name, n in run.left_out.items() if n}:
-                found.append(f"{wanted.id}: lines with the wrong number of columns were left out: {left_out}")
+        """What a reader should know of a cell's runs: unlike versions, data or weights, or lines left out."""
+        if cell.kind == "counted" or cell.problem:
+            return []
+        made = {wanted.id: self._good(wanted) for wanted in self.recipes(cell)}
+        found = _mixed(
+            cell.id, (*environment.PACKAGES, "device", "threads"), [run for good in made.values() for run in good]
+        )
+        for name, good in made.items():
+            found += _mixed(name, ("data", "weights"), good)
+            if left_out := {part: n for run in good[:1] for part, n in run.left_out.items() if n}:
+                found.append(f"{name}: lines with the wrong number of columns were left out: {left_out}")
         return found
+
+    def _good(self, wanted: Recipe) -> list[RunResult]:
+        return [run for run in self.runs(wanted).results.values() if not run.error]
 
     def _without_stale_reference(self, cell: Cell) -> Cell:
         """The cell without its reference if that was made with another recipe: it would judge another question."""
@@ -147,12 +151,12 @@ class Suite:
             except BadInput as problem:
                 found = RunResult(wanted, seed, error=str(problem))
             if found and (found.final or not self.train):
-                results[seed] = found
+                results[seed] = _checked(found)
                 continue
             if why:  # what is missing for one seed is missing for all
                 continue
             try:
-                results[seed] = self._train(wanted, seed)
+                results[seed] = _checked(self._train(wanted, seed))
             except Missing as problem:
                 why = str(problem)
             except BadInput as problem:  # wrong for one seed, wrong for all
@@ -179,7 +183,7 @@ class Suite:
         Decided without importing torch and without the network.
         """
         if self.device == "cuda" and not environment.gpu_count():
-            raise Missing(f"no GPU: suite {self.name} trains on one (a device can be forced with --device)")
+            raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
         tasks.require(tasks.tasks()[wanted.task], wanted.dataset)
         models.require(models.spec(wanted.model))
         if self.device == "auto":
@@ -187,10 +191,35 @@ class Suite:
         return self.device
 
 
+def _mixed(name: str, fields: Sequence[str], results: Sequence[RunResult]) -> list[str]:
+    """A warning for each of these fields in which results differ."""
+    values = {
+        key: dict.fromkeys(str((run.environment | run.fingerprints).get(key)) for run in results) for key in fields
+    }
+    return [f"{name}: its runs mix {key} {' and '.join(found)}" for key, found in values.items() if len(found) > 1]
+
+
+def _checked(result: RunResult) -> RunResult:
+    """The result, as an error if it updated another number of parameters than its recipe's schedule plans."""
+    if result.error:
+        return result
+    wanted = result.recipe
+    labels = tasks.tasks()[wanted.task].num_labels
+    planned = updated_parameters(wanted.model, wanted.build_schedule(), wanted.tuning, num_labels=labels)
+    updated = sum(epoch.updated_parameters for epoch in result.epochs)
+    if updated == planned:
+        return result
+    return replace(result, error=f"the run updated {updated:,} parameters, but its schedule plans {planned:,}")
+
+
 def _train(wanted: Recipe, seed: int, device: str, threads: int) -> RunResult:
     """Train one seed; an exception while training becomes the result's error, so that no other cell is lost to it."""
+    import torch
+
     from progbench.train import NonFinite, train
 
+    if device == "cuda" and not torch.cuda.is_available():
+        raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
     try:
         return train(wanted, seed, device, threads)
     except (Missing, BadInput):

@@ -44,9 +44,9 @@ class TrainedEpoch:
 def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> RunResult:
     """Train one recipe with one seed and score it after every epoch; on `threads` CPU threads, unless 0.
 
-    The seed fixes head initialisation, data order and dropout, each from its own stream, so that fine-tuning and
-    Progtuning of one seed start from the same head and see the same batches. The same seed gives bit-identical scores
-    at the same thread count on the same CPU.
+    The seed fixes head initialisation, data order and dropout, each from a generator started anew, so that fine-tuning
+    and Progtuning of one seed start from the same head and see the same batches. The same seed gives bit-identical
+    scores at the same thread count on the same CPU.
 
     Raises Missing or BadInput before the first step, and NonFinite as soon as a loss or a score is not finite.
     """

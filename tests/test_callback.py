@@ -71,6 +71,18 @@ def test_trainer_with_the_callback_ends_where_the_compact_trainer_does(tmp_path,
     assert any(not torch.equal(a, b) for a, b in zip(build().parameters(), ours.parameters(), strict=True))
 
 
+@pytest.mark.parametrize(("accumulation", "steps"), [(2, 2), (4, 1)])
+def test_with_gradient_accumulation_a_stage_still_lasts_an_epoch(tmp_path, accumulation, steps):
+    recorder = Recorder()
+    run = trainer(
+        tmp_path, build(), ProgressiveFreezing(shrinking(4, EPOCHS)), gradient_accumulation_steps=accumulation
+    )
+    run.add_callback(recorder)
+    run.train()
+
+    assert [sum(live) for live in recorder.live] == [4] * steps + [3] * steps + [2] * steps
+
+
 class Recorder(transformers.TrainerCallback):
     """Notes which blocks train in each step."""
 

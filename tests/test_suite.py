@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import subprocess
 
 import pytest
 
-from progbench import environment, expected, reference, runs, train
+from progbench import environment, expected, reference, runs, train, updated_parameters
 from progbench.errors import BadInput, Missing
 from progbench.runs import EpochResult, RunResult
+from progbench.schedule import SCHEDULES
 from progbench.suite import Suite
 from progbench.tasks import tasks
 
@@ -23,7 +25,8 @@ def trained(monkeypatch):
         calls.append((recipe.id, seed))
         task = tasks()[recipe.task]
         scores = {part: dict.fromkeys(task.metrics, 0.9 - seed / 100) for part in task.evaluate}
-        return RunResult(recipe, seed, (EpochResult(scores, 1, 0.5, 1.0),), environment=ENVIRONMENT)
+        updated = updated_parameters(recipe.model, recipe.build_schedule(), num_labels=task.num_labels)
+        return RunResult(recipe, seed, (EpochResult(scores, updated, 0.5, 1.0),), environment=ENVIRONMENT)
 
     monkeypatch.setattr(train, "train", fake)
     return calls
@@ -182,6 +185,39 @@ def test_a_trainer_that_does_not_learn_turns_its_cell_red(answers, tmp_path, mon
     assert (verdict.outcome, verdict.direction) == ("deviates", "low")
 
 
+def test_a_run_that_followed_another_schedule_is_an_error(answers, tmp_path, monkeypatch):
+    """Scores alone would not show it: on a toy task both schedules learn."""
+    monkeypatch.setitem(SCHEDULES, "shrinking", SCHEDULES["constant"])
+    made = suite(answers, tmp_path)
+    made.verdict(cell(made, "tiny-roberta-shrinking-cola"))
+    monkeypatch.undo()
+    own = suite(answers, tmp_path)
+    verdict = own.verdict(cell(own, "tiny-roberta-shrinking-cola"))
+
+    assert verdict.outcome == "error"
+    assert "the run updated 376,518 parameters, but its schedule plans 276,102" in verdict.sentence
+
+
+def test_a_tree_with_uncommitted_changes_is_refused(tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "new.py").write_text("")
+
+    with pytest.raises(BadInput, match=r"the tree is dirty \(\?\? new\.py\)"):
+        reference.refuse_dirty_tree(tmp_path)
+
+
+def test_a_folder_that_is_no_checkout_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="is not a git checkout"):
+        reference.refuse_dirty_tree(tmp_path)
+
+
+def test_a_session_that_ran_nothing_records_nothing(answers, tmp_path):
+    own = suite(answers, tmp_path, train=False)
+
+    with pytest.raises(BadInput, match="ran no scored cell"):
+        reference.gather(own, own.table("table1").cells)
+
+
 def test_seeds_that_mix_versions_are_warned_of(answers, tmp_path, trained):
     own = suite(answers, tmp_path, seeds=2)
     wanted = cell(own, "tiny-bert-constant-rte")
@@ -190,7 +226,7 @@ def test_seeds_that_mix_versions_are_warned_of(answers, tmp_path, trained):
     runs.save(tmp_path, dataclasses.replace(made, environment=ENVIRONMENT | {"torch": "2.14.0"}))
     again = suite(answers, tmp_path, seeds=2)
 
-    assert again.warnings(wanted) == ["tiny-bert-constant-rte: its seeds mix torch 2.13.0 and 2.14.0"]
+    assert again.warnings(wanted) == ["tiny-bert-constant-rte: its runs mix torch 2.13.0 and 2.14.0"]
     assert own.warnings(wanted) == []
 
 
@@ -211,7 +247,7 @@ def test_without_a_gpu_a_paper_cell_is_missing_before_weights_are_looked_for(ans
     verdict = own.verdict(cell(own, "bert-base-constant-rte"))
 
     assert verdict.outcome == "missing"
-    assert verdict.sentence.startswith("no GPU: suite paper trains on one")
+    assert verdict.sentence.startswith("no GPU here")
 
 
 def test_an_offline_hub_makes_a_cell_missing_with_the_hubs_words(answers, tmp_path, monkeypatch):
