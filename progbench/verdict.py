@@ -148,7 +148,7 @@ def _judge_against_paper(cell: Cell, observed: Observed, comparisons: int) -> Ve
         more = (
             f"{wanted - len(values)} more seeds like these would decide"
             if wanted
-            else f"no number of seeds would decide: the paper's own mean of {PAPER_SEEDS} is the limit"
+            else f"not even {MOST_SEEDS} would decide: the paper's own mean of {PAPER_SEEDS} is the limit"
         )
         return _verdict(cell, outcome, f"{against}, margin {expectation.margin:g}; {more}", observed)
     how = "within the margin" if outcome == "reproduced" else "beyond chance and beyond the margin"

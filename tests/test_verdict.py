@@ -109,7 +109,7 @@ def test_inconclusive_says_when_the_papers_own_five_seeds_are_the_limit():
     # sd 3.27: even with no error of ours the paper's is 3.27 / sqrt(5) = 1.46, and 1.66 times that is above 2.0
     verdict = against_paper([62.5, 65.5, 66.5, 67.5, 71.5], margin=2.0)
 
-    assert "no number of seeds would decide: the paper's own mean of 5 is the limit" in verdict.sentence
+    assert "not even 100 would decide: the paper's own mean of 5 is the limit" in verdict.sentence
 
 
 def test_a_longer_table_asks_for_more_before_a_cell_deviates():
