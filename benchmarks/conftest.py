@@ -102,7 +102,7 @@ def judged(request, record_property):
         with _progress_shown(request.config):
             found = suite.verdict(cell)
         record_property("progbench", asdict(found))
-        for warning in suite.warnings(cell):
+        for warning in suite.warnings(cell) if found.observed is not None else ():
             record_property("progbench-warning", warning)
         if found.outcome in ("deviates", "error"):
             pytest.fail(f"{found.outcome}: {found.sentence}", pytrace=False)

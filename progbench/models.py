@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 HUB_FILES = ["*.json", "*.txt", "model.safetensors"]
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,8 @@ def load(model: ModelSpec, num_labels: int) -> tuple[PreTrainedModel, PreTrained
         from progbench import toy
 
         return build(model, num_labels), toy.tokenizer(model.architecture), "random"
+    if not any((folder / name).is_file() for name in VOCABULARIES):  # without one, every word would be unknown
+        raise BadInput(f"{folder}: holds no tokenizer: none of {', '.join(VOCABULARIES)}")
     logging = transformers.utils.logging
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # it warns that the classifier is new, which is the point of fine-tuning

@@ -83,11 +83,15 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number")
+
+
 def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
     """The result on file, or None. Raises BadInput, naming the file, when it cannot be read as one."""
     path = path_of(folder, recipe, seed)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as problem:

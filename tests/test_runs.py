@@ -68,6 +68,15 @@ def test_a_file_that_is_no_result_is_refused_by_its_path(tmp_path, smoke_recipe,
         runs.load(tmp_path, smoke_recipe(), 0)
 
 
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_a_score_on_file_that_is_not_finite_is_refused(tmp_path, smoke_recipe, constant):
+    path = runs.save(tmp_path, result(smoke_recipe()))
+    path.write_text(path.read_text().replace("0.625", constant))
+
+    with pytest.raises(BadInput, match=rf"seed0\.json: not a readable result \({constant} is not a number"):
+        runs.load(tmp_path, smoke_recipe(), 0)
+
+
 def test_a_result_filed_under_another_recipe_is_refused(tmp_path, smoke_recipe):
     path = runs.save(tmp_path, result(smoke_recipe()))
     path.write_text(json.dumps(json.loads(path.read_text()) | {"digest": "00000000"}))

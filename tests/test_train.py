@@ -213,6 +213,7 @@ def test_missing_weights_are_reported_before_anything_is_trained(smoke_recipe, m
 def test_a_model_folder_that_is_no_model_is_refused_by_its_path(smoke_recipe, monkeypatch, tmp_path):
     (tmp_path / "bert-base").mkdir()
     (tmp_path / "bert-base" / "config.json").write_text("{}")
+    (tmp_path / "bert-base" / "vocab.txt").write_text("")
     monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
 
     with pytest.raises(BadInput, match="bert-base: this is not a usable model folder"):
@@ -241,6 +242,14 @@ def test_a_model_folder_with_a_trained_classifier_is_refused(monkeypatch, tmp_pa
 
     with pytest.raises(BadInput, match=r"bert-base: (holds a classifier already|this is not a usable model folder)"):
         models.load(models.spec("bert-base"), num_labels)
+
+
+def test_a_model_folder_without_a_tokenizer_is_refused(monkeypatch, tmp_path):
+    tiny().bert.save_pretrained(tmp_path / "bert-base")
+    monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
+
+    with pytest.raises(BadInput, match=r"bert-base: holds no tokenizer: none of tokenizer\.json"):
+        models.load(models.spec("bert-base"), 2)
 
 
 def test_a_model_folder_that_lacks_weights_of_the_body_is_refused_by_their_names(monkeypatch, tmp_path):
