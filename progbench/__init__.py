@@ -10,12 +10,14 @@ import importlib
 _HOMES = {
     "Anatomy": "anatomy",
     "ProgressiveFreezing": "callback",
+    "apply_tuning": "tuning",
     "updated_parameters": "counting",
     "Schedule": "schedule",
     "Stage": "schedule",
     "constant": "schedule",
     "growing": "schedule",
     "shrinking": "schedule",
+    "single_block": "schedule",
     "without_low_blocks": "schedule",
 }
 
@@ -24,9 +26,11 @@ __all__ = [
     "ProgressiveFreezing",
     "Schedule",
     "Stage",
+    "apply_tuning",
     "constant",
     "growing",
     "shrinking",
+    "single_block",
     "updated_parameters",
     "without_low_blocks",
 ]

@@ -7,16 +7,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from progbench.counting import TUNINGS, require_depth
+from progbench.counting import require_depth
 from progbench.errors import BadInput
+from progbench.layout import layout_of, listed
 from progbench.schedule import Schedule, Stage
-
-# Where an architecture (config.model_type) keeps its parts, below `model.base_model`. What is outside the base model
-# (the classifier) is head; so is what is named last here.
-LAYOUTS = {
-    "bert": ("embeddings", "encoder.layer", ("pooler",)),
-    "roberta": ("embeddings", "encoder.layer", ("pooler",)),
-}
+from progbench.tuning import tuned
 
 Parameters = tuple[nn.Parameter, ...]
 
@@ -42,34 +37,29 @@ class Anatomy:
     embeddings: Parameters
     blocks: tuple[Parameters, ...]
     head: Parameters
+    frozen: Parameters = ()
 
     @classmethod
     def of(cls, model: nn.Module, tuning: str = "full") -> Anatomy:
         """Take apart a BERT or RoBERTa model from transformers, with whatever head it has.
 
+        With a tuning other than "full" the parts hold what that tuning trains (Algorithm 1, line 2), and the rest is
+        `frozen` in every stage; `apply_tuning` has added adapters or LoRA matrices before.
+
         Raises BadInput for an architecture it does not know, naming the ones it does and how to take the model apart
-        by hand (`Anatomy.split`), and for a tuning it does not know.
+        by hand (`Anatomy.split`), for a tuning it does not know, and for a model without what the tuning trains.
         """
-        if tuning not in TUNINGS:
-            raise BadInput(f"unknown tuning {tuning!r}: known are {', '.join(TUNINGS)}")
-        kind = getattr(getattr(model, "config", None), "model_type", None)
-        if kind not in LAYOUTS:
-            names = [name for name, _ in model.named_parameters()]
-            raise BadInput(
-                f"{type(model).__name__} has the unknown architecture {kind!r} (known: {', '.join(LAYOUTS)}); not "
-                f"assigned: {_listed(names)}. Say where its parts are: Anatomy.split(model, embeddings=[module, ...], "
-                "blocks=[module, ...], head=[module, ...])"
-            )
-        embeddings, blocks, head = LAYOUTS[kind]
+        layout = layout_of(model)
         base = model.base_model
         outside = [module for module in model.children() if module is not base] if model is not base else []
-        inside = [module for path in head if (module := getattr(base, path, None)) is not None]
-        return cls.split(
+        pooler = getattr(base, layout.pooler, None)
+        whole = cls.split(
             model,
-            embeddings=[base.get_submodule(embeddings)],
-            blocks=list(base.get_submodule(blocks)),
-            head=inside + outside,
+            embeddings=[base.get_submodule(layout.embeddings)],
+            blocks=list(base.get_submodule(layout.blocks)),
+            head=[*([] if pooler is None else [pooler]), *outside],
         )
+        return whole if tuning == "full" else whole.restrict(tuned(model, tuning))
 
     @classmethod
     def split(
@@ -106,13 +96,35 @@ class Anatomy:
                 if first == part and not any(parameter is other for other in found[part]):
                     found[part].append(parameter)
         if left := [name for identity, name in names.items() if identity not in owner]:
-            raise BadInput(f"{type(model).__name__}: in no part of Eq. 1 (embeddings, blocks, head): {_listed(left)}")
+            raise BadInput(f"{type(model).__name__}: in no part of Eq. 1 (embeddings, blocks, head): {listed(left)}")
         return cls(
             type(model).__name__,
             tuple(found["embeddings"]),
             tuple(tuple(found[f"block {number}"]) for number in range(len(blocks))),
             tuple(found["head"]),
         )
+
+    def restrict(self, parameters: Iterable[nn.Parameter]) -> Anatomy:
+        """The same parts with these parameters in the place of whole blocks (section 3); the rest never trains.
+
+        >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+        >>> whole = Anatomy.split(net, embeddings=[net[0]], blocks=[net[1]], head=[net[2]])
+        >>> whole.restrict([net[1].bias, *net[2].parameters()]).count(Stage(range(1)))
+        14
+
+        For a method of your own, or of peft: whatever requires a gradient once that has been set up. Raises BadInput
+        for a parameter that is in no part.
+        """
+        wanted = {id(parameter) for parameter in parameters}
+        if wanted - {id(parameter) for parameter in self.parameters()}:
+            raise BadInput(f"{self.name}: a parameter to train is in no part of this anatomy")
+
+        def kept(part: Parameters) -> Parameters:
+            return tuple(parameter for parameter in part if id(parameter) in wanted)
+
+        rest = tuple(parameter for parameter in self.parameters() if id(parameter) not in wanted)
+        blocks = tuple(map(kept, self.blocks))
+        return Anatomy(self.name, kept(self.embeddings), blocks, kept(self.head), (*self.frozen, *rest))
 
     @property
     def L(self) -> int:
@@ -146,17 +158,12 @@ class Anatomy:
         is unfrozen: the stage alone decides.
         """
         live = {id(parameter) for parameter in self.trainable(stage)}
-        for parameter in self.parameters():
+        for parameter in (*self.parameters(), *self.frozen):
             parameter.requires_grad_(id(parameter) in live)
             if id(parameter) not in live:
                 parameter.grad = None
 
     def unfreeze(self) -> None:
-        """Let everything train again, as before the first stage."""
+        """Let everything that may train do so again, as before the first stage."""
         for parameter in self.parameters():
             parameter.requires_grad_(True)
-
-
-def _listed(names: Sequence[str], most: int = 6) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

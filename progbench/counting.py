@@ -6,17 +6,32 @@ epoch" (section 4.1): embeddings, the stage's blocks, and the head, summed over 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from progbench.errors import BadInput
+from progbench.layout import LAYOUTS
 from progbench.models import ModelSpec, spec
 from progbench.schedule import Schedule
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-TUNINGS = ("full",)
+# Each tuning and the options it leaves open, at the values the paper's totals fit (Table 3).
+TUNINGS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "adapter": {"reduction": 16},
+    "bitfit": {},
+    "lora": {"rank": 8, "alpha": 8.0, "targets": ("query", "value")},
+}
+
+_ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "reduction": ("a whole number of at least 1", lambda x: type(x) is int and x >= 1),
+    "rank": ("a whole number of at least 1", lambda x: type(x) is int and x >= 1),
+    "alpha": ("a number above 0", lambda x: type(x) in (int, float) and 0 < x < float("inf")),
+    "targets": ("one or more names of projections", lambda x: type(x) in (tuple, list) and bool(x)),
+}
 
 
 @dataclass(frozen=True)
@@ -28,27 +43,75 @@ class Sizes:
     head: int
 
 
-def sizes(model: ModelSpec, num_labels: int) -> Sizes:
-    """Count E, one block and H of a BERT or RoBERTa classifier.
+def require_tuning(tuning: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a tuning, its own where none is given.
+
+    >>> require_tuning("lora", {"alpha": 16})
+    {'rank': 8, 'alpha': 16, 'targets': ('query', 'value')}
+
+    Raises BadInput for an unknown tuning or option, or a value that is not allowed.
+    """
+    if tuning not in TUNINGS:
+        raise BadInput(f"unknown tuning {tuning!r}: known are {', '.join(TUNINGS)}")
+    if unknown := [name for name in options if name not in TUNINGS[tuning]]:
+        known = ", ".join(TUNINGS[tuning]) or "none"
+        raise BadInput(f"the tuning {tuning} has no option {unknown[0]!r}; it has {known}")
+    for name, value in options.items():
+        allowed, fits = _ALLOWED[name]
+        if not fits(value):
+            raise BadInput(f"{tuning}: {name} = {value!r}: allowed is {allowed}")
+    return TUNINGS[tuning] | dict(options)
+
+
+def bottleneck_of(hidden: int, reduction: int) -> int:
+    """The width of an adapter's bottleneck. Raises BadInput where the reduction leaves none.
+
+    >>> bottleneck_of(hidden=768, reduction=16)
+    48
+    """
+    if reduction > hidden:
+        raise BadInput(f"adapter: reduction = {reduction} leaves nothing of the hidden size {hidden}")
+    return hidden // reduction
+
+
+def sizes(model: ModelSpec, num_labels: int, tuning: str = "full", **options: Any) -> Sizes:
+    """Count what a tuning trains in E, one block and H of a BERT or RoBERTa classifier.
 
     >>> sizes(spec("bert-base"), num_labels=2)
     Sizes(embeddings=23837184, block=7087872, head=592130)
+    >>> sizes(spec("bert-base"), num_labels=2, tuning="adapter")
+    Sizes(embeddings=0, block=149088, head=1538)
 
     With hidden size h and intermediate size i, a block holds four h*h attention matrices and the two h*i matrices of
     the feed-forward network, each with its bias, and two LayerNorms of 2h. The head is BERT's pooler (RoBERTa: the
-    classifier's dense layer, which is as large) and the output layer.
+    classifier's dense layer, which is as large) and the output layer. Two adapters of bottleneck d have 2hd + d + h
+    parameters each, a LoRA pair of rank r on an h*h matrix 2hr.
     """
+    options = require_tuning(tuning, options)
     h, i = model.hidden, model.intermediate
+    dense, output = h * h + h, h * num_labels + num_labels
+    classifier = output if model.architecture == "bert" else dense + output
+    if tuning == "adapter":
+        d = bottleneck_of(h, options["reduction"])
+        return Sizes(embeddings=0, block=2 * (2 * h * d + d + h), head=classifier)
+    if tuning == "bitfit":
+        pooler = h if model.architecture == "bert" else 0
+        return Sizes(embeddings=h, block=4 * h + h + i + h + h, head=pooler + classifier)
+    if tuning == "lora":
+        there = LAYOUTS[model.architecture].projections
+        if absent := [target for target in options["targets"] if target not in there]:
+            raise BadInput(f"LoRA target {absent[0]!r} matches nothing in {model.name}, which has {', '.join(there)}")
+        return Sizes(embeddings=0, block=len(options["targets"]) * options["rank"] * 2 * h, head=classifier)
     layer_norm = 2 * h
     return Sizes(
         embeddings=(model.vocabulary + model.positions + model.token_types) * h + layer_norm,
-        block=4 * (h * h + h) + layer_norm + (h * i + i) + (i * h + h) + layer_norm,
-        head=(h * h + h) + (h * num_labels + num_labels),
+        block=4 * dense + layer_norm + (h * i + i) + (i * h + h) + layer_norm,
+        head=dense + output,
     )
 
 
 def updated_parameters(
-    model: str | Module, schedule: Schedule, tuning: str = "full", *, num_labels: int | None = None
+    model: str | Module, schedule: Schedule, tuning: str = "full", *, num_labels: int | None = None, **options: Any
 ) -> int:
     """The paper's *updated parameters*: trainable elements summed over the epochs of a schedule, exactly.
 
@@ -57,21 +120,22 @@ def updated_parameters(
     328451334
     >>> updated_parameters("bert-base-uncased", shrinking(L=12, T=3))
     243396870
+    >>> updated_parameters("roberta-base", shrinking(L=12, T=80), "lora")  # Table 3: 60.2
+    60248224
 
-    A name is counted in closed form, without torch and with `num_labels` outputs (2 unless given); a model object is
-    counted as it is. Raises BadInput for an unknown name, tuning or architecture, or a schedule for another depth.
+    A name is counted in closed form, without torch, with `num_labels` outputs (2 unless given) and the tuning's
+    options (see TUNINGS); a model object is counted as it is, its adapters or LoRA matrices among it. Raises BadInput
+    for an unknown name, tuning, option or architecture, or a schedule for another depth.
     """
     if not isinstance(model, str):
-        if num_labels is not None:
-            raise BadInput("num_labels goes with a model's name; a model object already has its head")
+        if num_labels is not None or options:
+            raise BadInput("num_labels and a tuning's options go with a model's name; a model object already has them")
         from progbench.anatomy import Anatomy
 
         return Anatomy.of(model, tuning).updated_parameters(schedule)
-    if tuning not in TUNINGS:
-        raise BadInput(f"unknown tuning {tuning!r}: known are {', '.join(TUNINGS)}")
     known = spec(model)
     require_depth(schedule, known.blocks, known.name)
-    size = sizes(known, 2 if num_labels is None else num_labels)
+    size = sizes(known, 2 if num_labels is None else num_labels, tuning, **options)
     return sum(size.embeddings + len(stage.blocks) * size.block + size.head for stage in schedule)
 
 

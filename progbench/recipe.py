@@ -12,13 +12,15 @@ import importlib.resources
 import json
 import math
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
-from progbench.counting import TUNINGS
+from progbench import schedule
+from progbench.counting import TUNINGS, sizes, updated_parameters
 from progbench.errors import BadInput
 from progbench.models import spec
-from progbench.schedule import SCHEDULES, Schedule
+from progbench.schedule import Schedule
 from progbench.tasks import tasks
 
 # Raised by every change to code that can move a score (see CHANGELOG.md); part of every digest.
@@ -36,7 +38,9 @@ class Recipe:
     range(8, 12)
 
     `warmup` is the share of all steps over which the learning rate rises; then it falls linearly to zero at the last
-    step of the last epoch. `batch_size` is in examples, `max_length` in tokens.
+    step of the last epoch, or stays, with `decay = "constant"`. `batch_size` is in examples, `max_length` in tokens.
+    What only some tunings have (`adapter_…`, `lora_…`) is None in the others. `variant` names a departure from the
+    primary recipe, where sources conflict; what departs is in the other fields.
     """
 
     suite: str
@@ -56,19 +60,41 @@ class Recipe:
     adam_beta2: float
     adam_epsilon: float
     clip_norm: float
+    decay: str = "linear"
+    adapter_reduction: int | None = None
+    lora_rank: int | None = None
+    lora_alpha: float | None = None
+    lora_targets: tuple[str, ...] | None = None
+    variant: str = ""
 
     @property
     def id(self) -> str:
-        return run_id(self.model, self.tuning, self.schedule, self.task)
+        name = run_id(self.model, self.tuning, self.schedule, self.task)
+        return f"{name}~{self.variant}" if self.variant else name
 
     @property
     def digest(self) -> str:
-        """Eight hex digits over the canonical recipe, its model's identity, and SCORES_VERSION."""
-        content = asdict(self) | {"model": spec(self.model).identity(), "scores_version": SCORES_VERSION}
+        """Eight hex digits over the canonical recipe, its model's identity, and SCORES_VERSION.
+
+        A field at its default is left out, so that a field added later leaves older results valid.
+        """
+        defaults = {field.name: field.default for field in fields(self)}
+        content = {name: value for name, value in asdict(self).items() if value != defaults[name] and name != "variant"}
+        content |= {"model": spec(self.model).identity(), "scores_version": SCORES_VERSION}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
+    @property
+    def tuning_options(self) -> dict[str, Any]:
+        """The options of this recipe's tuning, as `apply_tuning` and `updated_parameters` take them."""
+        return {name: getattr(self, f"{self.tuning}_{name}") for name in TUNINGS[self.tuning]}
+
     def build_schedule(self) -> Schedule:
-        return SCHEDULES[self.schedule](spec(self.model).blocks, self.epochs)
+        return schedule.named(self.schedule, spec(self.model).blocks, self.epochs)
+
+    def planned(self, num_labels: int) -> int:
+        """The updated parameters this recipe's run must come to, by arithmetic alone."""
+        stages = self.build_schedule()
+        return updated_parameters(self.model, stages, self.tuning, num_labels=num_labels, **self.tuning_options)
 
 
 def run_id(model: str, tuning: str, schedule: str, last: str) -> str:
@@ -112,25 +138,55 @@ def settings(suite: str) -> SuiteSettings:
     return found
 
 
-def read(suite: str, file: str, *, model: str, schedule: str, task: str, tuning: str = "full") -> Recipe:
-    """The recipe for one model, schedule and task: the file's defaults, overlaid by its [tasks.<task>].
+def read(
+    suite: str, file: str, *, model: str, schedule: str, task: str, tuning: str = "full", variant: str = ""
+) -> Recipe:
+    """The recipe for one model, tuning, schedule and task: the file's layers, each laid over the one before.
 
-    Raises BadInput naming file, field and what is allowed, for a value that is absent, unknown, or out of range.
+    The layers are [defaults], [tasks.<task>], [tunings.<tuning>], [tunings.<tuning>.tasks.<task>] and, for a variant,
+    [tunings.<tuning>.variants.<variant>] with its own tasks. Raises BadInput naming file, field and what is allowed,
+    for a value that is absent, unknown, or out of range.
     """
     path = _folder() / suite / f"{file}.toml"
     content = read_toml(path)
-    if unknown := sorted({"defaults", *content.get("tasks", {})} - {"defaults", *tasks()}):
-        raise BadInput(f"{path}: unknown [tasks.{unknown[0]}]; known are {', '.join(tasks())}")
     if "defaults" not in content:
         raise BadInput(f"{path}: no [defaults]")
-    entries = content["defaults"] | content.get("tasks", {}).get(task, {})
+    if unknown := sorted(set(content) - {"defaults", "tasks", "tunings"}):
+        raise BadInput(f"{path}: unknown [{unknown[0]}]; known are [defaults], [tasks.…] and [tunings.…]")
+    if tuning not in TUNINGS:
+        raise BadInput(f"{path}: tuning = {tuning!r}: allowed are {', '.join(TUNINGS)}")
+    if unknown := sorted(set(content.get("tunings", {})) - set(TUNINGS)):
+        raise BadInput(f"{path}: unknown [tunings.{unknown[0]}]; known are {', '.join(TUNINGS)}")
+    layers = [content["defaults"] | {"tasks": content.get("tasks", {})}, content.get("tunings", {}).get(tuning, {})]
+    if variant:
+        known = layers[1].get("variants", {})
+        if variant not in known:
+            raise BadInput(f"{path}: no [tunings.{tuning}.variants.{variant}]; there are {', '.join(known) or 'none'}")
+        layers.append(known[variant])
+    entries: dict[str, Any] = {}
+    for layer in layers:
+        by_task = layer.get("tasks", {})
+        if unknown := sorted(set(by_task) - set(tasks())):
+            raise BadInput(f"{path}: unknown [tasks.{unknown[0]}]; known are {', '.join(tasks())}")
+        entries |= {name: entry for name, entry in layer.items() if name not in ("tasks", "variants")}
+        entries |= by_task.get(task, {})
     for field, entry in entries.items():
         if not isinstance(entry, dict) or not entry.get("source") or "value" not in entry:
             raise BadInput(f"{path}: {field} must be written {{ value = ..., source = '...' }}, got {entry!r}")
-    values = {field: entry["value"] for field, entry in entries.items()}
-    values |= {"suite": suite, "model": model, "tuning": tuning, "schedule": schedule, "task": task}
+    values = {"model": model} | {field: entry["value"] for field, entry in entries.items()}
+    values |= {"suite": suite, "tuning": tuning, "schedule": schedule, "task": task, "variant": variant}
     _check(values, str(path))
     return Recipe(**values)
+
+
+def variants(suite: str, file: str, tuning: str) -> list[str]:
+    """The names of a tuning's variants in a recipe file.
+
+    >>> variants("paper", "peft", "lora")
+    ['alpha-16', 'bert-base']
+    """
+    content = read_toml(_folder() / suite / f"{file}.toml")
+    return list(content.get("tunings", {}).get(tuning, {}).get("variants", {}))
 
 
 _ALLOWED = {
@@ -154,10 +210,14 @@ def _check(values: dict, where: str) -> None:
     known = [field.name for field in fields(Recipe)]
     if unknown := sorted(set(values) - set(known)):
         raise BadInput(f"{where}: unknown field {', '.join(unknown)}; known are {', '.join(known)}")
-    if absent := [name for name in known if name not in values]:
+    options = {f"{values['tuning']}_{name}" for name in TUNINGS[values["tuning"]]}
+    wanted = {field.name for field in fields(Recipe) if field.default is MISSING} | options
+    if absent := [name for name in known if name in wanted and name not in values]:
         raise BadInput(f"{where}: no value for {', '.join(absent)}")
-    for name, choices in (("tuning", TUNINGS), ("schedule", tuple(SCHEDULES)), ("task", tuple(tasks()))):
-        if values[name] not in choices:
+    if strange := [name for name in values if name.partition("_")[0] in TUNINGS and name not in options]:
+        raise BadInput(f"{where}: {strange[0]} is no option of the tuning {values['tuning']}")
+    for name, choices in (("task", tuple(tasks())), ("decay", ("linear", "constant"))):
+        if values.get(name, choices[0]) not in choices:
             raise BadInput(f"{where}: {name} = {values[name]!r}: allowed are {', '.join(choices)}")
     for name, (allowed, fits) in _ALLOWED.items():
         number = isinstance(values[name], int | float) and not isinstance(values[name], bool)
@@ -165,7 +225,14 @@ def _check(values: dict, where: str) -> None:
             raise BadInput(f"{where}: {name} = {values[name]!r}: allowed is {allowed}")
         if not isinstance(values[name], int) or name not in _WHOLE:
             values[name] = float(values[name])  # so that 1 and 1.0 are one recipe
-    spec(values["model"])
+    try:
+        schedule.named(values["schedule"], spec(values["model"]).blocks, values["epochs"])
+        given = {name: values[f"{values['tuning']}_{name}"] for name in TUNINGS[values["tuning"]]}
+        sizes(spec(values["model"]), 2, values["tuning"], **given)
+    except (BadInput, ValueError) as problem:
+        raise BadInput(f"{where}: {problem}") from None
+    if "lora_alpha" in values:
+        values |= {"lora_alpha": float(values["lora_alpha"]), "lora_targets": tuple(values["lora_targets"])}
 
 
 @functools.cache

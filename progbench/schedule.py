@@ -119,4 +119,35 @@ def growing(L: int, T: int) -> Schedule:
     return Schedule("growing", L, shrinking(L, T).stages[::-1])
 
 
+def single_block(L: int, T: int, i: int) -> Schedule:
+    """Train block i alone in every epoch, i from 0 (Figure 1); its name counts from 1, as the paper's B1 to BL do.
+
+    >>> schedule = single_block(L=12, T=3, i=11)
+    >>> schedule.name, [stage.blocks for stage in schedule]
+    ('single_block_b12', [range(11, 12), range(11, 12), range(11, 12)])
+
+    Raises ValueError for a block there is not.
+    """
+    epochs = len(parts(L, T))
+    if i not in range(L):
+        raise ValueError(f"i must be a block from 0 to {L - 1}, got {i!r}")
+    return Schedule(f"single_block_b{i + 1}", L, (Stage(range(i, i + 1)),) * epochs)
+
+
+def named(name: str, L: int, T: int) -> Schedule:
+    """The schedule a recipe names: one of SCHEDULES, or single_block_b1 to single_block_b<L>.
+
+    >>> named("single_block_b2", L=12, T=1) == single_block(L=12, T=1, i=1)
+    True
+
+    Raises ValueError for an unknown name, a block there is not, or a T the schedule does not allow.
+    """
+    if name in SCHEDULES:
+        return SCHEDULES[name](L, T)
+    number = name.removeprefix("single_block_b")
+    if number == name or not number.isdecimal():
+        raise ValueError(f"unknown schedule {name!r}: known are {', '.join(SCHEDULES)}, single_block_b1 to _b{L}")
+    return single_block(L, T, int(number) - 1)
+
+
 SCHEDULES = {make.__name__: make for make in (constant, shrinking, without_low_blocks, growing)}

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from progbench import environment, expected, models, recipe, runs, tasks, verdict
-from progbench.counting import updated_parameters
 from progbench.errors import BadInput, Missing
 from progbench.expected import Cell
 from progbench.recipe import Recipe
@@ -139,8 +138,7 @@ class Suite:
 
     def _count(self, cell: Cell) -> int:
         counted = self.recipe(cell)
-        labels = tasks.tasks()[counted.task].num_labels
-        return updated_parameters(cell.model, counted.build_schedule(), cell.tuning, num_labels=labels)
+        return counted.planned(tasks.tasks()[counted.task].num_labels)
 
     def _make(self, wanted: Recipe) -> Runs:
         results: dict[int, RunResult] = {}
@@ -204,8 +202,7 @@ def _checked(result: RunResult) -> RunResult:
     if result.error:
         return result
     wanted = result.recipe
-    labels = tasks.tasks()[wanted.task].num_labels
-    planned = updated_parameters(wanted.model, wanted.build_schedule(), wanted.tuning, num_labels=labels)
+    planned = wanted.planned(tasks.tasks()[wanted.task].num_labels)
     updated = sum(epoch.updated_parameters for epoch in result.epochs)
     if updated == planned:
         return result

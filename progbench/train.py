@@ -23,6 +23,7 @@ from progbench.metrics import GlueMetric
 from progbench.recipe import Recipe
 from progbench.runs import EpochResult, RunResult
 from progbench.schedule import Schedule
+from progbench.tuning import apply_tuning
 
 Batch = Mapping[str, torch.Tensor]
 EVALUATION_BATCH = 128
@@ -58,6 +59,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model, tokenizer, weights = models.load(models.spec(recipe.model), task.num_labels)
+        apply_tuning(model, recipe.tuning, **recipe.tuning_options)
         model.to(device)
         collate = transformers.DataCollatorWithPadding(tokenizer)
         encoded = encode(data.train, tokenizer, recipe.max_length)
@@ -119,7 +121,8 @@ def fit(
     require_depth(schedule, anatomy.L, anatomy.name)
     optimizer = build_optimizer(anatomy, recipe)
     total = steps * schedule.T
-    rate = transformers.get_linear_schedule_with_warmup(optimizer, math.ceil(recipe.warmup * total), total)
+    shape = "linear" if recipe.decay == "linear" else "constant_with_warmup"
+    rate = transformers.get_scheduler(shape, optimizer, math.ceil(recipe.warmup * total), total)
     with tqdm(total=total, desc=label, unit="step", disable=None, leave=False) as progress:
         for t, stage in enumerate(schedule):
             model.train()

@@ -80,5 +80,5 @@ def test_a_schedule_for_another_depth_is_refused():
 
 
 def test_num_labels_with_a_model_object_is_refused():
-    with pytest.raises(BadInput, match="already has its head"):
+    with pytest.raises(BadInput, match="a model object already has them"):
         updated_parameters(torch.nn.Linear(1, 1), constant(1, 1), num_labels=2)

@@ -107,9 +107,12 @@ def test_toml_that_does_not_parse_is_refused_with_its_line(written):
 @pytest.mark.parametrize(
     ("names", "problem"),
     [
-        ({"schedule": "melting"}, "schedule = 'melting': allowed are constant, shrinking, without_low_blocks, growing"),
+        (
+            {"schedule": "melting"},
+            "unknown schedule 'melting': known are constant, shrinking, without_low_blocks, growing, single",
+        ),
         ({"task": "wnli"}, "task = 'wnli': allowed are cola, mnli"),
-        ({"tuning": "prefix"}, "tuning = 'prefix': allowed are full"),
+        ({"tuning": "prefix"}, "tuning = 'prefix': allowed are full, adapter, bitfit, lora"),
         ({"model": "bert-tiny"}, "unknown model 'bert-tiny'"),
     ],
 )
@@ -122,12 +125,78 @@ def test_a_tasks_own_value_overlays_the_default(smoke_recipe):
     assert (smoke_recipe(task="rte").epochs, smoke_recipe(task="cola").epochs) == (6, 3)
 
 
-@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(recipe.Recipe)])
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(recipe.Recipe) if f.name != "variant"])
 def test_every_field_of_a_recipe_is_part_of_its_digest(smoke_recipe, field):
     read = smoke_recipe()
-    other = {str: "minilm", int: 99, float: 0.123}[type(getattr(read, field))]
+    other = {str: "minilm", int: 99, float: 0.123, type(None): 99}[type(getattr(read, field))]
 
     assert dataclasses.replace(read, **{field: other}).digest != read.digest
+
+
+def test_a_variants_name_alone_is_no_other_question(smoke_recipe):
+    assert smoke_recipe(variant="renamed").digest == smoke_recipe().digest
+    assert smoke_recipe(variant="renamed").id == "tiny-bert-shrinking-sst2~renamed"
+
+
+def test_a_field_added_since_leaves_older_digests_valid():
+    # minilm-constant-stsb as it was filed before decay, variants and the options of tunings were fields
+    assert recipe.read("mini", "glue", model="minilm", schedule="constant", task="stsb").digest == "b53c460d"
+
+
+def peft(tuning, task="rte", suite="paper", **names):
+    model = "roberta-base" if tuning == "lora" else "bert-base"
+    return recipe.read(suite, "peft", model=model, schedule="shrinking", task=task, tuning=tuning, **names)
+
+
+def test_a_tunings_own_values_overlay_the_defaults_and_its_tasks_those():
+    assert (peft("lora").warmup, peft("bitfit").warmup) == (0.06, 0.0)
+    assert (peft("lora", "rte").epochs, peft("lora", "mnli").epochs) == (80, 30)
+
+
+def test_a_variant_departs_in_what_it_names_and_in_nothing_else():
+    primary, variant = peft("lora"), peft("lora", variant="alpha-16")
+
+    assert (primary.lora_alpha, variant.lora_alpha) == (8.0, 16.0)
+    assert dataclasses.replace(variant, lora_alpha=8.0, variant="") == primary
+
+
+def test_a_variant_may_name_another_model():
+    assert peft("lora", variant="bert-base").model == "bert-base"
+
+
+def test_a_variants_tasks_overlay_its_own_values():
+    assert [peft("adapter", task, variant="epochs-8-10").epochs for task in ("rte", "mnli")] == [8, 10]
+
+
+def test_an_unknown_variant_is_refused_with_the_known_ones():
+    with pytest.raises(BadInput, match=r"no \[tunings\.lora\.variants\.alpha\]; there are alpha-16, bert-base"):
+        peft("lora", variant="alpha")
+
+
+def test_an_option_of_another_tuning_is_refused(written):
+    with pytest.raises(BadInput, match=r"lora_rank is no option of the tuning full"):
+        written(lambda text: text.replace("clip_norm", "lora_rank = { value = 8, source = 'x' }\nclip_norm"))
+
+
+def test_a_lora_target_the_model_has_not_is_refused_when_the_recipe_is_read(monkeypatch):
+    content = recipe.read_toml(recipe._folder() / "paper" / "peft.toml")
+    content["tunings"]["lora"]["lora_targets"]["value"] = ["q_proj"]
+    monkeypatch.setattr(recipe, "read_toml", lambda path: content)
+    try:
+        with pytest.raises(BadInput, match=r"'q_proj' matches nothing in roberta-base, which has query, key, value"):
+            peft("lora")
+    finally:
+        content["tunings"]["lora"]["lora_targets"]["value"] = ["query", "value"]
+
+
+@pytest.mark.parametrize("suite", recipe.suites())
+@pytest.mark.parametrize("tuning", ["adapter", "bitfit", "lora"])
+def test_each_suite_has_a_recipe_for_each_tuning_and_its_variants(suite, tuning):
+    for variant in ("", *recipe.variants(suite, "peft", tuning)):
+        wanted = recipe.read(
+            suite, "peft", model="bert-base", schedule="constant", task="rte", tuning=tuning, variant=variant
+        )
+        assert (wanted.tuning, wanted.variant) == (tuning, variant)
 
 
 def test_the_scores_version_is_part_of_the_digest(smoke_recipe, monkeypatch):

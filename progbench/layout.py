@@ -1,0 +1,50 @@
+"""Where a known architecture keeps its parts (Eq. 1), by module path; the only place that names them. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from progbench.errors import BadInput
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Module paths: `embeddings`, `blocks` and `pooler` below the base model; the rest below one block.
+
+    What lies outside the base model is the classifier. `attention` holds the `projections` LoRA may target; behind each
+    of `sublayer_ends` (the dropout that closes attention and feed-forward network, before the residual is added)
+    Houlsby's adapter goes.
+    """
+
+    embeddings: str = "embeddings"
+    blocks: str = "encoder.layer"
+    pooler: str = "pooler"
+    attention: str = "attention.self"
+    projections: tuple[str, ...] = ("query", "key", "value")
+    sublayer_ends: tuple[str, str] = ("attention.output.dropout", "output.dropout")
+
+
+LAYOUTS = {"bert": Layout(), "roberta": Layout()}
+
+
+def layout_of(model: nn.Module) -> Layout:
+    """The layout of a transformers model. Raises BadInput for an architecture it does not know, naming what to do."""
+    kind = getattr(getattr(model, "config", None), "model_type", None)
+    if kind not in LAYOUTS:
+        names = [name for name, _ in model.named_parameters()]
+        raise BadInput(
+            f"{type(model).__name__} has the unknown architecture {kind!r} (known: {', '.join(LAYOUTS)}); not "
+            f"assigned: {listed(names)}. Say where its parts are: Anatomy.split(model, embeddings=[module, ...], "
+            "blocks=[module, ...], head=[module, ...])"
+        )
+    return LAYOUTS[kind]
+
+
+def listed(names: list[str], most: int = 6) -> str:
+    """Names in a sentence, the first few."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
