@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from progbench import environment, recipe, reference, tasks, verdict
+from progbench.claims import Claim, ClaimVerdict, not_judged
 from progbench.errors import BadInput
 from progbench.expected import Cell
 from progbench.report import Report
 from progbench.suite import Suite
-from progbench.verdict import Verdict
+from progbench.verdict import Variant, Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSWERS = ROOT / "expected"
@@ -28,6 +29,7 @@ def pytest_addoption(parser):
     group.addoption("--suite", choices=recipe.suites(), default="paper", help="which suite to judge (default: paper)")
     group.addoption("--seeds", type=int, metavar="N", help="seeds 0 to N-1 (default: the suite's own number)")
     group.addoption("--device", choices=("cpu", "cuda", "auto"), help="where to train (default: the suite's own)")
+    group.addoption("--variants", action="store_true", help="also run the recipes' variants and show which is closest")
     group.addoption("--no-train", action="store_true", help="judge the results that exist and train nothing")
     group.addoption("--runs", type=Path, metavar="DIR", default=ROOT / "runs", help="where results are kept")
     group.addoption("--report", type=Path, metavar="DIR", help="also write report.md and report.json there")
@@ -68,14 +70,19 @@ def pytest_configure(config):
 
 
 def pytest_generate_tests(metafunc):
-    """One test a cell of the marked table; a table that cannot be read is one test, which fails saying why."""
-    if "cell" not in metafunc.fixturenames:
-        return
-    table = metafunc.config.stash[SUITE].table(metafunc.definition.get_closest_marker("table").args[0])
-    if table.problem:
-        metafunc.parametrize("cell", [pytest.param(BadInput(table.problem), id=table.name)])
-        return
-    metafunc.parametrize("cell", [pytest.param(cell, id=cell.id) for cell in table.cells])
+    """One test a cell of the table the test is named for (test_table1), and one a claim.
+
+    A file that cannot be read is one test, which fails saying why.
+    """
+    suite = metafunc.config.stash[SUITE]
+    if "cell" in metafunc.fixturenames:
+        table = suite.table(metafunc.function.__name__.removeprefix("test_"))
+        cells = [BadInput(table.problem)] if table.problem else table.cells
+        metafunc.parametrize("cell", [pytest.param(cell, id=getattr(cell, "id", table.name)) for cell in cells])
+    if "claim" in metafunc.fixturenames:
+        found = suite.claims()
+        claims = [found] if isinstance(found, BadInput) else found
+        metafunc.parametrize("claim", [pytest.param(claim, id=getattr(claim, "id", "claims")) for claim in claims])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -104,6 +111,10 @@ def judged(request, record_property):
         record_property("progbench", asdict(found))
         for warning in suite.warnings(cell) if found.observed is not None else ():
             record_property("progbench-warning", warning)
+        if request.config.option.variants:
+            with _progress_shown(request.config):
+                variants = suite.variants(cell, found)
+            record_property("progbench-variants", [asdict(variant) for variant in variants])
         if found.outcome in ("deviates", "error"):
             pytest.fail(f"{found.outcome}: {found.sentence}", pytrace=False)
         if found.outcome == "disputed":
@@ -112,6 +123,28 @@ def judged(request, record_property):
             pytest.skip(f"{found.outcome}: {found.sentence}")
 
     return judge
+
+
+@pytest.fixture
+def weighed(request, record_property):
+    """Judge a claim on the print and on our runs (training what is missing), and show it as pytest's outcome."""
+    suite = request.config.stash[SUITE]
+
+    def weigh(claim: Claim | BadInput) -> None:
+        if isinstance(claim, BadInput):
+            pytest.fail(str(claim), pytrace=False)
+        with _progress_shown(request.config):
+            found = suite.claim(claim)
+        record_property("progbench-claim", asdict(found))
+        words = f"on the print it {found.on_print}: {found.print_words}; on our runs: {found.our_words}"
+        if found.outcome in ("does not hold", "error"):
+            pytest.fail(f"{found.outcome}: {words}", pytrace=False)
+        if found.outcome == "disputed":
+            pytest.xfail(f"{found.disputed}; {words}")
+        if found.outcome == "undecided":
+            pytest.skip(f"undecided: {words}")
+
+    return weigh
 
 
 def _progress_shown(config):
@@ -130,6 +163,8 @@ class Collector:
         self.suite = suite
         self.selected: dict[str, None] = {}
         self.verdicts: dict[str, Verdict] = {}
+        self.claims: dict[str, ClaimVerdict] = {}
+        self.variants: list[Variant] = []
         self.failures: dict[str, str] = {}
         self.warnings: dict[str, None] = {}
 
@@ -144,15 +179,26 @@ class Collector:
         for name, value in report.user_properties:
             if name == "progbench":
                 self.verdicts[report.nodeid] = Verdict(**value)
+            if name == "progbench-claim":
+                self.claims[report.nodeid] = ClaimVerdict(**value)
             if name == "progbench-warning":
                 self.warnings[value] = None
-        if report.failed and report.nodeid not in self.verdicts:
+            if name == "progbench-variants" and report.when == "call":
+                self.variants += [Variant(**variant) for variant in value]
+        if report.failed and not {report.nodeid} & {*self.verdicts, *self.claims}:
             self.failures[report.nodeid] = str(report.longrepr).strip().splitlines()[-1]
 
     def pytest_terminal_summary(self, terminalreporter):
         if not self.selected:
             return
-        report = Report(self.suite.name, self._all_verdicts(), environment.describe(), list(self.warnings))
+        report = Report(
+            self.suite.name,
+            self._all_verdicts(),
+            environment.describe(),
+            list(self.warnings),
+            claims=self._all_claims(),
+            variants=self.variants,
+        )
         terminalreporter.section("progbench")
         terminalreporter.write_line(report.as_text())
         if folder := self.config.option.report:
@@ -161,11 +207,25 @@ class Collector:
             self._update_reference(terminalreporter)
 
     def _cells(self) -> dict[str, Cell]:
-        """The selected cells by test id."""
-        names = (path.stem for path in sorted((ANSWERS / self.suite.name).glob("*.toml")) if path.stem != "tolerance")
-        known = {cell.id: cell for name in names for cell in self.suite.table(name).cells}
-        named = {nodeid: nodeid.partition("[")[2].rpartition("]")[0] for nodeid in self.selected}
-        return {nodeid: known[name] for nodeid, name in named.items() if name in known}
+        """The selected cells by test id, which names the table and the cell: …::test_table1[bert-base-…]."""
+        found = {}
+        for nodeid in self.selected:
+            function, _, name = nodeid.rpartition("::")[2].partition("[")
+            for cell in self.suite.table(function.removeprefix("test_")).cells:
+                if cell.id == name.rstrip("]"):
+                    found[nodeid] = cell
+        return found
+
+    def _all_claims(self) -> list[ClaimVerdict]:
+        """The claims that were judged, and those whose judging itself failed or was not reached."""
+        known = self.suite.claims()
+        found = dict(self.claims)
+        for nodeid in self.selected:
+            function, _, name = nodeid.rpartition("::")[2].partition("[")
+            if function == "test_claims" and nodeid not in found and not isinstance(known, BadInput):
+                claim = next(claim for claim in known if claim.id == name.rstrip("]"))
+                found[nodeid] = not_judged(claim, self.failures.get(nodeid, ""))
+        return [found[nodeid] for nodeid in self.selected if nodeid in found]
 
     def _all_verdicts(self) -> list[Verdict]:
         cells = self._cells()
@@ -180,7 +240,7 @@ class Collector:
                     if failure
                     else verdict.missing(cells[nodeid], "session stopped before this cell")
                 )
-            elif nodeid in self.failures:
+            elif nodeid in self.failures and "::test_claims[" not in nodeid:
                 verdicts.append(verdict.unreadable(nodeid.partition("[")[2].rstrip("]"), self.failures[nodeid]))
         return verdicts
 

@@ -4,6 +4,6 @@ import pytest
 
 
 @pytest.mark.params
-@pytest.mark.table("figure4")
+@pytest.mark.figures
 def test_figure4(cell, judged):
     judged(cell)

@@ -4,6 +4,5 @@ import pytest
 
 
 @pytest.mark.glue
-@pytest.mark.table("table1")
 def test_table1(cell, judged):
     judged(cell)

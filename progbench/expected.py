@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,7 +52,8 @@ class Cell:
 
     `kind` is "scored" (one metric of one evaluation set), "derived" (the mean of other columns, per seed) or "counted"
     (updated parameters). `file` is the table's file, without its ending. `problem` says why the cell cannot be judged
-    at all, for example because its file was edited.
+    at all, for example because its file was edited; `disputed`, why its printed value cannot follow from the paper's
+    own equations.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Cell:
     count_task: str = ""
     expectation: Expectation = Expectation()
     problem: str = ""
+    disputed: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,19 +106,22 @@ def _cells(root: Path, suite: str, name: str, content: dict):
     margins = read_toml(path).get("margin", {}) if (path := root / suite / "tolerance.toml").is_file() else {}
     references = read_reference(root, suite)
     printed = any("printed" in row for row in content["rows"])
-    problem = _edited(root / suite, f"{name}.toml", printed)
+    shared = [content["columns_of"]] if printed and "columns_of" in content else []
+    problem = edited(root / suite, [f"{name}.toml", "tolerance.toml", "disputed.toml", *shared], printed)
+    disputes = disputed(root, suite)["cells"]
     for row in content["rows"]:
         for column_name, column in content["columns"].items():
             tuning = row.get("tuning", "full")
             cell_id = run_id(row["model"], tuning, row["schedule"], column_name)
             mean_of = {part: content["columns"][part]["metric"] for part in column.get("mean_of", ())}
-            margin = margins.get(column_name, {})
-            parts = mean_of or {column_name: column.get("metric", "")}
-            siblings = [other for other in content["rows"] if other["model"] == row["model"]]
+            metric = row.get("metric", {}).get(column_name, column.get("metric", ""))
+            margin = margins.get(column_name if metric == column.get("metric", "") else f"{column_name}/{metric}", {})
+            parts = mean_of or {column_name: metric}
+            siblings = [other for other in content["rows"] if _body(other) == _body(row)]
             expectation = Expectation(
                 printed=row.get("printed", {}).get(column_name, ""),
                 exact=row.get("exact", {}).get(column_name),
-                reference=None if "count" in column else _reference(references, row, siblings, parts),
+                reference=None if "count" in column or not references else _reference(references, row, siblings, parts),
                 margin=margin.get("points", 0.0),
                 margin_reason=margin.get("reason", ""),
             )
@@ -135,12 +140,18 @@ def _cells(root: Path, suite: str, name: str, content: dict):
                 schedule=row["schedule"],
                 source=content["source"],
                 evaluation_set="" if mean_of or "count" in column else column_name,
-                metric=column.get("metric", ""),
+                metric=metric,
                 mean_of=mean_of,
                 count_task=column.get("count", {}).get("task", ""),
                 expectation=expectation,
                 problem=problem or _unprintable(expectation, cell_id, root / suite / f"{name}.toml"),
+                disputed=disputes.get((name, cell_id), ""),
             )
+
+
+def _body(row: dict) -> tuple[str, str]:
+    """What rows must share for their spreads to be pooled: the model and what of it trains."""
+    return row["model"], row.get("tuning", "full")
 
 
 def _table(path: Path) -> dict:
@@ -152,7 +163,7 @@ def _table(path: Path) -> dict:
     for number, row in enumerate(content["rows"], start=1):
         if absent := [key for key in ("model", "schedule", "label") if key not in row]:
             raise BadInput(f"{path}: row {number} has no {', '.join(absent)}")
-        named = [*row.get("printed", {}), *row.get("exact", {})]
+        named = [*row.get("printed", {}), *row.get("exact", {}), *row.get("metric", {})]
         if unknown := [column for column in named if column not in content["columns"]]:
             raise BadInput(f"{path}: row {number} ({row['label']}) has unknown columns {', '.join(unknown)}")
     return content
@@ -166,16 +177,34 @@ def _unprintable(expectation: Expectation, cell_id: str, path: Path) -> str:
     return ""
 
 
-def _edited(folder: Path, name: str, printed: bool) -> str:
-    """Why this file may not be the one that was checked in, else ''. A table with printed values must be guarded."""
+def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
+    """Why these files may not be the ones that were checked in, else ''. Printed values must be guarded."""
     sums = folder / "SHA256SUMS"
     if not sums.is_file():
-        return f"{sums} is missing, so nobody knows whether {name} was edited" if printed else ""
+        return f"{sums} is missing, so nobody knows whether {names[0]} was edited" if printed else ""
     listed = dict(reversed(line.split()) for line in sums.read_text(encoding="utf-8").splitlines() if line)
-    for file in (name, "tolerance.toml"):
-        if listed.get(file) != hashlib.sha256((folder / file).read_bytes()).hexdigest():
-            return f"{folder / file} was edited: its sha256 is not the one in {sums.name}, so this cell is not judged"
+    for name in names:
+        path = folder / name
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        if listed.get(name) != digest:
+            return f"{path} was edited: its sha256 is not the one in {sums.name}, so this cell is not judged"
     return ""
+
+
+def disputed(root: Path, suite: str) -> dict[str, dict]:
+    """The arguments of disputed.toml: under "cells" by (table's file, cell id), under "claims" by the claim's id.
+
+    Empty where a suite has no such file. Raises BadInput for an entry without an argument.
+    """
+    path = root / suite / "disputed.toml"
+    content = read_toml(path) if path.is_file() else {}
+    found: dict[str, dict] = {"cells": {}, "claims": {}}
+    for entry in content.get("cells", ()):
+        for column in entry["columns"]:
+            found["cells"][entry["table"], f"{entry['row']}-{column}"] = entry["argument"]
+    for entry in content.get("claims", ()):
+        found["claims"][entry["claim"]] = entry["argument"]
+    return found
 
 
 def read_reference(root: Path, suite: str) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,8 +11,9 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from progbench.claims import ClaimVerdict
 from progbench.runs import write_atomically
-from progbench.verdict import OUTCOMES, Verdict
+from progbench.verdict import OUTCOMES, Variant, Verdict
 
 SCHEMA_VERSION = 1
 HEADERS = ("cell", "expected", "ours", "diff", "margin", "outcome")
@@ -25,6 +27,8 @@ class Report:
     verdicts: Sequence[Verdict]
     environment: dict[str, str | int]
     warnings: Sequence[str] = ()
+    claims: Sequence[ClaimVerdict] = ()
+    variants: Sequence[Variant] = ()
 
     @property
     def headline(self) -> str:
@@ -40,6 +44,17 @@ class Report:
         line = f"{len(judged)} of {len(self.verdicts)} judged: {of_judged or 'nothing'}"
         return f"{line}; {rest}" if rest else line
 
+    @property
+    def claims_headline(self) -> str:
+        """How the claims came out: on the print, and on our runs."""
+        sides = [("on the print", [claim.on_print for claim in self.claims])]
+        sides.append(("on our runs", [claim.on_ours for claim in self.claims]))
+        counted = [
+            f"{side} " + ", ".join(f"{answers.count(one)} {words}" for one, words in _ANSWERS.items() if one in answers)
+            for side, answers in sides
+        ]
+        return f"{len(self.claims)} claims: {'; '.join(counted)}"
+
     def not_judged(self) -> list[tuple[str, list[str]]]:
         """The cells without a judgement, grouped by the sentence that says why."""
         reasons: dict[str, list[str]] = {}
@@ -54,7 +69,8 @@ class Report:
             "schema_version": SCHEMA_VERSION,
             "suite": self.suite,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
-            "claims": [],
+            "claims": [asdict(claim) for claim in self.claims],
+            "variants": [asdict(variant) for variant in self.variants],
             "summary": {
                 "headline": self.headline,
                 "total": len(self.verdicts),
@@ -67,13 +83,25 @@ class Report:
 
     def as_text(self) -> str:
         """For a terminal: the headline, a table a table of the paper, every sentence that needs reading."""
-        lines = [self.headline]
+        lines = [self.headline] if self.verdicts or not self.claims else []
+        lines += [self.claims_headline] if self.claims else []
         for table, verdicts in self._tables():
             if shown := [_row(verdict) for verdict in verdicts if verdict.observed is not None]:
                 lines += ["", table, tabulate(shown, HEADERS, disable_numparse=True, colalign=_ALIGN)]
         notable = [verdict for verdict in self.verdicts if verdict.judged and verdict.outcome != "reproduced"]
         if notable:
-            lines += ["", *(f"{verdict.outcome}  {verdict.cell}: {verdict.sentence}" for verdict in notable)]
+            lines += ["", *_notable(notable)]
+        if self.variants:
+            shown = [_variant_row(variant) for variant in self.variants]
+            lines += [
+                "",
+                f"Variants ({self.closest()})",
+                tabulate(shown, VARIANT_HEADERS, disable_numparse=True, colalign=_VARIANT_ALIGN),
+            ]
+        if self.claims:
+            answers = [[claim.claim, claim.on_print, claim.on_ours, claim.outcome] for claim in self.claims]
+            lines += ["", "Claims", tabulate(answers, ("claim", "on the print", "on our runs", "outcome"))]
+            lines += ["", *(line for claim in self.claims for line in _claim_lines(claim))]
         if groups := self.not_judged():
             lines += ["", "Not judged:", *(f"  {reason}\n    {_cells(cells)}" for reason, cells in groups)]
         lines += ["", *(f"warning: {warning}" for warning in self.warnings), _where(self.environment)]
@@ -87,6 +115,15 @@ class Report:
                 rows, (*HEADERS, "in words"), tablefmt="pipe", disable_numparse=True, colalign=(*_ALIGN, "left")
             )
             lines += ["", f"## {_escape(table)}", "", body]
+        lines += [line for name, alt in self.figures() for line in ("", f"![{_escape(alt)}]({name})")]
+        if self.variants:
+            rows = [[_escape(text) for text in _variant_row(variant)] for variant in self.variants]
+            body = tabulate(rows, VARIANT_HEADERS, tablefmt="pipe", disable_numparse=True, colalign=_VARIANT_ALIGN)
+            lines += ["", "## Variants", "", _escape(self.closest()), "", body]
+        if self.claims:
+            rows = [[_escape(text) for text in _claim_row(claim)] for claim in self.claims]
+            body = tabulate(rows, CLAIM_HEADERS, tablefmt="pipe", disable_numparse=True)
+            lines += ["", "## Claims", "", _escape(self.claims_headline), "", body]
         if groups := self.not_judged():
             lines += ["", "## Not judged", ""]
             lines += [f"- {_escape(reason)} ({len(cells)}: {_escape(', '.join(cells))})" for reason, cells in groups]
@@ -95,20 +132,43 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def write(self, folder: Path) -> list[Path]:
-        """Write report.md and report.json."""
+        """Write report.md and report.json, and the figures as SVG."""
         written = {
             "report.md": self.as_markdown(),
             "report.json": json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n",
         }
+        if names := self.figures():
+            from progbench import figures
+
+            written |= {name: figures.draw(name, self.verdicts) for name, _ in names}
         for name, text in written.items():
             write_atomically(folder / name, text)
         return [folder / name for name in written]
 
+    def figures(self) -> list[tuple[str, str]]:
+        """The figures of the paper for which this session has values: file name and what it shows."""
+        have = {verdict.table for verdict in self.verdicts if verdict.observed is not None}
+        drawn = [(table, what) for table, what in _DRAWN.items() if table in have]
+        return [(f"{table.lower().replace(' ', '')}.svg", f"{table}: {what}") for table, what in drawn]
+
+    def closest(self) -> str:
+        """Which recipe comes nearest to the print, and in how many cells."""
+        nearest = Counter(variant.variant or "primary" for variant in self.variants if variant.closest)
+        return "closest: " + ", ".join(f"{name} in {count}" for name, count in nearest.most_common())
+
     def _tables(self) -> Iterable[tuple[str, list[Verdict]]]:
-        names = dict.fromkeys(verdict.table for verdict in self.verdicts)
+        names = sorted({verdict.table for verdict in self.verdicts}, key=lambda name: ("Table" not in name, name))
         return [(name, [verdict for verdict in self.verdicts if verdict.table == name]) for name in names]
 
 
+_DRAWN = {
+    "Figure 1": "score with one block trained at a time, over the block",
+    "Figure 4": "updated parameters by model and schedule",
+}
+_ANSWERS = {"holds": "hold", "does not hold": "do not hold", "undecided": "undecided"}
+VARIANT_HEADERS = ("cell", "recipe", "expected", "value", "diff", "")
+_VARIANT_ALIGN = ("left", "left", "right", "right", "right", "left")
+CLAIM_HEADERS = ("claim", "sentence", "on the print", "", "on our runs", "", "outcome", "disputed because")
 _ALIGN = ("left", "right", "right", "right", "right", "left")
 
 
@@ -128,6 +188,48 @@ def _row(verdict: Verdict) -> list[str]:
         _number(verdict.tolerance, "g" if verdict.kind == "counted" else ".2f"),
         verdict.outcome + direction,
     ]
+
+
+def _notable(verdicts: Sequence[Verdict]) -> list[str]:
+    """Each verdict that needs reading, in lines of a terminal; an argument shared by several stands once."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for verdict in verdicts:
+        own, _, shared = verdict.sentence.partition("; ")
+        groups.setdefault((verdict.outcome, shared), []).append(f"{verdict.cell}: {own}")
+    lines = []
+    for (outcome, shared), sentences in groups.items():
+        lines += [f"{outcome}  {sentence}" for sentence in sentences] + ([f"    {shared}"] if shared else [])
+    return [part for line in lines for part in textwrap.wrap(line, 100, subsequent_indent="    ")]
+
+
+def _variant_row(variant: Variant) -> list[str]:
+    counts = variant.unit == "parameters"
+    digits = ",.0f" if counts else ".3f" if variant.unit.startswith("M ") else ".2f"
+    value = variant.missing if variant.observed is None else format(variant.observed, digits)
+    if variant.observed is not None and variant.unit == "points":
+        value += (f" ± {variant.sd:.2f}" if variant.sd is not None else "") + f" ({variant.n})"
+    return [
+        "" if variant.variant else variant.cell,
+        variant.variant or "primary",
+        "" if variant.variant else f"{round(variant.expected, 2):,}",
+        value,
+        _number(variant.difference, "+" + digits),
+        "closest" if variant.closest else "",
+    ]
+
+
+def _claim_row(claim: ClaimVerdict) -> list[str]:
+    sentence = f"{claim.sentence} ({claim.source})"
+    ours = [claim.on_print, claim.print_words, claim.on_ours, claim.our_words]
+    return [claim.claim, sentence, *ours, claim.outcome, claim.disputed]
+
+
+def _claim_lines(claim: ClaimVerdict) -> list[str]:
+    """What the terminal says of a claim: its sentence and the numbers behind both answers."""
+    lines = [f"{claim.claim}: “{claim.sentence}” ({claim.source})"]
+    lines += [f"  print: {claim.print_words}", f"  ours: {claim.our_words}"]
+    lines += [f"  disputed: {claim.disputed}"] if claim.disputed else []
+    return [part for line in lines for part in textwrap.wrap(line, 100, subsequent_indent="    ")]
 
 
 def _number(value: float | None, digits: str) -> str:

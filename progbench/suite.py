@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from progbench import environment, expected, models, recipe, runs, tasks, verdict
+from progbench import claims, environment, expected, models, recipe, runs, tasks, verdict
+from progbench.claims import Claim, ClaimVerdict
 from progbench.errors import BadInput, Missing
 from progbench.expected import Cell
 from progbench.recipe import Recipe
@@ -53,11 +54,27 @@ class Suite:
         """The table in expected/<suite>/<name>.toml."""
         return expected.read(self.answers, self.name, name)
 
-    def recipe(self, cell: Cell, task: str = "") -> Recipe:
+    def cell(self, name: str) -> Cell:
+        """The cell called "table/id". Raises BadInput where there is none, or its table cannot be read."""
+        file, _, wanted = name.partition("/")
+        table = self.table(file)
+        if table.problem:
+            raise BadInput(table.problem)
+        found = next((cell for cell in table.cells if cell.id == wanted), None)
+        if found is None:
+            raise BadInput(f"no cell {wanted} in {self.answers / self.name / file}.toml")
+        return found
+
+    def recipe(self, cell: Cell, task: str = "", variant: str = "") -> Recipe:
         """The recipe that a cell (or one column of a derived cell, by its task) is read from."""
-        task = task or cell.count_task or tasks.task_of(cell.evaluation_set).name
         return recipe.read(
-            self.name, cell.recipe_file, model=cell.model, schedule=cell.schedule, task=task, tuning=cell.tuning
+            self.name,
+            cell.recipe_file,
+            model=cell.model,
+            schedule=cell.schedule,
+            task=task or cell.count_task or tasks.task_of(cell.evaluation_set).name,
+            tuning=cell.tuning,
+            variant=variant,
         )
 
     def recipes(self, cell: Cell) -> list[Recipe]:
@@ -69,25 +86,75 @@ class Suite:
         """Judge a cell, training first what its runs lack."""
         comparisons = sum(other.kind == "scored" for other in self.table(cell.file).cells)
         try:
-            if cell.problem:
-                observed = Observed()
-            elif cell.kind == "counted":
-                observed = Observed(count=self._count(cell))
-            else:
-                observed = self.observed(cell)
+            observed = Observed() if cell.problem else self.observed(cell)
+            if not cell.problem and cell.kind != "counted":
                 cell = self._without_stale_reference(cell)
         except BadInput as problem:  # the recipe itself, before any seed
             return verdict.error(cell, str(problem))
         return verdict.judge(cell, observed, comparisons)
 
-    def observed(self, cell: Cell) -> Observed:
-        """What there is to judge a scored or derived cell by, without a look at its reference."""
+    def variants(self, cell: Cell, primary: Verdict) -> list[verdict.Variant]:
+        """A cell's value under its primary recipe and each of its variants, trained first where runs are missing.
+
+        Empty for a cell without variants, and one that cannot be judged.
+        """
+        if cell.problem or not (names := recipe.variants(self.name, cell.recipe_file, cell.tuning)):
+            return []
+        return verdict.compare_variants(cell, primary, {name: self.observed(cell, name) for name in names})
+
+    def claims(self) -> list[Claim] | BadInput:
+        """The sentences in expected/<suite>/claims.toml, or what is wrong with it."""
+        return claims.read(self.answers, self.name)
+
+    def claim(self, claim: Claim) -> ClaimVerdict:
+        """Judge a sentence over its cells, training first what their runs lack."""
+        try:
+            return self._claim(claim)
+        except BadInput as problem:  # it names a cell there is not, or one whose table cannot be read
+            return claims.not_judged(claim, str(problem))
+
+    def _claim(self, claim: Claim) -> ClaimVerdict:
+        if claim.problem:
+            return claims.judge(claim, [])
+        if claim.quantity == "fits":
+            cells = [self.cell(name) for one in claim.comparisons for name in one.left]
+            printed = [cell.expectation.printed for cell in cells]
+            agree, elsewhere = (
+                [
+                    verdict.agrees_with_print(self.observed(cell, name).count, text)
+                    for cell, text in zip(cells, printed, strict=True)
+                ]
+                for name in (claim.variant, "")
+            )
+            return claims.judge_fit(claim, printed, agree, elsewhere)
+        return claims.judge(claim, [self._measured(claim, comparison) for comparison in claim.comparisons])
+
+    def _measured(self, claim: Claim, one: claims.Comparison) -> claims.Measured:
+        left, right = ([self.cell(name) for name in side] for side in (one.left, one.right))
+        printed = [[cell.expectation.printed for cell in side] for side in (left, right)]
+        metric = claim.metric.get(one.column)
+        try:
+            ours = [
+                [self.observed(replace(cell, metric=metric) if metric else cell) for cell in side]
+                for side in (left, right)
+            ]
+        except BadInput as problem:  # no recipe, and so nothing to compare: the cells themselves say it as an error
+            found = claims.Measured(one.column, missing=str(problem))
+        else:
+            found = claims.our_quantity(claim, one.column, *ours)
+        return replace(found, printed=claims.printed_quantity(claim, *printed))
+
+    def observed(self, cell: Cell, variant: str = "") -> Observed:
+        """What there is to judge a cell by, without a look at its reference: a count, or scores by seed."""
+        if cell.kind == "counted":
+            counted = self.recipe(cell, variant=variant)
+            return Observed(count=counted.planned(tasks.tasks()[counted.task].num_labels))
         parts = cell.mean_of or {cell.evaluation_set: cell.metric}
         columns: list[dict[int, float]] = []
         errors: dict[int, str] = {}
         reasons: dict[str, list[str]] = {}
         for part, metric in parts.items():
-            found = self.runs(self.recipe(cell, tasks.task_of(part).name))
+            found = self.runs(self.recipe(cell, tasks.task_of(part).name, variant))
             where = f"{part}: " if cell.mean_of else ""
             errors |= {seed: f"{where}{run.error}" for seed, run in found.results.items() if run.error}
             scores = {seed: run.score(part, metric) for seed, run in found.results.items() if not run.error}
@@ -135,10 +202,6 @@ class Suite:
                     )
                     return replace(cell, expectation=replace(cell.expectation, reference=None, no_reference=why))
         return cell
-
-    def _count(self, cell: Cell) -> int:
-        counted = self.recipe(cell)
-        return counted.planned(tasks.tasks()[counted.task].num_labels)
 
     def _make(self, wanted: Recipe) -> Runs:
         results: dict[int, RunResult] = {}

@@ -88,8 +88,13 @@ def task_of(evaluation_set: str) -> Task:
 
     >>> task_of("mnli-mm").name
     'mnli'
+
+    Raises BadInput for a set no task has.
     """
-    return next(task for task in tasks().values() if evaluation_set in task.evaluate)
+    for task in tasks().values():
+        if evaluation_set in task.evaluate:
+            return task
+    raise BadInput(f"no task here has this evaluation set (the tasks are {', '.join(tasks())})")
 
 
 def load(task: Task, dataset: str, revision: str = "") -> Data:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from progbench.expected import Cell, Reference
 
@@ -58,6 +58,23 @@ class Verdict:
         return self.outcome in JUDGED
 
 
+@dataclass(frozen=True)
+class Variant:
+    """A cell's value under one recipe: the primary (no name) or a variant; `closest` is the nearest to the print."""
+
+    cell: str
+    table: str
+    variant: str
+    unit: str
+    expected: float
+    observed: float | None
+    sd: float | None
+    n: int
+    difference: float | None
+    closest: bool
+    missing: str
+
+
 def judge(cell: Cell, observed: Observed, comparisons: int = 1) -> Verdict:
     """Judge one cell; `comparisons` is how many scored cells its table has, for the rate of false alarms.
 
@@ -68,6 +85,11 @@ def judge(cell: Cell, observed: Observed, comparisons: int = 1) -> Verdict:
     >>> judge(cell, Observed(count=1005431814)).sentence
     'counted 1,005,431,814, which is the printed 1005.4 M'
     """
+    found = _judge(cell, observed, comparisons)
+    return _dispute(cell, found) if cell.disputed and found.judged else found
+
+
+def _judge(cell: Cell, observed: Observed, comparisons: int) -> Verdict:
     if cell.problem:
         return _verdict(cell, "error", cell.problem, observed)
     if observed.errors:
@@ -83,6 +105,52 @@ def judge(cell: Cell, observed: Observed, comparisons: int = 1) -> Verdict:
     if cell.expectation.reference is None:
         return _verdict(cell, "missing", cell.expectation.no_reference, observed)
     return _judge_against_reference(cell, cell.expectation.reference, observed, comparisons)
+
+
+def _dispute(cell: Cell, found: Verdict) -> Verdict:
+    """The verdict on a printed number that cannot follow from the paper's own equations.
+
+    That it does after all is an error when it is arithmetic: then the argument is wrong, or the counting has changed.
+    A score may agree by luck.
+    """
+    if found.outcome == "reproduced" and cell.kind != "scored":
+        sentence = f"disputed, and yet {found.sentence}: correct disputed.toml or the count. It says: {cell.disputed}"
+        return replace(found, outcome="error", sentence=sentence)
+    return replace(found, outcome="disputed", direction=None, sentence=f"{found.sentence}; {cell.disputed}")
+
+
+def compare_variants(cell: Cell, primary: Verdict, observed: Mapping[str, Observed]) -> list[Variant]:
+    """The primary's value and each variant's beside what is expected, the nearest marked; empty if nothing is.
+
+    A variant that leaves a count as it is says nothing about it, and is left out.
+    """
+    if primary.expected is None:
+        return []
+    others = {name: _verdict(cell, "", "", one) for name, one in observed.items()}
+    if cell.kind == "counted":
+        others = {name: one for name, one in others.items() if one.observed != primary.observed}
+    found = {"": primary} | others if others else {}
+    distances = {name: abs(one.difference) for name, one in found.items() if one.difference is not None}
+    return [
+        Variant(
+            cell=cell.id,
+            table=cell.table,
+            variant=name,
+            unit=cell.unit,
+            expected=primary.expected,
+            observed=one.observed,
+            sd=one.sd,
+            n=one.n,
+            difference=one.difference,
+            closest=name in distances and distances[name] == min(distances.values()),
+            missing="" if one.observed is not None else primary.sentence if not name else _why_missing(observed[name]),
+        )
+        for name, one in found.items()
+    ]
+
+
+def _why_missing(observed: Observed) -> str:
+    return next(iter(observed.errors.values()), "") or observed.missing or "not run"
 
 
 def missing(cell: Cell, why: str) -> Verdict:

@@ -1,0 +1,252 @@
+"""The paper's sentences as comparisons over cells: read from expected/<suite>/claims.toml, judged on print and on ours.
+
+"Do the paper's own numbers support its sentence?" and "do our runs?" are two questions, and each is answered with
+*holds*, *does not hold* or *undecided*. Pure but for the reading: no torch, nothing of the trainer.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from progbench.errors import BadInput
+from progbench.expected import disputed, edited
+from progbench.recipe import read_toml
+from progbench.verdict import ALPHA, LEAST_SD, Observed
+
+HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
+OUTCOMES = ("holds", "does not hold", "disputed", "undecided", "error")
+QUANTITIES = ("difference", "reduction", "fits")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Cells against cells, each as "table/id"; several stand for their mean."""
+
+    column: str
+    left: tuple[str, ...]
+    right: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence of the paper: a quantity over cells, and the range in which the sentence says it lies."""
+
+    id: str
+    sentence: str
+    source: str
+    quantity: str
+    comparisons: tuple[Comparison, ...]
+    lowest: float = -math.inf
+    highest: float = math.inf
+    strict: bool = False
+    reason: str = ""
+    metric: Mapping[str, str] = field(default_factory=dict)
+    variant: str = ""
+    disputed: str = ""
+    problem: str = ""
+
+    @property
+    def range(self) -> str:
+        """The wanted range in words."""
+        if self.quantity == "fits":
+            return "all of them"
+        if math.isinf(self.highest):
+            return f"{'above' if self.strict else 'at least'} {self.lowest:g}"
+        return f"{self.lowest:g} to {self.highest:g}"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One comparison's quantity: as printed, or on our side exact or by seed; `missing` says why it is not there."""
+
+    column: str
+    printed: float | None = None
+    exact: float | None = None
+    seeds: Mapping[int, float] = field(default_factory=dict)
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class ClaimVerdict:
+    """A claim's two answers, each with the numbers in words, and what the session makes of them."""
+
+    claim: str
+    sentence: str
+    source: str
+    on_print: str
+    print_words: str
+    on_ours: str
+    our_words: str
+    disputed: str
+    outcome: str
+
+
+def read(root: Path, suite: str) -> list[Claim] | BadInput:
+    """The claims in expected/<suite>/claims.toml; a file that cannot be read is returned as what is wrong with it."""
+    path = root / suite / "claims.toml"
+    try:
+        arguments = disputed(root, suite)["claims"]
+        entries = read_toml(path).get("claims", [])
+        problem = edited(root / suite, ["claims.toml", "disputed.toml"], printed=bool(arguments))
+        return [_claim(entry, arguments, problem) for entry in entries]
+    except BadInput as problem:
+        return problem
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
+        return BadInput(f"{path} (or its disputed.toml): malformed: {problem!r}")
+
+
+def _claim(entry: dict, arguments: Mapping[str, str], problem: str) -> Claim:
+    if entry["quantity"] not in QUANTITIES:
+        raise BadInput(f"claim {entry['id']}: quantity = {entry['quantity']!r}: allowed are {', '.join(QUANTITIES)}")
+    lowest = entry.get("above", entry.get("at_least", -math.inf))
+    if entry["quantity"] != "fits" and math.isinf(lowest):
+        raise BadInput(f"claim {entry['id']}: neither above nor at_least says when it holds")
+
+    def cells(side: str, column: str) -> tuple[str, ...]:
+        rows = entry.get(side, ())
+        return tuple(f"{row}-{column}" for row in ([rows] if isinstance(rows, str) else rows))
+
+    return Claim(
+        id=entry["id"],
+        sentence=entry["sentence"],
+        source=entry["source"],
+        quantity=entry["quantity"],
+        comparisons=tuple(Comparison(name, cells("left", name), cells("right", name)) for name in entry["columns"]),
+        lowest=lowest,
+        highest=entry.get("at_most", math.inf),
+        strict="above" in entry,
+        reason=entry.get("reason", ""),
+        metric=entry.get("metric", {}),
+        variant=entry.get("variant", ""),
+        disputed=arguments.get(entry["id"], ""),
+        problem=problem,
+    )
+
+
+def quantity(claim: Claim, left: float, right: float) -> float:
+    """What the claim compares, of two numbers: points apart, or the percent that left saves of right."""
+    return left - right if claim.quantity == "difference" else 100 * (1 - left / right)
+
+
+def printed_quantity(claim: Claim, left: Sequence[str], right: Sequence[str]) -> float | None:
+    """The claim's quantity over printed numbers, or None where one is not printed."""
+    if not all((*left, *right)):
+        return None
+    return quantity(claim, *(statistics.fmean(map(float, side)) for side in (left, right)))
+
+
+def our_quantity(claim: Claim, column: str, left: Sequence[Observed], right: Sequence[Observed]) -> Measured:
+    """The claim's quantity over what we observed: exact for counts, else for each seed that all cells have."""
+    sides = (*left, *right)
+    for one in sides:
+        if one.errors or one.missing:
+            return Measured(column, missing=one.missing or f"seed {min(one.errors)}: {one.errors[min(one.errors)]}")
+    if all(one.count is not None for one in sides):
+        pair = (statistics.fmean(one.count for one in side) for side in (left, right))
+        return Measured(column, exact=quantity(claim, *pair))
+    shared = sorted(set.intersection(*(set(one.values) for one in sides)))
+    values = {
+        seed: quantity(claim, *(statistics.fmean(one.values[seed] for one in side) for side in (left, right)))
+        for seed in shared
+    }
+    return Measured(column, seeds=values, missing="" if values else "no seed has all of its cells")
+
+
+def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
+    """Answer both questions over the claim's comparisons: it holds if all of them do, and not if one surely does not.
+
+    >>> claim = Claim("x", "It is better.", "section 1", "difference", (), lowest=0.0, strict=True)
+    >>> found = judge(claim, [Measured("em", printed=-0.9, seeds={0: 0.5, 1: 0.7, 2: 0.6})])
+    >>> found.on_print, found.on_ours
+    ('does not hold', 'holds')
+    """
+    if claim.problem:
+        return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
+    on_print = _together(claim, [(one.column, *_of_printed(claim, one)) for one in measured])
+    on_ours = _together(claim, [(one.column, *_of_ours(claim, one, len(measured))) for one in measured])
+    exact = all(one.exact is not None for one in measured)
+    if claim.disputed and exact and on_ours[0] == HOLDS:
+        return _verdict(claim, on_print, on_ours, "error")
+    return _verdict(claim, on_print, on_ours, "disputed" if claim.disputed else on_ours[0])
+
+
+def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsewhere: Sequence[bool]) -> ClaimVerdict:
+    """Answer a claim about whose totals are printed: which `agree` under its variant, and which under the primary."""
+    if claim.problem:
+        return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
+    words = (
+        f"{sum(agree)} of {len(printed)} printed totals fit {claim.variant}, {sum(elsewhere)} fit the model of their "
+        "primary recipe"
+    )
+    answer = (HOLDS if all(agree) else FAILS, words)
+    outcome = answer[0] if not claim.disputed else "error" if answer[0] == HOLDS else "disputed"
+    return _verdict(claim, answer, answer, outcome)
+
+
+def not_judged(claim: Claim, failure: str) -> ClaimVerdict:
+    """The verdict on a claim whose judging failed with a message, or (without one) that was not reached."""
+    words = failure or "session stopped before this claim"
+    return _verdict(claim, (UNDECIDED, words), (UNDECIDED, words), "error" if failure else UNDECIDED)
+
+
+def _inside(claim: Claim, value: float) -> bool:
+    slack = 1e-9  # printed decimals are not exact in binary
+    above = value > claim.lowest + slack if claim.strict else value >= claim.lowest - slack
+    return above and value <= claim.highest + slack
+
+
+def _of_printed(claim: Claim, one: Measured) -> tuple[str, str]:
+    if one.printed is None:
+        return UNDECIDED, "not printed"
+    return HOLDS if _inside(claim, one.printed) else FAILS, f"{one.printed:+.2f}"
+
+
+def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
+    """One comparison on our side. That all hold needs no correction for their number; that one fails does."""
+    if one.exact is not None:
+        return HOLDS if _inside(claim, one.exact) else FAILS, f"{one.exact:+.2f}"
+    values = list(one.seeds.values())
+    if not values:
+        return UNDECIDED, one.missing
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return UNDECIDED, f"{mean:+.2f} (one seed decides nothing)"
+    from scipy.stats import t
+
+    error = max(statistics.stdev(values), LEAST_SD) / math.sqrt(len(values))
+    words = f"{mean:+.2f} ± {statistics.stdev(values):.2f} ({len(values)})"
+    near, far = (t.ppf(1 - level, len(values) - 1) * error for level in (ALPHA, ALPHA / 2 / comparisons))
+    if _inside(claim, mean - near) and _inside(claim, mean + near):
+        return HOLDS, words
+    if mean + far < claim.lowest or mean - far > claim.highest:
+        return FAILS, words
+    return UNDECIDED, words
+
+
+def _together(claim: Claim, answers: Sequence[tuple[str, str, str]]) -> tuple[str, str]:
+    found = [answer for _, answer, _ in answers]
+    answer = FAILS if FAILS in found else HOLDS if all(one == HOLDS for one in found) else UNDECIDED
+    groups: dict[str, list[str]] = {}
+    for column, _, words in answers:
+        groups.setdefault(words, []).append(column)
+    unit = "%" if claim.quantity == "reduction" else "points"
+    words = "; ".join(f"{', '.join(columns)} {words}" for words, columns in groups.items())
+    return answer, f"{words} ({unit}, wanted {claim.range})"
+
+
+def _verdict(claim: Claim, on_print: tuple[str, str], on_ours: tuple[str, str], outcome: str) -> ClaimVerdict:
+    return ClaimVerdict(
+        claim=claim.id,
+        sentence=claim.sentence,
+        source=claim.source,
+        on_print=on_print[0],
+        print_words=on_print[1],
+        on_ours=on_ours[0],
+        our_words=on_ours[1],
+        disputed=claim.disputed,
+        outcome=outcome,
+    )
