@@ -47,7 +47,8 @@ def test_table1_of_the_paper_is_sixty_tests_with_ids_that_say_what_they_are(benc
 def test_collecting_loads_no_torch_transformers_or_scipy(suite):
     code = (
         "import sys, pytest; code = pytest.main(['benchmarks', '--collect-only', '-q', '-p', 'no:cacheprovider', "
-        f"'--suite', '{suite}']); heavy = ('torch', 'transformers', 'scipy', 'datasets', 'sklearn'); "
+        f"'--suite', '{suite}']); "
+        "heavy = ('torch', 'transformers', 'scipy', 'datasets', 'sklearn', 'peft', 'matplotlib'); "
         "print('loaded:', [name for name in heavy if name in sys.modules], code)"
     )
     output = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
@@ -64,7 +65,7 @@ def test_without_a_gpu_the_papers_scored_cells_are_missing_and_its_counted_ones_
     report = bench.report()
 
     assert done.returncode == 0
-    assert "2 of 66 judged: 2 reproduced; 64 missing" in done.stdout
+    assert "56 of 120 judged: 47 reproduced, 9 disputed; 64 missing" in done.stdout
     assert outcomes(report)["bert-large-shrinking-updated"] == "reproduced"
     assert {v["outcome"] for v in report["verdicts"] if v["kind"] != "counted"} == {"missing"}
     assert all(v["sentence"] for v in report["verdicts"])
@@ -181,7 +182,7 @@ def test_workers_of_xdist_send_their_verdicts_to_the_one_report(bench):
 
     assert done.returncode == 0
     assert set(outcomes(bench.report()).values()) == {"reproduced"}
-    assert done.stdout.count("4 of 4 judged: 4 reproduced") == 1
+    assert done.stdout.count("58 of 58 judged: 58 reproduced") == 1
 
 
 def test_without_network_the_paper_suite_ends_at_once_and_says_what_it_cannot_get(bench):
@@ -201,3 +202,52 @@ def test_no_train_judges_what_exists(bench):
 
     assert done.returncode == 0
     assert "0 of 40 judged: nothing; 40 missing" in done.stdout
+
+
+def test_each_mark_selects_its_table_of_the_paper(bench):
+    counts = {
+        mark: sum("::" in line for line in bench("-m", mark, "--collect-only", "-q").stdout.splitlines())
+        for mark in ("params", "peft", "ablation", "figures", "claims")
+    }
+
+    assert counts == {"params": 54 + 6, "peft": 60, "ablation": 12, "figures": 12 + 6, "claims": 21}
+
+
+def test_claims_are_judged_without_a_gpu_as_far_as_print_and_counting_go(bench):
+    done = bench("-m", "claims")
+    claims = {claim["claim"]: claim["outcome"] for claim in bench.report()["claims"]}
+
+    assert done.returncode == 0
+    assert (
+        "21 claims: on the print 15 hold, 3 do not hold, 3 undecided; on our runs 3 hold, 3 do not hold, 15"
+        in done.stdout
+    )
+    assert claims["reduction-bert-large"] == "holds"
+    assert claims["adapter-67-percent"] == "disputed"
+
+
+def test_variants_are_shown_beside_the_primary_with_the_closest(bench):
+    done = bench("-m", "params", "--variants", "-k", "lora-constant-cola or adapter-shrinking-cola")
+    variants = {(one["cell"].split("-updated")[0], one["variant"]): one for one in bench.report()["variants"]}
+
+    assert "closest: epochs-8-10 in 1, primary in 1" in done.stdout
+    assert variants["roberta-base-lora-constant-cola", "bert-base"]["observed"] == pytest.approx(80 * 296_450 / 1e6)
+    assert variants["roberta-base-lora-constant-cola", ""]["closest"]
+
+
+def test_a_cell_in_two_tables_is_in_the_report_for_both(bench):
+    bench("-k", "bert-base-shrinking-cola", "--no-train")
+
+    assert [(v["table"], v["cell"]) for v in bench.report()["verdicts"]] == [
+        ("Table 1", "bert-base-shrinking-cola"), ("Table 5", "bert-base-shrinking-cola"),
+    ]  # fmt: skip
+
+
+def test_a_lora_row_of_smoke_is_trained_with_its_variant_and_judged(bench):
+    done = bench("--suite", "smoke", "-k", "tiny-roberta-lora-constant-sst2 and not updated", "--variants")
+    report = bench.report()
+
+    assert done.returncode == 0, done.stdout
+    assert outcomes(report) == {"tiny-roberta-lora-constant-sst2": "reproduced"}
+    assert [one["variant"] for one in report["variants"]] == ["", "alpha-8"]
+    assert len(list((bench.folder / "runs").rglob("seed0.json"))) == 2

@@ -72,7 +72,7 @@ def test_figure4_prints_two_of_its_six_totals(paper):
 
 
 @pytest.mark.parametrize("suite", recipe.suites())
-@pytest.mark.parametrize("table", ["table1", "figure4"])
+@pytest.mark.parametrize("table", ["table1", "table3", "table4", "table5", "figure1", "figure4"])
 def test_every_cell_has_a_recipe_and_no_id_stands_twice(answers, suite, table):
     from progbench.suite import Suite
 
@@ -200,3 +200,61 @@ def test_a_reference_that_cannot_be_read_is_named(copied):
     (copied / "smoke" / "reference.json").write_text("{")
 
     assert "reference.json: not a readable reference" in expected.read(copied, "smoke", "table1").problem
+
+
+def cells(answers, table, suite="paper"):
+    return {cell.id: cell for cell in expected.read(answers, suite, table).cells}
+
+
+@pytest.mark.parametrize(("table", "count"), [("table3", 54), ("table4", 60), ("table5", 12), ("figure1", 12)])
+def test_a_table_has_one_cell_for_each_of_its_numbers(answers, table, count):
+    found = cells(answers, table).values()
+
+    assert len(found) == count
+    assert not any(cell.problem for cell in found)
+    assert all(cell.expectation.printed for cell in found) is (table != "figure1")
+
+
+@pytest.mark.parametrize("row", ["bert-base-adapter", "bert-base-bitfit", "roberta-base-lora"])
+@pytest.mark.parametrize("schedule", ["constant", "shrinking"])
+def test_each_printed_average_of_table_4_is_the_mean_of_its_nine_printed_columns(answers, row, schedule):
+    found = cells(answers, "table4")
+    columns = "cola mnli-m mnli-mm mrpc qnli qqp rte sst2 stsb".split()
+    mean = statistics.fmean(float(found[f"{row}-{schedule}-{column}"].expectation.printed) for column in columns)
+
+    assert abs(mean - float(found[f"{row}-{schedule}-avg"].expectation.printed)) <= 0.05 + 1e-9
+
+
+def test_table_5s_first_row_is_table_1s(answers):
+    first, again = cells(answers, "table1"), cells(answers, "table5")
+    for column in ("cola", "mrpc", "rte", "stsb"):
+        cell = f"bert-base-shrinking-{column}"
+        assert first[cell].expectation.printed == again[cell].expectation.printed
+        assert (first[cell].recipe_file, first[cell].metric) == (again[cell].recipe_file, again[cell].metric)
+
+
+def test_table_5s_mrpc_is_accuracy_where_it_is_and_has_that_margin(answers):
+    found = cells(answers, "table5")
+
+    assert [found[f"bert-base-{row}-mrpc"].metric for row in ("shrinking", "without_low_blocks", "growing")] == [
+        "f1", "accuracy", "accuracy",
+    ]  # fmt: skip
+    assert found["bert-base-growing-mrpc"].expectation.margin == 2.4
+
+
+@pytest.mark.parametrize("file", ["table1.toml", "disputed.toml"])
+def test_table_4_is_not_judged_when_a_file_it_is_read_with_was_edited(copied, file):
+    path = copied / "paper" / file
+    path.write_text(path.read_text() + "\n# edited")
+
+    assert {f"{file} was edited" in cell.problem for cell in expected.read(copied, "paper", "table4").cells} == {True}
+
+
+def test_spreads_of_unlike_tunings_are_not_pooled(answers):
+    found = cells(answers, "table4", "smoke")
+    adapter, bitfit = (
+        found[f"tiny-bert-wide-{name}-constant-rte"].expectation.reference for name in ("adapter", "bitfit")
+    )
+
+    assert adapter.df == bitfit.df == 8
+    assert adapter.sd != bitfit.sd

@@ -8,8 +8,10 @@ import pytest
 import progbench
 
 PACKAGE = Path(progbench.__file__).parent
-NO_TORCH = ["schedule", "counting", "hub", "models", "tasks", "recipe", "runs", "environment", "expected", "verdict",
-            "report", "suite", "reference", "errors"]  # fmt: skip
+NO_TORCH = [
+    "schedule", "layout", "counting", "hub", "models", "tasks", "recipe", "runs", "environment", "expected", "verdict",
+    "claims", "figures", "report", "suite", "reference", "errors",
+]  # fmt: skip
 
 
 def imported(path, everywhere):
@@ -38,10 +40,10 @@ def reached(name):
 
 
 def test_the_trainer_cannot_see_the_answers():
-    assert reached("train").isdisjoint({"expected", "verdict", "report", "suite", "reference"})
+    assert reached("train").isdisjoint({"expected", "verdict", "claims", "report", "suite", "reference"})
 
 
-@pytest.mark.parametrize("module", ["expected", "verdict", "report"])
+@pytest.mark.parametrize("module", ["expected", "verdict", "claims", "report"])
 def test_judging_cannot_see_the_trainer(module):
     assert reached(module).isdisjoint({"train", "suite", "callback", "metrics"})
 
@@ -52,7 +54,7 @@ def test_schedules_depend_on_nothing_of_ours():
 
 @pytest.mark.parametrize("module", NO_TORCH)
 def test_what_collecting_and_judging_need_loads_without_torch(module):
-    heavy = {"torch", "transformers", "datasets", "evaluate", "scipy", "sklearn"}
+    heavy = {"torch", "transformers", "datasets", "evaluate", "scipy", "sklearn", "peft", "matplotlib"}
     names = {name.split(".")[0] for name in imported(PACKAGE / f"{module}.py", everywhere=False)}
 
     assert names.isdisjoint(heavy)

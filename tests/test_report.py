@@ -106,7 +106,7 @@ def test_json_has_the_documented_shape(tmp_path):
     MIXED.write(tmp_path)
     content = json.loads((tmp_path / "report.json").read_text())
 
-    assert list(content) == ["schema_version", "suite", "verdicts", "claims", "summary", "environment"]
+    assert list(content) == ["schema_version", "suite", "verdicts", "claims", "variants", "summary", "environment"]
     assert list(content["verdicts"][0]) == [
         "cell", "table", "row", "column", "kind", "unit", "expected", "printed", "observed", "sd", "n", "difference",
         "tolerance", "outcome", "direction", "sentence",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progbench.schedule import SCHEDULES, constant, growing, parts, shrinking, without_low_blocks
+from progbench.schedule import SCHEDULES, constant, growing, named, parts, shrinking, single_block, without_low_blocks
 
 LT = {"L": st.integers(1, 60), "T": st.integers(1, 100)}
 
@@ -107,3 +107,42 @@ def test_a_schedule_has_one_stage_an_epoch_and_knows_its_depth(make):
     schedule = make(12, 5)
 
     assert (schedule.T, len(schedule), schedule.L) == (5, 5, 12)
+
+
+def test_figure_1_trains_one_block_in_every_epoch():
+    assert blocks(single_block(12, 3, 11)) == [[11], [11], [11]]
+
+
+def test_a_single_blocks_name_counts_from_one_as_the_paper_does():
+    assert [single_block(3, 1, i).name for i in range(3)] == ["single_block_b1", "single_block_b2", "single_block_b3"]
+
+
+@pytest.mark.parametrize("i", [-1, 12, 1.5, None])
+def test_a_block_there_is_not_is_refused(i):
+    with pytest.raises(ValueError, match="i must be a block from 0 to 11"):
+        single_block(12, 3, i)
+
+
+@pytest.mark.parametrize("name", [*SCHEDULES, "single_block_b1", "single_block_b4"])
+def test_a_schedule_is_found_by_its_own_name(name):
+    assert named(name, 4, 3).name == name
+
+
+@pytest.mark.parametrize("name", ["melting", "single_block", "single_block_b", "single_block_bx", ""])
+def test_an_unknown_name_is_refused_with_the_known_ones(name):
+    with pytest.raises(
+        ValueError, match="known are constant, shrinking, without_low_blocks, growing, single_block_b1 to"
+    ):
+        named(name, 12, 3)
+
+
+@pytest.mark.parametrize("name", ["single_block_b0", "single_block_b13"])
+def test_a_named_block_there_is_not_is_refused(name):
+    with pytest.raises(ValueError, match="i must be a block from 0 to 11"):
+        named(name, 12, 3)
+
+
+@pytest.mark.parametrize("name", [*SCHEDULES, "single_block_b1"])
+def test_fewer_than_one_epoch_is_refused(name):
+    with pytest.raises(ValueError, match="T must be a whole number of at least 1, got 0"):
+        named(name, 12, 0)

@@ -118,7 +118,7 @@ def test_one_block_alone_trains_its_tuned_parameters_alone(tuning):
 
 
 def test_an_adapter_on_paper():
-    """Hidden 2, bottleneck 1. x = (1, 2): down 3 * 1 + 0 * 2 - 1 = 2; swish 2 / (1 + e^-2); up by (1, -1), plus (0, 5)."""
+    """Hidden 2, bottleneck 1, x = (1, 2): down 3 * 1 + 0 * 2 - 1 = 2, swish 2 / (1 + e^-2), up (1, -1), bias (0, 5)."""
     adapter = Adapter(hidden=2, bottleneck=1)
     with torch.no_grad():
         adapter.down.weight.copy_(torch.tensor([[3.0, 0.0]]))
@@ -198,7 +198,7 @@ def gpt2():
     ("make", "tuning", "options", "problem"),
     [
         (gpt2, "adapter", {}, "unknown architecture 'gpt2'"),
-        (None, "lora", {"targets": ("q_proj",)}, "LoRA target 'q_proj' matches nothing in the attention, which has query"),
+        (None, "lora", {"targets": ("q_proj",)}, "target 'q_proj' matches nothing in the attention, which has query"),
         (None, "lora", {"targets": ()}, r"targets = \(\): allowed is one or more"),
         (None, "lora", {"rank": 0}, "rank = 0: allowed is a whole number of at least 1"),
         (None, "lora", {"reduction": 8}, "the tuning lora has no option 'reduction'; it has rank, alpha, targets"),
