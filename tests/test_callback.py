@@ -6,7 +6,7 @@ import pytest
 import torch
 import transformers
 
-from progbench import Anatomy, ProgressiveFreezing, models, train
+from progbench import Anatomy, ProgressiveFreezing, apply_tuning, models, train
 from progbench.errors import BadInput
 from progbench.schedule import constant, growing, shrinking
 
@@ -69,6 +69,34 @@ def test_trainer_with_the_callback_ends_where_the_compact_trainer_does(tmp_path,
     for (name, a), b in zip(theirs.named_parameters(), ours.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-9, msg=lambda text, name=name: f"{name}: {text}")
     assert any(not torch.equal(a, b) for a, b in zip(build().parameters(), ours.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("tuning", ["adapter", "bitfit", "lora"])
+def test_with_a_tuning_too_it_ends_where_the_compact_trainer_does(tmp_path, smoke_recipe, tuning):
+    schedule = shrinking(4, EPOCHS)
+    theirs, ours = build(), build()
+    for model in (theirs, ours):
+        torch.manual_seed(2)
+        apply_tuning(model, tuning)
+    start = [parameter.detach().clone() for parameter in ours.parameters()]
+    trainer(tmp_path, theirs, ProgressiveFreezing(schedule, tuning)).train()
+    settings = {"learning_rate": 1e-3, "weight_decay": 0.01, "warmup": 2 / (STEPS * EPOCHS)}
+    recipe = smoke_recipe(epochs=EPOCHS, tuning=tuning, **settings)
+
+    def batches():
+        return (collate(rows()[start : start + BATCH]) for start in range(0, ROWS, BATCH))
+
+    list(train.fit(ours, recipe, schedule, batches, STEPS))
+    moved = 0
+    for (name, a), b, before in zip(theirs.named_parameters(), ours.parameters(), start, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-9, msg=lambda text, name=name: f"{name}: {text}")
+        moved += not torch.equal(b, before)
+    assert moved == len(Anatomy.of(ours, tuning).parameters())
+
+
+def test_without_what_the_tuning_trains_the_trainer_does_not_start(tmp_path):
+    with pytest.raises(BadInput, match=r"apply_tuning\(model, 'lora'\) adds them"):
+        trainer(tmp_path, build(), ProgressiveFreezing(shrinking(4, EPOCHS), "lora")).train()
 
 
 @pytest.mark.parametrize(("accumulation", "steps"), [(2, 2), (4, 1)])

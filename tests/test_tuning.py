@@ -239,3 +239,12 @@ def test_a_method_of_pefts_own_runs_through_a_restricted_anatomy():
 def test_a_parameter_outside_the_anatomy_cannot_be_one_to_train():
     with pytest.raises(BadInput, match="is in no part of this anatomy"):
         Anatomy.of(tiny("tiny-bert", "lora"), "lora").restrict([torch.nn.Parameter(torch.zeros(1))])
+
+
+def test_freezing_to_a_stage_freezes_what_the_tuning_leaves_out_although_nobody_did_before():
+    model = models.build(models.spec("tiny-bert"), num_labels=2)
+    anatomy = Anatomy.of(model, "bitfit")
+    anatomy.freeze(Stage(range(4)))
+
+    assert {id(p) for p in model.parameters() if p.requires_grad} == {id(p) for p in anatomy.parameters()}
+    assert len(anatomy.parameters()) < len(list(model.parameters()))
