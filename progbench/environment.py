@@ -14,7 +14,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-PACKAGES = ("torch", "transformers", "datasets", "evaluate", "scikit-learn", "scipy", "numpy")
+PACKAGES = ("torch", "transformers", "peft", "datasets", "evaluate", "scikit-learn", "scipy", "numpy")
 
 
 @functools.cache
