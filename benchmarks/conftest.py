@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from progbench import environment, recipe, reference, tasks, verdict
-from progbench.claims import Claim, ClaimVerdict, not_judged
+from progbench.claims import Claim, ClaimVerdict, not_judged, unreadable
 from progbench.errors import BadInput
 from progbench.expected import Cell
 from progbench.report import Report
@@ -115,6 +115,9 @@ def judged(request, record_property):
             with _progress_shown(request.config):
                 variants = suite.variants(cell, found)
             record_property("progbench-variants", [asdict(variant) for variant in variants])
+            for variant in variants:
+                if variant.error:
+                    pytest.fail(f"variant {variant.variant}: {variant.error}", pytrace=False)
         if found.outcome in ("deviates", "error"):
             pytest.fail(f"{found.outcome}: {found.sentence}", pytrace=False)
         if found.outcome == "disputed":
@@ -222,9 +225,13 @@ class Collector:
         found = dict(self.claims)
         for nodeid in self.selected:
             function, _, name = nodeid.rpartition("::")[2].partition("[")
-            if function == "test_claims" and nodeid not in found and not isinstance(known, BadInput):
-                claim = next(claim for claim in known if claim.id == name.rstrip("]"))
-                found[nodeid] = not_judged(claim, self.failures.get(nodeid, ""))
+            if function != "test_claims" or nodeid in found:
+                continue
+            if isinstance(known, BadInput):
+                found[nodeid] = unreadable(str(known))
+            for claim in () if isinstance(known, BadInput) else known:
+                if claim.id == name.rstrip("]"):
+                    found[nodeid] = not_judged(claim, self.failures.get(nodeid, ""))
         return [found[nodeid] for nodeid in self.selected if nodeid in found]
 
     def _all_verdicts(self) -> list[Verdict]:

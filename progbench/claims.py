@@ -61,13 +61,18 @@ class Claim:
 
 @dataclass(frozen=True)
 class Measured:
-    """One comparison's quantity: as printed, or on our side exact or by seed; `missing` says why it is not there."""
+    """One comparison's quantity: as printed, or on our side exact or by seed.
+
+    `mixed` says that the printed numbers are of two metrics, `missing` and `error` why our side is not there.
+    """
 
     column: str
     printed: float | None = None
     exact: float | None = None
     seeds: Mapping[int, float] = field(default_factory=dict)
+    mixed: str = ""
     missing: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,21 +95,45 @@ def read(root: Path, suite: str) -> list[Claim] | BadInput:
     path = root / suite / "claims.toml"
     try:
         arguments = disputed(root, suite)["claims"]
-        entries = read_toml(path).get("claims", [])
+        content = read_toml(path)
+        if set(content) != {"claims"} or not content["claims"]:
+            raise BadInput(f"{path}: one [[claims]] for each sentence, and nothing else; it has {sorted(content)}")
         problem = edited(root / suite, ["claims.toml", "disputed.toml"], printed=bool(arguments))
-        return [_claim(entry, arguments, problem) for entry in entries]
+        found = [_claim(entry, arguments, problem, f"{path}: claim {entry['id']!r}") for entry in content["claims"]]
+        names = [claim.id for claim in found]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise BadInput(f"{path}: two claims are called {twice[0]!r}")
+        return found
     except BadInput as problem:
         return problem
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
         return BadInput(f"{path} (or its disputed.toml): malformed: {problem!r}")
 
 
-def _claim(entry: dict, arguments: Mapping[str, str], problem: str) -> Claim:
+_WANTED = {"id", "sentence", "source", "quantity", "left", "columns"}
+_KNOWN = _WANTED | {"right", "above", "at_least", "at_most", "reason", "metric", "variant"}
+
+
+def _claim(entry: dict, arguments: Mapping[str, str], problem: str, where: str) -> Claim:
+    if unknown := sorted(set(entry) - _KNOWN):
+        raise BadInput(f"{where}: unknown key {unknown[0]}; known are {', '.join(sorted(_KNOWN))}")
+    if absent := [key for key in sorted(_WANTED) if not entry.get(key)]:
+        raise BadInput(f"{where}: no {', '.join(absent)}")
     if entry["quantity"] not in QUANTITIES:
-        raise BadInput(f"claim {entry['id']}: quantity = {entry['quantity']!r}: allowed are {', '.join(QUANTITIES)}")
+        raise BadInput(f"{where}: quantity = {entry['quantity']!r}: allowed are {', '.join(QUANTITIES)}")
+    second = "variant" if entry["quantity"] == "fits" else "right"
+    if not entry.get(second):
+        raise BadInput(f"{where}: no {second}")
+    bounds = [key for key in ("above", "at_least") if key in entry]
+    if entry["quantity"] != "fits" and len(bounds) != 1:
+        raise BadInput(f"{where}: one of above and at_least must say when it holds")
+    if wrong := [key for key in (*bounds, "at_most") if not isinstance(entry.get(key, 0.0), int | float)]:
+        raise BadInput(f"{where}: {wrong[0]} = {entry[wrong[0]]!r}: allowed is a number")
     lowest = entry.get("above", entry.get("at_least", -math.inf))
-    if entry["quantity"] != "fits" and math.isinf(lowest):
-        raise BadInput(f"claim {entry['id']}: neither above nor at_least says when it holds")
+    if lowest > entry.get("at_most", math.inf):
+        raise BadInput(f"{where}: at_most = {entry['at_most']:g} is below {lowest:g}")
+    if strange := sorted(set(entry.get("metric", {})) - set(entry["columns"])):
+        raise BadInput(f"{where}: metric names {strange[0]}, which is none of its columns")
 
     def cells(side: str, column: str) -> tuple[str, ...]:
         rows = entry.get(side, ())
@@ -143,8 +172,10 @@ def our_quantity(claim: Claim, column: str, left: Sequence[Observed], right: Seq
     """The claim's quantity over what we observed: exact for counts, else for each seed that all cells have."""
     sides = (*left, *right)
     for one in sides:
-        if one.errors or one.missing:
-            return Measured(column, missing=one.missing or f"seed {min(one.errors)}: {one.errors[min(one.errors)]}")
+        if one.errors:
+            return Measured(column, error=f"seed {min(one.errors)}: {one.errors[min(one.errors)]}")
+        if one.missing:
+            return Measured(column, missing=one.missing)
     if all(one.count is not None for one in sides):
         pair = (statistics.fmean(one.count for one in side) for side in (left, right))
         return Measured(column, exact=quantity(claim, *pair))
@@ -169,6 +200,8 @@ def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
     on_print = _together(claim, [(one.column, *_of_printed(claim, one)) for one in measured])
     on_ours = _together(claim, [(one.column, *_of_ours(claim, one, len(measured))) for one in measured])
     exact = all(one.exact is not None for one in measured)
+    if any(one.error for one in measured):
+        return _verdict(claim, on_print, on_ours, "error")
     if claim.disputed and exact and on_ours[0] == HOLDS:
         return _verdict(claim, on_print, on_ours, "error")
     return _verdict(claim, on_print, on_ours, "disputed" if claim.disputed else on_ours[0])
@@ -193,6 +226,11 @@ def not_judged(claim: Claim, failure: str) -> ClaimVerdict:
     return _verdict(claim, (UNDECIDED, words), (UNDECIDED, words), "error" if failure else UNDECIDED)
 
 
+def unreadable(why: str) -> ClaimVerdict:
+    """The verdict that stands for a whole file of claims that cannot be read."""
+    return ClaimVerdict("claims", "", "claims.toml", UNDECIDED, why, UNDECIDED, why, "", "error")
+
+
 def _inside(claim: Claim, value: float) -> bool:
     slack = 1e-9  # printed decimals are not exact in binary
     above = value > claim.lowest + slack if claim.strict else value >= claim.lowest - slack
@@ -202,6 +240,8 @@ def _inside(claim: Claim, value: float) -> bool:
 def _of_printed(claim: Claim, one: Measured) -> tuple[str, str]:
     if one.printed is None:
         return UNDECIDED, "not printed"
+    if one.mixed:
+        return UNDECIDED, f"{one.printed:+.2f}, but of {one.mixed}"
     return HOLDS if _inside(claim, one.printed) else FAILS, f"{one.printed:+.2f}"
 
 
@@ -211,7 +251,7 @@ def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
         return HOLDS if _inside(claim, one.exact) else FAILS, f"{one.exact:+.2f}"
     values = list(one.seeds.values())
     if not values:
-        return UNDECIDED, one.missing
+        return UNDECIDED, one.error or one.missing
     mean = statistics.fmean(values)
     if len(values) < 2:
         return UNDECIDED, f"{mean:+.2f} (one seed decides nothing)"

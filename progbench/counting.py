@@ -30,7 +30,7 @@ _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "reduction": ("a whole number of at least 1", lambda x: type(x) is int and x >= 1),
     "rank": ("a whole number of at least 1", lambda x: type(x) is int and x >= 1),
     "alpha": ("a number above 0", lambda x: type(x) in (int, float) and 0 < x < float("inf")),
-    "targets": ("one or more names of projections", lambda x: type(x) in (tuple, list) and bool(x)),
+    "targets": ("one or more names of projections, each once", lambda x: 0 < len(x) == len(set(x))),
 }
 
 

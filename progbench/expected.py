@@ -96,9 +96,8 @@ def read(root: Path, suite: str, name: str) -> Table:
     except BadInput as problem:
         return Table(name, problem=str(problem))
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
-        return Table(
-            name, problem=f"{path} (or its tolerance.toml, SHA256SUMS, reference.json): malformed: {problem!r}"
-        )
+        others = "tolerance.toml, disputed.toml, SHA256SUMS, reference.json"
+        return Table(name, problem=f"{path} (or its {others}): malformed: {problem!r}")
     return Table(name, cells)
 
 
@@ -199,6 +198,9 @@ def disputed(root: Path, suite: str) -> dict[str, dict]:
     path = root / suite / "disputed.toml"
     content = read_toml(path) if path.is_file() else {}
     found: dict[str, dict] = {"cells": {}, "claims": {}}
+    for entry in (*content.get("cells", ()), *content.get("claims", ())):
+        if not entry.get("argument"):
+            raise BadInput(f"{path}: no argument for {entry}")
     for entry in content.get("cells", ()):
         for column in entry["columns"]:
             found["cells"][entry["table"], f"{entry['row']}-{column}"] = entry["argument"]

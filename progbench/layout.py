@@ -41,7 +41,17 @@ def layout_of(model: nn.Module) -> Layout:
             f"assigned: {listed(names)}. Say where its parts are: Anatomy.split(model, embeddings=[module, ...], "
             "blocks=[module, ...], head=[module, ...])"
         )
-    return LAYOUTS[kind]
+    layout, base = LAYOUTS[kind], getattr(model, "base_model", model)
+    for path in (layout.embeddings, layout.blocks):
+        try:
+            base.get_submodule(path)
+        except AttributeError:
+            raise BadInput(
+                f"{type(model).__name__} wraps its model: {type(base).__name__} has no {path}. Take apart the model "
+                "inside it (peft: model.get_base_model()), Anatomy.of(inner).restrict(p for p in inner.parameters() if "
+                "p.requires_grad)"
+            ) from None
+    return layout
 
 
 def listed(names: list[str], most: int = 6) -> str:

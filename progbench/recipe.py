@@ -164,12 +164,16 @@ def read(
             raise BadInput(f"{path}: no [tunings.{tuning}.variants.{variant}]; there are {', '.join(known) or 'none'}")
         layers.append(known[variant])
     entries: dict[str, Any] = {}
-    for layer in layers:
+    for number, layer in enumerate(layers):
         by_task = layer.get("tasks", {})
         if unknown := sorted(set(by_task) - set(tasks())):
             raise BadInput(f"{path}: unknown [tasks.{unknown[0]}]; known are {', '.join(tasks())}")
-        entries |= {name: entry for name, entry in layer.items() if name not in ("tasks", "variants")}
-        entries |= by_task.get(task, {})
+        own = {name: entry for name, entry in layer.items() if name not in ("tasks", "variants")}
+        own |= by_task.get(task, {})
+        named = _NAMED - {"model"} if number == 2 else _NAMED  # a variant may name another model
+        if strange := sorted(named & set(own)):
+            raise BadInput(f"{path}: {strange[0]} is for a table's row to say, not for a recipe")
+        entries |= own
     for field, entry in entries.items():
         if not isinstance(entry, dict) or not entry.get("source") or "value" not in entry:
             raise BadInput(f"{path}: {field} must be written {{ value = ..., source = '...' }}, got {entry!r}")
@@ -177,6 +181,11 @@ def read(
     values |= {"suite": suite, "tuning": tuning, "schedule": schedule, "task": task, "variant": variant}
     _check(values, str(path))
     return Recipe(**values)
+
+
+def exists(suite: str, file: str) -> bool:
+    """Whether a suite has this file of recipes."""
+    return (_folder() / suite / f"{file}.toml").is_file()
 
 
 def variants(suite: str, file: str, tuning: str) -> list[str]:
@@ -203,6 +212,7 @@ _ALLOWED = {
 }
 
 
+_NAMED = {"suite", "model", "tuning", "schedule", "task", "variant"}
 _WHOLE = ("epochs", "batch_size", "max_length")
 
 

@@ -45,6 +45,12 @@ class Report:
         return f"{line}; {rest}" if rest else line
 
     @property
+    def answer(self) -> str:
+        """The first line of every view: the cells' headline, the claims', or both."""
+        heads = [self.headline] if self.verdicts or not self.claims else []
+        return "\n".join([*heads, self.claims_headline] if self.claims else heads)
+
+    @property
     def claims_headline(self) -> str:
         """How the claims came out: on the print, and on our runs."""
         sides = [("on the print", [claim.on_print for claim in self.claims])]
@@ -83,8 +89,7 @@ class Report:
 
     def as_text(self) -> str:
         """For a terminal: the headline, a table a table of the paper, every sentence that needs reading."""
-        lines = [self.headline] if self.verdicts or not self.claims else []
-        lines += [self.claims_headline] if self.claims else []
+        lines = [self.answer]
         for table, verdicts in self._tables():
             if shown := [_row(verdict) for verdict in verdicts if verdict.observed is not None]:
                 lines += ["", table, tabulate(shown, HEADERS, disable_numparse=True, colalign=_ALIGN)]
@@ -108,7 +113,7 @@ class Report:
         return "\n".join(lines)
 
     def as_markdown(self) -> str:
-        lines = [f"# progbench: suite {_escape(self.suite)}", "", f"**{_escape(self.headline)}**"]
+        lines = [f"# progbench: suite {_escape(self.suite)}", "", f"**{_escape(self.answer)}**"]
         for table, verdicts in self._tables():
             rows = [[*map(_escape, _row(verdict)), _escape(verdict.sentence)] for verdict in verdicts]
             body = tabulate(
@@ -123,7 +128,7 @@ class Report:
         if self.claims:
             rows = [[_escape(text) for text in _claim_row(claim)] for claim in self.claims]
             body = tabulate(rows, CLAIM_HEADERS, tablefmt="pipe", disable_numparse=True)
-            lines += ["", "## Claims", "", _escape(self.claims_headline), "", body]
+            lines += ["", "## Claims", "", body]
         if groups := self.not_judged():
             lines += ["", "## Not judged", ""]
             lines += [f"- {_escape(reason)} ({len(cells)}: {_escape(', '.join(cells))})" for reason, cells in groups]
@@ -154,7 +159,7 @@ class Report:
     def closest(self) -> str:
         """Which recipe comes nearest to the print, and in how many cells."""
         nearest = Counter(variant.variant or "primary" for variant in self.variants if variant.closest)
-        return "closest: " + ", ".join(f"{name} in {count}" for name, count in nearest.most_common())
+        return "closest: " + (", ".join(f"{name} in {count}" for name, count in nearest.most_common()) or "unknown")
 
     def _tables(self) -> Iterable[tuple[str, list[Verdict]]]:
         names = sorted({verdict.table for verdict in self.verdicts}, key=lambda name: ("Table" not in name, name))
@@ -205,13 +210,13 @@ def _notable(verdicts: Sequence[Verdict]) -> list[str]:
 def _variant_row(variant: Variant) -> list[str]:
     counts = variant.unit == "parameters"
     digits = ",.0f" if counts else ".3f" if variant.unit.startswith("M ") else ".2f"
-    value = variant.missing if variant.observed is None else format(variant.observed, digits)
+    value = variant.error or variant.missing if variant.observed is None else format(variant.observed, digits)
     if variant.observed is not None and variant.unit == "points":
         value += (f" ± {variant.sd:.2f}" if variant.sd is not None else "") + f" ({variant.n})"
     return [
         "" if variant.variant else variant.cell,
         variant.variant or "primary",
-        "" if variant.variant else f"{round(variant.expected, 2):,}",
+        "" if variant.variant or variant.expected is None else f"{round(variant.expected, 2):,}",
         value,
         _number(variant.difference, "+" + digits),
         "closest" if variant.closest else "",

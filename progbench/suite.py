@@ -98,9 +98,21 @@ class Suite:
 
         Empty for a cell without variants, and one that cannot be judged.
         """
-        if cell.problem or not (names := recipe.variants(self.name, cell.recipe_file, cell.tuning)):
+        if cell.problem:
             return []
-        return verdict.compare_variants(cell, primary, {name: self.observed(cell, name) for name in names})
+        found = {}
+        try:
+            for name in recipe.variants(self.name, cell.recipe_file, cell.tuning):
+                found[name] = self._tried(cell, name)
+        except BadInput:  # the recipe file itself, which the primary's verdict has said
+            return []
+        return verdict.compare_variants(cell, primary, found)
+
+    def _tried(self, cell: Cell, variant: str) -> Observed:
+        try:
+            return self.observed(cell, variant)
+        except BadInput as problem:
+            return Observed(errors={0: str(problem)})
 
     def claims(self) -> list[Claim] | BadInput:
         """The sentences in expected/<suite>/claims.toml, or what is wrong with it."""
@@ -116,6 +128,9 @@ class Suite:
     def _claim(self, claim: Claim) -> ClaimVerdict:
         if claim.problem:
             return claims.judge(claim, [])
+        for name in (name for one in claim.comparisons for name in (*one.left, *one.right)):
+            if problem := self.cell(name).problem:
+                raise BadInput(problem)
         if claim.quantity == "fits":
             cells = [self.cell(name) for one in claim.comparisons for name in one.left]
             printed = [cell.expectation.printed for cell in cells]
@@ -133,19 +148,20 @@ class Suite:
         left, right = ([self.cell(name) for name in side] for side in (one.left, one.right))
         printed = [[cell.expectation.printed for cell in side] for side in (left, right)]
         metric = claim.metric.get(one.column)
-        try:
-            ours = [
-                [self.observed(replace(cell, metric=metric) if metric else cell) for cell in side]
-                for side in (left, right)
-            ]
-        except BadInput as problem:  # no recipe, and so nothing to compare: the cells themselves say it as an error
-            found = claims.Measured(one.column, missing=str(problem))
-        else:
-            found = claims.our_quantity(claim, one.column, *ours)
-        return replace(found, printed=claims.printed_quantity(claim, *printed))
+        ours = [
+            [self.observed(replace(cell, metric=metric) if metric else cell) for cell in side] for side in (left, right)
+        ]
+        metrics = list(dict.fromkeys(cell.metric for cell in (*left, *right)))
+        return replace(
+            claims.our_quantity(claim, one.column, *ours),
+            printed=claims.printed_quantity(claim, *printed),
+            mixed=" against ".join(metrics) if len(metrics) > 1 else "",
+        )
 
     def observed(self, cell: Cell, variant: str = "") -> Observed:
         """What there is to judge a cell by, without a look at its reference: a count, or scores by seed."""
+        if not recipe.exists(self.name, cell.recipe_file):
+            return Observed(missing=f"nothing here trains {cell.table} yet")
         if cell.kind == "counted":
             counted = self.recipe(cell, variant=variant)
             return Observed(count=counted.planned(tasks.tasks()[counted.task].num_labels))

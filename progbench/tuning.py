@@ -57,7 +57,7 @@ def apply_tuning(model: nn.Module, tuning: str, **options) -> None:
 
     Options are those of the tuning (`counting.TUNINGS` has their defaults): `reduction` for adapter; `rank`, `alpha`
     and `targets` for lora. New weights are drawn from torch's global generator: seed it first. Raises BadInput for an
-    unknown tuning, option or architecture, a target that is not there, and a model that was tuned before.
+    unknown tuning, option or architecture, a target that is not there, and a model with adapters or LoRA matrices.
     """
     options = require_tuning(tuning, options)
     layout = layout_of(model)
@@ -81,6 +81,9 @@ def tuned(model: nn.Module, tuning: str) -> list[nn.Parameter]:
     require_tuning(tuning, {})
     if tuning == "full":
         return list(model.parameters())
+    for other, has in (("adapter", lambda module: isinstance(module, Adapter)), ("lora", _is_lora)):
+        if tuning != other and any(map(has, model.modules())):
+            raise BadInput(f"{type(model).__name__} was given {other} parameters, so its tuning is not {tuning!r}")
     layout = layout_of(model)
     base = model.base_model
     chosen = [module for block in base.get_submodule(layout.blocks) for module in _chosen(block, tuning)]
@@ -88,8 +91,8 @@ def tuned(model: nn.Module, tuning: str) -> list[nn.Parameter]:
         chosen = [*_biases(base.get_submodule(layout.embeddings)), *chosen]
         if pooler := getattr(base, layout.pooler, None):
             chosen += _biases(pooler)
-    outside = [module for module in model.children() if module is not base] if model is not base else []
-    return [*chosen, *(parameter for module in outside for parameter in module.parameters())]
+    inside = {id(parameter) for parameter in base.parameters()}  # a decoder's weights may be the embeddings'
+    return [*chosen, *(parameter for parameter in model.parameters() if id(parameter) not in inside)]
 
 
 def _chosen(block: nn.Module, tuning: str) -> list[nn.Parameter]:
@@ -125,7 +128,7 @@ def _add_lora(
     import peft
 
     for block in blocks:
-        there = dict(block.get_submodule(layout.attention).named_children())
+        there = [name for name in layout.projections if hasattr(block.get_submodule(layout.attention), name)]
         if absent := [target for target in targets if target not in there]:
             raise BadInput(f"LoRA target {absent[0]!r} matches nothing in the attention, which has {', '.join(there)}")
     paths = {id(module): name for name, module in model.named_modules()}

@@ -66,13 +66,14 @@ class Variant:
     table: str
     variant: str
     unit: str
-    expected: float
+    expected: float | None
     observed: float | None
     sd: float | None
     n: int
     difference: float | None
     closest: bool
     missing: str
+    error: str
 
 
 def judge(cell: Cell, observed: Observed, comparisons: int = 1) -> Verdict:
@@ -120,12 +121,10 @@ def _dispute(cell: Cell, found: Verdict) -> Verdict:
 
 
 def compare_variants(cell: Cell, primary: Verdict, observed: Mapping[str, Observed]) -> list[Variant]:
-    """The primary's value and each variant's beside what is expected, the nearest marked; empty if nothing is.
+    """The primary's value and each variant's, the nearest to what is expected marked where something is.
 
     A variant that leaves a count as it is says nothing about it, and is left out.
     """
-    if primary.expected is None:
-        return []
     others = {name: _verdict(cell, "", "", one) for name, one in observed.items()}
     if cell.kind == "counted":
         others = {name: one for name, one in others.items() if one.observed != primary.observed}
@@ -143,14 +142,11 @@ def compare_variants(cell: Cell, primary: Verdict, observed: Mapping[str, Observ
             n=one.n,
             difference=one.difference,
             closest=name in distances and distances[name] == min(distances.values()),
-            missing="" if one.observed is not None else primary.sentence if not name else _why_missing(observed[name]),
+            missing=(observed[name].missing if name else primary.sentence) if one.observed is None else "",
+            error=next(iter(observed[name].errors.values()), "") if name else "",
         )
         for name, one in found.items()
     ]
-
-
-def _why_missing(observed: Observed) -> str:
-    return next(iter(observed.errors.values()), "") or observed.missing or "not run"
 
 
 def missing(cell: Cell, why: str) -> Verdict:
@@ -183,6 +179,8 @@ def agrees_with_print(count: int, printed: str) -> bool:
 
 def _judge_count(cell: Cell, observed: Observed) -> Verdict:
     count, expectation = observed.count, cell.expectation
+    if count is None:
+        return _verdict(cell, "missing", observed.missing, observed)
     if expectation.printed:
         agrees = agrees_with_print(count, expectation.printed)
         how = "which is" if agrees else "which neither rounds nor truncates to"

@@ -222,3 +222,9 @@ def test_smoke_has_epochs_that_do_not_divide_the_blocks_and_more_epochs_than_blo
     assert depths["tiny-bert"] % epochs["cola"]
     assert epochs["qnli"] > depths["tiny-bert"]
     assert max(epochs.values()) <= 6
+
+
+@pytest.mark.parametrize("field", ["model", "schedule", "task", "tuning"])
+def test_a_recipe_does_not_say_what_a_tables_row_says(written, field):
+    with pytest.raises(BadInput, match=f"{field} is for a table's row to say"):
+        written(lambda text: text.replace("clip_norm", f"{field} = {{ value = 'x', source = 'y' }}\nclip_norm"))

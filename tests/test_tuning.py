@@ -200,6 +200,8 @@ def gpt2():
         (gpt2, "adapter", {}, "unknown architecture 'gpt2'"),
         (None, "lora", {"targets": ("q_proj",)}, "target 'q_proj' matches nothing in the attention, which has query"),
         (None, "lora", {"targets": ()}, r"targets = \(\): allowed is one or more"),
+        (None, "lora", {"targets": ("query", "query")}, "allowed is one or more names of projections, each once"),
+        (None, "lora", {"targets": ("dropout",)}, "'dropout' matches nothing in the attention, which has query"),
         (None, "lora", {"rank": 0}, "rank = 0: allowed is a whole number of at least 1"),
         (None, "lora", {"reduction": 8}, "the tuning lora has no option 'reduction'; it has rank, alpha, targets"),
         (None, "adapter", {"reduction": 65}, "reduction = 65 leaves nothing of the hidden size 64"),
@@ -248,3 +250,46 @@ def test_freezing_to_a_stage_freezes_what_the_tuning_leaves_out_although_nobody_
 
     assert {id(p) for p in model.parameters() if p.requires_grad} == {id(p) for p in anatomy.parameters()}
     assert len(anatomy.parameters()) < len(list(model.parameters()))
+
+
+# peft 0.21 asks transformers 5.23 for a name that it deprecates
+OLD_NAME = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+
+@pytest.mark.parametrize(("given", "asked"), [("adapter", "bitfit"), ("adapter", "lora"), ("lora", "bitfit")])
+def test_a_model_with_one_tunings_parameters_is_not_taken_for_another(given, asked):
+    with pytest.raises(BadInput, match=f"was given {given} parameters, so its tuning is not '{asked}'"):
+        Anatomy.of(tiny("tiny-bert", given), asked)
+
+
+def wrapped_by_peft():
+    torch.manual_seed(0)
+    model = models.build(models.spec("tiny-bert"), num_labels=2)
+    return peft.get_peft_model(model, peft.LoraConfig(task_type="SEQ_CLS", r=8, target_modules=["query", "value"]))
+
+
+@OLD_NAME
+def test_a_model_inside_pefts_wrapper_is_refused_with_the_way_in():
+    with pytest.raises(BadInput, match=r"wraps its model: LoraModel has no embeddings.*get_base_model\(\).*restrict"):
+        Anatomy.of(wrapped_by_peft(), "lora")
+
+
+@OLD_NAME
+def test_the_way_into_pefts_wrapper_counts_its_second_copy_of_the_head_once():
+    model = wrapped_by_peft()
+    inner = model.get_base_model()
+    anatomy = Anatomy.of(inner).restrict(p for p in inner.parameters() if p.requires_grad)
+
+    assert anatomy.updated_parameters(schedule.shrinking(4, 2)) == updated_parameters(
+        "tiny-bert", schedule.shrinking(4, 2), "lora"
+    )
+
+
+def test_a_decoder_that_is_the_embeddings_stays_frozen_with_them():
+    config = transformers.BertConfig(
+        vocab_size=50, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16
+    )
+    model = transformers.BertForMaskedLM(config)
+    apply_tuning(model, "lora")
+
+    assert not model.bert.embeddings.word_embeddings.weight.requires_grad
