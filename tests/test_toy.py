@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from progbench import toy
+from progbench.counting import TUNINGS
 from progbench.metrics import GlueMetric
 from progbench.tasks import tasks
 
@@ -30,9 +31,10 @@ def test_every_reference_score_lies_well_above_the_best_constant_answer(answers,
     trivial = trivial_scores(task, part)
 
     for name in (name for name in reference if name.endswith(f"-{task.name}")):
+        above = 0.05 if any(f"-{tuning}-" in name for tuning in TUNINGS) else 0.2  # a frozen random body learns less
         for metric in task.metrics:
             scores = [seed[part][metric] for seed in reference[name]["seeds"].values()]
-            assert statistics.fmean(scores) > trivial[metric] + 0.2, (name, metric)
+            assert statistics.fmean(scores) > trivial[metric] + above, (name, metric)
 
 
 def test_generated_rows_are_the_same_every_time():
