@@ -164,14 +164,14 @@ def read(
             raise BadInput(f"{path}: no [tunings.{tuning}.variants.{variant}]; there are {', '.join(known) or 'none'}")
         layers.append(known[variant])
     entries: dict[str, Any] = {}
-    for number, layer in enumerate(layers):
+    for layer in layers:
         by_task = layer.get("tasks", {})
         if unknown := sorted(set(by_task) - set(tasks())):
             raise BadInput(f"{path}: unknown [tasks.{unknown[0]}]; known are {', '.join(tasks())}")
         own = {name: entry for name, entry in layer.items() if name not in ("tasks", "variants")}
         own |= by_task.get(task, {})
-        named = _NAMED - {"model"} if number == 2 else _NAMED  # a variant may name another model
-        if strange := sorted(named & set(own)):
+        a_variants = bool(variant) and layer is layers[-1]
+        if strange := sorted((_NAMED - {"model"} if a_variants else _NAMED) & set(own)):
             raise BadInput(f"{path}: {strange[0]} is for a table's row to say, not for a recipe")
         entries |= own
     for field, entry in entries.items():
@@ -212,6 +212,7 @@ _ALLOWED = {
 }
 
 
+# A recipe is found by these, so its file does not set them; but a variant may be of another model.
 _NAMED = {"suite", "model", "tuning", "schedule", "task", "variant"}
 _WHOLE = ("epochs", "batch_size", "max_length")
 

@@ -2,11 +2,12 @@
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from progbench import recipe
+from progbench import expected, recipe
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -24,6 +25,15 @@ def pytest_configure(config):
 def answers():
     """The expected/ folder of this checkout."""
     return ROOT / "expected"
+
+
+@pytest.fixture
+def copied(answers, tmp_path):
+    """A copy of expected/ to damage."""
+    shutil.copytree(answers, tmp_path / "expected")
+    expected.read_toml.cache_clear()
+    yield tmp_path / "expected"
+    expected.read_toml.cache_clear()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from progbench import claims, expected
+from progbench import claims
 from progbench.claims import Claim, Comparison, Measured
 from progbench.errors import BadInput
 from progbench.suite import Suite
@@ -165,16 +165,6 @@ def test_a_column_of_mixed_metrics_is_compared_by_one_on_our_side(answers, tmp_p
     own.claim(next(one for one in own.claims() if one.id == "mrpc-21.9-points"))
 
     assert asked == ["accuracy", "accuracy"]
-
-
-@pytest.fixture
-def copied(answers, tmp_path):
-    import shutil
-
-    shutil.copytree(answers, tmp_path / "expected")
-    expected.read_toml.cache_clear()
-    yield tmp_path / "expected"
-    expected.read_toml.cache_clear()
 
 
 def test_an_edited_claim_is_not_judged(copied, tmp_path):

@@ -1,7 +1,6 @@
 import hashlib
 import json
 import re
-import shutil
 import statistics
 
 import pytest
@@ -15,15 +14,6 @@ PAPER_ROWS = [f"{model}-{schedule}" for model in MODELS for schedule in ("consta
 @pytest.fixture
 def paper(answers):
     return {cell.id: cell for name in ("table1", "figure4") for cell in expected.read(answers, "paper", name).cells}
-
-
-@pytest.fixture
-def copied(answers, tmp_path):
-    """A copy of expected/ to damage."""
-    shutil.copytree(answers, tmp_path / "expected")
-    expected.read_toml.cache_clear()
-    yield tmp_path / "expected"
-    expected.read_toml.cache_clear()
 
 
 def test_table1_has_one_cell_for_each_of_its_sixty_numbers(paper):
