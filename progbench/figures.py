@@ -30,17 +30,17 @@ def draw(name: str, verdicts: Sequence[Verdict]) -> str:
 
 def _blocks(axes, verdicts: Sequence[Verdict]) -> None:
     """Figure 1's curve: score over the block that was trained, with the spread of the seeds where there are several."""
-    points = [
-        (int(re.sub(r"\D", "", verdict.row)), verdict.observed, verdict.sd or 0.0)
-        for verdict in verdicts
-        if verdict.table == "Figure 1" and verdict.observed is not None
-    ]
+    rows = [verdict for verdict in verdicts if verdict.table == "Figure 1" and verdict.observed is not None]
+    points = [(int(re.sub(r"\D", "", row.row)), row.observed, row.sd or 0.0) for row in rows]
     blocks, scores, spreads = zip(*sorted(points), strict=True)
     axes.errorbar(blocks, scores, yerr=spreads if any(spreads) else None, color=BLUE, marker="o", capsize=3)
     axes.set_xticks(blocks)
     axes.set_xlabel("the one block trained (1 is the lowest)")
-    axes.set_ylabel("score (points)")
-    axes.set_title("Figure 1: embeddings, one block and head", loc="left")
+    axes.set_ylabel(f"{rows[0].column} (points)")
+    seeds = f"mean ± sd of {rows[0].n} seeds" if rows[0].n > 1 else "one seed"
+    axes.set_title(
+        f"Figure 1: {rows[0].cell.partition('-single_block')[0]}, embeddings, one block and head; {seeds}", loc="left"
+    )
 
 
 def _totals(axes, verdicts: Sequence[Verdict]) -> None:

@@ -57,3 +57,11 @@ def test_a_figure_is_self_contained(name):
 
     assert "<image" not in svg
     assert "<script" not in svg
+
+
+def test_figure_1_says_whose_blocks_they_are_and_how_many_seeds_stand_behind_a_point():
+    shown = texts(figures.draw("figure1.svg", CURVE))
+
+    assert "Figure 1: m, embeddings, one block and head; mean ± sd of 3 seeds" in shown
+    assert "RTE (points)" not in shown
+    assert "Updated (points)" in shown  # the column's own label
