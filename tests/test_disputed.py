@@ -117,6 +117,17 @@ LIVE = {
     [
         ("bert-base-adapter-constant-cola", 16 * (12 * 149_088 + 1_538)),
         ("bert-base-adapter-constant-mnli-m", 20 * (12 * 149_088 + 3 * 769)),
+        ("bert-base-adapter-constant-qnli", 20 * (12 * 149_088 + 1_538)),
+        ("bert-base-adapter-constant-stsb", 16 * (12 * 149_088 + 769)),
+        ("bert-base-adapter-shrinking-mnli-m", LIVE[20] * 149_088 + 20 * 3 * 769),
+        ("bert-base-adapter-shrinking-stsb", LIVE[16] * 149_088 + 16 * 769),
+        ("bert-base-bitfit-constant-qqp", 10 * (12 * 8_448 + 1_536 + 1_538)),
+        ("bert-base-bitfit-constant-stsb", 8 * (12 * 8_448 + 1_536 + 769)),
+        (
+            "bert-base-bitfit-shrinking-mnli-m",
+            (12 + 11 + 10 + 9 + 8 + 6 + 5 + 4 + 3 + 2) * 8_448 + 10 * (1_536 + 3 * 769),
+        ),
+        ("roberta-base-lora-constant-mrpc", 30 * (294_912 + 590_592 + 1_538)),
         ("bert-base-adapter-shrinking-rte", LIVE[16] * 149_088 + 16 * 1_538),
         ("bert-base-adapter-shrinking-qqp", LIVE[20] * 149_088 + 20 * 1_538),
         ("bert-base-bitfit-constant-mnli-m", 10 * (12 * 8_448 + 1_536 + 3 * 769)),
