@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from progbench import environment, recipe, reference, tasks, verdict
+from progbench import environment, recipe, reference, verdict
 from progbench.claims import Claim, ClaimVerdict, not_judged, unreadable
 from progbench.errors import BadInput
 from progbench.expected import Cell
@@ -20,8 +20,7 @@ from progbench.verdict import Variant, Verdict
 ROOT = Path(__file__).resolve().parents[1]
 ANSWERS = ROOT / "expected"
 SUITE = pytest.StashKey[Suite]()
-FOLDERS = ("GLUE_DIR", "PROGBENCH_MODELS")
-ENDINGS = {f"-{part}": f"-{task.name}" for task in tasks.tasks().values() for part in task.evaluate}
+FOLDERS = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS")
 
 
 def pytest_addoption(parser):
@@ -78,11 +77,17 @@ def pytest_generate_tests(metafunc):
     if "cell" in metafunc.fixturenames:
         table = suite.table(metafunc.function.__name__.removeprefix("test_"))
         cells = [BadInput(table.problem)] if table.problem else table.cells
-        metafunc.parametrize("cell", [pytest.param(cell, id=getattr(cell, "id", table.name)) for cell in cells])
+        metafunc.parametrize("cell", [_cell_parameter(cell, table.name) for cell in cells])
     if "claim" in metafunc.fixturenames:
         found = suite.claims()
         claims = [found] if isinstance(found, BadInput) else found
         metafunc.parametrize("claim", [pytest.param(claim, id=getattr(claim, "id", "claims")) for claim in claims])
+
+
+def _cell_parameter(cell: Cell | BadInput, table: str):
+    if isinstance(cell, BadInput):
+        return pytest.param(cell, id=table)
+    return pytest.param(cell, id=cell.id, marks=[pytest.mark.params] if cell.kind == "counted" else [])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -90,10 +95,15 @@ def pytest_xdist_make_scheduler(config, log):
     """With xdist, cells that share a run go to one worker; the lock would make the other workers wait for it."""
     from xdist.scheduler import LoadScopeScheduling
 
+    suite = config.stash[SUITE]
+
     class ByRun(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            name = nodeid.partition("[")[2].rpartition("]")[0]
-            return next((name.removesuffix(part) + task for part, task in ENDINGS.items() if name.endswith(part)), name)
+            cell = _cell_of(suite, nodeid)
+            try:
+                return suite.recipe(cell).id if cell and cell.kind == "scored" and not cell.problem else nodeid
+            except BadInput:  # which its test will say
+                return nodeid
 
     return ByRun(config, log)
 
@@ -148,6 +158,13 @@ def weighed(request, record_property):
             pytest.skip(f"undecided: {words}")
 
     return weigh
+
+
+def _cell_of(suite: Suite, nodeid: str) -> Cell | None:
+    """The cell a test is for, by its id, which names the table and the cell: …::test_table1[bert-base-…]."""
+    function, _, name = nodeid.rpartition("::")[2].partition("[")
+    cells = suite.table(function.removeprefix("test_")).cells if function != "test_claims" else ()
+    return next((cell for cell in cells if cell.id == name.rstrip("]")), None)
 
 
 def _progress_shown(config):
@@ -210,14 +227,9 @@ class Collector:
             self._update_reference(terminalreporter)
 
     def _cells(self) -> dict[str, Cell]:
-        """The selected cells by test id, which names the table and the cell: …::test_table1[bert-base-…]."""
-        found = {}
-        for nodeid in self.selected:
-            function, _, name = nodeid.rpartition("::")[2].partition("[")
-            for cell in self.suite.table(function.removeprefix("test_")).cells:
-                if cell.id == name.rstrip("]"):
-                    found[nodeid] = cell
-        return found
+        """The selected cells by test id."""
+        found = {nodeid: _cell_of(self.suite, nodeid) for nodeid in self.selected}
+        return {nodeid: cell for nodeid, cell in found.items() if cell}
 
     def _all_claims(self) -> list[ClaimVerdict]:
         """The claims that were judged, and those whose judging itself failed or was not reached."""

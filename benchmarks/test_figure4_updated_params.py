@@ -3,7 +3,6 @@
 import pytest
 
 
-@pytest.mark.params
 @pytest.mark.figures
 def test_figure4(cell, judged):
     judged(cell)

@@ -1,8 +1,5 @@
 """Table 3: updated parameters of Adapter, BitFit and LoRA, counted on any machine without weights or data."""
 
-import pytest
 
-
-@pytest.mark.params
 def test_table3(cell, judged):
     judged(cell)

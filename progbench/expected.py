@@ -115,7 +115,8 @@ def _cells(root: Path, suite: str, name: str, content: dict):
             mean_of = {part: content["columns"][part]["metric"] for part in column.get("mean_of", ())}
             metric = row.get("metric", {}).get(column_name, column.get("metric", ""))
             margin = margins.get(column_name if metric == column.get("metric", "") else f"{column_name}/{metric}", {})
-            parts = mean_of or {column_name: metric}
+            evaluation_set = "" if mean_of or "count" in column else column.get("set", column_name)
+            parts = mean_of or {evaluation_set: metric}
             siblings = [other for other in content["rows"] if _body(other) == _body(row)]
             expectation = Expectation(
                 printed=row.get("printed", {}).get(column_name, ""),
@@ -132,13 +133,13 @@ def _cells(root: Path, suite: str, name: str, content: dict):
                 row=row["label"],
                 column=column["label"],
                 kind="derived" if mean_of else "counted" if "count" in column else "scored",
-                unit=content["unit"],
+                unit="parameters" if expectation.exact is not None else column.get("unit", content["unit"]),
                 recipe_file=content["recipe"],
                 model=row["model"],
                 tuning=tuning,
                 schedule=row["schedule"],
                 source=content["source"],
-                evaluation_set="" if mean_of or "count" in column else column_name,
+                evaluation_set=evaluation_set,
                 metric=metric,
                 mean_of=mean_of,
                 count_task=column.get("count", {}).get("task", ""),

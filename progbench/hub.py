@@ -5,11 +5,43 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from progbench.errors import Missing
+from progbench.errors import BadInput, Missing
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
 
 
-def fetch(repository: str, revision: str, kind: str, patterns: Sequence[str], complete: Callable[[Path], bool]) -> Path:
+def fetch_splits(repository: str, revision: str, folder: str, splits: Sequence[str], *, instead: str) -> DatasetDict:
+    """These splits of a dataset, from the Parquet files in a folder of its repository.
+
+    `instead` is the variable a reader may set to a local copy. Raises Missing as `fetch` does.
+    """
+
+    def shards(root: Path) -> dict[str, list[str]]:
+        return {split: sorted(map(str, (root / folder).glob(f"{split}-*.parquet"))) for split in splits}
+
+    root = fetch(
+        repository, revision, "dataset", [f"{folder}/*"], lambda root: all(shards(root).values()), instead=instead
+    )
+    if absent := [split for split, paths in shards(root).items() if not paths]:
+        raise BadInput(f"{repository}@{revision}: no {folder}/{absent[0]}-*.parquet")
+    import datasets
+
+    datasets.disable_progress_bars()
+    return datasets.load_dataset("parquet", data_files=shards(root))
+
+
+def fetch(
+    repository: str,
+    revision: str,
+    kind: str,
+    patterns: Sequence[str],
+    complete: Callable[[Path], bool],
+    *,
+    instead: str,
+) -> Path:
     """The folder with a repository's files; `kind` is "model" or "dataset", `complete` says whether a folder has all.
 
     Raises Missing with the hub's own words, within seconds, when the files are not here and it does not give them.
@@ -26,10 +58,9 @@ def fetch(repository: str, revision: str, kind: str, patterns: Sequence[str], co
     except LocalEntryNotFoundError:
         pass
     if problem := _problem(repository, revision, kind):
-        local = {"model": "PROGBENCH_MODELS", "dataset": "GLUE_DIR"}[kind]
         raise Missing(
             f"{repository} is not on this machine and the hub does not give it ({problem}); "
-            f"fetch it, or set {local} to a folder that holds it"
+            f"fetch it, or set {instead} to a folder that holds it"
         )
     return Path(download())
 

@@ -30,7 +30,8 @@ class ModelSpec:
     12
 
     `hub` with `revision`, or `package` with `folder`, say where the weights are; with neither the model is built from
-    its dimensions with random weights (the smoke suite).
+    its dimensions with random weights (the smoke suite). `seen` names the tasks whose data its weights were trained on,
+    so that its scores there are not clean.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ModelSpec:
     token_types: int
     source: str
     initializer_range: float = 0.02
+    seen: tuple[str, ...] = ()
     hub: str = ""
     revision: str = ""
     package: str = ""
@@ -54,15 +56,16 @@ class ModelSpec:
         return not (self.hub or self.package)
 
     def identity(self) -> dict[str, str | int | float]:
-        """What of this entry can move a score, for the recipe's digest: everything but the note on its source."""
-        return {key: value for key, value in asdict(self).items() if key != "source" and value != ""}
+        """What of this entry can move a score, for the recipe's digest: everything but what is said of it."""
+        return {key: value for key, value in asdict(self).items() if key not in ("source", "seen") and value != ""}
 
 
 @functools.cache
 def specs() -> dict[str, ModelSpec]:
     """Every model of models.toml by its short name."""
     text = (importlib.resources.files("progbench") / "models.toml").read_text(encoding="utf-8")
-    return {name: ModelSpec(name=name, **entry) for name, entry in tomllib.loads(text).items()}
+    entries = tomllib.loads(text).items()
+    return {name: ModelSpec(name=name, **entry | {"seen": tuple(entry.get("seen", ()))}) for name, entry in entries}
 
 
 def spec(name: str) -> ModelSpec:
@@ -112,25 +115,24 @@ def fetch(model: ModelSpec) -> Path | None:
         "model",
         HUB_FILES,
         lambda folder: (folder / "config.json").is_file() and (folder / "model.safetensors").is_file(),
+        instead="PROGBENCH_MODELS",
     )
 
 
-def build(model: ModelSpec, num_labels: int) -> PreTrainedModel:
-    """A classifier of this model's dimensions with random weights; on `torch.device("meta")` it takes no memory.
+def build(model: ModelSpec, num_labels: int, head: str = "classification") -> PreTrainedModel:
+    """A model of these dimensions with random weights and this head; on `torch.device("meta")` it takes no memory.
 
-    Draws from torch's global generator: seed it first. Raises BadInput for an architecture it does not know.
+    `head` is "classification" or "question_answering" (two outputs a token, and no pooler). Draws from torch's
+    global generator: seed it first. Raises BadInput for an architecture it does not know.
     """
     import transformers
 
-    classes = {
-        "bert": (transformers.BertConfig, transformers.BertForSequenceClassification),
-        "roberta": (transformers.RobertaConfig, transformers.RobertaForSequenceClassification),
-    }
-    if model.architecture not in classes:
-        raise BadInput(f"{model.name}: unknown architecture {model.architecture!r}: known are {', '.join(classes)}")
-    configuration, classifier = classes[model.architecture]
-    return classifier(
-        configuration(
+    configurations = {"bert": transformers.BertConfig, "roberta": transformers.RobertaConfig}
+    if model.architecture not in configurations:
+        known = ", ".join(configurations)
+        raise BadInput(f"{model.name}: unknown architecture {model.architecture!r}: known are {known}")
+    return _automatic(head).from_config(
+        configurations[model.architecture](
             num_labels=num_labels,
             vocab_size=model.vocabulary,
             hidden_size=model.hidden,
@@ -144,10 +146,21 @@ def build(model: ModelSpec, num_labels: int) -> PreTrainedModel:
     )
 
 
-def load(model: ModelSpec, num_labels: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, str]:
-    """The model with a fresh classifier, its tokenizer, and a fingerprint of its weights, in float32.
+def _automatic(head: str) -> type:
+    import transformers
 
-    The classifier's initial weights come from torch's global generator: seed it first. Raises Missing where there
+    return {
+        "classification": transformers.AutoModelForSequenceClassification,
+        "question_answering": transformers.AutoModelForQuestionAnswering,
+    }[head]
+
+
+def load(
+    model: ModelSpec, num_labels: int, head: str = "classification"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, str]:
+    """The model with a fresh head, its tokenizer, and a fingerprint of its weights, in float32.
+
+    The head's initial weights come from torch's global generator: seed it first. Raises Missing where there
     are no weights.
     """
     import torch
@@ -157,15 +170,15 @@ def load(model: ModelSpec, num_labels: int) -> tuple[PreTrainedModel, PreTrained
     if folder is None:
         from progbench import toy
 
-        return build(model, num_labels), toy.tokenizer(model.architecture), "random"
+        return build(model, num_labels, head), toy.tokenizer(model.architecture), "random"
     if not any((folder / name).is_file() for name in VOCABULARIES):  # without one, every word would be unknown
         raise BadInput(f"{folder}: holds no tokenizer: none of {', '.join(VOCABULARIES)}")
     logging = transformers.utils.logging
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # it warns that the classifier is new, which is the point of fine-tuning
+    logging.set_verbosity_error()  # it warns that the head is new, which is the point of fine-tuning
     logging.disable_progress_bar()
     try:
-        loaded, info = transformers.AutoModelForSequenceClassification.from_pretrained(
+        loaded, info = _automatic(head).from_pretrained(
             folder, num_labels=num_labels, dtype=torch.float32, output_loading_info=True
         )
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -179,11 +192,11 @@ def load(model: ModelSpec, num_labels: int) -> tuple[PreTrainedModel, PreTrained
 
 
 def _require_fresh_head(model: PreTrainedModel, initialised: set[str], folder: Path) -> None:
-    """Raise BadInput unless exactly the classifier is new: a trained one, or a body without weights, moves scores."""
+    """Raise BadInput unless exactly the head is new: a trained one, or a body without weights, moves scores."""
     body = f"{model.base_model_prefix}."
     head = {name for name, _ in model.named_parameters() if not name.startswith(body)}
     if held := sorted(head - initialised):
-        raise BadInput(f"{folder}: holds a classifier already ({', '.join(held)}); pretrained weights are needed")
+        raise BadInput(f"{folder}: holds a trained head already ({', '.join(held)}); pretrained weights are needed")
     if absent := sorted(name for name in initialised if name.startswith(body)):
         raise BadInput(f"{folder}: has no weights for {', '.join(absent[:3])} ({len(absent)} in all)")
 

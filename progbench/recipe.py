@@ -39,8 +39,12 @@ class Recipe:
 
     `warmup` is the share of all steps over which the learning rate rises; then it falls linearly to zero at the last
     step of the last epoch, or stays, with `decay = "constant"`. `batch_size` is in examples, `max_length` in tokens.
-    What only some tunings have (`adapter_…`, `lora_…`) is None in the others. `variant` names a departure from the
-    primary recipe, where sources conflict; what departs is in the other fields.
+    What only some tunings have (`adapter_…`, `lora_…`) is None in the others, and so is, outside SQuAD, what only that
+    has: windows (which are its examples) overlap by `doc_stride` tokens; an answer is sought among the `n_best` starts
+    and ends and has at most `max_answer_length` tokens; v2.0 answers nothing where that scores above the best span by
+    more than `null_threshold`; and `train_questions`, where given, trains on the first so many.
+
+    `variant` names a departure from the primary recipe, where sources conflict; what departs is in the other fields.
     """
 
     suite: str
@@ -65,6 +69,11 @@ class Recipe:
     lora_rank: int | None = None
     lora_alpha: float | None = None
     lora_targets: tuple[str, ...] | None = None
+    train_questions: int | None = None
+    doc_stride: int | None = None
+    n_best: int | None = None
+    max_answer_length: int | None = None
+    null_threshold: float | None = None
     variant: str = ""
 
     @property
@@ -91,10 +100,17 @@ class Recipe:
     def build_schedule(self) -> Schedule:
         return schedule.named(self.schedule, spec(self.model).blocks, self.epochs)
 
-    def planned(self, num_labels: int) -> int:
+    def planned(self) -> int:
         """The updated parameters this recipe's run must come to, by arithmetic alone."""
-        stages = self.build_schedule()
-        return updated_parameters(self.model, stages, self.tuning, num_labels=num_labels, **self.tuning_options)
+        task = tasks()[self.task]
+        return updated_parameters(
+            self.model,
+            self.build_schedule(),
+            self.tuning,
+            num_labels=task.num_labels,
+            head=task.head,
+            **self.tuning_options,
+        )
 
 
 def run_id(model: str, tuning: str, schedule: str, last: str) -> str:
@@ -183,11 +199,6 @@ def read(
     return Recipe(**values)
 
 
-def exists(suite: str, file: str) -> bool:
-    """Whether a suite has this file of recipes."""
-    return (_folder() / suite / f"{file}.toml").is_file()
-
-
 def variants(suite: str, file: str, tuning: str) -> list[str]:
     """The names of a tuning's variants in a recipe file.
 
@@ -209,28 +220,39 @@ _ALLOWED = {
     "adam_beta2": ("a number from 0 to below 1", lambda x: 0 <= x < 1),
     "adam_epsilon": ("a number above 0", lambda x: x > 0),
     "clip_norm": ("a number above 0", lambda x: x > 0),
+    "train_questions": ("a whole number of at least 1", lambda x: isinstance(x, int) and x >= 1),
+    "doc_stride": ("a whole number of at least 0", lambda x: isinstance(x, int) and x >= 0),
+    "n_best": ("a whole number of at least 1", lambda x: isinstance(x, int) and x >= 1),
+    "max_answer_length": ("a whole number of at least 1", lambda x: isinstance(x, int) and x >= 1),
+    "null_threshold": ("a number", lambda x: True),
 }
 
 
 # A recipe is found by these, so its file does not set them; but a variant may be of another model.
 _NAMED = {"suite", "model", "tuning", "schedule", "task", "variant"}
-_WHOLE = ("epochs", "batch_size", "max_length")
+_WHOLE = ("epochs", "batch_size", "max_length", "train_questions", "doc_stride", "n_best", "max_answer_length")
+_OF_TASKS = {name for task in tasks().values() for name in task.recipe_fields} | {"train_questions"}
 
 
 def _check(values: dict, where: str) -> None:
     known = [field.name for field in fields(Recipe)]
     if unknown := sorted(set(values) - set(known)):
         raise BadInput(f"{where}: unknown field {', '.join(unknown)}; known are {', '.join(known)}")
-    options = {f"{values['tuning']}_{name}" for name in TUNINGS[values["tuning"]]}
+    for name, choices in (("task", tuple(tasks())), ("decay", ("linear", "constant"))):
+        if values.get(name, choices[0]) not in choices:
+            raise BadInput(f"{where}: {name} = {values[name]!r}: allowed are {', '.join(choices)}")
+    own = {*tasks()[values["task"]].recipe_fields}
+    options = {f"{values['tuning']}_{name}" for name in TUNINGS[values["tuning"]]} | own
     wanted = {field.name for field in fields(Recipe) if field.default is MISSING} | options
     if absent := [name for name in known if name in wanted and name not in values]:
         raise BadInput(f"{where}: no value for {', '.join(absent)}")
     if strange := [name for name in values if name.partition("_")[0] in TUNINGS and name not in options]:
         raise BadInput(f"{where}: {strange[0]} is no option of the tuning {values['tuning']}")
-    for name, choices in (("task", tuple(tasks())), ("decay", ("linear", "constant"))):
-        if values.get(name, choices[0]) not in choices:
-            raise BadInput(f"{where}: {name} = {values[name]!r}: allowed are {', '.join(choices)}")
+    if strange := sorted((_OF_TASKS & set(values)) - own - ({"train_questions"} if own else set())):
+        raise BadInput(f"{where}: {strange[0]} means nothing to the task {values['task']}")
     for name, (allowed, fits) in _ALLOWED.items():
+        if name not in values:
+            continue
         number = isinstance(values[name], int | float) and not isinstance(values[name], bool)
         if not number or not math.isfinite(values[name]) or not fits(values[name]):
             raise BadInput(f"{where}: {name} = {values[name]!r}: allowed is {allowed}")

@@ -31,7 +31,10 @@ class EpochResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """One recipe trained with one seed; `error` says why there are no epochs, `final` that trying again is useless."""
+    """One recipe trained with one seed; `error` says why there are no epochs, `final` that trying again is useless.
+
+    `notes` are sentences that a reader of its scores should see.
+    """
 
     recipe: Recipe
     seed: int
@@ -41,6 +44,7 @@ class RunResult:
     fingerprints: dict[str, str] = field(default_factory=dict)
     examples: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     environment: dict[str, str | int] = field(default_factory=dict)
     error: str = ""
     final: bool = True
@@ -99,11 +103,13 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
     marks = (SCHEMA_VERSION, recipe.digest, seed)
     if not isinstance(content, dict) or tuple(map(content.get, ("schema_version", "digest", "seed"))) != marks:
         raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
+    content = {"notes": (), **content}  # results from before there were notes
     try:
         epochs = tuple(EpochResult(**epoch) for epoch in content["epochs"])
         rest = {key: content[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
     except (KeyError, TypeError) as problem:
         raise BadInput(f"{path}: not a whole result ({problem!r}); delete it to run this seed again") from None
+    rest["notes"] = tuple(rest["notes"])
     if not epochs and not rest["error"]:
         raise BadInput(f"{path}: a result without an epoch; delete it to run this seed again")
     return RunResult(recipe=recipe, epochs=epochs, **rest)

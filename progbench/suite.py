@@ -160,11 +160,8 @@ class Suite:
 
     def observed(self, cell: Cell, variant: str = "") -> Observed:
         """What there is to judge a cell by, without a look at its reference: a count, or scores by seed."""
-        if not recipe.exists(self.name, cell.recipe_file):
-            return Observed(missing=f"nothing here trains {cell.table} yet")
         if cell.kind == "counted":
-            counted = self.recipe(cell, variant=variant)
-            return Observed(count=counted.planned(tasks.tasks()[counted.task].num_labels))
+            return Observed(count=self.recipe(cell, variant=variant).planned())
         parts = cell.mean_of or {cell.evaluation_set: cell.metric}
         columns: list[dict[int, float]] = []
         errors: dict[int, str] = {}
@@ -201,7 +198,10 @@ class Suite:
         for name, good in made.items():
             found += _mixed(name, ("data", "weights"), good)
             if left_out := {part: n for run in good[:1] for part, n in run.left_out.items() if n}:
-                found.append(f"{name}: lines with the wrong number of columns were left out: {left_out}")
+                found.append(f"{name}: examples that could not be read were left out: {left_out}")
+            found += [f"{name}: {note}" for note in dict.fromkeys(note for run in good for note in run.notes)]
+        for wanted in self.recipes(cell) if any(made.values()) else ():
+            found += _caveats(wanted)
         return found
 
     def _good(self, wanted: Recipe) -> list[RunResult]:
@@ -261,7 +261,7 @@ class Suite:
         """
         if self.device == "cuda" and not environment.gpu_count():
             raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
-        tasks.require(tasks.tasks()[wanted.task], wanted.dataset)
+        tasks.tasks()[wanted.task].require(wanted)
         models.require(models.spec(wanted.model))
         if self.device == "auto":
             return "cuda" if environment.gpu_count() else "cpu"
@@ -276,12 +276,24 @@ def _mixed(name: str, fields: Sequence[str], results: Sequence[RunResult]) -> li
     return [f"{name}: its runs mix {key} {' and '.join(found)}" for key, found in values.items() if len(found) > 1]
 
 
+def _caveats(wanted: Recipe) -> list[str]:
+    """What the recipe itself says against comparing its scores with others'."""
+    found = []
+    if wanted.train_questions:
+        found.append(f"{wanted.id}: trained on the first {wanted.train_questions:,} questions of the training set only")
+    if wanted.task in models.spec(wanted.model).seen:
+        found.append(
+            f"{wanted.id}: not a clean score: {wanted.model}'s weights were trained on this task's data before"
+        )
+    return found
+
+
 def _checked(result: RunResult) -> RunResult:
     """The result, as an error if it updated another number of parameters than its recipe's schedule plans."""
     if result.error:
         return result
     wanted = result.recipe
-    planned = wanted.planned(tasks.tasks()[wanted.task].num_labels)
+    planned = wanted.planned()
     updated = sum(epoch.updated_parameters for epoch in result.epochs)
     if updated == planned:
         return result

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from progbench.tasks import Task, tasks
+from progbench.glue import GlueTask, glue_tasks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -45,37 +45,37 @@ WORDS = sorted(
 )
 
 
-def _clause(rng: random.Random, *extra: str, verbs: Sequence[str] = VERBS) -> str:
+def clause(rng: random.Random, *extra: str, verbs: Sequence[str] = VERBS) -> str:
     words = [rng.choice(NOUNS), rng.choice(verbs), rng.choice(NOUNS)]
     for word in extra:
         words.insert(rng.randrange(len(words) + 1), word)
     return " ".join(words)
 
 
-def _cue(rng: random.Random, words: Sequence[str]) -> str:
+def cue(rng: random.Random, words: Sequence[str]) -> str:
     """One of the words, the k-th with weight 1/k^2: some are met so rarely that not every run learns them."""
     return rng.choices(words, weights=[1 / k**2 for k in range(1, len(words) + 1)])[0]
 
 
 def _cued(*cues: Sequence[str]) -> Callable[[random.Random, int], list[str]]:
     """Pairs of clauses whose second holds a word from its class's list."""
-    return lambda rng, label: [_clause(rng), _clause(rng, _cue(rng, cues[label]))]
+    return lambda rng, label: [clause(rng), clause(rng, cue(rng, cues[label]))]
 
 
 def _question(rng: random.Random, label: int) -> list[str]:
-    noun, answer = rng.choice(NOUNS), _cue(rng, (PLACES, VAGUE)[label])
+    noun, answer = rng.choice(NOUNS), cue(rng, (PLACES, VAGUE)[label])
     return [f"where is {noun} ?", f'{noun} was " in " {answer}']
 
 
 def _review(rng: random.Random, label: int) -> list[str]:
     mostly, once = (GOOD, BAD) if label else (BAD, GOOD)
-    words = [_cue(rng, mostly), _cue(rng, mostly), _cue(rng, once)]
+    words = [cue(rng, mostly), cue(rng, mostly), cue(rng, once)]
     rng.shuffle(words)
     return [f"{words[0]} , {words[1]} and {words[2]}"]
 
 
 _TEXTS: dict[str, Callable[[random.Random, int], list[str]]] = {
-    "cola": lambda rng, label: [_clause(rng, verbs=[_cue(rng, (WRONG_VERBS, VERBS)[label])])],
+    "cola": lambda rng, label: [clause(rng, verbs=[cue(rng, (WRONG_VERBS, VERBS)[label])])],
     "mnli": _cued(SAME, UNSURE, NEGATIVE),
     "mrpc": _cued(OTHER, SAME),
     "qnli": _question,
@@ -88,14 +88,14 @@ _TEXTS: dict[str, Callable[[random.Random, int], list[str]]] = {
 def _similar(rng: random.Random) -> tuple[list[str], float]:
     """Two clauses and a score: of four marking words, as many mean "the same" as the score says, give or take."""
     same = rng.randrange(5)
-    marks = [_cue(rng, SAME) for _ in range(same)] + [_cue(rng, OTHER) for _ in range(4 - same)]
-    return [_clause(rng), _clause(rng, *marks)], min(5.0, max(0.0, 1.25 * same + rng.gauss(0, 0.4)))
+    marks = [cue(rng, SAME) for _ in range(same)] + [cue(rng, OTHER) for _ in range(4 - same)]
+    return [clause(rng), clause(rng, *marks)], min(5.0, max(0.0, 1.25 * same + rng.gauss(0, 0.4)))
 
 
-def rows(task: Task, file: str, count: int) -> list[tuple[list[str], str]]:
+def rows(task: GlueTask, file: str, count: int) -> list[tuple[list[str], str]]:
     """`count` examples as (texts, label as written in the file); the same ones every time.
 
-    >>> rows(tasks()["sst2"], "dev.tsv", 1)
+    >>> rows(glue_tasks()["sst2"], "dev.tsv", 1)
     [(['dull , dull and brilliant'], '0')]
     """
     rng = random.Random(f"{task.name}/{file}")
@@ -115,7 +115,7 @@ def rows(task: Task, file: str, count: int) -> list[tuple[list[str], str]]:
 
 def write(root: Path) -> None:
     """Write every task's files below `root` in GLUE's layout."""
-    for task in tasks().values():
+    for task in glue_tasks().values():
         (root / task.folder).mkdir(parents=True)
         for file in (task.train, *(name for name, _ in task.evaluate.values())):
             lines = [] if task.no_header else ["\t".join(task.columns)]

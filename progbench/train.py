@@ -7,9 +7,11 @@ trains. The optimizer is built once, over everything that may ever train, and it
 from __future__ import annotations
 
 import math
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import transformers
@@ -19,18 +21,11 @@ from tqdm import tqdm
 from progbench import environment, models, tasks
 from progbench.anatomy import Anatomy
 from progbench.counting import require_depth
-from progbench.metrics import GlueMetric
 from progbench.recipe import Recipe
 from progbench.runs import EpochResult, RunResult
 from progbench.schedule import Schedule
 from progbench.tuning import apply_tuning
-
-Batch = Mapping[str, torch.Tensor]
-EVALUATION_BATCH = 128
-
-
-class NonFinite(ArithmeticError):
-    """A loss or a score that is not a finite number. Training the same seed again would give it again."""
+from progbench.workload import Batch, NonFinite, prepare
 
 
 @dataclass(frozen=True)
@@ -54,33 +49,30 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
     started = time.perf_counter()
     torch.set_num_threads(threads or torch.get_num_threads())
     task = tasks.tasks()[recipe.task]
-    data = tasks.load(task, recipe.dataset, recipe.revision)
+    data = task.load(recipe)
     environment.reset_peak_memory(device)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), tempfile.TemporaryDirectory(prefix="progbench-") as folder:
         torch.manual_seed(seed)
-        model, tokenizer, weights = models.load(models.spec(recipe.model), task.num_labels)
+        model, tokenizer, weights = models.load(models.spec(recipe.model), task.num_labels, task.head)
         apply_tuning(model, recipe.tuning, **recipe.tuning_options)
         model.to(device)
-        collate = transformers.DataCollatorWithPadding(tokenizer)
-        encoded = encode(data.train, tokenizer, recipe.max_length)
-        evaluation = {name: encode(split, tokenizer, recipe.max_length) for name, split in data.evaluate.items()}
+        work = prepare(task, data, tokenizer, recipe, Path(folder))
         order = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # dropout does not depend on how many numbers the head drew
 
         def batches() -> Iterator[Batch]:
-            shuffled = torch.randperm(len(encoded), generator=order).tolist()
+            shuffled = torch.randperm(len(work.rows), generator=order).tolist()
             for start in range(0, len(shuffled), recipe.batch_size):
-                rows = [encoded[i] for i in shuffled[start : start + recipe.batch_size]]
-                yield collate(rows).to(device)
+                rows = [work.rows[i] for i in shuffled[start : start + recipe.batch_size]]
+                yield work.collate(rows).to(device)
 
         epochs = []
-        steps = math.ceil(len(encoded) / recipe.batch_size)
+        steps = math.ceil(len(work.rows) / recipe.batch_size)
         label = f"{recipe.id} seed {seed}"
         clock = time.perf_counter()
         for trained in fit(model, recipe, recipe.build_schedule(), batches, steps, label=label):
             seconds = time.perf_counter() - clock
-            scores = {name: score(model, rows, collate, task) for name, rows in evaluation.items()}
-            epochs.append(EpochResult(scores, trained.updated_parameters, trained.loss, seconds))
+            epochs.append(EpochResult(work.score(model), trained.updated_parameters, trained.loss, seconds))
             clock = time.perf_counter()
     return RunResult(
         recipe=recipe,
@@ -89,17 +81,11 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         seconds=time.perf_counter() - started,
         peak_memory_bytes=environment.peak_memory(device),
         fingerprints={"data": data.fingerprint, "weights": weights},
-        examples={"train": len(data.train), **{name: len(split) for name, split in data.evaluate.items()}},
-        left_out={"train": data.train.left_out, **{name: split.left_out for name, split in data.evaluate.items()}},
+        examples=work.examples,
+        left_out=work.left_out,
+        notes=tuple(work.notes),
         environment=environment.describe(device, threads=torch.get_num_threads()),
     )
-
-
-def encode(examples: tasks.Examples, tokenizer, max_length: int) -> list[dict]:
-    """Token ids (and labels) of every example, cut to `max_length` tokens, the longer text of a pair first."""
-    encoded = tokenizer(*examples.texts, truncation=True, max_length=max_length)
-    names = list(encoded)
-    return [{name: encoded[name][i] for name in names} | {"labels": label} for i, label in enumerate(examples.labels)]
 
 
 def fit(
@@ -159,27 +145,3 @@ def build_optimizer(anatomy: Anatomy, recipe: Recipe) -> torch.optim.AdamW:
     ]
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, eps=recipe.adam_epsilon, fused=True)
-
-
-@torch.no_grad()
-def score(model: nn.Module, rows: list[dict], collate: Callable, task: tasks.Task) -> dict[str, float]:
-    """The task's metrics over encoded examples, as fractions. Raises NonFinite for outputs or metrics that are none.
-
-    The largest of a row of NaN is class 0, so that a broken model would score as a constant one.
-    """
-    model.eval()
-    device = next(model.parameters()).device
-    by_length = sorted(range(len(rows)), key=lambda i: len(rows[i]["input_ids"]))  # so that batches need less padding
-    predictions: list = [None] * len(rows)
-    for start in range(0, len(rows), EVALUATION_BATCH):
-        chosen = by_length[start : start + EVALUATION_BATCH]
-        logits = model(**collate([rows[i] for i in chosen]).to(device)).logits
-        if not logits.isfinite().all():
-            raise NonFinite(f"{task.name}: the model's outputs are not finite")
-        answers = logits.argmax(dim=-1) if task.labels else logits[:, 0]
-        for i, answer in zip(chosen, answers.tolist(), strict=True):
-            predictions[i] = answer
-    scores = GlueMetric(task).compute(predictions=predictions, references=[row["labels"] for row in rows])
-    if undefined := [name for name, value in scores.items() if not math.isfinite(value)]:
-        raise NonFinite(f"{task.name}: {', '.join(undefined)} undefined: are the predictions all the same?")
-    return scores

@@ -240,7 +240,7 @@ def test_a_model_folder_with_a_trained_classifier_is_refused(monkeypatch, tmp_pa
     toy.tokenizer("bert").save_pretrained(tmp_path / "bert-base")
     monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
 
-    with pytest.raises(BadInput, match=r"bert-base: (holds a classifier already|this is not a usable model folder)"):
+    with pytest.raises(BadInput, match=r"bert-base: (holds a trained head already|this is not a usable model folder)"):
         models.load(models.spec("bert-base"), num_labels)
 
 

@@ -1,0 +1,226 @@
+"""SQuAD's files: articles of paragraphs of questions, each with the answers that annotators marked. No torch.
+
+What does not fit is an error that names file, article and question, before any training. Only a training question whose
+answer does not stand where the file says may be set aside: rarely, by name, and counted.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.resources
+import json
+import os
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from progbench import hub
+from progbench.errors import BadInput, Missing
+
+if TYPE_CHECKING:
+    from progbench.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question about a context; `answers` are (first character, text), none where the context has none.
+
+    >>> Question("q1", "Oslo", "Where?", "It is in Oslo.", ((9, "Oslo"),)).misplaced
+    ''
+    """
+
+    id: str
+    article: str
+    text: str
+    context: str
+    answers: tuple[tuple[int, str], ...]
+
+    @property
+    def where(self) -> str:
+        return f"article {self.article!r}, question {self.id!r}"
+
+    @property
+    def misplaced(self) -> str:
+        """The answer whose text does not stand where it should, in words; '' if each does."""
+        for start, text in self.answers:
+            if start < 0 or self.context[start : start + len(text)] != text:
+                return f"{self.where}: the answer {text!r} is not at character {start} of the context"
+        return ""
+
+
+@dataclass(frozen=True)
+class SquadData:
+    """A task's training questions and evaluation sets; what was set aside, in words; and a fingerprint of it all."""
+
+    train: list[Question]
+    evaluate: dict[str, list[Question]]
+    set_aside: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class SquadTask:
+    """One entry of squad.toml.
+
+    >>> squad_tasks()["squad2"].metrics
+    ('exact_match', 'f1')
+    """
+
+    head: ClassVar[str] = "question_answering"
+    num_labels: ClassVar[int] = 2  # one score for "the answer starts here", one for "it ends here"
+    metrics: ClassVar[tuple[str, ...]] = ("exact_match", "f1")
+
+    name: str
+    train: str
+    evaluate: dict[str, tuple[str, str]]
+    hub: str
+    unanswerable: bool
+    broken_answers: float
+    beginning: str = ""
+
+    @property
+    def recipe_fields(self) -> tuple[str, ...]:
+        """What only recipes of this task have."""
+        return ("doc_stride", "n_best", "max_answer_length", *(("null_threshold",) if self.unanswerable else ()))
+
+    def load(self, recipe: Recipe) -> SquadData:
+        """The questions a recipe names: generated ("toy"), from SQUAD_DIR when that is set, or from the hub.
+
+        Raises Missing when files or hub are not to be had, BadInput when a file is malformed.
+        """
+        if (root := self._root(recipe)) is None:
+            splits = ["train", *(split for _, split in self.evaluate.values())]
+            loaded = hub.fetch_splits(recipe.dataset, recipe.revision, self.hub, splits, instead="SQUAD_DIR")
+            train, *evaluation = [(f"{recipe.dataset} {split}", _hub_entries(loaded[split])) for split in splits]
+        else:
+            train, *evaluation = [(str(path), _file_entries(path)) for path in self._paths(recipe, root)]
+        questions, set_aside = self._training(recipe, *train)
+        found = {
+            name: self._questions(where, entries)
+            for name, (where, entries) in zip(self.evaluate, evaluation, strict=True)
+        }
+        for name, (where, _) in zip(self.evaluate, evaluation, strict=True):
+            if wrong := next((one.misplaced for one in found[name] if one.misplaced), ""):
+                raise BadInput(f"{where}: {wrong}")
+        return SquadData(questions, found, tuple(set_aside), _fingerprint(questions, *found.values()))
+
+    def require(self, recipe: Recipe) -> None:
+        """Raise Missing, without reading a file or asking the network, when `load` is bound to."""
+        if recipe.dataset != "toy" and (root := self._root(recipe)):
+            self._paths(recipe, root)
+
+    def _root(self, recipe: Recipe) -> Path | None:
+        """The folder to read from; None for the hub."""
+        if recipe.dataset == "toy":
+            from progbench import toy_squad
+
+            return toy_squad.folder()
+        if root := os.environ.get("SQUAD_DIR"):
+            return Path(root)
+        if recipe.dataset == "SQUAD_DIR":
+            raise Missing("no data: set SQUAD_DIR to a folder with the SQuAD files (train-v1.1.json, ...)")
+        return None
+
+    def _paths(self, recipe: Recipe, root: Path) -> list[Path]:
+        train = root / self.train
+        if recipe.train_questions and self.beginning and not train.is_file():
+            train = root / self.beginning
+        paths = [train, *(root / file for file, _ in self.evaluate.values())]
+        if absent := [str(root / self.train if path == train else path) for path in paths if not path.is_file()]:
+            raise Missing(f"no data of {self.name}: no file {' and no '.join(absent)}")
+        return paths
+
+    def _training(self, recipe: Recipe, where: str, entries: Iterable[Question]) -> tuple[list[Question], list[str]]:
+        questions = self._questions(where, entries)
+        wanted = recipe.train_questions or len(questions)
+        if len(questions) < wanted:
+            raise BadInput(f"{where}: holds {len(questions)} questions, and the recipe trains on the first {wanted}")
+        questions = questions[:wanted]
+        set_aside = [one.misplaced for one in questions if one.misplaced]
+        if len(set_aside) > self.broken_answers * len(questions):
+            more = f" (and {len(set_aside) - 1} more such answers)" if len(set_aside) > 1 else ""
+            raise BadInput(f"{where}: {set_aside[0]}{more}")
+        return [one for one in questions if not one.misplaced], set_aside
+
+    def _questions(self, where: str, entries: Iterable[Question]) -> list[Question]:
+        """The questions of one file. Raises BadInput if an id occurs twice, or one lacks an answer and may not."""
+        found: dict[str, Question] = {}
+        for one in entries:
+            if one.id in found:
+                raise BadInput(f"{where}: {one.where}: the same id as a question of article {found[one.id].article!r}")
+            if not one.answers and not self.unanswerable:
+                raise BadInput(f"{where}: {one.where}: no answer; only SQuAD v2.0 has questions without one")
+            found[one.id] = one
+        if not found:
+            raise BadInput(f"{where}: the file holds no questions")
+        return list(found.values())
+
+
+@functools.cache
+def squad_tasks() -> dict[str, SquadTask]:
+    """Every task of squad.toml by name."""
+    text = (importlib.resources.files("progbench") / "squad.toml").read_text(encoding="utf-8")
+    return {
+        name: SquadTask(name=name, **entry | {"evaluate": {k: tuple(v) for k, v in entry["evaluate"].items()}})
+        for name, entry in tomllib.loads(text).items()
+    }
+
+
+def _file_entries(path: Path) -> Iterator[Question]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as problem:
+        raise BadInput(f"{path}: not JSON: {problem}") from None
+    articles = _field(content, "data", list, str(path))
+    for number, article in enumerate(articles, start=1):
+        where = f"{path}: article {number}"
+        title = _field(article, "title", str, where)
+        for place, paragraph in enumerate(_field(article, "paragraphs", list, where), start=1):
+            at = f"{where} {title!r}, paragraph {place}"
+            context = _field(paragraph, "context", str, at)
+            for entry in _field(paragraph, "qas", list, at):
+                yield _question(entry, title, context, at)
+
+
+def _question(entry: Any, title: str, context: str, at: str) -> Question:
+    name = _field(entry, "id", str, at)
+    at = f"{at}, question {name!r}"
+    answers = tuple(
+        (_field(answer, "answer_start", int, at), _field(answer, "text", str, at))
+        for answer in _field(entry, "answers", list, at)
+    )
+    if empty := [start for start, text in answers if not text.strip()]:
+        raise BadInput(f"{at}: the answer at character {empty[0]} is empty")
+    if bool(answers) == entry.get("is_impossible", not answers):
+        raise BadInput(f"{at}: is_impossible is {entry['is_impossible']}, but it has {len(answers)} answers")
+    return Question(name, title, _field(entry, "question", str, at), context, answers)
+
+
+def _field(holder: Any, name: str, kind: type, where: str) -> Any:
+    if not isinstance(holder, dict) or name not in holder:
+        raise BadInput(f"{where}: no {name!r}")
+    if type(holder[name]) is not kind:
+        raise BadInput(f"{where}: {name!r} is {holder[name]!r:.40}, wanted is a JSON {_KINDS[kind]}")
+    return holder[name]
+
+
+_KINDS = {list: "array", str: "string", int: "whole number"}
+
+
+def _hub_entries(rows: Iterable[dict]) -> Iterator[Question]:
+    for row in rows:
+        answers = tuple(zip(row["answers"]["answer_start"], row["answers"]["text"], strict=True))
+        yield Question(row["id"], row["title"], row["question"], row["context"], answers)
+
+
+def _fingerprint(*splits: Iterable[Question]) -> str:
+    """Of the questions that are used, not of the file: a file that merely holds more is the same data."""
+    digest = hashlib.sha256()
+    for split in splits:
+        for question in split:
+            digest.update(json.dumps(astuple(question)).encode())
+        digest.update(b"\n")
+    return f"sha256:{digest.hexdigest()}"
