@@ -17,7 +17,9 @@ class Layout:
 
     What lies outside the base model is the classifier. `attention` holds the `projections` LoRA may target; behind each
     of `sublayer_ends` (the dropout that closes attention and feed-forward network, before the residual is added)
-    Houlsby's adapter goes.
+    Houlsby's adapter goes; from `after_attention` on no token sees another. `first_token` is the module that takes a
+    text's first token for the whole. `positions_after_padding`: positions are numbered from one above the padding
+    token's id.
     """
 
     embeddings: str = "embeddings"
@@ -26,9 +28,12 @@ class Layout:
     attention: str = "attention.self"
     projections: tuple[str, ...] = ("query", "key", "value")
     sublayer_ends: tuple[str, str] = ("attention.output.dropout", "output.dropout")
+    after_attention: str = "attention.output"
+    first_token: str = "pooler"
+    positions_after_padding: bool = False
 
 
-LAYOUTS = {"bert": Layout(), "roberta": Layout()}
+LAYOUTS = {"bert": Layout(), "roberta": Layout(first_token="classifier", positions_after_padding=True)}
 
 
 def layout_of(model: nn.Module) -> Layout:

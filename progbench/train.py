@@ -21,6 +21,7 @@ from tqdm import tqdm
 from progbench import environment, models, tasks
 from progbench.anatomy import Anatomy
 from progbench.counting import require_depth
+from progbench.packing import PackedCollator, pack
 from progbench.recipe import Recipe
 from progbench.runs import EpochResult, RunResult
 from progbench.schedule import Schedule
@@ -56,7 +57,8 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         model, tokenizer, weights = models.load(models.spec(recipe.model), task.num_labels, task.head)
         apply_tuning(model, recipe.tuning, **recipe.tuning_options)
         model.to(device)
-        work = prepare(task, data, tokenizer, recipe, Path(folder))
+        collate = pack(model) or transformers.DataCollatorWithPadding(tokenizer)
+        work = prepare(task, data, tokenizer, recipe, collate, Path(folder))
         order = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # dropout does not depend on how many numbers the head drew
 
@@ -64,7 +66,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
             shuffled = torch.randperm(len(work.rows), generator=order).tolist()
             for start in range(0, len(shuffled), recipe.batch_size):
                 rows = [work.rows[i] for i in shuffled[start : start + recipe.batch_size]]
-                yield work.collate(rows).to(device)
+                yield collate(rows).to(device)
 
         epochs = []
         steps = math.ceil(len(work.rows) / recipe.batch_size)
@@ -83,7 +85,10 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         fingerprints={"data": data.fingerprint, "weights": weights},
         examples=work.examples,
         left_out=work.left_out,
-        notes=tuple(work.notes),
+        notes=(
+            *work.notes,
+            *([] if isinstance(collate, PackedCollator) else ["padded batches: packing does not serve it"]),
+        ),
         environment=environment.describe(device, threads=torch.get_num_threads()),
     )
 

@@ -27,12 +27,15 @@ TOKENIZED_AT_ONCE = 200
 class Windows:
     """One split's windows: a row each on disk, their lengths in tokens, and which answers no span of tokens equals.
 
+    `inputs` are the columns that go into the model.
+
     Of the questions' first answers, `inside` names those that begin or end within a token or with a space ("gold" in
     "golden": trained as "golden"), and `unheld` those that no window holds whole.
     """
 
     rows: datasets.Dataset
-    lengths: list[int]
+    inputs: list[str]
+    lengths: list[int] = field(default_factory=list)
     inside: list[str] = field(default_factory=list)
     unheld: list[str] = field(default_factory=list)
 
@@ -83,7 +86,7 @@ def write(
         )
     numbers = {name: datasets.Value("int32") for name in _SCALARS}
     lists = {name: datasets.Sequence(datasets.Value("int32")) for name in (*inputs(tokenizer), "starts", "ends")}
-    made = Windows(None, [])
+    made = Windows(None, inputs(tokenizer))
     writer = ArrowWriter(path=str(path), features=datasets.Features(numbers | lists))
     with tqdm(total=len(questions), desc=label, unit="question", disable=None, leave=False) as progress:
         for begin in range(0, len(questions), TOKENIZED_AT_ONCE):

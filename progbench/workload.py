@@ -1,4 +1,4 @@
-"""What a task gives the trainer: rows to train on, how rows become a batch, and how a model is scored.
+"""What a task gives the trainer: rows to train on, and how a model is scored.
 
 The trainer asks for nothing else, so it does not know whether a task chooses a class or finds an answer.
 """
@@ -24,7 +24,7 @@ from progbench.recipe import Recipe
 from progbench.squad import Question, SquadData, SquadTask
 from progbench.tasks import Task
 
-EVALUATION_BATCH = 128
+EVALUATION_TOKENS = 8192
 Batch = Mapping[str, torch.Tensor]
 Row = Mapping[str, Any]
 
@@ -35,13 +35,12 @@ class NonFinite(ArithmeticError):
 
 @dataclass(frozen=True)
 class Workload:
-    """`rows[i]` is one training row; `score(model)` gives fractions by evaluation set and metric.
+    """`rows[i]` is one training row, `score(model)` gives fractions by evaluation set and metric.
 
     `examples` and `left_out` are counts by split, `notes` what a reader of the scores should know.
     """
 
     rows: Sequence[Row]
-    collate: Callable[[list[Row]], Batch]
     score: Callable[[nn.Module], dict[str, dict[str, float]]]
     examples: dict[str, int]
     left_out: dict[str, int]
@@ -49,20 +48,23 @@ class Workload:
 
 
 def prepare(
-    task: Task, data: Data | SquadData, tokenizer: transformers.PreTrainedTokenizerBase, recipe: Recipe, folder: Path
+    task: Task,
+    data: Data | SquadData,
+    tokenizer: transformers.PreTrainedTokenizerBase,
+    recipe: Recipe,
+    collate: Callable[[list[Row]], Batch],
+    folder: Path,
 ) -> Workload:
     """Tokenise a task's data; what is large lies in files in `folder`, which must outlive the workload."""
     make = {"classification": _classification, "question_answering": _answering}[task.head]
-    return make(task, data, tokenizer, recipe, folder)
+    return make(task, data, tokenizer, recipe, collate, folder)
 
 
-def _classification(task: GlueTask, data: Data, tokenizer, recipe: Recipe, folder: Path) -> Workload:
-    collate = transformers.DataCollatorWithPadding(tokenizer)
+def _classification(task: GlueTask, data: Data, tokenizer, recipe: Recipe, collate: Callable, folder: Path) -> Workload:
     encoded = {name: encode(split, tokenizer, recipe.max_length) for name, split in data.evaluate.items()}
     splits = {"train": data.train, **data.evaluate}
     return Workload(
         rows=encode(data.train, tokenizer, recipe.max_length),
-        collate=collate,
         score=lambda model: {name: score_classes(model, rows, collate, task) for name, rows in encoded.items()},
         examples={name: len(split) for name, split in splits.items()},
         left_out={name: split.left_out for name, split in splits.items()},
@@ -98,10 +100,15 @@ def score_classes(model: nn.Module, rows: list[dict], collate: Callable, task: G
 
 
 def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Batches of row numbers, shortest rows first, so that a batch needs little padding."""
-    order = numpy.argsort(lengths, kind="stable").tolist()
-    for start in range(0, len(order), EVALUATION_BATCH):
-        yield order[start : start + EVALUATION_BATCH]
+    """Batches of row numbers, shortest rows first, each of about as many tokens."""
+    batch: list[int] = []
+    for i in numpy.argsort(lengths, kind="stable").tolist():
+        if batch and (len(batch) + 1) * lengths[i] > EVALUATION_TOKENS:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
 
 
 def _require_finite(logits: torch.Tensor, name: str) -> None:
@@ -109,7 +116,9 @@ def _require_finite(logits: torch.Tensor, name: str) -> None:
         raise NonFinite(f"{name}: the model's outputs are not finite")
 
 
-def _answering(task: SquadTask, data: SquadData, tokenizer, recipe: Recipe, folder: Path) -> Workload:
+def _answering(
+    task: SquadTask, data: SquadData, tokenizer, recipe: Recipe, collate: Callable, folder: Path
+) -> Workload:
     cut = {
         name: windows.write(
             questions,
@@ -121,17 +130,14 @@ def _answering(task: SquadTask, data: SquadData, tokenizer, recipe: Recipe, fold
         )
         for name, questions in {"train": data.train, **data.evaluate}.items()
     }
-    collate = transformers.DataCollatorWithPadding(tokenizer)
-    inputs = [*windows.inputs(tokenizer), "start_positions", "end_positions"]
 
     def score(model: nn.Module) -> dict[str, dict[str, float]]:
-        return {name: score_answers(model, split, cut[name], tokenizer, recipe) for name, split in splits.items()}
+        return {name: score_answers(model, split, cut[name], collate, recipe) for name, split in splits.items()}
 
     splits = data.evaluate
     examples = {"train": len(data.train), **{name: len(split) for name, split in splits.items()}}
     return Workload(
-        rows=cut["train"].rows.select_columns(inputs),
-        collate=collate,
+        rows=cut["train"].rows.select_columns([*cut["train"].inputs, "start_positions", "end_positions"]),
         score=score,
         examples=examples | {f"{name} windows": len(split) for name, split in cut.items()},
         left_out={"train": len(data.set_aside)},
@@ -150,17 +156,17 @@ def _note(found: Sequence[str], what: str, most: int = 3) -> list[str]:
 
 @torch.no_grad()
 def score_answers(
-    model: nn.Module, questions: Sequence[Question], cut: windows.Windows, tokenizer, recipe: Recipe
+    model: nn.Module, questions: Sequence[Question], cut: windows.Windows, collate: Callable, recipe: Recipe
 ) -> dict[str, float]:
     """SQuAD's metrics over the answers a model finds, as fractions. Raises NonFinite for outputs that are none."""
-    predictions = answers(model, questions, cut, tokenizer, recipe)
+    predictions = answers(model, questions, cut, collate, recipe)
     metric = SquadMetric(unanswerable=recipe.null_threshold is not None)
     return metric.compute(predictions=predictions, references=[[text for _, text in one.answers] for one in questions])
 
 
 @torch.no_grad()
 def answers(
-    model: nn.Module, questions: Sequence[Question], cut: windows.Windows, tokenizer, recipe: Recipe
+    model: nn.Module, questions: Sequence[Question], cut: windows.Windows, collate: Callable, recipe: Recipe
 ) -> list[str]:
     """The text a model answers each question with; "" for no answer (v2.0), or where a context holds none.
 
@@ -174,14 +180,14 @@ def answers(
     spans = numpy.zeros((len(questions), 2), dtype=int)
     null = numpy.full(len(questions), math.inf)
     batches = _by_length(cut.lengths)
-    names = windows.inputs(tokenizer)
+    inputs = cut.rows.select_columns(cut.inputs)
     with tqdm(total=len(cut), desc=f"{recipe.id}: answers", unit="window", disable=None, leave=False) as progress:
         for chosen in batches:
             rows = cut.rows[chosen]
-            batch = tokenizer.pad({name: rows[name] for name in names}, return_tensors="pt").to(device)
-            outputs = model(**batch)
+            outputs = model(**collate([inputs[i] for i in chosen]).to(device))
             start, end = outputs.start_logits.float().cpu(), outputs.end_logits.float().cpu()
-            _require_finite(start + end, recipe.task)
+            _require_finite(start, recipe.task)
+            _require_finite(end, recipe.task)
             context = torch.zeros(start.shape, dtype=torch.bool)
             for row, (at, tokens) in enumerate(zip(rows["context_at"], rows["starts"], strict=True)):
                 context[row, at : at + len(tokens)] = True
