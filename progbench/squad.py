@@ -107,6 +107,10 @@ class SquadTask:
                 raise BadInput(f"{where}: {wrong}")
         return SquadData(questions, found, tuple(set_aside), _fingerprint(questions, *found.values()))
 
+    def read(self, path: Path) -> list[Question]:
+        """The questions of one file. Raises BadInput, naming file, article and question, for what does not fit."""
+        return self._questions(str(path), _file_entries(path))
+
     def require(self, recipe: Recipe) -> None:
         """Raise Missing, without reading a file or asking the network, when `load` is bound to."""
         if recipe.dataset != "toy" and (root := self._root(recipe)):

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from progbench import environment, models, tasks
 from progbench.anatomy import Anatomy
 from progbench.counting import require_depth
-from progbench.packing import PackedCollator, pack
+from progbench.packing import pack
 from progbench.recipe import Recipe
 from progbench.runs import EpochResult, RunResult
 from progbench.schedule import Schedule
@@ -57,7 +57,8 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         model, tokenizer, weights = models.load(models.spec(recipe.model), task.num_labels, task.head)
         apply_tuning(model, recipe.tuning, **recipe.tuning_options)
         model.to(device)
-        collate = pack(model) or transformers.DataCollatorWithPadding(tokenizer)
+        packed = pack(model)
+        collate = packed or transformers.DataCollatorWithPadding(tokenizer)
         work = prepare(task, data, tokenizer, recipe, collate, Path(folder))
         order = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # dropout does not depend on how many numbers the head drew
@@ -85,10 +86,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         fingerprints={"data": data.fingerprint, "weights": weights},
         examples=work.examples,
         left_out=work.left_out,
-        notes=(
-            *work.notes,
-            *([] if isinstance(collate, PackedCollator) else ["padded batches: packing does not serve it"]),
-        ),
+        notes=tuple(work.notes if packed else [*work.notes, "padded batches: packing does not serve this model"]),
         environment=environment.describe(device, threads=torch.get_num_threads()),
     )
 

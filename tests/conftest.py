@@ -46,11 +46,21 @@ def glue_dir():
 
 
 @pytest.fixture
+def squad_dir():
+    """Real SQuAD files, where SQUAD_DIR points to them."""
+    folder = os.environ.get("SQUAD_DIR")
+    if not folder:
+        pytest.skip("SQUAD_DIR is not set: no real SQuAD files here")
+    return Path(folder)
+
+
+@pytest.fixture
 def smoke_recipe():
     """A smoke recipe with any of its fields replaced."""
 
     def make(model="tiny-bert", schedule="shrinking", task="sst2", **changes):
-        read = recipe.read("smoke", "glue", model=model, schedule=schedule, task=task)
+        file = "squad" if task.startswith("squad") else "glue"
+        read = recipe.read("smoke", file, model=model, schedule=schedule, task=task)
         return dataclasses.replace(read, **changes)
 
     return make

@@ -4,7 +4,8 @@ import sys
 import pytest
 import torch
 
-from progbench import models, updated_parameters
+from progbench import apply_tuning, models, updated_parameters
+from progbench.counting import TUNINGS
 from progbench.errors import BadInput
 from progbench.schedule import SCHEDULES, constant, shrinking
 
@@ -29,6 +30,35 @@ def test_bert_base_progtuning_leaves_out_four_then_eight_blocks():
 def test_bert_large_totals_are_those_printed_in_section_4_2():
     assert f"{updated_parameters('bert-large', constant(24, 3)) / 1e6:.1f}" == "1005.4"
     assert f"{updated_parameters('bert-large', shrinking(24, 3)) / 1e6:.1f}" == "703.1"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "T", "printed"),
+    [(constant, 3, "326.7"), (shrinking, 3, "241.6"), (constant, 2, "217.8"), (shrinking, 2, "175.3")],
+)
+def test_without_a_pooler_and_with_two_outputs_bert_base_totals_are_those_of_table_2(schedule, T, printed):
+    # 217.786 is printed as 217.7, truncated; the others are rounded
+    total = updated_parameters("bert-base", schedule(12, T), head="question_answering")
+
+    assert f"{total / 1e6:.1f}" == printed
+
+
+@pytest.mark.parametrize("name", models.specs())
+@pytest.mark.parametrize("tuning", TUNINGS)
+def test_closed_form_of_question_answering_equals_the_model_itself(name, tuning):
+    spec = models.spec(name)
+    with torch.device("meta"):
+        model = models.build(spec, 2, "question_answering")
+        apply_tuning(model, tuning)
+    stages = shrinking(spec.blocks, 3)
+    by_name = updated_parameters(name, stages, tuning, head="question_answering")
+
+    assert by_name == updated_parameters(model, stages, tuning)
+
+
+def test_an_unknown_head_is_refused_with_the_known_ones():
+    with pytest.raises(BadInput, match="unknown head 'translation': known are classification, question_answering"):
+        updated_parameters("bert-base", constant(12, 3), head="translation")
 
 
 @pytest.mark.parametrize("name", ["bert-base", "bert-base-uncased", "google-bert/bert-base-uncased"])

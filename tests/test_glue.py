@@ -1,9 +1,9 @@
 import pytest
 
-from progbench import tasks, toy
+from progbench import glue, toy
 from progbench.errors import BadInput, Missing
 
-SST2, COLA, STSB, QQP, MNLI = (tasks.tasks()[name] for name in ("sst2", "cola", "stsb", "qqp", "mnli"))
+SST2, COLA, STSB, QQP, MNLI = (glue.glue_tasks()[name] for name in ("sst2", "cola", "stsb", "qqp", "mnli"))
 
 
 def write(path, content):
@@ -29,7 +29,7 @@ def write(path, content):
 def test_a_sentence_comes_back_as_it_was_written(tmp_path, sentence):
     path = write(tmp_path / "train.tsv", f"sentence\tlabel\n{sentence}\t1\nlast\t0\n")
 
-    assert tasks.read_tsv(path, SST2) == tasks.Examples(([sentence, "last"],), [1, 0])
+    assert glue.read_tsv(path, SST2) == glue.Examples(([sentence, "last"],), [1, 0])
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
@@ -40,25 +40,25 @@ def test_byte_order_mark_line_ending_and_final_newline_lose_no_row(tmp_path, end
         tmp_path / "train.tsv", mark + ending.join(["sentence\tlabel", "a\t0", "b\t1"]) + (ending if last else "")
     )
 
-    assert tasks.read_tsv(path, SST2) == tasks.Examples((["a", "b"],), [0, 1])
+    assert glue.read_tsv(path, SST2) == glue.Examples((["a", "b"],), [0, 1])
 
 
 def test_cola_has_no_header_and_its_first_line_is_a_row(tmp_path):
     path = write(tmp_path / "train.tsv", "gj04\t1\t\tThe sailors rode.\ngj04\t0\t*\tThe rode sailors.\n")
 
-    assert tasks.read_tsv(path, COLA) == tasks.Examples((["The sailors rode.", "The rode sailors."],), [1, 0])
+    assert glue.read_tsv(path, COLA) == glue.Examples((["The sailors rode.", "The rode sailors."],), [1, 0])
 
 
 def test_columns_are_found_by_name_so_mnli_train_and_dev_may_differ(tmp_path):
     path = write(tmp_path / "dev.tsv", "index\tsentence2\tgold_label\tsentence1\n0\thyp\tneutral\tprem\n")
 
-    assert tasks.read_tsv(path, MNLI) == tasks.Examples((["prem"], ["hyp"]), [1])
+    assert glue.read_tsv(path, MNLI) == glue.Examples((["prem"], ["hyp"]), [1])
 
 
 def test_an_stsb_score_is_a_number(tmp_path):
     path = write(tmp_path / "dev.tsv", "sentence1\tsentence2\tscore\na\tb\t3.800\n")
 
-    assert tasks.read_tsv(path, STSB).labels == [3.8]
+    assert glue.read_tsv(path, STSB).labels == [3.8]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_malformed_file_is_refused_at_its_line(tmp_path, task, content, proble
     path = write(tmp_path / "train.tsv", content)
 
     with pytest.raises(BadInput, match=f"train.tsv{problem}$"):
-        tasks.read_tsv(path, task)
+        glue.read_tsv(path, task)
 
 
 def test_bytes_that_are_not_utf8_are_refused_at_their_line(tmp_path):
@@ -88,14 +88,14 @@ def test_bytes_that_are_not_utf8_are_refused_at_their_line(tmp_path):
     path.write_bytes(b"sentence\tlabel\nna\xefve\t1\n")
 
     with pytest.raises(BadInput, match=r"train\.tsv:2: not UTF-8"):
-        tasks.read_tsv(path, SST2)
+        glue.read_tsv(path, SST2)
 
 
 def test_qqps_few_known_broken_rows_are_left_out_and_counted(tmp_path):
     rows = "".join(f"{i}\t0\t0\ta\tb\t1\n" for i in range(6000))
     path = write(tmp_path / "train.tsv", f"id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n{rows}broken\n")
 
-    examples = tasks.read_tsv(path, QQP)
+    examples = glue.read_tsv(path, QQP)
 
     assert (len(examples), examples.left_out) == (6000, 1)
 
@@ -105,39 +105,39 @@ def test_more_broken_rows_than_qqp_is_known_to_have_are_refused(tmp_path):
     path = write(tmp_path / "train.tsv", f"id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n{rows}broken\nbroken\n")
 
     with pytest.raises(BadInput, match=r"train.tsv:6002: 1 columns, expected 6 \(and 1 more such lines\)"):
-        tasks.read_tsv(path, QQP)
+        glue.read_tsv(path, QQP)
 
 
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(
         Missing, match=r"no data of mnli: no file .*train\.tsv and no .*dev_matched\.tsv and no .*dev_mism"
     ):
-        tasks.read_folder(MNLI, tmp_path)
+        glue.read_folder(MNLI, tmp_path)
 
 
-def test_without_GLUE_DIR_local_files_are_missing_and_the_variable_is_named(monkeypatch):
+def test_without_GLUE_DIR_local_files_are_missing_and_the_variable_is_named(monkeypatch, smoke_recipe):
     monkeypatch.delenv("GLUE_DIR", raising=False)
 
     with pytest.raises(Missing, match="set GLUE_DIR to a folder"):
-        tasks.load(SST2, "GLUE_DIR")
+        SST2.load(smoke_recipe(dataset="GLUE_DIR"))
 
 
-def test_GLUE_DIR_takes_the_hubs_place(monkeypatch, tmp_path):
+def test_GLUE_DIR_takes_the_hubs_place(monkeypatch, tmp_path, smoke_recipe):
     toy.write(tmp_path / "glue")
     monkeypatch.setenv("GLUE_DIR", str(tmp_path / "glue"))
 
-    assert len(tasks.load(SST2, "nyu-mll/glue", "bcdcba79").train) == toy.SIZES["train"]
+    assert len(SST2.load(smoke_recipe(dataset="nyu-mll/glue")).train) == toy.SIZES["train"]
 
 
 def test_another_file_gives_another_fingerprint(tmp_path):
     toy.write(tmp_path / "a")
     toy.write(tmp_path / "b")
-    same = tasks.read_folder(SST2, tmp_path / "b").fingerprint
+    same = glue.read_folder(SST2, tmp_path / "b").fingerprint
     with (tmp_path / "b" / "SST-2" / "train.tsv").open("a") as file:
         file.write("one more\t1\n")
 
-    assert tasks.read_folder(SST2, tmp_path / "a").fingerprint == same
-    assert tasks.read_folder(SST2, tmp_path / "b").fingerprint != same
+    assert glue.read_folder(SST2, tmp_path / "a").fingerprint == same
+    assert glue.read_folder(SST2, tmp_path / "b").fingerprint != same
 
 
 @pytest.mark.parametrize(
@@ -146,22 +146,22 @@ def test_another_file_gives_another_fingerprint(tmp_path):
     [("cola", 8551, 6023, 1043), ("sst2", 67349, 37569, 872), ("mrpc", 3668, 2474, 408), ("rte", 2490, 1241, 277)],
 )
 def test_the_real_files_lose_no_row(glue_dir, name, train, positive, dev):
-    data = tasks.read_folder(tasks.tasks()[name], glue_dir)
+    data = glue.read_folder(glue.glue_tasks()[name], glue_dir)
 
     assert (len(data.train), sum(data.train.labels), len(data.evaluate[name])) == (train, positive, dev)
     assert data.train.left_out == 0
 
 
 def test_the_real_stsb_files_lose_no_row(glue_dir):
-    data = tasks.read_folder(STSB, glue_dir)
+    data = glue.read_folder(STSB, glue_dir)
 
     assert (len(data.train), len(data.evaluate["stsb"])) == (5749, 1500)
 
 
-@pytest.mark.parametrize("task", tasks.tasks().values(), ids=lambda task: task.name)
+@pytest.mark.parametrize("task", glue.glue_tasks().values(), ids=lambda task: task.name)
 def test_generated_files_are_as_large_as_said(tmp_path, task):
     toy.write(tmp_path / "glue")
-    data = tasks.read_folder(task, tmp_path / "glue")
+    data = glue.read_folder(task, tmp_path / "glue")
 
     assert len(data.train) == 400
     assert {len(split) for split in data.evaluate.values()} == {250}
@@ -169,7 +169,7 @@ def test_generated_files_are_as_large_as_said(tmp_path, task):
 
 @pytest.mark.parametrize("name", ["cola", "sst2", "mrpc", "rte", "stsb"])
 def test_generated_files_have_the_real_files_header(tmp_path, glue_dir, name):
-    task = tasks.tasks()[name]
+    task = glue.glue_tasks()[name]
     toy.write(tmp_path / "glue")
     ours, real = (
         (root / task.folder / task.train).open(encoding="utf-8-sig") for root in (tmp_path / "glue", glue_dir)
@@ -194,16 +194,16 @@ def hub_copy(tmp_path, monkeypatch):
     return tmp_path / "hub" / "mnli"
 
 
-def test_the_hubs_copy_is_read_by_its_own_file_and_column_names(hub_copy):
-    data = tasks.load(MNLI, "nyu-mll/glue", "pinned")
+def test_the_hubs_copy_is_read_by_its_own_file_and_column_names(hub_copy, smoke_recipe):
+    data = MNLI.load(smoke_recipe(task="mnli", dataset="nyu-mll/glue", revision="pinned"))
 
-    assert data.train == tasks.Examples((["p0", "p1"], ["h0", "h1"]), [2, 0])
+    assert data.train == glue.Examples((["p0", "p1"], ["h0", "h1"]), [2, 0])
     assert sorted(data.evaluate) == ["mnli-m", "mnli-mm"]
     assert data.fingerprint == "hub:nyu-mll/glue@pinned"
 
 
-def test_an_incomplete_copy_of_the_hubs_files_is_not_trained_on(hub_copy):
+def test_an_incomplete_copy_of_the_hubs_files_is_not_trained_on(hub_copy, smoke_recipe):
     (hub_copy / "validation_mismatched-00000-of-00001.parquet").unlink()
 
     with pytest.raises(Missing, match="nyu-mll/glue is not on this machine and the hub does not give it"):
-        tasks.load(MNLI, "nyu-mll/glue", "pinned")
+        MNLI.load(smoke_recipe(task="mnli", dataset="nyu-mll/glue", revision="pinned"))

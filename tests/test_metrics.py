@@ -1,13 +1,15 @@
+import json
 import math
 
 import pytest
 
-from progbench.metrics import GlueMetric
-from progbench.tasks import tasks
+from progbench.glue import glue_tasks
+from progbench.metrics import GlueMetric, SquadMetric
+from progbench.squad import squad_tasks
 
 
 def compute(task, predictions, references):
-    return GlueMetric(tasks()[task]).compute(predictions=predictions, references=references)
+    return GlueMetric(glue_tasks()[task]).compute(predictions=predictions, references=references)
 
 
 def test_accuracy_is_the_share_of_right_answers():
@@ -46,3 +48,88 @@ def test_a_metric_script_in_the_working_directory_is_not_run(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
 
     assert compute("sst2", [1], [1]) == {"accuracy": 1.0}
+
+
+def answered(predicted, *gold, unanswerable=False):
+    scores = SquadMetric(unanswerable=unanswerable).compute(predictions=[predicted], references=[list(gold)])
+    return scores["exact_match"], scores["f1"]
+
+
+@pytest.mark.parametrize("predicted", ["Oslo", "oslo", "the Oslo", "Oslo.", " Oslo ", "a: Oslo!", "An OSLO"])
+def test_case_punctuation_articles_and_spaces_do_not_count(predicted):
+    assert answered(predicted, "Oslo") == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("predicted", ["Oslos", "theOslo", "\u201cOslo\u201d"])
+def test_another_word_counts_and_so_does_a_typographic_quote(predicted):
+    assert answered(predicted, "Oslo") == (0.0, 0.0)
+
+
+def test_f1_is_the_harmonic_mean_of_shared_words():
+    # "warm Oslo fjord" against "Oslo fjord in Norway": 2 shared of 3 and of 4 words, 2 * 2 / 7
+    assert answered("warm Oslo fjord", "Oslo fjord in Norway") == (0.0, pytest.approx(4 / 7))
+
+
+def test_a_word_counts_as_often_as_both_have_it():
+    # "New York New York" against "York York York": two shared, of 4 and of 3
+    assert answered("New York New York", "York York York")[1] == pytest.approx(4 / 7)
+
+
+def test_the_gold_answer_that_fits_best_counts_for_each_metric():
+    assert answered("the year 1066", "1067", "1066 AD", "year 1066") == (1.0, 1.0)
+
+
+def test_scores_are_means_over_questions():
+    scores = SquadMetric().compute(predictions=["Oslo", "Lima"], references=[["Oslo"], ["Quito"]])
+
+    assert scores == {"exact_match": 0.5, "f1": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("predicted", "gold", "scores"),
+    [
+        ("", [], (1.0, 1.0)),
+        ("Oslo", [], (0.0, 0.0)),
+        ("", ["Oslo"], (0.0, 0.0)),
+        ("the", [], (1.0, 1.0)),  # an article alone is the empty answer
+        ("", ["the", "a"], (1.0, 1.0)),
+        ("Oslo", ["the", "Oslo"], (1.0, 1.0)),
+    ],
+)
+def test_in_v2_no_gold_answer_is_matched_by_the_empty_answer(predicted, gold, scores):
+    assert answered(predicted, *gold, unanswerable=True) == scores
+
+
+def test_in_v1_an_empty_answer_has_no_f1_even_where_it_matches():
+    # the v1.1 scorer: no shared word, no F1
+    assert answered("", "the") == (1.0, 0.0)
+
+
+def test_published_predictions_score_what_their_authors_scorer_gives(squad_dir):
+    questions = squad_tasks()["squad1"].read(squad_dir / "dev-v1.1.json")
+    published = json.loads((squad_dir / "predictions" / "dev-v1.1.bert-ensemble.json").read_text())
+    scores = SquadMetric().compute(
+        predictions=[published[one.id] for one in questions],
+        references=[[text for _, text in one.answers] for one in questions],
+    )
+
+    assert len(questions) == 10_570
+    assert {name: round(100 * value, 5) for name, value in scores.items()} == {"exact_match": 86.20624, "f1": 92.19558}
+
+
+def test_of_the_v2_development_set_half_is_answered_right_by_answering_nothing(squad_dir):
+    questions = squad_tasks()["squad2"].read(squad_dir / "dev-v2.0.json")
+    scores = SquadMetric(unanswerable=True).compute(
+        predictions=[""] * len(questions), references=[[text for _, text in one.answers] for one in questions]
+    )
+
+    # 5,945 of 11,873 have no answer
+    assert {name: round(100 * value, 4) for name, value in scores.items()} == {"exact_match": 50.0716, "f1": 50.0716}
+
+
+def test_the_squad_metric_asks_no_network_and_runs_no_script(tmp_path, monkeypatch):
+    (tmp_path / "squad").mkdir()
+    (tmp_path / "squad" / "squad.py").write_text("raise SystemExit('ran')")
+    monkeypatch.chdir(tmp_path)
+
+    assert answered("Oslo", "Oslo") == (1.0, 1.0)

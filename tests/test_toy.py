@@ -4,12 +4,14 @@ from collections import Counter
 
 import pytest
 
-from progbench import toy
+from progbench import toy, toy_squad
 from progbench.counting import TUNINGS
+from progbench.glue import glue_tasks
 from progbench.metrics import GlueMetric
-from progbench.tasks import tasks
+from progbench.squad import squad_tasks
 
-SCORED = [(task, part) for task in tasks().values() for part in task.evaluate]
+SQUAD = [(name, metric) for name, task in squad_tasks().items() for metric in task.metrics]
+SCORED = [(task, part) for task in glue_tasks().values() for part in task.evaluate]
 
 
 def trivial_scores(task, part):
@@ -37,15 +39,48 @@ def test_every_reference_score_lies_well_above_the_best_constant_answer(answers,
             assert statistics.fmean(scores) > trivial[metric] + above, (name, metric)
 
 
+@pytest.mark.parametrize(("task", "metric"), SQUAD)
+def test_every_reference_score_on_questions_lies_well_above_answering_at_random(answers, task, metric):
+    """A random word of the context is right in one of about 25; answering nothing, in v2.0's 40 % without an answer."""
+    reference = json.loads((answers / "smoke" / "reference.json").read_text())["runs"]
+    trivial = {"squad1": 0.1, "squad2": 0.45}[task]
+    names = [name for name in reference if name.endswith(f"-{task}")]
+
+    assert len(names) == 2
+    for name in names:
+        scores = [seed[task][metric] for seed in reference[name]["seeds"].values()]
+        assert trivial + 0.2 < statistics.fmean(scores) < 0.95, name
+
+
+def test_generated_questions_are_the_same_every_time():
+    task = squad_tasks()["squad2"]
+
+    assert toy_squad.paragraphs(task, task.train, 50) == toy_squad.paragraphs(task, task.train, 50)
+
+
+def test_of_the_generated_v2_questions_about_two_fifths_have_no_answer():
+    paragraphs = toy_squad.paragraphs(squad_tasks()["squad2"], "train-v2.0.json", 400)
+    impossible = sum(paragraph["qas"][0]["is_impossible"] for paragraph in paragraphs)
+
+    assert 130 <= impossible <= 190
+
+
+def test_some_generated_contexts_are_longer_than_a_window():
+    paragraphs = toy_squad.paragraphs(squad_tasks()["squad1"], "train-v1.1.json", 400)
+    words = [len(paragraph["context"].split()) for paragraph in paragraphs]
+
+    assert 50 < sum(count > 32 - 3 - 4 for count in words) < 350
+
+
 def test_generated_rows_are_the_same_every_time():
-    assert toy.rows(tasks()["mnli"], "train.tsv", 50) == toy.rows(tasks()["mnli"], "train.tsv", 50)
+    assert toy.rows(glue_tasks()["mnli"], "train.tsv", 50) == toy.rows(glue_tasks()["mnli"], "train.tsv", 50)
 
 
 def test_training_and_evaluation_rows_differ():
-    assert toy.rows(tasks()["rte"], "train.tsv", 50) != toy.rows(tasks()["rte"], "dev.tsv", 50)
+    assert toy.rows(glue_tasks()["rte"], "train.tsv", 50) != toy.rows(glue_tasks()["rte"], "dev.tsv", 50)
 
 
-@pytest.mark.parametrize("task", [task for task in tasks().values() if task.labels], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [task for task in glue_tasks().values() if task.labels], ids=lambda task: task.name)
 def test_classes_are_about_equally_frequent(task):
     counts = Counter(label for _, label in toy.rows(task, "train.tsv", 400))
 
@@ -55,7 +90,10 @@ def test_classes_are_about_equally_frequent(task):
 @pytest.mark.parametrize("architecture", ["bert", "roberta"])
 def test_the_tokenizer_knows_every_generated_word(architecture):
     tokenizer = toy.tokenizer(architecture)
-    texts = [text for task in tasks().values() for pair, _ in toy.rows(task, "train.tsv", 400) for text in pair]
+    texts = [
+        p["context"] + " " + p["qas"][0]["question"] for p in toy_squad.paragraphs(squad_tasks()["squad2"], "t", 400)
+    ]
+    texts += [text for task in glue_tasks().values() for pair, _ in toy.rows(task, "train.tsv", 400) for text in pair]
 
     assert all(tokenizer.unk_token_id not in ids for ids in tokenizer(texts)["input_ids"])
     assert len(tokenizer) <= 256

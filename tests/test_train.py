@@ -2,11 +2,10 @@ import math
 
 import pytest
 import torch
-import transformers
 
 from progbench import Anatomy, models, recipe, schedule, toy, train
 from progbench.errors import BadInput, Missing
-from progbench.tasks import Examples, tasks
+from progbench.tasks import tasks
 
 SCHEDULES = [schedule.constant, schedule.shrinking, schedule.without_low_blocks, schedule.growing]
 
@@ -168,37 +167,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_at_that_step(smoke_recipe):
         list(train.fit(model, smoke_recipe(epochs=1), schedule.constant(4, 1), poisoned, 4))
 
 
-@pytest.mark.filterwarnings("ignore:An input array is constant")
-def test_a_correlation_with_constant_predictions_is_an_error_and_no_score():
-    torch.manual_seed(0)
-    model = models.build(models.spec("tiny-bert"), num_labels=1)
-    model.classifier.weight.data.zero_()
-    tokenizer = toy.tokenizer("bert")
-    rows = train.encode(Examples((["fox", "dog"], ["cat", "cat"]), [1.0, 4.0]), tokenizer, 32)
-
-    with pytest.raises(train.NonFinite, match="stsb: pearson, spearman undefined"):
-        train.score(model, rows, transformers.DataCollatorWithPadding(tokenizer), tasks()["stsb"])
-
-
-def test_a_model_whose_outputs_are_not_finite_is_not_scored():
-    model = tiny()
-    model.classifier.weight.data.fill_(math.nan)
-    tokenizer = toy.tokenizer("bert")
-    rows = train.encode(Examples((["fox", "dog"],), [0, 1]), tokenizer, 32)
-
-    with pytest.raises(train.NonFinite, match="sst2: the model's outputs are not finite"):
-        train.score(model, rows, transformers.DataCollatorWithPadding(tokenizer), tasks()["sst2"])
-
-
 def test_a_schedule_for_another_depth_is_refused_before_the_first_step(smoke_recipe):
     with pytest.raises(BadInput, match="cut for L=3 blocks, but BertForSequenceClassification has 4"):
         list(train.fit(tiny(), smoke_recipe(epochs=2), schedule.constant(3, 2), batches, 4))
-
-
-def test_an_example_longer_than_the_recipes_maximum_is_cut_to_it():
-    examples = Examples(([" ".join(["fox"] * 50)], [" ".join(["dog"] * 20)]), [0])
-
-    assert len(train.encode(examples, toy.tokenizer("bert"), 32)[0]["input_ids"]) == 32
 
 
 def test_missing_weights_are_reported_before_anything_is_trained(smoke_recipe, monkeypatch, tmp_path):

@@ -1,0 +1,173 @@
+"""A packed batch computes what a padded one does, for every model, tuning and head."""
+
+import pytest
+import torch
+import transformers
+
+from progbench import Anatomy, apply_tuning, models, packing, schedule, toy, train
+from progbench.counting import HEADS, TUNINGS
+
+LENGTHS = (3, 9, 5, 5, 12, 3, 7)
+
+
+def rows(head, vocabulary=200, seed=0):
+    """Sequences of several lengths, some of them equal, two tokens of which are the answer, or which have a class."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def target(length):
+        if head == "classification":
+            return {"labels": int(torch.randint(2, (1,), generator=generator))}
+        first = int(torch.randint(length, (1,), generator=generator))
+        return {"start_positions": first, "end_positions": length - 1}
+
+    return [
+        {"input_ids": torch.randint(5, vocabulary, (length,), generator=generator).tolist(), **target(length)}
+        for length in LENGTHS
+    ]
+
+
+def pair(name="tiny-bert", head="classification", tuning="full"):
+    """The same model twice, in float64 without dropout: as it is, and packed, with its collator."""
+    made = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = models.build(models.spec(name), 2, head).double()
+        apply_tuning(model, tuning)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        made.append(model)
+    return made[0], made[1], packing.pack(made[1])
+
+
+class Padded(torch.nn.Module):
+    """Hugging Face's own padded batch. A softmax over tokens leaves the padding out, which run_qa.py's does not."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, **batch):
+        if "labels" in batch:
+            return self.model(**batch)
+        positions = [batch.pop(name) for name in ("start_positions", "end_positions")]
+        outputs = self.model(**batch)
+        padding = batch["attention_mask"] == 0
+        scores = [part.masked_fill(padding, -torch.inf) for part in (outputs.start_logits, outputs.end_logits)]
+        losses = [torch.nn.functional.cross_entropy(s, p) for s, p in zip(scores, positions, strict=True)]
+        return transformers.modeling_outputs.QuestionAnsweringModelOutput(loss=sum(losses) / 2)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("tuning", TUNINGS)
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+def test_five_steps_over_a_stage_change_equal_padded_hugging_face(smoke_recipe, name, tuning, head):
+    theirs, ours, packed = pair(name, head, tuning)
+    padded = transformers.DataCollatorWithPadding(toy.tokenizer(name.removeprefix("tiny-")))
+    stages = schedule.shrinking(models.spec(name).blocks, 2)
+    wanted = smoke_recipe(epochs=2, warmup=0.0, tuning=tuning)
+    batches = [rows(head, seed=seed) for seed in range(3)]
+    list(train.fit(ours, wanted, stages, lambda: map(packed, batches), 3))
+    wrapped = Padded(theirs)
+    anatomy = Anatomy.of(theirs, tuning)
+    optimizer = train.build_optimizer(anatomy, wanted)
+    rate = transformers.get_scheduler("linear", optimizer, 0, 6)
+    for stage in stages:
+        theirs.train()
+        anatomy.freeze(stage)
+        for batch in batches:
+            wrapped(**padded(batch)).loss.backward()
+            torch.nn.utils.clip_grad_norm_(anatomy.trainable(stage), wanted.clip_norm)
+            optimizer.step()
+            rate.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+def test_pairs_of_texts_come_out_as_they_do_padded(name):
+    theirs, ours, packed = pair(name)
+    tokenizer = toy.tokenizer(name.removeprefix("tiny-"))
+    encoded = tokenizer(["fox sees dog", "cat"], ["dog likes the river and boat", "a house"])
+    examples = [{key: encoded[key][i] for key in encoded} for i in (1, 0)]
+    ours.eval(), theirs.eval()
+
+    torch.testing.assert_close(
+        ours(**packed(examples)).logits,
+        theirs(**transformers.DataCollatorWithPadding(tokenizer)(examples)).logits,
+        rtol=0,
+        atol=1e-12,
+    )
+
+
+def test_no_linear_layer_sees_a_padding_token():
+    _, ours, packed = pair()
+    seen = []
+    for module in ours.bert.encoder.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.register_forward_hook(lambda module, arguments, output: seen.append(arguments[0].shape[:-1].numel()))
+    ours(**packed(rows("classification")))
+
+    # past the attention of the top block only first tokens: its attention.output.dense, and both of its feed-forward
+    assert seen == [sum(LENGTHS)] * (3 * 6 + 3) + [len(LENGTHS)] * 3
+
+
+def test_a_packed_model_still_takes_padded_batches():
+    theirs, ours, _ = pair()
+    batch = transformers.DataCollatorWithPadding(toy.tokenizer("bert"))(rows("classification"))
+
+    torch.testing.assert_close(ours(**batch).logits, theirs(**batch).logits, rtol=0, atol=1e-12)
+
+
+def test_examples_keep_their_targets_when_a_batch_is_ordered_by_length():
+    batch = packing.PackedCollator(0)([{"input_ids": [7, 8, 9], "labels": 1}, {"input_ids": [6], "labels": 0}])
+
+    assert batch["input_ids"].tolist() == [[6, 7, 8, 9]]
+    assert batch["labels"].tolist() == [0, 1]
+
+
+def test_attention_with_dropout_is_random_and_right_on_average():
+    torch.manual_seed(0)
+    _, ours, packed = pair()
+    for module in ours.modules():
+        if hasattr(module, "scaling"):
+            module.dropout.p = 0.1
+    ours.train()
+    batch = packed(rows("classification"))
+    logits = torch.stack([ours(**batch).logits for _ in range(300)])
+    ours.eval()
+
+    assert logits.std(dim=0).min() > 0
+    torch.testing.assert_close(logits.mean(dim=0), ours(**batch).logits, rtol=0, atol=0.02)
+
+
+def test_a_model_whose_attention_looks_elsewhere_is_not_served():
+    """A model that ignores the lengths it is given does not pass the proof, and is left as it was."""
+    torch.manual_seed(0)
+    model = models.build(models.spec("tiny-bert"), 2)
+    forward = model.bert.forward
+
+    def deaf(*arguments, sequence_lengths=None, **keywords):
+        return forward(*arguments, **keywords)
+
+    model.bert.forward = deaf
+
+    assert packing.pack(model) is None
+    assert model.config._attn_implementation == "sdpa"
+    assert not model._forward_pre_hooks
+
+
+def test_an_unknown_architecture_is_not_served():
+    configuration = transformers.DistilBertConfig(vocab_size=99, dim=16, n_layers=1, n_heads=2, hidden_dim=32)
+
+    assert packing.pack(transformers.DistilBertForSequenceClassification(configuration)) is None
+
+
+def test_a_run_that_packing_does_not_serve_is_padded_and_says_so(smoke_recipe, monkeypatch):
+    monkeypatch.setattr(train, "pack", lambda model: None)
+    result = train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0)
+
+    assert result.notes == ("padded batches: packing does not serve this model",)
+    assert result.epochs[0].scores["sst2"]["accuracy"] > 0.5

@@ -1,0 +1,229 @@
+"""SQuAD's files: every question read, and what does not fit refused by file, article and question."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from progbench import toy_squad
+from progbench.errors import BadInput, Missing
+from progbench.squad import Question, squad_tasks
+
+V1, V2 = squad_tasks()["squad1"], squad_tasks()["squad2"]
+CONTEXT = "It rains in Oslo and in Bergen."
+
+
+def entry(name="q1", answers=((12, "Oslo"),), **more):
+    marked = [{"text": text, "answer_start": start} for start, text in answers]
+    return {"id": name, "question": "Where?", "answers": marked} | more
+
+
+def content(*entries, context=CONTEXT, title="Rain"):
+    return {"version": "1.1", "data": [{"title": title, "paragraphs": [{"context": context, "qas": list(entries)}]}]}
+
+
+def write(path, what):
+    path.write_text(what if isinstance(what, str) else json.dumps(what), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """SQUAD_DIR with generated files of both versions."""
+    toy_squad.write(tmp_path / "squad")
+    monkeypatch.setenv("SQUAD_DIR", str(tmp_path / "squad"))
+    return tmp_path / "squad"
+
+
+def test_a_question_is_read_with_its_article_context_and_every_answer(tmp_path):
+    path = write(tmp_path / "f.json", content(entry(answers=((12, "Oslo"), (24, "Bergen")))))
+
+    assert V1.read(path) == [Question("q1", "Rain", "Where?", CONTEXT, ((12, "Oslo"), (24, "Bergen")))]
+
+
+def test_a_v2_question_may_have_no_answer_and_its_plausible_ones_are_not_read(tmp_path):
+    plausible = [{"text": "Oslo", "answer_start": 12}]
+    path = write(tmp_path / "f.json", content(entry(answers=(), is_impossible=True, plausible_answers=plausible)))
+
+    assert V2.read(path)[0].answers == ()
+
+
+@pytest.mark.parametrize(
+    ("what", "problem"),
+    [
+        ('{"data": [', r"f\.json: not JSON: Expecting value: line 1 column 11"),
+        ("[]", r"f\.json: no 'data'"),
+        ({"data": []}, r"f\.json: the file holds no questions"),
+        ({"data": [{"paragraphs": []}]}, r"f\.json: article 1: no 'title'"),
+        ({"data": [{"title": "Rain"}]}, r"f\.json: article 1: no 'paragraphs'"),
+        (content(context=None), r"article 1 'Rain', paragraph 1: 'context' is None, wanted is a JSON string"),
+        (content({"question": "Where?"}), r"article 1 'Rain', paragraph 1: no 'id'"),
+        (content({"id": "q1", "question": "Where?"}), r"paragraph 1, question 'q1': no 'answers'"),
+        (content(entry(question=7)), r"question 'q1': 'question' is 7, wanted is a JSON string"),
+        (content(entry(answers=(("12", "Oslo"),))), r"'q1': 'answer_start' is '12', wanted is a JSON whole number"),
+        (content(entry(answers=((True, "Oslo"),))), r"'q1': 'answer_start' is True, wanted is a JSON whole number"),
+        (content(entry(answers=((12, " "),))), r"question 'q1': the answer at character 12 is empty"),
+        (content(entry(answers=())), r"'q1': no answer; only SQuAD v2\.0 has questions without one"),
+        (content(entry(is_impossible=True)), r"question 'q1': is_impossible is True, but it has 1 answers"),
+        (content(entry(), entry()), r"question 'q1': the same id as a question of article 'Rain'"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_at_its_place(tmp_path, what, problem):
+    path = write(tmp_path / "f.json", what)
+
+    with pytest.raises(BadInput, match=problem):
+        V1.read(path)
+
+
+def test_bytes_that_are_not_utf8_are_refused(tmp_path):
+    path = tmp_path / "f.json"
+    path.write_bytes(b'{"data": "\xef"}')
+
+    with pytest.raises(BadInput, match=r"f\.json: not JSON: 'utf-8' codec can't decode"):
+        V1.read(path)
+
+
+def test_a_v2_question_that_says_it_is_answerable_needs_an_answer(tmp_path):
+    path = write(tmp_path / "f.json", content(entry(answers=(), is_impossible=False)))
+
+    with pytest.raises(BadInput, match="is_impossible is False, but it has 0 answers"):
+        V2.read(path)
+
+
+@pytest.mark.parametrize("start", [11, 13, 500, -1])
+def test_an_evaluation_answer_that_is_not_where_it_should_be_is_refused(folder, smoke_recipe, start):
+    write(folder / "dev-v1.1.json", content(entry(answers=((start, "Oslo"),))))
+
+    with pytest.raises(
+        BadInput, match=r"dev-v1\.1\.json: article 'Rain', question 'q1': the answer 'Oslo' is not at ch"
+    ):
+        V1.load(smoke_recipe(task="squad1", dataset="SQUAD_DIR"))
+
+
+def many(broken):
+    return content(*(entry(f"q{i}", ((11 if i < broken else 12, "Oslo"),)) for i in range(2000)))
+
+
+def test_a_rare_misplaced_training_answer_is_set_aside_and_named(folder, smoke_recipe):
+    write(folder / "train-v1.1.json", many(broken=2))
+    data = V1.load(smoke_recipe(task="squad1", dataset="SQUAD_DIR"))
+
+    assert len(data.train) == 1998
+    assert data.set_aside == tuple(
+        f"article 'Rain', question 'q{i}': the answer 'Oslo' is not at character 11 of the context" for i in (0, 1)
+    )
+
+
+def test_more_misplaced_training_answers_than_that_are_refused(folder, smoke_recipe):
+    write(folder / "train-v1.1.json", many(broken=3))
+
+    with pytest.raises(
+        BadInput, match=r"train-v1\.1\.json: article 'Rain', question 'q0': .* \(and 2 more such answers"
+    ):
+        V1.load(smoke_recipe(task="squad1", dataset="SQUAD_DIR"))
+
+
+def test_missing_files_are_named(folder, smoke_recipe):
+    (folder / "train-v2.0.json").unlink()
+    (folder / "dev-v2.0.json").unlink()
+
+    with pytest.raises(Missing, match=r"no data of squad2: no file .*train-v2\.0\.json and no .*dev-v2\.0\.json"):
+        V2.require(smoke_recipe(task="squad2", dataset="SQUAD_DIR"))
+
+
+def test_without_SQUAD_DIR_local_files_are_missing_and_the_variable_is_named(monkeypatch, smoke_recipe):
+    monkeypatch.delenv("SQUAD_DIR", raising=False)
+
+    with pytest.raises(Missing, match="set SQUAD_DIR to a folder"):
+        V1.require(smoke_recipe(task="squad1", dataset="SQUAD_DIR"))
+
+
+def test_a_recipe_that_wants_the_beginning_may_read_it_from_the_file_that_holds_only_that(folder, smoke_recipe):
+    wanted = smoke_recipe(task="squad1", dataset="SQUAD_DIR", train_questions=100)
+    whole = V1.load(wanted)
+    (folder / "train-v1.1.json").rename(folder / "train-v1.1.partial.json")
+    beginning = V1.load(wanted)
+
+    assert len(whole.train) == 100
+    assert beginning == whole  # the fingerprint, too: the same questions are the same data
+
+
+def test_a_recipe_that_wants_the_whole_file_does_not_take_its_beginning(folder, smoke_recipe):
+    (folder / "train-v1.1.json").rename(folder / "train-v1.1.partial.json")
+
+    with pytest.raises(Missing, match=r"no file .*train-v1\.1\.json"):
+        V1.load(smoke_recipe(task="squad1", dataset="SQUAD_DIR"))
+
+
+def test_a_file_with_fewer_questions_than_the_recipe_trains_on_is_refused(folder, smoke_recipe):
+    with pytest.raises(
+        BadInput, match=r"train-v1\.1\.json: holds 400 questions, and the recipe trains on the first 401"
+    ):
+        V1.load(smoke_recipe(task="squad1", dataset="SQUAD_DIR", train_questions=401))
+
+
+def test_other_questions_are_another_fingerprint(folder, smoke_recipe):
+    wanted = smoke_recipe(task="squad1", dataset="SQUAD_DIR")
+    before = V1.load(wanted).fingerprint
+    write(folder / "dev-v1.1.json", content(entry()))
+
+    assert V1.load(wanted).fingerprint != before
+
+
+@pytest.fixture
+def hub_copy(tmp_path, monkeypatch):
+    """SQuAD v2.0 laid out as the hub's copy is, in its cache on this machine."""
+    import datasets
+    import huggingface_hub
+
+    monkeypatch.delenv("SQUAD_DIR", raising=False)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "hub"))
+    answers = [{"text": ["Oslo"], "answer_start": [12]}, {"text": [], "answer_start": []}]
+    rows = {"id": ["a", "b"], "title": ["Rain"] * 2, "context": [CONTEXT] * 2, "question": ["Where?"] * 2}
+    for name in ("train", "validation"):
+        path = tmp_path / "hub" / "squad_v2" / f"{name}-00000-of-00001.parquet"
+        datasets.Dataset.from_dict(rows | {"answers": answers}).to_parquet(path)
+    return tmp_path / "hub" / "squad_v2"
+
+
+def test_the_hubs_copy_is_read_as_the_files_are(hub_copy, smoke_recipe):
+    data = V2.load(smoke_recipe(task="squad2", dataset="rajpurkar/squad_v2", revision="pinned"))
+    wanted = [Question("a", "Rain", "Where?", CONTEXT, ((12, "Oslo"),)), Question("b", "Rain", "Where?", CONTEXT, ())]
+
+    assert data.train == wanted
+    assert data.evaluate == {"squad2": wanted}
+
+
+def test_an_incomplete_copy_of_the_hubs_files_is_not_trained_on(hub_copy, smoke_recipe):
+    (hub_copy / "validation-00000-of-00001.parquet").unlink()
+
+    with pytest.raises(Missing, match="or set SQUAD_DIR to a folder that holds it"):
+        V2.load(smoke_recipe(task="squad2", dataset="rajpurkar/squad_v2", revision="pinned"))
+
+
+@pytest.mark.parametrize(
+    ("task", "file", "count", "unanswerable"), [(V1, "dev-v1.1.json", 10_570, 0), (V2, "dev-v2.0.json", 11_873, 5_945)]
+)
+def test_the_real_files_lose_no_question(squad_dir, task, file, count, unanswerable):
+    questions = task.read(squad_dir / file)
+
+    assert len(questions) == count
+    assert sum(not one.answers for one in questions) == unanswerable
+    assert not any(one.misplaced for one in questions)
+
+
+def test_the_mini_suite_trains_on_the_first_4370_real_questions(squad_dir, smoke_recipe):
+    data = V1.load(replace(smoke_recipe(task="squad1", dataset="SQUAD_DIR"), train_questions=4370))
+
+    assert (len(data.train), len({one.article for one in data.train})) == (4370, 12)
+    assert data.set_aside == ()
+
+
+@pytest.mark.parametrize("task", [V1, V2])
+def test_generated_files_are_read_without_a_misplaced_answer(folder, smoke_recipe, task):
+    data = task.load(smoke_recipe(task=task.name, dataset="SQUAD_DIR"))
+
+    assert (len(data.train), len(data.evaluate[task.name])) == (400, 250)
+    assert data.set_aside == ()
+    assert any(not one.answers for one in data.train) is task.unanswerable
