@@ -20,7 +20,7 @@ def bench(tmp_path):
 
     def run(*arguments, timeout=120, **variables):
         command = [sys.executable, "-m", "pytest", "benchmarks", "-p", "no:cacheprovider", "--runs", tmp_path / "runs"]
-        environment = {k: v for k, v in os.environ.items() if k not in ("GLUE_DIR", "PROGBENCH_MODELS")}
+        environment = {k: v for k, v in os.environ.items() if k not in ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS")}
         return subprocess.run(
             [*command, "--report", tmp_path / "report", *arguments], cwd=ROOT, capture_output=True, text=True,
             timeout=timeout, env=environment | variables, check=False,
@@ -65,7 +65,7 @@ def test_without_a_gpu_the_papers_scored_cells_are_missing_and_its_counted_ones_
     report = bench.report()
 
     assert done.returncode == 0
-    assert "56 of 120 judged: 47 reproduced, 9 disputed; 64 missing" in done.stdout
+    assert "60 of 124 judged: 51 reproduced, 9 disputed; 64 missing" in done.stdout
     assert outcomes(report)["bert-large-shrinking-updated"] == "reproduced"
     assert {v["outcome"] for v in report["verdicts"] if v["kind"] != "counted"} == {"missing"}
     assert all(v["sentence"] for v in report["verdicts"])
@@ -79,7 +79,7 @@ def test_require_gpu_without_one_does_not_start(bench):
     assert "--require-gpu: the CUDA driver shows this process no GPU" in done.stderr
 
 
-@pytest.mark.parametrize("variable", ["GLUE_DIR", "PROGBENCH_MODELS"])
+@pytest.mark.parametrize("variable", ["GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS"])
 def test_a_variable_that_points_nowhere_stops_the_session_at_once(bench, variable):
     started = time.monotonic()
     done = bench("--suite", "mini", **{variable: "/no/such/folder"})
@@ -182,7 +182,7 @@ def test_workers_of_xdist_send_their_verdicts_to_the_one_report(bench):
 
     assert done.returncode == 0
     assert set(outcomes(bench.report()).values()) == {"reproduced"}
-    assert done.stdout.count("58 of 58 judged: 58 reproduced") == 1
+    assert done.stdout.count("62 of 62 judged: 62 reproduced") == 1
 
 
 def test_without_network_the_paper_suite_ends_at_once_and_says_what_it_cannot_get(bench):
@@ -207,10 +207,35 @@ def test_no_train_judges_what_exists(bench):
 def test_each_mark_selects_its_table_of_the_paper(bench):
     counts = {
         mark: sum("::" in line for line in bench("-m", mark, "--collect-only", "-q").stdout.splitlines())
-        for mark in ("params", "peft", "ablation", "figures", "claims")
+        for mark in ("squad", "params", "peft", "ablation", "figures", "claims")
     }
 
-    assert counts == {"params": 54 + 6, "peft": 60, "ablation": 12, "figures": 12 + 6, "claims": 21}
+    assert counts == {"squad": 12, "params": 4 + 54 + 6, "peft": 60, "ablation": 12, "figures": 12 + 6, "claims": 21}
+
+
+def test_of_table_2_the_counted_cells_are_judged_and_the_scored_ones_missing_for_their_reason(bench):
+    done = bench("-m", "squad")
+    report = bench.report()
+
+    assert "4 of 12 judged: 4 reproduced; 8 missing" in done.stdout
+    assert {v["cell"]: round(v["observed"], 6) for v in report["verdicts"] if v["kind"] == "counted"} == {
+        "bert-base-constant-squad1-updated": 326.679558,
+        "bert-base-constant-squad2-updated": 217.786372,
+        "bert-base-shrinking-squad1-updated": 241.625094,
+        "bert-base-shrinking-squad2-updated": 175.25914,
+    }
+    assert {v["sentence"].partition(",")[0] for v in report["verdicts"] if v["kind"] == "scored"} == {"no GPU here"}
+
+
+def test_em_and_f1_of_one_run_are_trained_once_on_one_worker(bench):
+    done = bench("--suite", "smoke", "-m", "squad", "-k", "tiny-bert-shrinking-squad1", "-n", "2", "-v")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("[gw")]
+    workers = {line.split("]")[0] for line in lines if "squad1-em]" in line or "squad1-f1]" in line}
+
+    assert done.returncode == 0, done.stdout
+    assert set(outcomes(bench.report()).values()) == {"reproduced"}
+    assert len(list((bench.folder / "runs").rglob("seed0.json"))) == 1
+    assert len(workers) == 1
 
 
 def test_claims_are_judged_without_a_gpu_as_far_as_print_and_counting_go(bench):
@@ -219,7 +244,7 @@ def test_claims_are_judged_without_a_gpu_as_far_as_print_and_counting_go(bench):
 
     assert done.returncode == 0
     assert (
-        "21 claims: on the print 12 hold, 3 do not hold, 6 undecided; on our runs 3 hold, 3 do not hold, 15"
+        "21 claims: on the print 12 hold, 3 do not hold, 6 undecided; on our runs 5 hold, 3 do not hold, 13"
         in done.stdout
     )
     assert claims["reduction-bert-large"] == "holds"

@@ -77,6 +77,16 @@ def test_an_unknown_field_is_refused_with_the_known_ones(written):
         written(lambda text: text.replace("learning_rate", "learning_rat"))
 
 
+def test_a_field_that_only_squad_has_is_refused_elsewhere(written):
+    with pytest.raises(BadInput, match="doc_stride means nothing to the task "):
+        written(lambda text: text.replace("[defaults]", '[defaults]\ndoc_stride = { value = 8, source = "ours" }'))
+
+
+def test_a_task_that_lacks_its_own_fields_is_refused_by_their_names():
+    with pytest.raises(BadInput, match="no value for doc_stride, n_best, max_answer_length"):
+        recipe.read("smoke", "glue", model="tiny-bert", schedule="constant", task="squad1")
+
+
 def test_an_absent_field_is_refused_by_name(written):
     with pytest.raises(BadInput, match="no value for clip_norm"):
         written(lambda text: "\n".join(line for line in text.splitlines() if not line.startswith("clip_norm")))
@@ -138,9 +148,35 @@ def test_a_variants_name_alone_is_no_other_question(smoke_recipe):
     assert smoke_recipe(variant="renamed").id == "tiny-bert-shrinking-sst2~renamed"
 
 
-def test_a_field_added_since_leaves_older_digests_valid():
-    # minilm-constant-stsb as it was filed before decay, variants and the options of tunings were fields
+def test_a_field_added_since_leaves_older_digests_valid(monkeypatch):
+    # minilm-constant-stsb as it was filed, at SCORES_VERSION 1, before decay, variants, the options of tunings and of
+    # SQuAD were fields, and before models said what they have seen
+    monkeypatch.setattr(recipe, "SCORES_VERSION", 1)
     assert recipe.read("mini", "glue", model="minilm", schedule="constant", task="stsb").digest == "b53c460d"
+
+
+def squad(**names):
+    return recipe.read("paper", "squad", **{"model": "bert-base", "schedule": "shrinking", "task": "squad1"} | names)
+
+
+def test_squad_is_trained_for_three_epochs_and_two():
+    assert (squad().epochs, squad(task="squad2").epochs) == (3, 2)
+
+
+def test_only_v2_weighs_no_answer_against_the_best_span():
+    assert (squad().null_threshold, squad(task="squad2").null_threshold) == (None, 0.0)
+
+
+def test_berts_own_papers_settings_are_a_variant_of_both():
+    tried = [squad(task=task, variant="bert-paper") for task in ("squad1", "squad2")]
+
+    assert [(one.learning_rate, one.batch_size) for one in tried] == [(5e-5, 32), (5e-5, 48)]
+
+
+def test_table_2s_counts_follow_from_its_recipes():
+    # E = 23,837,184, B = 7,087,872, H = 1,538: T (E + H) + (12 + 8 + 4) B, and (12 + 6) B
+    assert squad().planned() == 3 * 23_838_722 + 24 * 7_087_872
+    assert squad(task="squad2").planned() == 2 * 23_838_722 + 18 * 7_087_872
 
 
 def peft(tuning, task="rte", suite="paper", **names):
