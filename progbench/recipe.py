@@ -39,6 +39,7 @@ class Recipe:
 
     `warmup` is the share of all steps over which the learning rate rises; then it falls linearly to zero at the last
     step of the last epoch, or stays, with `decay = "constant"`. `batch_size` is in examples, `max_length` in tokens.
+    `precision` "bf16" runs the model under autocast, with weights and optimizer in float32.
     What only some tunings have (`adapter_…`, `lora_…`) is None in the others, and so is, outside SQuAD, what only that
     has: windows (which are its examples) overlap by `doc_stride` tokens; an answer is sought among the `n_best` starts
     and ends and has at most `max_answer_length` tokens; v2.0 answers nothing where that scores above the best span by
@@ -65,6 +66,7 @@ class Recipe:
     adam_epsilon: float
     clip_norm: float
     decay: str = "linear"
+    precision: str = "fp32"
     adapter_reduction: int | None = None
     lora_rank: int | None = None
     lora_alpha: float | None = None
@@ -238,7 +240,7 @@ def _check(values: dict, where: str) -> None:
     known = [field.name for field in fields(Recipe)]
     if unknown := sorted(set(values) - set(known)):
         raise BadInput(f"{where}: unknown field {', '.join(unknown)}; known are {', '.join(known)}")
-    for name, choices in (("task", tuple(tasks())), ("decay", ("linear", "constant"))):
+    for name, choices in (("task", tuple(tasks())), ("decay", ("linear", "constant")), ("precision", ("fp32", "bf16"))):
         if values.get(name, choices[0]) not in choices:
             raise BadInput(f"{where}: {name} = {values[name]!r}: allowed are {', '.join(choices)}")
     own = {*tasks()[values["task"]].recipe_fields}

@@ -281,6 +281,8 @@ def _caveats(wanted: Recipe) -> list[str]:
     found = []
     if wanted.train_questions:
         found.append(f"{wanted.id}: trained on the first {wanted.train_questions:,} questions of the training set only")
+    if wanted.precision != "fp32":
+        found.append(f"{wanted.id}: trained in {wanted.precision}, which can move a score")
     if wanted.task in models.spec(wanted.model).seen:
         found.append(
             f"{wanted.id}: not a clean score: {wanted.model}'s weights were trained on this task's data before"

@@ -75,7 +75,9 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         clock = time.perf_counter()
         for trained in fit(model, recipe, recipe.build_schedule(), batches, steps, label=label):
             seconds = time.perf_counter() - clock
-            epochs.append(EpochResult(work.score(model), trained.updated_parameters, trained.loss, seconds))
+            with autocast(model, recipe):
+                scores = work.score(model)
+            epochs.append(EpochResult(scores, trained.updated_parameters, trained.loss, seconds))
             clock = time.perf_counter()
     return RunResult(
         recipe=recipe,
@@ -103,8 +105,8 @@ def fit(
     """Train through a schedule's stages, yielding after each epoch.
 
     `batches()` is called once an epoch and gives its `steps` batches. The learning rate falls linearly over all epochs
-    together, never anew in a stage. Raises BadInput for a schedule of another depth, NonFinite, and RuntimeError if
-    what had a gradient is not the stage.
+    together, never anew in a stage. What will not train again loses its moments.
+    Raises BadInput for a schedule of another depth, NonFinite, and RuntimeError if what had a gradient is not the stage.
     """
     anatomy = Anatomy.of(model, recipe.tuning)
     require_depth(schedule, anatomy.L, anatomy.name)
@@ -116,13 +118,14 @@ def fit(
         for t, stage in enumerate(schedule):
             model.train()
             anatomy.freeze(stage)
-            updated, losses = 0, []
+            _release(optimizer, anatomy, schedule, t)
+            updated = 0
+            losses = Losses(t)
             for step, batch in enumerate(batches()):
-                loss = model(**batch).loss
-                losses.append(loss.item())
-                if not math.isfinite(losses[-1]):
-                    raise NonFinite(f"epoch {t + 1}, step {step + 1}: the loss is {losses[-1]}")
+                with autocast(model, recipe):
+                    loss = model(**batch).loss
                 loss.backward()
+                losses.add(loss)
                 if step == 0:
                     updated = sum(p.numel() for p in model.parameters() if p.grad is not None)
                     if updated != anatomy.count(stage):
@@ -135,8 +138,55 @@ def fit(
                 rate.step()
                 optimizer.zero_grad(set_to_none=True)
                 progress.update()
-                progress.set_postfix_str(f"epoch {t + 1}/{schedule.T}, loss {losses[-1]:.3f}", refresh=False)
-            yield TrainedEpoch(t, updated, math.fsum(losses) / len(losses))
+                progress.set_postfix_str(f"epoch {t + 1}/{schedule.T}, loss {losses.latest:.3f}", refresh=False)
+            yield TrainedEpoch(t, updated, losses.mean())
+
+
+class Losses:
+    """An epoch's losses, looked at a few dozen at a time: reading each would make a GPU wait in every step.
+
+    A loss that is not finite is so found up to that many steps late; nothing of such a run is kept.
+    """
+
+    LOOK_EVERY = 32
+
+    def __init__(self, t: int) -> None:
+        self.t = t
+        self.latest = math.nan
+        self._seen: list[float] = []
+        self._waiting: list[torch.Tensor] = []
+
+    def add(self, loss: torch.Tensor) -> None:
+        self._waiting.append(loss.detach())
+        if len(self._waiting) == self.LOOK_EVERY or not self._seen:
+            self._look()
+
+    def mean(self) -> float:
+        self._look()
+        return math.fsum(self._seen) / len(self._seen)
+
+    def _look(self) -> None:
+        """Raise NonFinite, naming epoch and step, for the first loss that is not finite."""
+        for loss in torch.stack(self._waiting).tolist() if self._waiting else ():
+            self._seen.append(loss)
+            if not math.isfinite(loss):
+                raise NonFinite(f"epoch {self.t + 1}, step {len(self._seen)}: the loss is {loss}")
+            self.latest = loss
+        self._waiting.clear()
+
+
+def _release(optimizer: torch.optim.Optimizer, anatomy: Anatomy, schedule: Schedule, t: int) -> None:
+    """Drop the moments of what will never train again; its gradients went when it was frozen."""
+    later = {id(parameter) for stage in schedule.stages[t:] for parameter in anatomy.trainable(stage)}
+    for parameter in anatomy.parameters():
+        if id(parameter) not in later:
+            optimizer.state.pop(parameter, None)
+
+
+def autocast(model: nn.Module, recipe: Recipe) -> torch.autocast:
+    """The recipe's precision, for a forward pass; weights, gradients and optimizer stay in float32."""
+    device = next(model.parameters()).device.type
+    return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16")
 
 
 def build_optimizer(anatomy: Anatomy, recipe: Recipe) -> torch.optim.AdamW:

@@ -10,7 +10,8 @@ import progbench
 PACKAGE = Path(progbench.__file__).parent
 NO_TORCH = [
     "schedule", "layout", "counting", "hub", "models", "tasks", "glue", "squad", "windows", "toy", "toy_squad",
-    "recipe", "runs", "environment", "expected", "verdict", "claims", "figures", "report", "suite", "reference", "errors",
+    "recipe", "runs", "environment", "expected", "verdict", "claims", "figures", "report", "suite", "reference",
+    "errors",
 ]  # fmt: skip
 
 

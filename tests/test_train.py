@@ -145,6 +145,51 @@ def test_both_schedules_of_a_seed_are_one_run_until_the_first_block_is_frozen(sm
     assert ours.epochs[1].loss != baseline.epochs[1].loss
 
 
+def states(optimizer):
+    return {id(parameter) for parameter in optimizer.state}
+
+
+@pytest.mark.parametrize(
+    ("make", "kept"),
+    # of four blocks over three epochs, those with moments at the end of each epoch
+    [(schedule.shrinking, [4, 3, 2]), (schedule.constant, [4, 4, 4]), (schedule.growing, [2, 3, 4])],
+)
+def test_what_never_trains_again_loses_its_moments_and_nothing_else_does(smoke_recipe, monkeypatch, make, kept):
+    made = []
+    build = train.build_optimizer
+    monkeypatch.setattr(train, "build_optimizer", lambda *a: made.append(build(*a)) or made[-1])
+    model = tiny()
+    anatomy, seen = Anatomy.of(model), []
+    for _ in train.fit(model, smoke_recipe(epochs=3), make(4, 3), batches, 4):
+        seen.append(sum({id(p) for p in block} <= states(made[0]) for block in anatomy.blocks))
+
+    assert seen == kept
+    assert {id(p) for p in (*anatomy.embeddings, *anatomy.head)} <= states(made[0])
+
+
+def test_releasing_moments_changes_no_parameter_by_a_bit(smoke_recipe, monkeypatch):
+    made = []
+    for release in (train._release, lambda *a: None):
+        monkeypatch.setattr(train, "_release", release)
+        made.append(tiny())
+        list(train.fit(made[-1], smoke_recipe(epochs=3), schedule.shrinking(4, 3), batches, 4))
+
+    assert all(torch.equal(a, b) for a, b in zip(*(model.parameters() for model in made), strict=True))
+
+
+def test_bf16_computes_in_bfloat16_and_keeps_weights_and_moments_in_float32(smoke_recipe, monkeypatch):
+    model, seen = tiny(), set()
+    model.bert.encoder.layer[0].intermediate.dense.register_forward_hook(lambda m, a, out: seen.add(out.dtype))
+    made = []
+    build = train.build_optimizer
+    monkeypatch.setattr(train, "build_optimizer", lambda *a: made.append(build(*a)) or made[-1])
+    list(train.fit(model, smoke_recipe(epochs=1, precision="bf16"), schedule.constant(4, 1), batches, 4))
+
+    assert seen == {torch.bfloat16}
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert {state["exp_avg"].dtype for state in made[0].state.values()} == {torch.float32}
+
+
 def test_training_leaves_torchs_own_random_stream_where_it_was(smoke_recipe):
     torch.manual_seed(7)
     wanted = torch.rand(1)
