@@ -106,7 +106,8 @@ def fit(
 
     `batches()` is called once an epoch and gives its `steps` batches. The learning rate falls linearly over all epochs
     together, never anew in a stage. What will not train again loses its moments.
-    Raises BadInput for a schedule of another depth, NonFinite, and RuntimeError if what had a gradient is not the stage.
+    Raises BadInput for a schedule of another depth, NonFinite, and RuntimeError if what had a gradient is not the
+    stage.
     """
     anatomy = Anatomy.of(model, recipe.tuning)
     require_depth(schedule, anatomy.L, anatomy.name)
