@@ -172,7 +172,7 @@ def test_with_xdist_the_cells_of_one_run_go_to_one_worker(bench):
         if line.startswith("[gw")
     }  # fmt: skip
 
-    assert len(workers) == 11
+    assert len(workers) == 17
     assert workers["mnli-m"] == workers["mnli-mm"]
     assert len(set(workers.values())) == 2
 
