@@ -40,7 +40,7 @@ def step_flops(
 
     >>> whole = step_flops("bert-base", range(12), lengths=[25] * 32)
     >>> round(1 - step_flops("bert-base", range(8, 12), lengths=[25] * 32) / whole, 3)  # eight of twelve blocks frozen
-    0.231
+    0.235
 
     `blocks` are those that train in this stage. A product of an m x k and a k x n matrix counts 2 m k n; the optimizer,
     normalisation and activations, a few percent, do not count. Raises BadInput for an unknown model or tuning.

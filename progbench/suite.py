@@ -280,14 +280,12 @@ def _caveats(wanted: Recipe) -> list[str]:
     """What the recipe itself says against comparing its scores with others'."""
     found = []
     if wanted.train_questions:
-        found.append(f"{wanted.id}: trained on the first {wanted.train_questions:,} questions of the training set only")
+        found.append(f"partial: trained on the first {wanted.train_questions:,} questions only")
     if wanted.precision != "fp32":
-        found.append(f"{wanted.id}: trained in {wanted.precision}, which can move a score")
+        found.append(f"trained in {wanted.precision}, which can move a score")
     if wanted.task in models.spec(wanted.model).seen:
-        found.append(
-            f"{wanted.id}: not a clean score: {wanted.model}'s weights were trained on this task's data before"
-        )
-    return found
+        found.append(f"not a clean score: the weights of {wanted.model} have seen this task's data before")
+    return [f"{wanted.id}: {sentence}" for sentence in found]
 
 
 def _checked(result: RunResult) -> RunResult:

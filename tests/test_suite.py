@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from progbench import environment, expected, reference, runs, train
+from progbench import environment, expected, reference, runs, toy_squad, train
 from progbench.errors import BadInput, Missing
 from progbench.runs import EpochResult, RunResult
 from progbench.schedule import SCHEDULES
@@ -30,6 +30,14 @@ def trained(monkeypatch):
 
     monkeypatch.setattr(train, "train", fake)
     return calls
+
+
+@pytest.fixture
+def squad_files(tmp_path, monkeypatch):
+    """SQUAD_DIR and a package with weights, as far as a look at whether they are there goes."""
+    toy_squad.write(tmp_path / "squad")
+    monkeypatch.setenv("SQUAD_DIR", str(tmp_path / "squad"))
+    monkeypatch.setattr("progbench.models.require", lambda model: None)
 
 
 def suite(answers, folder, name="smoke", **options):
@@ -228,6 +236,42 @@ def test_seeds_that_mix_versions_are_warned_of(answers, tmp_path, trained):
 
     assert again.warnings(wanted) == ["tiny-bert-constant-rte: its runs mix torch 2.13.0 and 2.14.0"]
     assert own.warnings(wanted) == []
+
+
+def test_a_run_on_a_part_of_the_data_and_a_model_that_has_seen_it_are_warned_of(
+    answers, tmp_path, trained, squad_files
+):
+    own = suite(answers, tmp_path, "mini", device="cpu")
+    found = own.warnings(cell(own, "minilm-constant-squad1-em", "table2"))
+
+    assert found == [
+        "minilm-constant-squad1: partial: trained on the first 4,370 questions only",
+        "minilm-constant-squad1: not a clean score: the weights of minilm have seen this task's data before",
+    ]
+
+
+def test_what_was_not_run_is_not_warned_of(answers, tmp_path, squad_files):
+    own = suite(answers, tmp_path, "mini", device="cpu", train=False)
+
+    assert own.warnings(cell(own, "minilm-constant-squad1-em", "table2")) == []
+
+
+def test_a_runs_notes_are_warned_of_once_for_all_seeds(answers, tmp_path, trained, monkeypatch):
+    fake = train.train
+    monkeypatch.setattr(train, "train", lambda *a: dataclasses.replace(fake(*a), notes=("1 answer was set aside: q7",)))
+    own = suite(answers, tmp_path, seeds=2)
+
+    assert own.warnings(cell(own, "tiny-bert-constant-squad1-em", "table2")) == [
+        "tiny-bert-constant-squad1: 1 answer was set aside: q7"
+    ]
+
+
+def test_exact_match_and_f1_are_read_from_one_run(answers, tmp_path, trained):
+    own = suite(answers, tmp_path)
+    for column in ("squad1-em", "squad1-f1"):
+        own.verdict(cell(own, f"tiny-bert-constant-{column}", "table2"))
+
+    assert trained == [("tiny-bert-constant-squad1", 0)]
 
 
 def test_lines_that_were_left_out_of_the_data_are_warned_of(answers, tmp_path, trained, monkeypatch):

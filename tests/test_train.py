@@ -1,9 +1,10 @@
+import json
 import math
 
 import pytest
 import torch
 
-from progbench import Anatomy, models, recipe, schedule, toy, train
+from progbench import Anatomy, models, recipe, schedule, toy, toy_squad, train
 from progbench.errors import BadInput, Missing
 from progbench.tasks import tasks
 
@@ -286,6 +287,31 @@ def test_every_task_trains_through_its_own_files(smoke_recipe, task):
     assert {name: sorted(scores) for name, scores in result.epochs[0].scores.items()} == {
         name: sorted(tasks()[task].metrics) for name in tasks()[task].evaluate
     }
+
+
+@pytest.mark.parametrize("name", ["squad1", "squad2"])
+def test_a_run_on_questions_counts_its_windows_and_names_what_it_set_aside(smoke_recipe, monkeypatch, tmp_path, name):
+    toy_squad.write(tmp_path)
+    monkeypatch.setenv("SQUAD_DIR", str(tmp_path))
+    path = tmp_path / tasks()[name].train
+    content = json.loads(path.read_text())
+    entry = content["data"][0]["paragraphs"][0]["qas"][0]
+    entry |= {"id": "moved", "answers": [{"text": "nowhere here", "answer_start": 0}]}
+    entry |= {"is_impossible": False} if name == "squad2" else {}
+    content["data"][0]["paragraphs"] += [
+        {
+            "context": "fox in Oslo",
+            "qas": [{"id": f"more{i}", "question": "?", "answers": [{"text": "Oslo", "answer_start": 7}]}],
+        }
+        for i in range(600)
+    ]
+    path.write_text(json.dumps(content))
+    result = train.train(smoke_recipe(model="tiny-roberta", task=name, dataset="SQUAD_DIR", epochs=1), 0)
+
+    assert (result.examples["train"], result.examples[name]) == (999, 250)
+    assert result.examples["train windows"] > 999
+    assert result.left_out == {"train": 1}
+    assert result.notes[0].startswith("1 training questions were set aside: article 'Generated', question 'moved'")
 
 
 def test_a_run_uses_the_threads_it_is_told_to(smoke_recipe):
