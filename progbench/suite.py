@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from progbench import claims, environment, expected, models, recipe, runs, tasks, verdict
+from progbench.caveats import caveats
 from progbench.claims import Claim, ClaimVerdict
 from progbench.errors import BadInput, Missing
 from progbench.expected import Cell
@@ -188,21 +189,10 @@ class Suite:
         return self._runs[wanted.id]
 
     def warnings(self, cell: Cell) -> list[str]:
-        """What a reader should know of a cell's runs: unlike versions, data or weights, or lines left out."""
+        """What a reader should know of a cell's runs."""
         if cell.kind == "counted" or cell.problem:
             return []
-        made = {wanted.id: self._good(wanted) for wanted in self.recipes(cell)}
-        found = _mixed(
-            cell.id, (*environment.PACKAGES, "device", "threads"), [run for good in made.values() for run in good]
-        )
-        for name, good in made.items():
-            found += _mixed(name, ("data", "weights"), good)
-            if left_out := {part: n for run in good[:1] for part, n in run.left_out.items() if n}:
-                found.append(f"{name}: examples that could not be read were left out: {left_out}")
-            found += [f"{name}: {note}" for note in dict.fromkeys(note for run in good for note in run.notes)]
-        for wanted in self.recipes(cell) if any(made.values()) else ():
-            found += _caveats(wanted)
-        return found
+        return caveats(cell.id, {wanted: self._good(wanted) for wanted in self.recipes(cell)})
 
     def _good(self, wanted: Recipe) -> list[RunResult]:
         return [run for run in self.runs(wanted).results.values() if not run.error]
@@ -266,26 +256,6 @@ class Suite:
         if self.device == "auto":
             return "cuda" if environment.gpu_count() else "cpu"
         return self.device
-
-
-def _mixed(name: str, fields: Sequence[str], results: Sequence[RunResult]) -> list[str]:
-    """A warning for each of these fields in which results differ."""
-    values = {
-        key: dict.fromkeys(str((run.environment | run.fingerprints).get(key)) for run in results) for key in fields
-    }
-    return [f"{name}: its runs mix {key} {' and '.join(found)}" for key, found in values.items() if len(found) > 1]
-
-
-def _caveats(wanted: Recipe) -> list[str]:
-    """What the recipe itself says against comparing its scores with others'."""
-    found = []
-    if wanted.train_questions:
-        found.append(f"partial: trained on the first {wanted.train_questions:,} questions only")
-    if wanted.precision != "fp32":
-        found.append(f"trained in {wanted.precision}, which can move a score")
-    if wanted.task in models.spec(wanted.model).seen:
-        found.append(f"not a clean score: the weights of {wanted.model} have seen this task's data before")
-    return [f"{wanted.id}: {sentence}" for sentence in found]
 
 
 def _checked(result: RunResult) -> RunResult:
