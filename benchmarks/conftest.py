@@ -14,6 +14,7 @@ from progbench.claims import Claim, ClaimVerdict, not_judged, unreadable
 from progbench.errors import BadInput
 from progbench.expected import Cell
 from progbench.report import Report
+from progbench.speed import Speed
 from progbench.suite import Suite
 from progbench.verdict import Variant, Verdict
 
@@ -66,6 +67,15 @@ def pytest_configure(config):
         raise pytest.UsageError(str(problem)) from None
     config.stash[SUITE] = suite
     config.pluginmanager.register(Collector(config, suite), "progbench-collector")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Measuring speed takes minutes and judges nothing: only who asks for it gets it."""
+    asked = "speed" in config.option.markexpr or any("test_speed" in argument for argument in config.args)
+    slow = [] if asked else [item for item in items if item.get_closest_marker("speed")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
 
 
 def pytest_generate_tests(metafunc):
@@ -187,6 +197,7 @@ class Collector:
         self.variants: list[Variant] = []
         self.failures: dict[str, str] = {}
         self.warnings: dict[str, None] = {}
+        self.speed = Speed()
 
     def pytest_collection_finish(self, session):
         self.selected.update(dict.fromkeys(item.nodeid for item in session.items))
@@ -201,6 +212,8 @@ class Collector:
                 self.verdicts[report.nodeid] = Verdict(**value)
             if name == "progbench-claim":
                 self.claims[report.nodeid] = ClaimVerdict(**value)
+            if name.startswith("progbench-speed-") and report.when == "call":
+                self.speed.add(name.removeprefix("progbench-speed-"), value)
             if name == "progbench-warning":
                 self.warnings[value] = None
             if name == "progbench-variants" and report.when == "call":
@@ -210,6 +223,14 @@ class Collector:
 
     def pytest_terminal_summary(self, terminalreporter):
         if not self.selected:
+            return
+        folder = self.config.option.report
+        if self.speed:
+            terminalreporter.section("speed")
+            terminalreporter.write_line(self.speed.as_text())
+            if folder:
+                terminalreporter.write_line(f"written: {self.speed.write(folder, environment.describe())}")
+        if all("/test_speed.py::" in nodeid for nodeid in self.selected):
             return
         report = Report(
             self.suite.name,
@@ -221,7 +242,7 @@ class Collector:
         )
         terminalreporter.section("progbench")
         terminalreporter.write_line(report.as_text())
-        if folder := self.config.option.report:
+        if folder:
             terminalreporter.write_line(f"written: {', '.join(map(str, report.write(folder)))}")
         if self.config.option.update_reference:
             self._update_reference(terminalreporter)
@@ -259,7 +280,7 @@ class Collector:
                     if failure
                     else verdict.missing(cells[nodeid], "session stopped before this cell")
                 )
-            elif nodeid in self.failures and "::test_claims[" not in nodeid:
+            elif nodeid in self.failures and "::test_claims[" not in nodeid and "/test_speed.py::" not in nodeid:
                 verdicts.append(verdict.unreadable(nodeid.partition("[")[2].rstrip("]"), self.failures[nodeid]))
         return verdicts
 

@@ -62,6 +62,8 @@ def pack(model: transformers.PreTrainedModel) -> PackedCollator | None:
     try:
         layout = layout_of(model)
         collator = PackedCollator(model.config.pad_token_id + 1 if layout.positions_after_padding else 0)
+        if model.config._attn_implementation == ATTENTION:  # packed before
+            return collator
         hooks = _hooks(model, layout)
     except BadInput:
         return None

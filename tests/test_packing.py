@@ -121,6 +121,16 @@ def test_a_packed_model_still_takes_padded_batches():
     torch.testing.assert_close(ours(**batch).logits, theirs(**batch).logits, rtol=0, atol=1e-12)
 
 
+def test_packing_a_packed_model_again_changes_nothing():
+    theirs, ours, packed = pair()
+
+    assert packing.pack(ours) == packed
+    torch.testing.assert_close(
+        ours(**packed(rows("classification"))).logits[0],
+        theirs(input_ids=torch.tensor([rows("classification")[0]["input_ids"]])).logits[0],
+    )
+
+
 def test_examples_keep_their_targets_when_a_batch_is_ordered_by_length():
     batch = packing.PackedCollator(0)([{"input_ids": [7, 8, 9], "labels": 1}, {"input_ids": [6], "labels": 0}])
 

@@ -1,0 +1,91 @@
+"""What the speed benchmark measured, as tables and as JSON. No torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from progbench.runs import write_atomically
+
+SCHEMA_VERSION = 1
+Record = Mapping[str, Any]
+
+
+@dataclass
+class Speed:
+    """Records of `benchmarks/test_speed.py`: steps against a comparator, peak memory, and whole sessions."""
+
+    steps: list[Record] = field(default_factory=list)
+    memory: list[Record] = field(default_factory=list)
+    sessions: list[Record] = field(default_factory=list)
+
+    def add(self, kind: str, record: Record) -> None:
+        {"steps": self.steps, "memory": self.memory, "sessions": self.sessions}[kind].append(record)
+
+    def __bool__(self) -> bool:
+        return bool(self.steps or self.memory or self.sessions)
+
+    def as_text(self) -> str:
+        """Tables for a terminal: ratios of run times, the stages against the formula, memory, sessions.
+
+        >>> print(Speed(sessions=[{"session": "-m params", "seconds": 1.25}]).as_text())
+        session      seconds
+        ---------  ---------
+        -m params        1.2
+        """
+        return "\n\n".join(tabulate(rows, headers, floatfmt=".1f") for headers, rows in self._tables() if rows)
+
+    def as_markdown(self) -> str:
+        """The same tables for a README."""
+        tables = [tabulate(rows, headers, tablefmt="pipe", floatfmt=".1f") for headers, rows in self._tables() if rows]
+        return "\n\n".join(tables)
+
+    def write(self, folder: Path, environment: Mapping[str, Any]) -> Path:
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            "environment": dict(environment),
+            "steps": self.steps,
+            "memory": self.memory,
+            "sessions": self.sessions,
+        }
+        path = folder / "speed.json"
+        write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        return path
+
+    def _tables(self) -> list[tuple[Sequence[str], list[list]]]:
+        steps = [
+            [
+                one["model"],
+                one["case"],
+                one["task"],
+                f"{one['ratio']:.2f} [{one['least']:.2f}..{one['most']:.2f}]",
+                f"{one['bound']:.2f}",
+                f"{one['ratio'] / one['bound']:.2f}",
+                " ".join(f"{value:.0f}" for value in one["milliseconds"]),
+                " ".join(f"{value:.2f}" for value in one["stage_measured"][1:]),
+                " ".join(f"{value:.2f}" for value in one["stage_formula"][1:]),
+            ]
+            for one in self.steps
+        ]
+        memory = [
+            [
+                one["model"],
+                one["frozen"],
+                one["ours"] / 2**20,
+                one["theirs"] / 2**20,
+                f"{one['ours'] / one['theirs']:.2f}",
+            ]
+            for one in self.memory
+        ]
+        sessions = [[one["session"], one["seconds"]] for one in self.sessions]
+        return [(STEPS, steps), (MEMORY, memory), (SESSIONS, sessions)]
+
+
+STEPS = ("model", "case", "lengths", "ratio", "padded/real", "ratio/that", "ours, ms a stage", "stages", "by FLOPs")
+MEMORY = ("model", "frozen blocks", "ours, MiB", "default, MiB", "share")
+SESSIONS = ("session", "seconds")
