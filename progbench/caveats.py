@@ -35,7 +35,7 @@ def _mixed(name: str, fields: Sequence[str], results: Sequence[RunResult]) -> li
 
 def _of_data(results: Sequence[RunResult]) -> list[str]:
     left_out = {part: count for run in results[:1] for part, count in run.left_out.items() if count}
-    return [f"examples that could not be read were left out: {left_out}"] if left_out else []
+    return [f"left out of the data: {left_out}"] if left_out else []
 
 
 def _of_recipe(wanted: Recipe) -> list[str]:

@@ -20,7 +20,12 @@ def fetch_splits(repository: str, revision: str, folder: str, splits: Sequence[s
     """
 
     def shards(root: Path) -> dict[str, list[str]]:
-        return {split: sorted(map(str, (root / folder).glob(f"{split}-*.parquet"))) for split in splits}
+        """Every split's files; none for a split of which any is absent, which `-of-00002` in their names tells."""
+        found = {split: sorted(map(str, (root / folder).glob(f"{split}-*.parquet"))) for split in splits}
+        return {
+            split: paths if {path.rpartition("-of-")[2] for path in paths} == {f"{len(paths):05}.parquet"} else []
+            for split, paths in found.items()
+        }
 
     root = fetch(
         repository, revision, "dataset", [f"{folder}/*"], lambda root: all(shards(root).values()), instead=instead

@@ -52,6 +52,11 @@ class ModelSpec:
     folder: str = ""
 
     @property
+    def readable(self) -> int:
+        """The most tokens it reads: RoBERTa's positions start above the padding token's id, which is 1."""
+        return self.positions - (2 if self.architecture == "roberta" else 0)
+
+    @property
     def random(self) -> bool:
         return not (self.hub or self.package)
 

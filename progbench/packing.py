@@ -8,7 +8,7 @@ answering a row of scores a sequence. A batch holds the same examples as a padde
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,14 +29,15 @@ class PackedCollator:
     """Makes one batch of encoded rows: each model input as one row of all tokens, everything else a value a sequence.
 
     >>> rows = [{"input_ids": [5, 6, 7], "labels": 1}, {"input_ids": [8], "labels": 0}]
-    >>> batch = PackedCollator(first_position=0)(rows)
+    >>> batch = PackedCollator()(rows)
     >>> batch["input_ids"], batch["position_ids"], batch["labels"], batch["sequence_lengths"]
     (tensor([[8, 5, 6, 7]]), tensor([[0, 0, 1, 2]]), tensor([0, 1]), (1, 3))
 
-    Shapes: (1, tokens) for inputs, (sequences,) for the rest.
+    Shapes: (1, tokens) for inputs, (sequences,) for the rest. With `padding`, the padding token's id, positions are
+    numbered as RoBERTa does: from one above it, and a padding token that stands in a text itself is not counted.
     """
 
-    first_position: int
+    padding: int | None = None
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> transformers.BatchEncoding:
         rows = sorted(rows, key=lambda row: len(row["input_ids"]))
@@ -47,10 +48,18 @@ class PackedCollator:
                 continue
             values = [row[name] for row in rows]
             batch[name] = torch.tensor([list(itertools.chain(*values))] if isinstance(values[0], list) else values)
-        places = itertools.chain(*(range(self.first_position, self.first_position + n) for n in lengths))
+        places = [place for row in rows for place in self._positions(row["input_ids"])]
         return transformers.BatchEncoding(
-            {**batch, "position_ids": torch.tensor([list(places)]), "sequence_lengths": lengths}
+            {**batch, "position_ids": torch.tensor([places]), "sequence_lengths": lengths}
         )
+
+    def _positions(self, ids: Sequence[int]) -> Iterable[int]:
+        if self.padding is None:
+            return range(len(ids))
+        if self.padding not in ids:
+            return range(self.padding + 1, self.padding + 1 + len(ids))
+        counted = itertools.accumulate(int(token != self.padding) for token in ids)
+        return [self.padding + n * (token != self.padding) for n, token in zip(counted, ids, strict=True)]
 
 
 def pack(model: transformers.PreTrainedModel) -> PackedCollator | None:
@@ -61,7 +70,7 @@ def pack(model: transformers.PreTrainedModel) -> PackedCollator | None:
     """
     try:
         layout = layout_of(model)
-        collator = PackedCollator(model.config.pad_token_id + 1 if layout.positions_after_padding else 0)
+        collator = PackedCollator(model.config.pad_token_id if layout.positions_after_padding else None)
         if model.config._attn_implementation == ATTENTION:  # packed before
             return collator
         hooks = _hooks(model, layout)
@@ -105,15 +114,15 @@ def _hooks(model: nn.Module, layout: Layout) -> list:
         rows[places < counts[:, None]] = scores[0]
         return rows
 
-    hooks = [model.register_forward_pre_hook(remember, with_kwargs=True)]
     if tokens := getattr(model, "qa_outputs", None):
-        return [*hooks, tokens.register_forward_hook(a_row_each)]
-    for holder in (model, model.base_model):
-        if head := getattr(holder, layout.first_token, None):
-            top = model.base_model.get_submodule(layout.blocks)[-1].get_submodule(layout.after_attention)
-            hooks.append(top.register_forward_pre_hook(first_tokens))
-            return [*hooks, head.register_forward_pre_hook(a_sequence_each)]
-    raise BadInput(f"{type(model).__name__} has no {layout.first_token}")
+        hooks = [tokens.register_forward_hook(a_row_each)]
+    else:
+        head = getattr(model, layout.first_token, None) or getattr(model.base_model, layout.first_token, None)
+        if head is None:
+            raise BadInput(f"{type(model).__name__} has no {layout.first_token}")
+        top = model.base_model.get_submodule(layout.blocks)[-1].get_submodule(layout.after_attention)
+        hooks = [top.register_forward_pre_hook(first_tokens), head.register_forward_pre_hook(a_sequence_each)]
+    return [*hooks, model.register_forward_pre_hook(remember, with_kwargs=True)]
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from typing import Any
 from progbench import schedule
 from progbench.counting import TUNINGS, sizes, updated_parameters
 from progbench.errors import BadInput
-from progbench.models import spec
+from progbench.models import spec, specs
 from progbench.schedule import Schedule
 from progbench.tasks import tasks
 
@@ -260,6 +260,11 @@ def _check(values: dict, where: str) -> None:
             raise BadInput(f"{where}: {name} = {values[name]!r}: allowed is {allowed}")
         if not isinstance(values[name], int) or name not in _WHOLE:
             values[name] = float(values[name])  # so that 1 and 1.0 are one recipe
+    model = spec(values["model"]) if values["model"] in specs() else None
+    if model and values["max_length"] > model.readable:
+        raise BadInput(f"{where}: max_length = {values['max_length']}: {model.name} reads {model.readable} tokens")
+    if values.get("doc_stride", 0) >= values["max_length"]:
+        raise BadInput(f"{where}: doc_stride = {values['doc_stride']}: allowed is less than max_length")
     try:
         schedule.named(values["schedule"], spec(values["model"]).blocks, values["epochs"])
         given = {name: values[f"{values['tuning']}_{name}"] for name in TUNINGS[values["tuning"]]}

@@ -94,7 +94,9 @@ class SquadTask:
         if (root := self._root(recipe)) is None:
             splits = ["train", *(split for _, split in self.evaluate.values())]
             loaded = hub.fetch_splits(recipe.dataset, recipe.revision, self.hub, splits, instead="SQUAD_DIR")
-            train, *evaluation = [(f"{recipe.dataset} {split}", _hub_entries(loaded[split])) for split in splits]
+            train, *evaluation = [
+                (where := f"{recipe.dataset} {split}", _hub_entries(where, loaded[split])) for split in splits
+            ]
         else:
             train, *evaluation = [(str(path), _file_entries(path)) for path in self._paths(recipe, root)]
         questions, set_aside = self._training(recipe, *train)
@@ -133,8 +135,11 @@ class SquadTask:
         if recipe.train_questions and self.beginning and not train.is_file():
             train = root / self.beginning
         paths = [train, *(root / file for file, _ in self.evaluate.values())]
-        if absent := [str(root / self.train if path == train else path) for path in paths if not path.is_file()]:
-            raise Missing(f"no data of {self.name}: no file {' and no '.join(absent)}")
+        if absent := [path for path in paths if not path.is_file()]:
+            names = [
+                f"{root / self.train} or {path.name}" if path.name == self.beginning else str(path) for path in absent
+            ]
+            raise Missing(f"no data of {self.name}: no file {' and no '.join(names)}")
         return paths
 
     def _training(self, recipe: Recipe, where: str, entries: Iterable[Question]) -> tuple[list[Question], list[str]]:
@@ -160,6 +165,8 @@ class SquadTask:
             found[one.id] = one
         if not found:
             raise BadInput(f"{where}: the file holds no questions")
+        if self.unanswerable and all(one.answers for one in found.values()):
+            raise BadInput(f"{where}: every question has an answer: this is not SQuAD v2.0")
         return list(found.values())
 
 
@@ -176,7 +183,7 @@ def squad_tasks() -> dict[str, SquadTask]:
 def _file_entries(path: Path) -> Iterator[Question]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as problem:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as problem:
         raise BadInput(f"{path}: not JSON: {problem}") from None
     articles = _field(content, "data", list, str(path))
     for number, article in enumerate(articles, start=1):
@@ -196,10 +203,11 @@ def _question(entry: Any, title: str, context: str, at: str) -> Question:
         (_field(answer, "answer_start", int, at), _field(answer, "text", str, at))
         for answer in _field(entry, "answers", list, at)
     )
+    impossible = _field(entry, "is_impossible", bool, at) if "is_impossible" in entry else not answers
     if empty := [start for start, text in answers if not text.strip()]:
         raise BadInput(f"{at}: the answer at character {empty[0]} is empty")
-    if bool(answers) == entry.get("is_impossible", not answers):
-        raise BadInput(f"{at}: is_impossible is {entry['is_impossible']}, but it has {len(answers)} answers")
+    if bool(answers) == impossible:
+        raise BadInput(f"{at}: is_impossible is {impossible}, but it has {len(answers)} answers")
     return Question(name, title, _field(entry, "question", str, at), context, answers)
 
 
@@ -208,16 +216,27 @@ def _field(holder: Any, name: str, kind: type, where: str) -> Any:
         raise BadInput(f"{where}: no {name!r}")
     if type(holder[name]) is not kind:
         raise BadInput(f"{where}: {name!r} is {holder[name]!r:.40}, wanted is a JSON {_KINDS[kind]}")
+    if kind is str and not holder[name].isprintable():  # seldom: control characters, or half of a surrogate pair
+        try:
+            holder[name].encode()
+        except UnicodeEncodeError as problem:
+            raise BadInput(f"{where}: {name!r} is not Unicode text: {problem.reason}") from None
     return holder[name]
 
 
-_KINDS = {list: "array", str: "string", int: "whole number"}
+_KINDS = {list: "array", str: "string", int: "whole number", bool: "true or false", dict: "object"}
 
 
-def _hub_entries(rows: Iterable[dict]) -> Iterator[Question]:
-    for row in rows:
-        answers = tuple(zip(row["answers"]["answer_start"], row["answers"]["text"], strict=True))
-        yield Question(row["id"], row["title"], row["question"], row["context"], answers)
+def _hub_entries(where: str, rows: Iterable[dict]) -> Iterator[Question]:
+    for number, row in enumerate(rows):
+        at = f"{where}: row {number}"
+        marked = _field(row, "answers", dict, at)
+        starts, texts = (_field(marked, name, list, at) for name in ("answer_start", "text"))
+        if len(starts) != len(texts):
+            raise BadInput(f"{at}: {len(starts)} places for {len(texts)} answers")
+        answers = [{"answer_start": start, "text": text} for start, text in zip(starts, texts, strict=True)]
+        title, context = (_field(row, name, str, at) for name in ("title", "context"))
+        yield _question({**row, "answers": answers}, title, context, at)
 
 
 def _fingerprint(*splits: Iterable[Question]) -> str:

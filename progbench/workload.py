@@ -131,27 +131,28 @@ def _answering(
         for name, questions in {"train": data.train, **data.evaluate}.items()
     }
 
+    splits = data.evaluate
+
     def score(model: nn.Module) -> dict[str, dict[str, float]]:
         return {name: score_answers(model, split, cut[name], collate, recipe) for name, split in splits.items()}
 
-    splits = data.evaluate
     examples = {"train": len(data.train), **{name: len(split) for name, split in splits.items()}}
     return Workload(
         rows=cut["train"].rows.select_columns([*cut["train"].inputs, "start_positions", "end_positions"]),
         score=score,
         examples=examples | {f"{name} windows": len(split) for name, split in cut.items()},
-        left_out={"train": len(data.set_aside)},
+        left_out={"train": len(data.set_aside)} if data.set_aside else {},
         notes=[
-            *_note(data.set_aside, "training questions were set aside"),
-            *_note(cut["train"].unheld, "training answers are held whole by no window"),
-            *_note(cut["train"].inside, "training answers do not lie on token borders"),
+            *_note(data.set_aside, "training questions set aside"),
+            *_note(cut["train"].unheld, "training answers held whole by no window"),
+            *_note(cut["train"].inside, "training answers not on token borders"),
         ],
     )
 
 
 def _note(found: Sequence[str], what: str, most: int = 3) -> list[str]:
     more = f" and {len(found) - most} more" if len(found) > most else ""
-    return [f"{len(found)} {what}: {'; '.join(found[:most])}{more}"] if found else []
+    return [f"{what}: {len(found)} ({'; '.join(found[:most])}{more})"] if found else []
 
 
 @torch.no_grad()
@@ -180,11 +181,14 @@ def answers(
     spans = numpy.zeros((len(questions), 2), dtype=int)
     null = numpy.full(len(questions), math.inf)
     batches = _by_length(cut.lengths)
-    inputs = cut.rows.select_columns(cut.inputs)
     with tqdm(total=len(cut), desc=f"{recipe.id}: answers", unit="window", disable=None, leave=False) as progress:
         for chosen in batches:
             rows = cut.rows[chosen]
-            outputs = model(**collate([inputs[i] for i in chosen]).to(device))
+            inputs = [
+                dict(zip(cut.inputs, row, strict=True))
+                for row in zip(*(rows[name] for name in cut.inputs), strict=True)
+            ]
+            outputs = model(**collate(inputs).to(device))
             start, end = outputs.start_logits.float().cpu(), outputs.end_logits.float().cpu()
             _require_finite(start, recipe.task)
             _require_finite(end, recipe.task)
@@ -215,8 +219,8 @@ def best_spans(
     [8.0, 2, 3]
 
     Shapes: (windows, tokens) each, to three of (windows,). The candidates are the `n_best` highest starts and ends in
-    the context; a span that ends before it starts, or has more than `max_answer_length` tokens, is none. As run_qa.py,
-    which spends candidates on the question's tokens and then drops them.
+    the context; a span that ends before it starts, or has more than `max_answer_length` tokens, is none. run_qa.py
+    picks its candidates from all tokens and then drops those outside the context, so that it may try fewer.
     """
     n_best = min(n_best, start.shape[1])
     starts = start.masked_fill(~context, -math.inf).topk(n_best)

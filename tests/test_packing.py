@@ -102,6 +102,29 @@ def test_pairs_of_texts_come_out_as_they_do_padded(name):
     )
 
 
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+def test_a_padding_token_that_stands_in_a_text_has_the_position_hugging_face_gives_it(name, head):
+    theirs, ours, packed = pair(name, head)
+    ids = [5, theirs.config.pad_token_id, 7, 9]
+    ours.eval(), theirs.eval()
+    alone = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, 4, dtype=torch.long)}
+    a, b = ours(**packed([{"input_ids": ids}])), theirs(**alone)
+
+    for key in b:
+        torch.testing.assert_close(a[key], b[key], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("lengths", [(1,), (1, 1), (7,), (12, 1, 12)])
+def test_short_and_single_sequences_come_out_as_they_do_padded(lengths):
+    theirs, ours, packed = pair()
+    ours.eval(), theirs.eval()
+    examples = [{"input_ids": list(range(5, 5 + length))} for length in sorted(lengths)]
+    padded = transformers.DataCollatorWithPadding(toy.tokenizer("bert"))(examples)
+
+    torch.testing.assert_close(ours(**packed(examples)).logits, theirs(**padded).logits, rtol=0, atol=1e-12)
+
+
 def test_no_linear_layer_sees_a_padding_token():
     _, ours, packed = pair()
     seen = []
@@ -132,7 +155,7 @@ def test_packing_a_packed_model_again_changes_nothing():
 
 
 def test_examples_keep_their_targets_when_a_batch_is_ordered_by_length():
-    batch = packing.PackedCollator(0)([{"input_ids": [7, 8, 9], "labels": 1}, {"input_ids": [6], "labels": 0}])
+    batch = packing.PackedCollator()([{"input_ids": [7, 8, 9], "labels": 1}, {"input_ids": [6], "labels": 0}])
 
     assert batch["input_ids"].tolist() == [[6, 7, 8, 9]]
     assert batch["labels"].tolist() == [0, 1]
@@ -166,6 +189,13 @@ def test_a_model_whose_attention_looks_elsewhere_is_not_served():
 
     assert packing.pack(model) is None
     assert model.config._attn_implementation == "sdpa"
+    assert not model._forward_pre_hooks
+
+
+def test_a_model_that_is_not_served_keeps_no_hook():
+    model = transformers.BertForMaskedLM(models.build(models.spec("tiny-bert"), 2).config)
+
+    assert packing.pack(model) is None
     assert not model._forward_pre_hooks
 
 

@@ -77,6 +77,11 @@ def test_an_unknown_field_is_refused_with_the_known_ones(written):
         written(lambda text: text.replace("learning_rate", "learning_rat"))
 
 
+def test_a_length_the_model_cannot_read_is_refused(written):
+    with pytest.raises(BadInput, match="max_length = 65: tiny-bert reads 64 tokens"):
+        written(value("max_length", "65"))
+
+
 def test_a_field_that_only_squad_has_is_refused_elsewhere(written):
     with pytest.raises(BadInput, match="doc_stride means nothing to the task "):
         written(lambda text: text.replace("[defaults]", '[defaults]\ndoc_stride = { value = 8, source = "ours" }'))

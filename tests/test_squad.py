@@ -64,6 +64,9 @@ def test_a_v2_question_may_have_no_answer_and_its_plausible_ones_are_not_read(tm
         (content(entry(answers=((True, "Oslo"),))), r"'q1': 'answer_start' is True, wanted is a JSON whole number"),
         (content(entry(answers=((12, " "),))), r"question 'q1': the answer at character 12 is empty"),
         (content(entry(answers=())), r"'q1': no answer; only SQuAD v2\.0 has questions without one"),
+        (content(entry(is_impossible="true")), r"'q1': 'is_impossible' is 'true', wanted is a JSON true or false"),
+        (content(entry(question="\ud800 ?")), r"'q1': 'question' is not Unicode text: surrogates not allowed"),
+        ("[" * 100_000, r"f\.json: not JSON"),
         (content(entry(is_impossible=True)), r"question 'q1': is_impossible is True, but it has 1 answers"),
         (content(entry(), entry()), r"question 'q1': the same id as a question of article 'Rain'"),
     ],
@@ -73,6 +76,18 @@ def test_a_file_that_does_not_fit_is_refused_at_its_place(tmp_path, what, proble
 
     with pytest.raises(BadInput, match=problem):
         V1.read(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
+    path = tmp_path / "f.json"
+    path.write_text("\ufeff" + json.dumps(content(entry())), encoding="utf-8")
+
+    assert len(V1.read(path)) == 1
+
+
+def test_a_file_in_which_every_question_has_an_answer_is_not_taken_for_v2(tmp_path):
+    with pytest.raises(BadInput, match=r"f\.json: every question has an answer: this is not SQuAD v2\.0"):
+        V2.read(write(tmp_path / "f.json", content(entry())))
 
 
 def test_bytes_that_are_not_utf8_are_refused(tmp_path):
@@ -131,6 +146,13 @@ def test_missing_files_are_named(folder, smoke_recipe):
         V2.require(smoke_recipe(task="squad2", dataset="SQUAD_DIR"))
 
 
+def test_where_the_beginning_would_do_a_missing_file_names_both(folder, smoke_recipe):
+    (folder / "train-v1.1.json").unlink()
+
+    with pytest.raises(Missing, match=r"train-v1\.1\.json or train-v1\.1\.partial\.json$"):
+        V1.require(smoke_recipe(task="squad1", dataset="SQUAD_DIR", train_questions=9))
+
+
 def test_without_SQUAD_DIR_local_files_are_missing_and_the_variable_is_named(monkeypatch, smoke_recipe):
     monkeypatch.delenv("SQUAD_DIR", raising=False)
 
@@ -151,7 +173,7 @@ def test_a_recipe_that_wants_the_beginning_may_read_it_from_the_file_that_holds_
 def test_a_recipe_that_wants_the_whole_file_does_not_take_its_beginning(folder, smoke_recipe):
     (folder / "train-v1.1.json").rename(folder / "train-v1.1.partial.json")
 
-    with pytest.raises(Missing, match=r"no file .*train-v1\.1\.json"):
+    with pytest.raises(Missing, match=r"no file .*train-v1\.1\.json$"):
         V1.load(smoke_recipe(task="squad1", dataset="SQUAD_DIR"))
 
 
@@ -195,8 +217,29 @@ def test_the_hubs_copy_is_read_as_the_files_are(hub_copy, smoke_recipe):
     assert data.evaluate == {"squad2": wanted}
 
 
-def test_an_incomplete_copy_of_the_hubs_files_is_not_trained_on(hub_copy, smoke_recipe):
-    (hub_copy / "validation-00000-of-00001.parquet").unlink()
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        ({"text": [" "], "answer_start": [12]}, r"row 0, question 'a': the answer at character 12 is empty"),
+        ({"text": ["Oslo", "Bergen"], "answer_start": [12]}, r"row 0: 1 places for 2 answers"),
+        (None, r"row 0: 'answers' is None, wanted is a JSON object"),
+    ],
+)
+def test_a_row_of_the_hubs_copy_that_does_not_fit_is_refused_at_its_place(hub_copy, smoke_recipe, answers, problem):
+    import datasets
+
+    row = {"id": "a", "title": "Rain", "context": CONTEXT, "question": "Where?", "answers": answers}
+    empty = row | {"id": "b", "answers": {"text": ["x"], "answer_start": [0]}}
+    datasets.Dataset.from_list([row, empty]).to_parquet(hub_copy / "train-00000-of-00001.parquet")
+
+    with pytest.raises(BadInput, match=rf"rajpurkar/squad_v2 train: {problem}"):
+        V2.load(smoke_recipe(task="squad2", dataset="rajpurkar/squad_v2", revision="pinned"))
+
+
+@pytest.mark.parametrize("damage", ["removed", "one of two"])
+def test_an_incomplete_copy_of_the_hubs_files_is_not_trained_on(hub_copy, smoke_recipe, damage):
+    path = hub_copy / "validation-00000-of-00001.parquet"
+    path.unlink() if damage == "removed" else path.rename(hub_copy / "validation-00000-of-00002.parquet")
 
     with pytest.raises(Missing, match="or set SQUAD_DIR to a folder that holds it"):
         V2.load(smoke_recipe(task="squad2", dataset="rajpurkar/squad_v2", revision="pinned"))

@@ -279,7 +279,7 @@ def test_lines_that_were_left_out_of_the_data_are_warned_of(answers, tmp_path, t
     monkeypatch.setattr(train, "train", lambda *a: dataclasses.replace(fake(*a), left_out={"train": 24, "qqp": 0}))
     own = suite(answers, tmp_path)
 
-    assert "could not be read were left out: {'train': 24}" in own.warnings(cell(own, "tiny-bert-constant-qqp"))[0]
+    assert "left out of the data: {'train': 24}" in own.warnings(cell(own, "tiny-bert-constant-qqp"))[0]
 
 
 def test_without_a_gpu_a_paper_cell_is_missing_before_weights_are_looked_for(answers, tmp_path, monkeypatch):

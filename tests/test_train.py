@@ -311,7 +311,7 @@ def test_a_run_on_questions_counts_its_windows_and_names_what_it_set_aside(smoke
     assert (result.examples["train"], result.examples[name]) == (999, 250)
     assert result.examples["train windows"] > 999
     assert result.left_out == {"train": 1}
-    assert result.notes[0].startswith("1 training questions were set aside: article 'Generated', question 'moved'")
+    assert result.notes[0].startswith("training questions set aside: 1 (article 'Generated', question 'moved'")
 
 
 def test_a_run_uses_the_threads_it_is_told_to(smoke_recipe):

@@ -1,5 +1,6 @@
 """What a task gives the trainer: rows, and scores, of classes and of answers."""
 
+import dataclasses
 import math
 
 import pytest
@@ -111,9 +112,10 @@ class Scripted(torch.nn.Module):
 LONG = " . ".join(["fox sees dog"] * 20)
 
 
-def answered(tmp_path, context, start, end, null=0.0, task="squad1"):
+def answered(tmp_path, context, start, end, null=0.0, task="squad1", **changes):
     tokenizer = toy.tokenizer("bert")
     wanted = recipe.read("smoke", "squad", model="tiny-bert", schedule="constant", task=task)
+    wanted = dataclasses.replace(wanted, **changes)
     questions = [squad.Question("q", "A", "where was fox ?", context, ())]
     cut = windows.write(questions, tokenizer, tmp_path / "w.arrow", max_length=32, doc_stride=8)
     collate = transformers.DataCollatorWithPadding(tokenizer)
@@ -134,6 +136,20 @@ def test_a_context_without_words_is_answered_with_nothing(tmp_path):
 @pytest.mark.parametrize(("null", "found"), [(9.9, "Oslo"), (10.1, "")])
 def test_v2_answers_nothing_when_that_scores_higher_than_the_best_span(tmp_path, null, found):
     assert answered(tmp_path, "cat likes Oslo", "oslo", "oslo", null, "squad2") == found
+
+
+@pytest.mark.parametrize(("threshold", "found"), [(-1.0, ""), (1.0, "Oslo")])
+def test_the_recipes_threshold_moves_the_border_between_answer_and_none(tmp_path, threshold, found):
+    # "no answer" scores 2 * 10 and the best span as much
+    assert answered(tmp_path, "cat likes Oslo", "oslo", "oslo", 10.0, "squad2", null_threshold=threshold) == found
+
+
+def test_evaluation_batches_hold_every_row_once_and_few_tokens():
+    lengths = [(37 * i) % 384 + 1 for i in range(1000)]
+    batches = list(workload._by_length(lengths))
+
+    assert sorted(i for batch in batches for i in batch) == list(range(1000))
+    assert all(len(batch) * max(lengths[i] for i in batch) <= workload.EVALUATION_TOKENS for batch in batches)
 
 
 def test_v1_always_answers(tmp_path):
