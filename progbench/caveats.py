@@ -44,6 +44,8 @@ def _of_recipe(wanted: Recipe) -> list[str]:
         found.append(f"partial: trained on the first {wanted.train_questions:,} questions only")
     if wanted.precision != "fp32":
         found.append(f"trained in {wanted.precision}, which can move a score")
+    if wanted.prefix_cache:
+        found.append("frozen blocks ran without dropout (prefix_cache), which can move a score")
     if wanted.task in models.spec(wanted.model).seen:
         found.append(f"not a clean score: the weights of {wanted.model} have seen this task's data before")
     return found

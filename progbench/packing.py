@@ -47,7 +47,10 @@ class PackedCollator:
             if name == "attention_mask":
                 continue
             values = [row[name] for row in rows]
-            batch[name] = torch.tensor([list(itertools.chain(*values))] if isinstance(values[0], list) else values)
+            if isinstance(values[0], torch.Tensor):
+                batch[name] = torch.cat(values)[None]
+            else:
+                batch[name] = torch.tensor([list(itertools.chain(*values))] if isinstance(values[0], list) else values)
         places = [place for row in rows for place in self._positions(row["input_ids"])]
         return transformers.BatchEncoding(
             {**batch, "position_ids": torch.tensor([places]), "sequence_lengths": lengths}

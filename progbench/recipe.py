@@ -39,7 +39,8 @@ class Recipe:
 
     `warmup` is the share of all steps over which the learning rate rises; then it falls linearly to zero at the last
     step of the last epoch, or stays, with `decay = "constant"`. `batch_size` is in examples, `max_length` in tokens.
-    `precision` "bf16" runs the model under autocast, with weights and optimizer in float32.
+    `precision` "bf16" runs the model under autocast, with weights and optimizer in float32; `prefix_cache` keeps
+    what the frozen lowest blocks make of each text, without their dropout.
     What only some tunings have (`adapter_…`, `lora_…`) is None in the others, and so is, outside SQuAD, what only that
     has: windows (which are its examples) overlap by `doc_stride` tokens; an answer is sought among the `n_best` starts
     and ends and has at most `max_answer_length` tokens; v2.0 answers nothing where that scores above the best span by
@@ -67,6 +68,7 @@ class Recipe:
     clip_norm: float
     decay: str = "linear"
     precision: str = "fp32"
+    prefix_cache: bool = False
     adapter_reduction: int | None = None
     lora_rank: int | None = None
     lora_alpha: float | None = None
@@ -260,6 +262,13 @@ def _check(values: dict, where: str) -> None:
             raise BadInput(f"{where}: {name} = {values[name]!r}: allowed is {allowed}")
         if not isinstance(values[name], int) or name not in _WHOLE:
             values[name] = float(values[name])  # so that 1 and 1.0 are one recipe
+    if not isinstance(cached := values.get("prefix_cache", False), bool) or (
+        cached and values["tuning"] in ("full", "bitfit")
+    ):
+        raise BadInput(
+            f"{where}: prefix_cache = {cached!r}: allowed is true or false, and true only where the tuning leaves the "
+            "embeddings frozen (adapter, lora)"
+        )
     model = spec(values["model"]) if values["model"] in specs() else None
     if model and values["max_length"] > model.readable:
         raise BadInput(f"{where}: max_length = {values['max_length']}: {model.name} reads {model.readable} tokens")

@@ -21,7 +21,9 @@ from tqdm import tqdm
 from progbench import environment, models, tasks
 from progbench.anatomy import Anatomy
 from progbench.counting import require_depth
+from progbench.errors import BadInput
 from progbench.packing import pack
+from progbench.prefix import PrefixCache
 from progbench.recipe import Recipe
 from progbench.runs import EpochResult, RunResult
 from progbench.schedule import Schedule
@@ -63,14 +65,22 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         order = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # dropout does not depend on how many numbers the head drew
 
+        rows = work.rows
+        if recipe.prefix_cache:
+            if not packed:
+                raise BadInput(f"{recipe.id}: prefix_cache needs packed batches, which do not serve this model")
+            rows = PrefixCache(model, rows, packed, Path(folder) / "prefix")
+
         def batches() -> Iterator[Batch]:
-            shuffled = torch.randperm(len(work.rows), generator=order).tolist()
+            if isinstance(rows, PrefixCache):
+                with autocast(model, recipe):
+                    rows.refresh()
+            shuffled = torch.randperm(len(rows), generator=order).tolist()
             for start in range(0, len(shuffled), recipe.batch_size):
-                rows = [work.rows[i] for i in shuffled[start : start + recipe.batch_size]]
-                yield collate(rows).to(device)
+                yield collate([rows[i] for i in shuffled[start : start + recipe.batch_size]]).to(device)
 
         epochs = []
-        steps = math.ceil(len(work.rows) / recipe.batch_size)
+        steps = math.ceil(len(rows) / recipe.batch_size)
         label = f"{recipe.id} seed {seed}"
         clock = time.perf_counter()
         for trained in fit(model, recipe, recipe.build_schedule(), batches, steps, label=label):

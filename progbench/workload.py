@@ -87,7 +87,7 @@ def score_classes(model: nn.Module, rows: list[dict], collate: Callable, task: G
     model.eval()
     device = next(model.parameters()).device
     predictions: list = [None] * len(rows)
-    for chosen in _by_length([len(row["input_ids"]) for row in rows]):
+    for chosen in by_length([len(row["input_ids"]) for row in rows]):
         logits = model(**collate([rows[i] for i in chosen]).to(device)).logits
         _require_finite(logits, task.name)
         answers = logits.argmax(dim=-1) if task.labels else logits[:, 0]
@@ -99,7 +99,7 @@ def score_classes(model: nn.Module, rows: list[dict], collate: Callable, task: G
     return scores
 
 
-def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+def by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Batches of row numbers, shortest rows first, each of about as many tokens."""
     batch: list[int] = []
     for i in numpy.argsort(lengths, kind="stable").tolist():
@@ -180,7 +180,7 @@ def answers(
     best = numpy.full(len(questions), -math.inf)
     spans = numpy.zeros((len(questions), 2), dtype=int)
     null = numpy.full(len(questions), math.inf)
-    batches = _by_length(cut.lengths)
+    batches = by_length(cut.lengths)
     with tqdm(total=len(cut), desc=f"{recipe.id}: answers", unit="window", disable=None, leave=False) as progress:
         for chosen in batches:
             rows = cut.rows[chosen]

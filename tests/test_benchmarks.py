@@ -238,6 +238,13 @@ def test_em_and_f1_of_one_run_are_trained_once_on_one_worker(bench):
     assert len(workers) == 1
 
 
+@pytest.mark.parametrize(("asked", "collected"), [([], 0), (["-m", "speed"], 10), (["-k", "cola"], 0)])
+def test_speed_is_measured_only_when_asked_for(bench, asked, collected):
+    done = bench(*asked, "--collect-only", "-q")
+
+    assert sum("test_speed.py::" in line for line in done.stdout.splitlines()) == collected
+
+
 def test_claims_are_judged_without_a_gpu_as_far_as_print_and_counting_go(bench):
     done = bench("-m", "claims")
     claims = {claim["claim"]: claim["outcome"] for claim in bench.report()["claims"]}

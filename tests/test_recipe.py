@@ -143,7 +143,7 @@ def test_a_tasks_own_value_overlays_the_default(smoke_recipe):
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(recipe.Recipe) if f.name != "variant"])
 def test_every_field_of_a_recipe_is_part_of_its_digest(smoke_recipe, field):
     read = smoke_recipe()
-    other = {str: "minilm", int: 99, float: 0.123, type(None): 99}[type(getattr(read, field))]
+    other = {str: "minilm", int: 99, float: 0.123, type(None): 99, bool: True}[type(getattr(read, field))]
 
     assert dataclasses.replace(read, **{field: other}).digest != read.digest
 

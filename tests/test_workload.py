@@ -146,7 +146,7 @@ def test_the_recipes_threshold_moves_the_border_between_answer_and_none(tmp_path
 
 def test_evaluation_batches_hold_every_row_once_and_few_tokens():
     lengths = [(37 * i) % 384 + 1 for i in range(1000)]
-    batches = list(workload._by_length(lengths))
+    batches = list(workload.by_length(lengths))
 
     assert sorted(i for batch in batches for i in batch) == list(range(1000))
     assert all(len(batch) * max(lengths[i] for i in batch) <= workload.EVALUATION_TOKENS for batch in batches)

@@ -1,0 +1,120 @@
+"""The frozen-prefix cache gives what running the frozen blocks gives, but for their dropout."""
+
+import copy
+import dataclasses
+
+import pytest
+import torch
+
+from progbench import Anatomy, apply_tuning, models, packing, recipe, schedule, train
+from progbench.caveats import caveats
+from progbench.errors import BadInput
+from progbench.prefix import PrefixCache
+from progbench.runs import RunResult
+
+LENGTHS = [3, 9, 5, 5, 12, 3, 7, 8]
+
+
+def made(name="tiny-bert", tuning="lora"):
+    torch.manual_seed(0)
+    model = models.build(models.spec(name), 2).double()
+    apply_tuning(model, tuning)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model, packing.pack(model)
+
+
+def rows():
+    generator = torch.Generator().manual_seed(0)
+    return [
+        {"input_ids": torch.randint(5, 200, (length,), generator=generator).tolist(), "labels": length % 2}
+        for length in LENGTHS
+    ]
+
+
+def fed(source, packed):
+    """Batches of the rows in one order, after a look at what is frozen."""
+
+    def batches():
+        if isinstance(source, PrefixCache):
+            source.refresh()
+        return [packed([source[i] for i in chosen]) for chosen in ([7, 0, 2], [4, 1, 3], [5, 6])]
+
+    return batches
+
+
+@pytest.mark.parametrize("make", [schedule.shrinking, schedule.growing, schedule.constant])
+@pytest.mark.parametrize("tuning", ["adapter", "lora"])
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+def test_without_dropout_every_parameter_ends_as_it_does_without_the_cache(smoke_recipe, tmp_path, name, tuning, make):
+    stages, wanted = make(models.spec(name).blocks, 3), smoke_recipe(epochs=3, tuning=tuning)
+    (plain, packed), (cached, _) = made(name, tuning), made(name, tuning)
+    list(train.fit(plain, wanted, stages, fed(rows(), packed), 3))
+    cache = PrefixCache(cached, rows(), packed, tmp_path / "prefix")
+    list(train.fit(cached, wanted, stages, fed(cache, packed), 3))
+
+    for a, b in zip(plain.parameters(), cached.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
+
+
+def test_a_cached_step_runs_no_frozen_block(tmp_path):
+    model, packed = made()
+    anatomy = Anatomy.of(model, "lora")
+    anatomy.freeze(schedule.Stage(range(2, 4)))
+    cache = PrefixCache(model, rows(), packed, tmp_path / "prefix")
+    cache.refresh()
+    ran = []
+    for number, block in enumerate(model.bert.encoder.layer):
+        block.intermediate.register_forward_hook(lambda *call, number=number: ran.append(number))
+    model(**packed([cache[i] for i in range(3)]))
+
+    assert ran == [2, 3]
+
+
+def test_evaluation_runs_every_block(tmp_path):
+    model, packed = made()
+    plain = copy.deepcopy(model)
+    Anatomy.of(model, "lora").freeze(schedule.Stage(range(2, 4)))
+    PrefixCache(model, rows(), packed, tmp_path / "prefix").refresh()
+    batch = packed(rows())
+
+    torch.testing.assert_close(model(**batch).logits, packing.pack(plain) and plain(**batch).logits)
+
+
+def test_a_run_with_the_cache_learns_as_one_without(smoke_recipe):
+    wanted = recipe.read("smoke", "peft", model="tiny-bert", tuning="adapter", schedule="shrinking", task="sst2")
+    scores = [
+        train.train(dataclasses.replace(wanted, prefix_cache=cached), 0).score("sst2", "accuracy")
+        for cached in (True, False)
+    ]
+
+    assert scores[0] != scores[1]  # dropout in the frozen blocks is off
+    assert scores[0] == pytest.approx(scores[1], abs=8)
+
+
+@pytest.mark.parametrize(("file", "tuning"), [("glue", "full"), ("peft", "bitfit")])
+def test_a_tuning_that_trains_embeddings_has_no_frozen_prefix_to_cache(monkeypatch, tmp_path, file, tuning):
+    source = recipe._folder() / "smoke" / f"{file}.toml"
+    folder = tmp_path / "smoke"
+    folder.mkdir()
+    text = source.read_text().replace("[defaults]", '[defaults]\nprefix_cache = { value = true, source = "ours" }')
+    (folder / f"{file}.toml").write_text(text)
+    monkeypatch.setattr(recipe, "_folder", lambda: tmp_path)
+
+    with pytest.raises(
+        BadInput, match=r"prefix_cache = True: allowed is true or false, and true only where the tuning"
+    ):
+        recipe.read("smoke", file, model="tiny-bert", tuning=tuning, schedule="shrinking", task="sst2")
+
+
+def test_a_score_made_with_the_cache_says_so(smoke_recipe):
+    wanted = smoke_recipe(tuning="lora", prefix_cache=True)
+
+    assert caveats("cell", {wanted: [RunResult(wanted, 0)]}) == [
+        f"{wanted.id}: frozen blocks ran without dropout (prefix_cache), which can move a score"
+    ]
+
+
+def test_the_cache_is_another_question(smoke_recipe):
+    assert smoke_recipe(prefix_cache=True).digest != smoke_recipe().digest
