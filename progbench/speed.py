@@ -34,15 +34,17 @@ class Speed:
         """Tables for a terminal: ratios of run times, the stages against the formula, memory, sessions.
 
         >>> print(Speed(sessions=[{"session": "-m params", "seconds": 1.25}]).as_text())
-        session      seconds
+        session    seconds
         ---------  ---------
-        -m params        1.2
+        -m params  1.2
         """
-        return "\n\n".join(tabulate(rows, headers, floatfmt=".1f") for headers, rows in self._tables() if rows)
+        return "\n\n".join(tabulate(rows, headers, disable_numparse=True) for headers, rows in self._tables() if rows)
 
     def as_markdown(self) -> str:
         """The same tables for a README."""
-        tables = [tabulate(rows, headers, tablefmt="pipe", floatfmt=".1f") for headers, rows in self._tables() if rows]
+        tables = [
+            tabulate(rows, headers, tablefmt="pipe", disable_numparse=True) for headers, rows in self._tables() if rows
+        ]
         return "\n\n".join(tables)
 
     def write(self, folder: Path, environment: Mapping[str, Any]) -> Path:
@@ -76,13 +78,13 @@ class Speed:
             [
                 one["model"],
                 one["frozen"],
-                one["ours"] / 2**20,
-                one["theirs"] / 2**20,
+                f"{one['ours'] / 2**20:,.0f}",
+                f"{one['theirs'] / 2**20:,.0f}",
                 f"{one['ours'] / one['theirs']:.2f}",
             ]
             for one in self.memory
         ]
-        sessions = [[one["session"], one["seconds"]] for one in self.sessions]
+        sessions = [[one["session"], f"{one['seconds']:.1f}"] for one in self.sessions]
         return [(STEPS, steps), (MEMORY, memory), (SESSIONS, sessions)]
 
 

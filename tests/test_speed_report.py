@@ -1,4 +1,4 @@
-"""The speed benchmark's measurements as tables and as JSON. (Not test_speed.py: the benchmark itself is called that.)"""
+"""The speed benchmark's measurements as tables and as JSON; test_speed.py is the benchmark itself."""
 
 import json
 
@@ -15,11 +15,13 @@ MEMORY = {"model": "m", "device": "cpu", "frozen": 8, "ours": 300 * 2**20, "thei
 def test_a_ratio_is_shown_with_its_range_and_against_the_share_of_real_tokens():
     row = Speed(steps=[STEP]).as_text().splitlines()[-1]
 
-    assert row.split() == "m full-fp32-default sst2 12.00 [11.00..13.00] 10 1.2 100 90 80 0.90 0.80 0.89 0.77".split()
+    assert (
+        row.split() == "m full-fp32-default sst2 12.00 [11.00..13.00] 10.00 1.20 100 90 80 0.90 0.80 0.89 0.77".split()
+    )
 
 
 def test_memory_is_shown_in_mebibytes_and_as_a_share():
-    assert Speed(memory=[MEMORY]).as_markdown().splitlines()[-1].replace(" ", "") == "|m|8|300.0|1000.0|0.3|"
+    assert Speed(memory=[MEMORY]).as_markdown().splitlines()[-1].replace(" ", "") == "|m|8|300|1,000|0.30|"
 
 
 def test_kinds_that_were_not_measured_have_no_table():
