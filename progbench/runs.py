@@ -21,12 +21,18 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class EpochResult:
-    """One epoch: scores as fractions by evaluation set and metric, updated parameters, mean loss, training seconds."""
+    """One epoch: scores as fractions by evaluation set and metric, updated parameters, mean loss, training seconds.
+
+    `steps` are the optimizer's, `flops` the floating-point operations of all of them (`flops.step_flops`); None where
+    that is not known: results from before it was recorded, padded batches, and what a prefix cache spares.
+    """
 
     scores: dict[str, dict[str, float]]
     updated_parameters: int
     loss: float
     seconds: float
+    steps: int | None = None
+    flops: int | None = None
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,10 @@ class Suite:
             return verdict.error(cell, str(problem))
         return verdict.judge(cell, observed, comparisons)
 
+    def verdicts(self, table: str) -> dict[str, Verdict]:
+        """The verdict on every cell of a table, by the cell's id."""
+        return {cell.id: self.verdict(cell) for cell in self.table(table).cells}
+
     def variants(self, cell: Cell, primary: Verdict) -> list[verdict.Variant]:
         """A cell's value under its primary recipe and each of its variants, trained first where runs are missing.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +22,12 @@ from progbench import environment, models, tasks
 from progbench.anatomy import Anatomy
 from progbench.counting import require_depth
 from progbench.errors import BadInput
+from progbench.flops import step_flops
 from progbench.packing import pack
 from progbench.prefix import PrefixCache
 from progbench.recipe import Recipe
 from progbench.runs import EpochResult, RunResult
-from progbench.schedule import Schedule
+from progbench.schedule import Schedule, Stage
 from progbench.tuning import apply_tuning
 from progbench.workload import Batch, NonFinite, prepare
 
@@ -83,11 +84,14 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         steps = math.ceil(len(rows) / recipe.batch_size)
         label = f"{recipe.id} seed {seed}"
         clock = time.perf_counter()
-        for trained in fit(model, recipe, recipe.build_schedule(), batches, steps, label=label):
+        schedule = recipe.build_schedule()
+        countable = packed and not recipe.prefix_cache
+        for trained in fit(model, recipe, schedule, batches, steps, label=label):
             seconds = time.perf_counter() - clock
             with autocast(model, recipe):
                 scores = work.score(model)
-            epochs.append(EpochResult(scores, trained.updated_parameters, trained.loss, seconds))
+            flops = _epoch_flops(recipe, task, schedule[trained.t], work.lengths) if countable else None
+            epochs.append(EpochResult(scores, trained.updated_parameters, trained.loss, seconds, steps, flops))
             clock = time.perf_counter()
     return RunResult(
         recipe=recipe,
@@ -101,6 +105,12 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         notes=tuple(work.notes if packed else [*work.notes, "padded batches: packing does not serve this model"]),
         environment=environment.describe(device, threads=torch.get_num_threads()),
     )
+
+
+def _epoch_flops(recipe: Recipe, task: tasks.Task, stage: Stage, lengths: Sequence[int]) -> int:
+    """What an epoch of a stage costs: no product spans two texts, so how they are batched does not matter."""
+    options = {"num_labels": task.num_labels, **recipe.tuning_options}
+    return step_flops(recipe.model, stage.blocks, recipe.tuning, task.head, lengths=lengths, **options)
 
 
 def fit(

@@ -34,7 +34,13 @@ class Observed:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One cell of the report. Numbers are in the cell's unit; None where there is none."""
+    """One cell of the report. Numbers are in the cell's unit; None where there is none.
+
+    `sd` is that of this cell's own `n` seeds; `spread`, with `df` degrees of freedom, the one it was judged by. From
+    `low` to `high` is the difference's interval at 90 %: within the margin on both sides, it is an equivalence at 5 %.
+    `p` belongs to no difference at all, after Holm's correction over the table. `tier` says what it was judged
+    against, and `recipes` the runs it was read from, as `<recipe>/<digest>` below the suite's folder of results.
+    """
 
     cell: str
     table: str
@@ -52,6 +58,13 @@ class Verdict:
     outcome: str
     direction: str | None
     sentence: str
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    spread: float | None = None
+    df: int | None = None
+    tier: str = ""
+    recipes: tuple[str, ...] = ()
 
     @property
     def judged(self) -> bool:

@@ -35,12 +35,13 @@ class NonFinite(ArithmeticError):
 
 @dataclass(frozen=True)
 class Workload:
-    """`rows[i]` is one training row, `score(model)` gives fractions by evaluation set and metric.
+    """`rows[i]` is one training row, of `lengths[i]` tokens; `score(model)` gives fractions by set and metric.
 
     `examples` and `left_out` are counts by split, `notes` what a reader of the scores should know.
     """
 
     rows: Sequence[Row]
+    lengths: Sequence[int]
     score: Callable[[nn.Module], dict[str, dict[str, float]]]
     examples: dict[str, int]
     left_out: dict[str, int]
@@ -63,8 +64,10 @@ def prepare(
 def _classification(task: GlueTask, data: Data, tokenizer, recipe: Recipe, collate: Callable, folder: Path) -> Workload:
     encoded = {name: encode(split, tokenizer, recipe.max_length) for name, split in data.evaluate.items()}
     splits = {"train": data.train, **data.evaluate}
+    rows = encode(data.train, tokenizer, recipe.max_length)
     return Workload(
-        rows=encode(data.train, tokenizer, recipe.max_length),
+        rows=rows,
+        lengths=[len(row["input_ids"]) for row in rows],
         score=lambda model: {name: score_classes(model, rows, collate, task) for name, rows in encoded.items()},
         examples={name: len(split) for name, split in splits.items()},
         left_out={name: split.left_out for name, split in splits.items()},
@@ -139,6 +142,7 @@ def _answering(
     examples = {"train": len(data.train), **{name: len(split) for name, split in splits.items()}}
     return Workload(
         rows=cut["train"].rows.select_columns([*cut["train"].inputs, "start_positions", "end_positions"]),
+        lengths=cut["train"].lengths,
         score=score,
         examples=examples | {f"{name} windows": len(split) for name, split in cut.items()},
         left_out={"train": len(data.set_aside)} if data.set_aside else {},

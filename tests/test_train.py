@@ -4,8 +4,9 @@ import math
 import pytest
 import torch
 
-from progbench import Anatomy, models, recipe, schedule, toy, toy_squad, train
+from progbench import Anatomy, models, recipe, schedule, toy, toy_squad, train, workload
 from progbench.errors import BadInput, Missing
+from progbench.flops import step_flops
 from progbench.tasks import tasks
 
 SCHEDULES = [schedule.constant, schedule.shrinking, schedule.without_low_blocks, schedule.growing]
@@ -322,3 +323,21 @@ def test_a_run_uses_the_threads_it_is_told_to(smoke_recipe):
         torch.set_num_threads(before)
 
     assert result.environment["threads"] == 2
+
+
+def test_an_epoch_records_its_steps_and_the_sum_of_what_its_batches_cost(smoke_recipe):
+    wanted = smoke_recipe(schedule="shrinking", epochs=2)
+    data = tasks()["sst2"].load(wanted)
+    lengths = [len(row["input_ids"]) for row in workload.encode(data.train, toy.tokenizer("bert"), wanted.max_length)]
+    batches = [lengths[i : i + wanted.batch_size] for i in range(0, len(lengths), wanted.batch_size)]
+    run = train.train(wanted, 0)
+
+    for epoch, blocks in zip(run.epochs, (range(4), range(2, 4)), strict=True):
+        assert epoch.steps == len(batches)
+        assert epoch.flops == sum(step_flops("tiny-bert", blocks, lengths=batch) for batch in batches)
+
+
+def test_what_padded_batches_cost_is_not_claimed_to_be_known(smoke_recipe, monkeypatch):
+    monkeypatch.setattr(train, "pack", lambda model: None)
+
+    assert train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0).epochs[0].flops is None
