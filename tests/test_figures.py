@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from progbench import figures
+from progbench.report import figures
 from progbench.report import Report
 from progbench.verdict import Verdict
 
