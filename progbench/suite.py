@@ -33,22 +33,26 @@ class Runs:
 class Suite:
     """One suite as one session sees it.
 
-    `seeds` runs a recipe, 0 upwards; `device` "cpu", "cuda" or "auto"; with `train=False` nothing is trained and what
-    exists is judged.
+    `seeds` runs a recipe, 0 upwards, or with None those that are on file; `device` "cpu", "cuda" or "auto"; with
+    `train=False` nothing is trained and what exists is judged.
     """
 
     def __init__(
-        self, name: str, answers: Path, folder: Path, *, seeds: int = 0, device: str = "", train: bool = True
+        self, name: str, answers: Path, folder: Path, *, seeds: int | None = 0, device: str = "", train: bool = True
     ) -> None:
         settings = recipe.settings(name)
         self.name = name
         self.answers = answers
         self.folder = folder
-        self.seeds = range(seeds or settings.seeds)
+        self.seeds = None if seeds is None else range(seeds or settings.seeds)
         self.device = device or settings.device
         self.threads = settings.threads
         self.train = train
         self._runs: dict[str, Runs] = {}
+
+    def tables(self) -> list[str]:
+        """The names of the suite's files of cells."""
+        return sorted(path.stem for path in (self.answers / self.name).glob("*[0-9].toml"))
 
     @functools.cache  # noqa: B019  (a session has one suite)
     def table(self, name: str) -> expected.Table:
@@ -215,8 +219,9 @@ class Suite:
 
     def _make(self, wanted: Recipe) -> Runs:
         results: dict[int, RunResult] = {}
-        why = ""
-        for seed in self.seeds:
+        seeds = runs.seeds_on_file(self.folder, wanted) if self.seeds is None else self.seeds
+        why = "" if seeds else f"not run: nothing in {self.folder}"
+        for seed in seeds:
             try:
                 found = runs.load(self.folder, wanted, seed)
             except BadInput as problem:

@@ -13,11 +13,20 @@ from progbench.ledger import Entry, costs
 from progbench.report import attribution, figures, html, latex, markdown, tables, text
 from progbench.report.plots import PowerCurve
 from progbench.runs import write_atomically
-from progbench.verdict import OUTCOMES, Variant, Verdict
+from progbench.verdict import JUDGED, OUTCOMES, Variant, Verdict
 
 SCHEMA_VERSION = 2
 NAMED = 3  # as many deviating cells as the first line can name
 _ANSWERS = {"holds": "hold", "does not hold": "do not hold", "undecided": "undecided"}
+
+
+@dataclass(frozen=True)
+class Notable:
+    """Verdicts of one outcome, each with its words; those that are disputed share the argument."""
+
+    outcome: str
+    argument: str
+    sentences: Sequence[tuple[Verdict, str]]
 
 
 @dataclass(frozen=True)
@@ -51,8 +60,8 @@ class Report:
         words = {
             outcome: f"{counts[outcome]} {outcome}{named.get(outcome, '')}" for outcome in OUTCOMES if counts[outcome]
         }
-        of_judged = ", ".join(words[outcome] for outcome in OUTCOMES[:4] if outcome in words)
-        rest = ", ".join(words[outcome] for outcome in OUTCOMES[4:] if outcome in words)
+        of_judged = ", ".join(words[outcome] for outcome in JUDGED if outcome in words)
+        rest = ", ".join(words[outcome] for outcome in OUTCOMES if outcome in words and outcome not in JUDGED)
         judged = sum(verdict.judged for verdict in self.verdicts)
         line = f"{judged} of {len(self.verdicts)} judged: {of_judged or 'nothing'}"
         return f"{line}; {rest}" if rest else line
@@ -99,6 +108,16 @@ class Report:
         """How many cells came out in each way."""
         counts = Counter(verdict.outcome for verdict in self.verdicts)
         return {outcome: counts[outcome] for outcome in OUTCOMES}
+
+    def notable(self) -> list[Notable]:
+        """What was judged and did not reproduce: what deviates first; what is disputed by its argument."""
+        groups: dict[tuple[str, str], list[tuple[Verdict, str]]] = {}
+        for outcome in ("deviates", "disputed", "inconclusive"):
+            for verdict in (one for _, found in self.by_table() for one in found if one.outcome == outcome):
+                own, _, argument = verdict.sentence.partition("; ")
+                key, words = ((outcome, argument), own) if outcome == "disputed" else ((outcome, ""), verdict.sentence)
+                groups.setdefault(key, []).append((verdict, words))
+        return [Notable(outcome, argument, found) for (outcome, argument), found in groups.items()]
 
     def not_judged(self) -> list[tuple[str, list[str]]]:
         """The cells without a judgement, grouped by the sentence that says why."""

@@ -7,6 +7,7 @@ import re
 from progbench.verdict import Variant, Verdict
 
 MARKS = {"reproduced": "✓", "deviates": "✗", "inconclusive": "?", "disputed": "≠", "missing": "–", "error": "!"}
+AS_CELL = {"holds": "reproduced", "does not hold": "deviates", "undecided": "inconclusive"}  # a claim's words
 
 
 def plain(text: object) -> str:
@@ -67,7 +68,16 @@ def spread(verdict: Verdict) -> str:
 
 
 def difference(verdict: Verdict) -> str:
-    return number(verdict.difference, "+" + digits_of(verdict.kind, verdict.unit))
+    return signed(verdict.difference, verdict.kind, verdict.unit)
+
+
+def signed(value: float | None, kind: str, unit: str) -> str:
+    """A difference with its sign; what rounds to nothing has the plus of nothing.
+
+    >>> signed(-0.004, "scored", "points"), signed(-8.0, "counted", "parameters")
+    ('+0.00', '-8')
+    """
+    return number(value, "+z" + digits_of(kind, unit))
 
 
 def margin(verdict: Verdict) -> str:
@@ -92,6 +102,18 @@ def heat(verdict: Verdict) -> str:
         share = abs(verdict.difference) / verdict.tolerance if verdict.tolerance else 0.0
     step = sum(share > limit for limit in (0.5, 1.0, 2.0))
     return f"{'high' if verdict.difference > 0 else 'low'}{step}" if step else "near"
+
+
+def junit_properties(verdict: Verdict) -> dict[str, str]:
+    """A verdict as the properties of a test in a JUnit file: its sentence, and each number it has.
+
+    >>> from progbench.verdict import unreadable
+    >>> junit_properties(unreadable("table1", "malformed"))
+    {'verdict.outcome': 'error', 'verdict.sentence': 'malformed'}
+    """
+    names = ("outcome", "sentence", "expected", "observed", "sd", "n", "difference", "low", "high", "p", "tolerance")
+    values = {f"verdict.{name}": getattr(verdict, name) for name in (*names, "tier")}
+    return {name: plain(value) for name, value in values.items() if value or (value == 0.0 and name != "verdict.n")}
 
 
 def percent(share: float | None) -> str:

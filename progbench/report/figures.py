@@ -43,7 +43,7 @@ def _sources(report: Report) -> Mapping[str, tuple[Sequence, Callable]]:
     return {
         "figure1.svg": ([one for one in shown if one.table == "Figure 1" and _block(one)], blocks),
         "figure4.svg": ([one for one in shown if one.table == "Figure 4"], totals),
-        "forest.svg": ([one for one in shown if one.kind != "counted" and one.difference is not None], plots.forest),
+        "forest.svg": (plots.compared(shown), plots.forest),
         "scores.svg": (plots.score_lines(shown, report.ledger), plots.scores),
         "costs.svg": (mean_costs(costs(report.ledger)), plots.shares),
         "power.svg": (report.power, plots.power),
@@ -60,7 +60,7 @@ def blocks(rows: Sequence[Verdict]):
     """Figure 1's curve: score over the block that was trained, with the spread of the seeds where there are several."""
     points = sorted((_block(row), row.observed, row.sd or 0.0) for row in rows)
     numbers, scores, spreads = zip(*points, strict=True)
-    figure = canvas.new_figure(7, 3.6)
+    figure = canvas.new_figure(6, 3.4)
     axes = figure.add_subplot()
     axes.errorbar(numbers, scores, yerr=spreads if any(spreads) else None, color=BLUE, marker="o", capsize=3)
     axes.set_xticks(numbers)
@@ -76,7 +76,7 @@ def totals(rows: Sequence[Verdict]):
     """Figure 4's bars: fine-tuning beside Progtuning, a pair a model, each with its total."""
     scale = 1 if rows[0].unit.startswith("M ") else 1_000_000
     models = list(dict.fromkeys(split_id(row.cell)[0] for row in rows))
-    figure = canvas.new_figure(7, 3.6)
+    figure = canvas.new_figure(6, 3.4)
     axes = figure.add_subplot()
     for offset, schedule, color, label in (
         (-0.2, "constant", GREY, "fine-tuning"),

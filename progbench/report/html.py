@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,24 +26,25 @@ if TYPE_CHECKING:
 def render(report: Report, figures: dict[str, str], folder: Path) -> str:
     """The page as it will lie in `folder`; `figures` are SVG files by name."""
     groups = _groups(report.ledger)
-    notable = [one for one in report.verdicts if one.judged and one.outcome not in ("reproduced", "inconclusive")]
     captions = report.figures()
     return page(
         "report.html",
         title=f"progbench: {report.suite}, {report.headline}",
         report=report,
-        notable=notable,
-        attribution=report.attribution(),
-        because=text.because,
+        closing_headers=text.CLOSING_HEADERS,
+        closing_align=text.CLOSING_ALIGN.split(),
+        closing=text.closing_rows(report.attribution()),
         tables=[{"printed": one, "views": views(one, report.yardstick)} for one in report.tables()],
         figures={
             name: {"svg": Markup(canvas.inline(svg, name.partition(".")[0])), "caption": captions[name]}
             for name, svg in figures.items()
         },
         cost_headers=text.COST_HEADERS,
+        cost_align=text.COST_ALIGN.split(),
         costs=[text.cost_row(one) for one in mean_costs(costs(report.ledger))],
         task_costs=[[*text.cost_row(one), "; ".join(one.unknown)] for one in costs(report.ledger)],
         variant_headers=text.VARIANT_HEADERS,
+        variant_align=text.VARIANT_ALIGN.split(),
         variants=[text.variant_row(one) for one in report.variants],
         not_judged=report.not_judged(),
         groups=groups,
@@ -50,6 +52,7 @@ def render(report: Report, figures: dict[str, str], folder: Path) -> str:
         links=lambda run: _link(report.runs, folder, run),
         scores=lambda run: ", ".join(f"{name} {value:.2f}" for name, value in run.scores.items()),
         interval=_interval,
+        as_cell=lambda outcome: cells.AS_CELL.get(outcome, outcome),
     )
 
 
@@ -68,14 +71,18 @@ def page(template: str, **values: object) -> str:
 
 
 def minus(number: str) -> str:
-    """A number with a real minus sign, as wide as its plus."""
-    return number.replace("-", "−")
+    """A number with a real minus sign, as wide as its plus; any other text as it is.
+
+    >>> minus("-0.25"), minus("bert-base")
+    ('−0.25', 'bert-base')
+    """
+    return re.sub(r"^-(?=[\d.])", "−", number)
 
 
 def _interval(verdict: Verdict) -> str:
     if verdict.low is None or verdict.high is None:
         return ""
-    return minus(f"{verdict.low:+.2f} to {verdict.high:+.2f}")
+    return f"{minus(f'{verdict.low:+.2f}')} to {minus(f'{verdict.high:+.2f}')}"
 
 
 def _link(runs: Path | None, folder: Path, run: Run) -> str:

@@ -22,8 +22,12 @@ def render(report: Report) -> str:
     """The whole report as Markdown."""
     lines = [f"# progbench: suite {escape(report.suite)}", ""]
     lines += [f"**{escape(line)}**  " for line in report.answer.split("\n")]
-    if found := report.attribution():
-        lines += ["", "## Why cells deviate", "", *(f"- {escape(text.because(one))}" for one in found)]
+    for group in report.notable():
+        lines += ["", f"{group.outcome}{escape(': ' + group.argument if group.argument else '')}", ""]
+        lines += [f"- {escape(f'{verdict.table}, {verdict.cell}: {own}')}" for verdict, own in group.sentences]
+    if rows := text.closing_rows(report.attribution()):
+        lines += ["", "## How much of a gap each variant closes", ""]
+        lines += [grid(rows, text.CLOSING_HEADERS, text.CLOSING_ALIGN)]
     for table in report.tables():
         lines += ["", f"## {escape(table.name)}", "", escape(table.caption)]
         for view in views(table, report.yardstick):

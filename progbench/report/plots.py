@@ -13,8 +13,13 @@ from progbench.report.canvas import BLUE, COLORS, GREEN, GREY, INK, ORANGE, PURP
 from progbench.report.cells import short
 from progbench.verdict import Verdict
 
-EDGE = 4.0  # margins; a cell further out stands at the edge, with an arrow and its number beside it
+EDGE = 3.0  # margins; a cell further out stands at the edge, with an arrow and its number beside it
 _LOOKS = {"reproduced": (BLUE, "o"), "deviates": (ORANGE, "D"), "inconclusive": (GREY, "s"), "disputed": (PURPLE, "X")}
+
+
+def compared(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """What `forest` draws: the scored cells that were judged."""
+    return [one for one in verdicts if one.kind != "counted" and one.judged and one.difference is not None]
 
 
 def forest(verdicts: Sequence[Verdict]):
@@ -23,7 +28,7 @@ def forest(verdicts: Sequence[Verdict]):
     lines: list[Verdict | str] = []
     for table in tables:
         lines += [table, *(one for one in verdicts if one.table == table)]
-    figure = new_figure(8.5, 1.2 + 0.165 * len(lines))
+    figure = new_figure(10, 1.2 + 0.165 * len(lines))
     axes = figure.add_subplot()
     axes.axvspan(-1, 1, color=BLUE, alpha=0.08, linewidth=0)
     axes.axvline(0, color=GREY, linewidth=0.8)
@@ -76,6 +81,7 @@ class ScoreLine:
     """
 
     body: str
+    table: str
     among: tuple[str, ...]
     columns: int
     constant: tuple[float, float]
@@ -104,40 +110,60 @@ def score_lines(verdicts: Sequence[Verdict], entries: Sequence[Entry]) -> list[S
             printed = None
             if all(one.expected is not None for side in sides for one in side):
                 printed = tuple(statistics.fmean(one.expected for one in side) for side in sides)
-            found.append(ScoreLine(body, tuple(among[table]), len(shared), *zip(updated, means, strict=True), printed))
+            found.append(
+                ScoreLine(body, table, tuple(among[table]), len(shared), *zip(updated, means, strict=True), printed)
+            )
     return found
 
 
 def scores(lines: Sequence[ScoreLine]):
     """Mean score over updated parameters; a panel for each set of columns, since means over others do not compare."""
     panels = list(dict.fromkeys(line.among for line in lines))
-    figure = new_figure(8.5, 3.8 * len(panels))
-    every = figure.subplots(len(panels), squeeze=False)[:, 0]
-    for axes, among in zip(every, panels, strict=True):
-        chosen = [line for line in lines if line.among == among]
-        for line, color in zip(chosen, COLORS * (1 + len(chosen) // len(COLORS)), strict=False):
-            (x0, y0), (x1, y1) = line.constant, line.shrinking
-            axes.plot([x0, x1], [y0, y1], color=color, linewidth=1.4)
-            axes.plot([x0], [y0], "o", color=color, markersize=7)
-            axes.plot([x1], [y1], "D", color=color, markersize=6)
-            if line.printed:
-                axes.plot([x0, x1], line.printed, color=color, linewidth=0.8, linestyle=":")
-                axes.plot([x0], [line.printed[0]], "o", color=color, markersize=7, fillstyle="none")
-                axes.plot([x1], [line.printed[1]], "D", color=color, markersize=6, fillstyle="none")
-            columns = "" if line.columns == len(among) else f" ({line.columns} of {len(among)} columns)"
-            axes.annotate(
-                short(line.body, 28) + columns, (x0, y0), (7, 7), textcoords="offset points", fontsize=8, color=color
-            )
-        axes.set_xscale("log")
-        axes.margins(x=0.15, y=0.2)
-        axes.set_ylabel(f"mean of {len(among)} columns (points)")
-    every[-1].set_xlabel("updated parameters of a run (M, mean over the columns, log scale)")
-    for marker, label in (("o", "fine-tuning"), ("D", "Progtuning")):
-        every[0].plot([], [], marker, color=INK, markersize=6, label=label)
-    if any(line.printed for line in lines):
-        every[0].plot([], [], "o:", color=INK, markersize=6, fillstyle="none", label="expected")
-    every[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+    chosen = [[line for line in lines if line.among == among] for among in panels]
+    heights = [3 + 0.2 * len(one) for one in chosen]
+    figure = new_figure(10, sum(heights))
+    every = figure.subplots(len(panels), squeeze=False, height_ratios=heights)[:, 0]
+    for axes, own in zip(every, chosen, strict=True):
+        for line, color in zip(own, COLORS * (1 + len(own) // len(COLORS)), strict=False):
+            _score_line(axes, line, color)
+        axes.margins(x=0.08, y=0.15)
+        least, most = axes.get_ylim()
+        slack = max(0.0, 4 - (most - least)) / 2  # a tenth of a point must not look like a cliff
+        axes.set_ylim(least - slack, most + slack)
+        _whole_numbers(axes)
+        axes.set_ylabel(f"mean of {len(own[0].among)} columns (points)")
+        axes.set_title(", ".join(dict.fromkeys(line.table for line in own)), loc="left")
+        for marker, label in (("o", "fine-tuning"), ("D", "Progtuning")):
+            axes.plot([], [], marker, color=INK, markersize=6, label=label)
+        if any(line.printed for line in own):
+            axes.plot([], [], "o:", color=INK, markersize=6, fillstyle="none", label="expected")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    every[-1].set_xlabel("updated parameters of a run (M, mean over the columns)")
     return figure
+
+
+def _score_line(axes, line: ScoreLine, color: str) -> None:
+    (x0, y0), (x1, y1) = line.constant, line.shrinking
+    columns = "" if line.columns == len(line.among) else f" ({line.columns} of {len(line.among)} columns)"
+    axes.plot([x0, x1], [y0, y1], color=color, linewidth=1.6, label=short(line.body, 28) + columns)
+    axes.plot([x0], [y0], "o", color=color, markersize=7)
+    axes.plot([x1], [y1], "D", color=color, markersize=6)
+    if line.printed:
+        axes.plot([x0, x1], line.printed, color=color, linewidth=0.8, linestyle=":")
+        axes.plot([x0], [line.printed[0]], "o", color=color, markersize=7, fillstyle="none")
+        axes.plot([x1], [line.printed[1]], "D", color=color, markersize=6, fillstyle="none")
+
+
+def _whole_numbers(axes) -> None:
+    """A logarithmic axis where the values span decades, labelled 1, 3, 10, 30 as a reader says them."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    least, most = axes.get_xlim()
+    if least <= 0 or most / least > 8:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 _SHARES = (
@@ -150,7 +176,7 @@ _SHARES = (
 
 def shares(rows: Sequence[Cost]):
     """Updated parameters, FLOPs, step time and peak memory of each schedule, in percent of `constant`."""
-    figure = new_figure(8.5, 1.4 + 0.3 * len(rows))
+    figure = new_figure(10, 1.4 + 0.3 * len(rows))
     axes = figure.add_subplot()
     axes.axvline(100, color=GREY, linewidth=0.8)
     for y, row in enumerate(rows):
@@ -178,7 +204,7 @@ class PowerCurve:
 
 def power(curves: Sequence[PowerCurve]):
     """The chance that a true difference is called `deviates`, over its size, a line a curve."""
-    figure = new_figure(7, 3.6)
+    figure = new_figure(6, 3.4)
     axes = figure.add_subplot()
     for curve, color in zip(curves, COLORS * (1 + len(curves) // len(COLORS)), strict=False):
         axes.plot(*zip(*curve.points, strict=True), "o-", color=color, markersize=4, label=short(curve.label, 60))

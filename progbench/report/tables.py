@@ -50,7 +50,8 @@ class PrintedTable:
                 if cell and cell.kind != "counted" and column not in self.unlike:
                     groups.setdefault(row.group, {})[i] = getattr(cell, quantity)
             for group in groups.values():
-                values = {i: value for i, value in group.items() if value is not None}
+                # of two that look alike, neither is the better
+                values = {i: round(value, 2) for i, value in group.items() if value is not None}
                 if len(values) > 1:
                     found |= {(i, j) for i, value in values.items() if value == max(values.values())}
         return found
@@ -104,9 +105,10 @@ def views(table: PrintedTable, yardstick: str) -> list[View]:
     def ours(one: Verdict) -> str:
         return f"{cells.observed(one)} {cells.spread(one)}".strip()
 
+    scored = any(one and one.kind != "counted" for row in table.rows for one in row.cells)
     return [
         view("expected", "As printed" if yardstick == "paper" else "Our reference", cells.expected, "expected"),
-        view("ours", "Ours: mean ± sd (seeds)", ours, "observed"),
+        view("ours", "Ours: mean ± sd (seeds)" if scored else "Ours: counted", ours, "observed"),
         view("difference", f"Difference: ours less {yardstick}", cells.difference),
     ]
 
@@ -130,7 +132,7 @@ def _table(name: str, layout: dict, own: dict, verdicts: Sequence[Verdict]) -> P
     return PrintedTable(
         name=name,
         caption=own.get("caption", ""),
-        note="; ".join(unlike.values()),
+        note=" ".join(unlike.values()),
         stubs=tuple(layout["stubs"]),
         columns=tuple(columns),
         rows=tuple(_spanned([Row(stubs, tuple(map(places.get, columns)), group) for stubs, group, places in rows])),

@@ -16,13 +16,15 @@ from progbench.report.cells import plain, short
 from progbench.verdict import Variant, Verdict
 
 if TYPE_CHECKING:
-    from progbench.report import Report
+    from progbench.report import Notable, Report
 
 WIDTH = 100
 HEADERS = ("cell", "expected", "ours", "diff", "margin", "outcome")
 ALIGN = "left right right right right left"
 VARIANT_HEADERS = ("cell", "recipe", "expected", "value", "diff", "")
 VARIANT_ALIGN = "left left right right right left"
+CLOSING_HEADERS = ("cell", "gap", "variant", "closes", "gap then")
+CLOSING_ALIGN = "left right left right right"
 COST_HEADERS = ("schedule", "over", "updated parameters", "FLOPs", "step time", "peak memory")
 COST_ALIGN = "left left right right right right"
 
@@ -33,15 +35,14 @@ def render(report: Report) -> str:
     for table, verdicts in report.by_table():
         if shown := [row(verdict) for verdict in verdicts if verdict.observed is not None]:
             lines += ["", *wrapped(table), grid(shown, HEADERS, ALIGN)]
-    notable = [verdict for verdict in report.verdicts if verdict.judged and verdict.outcome != "reproduced"]
-    if notable:
-        lines += ["", *_notable(notable)]
+    if groups := report.notable():
+        lines += ["", *(line for group in groups for line in _notable(group))]
     if report.variants:
         shown = [variant_row(variant) for variant in report.variants]
         table = grid(shown, VARIANT_HEADERS, VARIANT_ALIGN)
         lines += ["", *wrapped(f"Variants ({report.closest()})"), table]
-    if found := report.attribution():
-        lines += ["", "Why cells deviate:", *(line for one in found for line in wrapped(because(one), "  "))]
+    if rows := closing_rows(report.attribution()):
+        lines += ["", "How much of a gap each variant closes", grid(rows, CLOSING_HEADERS, CLOSING_ALIGN)]
     if found := mean_costs(costs(report.ledger)):
         table = grid([cost_row(one) for one in found], COST_HEADERS, COST_ALIGN)
         lines += ["", "Cost, as a share of what constant takes", table]
@@ -78,14 +79,10 @@ def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str) -
     widths = [min(WIDTH, max(len(head) + 2, *(len(row[i]) for row in texts))) for i, head in enumerate(headers)]
     while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
         widths[widths.index(max(widths))] -= 1
-    return tabulate(
-        texts,
-        headers,
-        disable_numparse=True,
-        colalign=align.split(),
-        maxcolwidths=widths,
-        maxheadercolwidths=[width - 2 for width in widths],
-    )
+    # wrapped here and not by tabulate's maxcolwidths, which takes "635,656" for a number and fails on its comma
+    lines = [["\n".join(textwrap.wrap(one, width)) for one, width in zip(row, widths, strict=True)] for row in texts]
+    heads = ["\n".join(textwrap.wrap(one, width - 2)) for one, width in zip(headers, widths, strict=True)]
+    return tabulate(lines, heads, disable_numparse=True, colalign=align.split())
 
 
 def row(verdict: Verdict) -> list[str]:
@@ -102,7 +99,7 @@ def variant_row(variant: Variant) -> list[str]:
         variant.variant or "primary",
         "" if variant.variant or variant.expected is None else f"{round(variant.expected, 2):,}",
         cells.variant_value(variant),
-        cells.number(variant.difference, "+" + cells.digits_of(*cells.variant_kind(variant))),
+        cells.signed(variant.difference, *cells.variant_kind(variant)),
         "closest" if variant.closest else "",
     ]
 
@@ -113,29 +110,23 @@ def cost_row(cost: Cost) -> list[str]:
     return [f"{cost.body} {cost.schedule}", cost.task, *map(cells.percent, shares)]
 
 
-def because(one: Attribution) -> str:
-    """A cell's variants in words, the one that closes most of the gap first."""
-    digits = "+" + cells.digits_of(*cells.variant_kind(one))
-    ranked = [
-        f"{closing.variant} closes {100 * closing.closed:.0f} % ({closing.difference:{digits}})"
-        if closing.closed is not None
-        else f"{closing.variant} is not known ({closing.why})"
-        for closing in one.variants
-    ]
-    return f"{one.cell} {one.outcome} by {one.difference:{digits}}: {', '.join(ranked)}"
+def closing_rows(found: Sequence[Attribution]) -> list[list[str]]:
+    """Cells and their variants as strings in the order of CLOSING_HEADERS, what closes most of a gap first."""
+    rows = []
+    for one in found:
+        kind = cells.variant_kind(one)
+        for i, closing in enumerate(one.variants):
+            left = closing.why if closing.closed is None else cells.signed(closing.difference, *kind)
+            closed = "unknown" if closing.closed is None else f"{100 * closing.closed:.0f} %"
+            first = ["", ""] if i else [one.cell, cells.signed(one.difference, *kind)]
+            rows.append([*first, closing.variant, closed, left])
+    return rows
 
 
-def _notable(verdicts: Sequence[Verdict]) -> list[str]:
-    """Each verdict that needs reading, in lines of a terminal; an argument shared by several stands once."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for verdict in verdicts:
-        own, _, shared = verdict.sentence.partition("; ")
-        groups.setdefault((verdict.outcome, shared), []).append(f"{verdict.cell}: {own}")
-    lines = []
-    for (outcome, shared), sentences in groups.items():
-        lines += [line for sentence in sentences for line in wrapped(f"{outcome}  {sentence}")]
-        lines += wrapped(shared, "    ", "    ")
-    return lines
+def _notable(group: Notable) -> list[str]:
+    """Verdicts that need reading, in lines of a terminal; an argument they share stands once."""
+    lines = [f"{group.outcome}: {verdict.cell}: {own}" for verdict, own in group.sentences]
+    return [part for line in lines for part in wrapped(line)] + wrapped(group.argument, "    ", "    ")
 
 
 def _claim(claim: ClaimVerdict) -> Iterable[str]:
