@@ -219,6 +219,7 @@ class Suite:
 
     def _make(self, wanted: Recipe) -> Runs:
         results: dict[int, RunResult] = {}
+        planned = wanted.planned()
         seeds = runs.seeds_on_file(self.folder, wanted) if self.seeds is None else self.seeds
         why = "" if seeds else f"not run: nothing in {self.folder}"
         for seed in seeds:
@@ -227,12 +228,12 @@ class Suite:
             except BadInput as problem:
                 found = RunResult(wanted, seed, error=str(problem))
             if found and (found.final or not self.train):
-                results[seed] = _checked(found)
+                results[seed] = _checked(found, planned)
                 continue
             if why:  # what is missing for one seed is missing for all
                 continue
             try:
-                results[seed] = _checked(self._train(wanted, seed))
+                results[seed] = _checked(self._train(wanted, seed), planned)
             except Missing as problem:
                 why = str(problem)
             except BadInput as problem:  # wrong for one seed, wrong for all
@@ -267,12 +268,10 @@ class Suite:
         return self.device
 
 
-def _checked(result: RunResult) -> RunResult:
+def _checked(result: RunResult, planned: int) -> RunResult:
     """The result, as an error if it updated another number of parameters than its recipe's schedule plans."""
     if result.error:
         return result
-    wanted = result.recipe
-    planned = wanted.planned()
     updated = sum(epoch.updated_parameters for epoch in result.epochs)
     if updated == planned:
         return result

@@ -39,11 +39,18 @@ def style() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float):
-    """An empty figure of this size in inches."""
+def new_figure(width: float, height: float, left: float | None = None):
+    """An empty figure of this size in inches; its margins fit what is drawn.
+
+    A tall one gives the width its labels need at the `left`, in inches: fitting draws everything twice.
+    """
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    if left is None:
+        return Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(left=left / width, right=1 - 0.7 / width, bottom=0.5 / height, top=1 - 0.4 / height)
+    return figure
 
 
 def svg(draw: Callable) -> str:

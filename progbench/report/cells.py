@@ -17,6 +17,8 @@ def plain(text: object) -> str:
     'a\\x1b[2J b'
     """
     line = " ".join(str(text).split())
+    if line.isprintable():
+        return line
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
 
 

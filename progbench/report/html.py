@@ -13,7 +13,7 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
-from progbench.ledger import Entry, Run, costs, mean_costs
+from progbench.ledger import Entry, costs, mean_costs
 from progbench.recipe import split_id
 from progbench.report import canvas, cells, text
 from progbench.report.tables import views
@@ -49,7 +49,8 @@ def render(report: Report, figures: dict[str, str], folder: Path) -> str:
         not_judged=report.not_judged(),
         groups=groups,
         anchors=Anchors(groups),
-        links=lambda run: _link(report.runs, folder, run),
+        results=quote(Path(os.path.relpath(report.runs, folder)).as_posix()) if report.runs else "",
+        quote=quote,
         scores=lambda run: ", ".join(f"{name} {value:.2f}" for name, value in run.scores.items()),
         interval=_interval,
         as_cell=lambda outcome: cells.AS_CELL.get(outcome, outcome),
@@ -83,11 +84,6 @@ def _interval(verdict: Verdict) -> str:
     if verdict.low is None or verdict.high is None:
         return ""
     return f"{minus(f'{verdict.low:+.2f}')} to {minus(f'{verdict.high:+.2f}')}"
-
-
-def _link(runs: Path | None, folder: Path, run: Run) -> str:
-    """Where a result lies, seen from the report."""
-    return quote(Path(os.path.relpath(runs / run.file, folder)).as_posix()) if runs else ""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def forest(verdicts: Sequence[Verdict]):
     lines: list[Verdict | str] = []
     for table in tables:
         lines += [table, *(one for one in verdicts if one.table == table)]
-    figure = new_figure(10, 1.2 + 0.165 * len(lines))
+    figure = new_figure(10, 1.2 + 0.165 * len(lines), left=2.8)
     axes = figure.add_subplot()
     axes.axvspan(-1, 1, color=BLUE, alpha=0.08, linewidth=0)
     axes.axvline(0, color=GREY, linewidth=0.8)
@@ -37,7 +37,7 @@ def forest(verdicts: Sequence[Verdict]):
         if isinstance(line, str):
             labels.append(short(line, 40))
             continue
-        labels.append(f"{short(line.row, 30)}  {short(line.column, 20)}")
+        labels.append(f"{short(line.row, 28)}  {short(line.column, 16)}")
         _whisker(axes, y, line)
     axes.set_yticks(range(len(lines)), labels, fontsize=7)
     for label, line in zip(axes.get_yticklabels(), lines, strict=True):
