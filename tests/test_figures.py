@@ -3,8 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from progbench.report import figures
-from progbench.report import Report
+from progbench.report import Report, figures
 from progbench.verdict import Verdict
 
 BAR = Verdict(

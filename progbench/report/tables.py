@@ -114,11 +114,12 @@ def views(table: PrintedTable, yardstick: str) -> list[View]:
 
 
 def _table(name: str, layout: dict, own: dict, verdicts: Sequence[Verdict]) -> PrintedTable:
-    datasets = layout.get("datasets", ("",))
+    datasets = (*layout.get("datasets", ()), "")  # what belongs to none is printed, too
+    of = {one.cell: next(name for name in datasets if one.column.startswith(name)) for one in verdicts}
     columns: dict[str, None] = {}
     rows: list[tuple[tuple[str, ...], tuple[str, str], dict[str, Verdict]]] = []
     for dataset in datasets:
-        for verdict in (one for one in verdicts if one.column.startswith(dataset)):
+        for verdict in (one for one in verdicts if of[one.cell] == dataset):
             column = verdict.column.removeprefix(dataset).strip()
             columns[column] = None
             stubs = _stubs(verdict.row, dataset, len(layout["stubs"]))
