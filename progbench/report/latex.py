@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 _HEAD = r"""% Made by progbench. To use a table elsewhere: \usepackage[T1]{fontenc} and \usepackage{booktabs,multirow}
 \documentclass{article}
-\usepackage[a4paper,landscape,margin=15mm]{geometry}
+\usepackage[a4paper,landscape,margin=10mm]{geometry}
 \usepackage[T1]{fontenc}
 \usepackage{booktabs,multirow}
 \begin{document}
@@ -32,8 +33,9 @@ def _table(table: PrintedTable, yardstick: str) -> str:
     width = len(table.stubs) + len(table.columns)
     lines = [
         r"\begin{table}[htbp]",
-        r"\centering\scriptsize\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{' '.join(map(escape, filter(None, (table.name + '.', table.caption, table.note, _LEGEND))))}}}",
+        rf"\setcounter{{table}}{{{int(re.sub('[^0-9]', '', table.name)) - 1}}}",
+        r"\centering\scriptsize\setlength{\tabcolsep}{2pt}",
+        rf"\caption{{{' '.join(map(escape, filter(None, (table.caption, table.note, _LEGEND))))}}}",
         rf"\begin{{tabular}}{{{'l' * len(table.stubs)}{'r' * len(table.columns)}}}",
         r"\toprule",
         _line([*map(_label, table.stubs), *map(_label, table.columns)]),
@@ -54,7 +56,8 @@ def _stubs(row: Row) -> list[str]:
 
 
 def _place(shown: Shown, view: View) -> str:
-    text = rf"\textbf{{{escape(shown.text)}}}" if shown.best else escape(shown.text)
+    text = re.sub("^-", "$-$", escape(shown.text))
+    text = rf"\textbf{{{text}}}" if shown.best else text
     letter = _LETTERS.get(shown.verdict.outcome, "") if shown.verdict and view.name == "difference" else ""
     return rf"{text}\textsuperscript{{{letter}}}" if letter else text
 
