@@ -81,7 +81,7 @@ def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str) -
         widths[widths.index(max(widths))] -= 1
     # wrapped here and not by tabulate's maxcolwidths, which takes "635,656" for a number and fails on its comma
     lines = [["\n".join(textwrap.wrap(one, width)) for one, width in zip(row, widths, strict=True)] for row in texts]
-    heads = ["\n".join(textwrap.wrap(one, width - 2)) for one, width in zip(headers, widths, strict=True)]
+    heads = ["\n".join(textwrap.wrap(one, max(1, width - 2))) for one, width in zip(headers, widths, strict=True)]
     return tabulate(lines, heads, disable_numparse=True, colalign=align.split())
 
 
