@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_collecting_loads_no_torch_transformers_or_scipy(suite):
     code = (
         "import sys, pytest; code = pytest.main(['benchmarks', '--collect-only', '-q', '-p', 'no:cacheprovider', "
         f"'--suite', '{suite}']); "
-        "heavy = ('torch', 'transformers', 'scipy', 'datasets', 'sklearn', 'peft', 'matplotlib'); "
+        "heavy = ('torch', 'transformers', 'scipy', 'datasets', 'sklearn', 'peft', 'matplotlib', 'statsmodels'); "
         "print('loaded:', [name for name in heavy if name in sys.modules], code)"
     )
     output = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
@@ -120,6 +121,9 @@ def test_a_smoke_row_is_trained_judged_and_reported_and_the_second_time_only_jud
         "tiny-roberta-constant-sst2": "reproduced",
     }
     assert len(files) == 2
+    assert [(one["recipe"], len(one["runs"])) for one in report["runs"]] == [
+        ("tiny-roberta-constant-cola", 1), ("tiny-roberta-constant-sst2", 1),
+    ]  # fmt: skip
     assert second.returncode == 0
     assert {path: path.stat().st_mtime_ns for path in (bench.folder / "runs").rglob("*.json")} == files
     assert bench.report()["verdicts"] == report["verdicts"]
@@ -273,6 +277,44 @@ def test_a_cell_in_two_tables_is_in_the_report_for_both(bench):
     assert [(v["table"], v["cell"]) for v in bench.report()["verdicts"]] == [
         ("Table 1", "bert-base-shrinking-cola"), ("Table 5", "bert-base-shrinking-cola"),
     ]  # fmt: skip
+
+
+def test_a_junit_file_has_each_cells_sentence_and_numbers_as_properties(bench):
+    bench("-k", "bert-large-shrinking-updated", "--junitxml", bench.folder / "junit.xml")
+    (case,) = ElementTree.parse(bench.folder / "junit.xml").iter("testcase")
+    properties = {one.get("name"): one.get("value") for one in case.iter("property")}
+
+    assert properties["verdict.sentence"] == "counted 703,152,134, which is the printed 703.1 M"
+    assert properties["verdict.outcome"] == "reproduced"
+    assert float(properties["verdict.observed"]) == 703.152134
+
+
+def test_report_writes_every_view(bench):
+    bench("-m", "params")
+
+    assert {path.name for path in (bench.folder / "report").iterdir()} == {
+        "report.html", "report.json", "report.md", "report.tex", "figure4.svg",
+    }  # fmt: skip
+
+
+def test_the_command_reports_what_a_session_left_as_the_session_did(bench):
+    row = ["--suite", "smoke", "-k", "tiny-roberta-constant-sst2"]
+    bench(*row)
+    told = bench.report()
+    command = [
+        sys.executable,
+        "-m",
+        "progbench.cli",
+        "report",
+        bench.folder / "runs",
+        "--report",
+        bench.folder / "again",
+    ]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    again = json.loads((bench.folder / "again" / "report.json").read_text())
+
+    assert again["runs"] == told["runs"]
+    assert [one for one in again["verdicts"] if one["cell"] == "tiny-roberta-constant-sst2"] == told["verdicts"]
 
 
 def test_a_lora_row_of_smoke_is_trained_with_its_variant_and_judged(bench):
