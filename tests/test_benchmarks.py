@@ -284,9 +284,9 @@ def test_a_junit_file_has_each_cells_sentence_and_numbers_as_properties(bench):
     (case,) = ElementTree.parse(bench.folder / "junit.xml").iter("testcase")
     properties = {one.get("name"): one.get("value") for one in case.iter("property")}
 
-    assert properties["verdict.sentence"] == "counted 703,152,134, which is the printed 703.1 M"
+    assert properties["verdict.sentence"] == "counted 703,122,438, which is the printed 703.1 M"
     assert properties["verdict.outcome"] == "reproduced"
-    assert float(properties["verdict.observed"]) == 703.152134
+    assert float(properties["verdict.observed"]) == 703.122438
 
 
 def test_report_writes_every_view(bench):
@@ -301,16 +301,8 @@ def test_the_command_reports_what_a_session_left_as_the_session_did(bench):
     row = ["--suite", "smoke", "-k", "tiny-roberta-constant-sst2"]
     bench(*row)
     told = bench.report()
-    command = [
-        sys.executable,
-        "-m",
-        "progbench.cli",
-        "report",
-        bench.folder / "runs",
-        "--report",
-        bench.folder / "again",
-    ]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    command = [sys.executable, "-m", "progbench.cli", "report", bench.folder / "runs"]
+    subprocess.run([*command, "--report", bench.folder / "again"], cwd=ROOT, check=True, capture_output=True)
     again = json.loads((bench.folder / "again" / "report.json").read_text())
 
     assert again["runs"] == told["runs"]
