@@ -109,7 +109,7 @@ def compare(first: Folder, second: Folder) -> Difference:
 
 def _pair(left: Mapping[str, Seeds], right: Mapping[str, Seeds]) -> Pair:
     def newest(sides: Mapping[str, Seeds], among: Iterable[str]) -> Side:
-        dates = {digest: max(str(run.environment.get("date")) for run in sides[digest].values()) for digest in among}
+        dates = {digest: max(str(run.environment.get("date", "")) for run in sides[digest].values()) for digest in among}
         digest = max(dates, key=dates.get)
         return digest, sides[digest]
 

@@ -86,8 +86,8 @@ def test_times_of_two_machines_are_not_compared():
 
 def test_of_several_machines_the_one_that_ran_most_of_both_is_used():
     here = [run(i, machine="here", step_seconds=1.0) for i in range(2)]
-    there = [run(9, machine="there", step_seconds=8.0)]
-    less = [replace(one, step_seconds=one.step_seconds / 2) for one in here] + there
+    there = [run(i, machine="there", step_seconds=8.0) for i in range(7, 10)]
+    less = [replace(one, step_seconds=one.step_seconds / 2) for one in here] + there[:1]
     (cost,) = costs([entry("m-constant-rte", 200, here + there), entry("m-shrinking-rte", 150, less)])
 
     assert cost.step_seconds == 0.5
