@@ -109,8 +109,7 @@ def compare(first: Folder, second: Folder) -> Difference:
 
 def _pair(left: Mapping[str, Seeds], right: Mapping[str, Seeds]) -> Pair:
     def newest(sides: Mapping[str, Seeds], among: Iterable[str]) -> Side:
-        dates = {digest: max(str(run.environment.get("date", "")) for run in sides[digest].values()) for digest in among}
-        digest = max(dates, key=dates.get)
+        digest = max(among, key=lambda one: max(str(run.environment.get("date", "")) for run in sides[one].values()))
         return digest, sides[digest]
 
     shared = left.keys() & right.keys()

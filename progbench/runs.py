@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -139,15 +140,35 @@ def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
     try:
         epochs = tuple(EpochResult(**epoch) for epoch in content["epochs"])
         rest = {key: content[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
-        scores = [score for epoch in epochs for found in epoch.scores.values() for score in found.values()]
-        if strange := [score for score in scores if not isinstance(score, int | float)]:
-            raise TypeError(f"the score {strange[0]!r} is no number")
+        if strange := [name for name, fits in _kinds(rest, epochs) if not fits]:
+            raise TypeError(f"{strange[0]} is not what it should be")
+        rest["notes"] = tuple(rest["notes"])
     except (KeyError, TypeError, AttributeError) as problem:
         raise BadInput(f"{path}: not a whole result ({problem!r}); delete it to run this seed again") from None
-    rest["notes"] = tuple(rest["notes"])
     if not epochs and not rest["error"]:
         raise BadInput(f"{path}: a result without an epoch; delete it to run this seed again")
     return RunResult(recipe=recipe, epochs=epochs, **rest)
+
+
+def _kinds(rest: dict, epochs: Sequence[EpochResult]) -> Iterator[tuple[str, bool]]:
+    """Each part of a result that a session computes with, and whether it is of a kind to compute with."""
+    for name, kind in (("seed", int), ("error", str), ("notes", list | tuple)):
+        yield name, isinstance(rest[name], kind)
+    for name in ("fingerprints", "examples", "left_out", "environment"):
+        yield name, isinstance(rest[name], dict)
+    for name in ("seconds", "peak_memory_bytes"):
+        yield name, _number(rest[name])
+    for epoch in epochs:
+        for name in ("updated_parameters", "loss", "seconds"):
+            yield name, _number(getattr(epoch, name))
+        for name in ("steps", "flops"):
+            yield name, getattr(epoch, name) is None or _number(getattr(epoch, name))
+        for metric, score in (one for found in epoch.scores.values() for one in found.items()):
+            yield f"the score {metric}", _number(score)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) < 1e300  # and neither infinite, nor beyond what a float holds
 
 
 def seeds_on_file(folder: Path, recipe: Recipe) -> list[int]:

@@ -118,12 +118,25 @@ def test_a_file_of_a_recipe_this_version_does_not_know_is_refused_by_name(tmp_pa
         runs.read(path)
 
 
-def test_a_score_that_is_no_number_is_refused_by_name(tmp_path, smoke_recipe):
+@pytest.mark.parametrize("part", ["scores", "updated_parameters", "seconds", "steps", "flops"])
+@pytest.mark.parametrize("strange", ['"high"', "[]", "1e999", "{}"])
+def test_what_cannot_be_computed_with_is_refused_by_name(tmp_path, smoke_recipe, part, strange):
     path = runs.save(tmp_path, result(smoke_recipe()))
-    path.write_text(path.read_text().replace("0.625", '"high"'))
+    content = json.loads(path.read_text())
+    content["epochs"][0][part] = {"sst2": {"accuracy": "STRANGE"}} if part == "scores" else "STRANGE"
+    path.write_text(json.dumps(content).replace('"STRANGE"', strange))
 
-    with pytest.raises(BadInput, match=r"seed0\.json: not a whole result .*the score 'high' is no number"):
+    with pytest.raises(BadInput, match=r"seed0\.json: not a whole result .* is not what it should be"):
         runs.load(tmp_path, smoke_recipe(), 0)
+
+
+@pytest.mark.parametrize("part", ["environment", "fingerprints", "notes", "error", "seed", "peak_memory_bytes"])
+def test_a_part_of_another_kind_is_refused_by_name(tmp_path, smoke_recipe, part):
+    path = runs.save(tmp_path, result(smoke_recipe()))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {part: None}))
+
+    with pytest.raises(BadInput, match=rf"seed0\.json: not a whole result .*{part} is not what it should be"):
+        runs.read(path)
 
 
 def test_the_seeds_on_file_are_those_of_this_very_recipe(tmp_path, smoke_recipe):
