@@ -1,8 +1,13 @@
 """A packed batch computes what a padded one does, for every model, tuning and head."""
 
+import dataclasses
+import math
+
 import pytest
 import torch
 import transformers
+from hypothesis import given
+from hypothesis import strategies as st
 
 from progbench import Anatomy, apply_tuning, models, packing, schedule, toy, train
 from progbench.counting import HEADS, TUNINGS
@@ -125,6 +130,49 @@ def test_short_and_single_sequences_come_out_as_they_do_padded(lengths):
     torch.testing.assert_close(ours(**packed(examples)).logits, theirs(**padded).logits, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("allowance", "groups"), [(0.0, 5), (4.0, 3), (math.inf, 1)])
+@pytest.mark.parametrize("head", HEADS)
+def test_however_texts_share_attention_calls_they_come_out_as_they_do_padded(head, allowance, groups):
+    theirs, ours, packed = pair(head=head)
+    ours.eval(), theirs.eval()
+    examples = [{"input_ids": row["input_ids"]} for row in sorted(rows(head), key=lambda row: len(row["input_ids"]))]
+    padded = transformers.DataCollatorWithPadding(toy.tokenizer("bert"))(examples)
+    batch = dataclasses.replace(packed, allowance=allowance)(examples)
+    a, b = ours(**batch), theirs(**padded)
+
+    assert len(batch["packing"].groups) == groups
+    for key in b:
+        real = padded["attention_mask"].bool() if head == "question_answering" else slice(None)
+        torch.testing.assert_close(a[key][real], b[key][real], rtol=0, atol=1e-12)
+
+
+@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=40).map(sorted), budget=st.integers(0, 3000))
+def test_groups_hold_every_token_once_and_pad_no_more_than_the_budget(lengths, budget):
+    groups = packing.groups_of(lengths, budget)
+    texts, padded = list(lengths), 0
+    for group, start in zip(groups, [0, *(group.stop for group in groups)], strict=False):
+        inside = []
+        while sum(inside) < group.stop - group.start:
+            inside.append(texts.pop(0))
+        padded += sum(group.longest**2 - length**2 for length in inside)
+
+        assert (group.start, group.longest) == (start, inside[-1])
+        assert (group.places is None) == (len({*inside}) == 1)
+    assert not texts
+    assert padded <= budget
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_step_needs_no_value_from_the_device(head):
+    """On a GPU a step that asks for one would wait for all before it; the meta device has none to give."""
+    _, model, packed = pair(head=head)
+    batch = dataclasses.replace(packed, allowance=math.inf)(rows(head)).to("meta")
+    model.to("meta").train()
+    model(**batch).loss.backward()
+
+    assert all(parameter.grad.is_meta for parameter in model.parameters())
+
+
 def test_no_linear_layer_sees_a_padding_token():
     _, ours, packed = pair()
     seen = []
@@ -182,7 +230,7 @@ def test_a_model_whose_attention_looks_elsewhere_is_not_served():
     model = models.build(models.spec("tiny-bert"), 2)
     forward = model.bert.forward
 
-    def deaf(*arguments, sequence_lengths=None, **keywords):
+    def deaf(*arguments, packing=None, **keywords):
         return forward(*arguments, **keywords)
 
     model.bert.forward = deaf
