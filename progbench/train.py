@@ -6,6 +6,7 @@ trains. The optimizer is built once, over everything that may ever train, and it
 
 from __future__ import annotations
 
+import contextlib
 import math
 import tempfile
 import time
@@ -55,7 +56,8 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
     task = tasks.tasks()[recipe.task]
     data = task.load(recipe)
     environment.reset_peak_memory(device)
-    with torch.random.fork_rng(), tempfile.TemporaryDirectory(prefix="progbench-") as folder:
+    scratch = tempfile.TemporaryDirectory(prefix="progbench-")
+    with torch.random.fork_rng(), _products(recipe), scratch as folder:
         torch.manual_seed(seed)
         model, tokenizer, weights = models.load(models.spec(recipe.model), task.num_labels, task.head)
         apply_tuning(model, recipe.tuning, **recipe.tuning_options)
@@ -78,7 +80,8 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
                     rows.refresh()
             shuffled = torch.randperm(len(rows), generator=order).tolist()
             for start in range(0, len(shuffled), recipe.batch_size):
-                yield collate([rows[i] for i in shuffled[start : start + recipe.batch_size]]).to(device)
+                chosen = [rows[i] for i in shuffled[start : start + recipe.batch_size]]
+                yield collate(chosen).to(device, non_blocking=True)
 
         epochs = []
         steps = math.ceil(len(rows) / recipe.batch_size)
@@ -202,6 +205,17 @@ def _release(optimizer: torch.optim.Optimizer, anatomy: Anatomy, schedule: Sched
     for parameter in anatomy.parameters():
         if id(parameter) not in later:
             optimizer.state.pop(parameter, None)
+
+
+@contextlib.contextmanager
+def _products(recipe: Recipe) -> Iterator[None]:
+    """The precision of float32 products for a run, whatever this process has set for itself."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if recipe.precision == "tf32" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def autocast(model: nn.Module, recipe: Recipe) -> torch.autocast:

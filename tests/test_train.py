@@ -192,6 +192,22 @@ def test_bf16_computes_in_bfloat16_and_keeps_weights_and_moments_in_float32(smok
     assert {state["exp_avg"].dtype for state in made[0].state.values()} == {torch.float32}
 
 
+@pytest.mark.parametrize(("precision", "products"), [("fp32", "highest"), ("tf32", "high")])
+def test_a_run_multiplies_in_its_recipes_precision_and_leaves_torchs_own_as_it_was(smoke_recipe, precision, products):
+    seen = set()
+    wanted = smoke_recipe(model="tiny-roberta", epochs=1, precision=precision)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *a: seen.add(torch.get_float32_matmul_precision()))
+            train.train(wanted, 0)
+
+        assert seen == {products}
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 def test_training_leaves_torchs_own_random_stream_where_it_was(smoke_recipe):
     torch.manual_seed(7)
     wanted = torch.rand(1)
