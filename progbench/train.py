@@ -72,7 +72,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         if recipe.prefix_cache:
             if not packed:
                 raise BadInput(f"{recipe.id}: prefix_cache needs packed batches, which do not serve this model")
-            rows = PrefixCache(model, rows, packed, Path(folder) / "prefix")
+            rows = PrefixCache(model, rows, work.lengths, packed, Path(folder) / "prefix")
 
         def batches() -> Iterator[Batch]:
             if isinstance(rows, PrefixCache):
