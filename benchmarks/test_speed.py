@@ -1,15 +1,17 @@
 """What a training step costs here, against the Hugging Face Trainer at the same stage: ratios taken in one process.
 
 Two comparators. *default*: the Trainer as run_glue.py uses it, every text padded to 128 tokens (a window of SQuAD to
-384). *tuned*: as an experienced user would have it, batches grouped by length and bfloat16. Both sides
-train the same stages, so that only the way of computing differs. Weights are random, and so are the words; how many
-there are in a text is as in the real data (lengths.toml). Rounds alternate between both, so that a busy machine
-slows both.
+384). *tuned*: as an experienced user would have it, batches grouped by length and bfloat16. Both sides train the same
+stages, so that only the way of computing differs. Rounds alternate between both, so that a busy machine slows both.
+
+Weights are the model's own where they come in a package (MiniLM), else random; texts are those of GLUE_DIR where that
+has the task, else random words, as many in a text as the real ones have (lengths.toml).
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import random
 import statistics
 import subprocess
@@ -22,7 +24,8 @@ from pathlib import Path
 
 import pytest
 
-from progbench import flops, models, recipe
+from progbench import flops, models, recipe, tasks
+from progbench.errors import Missing
 from progbench.schedule import Schedule, Stage, shrinking
 
 pytestmark = pytest.mark.speed
@@ -49,6 +52,7 @@ class Case:
         return f"{self.tuning}-{self.precision}-{self.against}{more}"
 
 
+TARGETS = ("labels", "start_positions", "end_positions")
 GLUE = ("cola", "sst2", "mrpc", "rte", "stsb", "mnli", "qnli", "qqp")
 CASES = [
     Case("full", "fp32", "default", GLUE),
@@ -61,27 +65,41 @@ CASES = [
 
 
 @functools.cache
-def lengths(task: str) -> list[int]:
-    """As many lengths as there are examples, distributed as the task's own."""
+def rows(model: models.ModelSpec, task: str) -> tuple[list[dict], str]:
+    """As many examples as are drawn from, and what their texts are."""
+    if model.package and os.environ.get("GLUE_DIR") and task in GLUE:
+        wanted = recipe.read("mini", "glue", model=model.name, schedule="constant", task=task)
+        try:
+            return real_rows(model, wanted), "real"
+        except Missing:
+            pass
     quantiles = tomllib.loads((Path(__file__).parent / "lengths.toml").read_text())[task]["quantiles"]
-    drawn = [quantiles[i % len(quantiles)] for i in range(EXAMPLES)]
-    random.Random(0).shuffle(drawn)
-    return drawn
-
-
-def fitting(model: models.ModelSpec, task: str) -> tuple[list[int], int]:
-    """Lengths this model can read, and what *default* pads to: a tiny model has fewer positions than a text words."""
-    most = min(384 if task == "squad1" else 128, model.positions - 2)
-    return [min(length, most) for length in lengths(task)], most
-
-
-def rows(model: models.ModelSpec, task: str) -> list[dict]:
     rng = random.Random(1)
-    head = {"start_positions": 1, "end_positions": 2} if task == "squad1" else {"labels": 1}
-    return [
-        {"input_ids": [rng.randrange(5, model.vocabulary) for _ in range(length)], **head}
-        for length in fitting(model, task)[0]
-    ]
+    lengths = [min(quantiles[i % len(quantiles)], width(model, task)) for i in range(EXAMPLES)]
+    rng.shuffle(lengths)
+    target = {"start_positions": 1, "end_positions": 2} if task == "squad1" else {"labels": 1}
+    words = [[rng.randrange(5, model.vocabulary) for _ in range(length)] for length in lengths]
+    return [{"input_ids": text, **target} for text in words], "random"
+
+
+def real_rows(model: models.ModelSpec, wanted: recipe.Recipe) -> list[dict]:
+    """Training texts of a task, drawn from the whole file; two classes stand for three, and for a score."""
+    from progbench import workload
+
+    task = tasks.tasks()[wanted.task]
+    train = task.load(wanted).train
+    chosen = random.Random(1).sample(range(len(train)), EXAMPLES)
+    drawn = replace(train, texts=tuple([part[i] for i in chosen] for part in train.texts), labels=[1] * EXAMPLES)
+    return workload.encode(drawn, models.load(model, 2)[1], wanted.max_length)
+
+
+def width(model: models.ModelSpec, task: str) -> int:
+    """What *default* pads to; a tiny model has fewer positions than a text has words."""
+    return min(384 if task == "squad1" else 128, model.readable)
+
+
+def head_of(task: str) -> str:
+    return "question_answering" if task == "squad1" else "classification"
 
 
 class Side:
@@ -93,10 +111,10 @@ class Side:
         from progbench import apply_tuning
 
         self.spec, self.case, self.task, self.device = model, case, task, device
-        self.rows = rows(model, task)
+        self.rows = rows(model, task)[0]
         self.batch = 12 if task == "squad1" else 32
         torch.manual_seed(0)
-        self.model = models.build(model, 2, "question_answering" if task == "squad1" else "classification")
+        self.model = models.load(model, 2, head_of(task))[0] if model.package else models.build(model, 2, head_of(task))
         apply_tuning(self.model, case.tuning)
         self.model.to(device)
 
@@ -116,7 +134,9 @@ class Ours(Side):
         self.packed = packing.pack(self.model)
         self.folder = tempfile.TemporaryDirectory()  # which goes when this does
         if case.prefix_cache:
-            self.rows = prefix.PrefixCache(self.model, self.rows, self.packed, Path(self.folder.name) / "prefix")
+            path = Path(self.folder.name) / "prefix"
+            lengths = [len(row["input_ids"]) for row in self.rows]
+            self.rows = prefix.PrefixCache(self.model, self.rows, lengths, self.packed, path)
 
     def seconds(self, stage: Stage) -> float:
         """The mean step, its batch's making included; the first one, which allocates, and filling a cache left out."""
@@ -187,11 +207,11 @@ class Theirs(Side):
     def _collate(self, chosen: list[dict]) -> dict:
         import torch
 
-        most = fitting(self.spec, self.task)[1]
-        width = most if self.case.against == "default" else max(len(row["input_ids"]) for row in chosen)
+        longest = max(len(row["input_ids"]) for row in chosen)
+        wide = width(self.spec, self.task) if self.case.against == "default" else longest
         padding = self.model.config.pad_token_id
-        ids = torch.tensor([row["input_ids"] + [padding] * (width - len(row["input_ids"])) for row in chosen])
-        rest = {name: torch.tensor([row[name] for row in chosen]) for name in chosen[0] if name != "input_ids"}
+        ids = torch.tensor([row["input_ids"] + [padding] * (wide - len(row["input_ids"])) for row in chosen])
+        rest = {name: torch.tensor([row[name] for row in chosen]) for name in TARGETS if name in chosen[0]}
         return {"input_ids": ids, "attention_mask": (ids != padding).long(), **rest}
 
 
@@ -241,17 +261,20 @@ def _summary(case: Case, task: str, against: str, model, stages: Schedule, measu
         return sum(seconds[side, name, k] for k in range(EPOCHS))  # epochs are equally long
 
     ratios = [run(one, "theirs", against) / run(one, "ours", task) for one in measured]
-    real, padded = fitting(model, task)
-    bound = padded * len(real) / sum(real)
-    head = "question_answering" if task == "squad1" else "classification"
-    batch = real[: 12 if task == "squad1" else 32]
-    costs = [flops.step_flops(model, stage.blocks, case.tuning, head, lengths=batch) for stage in stages]
+    examples, texts = rows(model, task)
+    real = [len(row["input_ids"]) for row in examples]
+    bound = width(model, task) * len(real) / sum(real)
+    share = (12 if task == "squad1" else 32) / len(real)
+    costs = [
+        share * flops.step_flops(model, stage.blocks, case.tuning, head_of(task), lengths=real) for stage in stages
+    ]
     stage_seconds = [statistics.median(one["ours", task, k] for one in measured) for k in range(EPOCHS)]
     return {
         "model": model.name,
         "device": device,
         "case": case.id,
         "task": task,
+        "texts": texts,
         "ratio": statistics.median(ratios),
         "least": min(ratios),
         "most": max(ratios),
@@ -259,6 +282,7 @@ def _summary(case: Case, task: str, against: str, model, stages: Schedule, measu
         "milliseconds": [1000 * seconds for seconds in stage_seconds],
         "stage_measured": [seconds / stage_seconds[0] for seconds in stage_seconds],
         "stage_formula": [cost / costs[0] for cost in costs],
+        "gflops": sum(costs) / sum(stage_seconds) / 1e9,
     }
 
 
