@@ -123,20 +123,23 @@ def _judge_count(cell: Cell, observed: Observed) -> Verdict:
 def _judge_exactly(cell: Cell, observed: Observed) -> Verdict:
     """The verdict on seeds that were all made as the reference's were: the same computation, so the same scores."""
     reference = {seed: cell.expectation.reference.seeds[seed] for seed in observed.values}
-    if moved := [seed for seed in reference if not observed.same[seed]]:
-        seed = moved[0]
-        sentence = (
-            f"seed {seed}: {observed.values[seed]!r} against our reference's {reference[seed]!r}, though recipe, "
-            "machine, threads and versions are the same: something that moves scores has changed without a new "
-            "SCORES_VERSION, or this machine does not repeat itself"
-        )
-    else:
-        seeds = f"{'seed' if len(reference) == 1 else 'seeds'} {', '.join(map(str, reference))}"
-        sentence = f"{_ours(observed)}, bit for bit the scores of our reference's {seeds}"
-    outcome = "deviates" if moved else "reproduced"
     expected = statistics.fmean(reference.values())
-    found = Verdict.on(cell, outcome, sentence, observed, expected=expected, tier="reference, exact")
-    return replace(found, tolerance=0.0)
+    moved = [seed for seed in reference if not observed.same[seed]]
+    if not moved:
+        seeds = f"seed{'s' if len(reference) > 1 else ''} {', '.join(map(str, reference))}"
+        sentence = f"{_ours(observed)}, bit for bit the scores of our reference's {seeds}"
+        found = Verdict.on(cell, "reproduced", sentence, observed, expected=expected, tier="reference, exact")
+        return replace(found, tolerance=0.0)
+    ours, theirs = observed.values[moved[0]], reference[moved[0]]
+    within = " (as points; the recorded scores differ)" if ours == theirs else ""
+    sentence = (
+        f"seed {moved[0]}: {ours!r} against our reference's {theirs!r}{within}, "
+        "though recipe, machine, threads and versions are the same: something that moves scores has changed without a "
+        "new SCORES_VERSION, or this machine does not repeat itself"
+    )
+    direction = "high" if ours > theirs else "low" if ours < theirs else None
+    found = Verdict.on(cell, "deviates", sentence, observed, expected=expected, tier="reference, exact")
+    return replace(found, tolerance=0.0, direction=direction)
 
 
 def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], family: int) -> dict[str, Verdict]:
