@@ -1,11 +1,18 @@
 """When a reference is one, and when a run must repeat it to the last bit."""
 
+import dataclasses
+import json
+
 import pytest
 
-from progbench import environment
+from progbench import environment, train
+from progbench import reference as recording
 from progbench.expected import Reference
 from progbench.likeness import made_alike, no_reference, same_scores
 from progbench.runs import EpochResult, RunResult
+from progbench.suite import Suite
+
+CELL = "table1/tiny-bert-constant-rte"
 
 HERE = {
     "cpu": "EPYC", "cpu_model": "model 2", "device": "cpu", "threads": 1, "python": "3.11.7", "torch": "2.13.0",
@@ -124,3 +131,67 @@ def test_a_reference_on_other_data_or_weights_is_none(recipe, what):
     )
 
     assert found == f"no reference: the one on file was made on other {what} ({PRINTS[what]}; seed 1: x)"
+
+
+@pytest.fixture
+def referenced(copied, tmp_path, trained):
+    """Expected answers whose smoke reference for one RTE cell is what `trained` makes."""
+    own = trained_suite(copied, tmp_path / "first", seeds=5)
+    gathered = recording.gather(own, [own.cell(CELL)])
+    (copied / "smoke" / "reference.json").write_text(json.dumps({"runs": gathered}))
+    return copied
+
+
+def trained_suite(answers, folder, seeds=1):
+    own = Suite("smoke", answers, folder, seeds=seeds)
+    own.make(own.needed(own.cell(CELL)).values())
+    return own
+
+
+def trained_again(answers, folder, **options):
+    """The verdict on runs made anew."""
+    own = trained_suite(answers, folder / "again", **options)
+    return own.verdict(own.cell(CELL))
+
+
+def altered(monkeypatch, last=None, **changes):
+    """Let the trainer's results differ in these fields, and in the scores of their last epoch."""
+    fake = train.train
+
+    def train_otherwise(*given):
+        made = dataclasses.replace(fake(*given), **changes)
+        epochs = (dataclasses.replace(made.epochs[-1], scores=last),) if last else made.epochs
+        return dataclasses.replace(made, epochs=epochs)
+
+    monkeypatch.setattr(train, "train", train_otherwise)
+
+
+def test_a_run_made_as_the_reference_was_must_repeat_it_to_the_last_bit(referenced, tmp_path):
+    verdict = trained_again(referenced, tmp_path, seeds=2)
+
+    assert (verdict.outcome, verdict.tier) == ("reproduced", "reference, exact")
+    assert verdict.sentence == "89.50 ± 0.71 (n=2), bit for bit the scores of our reference's seeds 0, 1"
+
+
+def test_a_changed_score_without_a_new_scores_version_deviates(referenced, tmp_path, monkeypatch):
+    altered(monkeypatch, last={"rte": {"accuracy": 0.9000000000000001}})
+    verdict = trained_again(referenced, tmp_path)
+
+    assert (verdict.outcome, verdict.direction) == ("deviates", "high")
+    assert "seed 0: 90.00000000000001 against our reference's 90.0, though recipe, machine" in verdict.sentence
+    assert "without a new SCORES_VERSION" in verdict.sentence
+
+
+def test_with_another_version_of_torch_a_run_is_judged_by_prediction(referenced, tmp_path, made_in, monkeypatch):
+    altered(monkeypatch, environment=made_in | {"torch": "2.14.0"})
+    verdict = trained_again(referenced, tmp_path)
+
+    assert (verdict.outcome, verdict.tier) == ("reproduced", "reference, statistical")
+
+
+def test_a_reference_on_other_data_is_no_reference(referenced, tmp_path, monkeypatch):
+    altered(monkeypatch, fingerprints={"data": "sha256:2"})
+    verdict = trained_again(referenced, tmp_path)
+
+    assert (verdict.outcome, verdict.expected) == ("missing", None)
+    assert verdict.sentence == "no reference: the one on file was made on other data (sha256:1; seed 0: sha256:2)"

@@ -2,34 +2,13 @@
 
 import dataclasses
 import json
-import subprocess
 
 import pytest
 
-from progbench import environment, expected, reference, runs, toy_squad, train
+from progbench import environment, recipe, runs, toy_squad, train
 from progbench.errors import BadInput, Missing
-from progbench.runs import EpochResult, RunResult
 from progbench.schedule import SCHEDULES
 from progbench.suite import Suite
-from progbench.tasks import tasks
-
-ENVIRONMENT = {"commit": "c" * 40, "torch": "2.13.0", "device": "cpu", "threads": 2}
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """Replace training by a table of scores; returns the (recipe, seed) pairs that were 'trained'."""
-    calls = []
-
-    def fake(recipe, seed, device, threads):
-        calls.append((recipe.id, seed))
-        task = tasks()[recipe.task]
-        scores = {part: dict.fromkeys(task.metrics, 0.9 - seed / 100) for part in task.evaluate}
-        updated = recipe.planned()
-        return RunResult(recipe, seed, (EpochResult(scores, updated, 0.5, 1.0),), environment=ENVIRONMENT)
-
-    monkeypatch.setattr(train, "train", fake)
-    return calls
 
 
 @pytest.fixture
@@ -222,32 +201,12 @@ def test_a_run_that_followed_another_schedule_is_an_error(answers, tmp_path, mon
     assert "the run updated 376,518 parameters, but its schedule plans 276,102" in verdict.sentence
 
 
-def test_a_tree_with_uncommitted_changes_is_refused(tmp_path):
-    subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    (tmp_path / "new.py").write_text("")
-
-    with pytest.raises(BadInput, match=r"the tree is dirty \(\?\? new\.py\)"):
-        reference.refuse_dirty_tree(tmp_path)
-
-
-def test_a_folder_that_is_no_checkout_is_refused(tmp_path):
-    with pytest.raises(BadInput, match="is not a git checkout"):
-        reference.refuse_dirty_tree(tmp_path)
-
-
-def test_a_session_that_ran_nothing_records_nothing(answers, tmp_path):
-    own = suite(answers, tmp_path, train=False)
-
-    with pytest.raises(BadInput, match="ran no scored cell"):
-        reference.gather(own, own.table("table1").cells)
-
-
-def test_seeds_that_mix_versions_are_warned_of(answers, tmp_path, trained):
+def test_seeds_that_mix_versions_are_warned_of(answers, tmp_path, trained, made_in):
     own = suite(answers, tmp_path, seeds=2)
     wanted = cell(own, "tiny-bert-constant-rte")
     judged(own, wanted.id)
     made = runs.load(tmp_path, own.recipe(wanted), 1)
-    runs.save(tmp_path, dataclasses.replace(made, environment=ENVIRONMENT | {"torch": "2.14.0"}))
+    runs.save(tmp_path, dataclasses.replace(made, environment=made_in | {"torch": "2.14.0"}))
     again = suite(answers, tmp_path, seeds=2)
 
     assert again.warnings(wanted) == ["tiny-bert-constant-rte: its runs mix torch 2.13.0 and 2.14.0"]
@@ -332,58 +291,70 @@ def test_a_bar_that_is_drawn_without_a_number_is_counted_and_not_judged(answers,
     assert (verdict.outcome, verdict.observed) == ("missing", millions)
 
 
-def test_gathering_a_reference_keeps_raw_seeds_and_where_they_were_made(answers, tmp_path, trained):
-    own = suite(answers, tmp_path, seeds=5)
+def test_cells_of_a_row_that_nobody_asked_for_lend_their_spread_and_are_not_trained(answers, tmp_path, trained):
+    first = suite(answers, tmp_path, "paper", device="cpu")
+    first.maker.require = lambda wanted: "cpu"
+    judged(first, "bert-base-shrinking-rte")
+    trained.clear()
+    own = suite(answers, tmp_path, "paper", device="cpu")
+    own.maker.require = lambda wanted: "cpu"
+    verdict = judged(own, "bert-base-constant-rte")
+
+    assert (verdict.n, verdict.df) == (5, 8)
+    assert trained == [("bert-base-constant-rte", seed) for seed in range(5)]
+
+
+def test_judging_trains_nothing(answers, tmp_path, trained):
+    suite(answers, tmp_path).verdicts("table1")
+
+    assert trained == []
+
+
+def test_a_verdict_names_the_runs_it_was_read_from(answers, tmp_path, trained):
+    own = suite(answers, tmp_path)
+    verdict = judged(own, "tiny-bert-constant-mnli-mm")
+    (path,) = tmp_path.rglob("seed0.json")
+
+    assert verdict.recipes == (str(path.parent.relative_to(tmp_path / "smoke")),)
+    assert len(own.verdict(cell(own, "tiny-bert-constant-avg")).recipes) == 8
+    assert own.verdict(cell(own, "tiny-bert-constant-updated", "figure4")).recipes[0].startswith("tiny-bert-constant-")
+
+
+def test_a_count_needs_no_run(answers, tmp_path):
+    own = suite(answers, tmp_path)
+
+    assert own.needed(cell(own, "tiny-bert-constant-updated", "figure4")) == {}
+
+
+def test_a_bad_recipe_is_the_error_of_its_own_cells(answers, tmp_path, trained, monkeypatch):
+    read = recipe.read
+
+    def bad_rte(*names, task, **more):
+        if task == "rte":
+            raise BadInput("glue.toml: unknown field learning_rat")
+        return read(*names, task=task, **more)
+
+    monkeypatch.setattr("progbench.recipe.read", bad_rte)
+    own = suite(answers, tmp_path)
     judged(own, "tiny-bert-constant-rte")
-    gathered = reference.gather(own, [cell(own, "tiny-bert-constant-rte")])["tiny-bert-constant-rte"]
+    judged(own, "tiny-bert-constant-cola")
+    found = own.verdicts("table1")
 
-    assert gathered["seeds"]["4"] == {"rte": {"accuracy": pytest.approx(0.86)}}
-    assert gathered["environment"]["0"]["commit"] == "c" * 40
-
-
-def test_fewer_than_five_seeds_are_not_recorded(answers, tmp_path, trained):
-    own = suite(answers, tmp_path, seeds=4)
-    judged(own, "tiny-bert-constant-rte")
-
-    with pytest.raises(BadInput, match="4 seeds; a reference needs 5"):
-        reference.gather(own, [cell(own, "tiny-bert-constant-rte")])
+    assert (found["tiny-bert-constant-rte"].outcome, trained) == ("error", [("tiny-bert-constant-cola", 0)])
+    assert found["tiny-bert-constant-rte"].sentence == "glue.toml: unknown field learning_rat"
+    assert found["tiny-bert-constant-cola"].observed == 90.0
 
 
-@pytest.mark.parametrize("commit", ["unknown", "abc-dirty"])
-def test_runs_of_code_that_is_no_commit_are_not_recorded(answers, tmp_path, trained, monkeypatch, commit):
-    fake = train.train
-    monkeypatch.setattr(
-        train, "train", lambda *a: dataclasses.replace(fake(*a), environment=ENVIRONMENT | {"commit": commit})
+def test_a_result_without_a_cells_metric_is_the_error_of_that_cell_alone(answers, tmp_path, trained):
+    own = suite(answers, tmp_path)
+    judged(own, "tiny-bert-constant-mnli-m")
+    (path,) = tmp_path.rglob("seed0.json")
+    content = json.loads(path.read_text())
+    del content["epochs"][0]["scores"]["mnli-mm"]
+    path.write_text(json.dumps(content))
+    found = suite(answers, tmp_path).verdicts("table1")
+
+    assert found["tiny-bert-constant-mnli-m"].observed == 90.0
+    assert found["tiny-bert-constant-mnli-mm"].sentence == (
+        "seed 0: its result has no accuracy of mnli-mm; delete it to run this seed again"
     )
-    own = suite(answers, tmp_path, seeds=5)
-    judged(own, "tiny-bert-constant-rte")
-
-    with pytest.raises(BadInput, match="made by code that is not a commit"):
-        reference.gather(own, [cell(own, "tiny-bert-constant-rte")])
-
-
-def test_recording_keeps_the_references_that_were_not_run_now(tmp_path):
-    (tmp_path / "smoke").mkdir()
-    reference.record(tmp_path, "smoke", {"a": {"digest": "1"}, "b": {"digest": "1"}})
-    reference.record(tmp_path, "smoke", {"b": {"digest": "2"}})
-
-    assert expected.read_reference(tmp_path, "smoke") == {"a": {"digest": "1"}, "b": {"digest": "2"}}
-
-
-def test_the_change_of_a_reference_shows_mean_and_spread_before_and_after():
-    old = {"a": {"digest": "1", "seeds": {str(k): {"rte": {"accuracy": 0.5 + k / 100}} for k in range(5)}}}
-    new = {"a": {"digest": "2", "seeds": {str(k): {"rte": {"accuracy": 0.6}} for k in range(5)}}}
-    line = reference.changes(old, new).splitlines()[-1]
-
-    assert line.split("accuracy  ")[1] == "52.00 ± 1.58 (n=5, 1)  60.00 ± 0.00 (n=5, 2)"
-
-
-def test_the_smoke_reference_names_machine_versions_and_commit_of_every_seed(answers):
-    content = json.loads((answers / "smoke" / "reference.json").read_text())
-
-    assert len(content["runs"]) == 32 + 4 + 48 + 8 + 4  # Tables 1, 2 and 4, two rows of Table 5, Figure 1's blocks
-    for run in content["runs"].values():
-        assert len(run["seeds"]) >= 5
-        for about in run["environment"].values():
-            assert {"commit", "cpu", "cores", "threads", "torch", "transformers", "date"} <= set(about)
-            assert len(about["commit"]) == 40
