@@ -163,9 +163,9 @@ def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], fa
     verdicts = {}
     for i, (cell, one) in enumerate(zip(cells, observed, strict=True)):
         margin = f"{cell.expectation.margin:g}"
-        sentence = f"{_ours(one)} against the printed {cell.expectation.printed}: {found.difference[i]:+.2f}"
+        sentence = f"{_ours(one)} against the printed {cell.expectation.printed}: {found.difference[i]:+z.2f}"
         if found.df[i]:
-            sentence += f" ({decided.low[i]:+.2f} to {decided.high[i]:+.2f})"
+            sentence += f" ({decided.low[i]:+z.2f} to {decided.high[i]:+z.2f})"
         if not found.enough[i]:
             outcome = "inconclusive"
             sentence += f"; one seed decides nothing, the paper's number is a mean of {decision.PAPER_SEEDS}"
@@ -208,7 +208,7 @@ def _judge_against_reference(cells: Sequence[Cell], observed: Sequence[Observed]
             how = f"within {floor}"
         else:
             how = f"beyond {floor} {'and beyond' if decided.beyond[i] else 'but within'} chance"
-        sentence = f"{_ours(one)} against our reference {expected:.2f} (n={n}): {found.difference[i]:+.2f}, {how}"
+        sentence = f"{_ours(one)} against our reference {expected:.2f} (n={n}): {found.difference[i]:+z.2f}, {how}"
         verdicts[cell.id] = Verdict.on(
             cell,
             "deviates" if decided.beyond[i] else "reproduced",
