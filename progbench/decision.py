@@ -22,8 +22,11 @@ MOST_SEEDS = 100
 
 
 class Differences(NamedTuple):
-    """Cells' differences from what is expected, with the spread they are judged by, its degrees of freedom, and the
-    standard error it gives; the margin; and whether there are seeds enough to decide anything. NaN where unknown."""
+    """Cells' differences from what is expected, and what they are judged by; NaN where unknown.
+
+    That is the spread, its degrees of freedom, the standard error it gives the difference, the margin, and whether
+    there are seeds enough to decide anything.
+    """
 
     difference: NDArray
     spread: NDArray
@@ -67,6 +70,10 @@ def pooled(values: ArrayLike, groups: ArrayLike) -> tuple[NDArray, NDArray]:
 
 def against_paper(values: ArrayLike, printed: ArrayLike, margin: ArrayLike, groups: ArrayLike) -> Differences:
     """Scores by cell and seed (NaN where there is none) against printed means of five.
+
+    >>> found = against_paper([[66.4, 66.5, 66.6, 66.7, 66.8]], 66.5, margin=2.9, groups=[0])
+    >>> found.difference.round(3), found.error.round(3), found.df  # sd 0.158 · √(1/5 + 1/5)
+    (array([0.1]), array([0.1]), array([4]))
 
     The paper gives no spread. Its mean is taken to be as noisy as a mean of five of ours, with our own spread: the
     error is sd · √(1/n + 1/5). One seed is never enough, whatever its siblings' spread.
@@ -160,17 +167,21 @@ def holm(p: ArrayLike) -> NDArray:
 def seeds_to_decide(found: Differences, chance: ArrayLike, cell: int, n: int) -> float:
     """How many seeds more, at this difference and spread, would decide an undecided cell against the paper.
 
+    >>> found = against_paper([[64.5, 65.5, 66.5, 67.5, 68.5]], 66.5, margin=2.1, groups=[0])
+    >>> seeds_to_decide(found, decide(found).chance, cell=0, n=5)  # t(0.95, 5) · 1.58 · √(1/6 + 1/5) = 1.93
+    1.0
+
     Infinite when it takes more than a hundred; NaN when none would, since even without an error of ours the paper's
     remains: that is the limit of n → ∞. `chance` holds the p-values of the whole family, which stay as they are, in
     the order of `found`.
     """
     more = np.append(np.arange(1.0, MOST_SEEDS + 1), np.inf)[:, None]
     difference, spread, df, _, margin, _ = (column[cell] for column in found)
-    shape = np.broadcast_to(spread, more.shape)
-    later = _differences(difference + 0 * shape, shape, df + more, n + more, PAPER_SEEDS, margin, enough=more > 0)
+    difference, spread = np.full(more.shape, difference), np.full(more.shape, spread)
+    later = _differences(difference, spread, df + more, n + more, PAPER_SEEDS, margin, enough=more > 0)
     decided = decide(later, rest=np.delete(chance, cell))
     first = np.flatnonzero(decided.within | decided.beyond)
-    return more[first[0], 0] if len(first) else math.nan
+    return float(more[first[0], 0]) if len(first) else math.nan
 
 
 def _differences(difference, sd, df, n, theirs, margin, enough) -> Differences:

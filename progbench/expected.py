@@ -22,11 +22,11 @@ REFERENCE_SEEDS = 5  # fewer raw seeds give no usable spread
 
 @dataclass(frozen=True)
 class Reference:
-    """Our own reference runs for one cell: points by seed, the entries of reference.json they are from, by recipe id,
-    and the pooled spread.
+    """Our own reference runs for one cell: points by seed, and their pooled spread.
 
-    `sd` is pooled over the rows of the same model and column, with `df` degrees of freedom: schedules of one model on
-    one task are about equally noisy, and five seeds alone say little about a spread.
+    `runs` has the entries of reference.json they were read from, by recipe id. `sd` is pooled over the rows of the same
+    model and column, with `df` degrees of freedom: schedules of one model on one task are about equally noisy, and five
+    seeds alone say little about a spread.
     """
 
     seeds: Mapping[int, float]

@@ -32,11 +32,9 @@ def no_reference(reference: Reference, made: Mapping[Recipe, Iterable[RunResult]
     """Why a reference is none to these runs, else "": it was made with another recipe, or on other data or weights."""
     for wanted, results in made.items():
         on_file = reference.runs[wanted.id]
-        if on_file["digest"] != wanted.digest:
-            return (
-                f"no reference: the one on file is of {wanted.id} {on_file['digest']}, and that recipe is now "
-                f"{wanted.digest}"
-            )
+        if on_file.get("digest") != wanted.digest:
+            theirs = on_file.get("digest")
+            return f"no reference: the one on file is of {wanted.id} {theirs}, and that recipe is now {wanted.digest}"
         for run in results:
             for what in ("data", "weights"):
                 theirs, ours = on_file.get("fingerprints", {}).get(what), run.fingerprints.get(what)

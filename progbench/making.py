@@ -28,8 +28,11 @@ class Runs:
 
 
 class Maker:
-    """The runs of one session: `seeds` of each recipe, trained on `device` with `threads` CPU threads (0: torch's own
-    number), filed in `folder`. With `train=False` nothing is trained."""
+    """The runs of one session, filed in a folder: looked up by `runs`, made by `make`.
+
+    Of each recipe there are `seeds`, trained on `device` ("cpu", "cuda", or "auto": a GPU if there is one) with
+    `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained.
+    """
 
     def __init__(self, folder: Path, seeds: range, device: str, threads: int = 0, *, train: bool = True) -> None:
         self.folder = folder
