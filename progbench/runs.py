@@ -56,8 +56,15 @@ class RunResult:
     final: bool = True
 
     def score(self, evaluation_set: str, metric: str) -> float:
-        """The last epoch's score, in points (0 to 100)."""
-        return 100 * self.epochs[-1].scores[evaluation_set][metric]
+        """The last epoch's score, in points (0 to 100). Raises BadInput, saying why, where there is none."""
+        if self.error:
+            raise BadInput(self.error)
+        try:
+            return 100 * self.epochs[-1].scores[evaluation_set][metric]
+        except (KeyError, TypeError):
+            raise BadInput(
+                f"its result has no {metric} of {evaluation_set}; delete it to run this seed again"
+            ) from None
 
 
 def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:
@@ -106,7 +113,7 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
         return None
     except (OSError, ValueError) as problem:
         raise BadInput(f"{path}: not a readable result ({problem}); delete it to run this seed again") from None
-    marks = (SCHEMA_VERSION, recipe.digest, seed)
+    marks = (SCHEMA_VERSION, path.parent.name, seed)  # the folder is the digest, which is slow to take twice
     if not isinstance(content, dict) or tuple(map(content.get, ("schema_version", "digest", "seed"))) != marks:
         raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
     content = {"notes": (), **content}  # results from before there were notes

@@ -109,7 +109,7 @@ def test_json_has_the_documented_shape(tmp_path):
     assert list(content) == ["schema_version", "suite", "verdicts", "claims", "variants", "summary", "environment"]
     assert list(content["verdicts"][0]) == [
         "cell", "table", "row", "column", "kind", "unit", "expected", "printed", "observed", "sd", "n", "difference",
-        "tolerance", "outcome", "direction", "sentence",
+        "tolerance", "outcome", "direction", "sentence", "low", "high", "p", "spread", "df", "tier", "recipes",
     ]  # fmt: skip
     assert content["summary"]["outcomes"] == {
         "reproduced": 1, "deviates": 1, "inconclusive": 1, "disputed": 1, "missing": 2, "error": 1,
