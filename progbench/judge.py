@@ -35,11 +35,12 @@ def judge_table(cells: Sequence[Cell], observed: Mapping[str, Observed]) -> dict
     exist, and neither on the order in which tests run nor on how many of them were asked for.
     """
     found = {cell.id: _settle(cell, observed.get(cell.id, Observed())) for cell in cells}
-    family = sum(cell.kind != "counted" for cell in cells)
-    waiting = [cell for cell in cells if found[cell.id] is None]
-    for judge_scores, printed in ((_judge_against_paper, True), (_judge_against_reference, False)):
-        if those := [cell for cell in waiting if bool(cell.expectation.printed) is printed]:
-            found |= judge_scores(those, [observed[cell.id] for cell in those], family)
+    for kind in ("scored", "derived"):  # averages follow from the scored cells, and are a family of their own
+        family = sum(cell.kind == kind for cell in cells)
+        waiting = [cell for cell in cells if found[cell.id] is None and cell.kind == kind]
+        for judge_scores, printed in ((_judge_against_paper, True), (_judge_against_reference, False)):
+            if those := [cell for cell in waiting if bool(cell.expectation.printed) is printed]:
+                found |= judge_scores(those, [observed[cell.id] for cell in those], family)
     return {cell.id: _dispute(cell, found[cell.id]) for cell in cells}
 
 
@@ -143,7 +144,7 @@ def _judge_exactly(cell: Cell, observed: Observed) -> Verdict:
 
 
 def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], family: int) -> dict[str, Verdict]:
-    """The verdicts on printed scores; `family` is how many cells their table judges by scores."""
+    """The verdicts on printed scores; `family` is how many cells of their kind the table has."""
     import numpy as np
 
     from progbench import decision

@@ -70,7 +70,7 @@ def curve(
     >>> none.deviates <= 0.05, far.deviates, far.inconclusive
     (True, 1.0, 0.0)
 
-    `family` is how many cells the table judges by scores; the others are truly as the paper says. The same draws serve
+    `family` is how many scored cells the table has; the others are truly as the paper says. The same draws serve
     every shift, and every call: a curve is smooth and comes out the same again. Its standard error is at most
     0.5 / √tables.
     """

@@ -70,14 +70,6 @@ def test_a_shift_in_one_cell_is_found_in_at_least_80_percent(random, seeds, shif
     assert found == pytest.approx(chance, abs=0.02)
 
 
-def test_with_the_six_averages_in_the_family_four_sd_are_found_hardly_less_often(random):
-    # 0.792; the real Table 1 judges 60 cells by scores
-    moved = np.zeros(60)
-    moved[7] = 4.0
-
-    assert power.judged(random, 4000, 5, np.ones(60), 1.0, moved).beyond[:, 7].mean() >= 0.78
-
-
 @pytest.mark.parametrize("margin", [1.0, 2.0])
 @pytest.mark.parametrize("seeds", [2, 5, 10, 20])
 def test_a_shift_of_two_sd_is_called_reproduced_in_at_most_5_percent(random, seeds, margin):
