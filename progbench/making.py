@@ -1,13 +1,17 @@
 """Runs looked up, and made where they are missing: each once, however many processes work at the same folder.
 
 The lock of a result's file is the queue. Every process goes through the same list; it takes the runs that nobody
-holds, and waits for the others at the end. So all have the same results to judge by, whoever made them.
+holds, and waits for the others at the end. So all have the same results to judge by, whoever made them. Runs of one
+recipe and seed that differ in their schedules alone are taken together: the epochs they share are trained once.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +19,7 @@ import filelock
 
 from progbench import environment, models, runs, tasks
 from progbench.errors import BadInput, Missing
+from progbench.fork import Shared, shared_epochs
 from progbench.recipe import Recipe
 from progbench.runs import RunResult
 
@@ -25,6 +30,18 @@ class Runs:
 
     results: Mapping[int, RunResult]
     missing: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe and a seed to train, and where."""
+
+    recipe: Recipe
+    seed: int
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.recipe.id}, seed {self.seed}"
 
 
 class Maker:
@@ -65,17 +82,24 @@ class Maker:
         self._tried |= {recipe.id for recipe in fresh}
         for recipe in fresh:
             self._found.pop(recipe.id, None)
-        lacking = [(recipe, seed, device) for recipe in fresh for seed, device in self._lacking(recipe)]
-        held = []
-        for number, (recipe, seed, device) in enumerate(lacking, start=1):
-            say(f"run {number} of {len(lacking)}: {recipe.id}, seed {seed}")
+        families: dict[tuple[Recipe, int], list[Run]] = {}
+        for recipe in fresh:
+            for seed, device in self._lacking(recipe):
+                families.setdefault((replace(recipe, schedule=""), seed), []).append(Run(recipe, seed, device))
+
+        def told(those: Iterable[Sequence[Run]], what: str = "") -> Callable[[Run], None]:
+            total, number = sum(map(len, those)), itertools.count(1)
+            return lambda run: say(f"run {next(number)} of {total}{what}: {run}")
+
+        held, tell = [], told(families.values())
+        for family in families.values():
             try:
-                self._make(recipe, seed, device, blocking=False)
+                self._make_together(family, tell, blocking=False)
             except filelock.Timeout:
-                held.append((recipe, seed, device))
-        for number, (recipe, seed, device) in enumerate(held, start=1):
-            say(f"run {number} of {len(held)} that another process had begun: {recipe.id}, seed {seed}")
-            self._make(recipe, seed, device, blocking=True)
+                held.append(family)
+        tell = told(held, " that another process had begun")
+        for family in held:
+            self._make_together(family, tell, blocking=True)
 
     def require(self, wanted: Recipe) -> str:
         """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
@@ -105,17 +129,28 @@ class Maker:
             return []
         return [(seed, device) for seed in seeds]
 
-    def _make(self, wanted: Recipe, seed: int, device: str, *, blocking: bool) -> None:
-        """Train one seed and file it, unless that is done or useless. Raises Timeout if another process holds it."""
-        with runs.lock(self.folder, wanted, seed).acquire(blocking=blocking):
-            if self._settled(wanted, seed) or wanted.id in self._missing or wanted.id in self._hopeless:
-                return
-            try:
-                runs.save(self.folder, _train(wanted, seed, device, self.threads))
-            except Missing as problem:
-                self._missing[wanted.id] = str(problem)
-            except BadInput as problem:
-                self._fail(wanted, seed, problem)
+    def _make_together(self, family: Sequence[Run], say: Callable[[Run], None], *, blocking: bool) -> None:
+        """Make runs that differ in their schedules alone. Raises Timeout if another process holds one of them."""
+        with contextlib.ExitStack() as held:
+            for run in family:
+                held.enter_context(runs.lock(self.folder, run.recipe, run.seed).acquire(blocking=blocking))
+            epochs = shared_epochs([run.recipe for run in family]) if len(family) > 1 else 0
+            past = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="progbench-"))) / "past"
+            for run in family:
+                say(run)
+                self._make(run, Shared(past, epochs) if epochs else None)
+
+    def _make(self, run: Run, shared: Shared | None) -> None:
+        """Train one seed and file it, unless that is done or useless."""
+        wanted, seed = run.recipe, run.seed
+        if self._settled(wanted, seed) or wanted.id in self._missing or wanted.id in self._hopeless:
+            return
+        try:
+            runs.save(self.folder, _train(run, self.threads, shared))
+        except Missing as problem:
+            self._missing[wanted.id] = str(problem)
+        except BadInput as problem:
+            self._fail(wanted, seed, problem)
 
     def _fail(self, wanted: Recipe, seed: int, problem: BadInput) -> None:
         """File what is wrong with a recipe's input under one seed: it would be wrong for all."""
@@ -152,19 +187,19 @@ def _checked(result: RunResult) -> RunResult:
     return replace(result, error=f"the run updated {updated:,} parameters, but its schedule plans {planned:,}")
 
 
-def _train(wanted: Recipe, seed: int, device: str, threads: int) -> RunResult:
+def _train(run: Run, threads: int, shared: Shared | None) -> RunResult:
     """Train one seed; an exception while training becomes the result's error, so that no other cell is lost to it."""
     import torch
 
     from progbench.train import NonFinite, train
 
-    if device == "cuda" and not torch.cuda.is_available():
+    if run.device == "cuda" and not torch.cuda.is_available():
         raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
     try:
-        return train(wanted, seed, device, threads)
+        return train(run.recipe, run.seed, run.device, threads, shared)
     except (Missing, BadInput):
         raise
     except Exception as problem:
         final = isinstance(problem, NonFinite)
         message = str(problem) if final else f"{type(problem).__name__}: {problem}"
-        return RunResult(wanted, seed, error=message, final=final, environment=environment.describe(device))
+        return RunResult(run.recipe, run.seed, error=message, final=final, environment=environment.describe(run.device))

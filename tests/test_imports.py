@@ -11,7 +11,7 @@ PACKAGE = Path(progbench.__file__).parent
 NO_TORCH = [
     "schedule", "layout", "counting", "hub", "models", "tasks", "glue", "squad", "windows", "toy", "toy_squad",
     "recipe", "runs", "environment", "expected", "verdict", "judge", "power", "claims", "figures", "report", "suite",
-    "making", "likeness", "reference", "errors", "flops", "caveats",
+    "making", "likeness", "reference", "errors", "flops", "caveats", "fork",
 ]  # fmt: skip
 
 

@@ -20,8 +20,12 @@ class Trained(list):
 
     during = staticmethod(result)
 
-    def __call__(self, recipe, seed, device, threads):
+    def __init__(self):
+        self.shared = []
+
+    def __call__(self, recipe, seed, device, threads, shared):
         self.append((recipe.schedule, seed))
+        self.shared.append(shared)
         return self.during(recipe, seed)
 
 
@@ -46,8 +50,8 @@ def test_each_run_is_said_with_how_many_there_are(tmp_path, recipes, trained):
     maker(tmp_path, 2).make(recipes, lines.append)
 
     assert lines == [
-        "run 1 of 4: tiny-bert-constant-sst2, seed 0", "run 2 of 4: tiny-bert-constant-sst2, seed 1",
-        "run 3 of 4: tiny-bert-shrinking-sst2, seed 0", "run 4 of 4: tiny-bert-shrinking-sst2, seed 1",
+        "run 1 of 4: tiny-bert-constant-sst2, seed 0", "run 2 of 4: tiny-bert-shrinking-sst2, seed 0",
+        "run 3 of 4: tiny-bert-constant-sst2, seed 1", "run 4 of 4: tiny-bert-shrinking-sst2, seed 1",
     ]  # fmt: skip
 
 
@@ -125,11 +129,13 @@ def test_two_processes_share_the_runs_and_have_the_same_results(tmp_path, recipe
 
 
 @pytest.mark.parametrize("finished", [True, False])
-def test_a_run_that_another_holds_comes_last_and_is_made_if_the_other_did_not(tmp_path, recipes, trained, finished):
-    lock = runs.lock(tmp_path, recipes[0], 0)
+def test_a_run_that_another_holds_comes_last_and_is_made_if_the_other_did_not(
+    tmp_path, recipes, smoke_recipe, trained, finished
+):
+    lock, other = runs.lock(tmp_path, recipes[0], 0), smoke_recipe(task="cola")
 
     def release(recipe, seed):
-        if recipe == recipes[1]:
+        if recipe == other:
             if finished:
                 runs.save(tmp_path, result(recipes[0], 0))
             lock.release()
@@ -139,11 +145,48 @@ def test_a_run_that_another_holds_comes_last_and_is_made_if_the_other_did_not(tm
     lines = []
     own = maker(tmp_path)
     with lock:
-        own.make(recipes, lines.append)
+        own.make([recipes[0], other], lines.append)
 
     assert trained == [("shrinking", 0)] + ([] if finished else [("constant", 0)])
     assert list(own.runs(recipes[0]).results) == [0]
     assert lines[-1] == "run 1 of 1 that another process had begun: tiny-bert-constant-sst2, seed 0"
+
+
+def test_runs_that_differ_in_their_schedules_alone_share_epochs_seed_by_seed(tmp_path, recipes, trained):
+    maker(tmp_path, 2).make(recipes)
+
+    assert trained == [("constant", 0), ("shrinking", 0), ("constant", 1), ("shrinking", 1)]
+    assert [one.epochs for one in trained.shared] == [1, 1, 1, 1]
+    assert trained.shared[0].path == trained.shared[1].path != trained.shared[2].path
+    assert not trained.shared[0].path.parent.exists()
+
+
+@pytest.mark.parametrize("changes", [{"schedule": "growing"}, {"learning_rate": 1.0}, {"task": "cola"}])
+def test_other_runs_share_nothing(tmp_path, smoke_recipe, trained, changes):
+    maker(tmp_path).make([smoke_recipe(), smoke_recipe(**{"schedule": "constant"} | changes)])
+
+    assert trained.shared == [None, None]
+
+
+def test_a_run_whose_siblings_are_there_already_shares_nothing(tmp_path, recipes, trained):
+    runs.save(tmp_path, result(recipes[0], 0))
+    maker(tmp_path).make(recipes)
+
+    assert trained.shared == [None]
+
+
+def test_where_the_first_of_two_fails_the_second_is_trained_all_the_same(tmp_path, recipes, trained):
+    def fail(recipe, seed):
+        if recipe.schedule == "constant":
+            raise train.NonFinite("epoch 2, step 3: the loss is nan")
+        return result(recipe, seed)
+
+    trained.during = fail
+    own = maker(tmp_path)
+    own.make(recipes)
+
+    assert own.runs(recipes[0]).results[0].error == "epoch 2, step 3: the loss is nan"
+    assert own.runs(recipes[1]).results[0].error == ""
 
 
 @pytest.mark.parametrize(("problem", "tried"), [(RuntimeError("out of memory"), [0, 1]), (BadInput("dev.tsv:7"), [0])])

@@ -93,7 +93,7 @@ def test_an_average_with_a_missing_column_is_missing_and_names_it(answers, tmp_p
 def fail_with(monkeypatch, problem):
     calls = []
 
-    def fail(recipe, seed, device, threads):
+    def fail(recipe, seed, device, threads, shared):
         calls.append(seed)
         raise problem
 
@@ -135,10 +135,10 @@ def test_bad_data_is_stored_once_for_all_seeds_and_looked_at_again_next_session(
 def test_one_failed_seed_makes_the_cell_an_error_and_keeps_the_others(answers, tmp_path, trained, monkeypatch):
     fake = train.train
 
-    def fail_once(recipe, seed, device, threads):
+    def fail_once(recipe, seed, device, threads, shared):
         if seed == 1:
             raise RuntimeError("out of memory")
-        return fake(recipe, seed, device, threads)
+        return fake(recipe, seed, device, threads, shared)
 
     monkeypatch.setattr(train, "train", fail_once)
     own = suite(answers, tmp_path, seeds=3)
