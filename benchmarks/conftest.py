@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from progbench import environment, recipe, reference, verdict
+from progbench import environment, recipe, reference, session, verdict
 from progbench.claims import Claim, ClaimVerdict, not_judged, unreadable
 from progbench.errors import BadInput
 from progbench.expected import Cell
 from progbench.report import Report
+from progbench.report.cells import junit_properties
 from progbench.speed import Speed
 from progbench.suite import Suite
 from progbench.verdict import Variant, Verdict
@@ -32,7 +33,7 @@ def pytest_addoption(parser):
     group.addoption("--variants", action="store_true", help="also run the recipes' variants and show which is closest")
     group.addoption("--no-train", action="store_true", help="judge the results that exist and train nothing")
     group.addoption("--runs", type=Path, metavar="DIR", default=ROOT / "runs", help="where results are kept")
-    group.addoption("--report", type=Path, metavar="DIR", help="also write report.md and report.json there")
+    group.addoption("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
     group.addoption("--require-gpu", action="store_true", help="refuse to start without a GPU")
     group.addoption("--update-reference", action="store_true", help="record this session's runs as our own reference")
 
@@ -133,6 +134,8 @@ def judged(request, record_property, made):
             pytest.fail(str(cell), pytrace=False)
         found = suite.verdict(cell)
         record_property("progbench", asdict(found))
+        for name, value in junit_properties(found).items():
+            record_property(name, value)
         for warning in suite.warnings(cell) if found.observed is not None else ():
             record_property("progbench-warning", warning)
         if request.config.option.variants:
@@ -252,6 +255,8 @@ class Collector:
             list(self.warnings),
             claims=self._all_claims(),
             variants=self.variants,
+            ledger=session.behind(self.suite, self._cells().values()),
+            runs=self.suite.folder,
         )
         terminalreporter.section("progbench")
         terminalreporter.write_line(report.as_text())

@@ -8,6 +8,7 @@ recipe and seed that differ in their schedules alone are taken together: the epo
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import tempfile
 import time
@@ -33,7 +34,7 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class Run:
+class Job:
     """A recipe and a seed to train, and where."""
 
     recipe: Recipe
@@ -47,11 +48,11 @@ class Run:
 class Maker:
     """The runs of one session, filed in a folder: looked up by `runs`, made by `make`.
 
-    Of each recipe there are `seeds`, trained on `device` ("cpu", "cuda", or "auto": a GPU if there is one) with
-    `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained.
+    Of each recipe there are `seeds` (None: those on file), trained on `device` ("cpu", "cuda", or "auto": a GPU if
+    there is one) with `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained.
     """
 
-    def __init__(self, folder: Path, seeds: range, device: str, threads: int = 0, *, train: bool = True) -> None:
+    def __init__(self, folder: Path, seeds: range | None, device: str, threads: int = 0, *, train: bool = True) -> None:
         self.folder = folder
         self.seeds = seeds
         self.device = device
@@ -66,10 +67,11 @@ class Maker:
     def runs(self, wanted: Recipe) -> Runs:
         """A recipe's results as they are on file; nothing is trained."""
         if wanted.id not in self._found:
-            found = {seed: result for seed in self.seeds if (result := self._on_file(wanted, seed))}
-            why = "" if self.train else " (--no-train)"
+            seeds = runs.seeds_on_file(self.folder, wanted) if self.seeds is None else self.seeds
+            found = {seed: result for seed in seeds if (result := self._on_file(wanted, seed))}
+            why = "" if self.train or self.seeds is None else " (--no-train)"
             missing = self._missing.get(wanted.id, f"not run yet: nothing in {self.folder}{why}")
-            self._found[wanted.id] = Runs(found, missing if len(found) < len(self.seeds) else "")
+            self._found[wanted.id] = Runs(found, missing if not seeds or len(found) < len(seeds) else "")
         return self._found[wanted.id]
 
     def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
@@ -82,14 +84,14 @@ class Maker:
         self._tried |= {recipe.id for recipe in fresh}
         for recipe in fresh:
             self._found.pop(recipe.id, None)
-        families: dict[tuple[Recipe, int], list[Run]] = {}
+        families: dict[tuple[Recipe, int], list[Job]] = {}
         for recipe in fresh:
             for seed, device in self._lacking(recipe):
-                families.setdefault((replace(recipe, schedule=""), seed), []).append(Run(recipe, seed, device))
+                families.setdefault((replace(recipe, schedule=""), seed), []).append(Job(recipe, seed, device))
 
-        def told(those: Iterable[Sequence[Run]], what: str = "") -> Callable[[Run], None]:
+        def told(those: Iterable[Sequence[Job]], what: str = "") -> Callable[[Job], None]:
             total, number = sum(map(len, those)), itertools.count(1)
-            return lambda run: say(f"run {next(number)} of {total}{what}: {run}")
+            return lambda job: say(f"run {next(number)} of {total}{what}: {job}")
 
         held, tell = [], told(families.values())
         for family in families.values():
@@ -116,7 +118,8 @@ class Maker:
 
     def _lacking(self, wanted: Recipe) -> list[tuple[int, str]]:
         """The seeds to train, each with the device to do it on; none where that is missing."""
-        seeds = [seed for seed in self.seeds if not self._settled(wanted, seed)] if self.train else []
+        wanted_seeds = self.seeds if self.train and self.seeds else ()
+        seeds = [seed for seed in wanted_seeds if not self._settled(wanted, seed)]
         if not seeds:
             return []
         try:
@@ -129,24 +132,24 @@ class Maker:
             return []
         return [(seed, device) for seed in seeds]
 
-    def _make_together(self, family: Sequence[Run], say: Callable[[Run], None], *, blocking: bool) -> None:
+    def _make_together(self, family: Sequence[Job], say: Callable[[Job], None], *, blocking: bool) -> None:
         """Make runs that differ in their schedules alone. Raises Timeout if another process holds one of them."""
         with contextlib.ExitStack() as held:
-            for run in family:
-                held.enter_context(runs.lock(self.folder, run.recipe, run.seed).acquire(blocking=blocking))
-            epochs = shared_epochs([run.recipe for run in family]) if len(family) > 1 else 0
+            for job in family:
+                held.enter_context(runs.lock(self.folder, job.recipe, job.seed).acquire(blocking=blocking))
+            epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
             past = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="progbench-"))) / "past"
-            for run in family:
-                say(run)
-                self._make(run, Shared(past, epochs) if epochs else None)
+            for job in family:
+                say(job)
+                self._make(job, Shared(past, epochs) if epochs else None)
 
-    def _make(self, run: Run, shared: Shared | None) -> None:
+    def _make(self, job: Job, shared: Shared | None) -> None:
         """Train one seed and file it, unless that is done or useless."""
-        wanted, seed = run.recipe, run.seed
+        wanted, seed = job.recipe, job.seed
         if self._settled(wanted, seed) or wanted.id in self._missing or wanted.id in self._hopeless:
             return
         try:
-            runs.save(self.folder, _train(run, self.threads, shared))
+            runs.save(self.folder, _train(job, self.threads, shared))
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:
@@ -179,27 +182,31 @@ def _checked(result: RunResult) -> RunResult:
     """The result, as an error if it updated another number of parameters than its recipe's schedule plans."""
     if result.error:
         return result
-    wanted = result.recipe
-    planned = wanted.planned()
+    planned = _planned(result.recipe)
     updated = sum(epoch.updated_parameters for epoch in result.epochs)
     if updated == planned:
         return result
     return replace(result, error=f"the run updated {updated:,} parameters, but its schedule plans {planned:,}")
 
 
-def _train(run: Run, threads: int, shared: Shared | None) -> RunResult:
+@functools.lru_cache
+def _planned(wanted: Recipe) -> int:
+    return wanted.planned()
+
+
+def _train(job: Job, threads: int, shared: Shared | None) -> RunResult:
     """Train one seed; an exception while training becomes the result's error, so that no other cell is lost to it."""
     import torch
 
     from progbench.train import NonFinite, train
 
-    if run.device == "cuda" and not torch.cuda.is_available():
+    if job.device == "cuda" and not torch.cuda.is_available():
         raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
     try:
-        return train(run.recipe, run.seed, run.device, threads, shared)
+        return train(job.recipe, job.seed, job.device, threads, shared)
     except (Missing, BadInput):
         raise
     except Exception as problem:
         final = isinstance(problem, NonFinite)
         message = str(problem) if final else f"{type(problem).__name__}: {problem}"
-        return RunResult(run.recipe, run.seed, error=message, final=final, environment=environment.describe(run.device))
+        return RunResult(job.recipe, job.seed, error=message, final=final, environment=environment.describe(job.device))

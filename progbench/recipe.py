@@ -11,6 +11,7 @@ import hashlib
 import importlib.resources
 import json
 import math
+import re
 import tomllib
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -86,7 +87,7 @@ class Recipe:
         name = run_id(self.model, self.tuning, self.schedule, self.task)
         return f"{name}~{self.variant}" if self.variant else name
 
-    @property
+    @functools.cached_property  # every result file is looked up by it
     def digest(self) -> str:
         """Eight hex digits over the canonical recipe, its model's identity, and SCORES_VERSION.
 
@@ -125,6 +126,18 @@ def run_id(model: str, tuning: str, schedule: str, last: str) -> str:
     ('bert-base-shrinking-rte', 'bert-base-lora-constant-avg')
     """
     return "-".join([model] + ([] if tuning == "full" else [tuning]) + [schedule, last])
+
+
+def split_id(name: str) -> tuple[str, str, str]:
+    """Undo `run_id`: the model with its tuning, the schedule, and the task or column.
+
+    >>> split_id("bert-base-lora-constant-rte"), split_id("bert-base-single_block_b12-sst2")
+    (('bert-base-lora', 'constant', 'rte'), ('bert-base', 'single_block_b12', 'sst2'))
+
+    A name of another shape comes back whole, as the first.
+    """
+    found = re.fullmatch(rf"(.+)-({'|'.join(schedule.SCHEDULES)}|single_block_b\d+)-(.+)", name, re.DOTALL)
+    return found.groups() if found else (name, "", "")
 
 
 @dataclass(frozen=True)

@@ -108,24 +108,60 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
     """The result on file, or None. Raises BadInput, naming the file, when it cannot be read as one."""
     path = path_of(folder, recipe, seed)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        content = _content(path)
     except FileNotFoundError:
         return None
+    # the folder is named after the digest, which is slow to take twice
+    if tuple(map(content.get, ("digest", "seed"))) != (path.parent.name, seed):
+        raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
+    return _result(path, content, recipe)
+
+
+def read(path: Path) -> RunResult:
+    """The result in a file, whatever recipe it is of, which the file itself says.
+
+    Raises BadInput, naming the file, when it cannot be read as one.
+    """
+    content = _content(path)
+    try:
+        fields = {name: tuple(value) if isinstance(value, list) else value for name, value in content["recipe"].items()}
+        return _result(path, content, Recipe(**fields))
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise BadInput(f"{path}: its recipe is none of this version's ({problem})") from None
+
+
+def _content(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError) as problem:
         raise BadInput(f"{path}: not a readable result ({problem}); delete it to run this seed again") from None
-    marks = (SCHEMA_VERSION, path.parent.name, seed)  # the folder is the digest, which is slow to take twice
-    if not isinstance(content, dict) or tuple(map(content.get, ("schema_version", "digest", "seed"))) != marks:
+    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
         raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
+    return content
+
+
+def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
     content = {"notes": (), **content}  # results from before there were notes
     try:
         epochs = tuple(EpochResult(**epoch) for epoch in content["epochs"])
         rest = {key: content[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
-    except (KeyError, TypeError) as problem:
+        scores = [score for epoch in epochs for found in epoch.scores.values() for score in found.values()]
+        if strange := [score for score in scores if not isinstance(score, int | float)]:
+            raise TypeError(f"the score {strange[0]!r} is no number")
+    except (KeyError, TypeError, AttributeError) as problem:
         raise BadInput(f"{path}: not a whole result ({problem!r}); delete it to run this seed again") from None
     rest["notes"] = tuple(rest["notes"])
     if not epochs and not rest["error"]:
         raise BadInput(f"{path}: a result without an epoch; delete it to run this seed again")
     return RunResult(recipe=recipe, epochs=epochs, **rest)
+
+
+def seeds_on_file(folder: Path, recipe: Recipe) -> list[int]:
+    """The seeds whose results of this very recipe are there, readable or not."""
+    names = (path.stem.removeprefix("seed") for path in path_of(folder, recipe, 0).parent.glob("seed*.json"))
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def lock(folder: Path, recipe: Recipe, seed: int) -> filelock.FileLock:

@@ -27,21 +27,24 @@ from progbench.verdict import Observed, Verdict
 class Suite:
     """One suite as one session sees it.
 
-    `seeds` runs a recipe, 0 upwards; `device` "cpu", "cuda" or "auto"; with `train=False` nothing is trained and what
-    exists is judged.
+    `seeds` runs a recipe, 0 upwards, or with None those that are on file; `device` "cpu", "cuda" or "auto"; with
+    `train=False` nothing is trained and what exists is judged.
     """
 
     def __init__(
-        self, name: str, answers: Path, folder: Path, *, seeds: int = 0, device: str = "", train: bool = True
+        self, name: str, answers: Path, folder: Path, *, seeds: int | None = 0, device: str = "", train: bool = True
     ) -> None:
         settings = recipe.settings(name)
         self.name = name
         self.answers = answers
         self.folder = folder
-        self.maker = Maker(
-            folder, range(seeds or settings.seeds), device or settings.device, settings.threads, train=train
-        )
+        wanted = None if seeds is None else range(seeds or settings.seeds)
+        self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train)
         self._verdicts: dict[str, dict[str, Verdict]] = {}
+
+    def tables(self) -> list[str]:
+        """The names of the suite's files of cells."""
+        return sorted(path.stem for path in (self.answers / self.name).glob("*[0-9].toml"))
 
     @functools.cache  # noqa: B019  (a session has one suite)
     def table(self, name: str) -> expected.Table:

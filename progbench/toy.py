@@ -53,8 +53,8 @@ def clause(rng: random.Random, *extra: str, verbs: Sequence[str] = VERBS) -> str
 
 
 def lengthened(rng: random.Random, texts: list[str]) -> list[str]:
-    """The texts behind up to three words that say nothing: real texts, too, are of different lengths."""
-    return [" ".join([*rng.choices(("the", "a"), k=rng.randrange(4)), text]) for text in texts]
+    """The texts, with up to three words that say nothing after the last: real texts, too, are of different lengths."""
+    return [*texts[:-1], " ".join([texts[-1], *rng.choices(("the", "a"), k=rng.randrange(4))])]
 
 
 def cue(rng: random.Random, words: Sequence[str]) -> str:
@@ -101,7 +101,7 @@ def rows(task: GlueTask, file: str, count: int) -> list[tuple[list[str], str]]:
     """`count` examples as (texts, label as written in the file); the same ones every time.
 
     >>> rows(glue_tasks()["sst2"], "dev.tsv", 1)
-    [(['the dull , dull and brilliant'], '0')]
+    [(['dull , dull and brilliant the'], '0')]
     """
     rng = random.Random(f"{task.name}/{file}")
     examples: list[tuple[list[str], str]] = []

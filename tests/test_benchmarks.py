@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,9 @@ def test_a_smoke_row_is_trained_judged_and_reported_and_the_second_time_only_jud
         "tiny-roberta-constant-sst2": "reproduced",
     }
     assert len(files) == 2
+    assert [(one["recipe"], len(one["runs"])) for one in report["runs"]] == [
+        ("tiny-roberta-constant-cola", 1), ("tiny-roberta-constant-sst2", 1),
+    ]  # fmt: skip
     assert second.returncode == 0
     assert {path: path.stat().st_mtime_ns for path in (bench.folder / "runs").rglob("*.json")} == files
     assert bench.report()["verdicts"] == report["verdicts"]
@@ -268,7 +272,7 @@ def test_em_and_f1_of_one_run_are_trained_once(bench):
     assert len(list((bench.folder / "runs").rglob("seed0.json"))) == 1
 
 
-@pytest.mark.parametrize(("asked", "collected"), [([], 0), (["-m", "speed"], 10), (["-k", "cola"], 0)])
+@pytest.mark.parametrize(("asked", "collected"), [([], 0), (["-m", "speed"], 18), (["-k", "cola"], 0)])
 def test_speed_is_measured_only_when_asked_for(bench, asked, collected):
     done = bench(*asked, "--collect-only", "-q")
 
@@ -303,6 +307,36 @@ def test_a_cell_in_two_tables_is_in_the_report_for_both(bench):
     assert [(v["table"], v["cell"]) for v in bench.report()["verdicts"]] == [
         ("Table 1", "bert-base-shrinking-cola"), ("Table 5", "bert-base-shrinking-cola"),
     ]  # fmt: skip
+
+
+def test_a_junit_file_has_each_cells_sentence_and_numbers_as_properties(bench):
+    bench("-k", "bert-large-shrinking-updated", "--junitxml", bench.folder / "junit.xml")
+    (case,) = ElementTree.parse(bench.folder / "junit.xml").iter("testcase")
+    properties = {one.get("name"): one.get("value") for one in case.iter("property")}
+
+    assert properties["verdict.sentence"] == "counted 703,122,438, which is the printed 703.1 M"
+    assert properties["verdict.outcome"] == "reproduced"
+    assert float(properties["verdict.observed"]) == 703.122438
+
+
+def test_report_writes_every_view(bench):
+    bench("-m", "params")
+
+    assert {path.name for path in (bench.folder / "report").iterdir()} == {
+        "report.html", "report.json", "report.md", "report.tex", "figure4.svg",
+    }  # fmt: skip
+
+
+def test_the_command_reports_what_a_session_left_as_the_session_did(bench):
+    row = ["--suite", "smoke", "-k", "tiny-roberta-constant-sst2"]
+    bench(*row)
+    told = bench.report()
+    command = [sys.executable, "-m", "progbench.cli", "report", bench.folder / "runs"]
+    subprocess.run([*command, "--report", bench.folder / "again"], cwd=ROOT, check=True, capture_output=True)
+    again = json.loads((bench.folder / "again" / "report.json").read_text())
+
+    assert again["runs"] == told["runs"]
+    assert [one for one in again["verdicts"] if one["cell"] == "tiny-roberta-constant-sst2"] == told["verdicts"]
 
 
 def test_a_lora_row_of_smoke_is_trained_with_its_variant_and_judged(bench):

@@ -10,9 +10,22 @@ import progbench
 PACKAGE = Path(progbench.__file__).parent
 NO_TORCH = [
     "schedule", "layout", "counting", "hub", "models", "tasks", "glue", "squad", "windows", "toy", "toy_squad",
-    "recipe", "runs", "environment", "expected", "verdict", "judge", "power", "claims", "figures", "report", "suite",
-    "making", "likeness", "reference", "errors", "flops", "caveats", "fork",
+    "recipe", "runs", "environment", "expected", "verdict", "judge", "power", "claims", "suite", "making", "likeness",
+    "reference", "errors", "flops", "caveats", "fork", "ledger", "session", "against", "changes", "cli",
+    "report", *(f"report.{path.stem}" for path in (PACKAGE / "report").glob("*.py") if path.stem != "__init__"),
 ]  # fmt: skip
+
+
+def file_of(module):
+    path = PACKAGE.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def modules():
+    """Every module of ours, by its path below progbench: "train", "report", "report.html"."""
+    found = [path.relative_to(PACKAGE).with_suffix("").parts for path in PACKAGE.rglob("*.py")]
+    names = [".".join(parts).removesuffix(".__init__") for parts in found if parts != ("__init__",)]
+    return sorted(names)
 
 
 def imported(path, everywhere):
@@ -35,8 +48,8 @@ def reached(name):
         module = todo.pop()
         if module not in found:
             found.add(module)
-            names = imported(PACKAGE / f"{module}.py", everywhere=True)
-            todo += [stem for path in PACKAGE.glob("*.py") if f"progbench.{(stem := path.stem)}" in names]
+            names = imported(file_of(module), everywhere=True)
+            todo += [name for name in modules() if f"progbench.{name}" in names]
     return found
 
 
@@ -44,7 +57,7 @@ def test_the_trainer_cannot_see_the_answers():
     assert reached("train").isdisjoint({"expected", "verdict", "judge", "claims", "report", "suite", "reference"})
 
 
-@pytest.mark.parametrize("module", ["expected", "verdict", "judge", "decision", "claims", "report"])
+@pytest.mark.parametrize("module", ["expected", "verdict", "judge", "decision", "claims", "report", "against"])
 def test_judging_cannot_see_the_trainer(module):
     assert reached(module).isdisjoint({"train", "workload", "packing", "suite", "callback", "metrics"})
 
@@ -56,13 +69,15 @@ def test_schedules_depend_on_nothing_of_ours():
 @pytest.mark.parametrize("module", NO_TORCH)
 def test_what_collecting_and_judging_need_loads_without_torch(module):
     heavy = set("torch transformers datasets evaluate numpy scipy statsmodels sklearn peft matplotlib".split())
-    names = {name.split(".")[0] for name in imported(PACKAGE / f"{module}.py", everywhere=False)}
+    names = {name.split(".")[0] for name in imported(file_of(module), everywhere=False)}
 
     assert names.isdisjoint(heavy)
 
 
 @pytest.mark.parametrize(
-    "path", [*PACKAGE.glob("*.py"), *(PACKAGE.parent / "benchmarks").glob("*.py")], ids=lambda path: path.name
+    "path",
+    [*PACKAGE.rglob("*.py"), *(PACKAGE.parent / "benchmarks").glob("*.py")],
+    ids=lambda path: str(path.relative_to(PACKAGE.parent)),
 )
 def test_only_the_benchmarks_know_pytest(path):
     names = {name.split(".")[0] for name in imported(path, everywhere=True)}

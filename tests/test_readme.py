@@ -12,6 +12,7 @@ import transformers
 
 import progbench
 from progbench import models
+from progbench.report import Report
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,11 +55,30 @@ def test_ci_calls_the_readmes_test_command():
 
 def test_the_tree_names_every_module_and_nothing_else():
     tree = block("text", "progbench/\n")
-    for folder in ("progbench", "benchmarks"):
+    for folder, others in (("progbench", {"recipes/", "report/"}), ("benchmarks", set())):
         section = tree.split(f"\n{folder}/\n")[1]
-        listed = re.match(r"(?:  \S.*\n)+", section).group().splitlines()
-        on_disk = {path.name for path in (ROOT / folder).glob("*.*") if path.suffix in (".py", ".toml")}
-        assert {line.split()[0] for line in listed} - {"recipes/"} == on_disk
+        listed = re.match(r"(?:  \S.*\n|    \S.*\n)+", section).group().splitlines()
+        assert {line.split()[0] for line in listed if line[:3] != "   "} - others == on_disk(ROOT / folder)
+    within = tree.split("\n  report/")[1].partition("\n")[2]
+    listed = re.match(r"(?:    \S.*\n)+", within).group().splitlines()
+    assert {line.split()[0] for line in listed} - {"templates/"} == on_disk(ROOT / "progbench" / "report")
+
+
+def on_disk(folder):
+    return {path.name for path in folder.glob("*.*") if path.suffix in (".py", ".toml")}
+
+
+def test_the_readme_says_what_each_key_of_the_json_report_holds():
+    rows = re.findall(r"^\| `([a-z_]+)` \|", README.partition("`report.json`")[2].partition("## ")[0], re.MULTILINE)
+
+    assert rows == list(Report("paper", [], {}).as_json())
+
+
+def test_every_option_of_the_command_is_in_the_readme():
+    options = re.findall(r'add_argument\("(--[a-z-]+)"', (ROOT / "progbench" / "cli.py").read_text())
+
+    assert len(options) == 3
+    assert [option for option in options if option not in block("sh", "progbench report")] == []
 
 
 def test_every_option_is_in_the_readme():
@@ -74,9 +94,12 @@ def test_every_tox_environment_of_the_tree_exists():
     assert [name for name in named if f"[testenv:{name}]" not in (ROOT / "tox.ini").read_text()] == []
 
 
-@pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(progbench.__path__)])
+MODULES = [module.name for module in pkgutil.walk_packages(progbench.__path__, "progbench.")]
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_the_docstrings_are_true(name):
-    assert doctest.testmod(importlib.import_module(f"progbench.{name}")).failed == 0
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
 def test_every_public_name_exists_and_has_a_docstring():

@@ -1,45 +1,17 @@
+"""The report: its answer, what a terminal shows of it, and its JSON. Other views have tests of their own."""
+
 import json
 
 import pytest
+from made_up import ENVIRONMENT, HOSTILE, MIXED, everything, missing, verdict
 
+from progbench.claims import ClaimVerdict
 from progbench.report import Report
-from progbench.verdict import Verdict
-
-ENVIRONMENT = {"commit": "c0ffee", "python": "3.11.7", "cpu": "some CPU", "cores": 2}
-
-
-def verdict(cell="m-constant-rte", outcome="reproduced", table="Table 1", **values):
-    fields = {
-        "cell": cell, "table": table, "row": "M FT", "column": "RTE", "kind": "scored", "unit": "points",
-        "expected": 66.5, "printed": "66.5", "observed": 66.75, "sd": 0.5, "n": 5, "difference": 0.25,
-        "tolerance": 2.9, "outcome": outcome, "direction": None, "sentence": "a sentence",
-    }  # fmt: skip
-    return Verdict(**(fields | values))
-
-
-def missing(cell, why="no GPU"):
-    return verdict(cell, "missing", observed=None, sd=None, n=0, difference=None, sentence=why)
-
-
-MIXED = Report(
-    "paper",
-    [
-        verdict("a"),
-        verdict("b", "deviates", direction="low"),
-        verdict("c", "inconclusive"),
-        verdict("d", "disputed"),
-        missing("e"),
-        missing("f"),
-        verdict("g", "error", sentence="seed 0: the loss is nan"),
-    ],
-    ENVIRONMENT,
-    ["seeds mix torch 2.12 and 2.13"],
-)
 
 
 def test_the_first_line_says_how_much_was_judged_and_how_it_came_out():
     assert MIXED.as_text().splitlines()[0] == (
-        "4 of 7 judged: 1 reproduced, 1 deviates, 1 inconclusive, 1 disputed; 2 missing, 1 error"
+        "4 of 7 judged: 1 reproduced, 1 deviates (b low), 1 inconclusive, 1 disputed; 2 missing, 1 error"
     )
 
 
@@ -63,16 +35,31 @@ def test_what_was_not_judged_is_grouped_by_its_reason():
 def test_every_judgement_but_reproduced_is_explained_in_the_terminal():
     text = MIXED.as_text()
 
-    for line in ("deviates  b: a sentence", "inconclusive  c: a sentence", "disputed  d: a sentence"):
+    for line in ("deviates: b: a sentence", "inconclusive: c: a sentence", "disputed: d: a sentence"):
         assert line in text
-    assert "reproduced  a:" not in text
+    assert "reproduced: a:" not in text
 
 
-def test_the_terminal_fits_a_hundred_columns_for_the_longest_cell_names():
-    report = Report("paper", [verdict("roberta-base-lora-shrinking-mnli-mm", "inconclusive")], ENVIRONMENT)
-    table = report.as_text().split("\n\n")[1]
+def test_more_deviating_cells_than_a_line_can_name_are_counted():
+    report = Report("paper", [verdict(f"m-constant-{i}", "deviates") for i in range(4)], {})
 
-    assert max(len(line) for line in table.splitlines()) <= 100
+    assert report.headline == "4 of 4 judged: 4 deviates"
+
+
+LONG = "a-very-long-name-of-a-model-" * 6
+
+
+def test_every_line_of_the_terminal_fits_a_hundred_columns_however_long_names_and_reasons_are():
+    lines = everything(LONG, f"{LONG} {LONG}").as_text().splitlines()
+
+    assert max(map(len, lines)) <= 100
+
+
+def test_no_control_character_reaches_the_terminal():
+    text = everything(HOSTILE, HOSTILE).as_text()
+
+    assert [one for one in text if not one.isprintable() and one != "\n"] == []
+    assert "\\x1b[2J" in text.replace("\n", "")
 
 
 def test_counted_millions_have_three_decimals_and_own_counts_are_whole():
@@ -86,27 +73,15 @@ def test_counted_millions_have_three_decimals_and_own_counts_are_whole():
     assert "635,656" in text
 
 
-def test_a_hostile_name_cannot_break_a_markdown_table():
-    report = Report("paper", [verdict("a|b`c<script>", sentence="x | y\nz")], ENVIRONMENT)
-    row = next(line for line in report.as_markdown().splitlines() if "script" in line)
-
-    assert row.replace("\\|", "").count("|") == 8
-    assert "a\\|b\\`c\\<script\\>" in row
-
-
-def test_markdown_holds_every_cell_and_the_environment():
-    text = MIXED.as_markdown()
-
-    assert all(f"| {cell} " in text for cell in "abcdefg")
-    assert "- commit: c0ffee" in text
-    assert "seeds mix torch 2.12 and 2.13" in text
-
-
 def test_json_has_the_documented_shape(tmp_path):
     MIXED.write(tmp_path)
     content = json.loads((tmp_path / "report.json").read_text())
 
-    assert list(content) == ["schema_version", "suite", "verdicts", "claims", "variants", "summary", "environment"]
+    assert list(content) == [
+        "schema_version", "suite", "verdicts", "claims", "variants", "attribution", "runs", "costs", "summary",
+        "environment",
+    ]  # fmt: skip
+    assert content["schema_version"] == 2
     assert list(content["verdicts"][0]) == [
         "cell", "table", "row", "column", "kind", "unit", "expected", "printed", "observed", "sd", "n", "difference",
         "tolerance", "outcome", "direction", "sentence", "low", "high", "p", "spread", "df", "tier", "recipes",
@@ -119,3 +94,41 @@ def test_json_has_the_documented_shape(tmp_path):
 def test_json_refuses_a_number_that_is_not_finite(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         Report("paper", [verdict(observed=float("nan"))], ENVIRONMENT).write(tmp_path)
+
+
+def test_all_views_and_figures_are_written(tmp_path):
+    written = MIXED.write(tmp_path)
+
+    assert sorted(path.name for path in written) == [
+        "forest.svg", "report.html", "report.json", "report.md", "report.tex",
+    ]  # fmt: skip
+    assert all(path.stat().st_size for path in written)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failed"),
+    [("reproduced", False), ("inconclusive", False), ("missing", False), ("deviates", True), ("error", True)],
+)
+def test_a_report_has_failed_when_something_deviates_or_is_an_error(outcome, failed):
+    assert Report("paper", [verdict("a", outcome)], {}).failed == failed
+
+
+def test_a_claim_that_does_not_hold_on_our_runs_fails_the_report_and_a_disputed_one_does_not():
+    claims = [
+        ClaimVerdict("c", "", "", "holds", "", "does not hold", "", "", one) for one in ("does not hold", "disputed")
+    ]
+
+    assert [Report("paper", [], {}, claims=[claim]).failed for claim in claims] == [True, False]
+
+
+def test_an_argument_that_disputed_cells_share_stands_once():
+    disputed = [verdict(name, "disputed", sentence=f"counted {name}; the equations give 16.1") for name in ("a", "b")]
+    text = Report("paper", disputed, ENVIRONMENT).as_text()
+
+    assert text.count("the equations give 16.1") == 1
+    assert "disputed: b: counted b" in text
+
+
+def test_an_own_suite_is_compared_with_its_reference():
+    assert Report("smoke", [verdict(printed=None)], {}).yardstick == "reference"
+    assert MIXED.yardstick == "paper"

@@ -101,3 +101,34 @@ def test_a_lock_lets_one_process_at_a_time_make_a_result(tmp_path, smoke_recipe)
         process.join()
 
     assert (tmp_path / "count").read_text() == "4"
+
+
+def test_a_file_says_itself_which_recipe_it_is_of(tmp_path, smoke_recipe):
+    saved = result(smoke_recipe(), seed=4)
+
+    assert runs.read(runs.save(tmp_path, saved)) == saved
+
+
+def test_a_file_of_a_recipe_this_version_does_not_know_is_refused_by_name(tmp_path, smoke_recipe):
+    path = runs.save(tmp_path, result(smoke_recipe()))
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"recipe": content["recipe"] | {"flavour": 1}}))
+
+    with pytest.raises(BadInput, match=r"seed0\.json: its recipe is none of this version's .*flavour"):
+        runs.read(path)
+
+
+def test_a_score_that_is_no_number_is_refused_by_name(tmp_path, smoke_recipe):
+    path = runs.save(tmp_path, result(smoke_recipe()))
+    path.write_text(path.read_text().replace("0.625", '"high"'))
+
+    with pytest.raises(BadInput, match=r"seed0\.json: not a whole result .*the score 'high' is no number"):
+        runs.load(tmp_path, smoke_recipe(), 0)
+
+
+def test_the_seeds_on_file_are_those_of_this_very_recipe(tmp_path, smoke_recipe):
+    for recipe, seed in ((smoke_recipe(), 3), (smoke_recipe(), 12), (smoke_recipe(learning_rate=0.5), 7)):
+        runs.save(tmp_path, result(recipe, seed))
+    runs.path_of(tmp_path, smoke_recipe(), 0).with_name("seed9.json").write_text("not readable")
+
+    assert runs.seeds_on_file(tmp_path, smoke_recipe()) == [3, 9, 12]

@@ -1,0 +1,92 @@
+"""The command `progbench`: a report on results that exist, or on what tells two folders of them apart."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import gc
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from progbench import against, recipe, session
+from progbench.errors import BadInput
+from progbench.report import difference
+from progbench.suite import Suite
+
+ANSWERS = Path(__file__).resolve().parents[1] / "expected"
+FINE, FAILED, USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code: 0; 1 where something deviates, changed or is an error; 2 for usage.
+
+    >>> main(["report", "/no/such/folder"])
+    2
+    """
+    options = _parser().parse_args(arguments)
+    gc.disable()  # thousands of results are millions of objects, none of them garbage: looking takes half the time
+    try:
+        if options.report and options.report.exists() and not options.report.is_dir():
+            raise BadInput(f"--report {options.report}: not a folder")
+        return _against(options) if options.against else _report(options)
+    except BadInput as problem:
+        print(f"progbench report: {problem}", file=sys.stderr)
+        return USAGE
+    finally:
+        gc.enable()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="progbench", description="Does the paper reproduce, and where does it deviate?"
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    report = commands.add_parser("report", help="report on a folder of results; trains nothing")
+    report.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
+    report.add_argument("--suite", choices=recipe.suites(), help="which suite; needed where RUNS has several")
+    report.add_argument("--against", type=Path, metavar="OTHER", help="compare with another folder, score by score")
+    report.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
+    return parser
+
+
+def _report(options: argparse.Namespace) -> int:
+    if not ANSWERS.is_dir():
+        raise BadInput(f"no expected values: {ANSWERS} is no folder; install from a checkout, with pip install -e .")
+    found = session.report(Suite(_suite(options), ANSWERS, options.runs, seeds=None, train=False))
+    return _finish(options, found.write, found.as_text(), found.failed)
+
+
+def _against(options: argparse.Namespace) -> int:
+    suite = options.suite or ""
+    found = against.compare(against.read(options.runs, suite), against.read(options.against, suite))
+    return _finish(options, functools.partial(difference.write, found), difference.as_text(found), found.failed)
+
+
+def _finish(options: argparse.Namespace, write: Callable[[Path], list[Path]], text: str, failed: bool) -> int:
+    """Write first: whoever reads the text, `head` for one, may stop reading."""
+    written = write(options.report) if options.report else []
+    with contextlib.suppress(BrokenPipeError):
+        print("\n".join([text, *(f"written: {path}" for path in written)]), flush=True)
+    return FAILED if failed else FINE
+
+
+def _suite(options: argparse.Namespace) -> str:
+    """The suite that was asked for, or the only one that has results. Raises BadInput where there are none."""
+    if not options.runs.is_dir():
+        raise BadInput(f"no such folder: {options.runs}")
+    found = [name for name in recipe.suites() if any(options.runs.glob(f"{name}/*/*/seed*.json"))]
+    wanted = [options.suite] if options.suite else found
+    if not set(wanted) & set(found):
+        others = f"; there are results of {', '.join(found)}" if found else ""
+        raise BadInput(
+            f"no results{f' of the suite {options.suite}' if options.suite else ''} in {options.runs}{others}"
+        )
+    if len(wanted) > 1:
+        raise BadInput(f"{options.runs} has results of {', '.join(wanted)}: choose one with --suite")
+    return wanted[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""One report, several views: terminal, Markdown, HTML, LaTeX and JSON. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from progbench.claims import ClaimVerdict
+from progbench.ledger import Entry, costs
+from progbench.report import attribution, figures, html, latex, markdown, tables, text
+from progbench.report.plots import PowerCurve
+from progbench.runs import write_atomically
+from progbench.verdict import JUDGED, OUTCOMES, Variant, Verdict
+
+SCHEMA_VERSION = 2
+NAMED = 3  # as many deviating cells as the first line can name
+_ANSWERS = {"holds": "hold", "does not hold": "do not hold", "undecided": "undecided"}
+
+
+@dataclass(frozen=True)
+class Notable:
+    """Verdicts of one outcome, each with its words; those that are disputed share the argument."""
+
+    outcome: str
+    argument: str
+    sentences: Sequence[tuple[Verdict, str]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every verdict of a session, those that were not reached included, the runs behind them, and where it was made.
+
+    `ledger` are the runs, `runs` the folder they are in; `power` the curves of the appendix, where there are any.
+    """
+
+    suite: str
+    verdicts: Sequence[Verdict]
+    environment: dict[str, str | int]
+    warnings: Sequence[str] = ()
+    claims: Sequence[ClaimVerdict] = ()
+    variants: Sequence[Variant] = ()
+    ledger: Sequence[Entry] = ()
+    runs: Path | None = None
+    power: Sequence[PowerCurve] = ()
+
+    @property
+    def headline(self) -> str:
+        """The answer first: how many were judged, how they came out, and which deviate where they are few.
+
+        >>> Report("smoke", [], {}).headline
+        '0 of 0 judged: nothing'
+        """
+        counts = self.tally()
+        deviating = [verdict for verdict in self.verdicts if verdict.outcome == "deviates"]
+        names = ", ".join(f"{one.cell} {one.direction or ''}".strip() for one in deviating)
+        named = {"deviates": f" ({names})"} if len(deviating) <= NAMED else {}
+        words = {
+            outcome: f"{counts[outcome]} {outcome}{named.get(outcome, '')}" for outcome in OUTCOMES if counts[outcome]
+        }
+        of_judged = ", ".join(words[outcome] for outcome in JUDGED if outcome in words)
+        rest = ", ".join(words[outcome] for outcome in OUTCOMES if outcome in words and outcome not in JUDGED)
+        judged = sum(verdict.judged for verdict in self.verdicts)
+        line = f"{judged} of {len(self.verdicts)} judged: {of_judged or 'nothing'}"
+        return f"{line}; {rest}" if rest else line
+
+    @property
+    def answer(self) -> str:
+        """The first line of every view: the cells' headline, the claims', or both."""
+        heads = [self.headline] if self.verdicts or not self.claims else []
+        return "\n".join([*heads, self.claims_headline] if self.claims else heads)
+
+    @property
+    def claims_headline(self) -> str:
+        """How the claims came out: on the print, and on our runs."""
+        sides = [("on the print", [claim.on_print for claim in self.claims])]
+        sides.append(("on our runs", [claim.on_ours for claim in self.claims]))
+        counted = [
+            f"{side} " + ", ".join(f"{answers.count(one)} {words}" for one, words in _ANSWERS.items() if one in answers)
+            for side, answers in sides
+        ]
+        return f"{len(self.claims)} claims: {'; '.join(counted)}"
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything deviates, does not hold, or went wrong."""
+        outcomes = {one.outcome for one in (*self.verdicts, *self.claims)}
+        return bool(outcomes & {"deviates", "error", "does not hold"})
+
+    @property
+    def yardstick(self) -> str:
+        """What this suite is compared with: the paper, or our own reference."""
+        return "paper" if any(verdict.printed for verdict in self.verdicts) else "reference"
+
+    @property
+    def cost_words(self) -> str:
+        """What a reader should know before comparing parameters with cost."""
+        return (
+            "Updated parameters are not work. A frozen block still computes forward; and where something below it "
+            "trains, as the embeddings do in every epoch of full tuning and of BitFit, backward crosses it, too. Each "
+            "share is of what constant, which trains every block in every epoch, takes with the same model, tuning and "
+            "task: FLOPs by formula, time and peak memory as one machine measured both."
+        )
+
+    def tally(self) -> dict[str, int]:
+        """How many cells came out in each way."""
+        counts = Counter(verdict.outcome for verdict in self.verdicts)
+        return {outcome: counts[outcome] for outcome in OUTCOMES}
+
+    def notable(self) -> list[Notable]:
+        """What was judged and did not reproduce: what deviates first; what is disputed by its argument."""
+        groups: dict[tuple[str, str], list[tuple[Verdict, str]]] = {}
+        for outcome in ("deviates", "disputed", "inconclusive"):
+            for verdict in (one for _, found in self.by_table() for one in found if one.outcome == outcome):
+                own, _, argument = verdict.sentence.partition("; ")
+                key, words = ((outcome, argument), own) if outcome == "disputed" else ((outcome, ""), verdict.sentence)
+                groups.setdefault(key, []).append((verdict, words))
+        return [Notable(outcome, argument, found) for (outcome, argument), found in groups.items()]
+
+    def not_judged(self) -> list[tuple[str, list[str]]]:
+        """The cells without a judgement, grouped by the sentence that says why."""
+        reasons: dict[str, list[str]] = {}
+        for verdict in self.verdicts:
+            if not verdict.judged:
+                reasons.setdefault(f"{verdict.outcome}: {verdict.sentence}", []).append(verdict.cell)
+        return list(reasons.items())
+
+    def by_table(self) -> list[tuple[str, list[Verdict]]]:
+        """The verdicts by the name of their table, tables before figures."""
+        names = sorted({verdict.table for verdict in self.verdicts}, key=lambda name: ("Table" not in name, name))
+        return [(name, [verdict for verdict in self.verdicts if verdict.table == name]) for name in names]
+
+    def tables(self) -> list[tables.PrintedTable]:
+        """The tables as the paper prints them."""
+        return tables.printed_tables(self.suite, self.verdicts)
+
+    def attribution(self) -> list[attribution.Attribution]:
+        """Which variants close the gaps of the cells that do not agree."""
+        return attribution.attribute(self.verdicts, self.variants)
+
+    def figures(self) -> dict[str, str]:
+        """The figures there are values for: file name and what it shows."""
+        return figures.available(self)
+
+    def closest(self) -> str:
+        """Which recipe comes nearest to the print, and in how many cells."""
+        nearest = Counter(variant.variant or "primary" for variant in self.variants if variant.closest)
+        return "closest: " + (", ".join(f"{name} in {count}" for name, count in nearest.most_common()) or "unknown")
+
+    def as_text(self) -> str:
+        """For a terminal, in 100 columns."""
+        return text.render(self)
+
+    def as_markdown(self) -> str:
+        """For a code host or a note; its figures are files beside it."""
+        return markdown.render(self)
+
+    def as_json(self) -> dict:
+        """For a program; README.md says what each key holds."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "suite": self.suite,
+            "verdicts": [asdict(one) for one in self.verdicts],
+            "claims": [asdict(one) for one in self.claims],
+            "variants": [asdict(one) for one in self.variants],
+            "attribution": [asdict(one) for one in self.attribution()],
+            "runs": [asdict(one) for one in self.ledger],
+            "costs": [asdict(one) for one in costs(self.ledger)],
+            "summary": {
+                "headline": self.headline,
+                "total": len(self.verdicts),
+                "judged": sum(verdict.judged for verdict in self.verdicts),
+                "outcomes": self.tally(),
+                "warnings": list(self.warnings),
+            },
+            "environment": self.environment,
+        }
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write report.md, report.html, report.json, report.tex, and the figures as SVG."""
+        drawn = {name: figures.draw(name, self) for name in self.figures()}
+        written = {
+            "report.md": self.as_markdown(),
+            "report.html": html.render(self, drawn, folder),
+            "report.json": json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n",
+            "report.tex": latex.render(self),
+            **drawn,
+        }
+        for name, content in written.items():
+            write_atomically(folder / name, content)
+        return [folder / name for name in written]

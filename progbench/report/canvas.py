@@ -1,0 +1,77 @@
+"""Drawing as SVG text: one look for every figure, the same file for the same numbers. Loads matplotlib only to draw."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator
+
+# told apart by colour-blind readers, too (Okabe and Ito)
+BLUE, ORANGE, GREEN, PURPLE, SKY, GREY, INK = (
+    "#0072B2", "#D55E00", "#00785A", "#A0458A", "#3F9BD1", "#767676", "#222222",
+)  # fmt: skip
+COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, GREY)
+_STYLE = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "progbench",
+    "text.parse_math": False,  # a name may hold dollar signs
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "legend.frameon": False,
+    "savefig.transparent": True,
+}
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """Figures made and saved inside look alike; matplotlib's own settings come back afterwards."""
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def new_figure(width: float, height: float, left: float | None = None):
+    """An empty figure of this size in inches; its margins fit what is drawn.
+
+    A tall one gives the width its labels need at the `left`, in inches: fitting draws everything twice.
+    """
+    from matplotlib.figure import Figure
+
+    if left is None:
+        return Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(left=left / width, right=1 - 0.7 / width, bottom=0.5 / height, top=1 - 0.4 / height)
+    return figure
+
+
+def svg(draw: Callable) -> str:
+    """What `draw` returns, a matplotlib figure, as SVG text."""
+    with style():
+        text = io.StringIO()
+        draw().savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()
+
+
+def inline(text: str, prefix: str) -> str:
+    """An SVG file as an element of an HTML page: no address in it, and ids that no other figure has."""
+    root = ElementTree.fromstring(text)
+    for metadata in root.findall("{*}metadata"):
+        root.remove(metadata)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]  # in HTML an svg element needs no namespace
+        attributes = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
+        element.attrib.clear()
+        for name, value in attributes.items():
+            refers = value.startswith(("#", "url(#"))
+            own = f"{prefix}-{value}" if name == "id" else value
+            element.attrib[name] = own.replace("#", f"#{prefix}-", 1) if refers else own
+    return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)

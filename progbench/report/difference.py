@@ -1,0 +1,145 @@
+"""Two folders of results side by side, for a terminal, as Markdown, HTML and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from progbench.against import Difference, Ratio
+from progbench.changes import CHANGED, UNDECIDED, WITHIN, Change
+from progbench.report import cells, html, markdown, text
+from progbench.runs import write_atomically
+
+SCHEMA_VERSION = 1
+HEADERS = ("score", "first", "second", "difference [95 %]", "p")
+ALIGN = "left right right right right"
+RATIO_HEADERS = ("recipe", "step time", "peak memory")
+RATIO_ALIGN = "left right right"
+ENVIRONMENT_HEADERS = ("differs in", "first", "second")
+MOST = 3  # values of a field that are listed
+LINES = 10  # of what a terminal lists to give an idea: differences within chance, and times
+_TITLES = {
+    CHANGED: "Changed beyond chance",
+    UNDECIDED: "Undecided: no seed was repeated, so there is no spread to judge by",
+    WITHIN: "Within chance, by p and then by size",
+}
+_TIMES = "Step time and peak memory, first as a multiple of second, the slowest first"
+
+Table = tuple[str, Sequence[str], str, list[list[str]]]
+
+
+def as_text(found: Difference) -> str:
+    """For a terminal, in 100 columns; of what is within chance, and of times, only the first few are listed."""
+    lines = [*text.wrapped(found.headline), *(line for note in _notes(found) for line in text.wrapped(note))]
+    for title, headers, align, rows in _tables(found):
+        shown = rows[:LINES] if title in (_TITLES[WITHIN], _TIMES) else rows
+        more = [f"and {len(rows) - len(shown)} more"] if len(shown) < len(rows) else []
+        lines += ["", title, text.grid(shown, headers, align), *more]
+    for title, names in _lists(found):
+        lines += ["", *text.wrapped(title), *(line for name in names for line in text.wrapped(name, "    ", "  "))]
+    return "\n".join(lines)
+
+
+def as_markdown(found: Difference) -> str:
+    """For a code host or a note."""
+    lines = ["# progbench: two folders of results", "", f"**{markdown.escape(found.headline)}**"]
+    lines += [line for note in _notes(found) for line in ("", markdown.escape(note))]
+    for title, headers, align, rows in _tables(found):
+        lines += ["", f"## {markdown.escape(title)}", "", markdown.grid(rows, headers, align)]
+    for title, names in _lists(found):
+        lines += ["", f"## {markdown.escape(title)}", "", *(f"- {markdown.escape(name)}" for name in names)]
+    return "\n".join(lines) + "\n"
+
+
+def as_html(found: Difference) -> str:
+    """As one file: no script, nothing fetched."""
+    return html.page(
+        "difference.html",
+        title=f"progbench: {found.headline}",
+        found=found,
+        notes=_notes(found),
+        tables=_tables(found),
+        lists=_lists(found),
+    )
+
+
+def write(found: Difference, folder: Path) -> list[Path]:
+    """Write difference.md, difference.html and difference.json, which has every score, the bit-identical ones too."""
+    content = {"schema_version": SCHEMA_VERSION, "headline": found.headline, **asdict(found)}
+    written = {
+        "difference.md": as_markdown(found),
+        "difference.html": as_html(found),
+        "difference.json": json.dumps(content, indent=1, allow_nan=False) + "\n",
+    }
+    for name, page in written.items():
+        write_atomically(folder / name, page)
+    return [folder / name for name in written]
+
+
+def _notes(found: Difference) -> list[str]:
+    notes = [f"First: {found.folders[0]}. Second: {found.folders[1]}. Differences are first less second, in points."]
+    if others := sorted({one.recipe for one in found.changes if one.digests[0] != one.digests[1]}):
+        notes.append(
+            f"{len(others)} recipes (or SCORES_VERSION) differ between the two, so that a change may be meant: "
+            f"{', '.join(others[:MOST])}{' and others' if len(others) > MOST else ''}."
+        )
+    return notes
+
+
+def _tables(found: Difference) -> list[Table]:
+    """What there is to show as tables: title, headings, alignment and rows."""
+    suites = {one.recipe.partition("/")[0] for one in found.ratios}
+    suite = f"{suites.pop()}/" if len(suites) == 1 else ""
+    slower = [
+        [one.recipe.removeprefix(suite), *map(_times, (one.step_seconds, one.memory))]
+        for one in sorted(found.ratios, key=_slowdown)
+    ]
+    about = [[name, *map(_values, sides)] for name, sides in found.environment.items()]
+    tables: list[Table] = []
+    for outcome, title in _TITLES.items():
+        chosen = sorted((one for one in found.changes if one.outcome == outcome), key=_likelihood)
+        tables.append((title, HEADERS, ALIGN, [_row(one, suite) for one in chosen]))
+    tables += [
+        (_TIMES, RATIO_HEADERS, RATIO_ALIGN, slower),
+        ("Where they were made", ENVIRONMENT_HEADERS, "left left left", about),
+    ]
+    return [table for table in tables if table[3]]
+
+
+def _lists(found: Difference) -> list[tuple[str, list[str]]]:
+    """What there is to show as lists: title and lines."""
+    sides = list(zip(found.folders, found.only, found.errors, strict=True))
+    lists = [(f"Only in {folder}", list(only)) for folder, only, _ in sides]
+    lists += [
+        (f"Errors in {folder}", [f"{name}: {why}" for name, why in errors.items()]) for folder, _, errors in sides
+    ]
+    return [one for one in lists if one[1]]
+
+
+def _likelihood(one: Change) -> tuple[float, float]:
+    return (1.0 if one.p is None else one.p, -abs(one.difference))
+
+
+def _slowdown(one: Ratio) -> float:
+    return -(one.step_seconds or 0.0)
+
+
+def _row(one: Change, suite: str) -> list[str]:
+    interval = "" if one.low is None else f" [{one.low:+z.2f}, {one.high:+z.2f}]"
+    means = [
+        f"{mean:.2f}{f' ± {sd:.2f}' if sd is not None else ''} ({seeds})"
+        for mean, sd, seeds in zip(one.means, one.sds, one.seeds, strict=True)
+    ]
+    name = f"{one.recipe.removeprefix(suite)} {one.score}"
+    return [name, *means, f"{one.difference:+z.2f}{interval}", cells.number(one.p, ".3f")]
+
+
+def _times(ratio: float | None) -> str:
+    return "unknown" if ratio is None else f"{ratio:.2f}"
+
+
+def _values(values: Sequence[str]) -> str:
+    shown = ", ".join(values[:MOST])
+    return shown if len(values) <= MOST else f"{shown} and {len(values) - MOST} more"

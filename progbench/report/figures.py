@@ -1,0 +1,94 @@
+"""A report's figures: the paper's two, and what its tables do not show at a glance. Each is drawn from plain values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from progbench.ledger import costs, mean_costs
+from progbench.recipe import split_id
+from progbench.report import canvas, plots
+from progbench.report.canvas import BLUE, GREY, ORANGE
+from progbench.report.cells import plain, short
+from progbench.verdict import Verdict
+
+if TYPE_CHECKING:
+    from progbench.report import Report
+
+
+def available(report: Report) -> dict[str, str]:
+    """The figures this report has values for: file name and what it shows."""
+    return {name: _CAPTIONS[name] for name, (wanted, _) in _sources(report).items() if wanted}
+
+
+def draw(name: str, report: Report) -> str:
+    """The figure filed as `name`, one of `available`, as SVG text."""
+    values, make = _sources(report)[name]
+    return canvas.svg(lambda: make(values))
+
+
+_CAPTIONS = {
+    "figure1.svg": "Figure 1: score with one block trained at a time, over the block",
+    "figure4.svg": "Figure 4: updated parameters by model and schedule",
+    "forest.svg": "Every scored cell: its difference with the interval at 90 %, in margins",
+    "scores.svg": "Score against updated parameters, fine-tuning and Progtuning joined by a line",
+    "costs.svg": "What a schedule takes, as a share of what training every block takes",
+    "power.svg": "How often a true difference of so many standard deviations is found",
+}
+
+
+def _sources(report: Report) -> Mapping[str, tuple[Sequence, Callable]]:
+    shown = [one for one in report.verdicts if one.observed is not None]
+    return {
+        "figure1.svg": ([one for one in shown if one.table == "Figure 1" and _block(one)], blocks),
+        "figure4.svg": ([one for one in shown if one.table == "Figure 4"], totals),
+        "forest.svg": (plots.compared(shown), plots.forest),
+        "scores.svg": (plots.score_lines(shown, report.ledger), plots.scores),
+        "costs.svg": (mean_costs(costs(report.ledger)), plots.shares),
+        "power.svg": (report.power, plots.power),
+    }
+
+
+def _block(verdict: Verdict) -> int:
+    """The number of the one block that trains, from 1; 0 where the schedule is another."""
+    found = re.fullmatch(r"single_block_b(\d+)", split_id(verdict.cell)[1])
+    return int(found[1]) if found else 0
+
+
+def blocks(rows: Sequence[Verdict]):
+    """Figure 1's curve: score over the block that was trained, with the spread of the seeds where there are several."""
+    points = sorted((_block(row), row.observed, row.sd or 0.0) for row in rows)
+    numbers, scores, spreads = zip(*points, strict=True)
+    figure = canvas.new_figure(6, 3.4)
+    axes = figure.add_subplot()
+    axes.errorbar(numbers, scores, yerr=spreads if any(spreads) else None, color=BLUE, marker="o", capsize=3)
+    axes.set_xticks(numbers)
+    axes.set_xlabel("the one block trained (1 is the lowest)")
+    axes.set_ylabel(f"{plain(rows[0].column)} (points)")
+    seeds = f"mean ± sd of {rows[0].n} seeds" if rows[0].n > 1 else "one seed"
+    whose = short(split_id(rows[0].cell)[0], 40)
+    axes.set_title(f"Figure 1: {whose}, embeddings, one block and head; {seeds}", loc="left")
+    return figure
+
+
+def totals(rows: Sequence[Verdict]):
+    """Figure 4's bars: fine-tuning beside Progtuning, a pair a model, each with its total."""
+    scale = 1 if rows[0].unit.startswith("M ") else 1_000_000
+    models = list(dict.fromkeys(split_id(row.cell)[0] for row in rows))
+    figure = canvas.new_figure(6, 3.4)
+    axes = figure.add_subplot()
+    for offset, schedule, color, label in (
+        (-0.2, "constant", GREY, "fine-tuning"),
+        (0.2, "shrinking", ORANGE, "Progtuning"),
+    ):
+        ours = [(*split_id(row.cell), row.observed / scale) for row in rows]
+        chosen = {model: total for model, found, _, total in ours if found == schedule}
+        places = [models.index(model) + offset for model in chosen]
+        bars = axes.bar(places, list(chosen.values()), 0.4, color=color, label=label)
+        axes.bar_label(bars, fmt="{:,.1f}", fontsize=8)
+    axes.set_xticks(range(len(models)), [short(model, 24) for model in models])
+    axes.set_ylabel("updated parameters (M)")
+    axes.set_title("Figure 4: updated parameters on GLUE", loc="left")
+    axes.legend()
+    return figure

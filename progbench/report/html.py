@@ -1,0 +1,125 @@
+"""The report as one HTML file: no script, nothing fetched, every text escaped, figures inside it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import jinja2
+from markupsafe import Markup
+
+from progbench.ledger import Entry, costs, mean_costs
+from progbench.recipe import split_id
+from progbench.report import canvas, cells, text
+from progbench.report.tables import views
+from progbench.verdict import Verdict
+
+if TYPE_CHECKING:
+    from progbench.report import Report
+
+
+def render(report: Report, figures: dict[str, str], folder: Path) -> str:
+    """The page as it will lie in `folder`; `figures` are SVG files by name."""
+    groups = _groups(report.ledger)
+    captions = report.figures()
+    return page(
+        "report.html",
+        title=f"progbench: {report.suite}, {report.headline}",
+        report=report,
+        closing_headers=text.CLOSING_HEADERS,
+        closing_align=text.CLOSING_ALIGN.split(),
+        closing=text.closing_rows(report.attribution()),
+        tables=[{"printed": one, "views": views(one, report.yardstick)} for one in report.tables()],
+        figures={
+            name: {"svg": Markup(canvas.inline(svg, name.partition(".")[0])), "caption": captions[name]}
+            for name, svg in figures.items()
+        },
+        cost_headers=text.COST_HEADERS,
+        cost_align=text.COST_ALIGN.split(),
+        costs=[text.cost_row(one) for one in mean_costs(costs(report.ledger))],
+        task_costs=[[*text.cost_row(one), "; ".join(one.unknown)] for one in costs(report.ledger)],
+        variant_headers=text.VARIANT_HEADERS,
+        variant_align=text.VARIANT_ALIGN.split(),
+        variants=[text.variant_row(one) for one in report.variants],
+        not_judged=report.not_judged(),
+        groups=groups,
+        anchors=Anchors(groups),
+        results=quote(Path(os.path.relpath(report.runs, folder)).as_posix()) if report.runs else "",
+        quote=quote,
+        scores=lambda run: ", ".join(f"{name} {value:.2f}" for name, value in run.scores.items()),
+        interval=_interval,
+        as_cell=lambda outcome: cells.AS_CELL.get(outcome, outcome),
+    )
+
+
+def page(template: str, **values: object) -> str:
+    """A template of this package, filled in: every value escaped, on one line, and without control characters."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: value if isinstance(value, Markup) else cells.plain(value),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"cells": cells, "marks": cells.MARKS, "subscript": cells.subscript, "minus": minus}
+    return environment.get_template(template).render(**values)
+
+
+def minus(number: str) -> str:
+    """A number with a real minus sign, as wide as its plus; any other text as it is.
+
+    >>> minus("-0.25"), minus("bert-base")
+    ('−0.25', 'bert-base')
+    """
+    return re.sub(r"^-(?=[\d.])", "−", number)
+
+
+def _interval(verdict: Verdict) -> str:
+    if verdict.low is None or verdict.high is None:
+        return ""
+    return f"{minus(f'{verdict.low:+.2f}')} to {minus(f'{verdict.high:+.2f}')}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The recipes of one model, tuning and schedule, under a heading of their own."""
+
+    anchor: str
+    name: str
+    entries: Sequence[Entry]
+
+    @property
+    def runs(self) -> int:
+        return sum(len(entry.runs) for entry in self.entries)
+
+
+def _groups(entries: Sequence[Entry]) -> list[Group]:
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(" ".join(split_id(entry.recipe)[:2]), []).append(entry)
+    return [Group(f"runs-{i}", name, chosen) for i, (name, chosen) in enumerate(found.items(), start=1)]
+
+
+class Anchors:
+    """Where on the page the runs behind a verdict are; numbered, so that no name becomes part of an address."""
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        entries = [(entry.name, group.anchor) for group in groups for entry in group.entries]
+        self.groups = dict(entries)
+        self.entries = {name: f"run-{i}" for i, (name, _) in enumerate(entries, start=1)}
+
+    def of_entry(self, entry: Entry) -> str:
+        return self.entries[entry.name]
+
+    def of(self, verdict: Verdict) -> str:
+        """The recipe's place for one recipe, their group's for the many of an average, "" where no run is listed."""
+        names = [name for name in verdict.recipes if name in self.entries]
+        if not names:
+            return ""
+        return self.entries[names[0]] if len(verdict.recipes) == 1 else self.groups[names[0]]

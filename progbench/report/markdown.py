@@ -1,0 +1,106 @@
+"""The report as Markdown: the paper's tables in three views, then every cell with its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from progbench.ledger import costs, mean_costs
+from progbench.report import text
+from progbench.report.cells import MARKS, plain
+from progbench.report.tables import PrintedTable, Shown, View, views
+
+if TYPE_CHECKING:
+    from progbench.report import Report
+
+CLAIM_HEADERS = ("claim", "sentence", "on the print", "", "on our runs", "", "outcome", "disputed because")
+
+
+def render(report: Report) -> str:
+    """The whole report as Markdown."""
+    lines = [f"# progbench: suite {escape(report.suite)}", ""]
+    lines += [f"**{escape(line)}**  " for line in report.answer.split("\n")]
+    for group in report.notable():
+        lines += ["", f"{group.outcome}{escape(': ' + group.argument if group.argument else '')}", ""]
+        lines += [f"- {escape(f'{verdict.table}, {verdict.cell}: {own}')}" for verdict, own in group.sentences]
+    if rows := text.closing_rows(report.attribution()):
+        lines += ["", "## How much of a gap each variant closes", ""]
+        lines += [grid(rows, text.CLOSING_HEADERS, text.CLOSING_ALIGN)]
+    for table in report.tables():
+        lines += ["", f"## {escape(table.name)}", "", escape(table.caption)]
+        for view in views(table, report.yardstick):
+            lines += ["", f"{escape(view.title)}:", "", _view(table, view)]
+        lines += ["", escape(table.note)] if table.note else []
+    lines += [line for name, alt in report.figures().items() for line in ("", f"![{escape(alt)}]({name})")]
+    if found := mean_costs(costs(report.ledger)):
+        lines += ["", "## Cost", "", escape(report.cost_words), ""]
+        lines += [grid(map(text.cost_row, found), text.COST_HEADERS, text.COST_ALIGN)]
+    if report.claims:
+        rows = [
+            [one.claim, f"{one.sentence} ({one.source})", one.on_print, one.print_words, one.on_ours, one.our_words,
+             one.outcome, one.disputed]
+            for one in report.claims
+        ]  # fmt: skip
+        lines += ["", "## Claims", "", grid(rows, CLAIM_HEADERS)]
+    for name, verdicts in report.by_table():
+        rows = [[*text.row(verdict), verdict.sentence] for verdict in verdicts]
+        lines += [
+            "",
+            f"## {escape(name)}, cell by cell",
+            "",
+            grid(rows, (*text.HEADERS, "in words"), f"{text.ALIGN} left"),
+        ]
+    if report.variants:
+        lines += ["", "## Variants", "", escape(report.closest()), ""]
+        lines += [grid(map(text.variant_row, report.variants), text.VARIANT_HEADERS, text.VARIANT_ALIGN)]
+    if groups := report.not_judged():
+        lines += ["", "## Not judged", ""]
+        lines += [f"- {escape(reason)} ({len(names)}: {escape(', '.join(names))})" for reason, names in groups]
+    lines += ["", "## Environment", "", *(f"- {escape(warning)}" for warning in report.warnings)]
+    lines += [f"- {escape(key)}: {escape(value)}" for key, value in report.environment.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _view(table: PrintedTable, view: View) -> str:
+    rows = [
+        [*map(escape, row.stubs), *map(_place, line, [view.name] * len(line))]
+        for row, line in zip(table.rows, view.lines, strict=True)
+    ]
+    align = ["left"] * len(table.stubs) + ["right"] * len(table.columns)
+    return _pipe(rows, [*map(escape, table.stubs), *map(escape, table.columns)], align)
+
+
+def _place(shown: Shown, view: str) -> str:
+    words = escape(shown.text)
+    if view == "difference" and shown.verdict:
+        words = f"{words} {MARKS[shown.verdict.outcome]}".strip()
+    return f"**{words}**" if shown.best else words
+
+
+def grid(rows: Iterable[Sequence[object]], headers: Sequence[str], align: str = "") -> str:
+    """A pipe table whose texts are shown as they are, whatever they hold.
+
+    >>> print(grid([["a|b", "1.0"]], ("cell", "ours"), "left right"))
+    | cell   |   ours |
+    |:-------|-------:|
+    | a\\|b   |    1.0 |
+    """
+    return _pipe([[escape(value) for value in row] for row in rows], headers, align.split() or None)
+
+
+def _pipe(rows: Sequence[Sequence[str]], headers: Sequence[str], align: Sequence[str] | None) -> str:
+    return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=align)
+
+
+def escape(text: object) -> str:
+    """Text that Markdown shows as it is, in a table cell, too.
+
+    >>> escape("a|b `c` <script>")
+    'a\\\\|b \\\\`c\\\\` \\\\<script\\\\>'
+    """
+    return "".join(f"\\{one}" if one in _MEANT else one for one in plain(text))
+
+
+_MEANT = frozenset("\\`*_[]<>|&~#$")

@@ -1,0 +1,159 @@
+"""The paper's tables as it prints them: verdicts in rows, columns and spans. Layouts are data: tables.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from progbench.recipe import read_toml, split_id
+from progbench.report import cells
+from progbench.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Row:
+    """One printed row. `span` is how many rows its first stub stands for, 0 where the stub above does.
+
+    `first` is whether a new group of rows, which are compared with each other, begins here.
+    """
+
+    stubs: tuple[str, ...]
+    cells: tuple[Verdict | None, ...]
+    group: tuple[str, str]
+    span: int = 1
+    first: bool = False
+
+
+@dataclass(frozen=True)
+class PrintedTable:
+    """A table of the paper, with this session's verdicts in its places; None where a cell was not asked for."""
+
+    name: str
+    caption: str
+    note: str
+    stubs: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    unlike: frozenset[str] = frozenset()
+
+    def best(self, quantity: str) -> set[tuple[int, int]]:
+        """Where the best scores stand, as (row, column), by "expected" or "observed": in each group of a column.
+
+        Counts have no best, nor has a group in which only one row has a value.
+        """
+        found = set()
+        for j, column in enumerate(self.columns):
+            groups: dict[tuple[str, str], dict[int, float | None]] = {}
+            for i, row in enumerate(self.rows):
+                cell = row.cells[j]
+                if cell and cell.kind != "counted" and column not in self.unlike:
+                    groups.setdefault(row.group, {})[i] = getattr(cell, quantity)
+            for group in groups.values():
+                # of two that look alike, neither is the better
+                values = {i: round(value, 2) for i, value in group.items() if value is not None}
+                if len(values) > 1:
+                    found |= {(i, j) for i, value in values.items() if value == max(values.values())}
+        return found
+
+
+def printed_tables(suite: str, verdicts: Sequence[Verdict]) -> list[PrintedTable]:
+    """The tables among these verdicts that the paper prints as tables; its figures are not among them.
+
+    >>> printed_tables("paper", [])
+    []
+    """
+    layouts = read_toml(Path(__file__).with_suffix(".toml"))
+    names = sorted({one.table for one in verdicts} & set(layouts))
+    return [
+        _table(
+            name, layouts[name], layouts.get(suite, {}).get(name, {}), [one for one in verdicts if one.table == name]
+        )
+        for name in names
+    ]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A place of a table in one view: its text, whether it is the best of its group, and the verdict behind it."""
+
+    text: str
+    best: bool
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True)
+class View:
+    """A table as expected ("paper" or "reference"), as "ours", or as "difference": a line of places for each row."""
+
+    name: str
+    title: str
+    lines: tuple[tuple[Shown, ...], ...]
+
+
+def views(table: PrintedTable, yardstick: str) -> list[View]:
+    """The three views of a table; `yardstick` names what it is compared with."""
+
+    def view(name: str, title: str, write: Callable[[Verdict], str], quantity: str = "") -> View:
+        best = table.best(quantity) if quantity else set()
+        lines = [
+            [Shown(write(one) if one else "", (i, j) in best, one) for j, one in enumerate(row.cells)]
+            for i, row in enumerate(table.rows)
+        ]
+        return View(name, title, tuple(map(tuple, lines)))
+
+    def ours(one: Verdict) -> str:
+        return f"{cells.observed(one)} {cells.spread(one)}".strip()
+
+    scored = any(one and one.kind != "counted" for row in table.rows for one in row.cells)
+    return [
+        view("expected", "As printed" if yardstick == "paper" else "Our reference", cells.expected, "expected"),
+        view("ours", "Ours: mean ± sd (seeds)" if scored else "Ours: counted", ours, "observed"),
+        view("difference", f"Difference: ours less {yardstick}", cells.difference),
+    ]
+
+
+def _table(name: str, layout: dict, own: dict, verdicts: Sequence[Verdict]) -> PrintedTable:
+    datasets = (*layout.get("datasets", ()), "")  # what belongs to none is printed, too
+    of = {one.cell: next(name for name in datasets if one.column.startswith(name)) for one in verdicts}
+    columns: dict[str, None] = {}
+    rows: list[tuple[tuple[str, ...], tuple[str, str], dict[str, Verdict]]] = []
+    for dataset in datasets:
+        for verdict in (one for one in verdicts if of[one.cell] == dataset):
+            column = verdict.column.removeprefix(dataset).strip()
+            columns[column] = None
+            stubs = _stubs(verdict.row, dataset, len(layout["stubs"]))
+            # two cells of one row and column, as a badly labelled suite may have, are both shown
+            place = next((places for found, _, places in rows if found == stubs and column not in places), None)
+            if place is None:
+                place = {}
+                rows.append((stubs, (dataset, split_id(verdict.cell)[0]), place))
+            place[column] = verdict
+    unlike = own.get("unlike", {})
+    return PrintedTable(
+        name=name,
+        caption=own.get("caption", ""),
+        note=" ".join(unlike.values()),
+        stubs=tuple(layout["stubs"]),
+        columns=tuple(columns),
+        rows=tuple(_spanned([Row(stubs, tuple(map(places.get, columns)), group) for stubs, group, places in rows])),
+        unlike=frozenset(unlike),
+    )
+
+
+def _stubs(label: str, dataset: str, count: int) -> tuple[str, ...]:
+    if count == 1:
+        return (label,)
+    return (dataset, label) if dataset else (label.rpartition(" ")[0], label.rpartition(" ")[2])
+
+
+def _spanned(rows: Sequence[Row]) -> list[Row]:
+    found = []
+    for i, row in enumerate(rows):
+        above = rows[i - 1] if i else None
+        first = above is None or above.group != row.group
+        continues = len(row.stubs) > 1 and above is not None and above.stubs[0] == row.stubs[0]
+        below = next((j for j in range(i + 1, len(rows)) if rows[j].stubs[0] != row.stubs[0]), len(rows))
+        span = 0 if continues else below - i if len(row.stubs) > 1 else 1
+        found.append(Row(row.stubs, row.cells, row.group, span, first and i > 0))
+    return found

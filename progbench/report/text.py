@@ -1,0 +1,148 @@
+"""The report for a terminal: the answer, a line a cell, and every sentence that needs reading, in 100 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from progbench.claims import ClaimVerdict
+from progbench.ledger import Cost, costs, mean_costs
+from progbench.report import cells
+from progbench.report.attribution import Attribution
+from progbench.report.cells import plain, short
+from progbench.verdict import Variant, Verdict
+
+if TYPE_CHECKING:
+    from progbench.report import Notable, Report
+
+WIDTH = 100
+HEADERS = ("cell", "expected", "ours", "diff", "margin", "outcome")
+ALIGN = "left right right right right left"
+VARIANT_HEADERS = ("cell", "recipe", "expected", "value", "diff", "")
+VARIANT_ALIGN = "left left right right right left"
+CLOSING_HEADERS = ("cell", "gap", "variant", "closes", "gap then")
+CLOSING_ALIGN = "left right left right right"
+COST_HEADERS = ("schedule", "over", "updated parameters", "FLOPs", "step time", "peak memory")
+COST_ALIGN = "left left right right right right"
+
+
+def render(report: Report) -> str:
+    """The whole report as text."""
+    lines = wrapped(report.answer)
+    for table, verdicts in report.by_table():
+        if shown := [row(verdict) for verdict in verdicts if verdict.observed is not None]:
+            lines += ["", *wrapped(table), grid(shown, HEADERS, ALIGN)]
+    if groups := report.notable():
+        lines += ["", *(line for group in groups for line in _notable(group))]
+    if report.variants:
+        shown = [variant_row(variant) for variant in report.variants]
+        table = grid(shown, VARIANT_HEADERS, VARIANT_ALIGN)
+        lines += ["", *wrapped(f"Variants ({report.closest()})"), table]
+    if rows := closing_rows(report.attribution()):
+        lines += ["", "How much of a gap each variant closes", grid(rows, CLOSING_HEADERS, CLOSING_ALIGN)]
+    if found := mean_costs(costs(report.ledger)):
+        table = grid([cost_row(one) for one in found], COST_HEADERS, COST_ALIGN)
+        lines += ["", "Cost, as a share of what constant takes", table]
+    if report.claims:
+        answers = [[one.claim, one.on_print, one.on_ours, one.outcome] for one in report.claims]
+        lines += ["", "Claims", grid(answers, ("claim", "on the print", "on our runs", "outcome"), "left " * 4)]
+        lines += ["", *(line for claim in report.claims for line in _claim(claim))]
+    if groups := report.not_judged():
+        lines += ["", "Not judged:"]
+        for reason, names in groups:
+            lines += [*wrapped(reason, "  ", "  "), *wrapped(_names(names), "    ", "    ")]
+    lines += ["", *(line for warning in report.warnings for line in wrapped(f"warning: {warning}"))]
+    return "\n".join([*lines, *wrapped(_where(report.environment))])
+
+
+def wrapped(text: str, later: str = "    ", first: str = "") -> list[str]:
+    """A text in lines that fit; each of its own lines starts anew, and nothing in it moves the cursor."""
+    lines = (plain(line) for line in str(text).split("\n"))
+    return [
+        part for line in lines for part in textwrap.wrap(line, WIDTH, initial_indent=first, subsequent_indent=later)
+    ]
+
+
+def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str) -> str:
+    """A table that fits: its widest columns are wrapped until it does.
+
+    >>> print(grid([["a", "1.0"]], ("cell", "ours"), "left right"))
+    cell      ours
+    ------  ------
+    a          1.0
+    """
+    texts = [[plain(value) for value in row] for row in rows]
+    # tabulate makes a column two wider than its heading
+    widths = [min(WIDTH, max(len(head) + 2, *(len(row[i]) for row in texts))) for i, head in enumerate(headers)]
+    while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
+        widths[widths.index(max(widths))] -= 1
+    # wrapped here and not by tabulate's maxcolwidths, which takes "635,656" for a number and fails on its comma
+    lines = [["\n".join(textwrap.wrap(one, width)) for one, width in zip(row, widths, strict=True)] for row in texts]
+    heads = ["\n".join(textwrap.wrap(one, max(1, width - 2))) for one, width in zip(headers, widths, strict=True)]
+    return tabulate(lines, heads, disable_numparse=True, colalign=align.split())
+
+
+def row(verdict: Verdict) -> list[str]:
+    """A verdict as strings in the order of HEADERS."""
+    ours = f"{cells.observed(verdict)} {cells.spread(verdict)}".strip()
+    expected, difference = cells.expected(verdict), cells.difference(verdict)
+    return [verdict.cell, expected, ours, difference, cells.margin(verdict), cells.outcome(verdict)]
+
+
+def variant_row(variant: Variant) -> list[str]:
+    """A variant as strings in the order of VARIANT_HEADERS; cell and expectation stand once, with the primary."""
+    return [
+        "" if variant.variant else variant.cell,
+        variant.variant or "primary",
+        "" if variant.variant or variant.expected is None else f"{round(variant.expected, 2):,}",
+        cells.variant_value(variant),
+        cells.signed(variant.difference, *cells.variant_kind(variant)),
+        "closest" if variant.closest else "",
+    ]
+
+
+def cost_row(cost: Cost) -> list[str]:
+    """A schedule's cost as strings in the order of COST_HEADERS."""
+    shares = (cost.updated, cost.flops, cost.step_seconds, cost.memory)
+    return [f"{cost.body} {cost.schedule}", cost.task, *map(cells.percent, shares)]
+
+
+def closing_rows(found: Sequence[Attribution]) -> list[list[str]]:
+    """Cells and their variants as strings in the order of CLOSING_HEADERS, what closes most of a gap first."""
+    rows = []
+    for one in found:
+        kind = cells.variant_kind(one)
+        for i, closing in enumerate(one.variants):
+            left = closing.why if closing.closed is None else cells.signed(closing.difference, *kind)
+            closed = "unknown" if closing.closed is None else f"{100 * closing.closed:.0f} %"
+            first = ["", ""] if i else [one.cell, cells.signed(one.difference, *kind)]
+            rows.append([*first, closing.variant, closed, left])
+    return rows
+
+
+def _notable(group: Notable) -> list[str]:
+    """Verdicts that need reading, in lines of a terminal; an argument they share stands once."""
+    lines = [f"{group.outcome}: {verdict.cell}: {own}" for verdict, own in group.sentences]
+    return [part for line in lines for part in wrapped(line)] + wrapped(group.argument, "    ", "    ")
+
+
+def _claim(claim: ClaimVerdict) -> Iterable[str]:
+    """What the terminal says of a claim: its sentence and the numbers behind both answers."""
+    yield from wrapped(f"{claim.claim}: “{claim.sentence}” ({claim.source})")
+    for side, words in (("print", claim.print_words), ("ours", claim.our_words), ("disputed", claim.disputed)):
+        if words:
+            yield from wrapped(f"{side}: {words}", "    ", "  ")
+
+
+def _names(names: Sequence[str], most: int = 4) -> str:
+    shown = ", ".join(short(name, 60) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _where(environment: dict) -> str:
+    names = ("commit", "python", "torch", "transformers")
+    named = [f"{name} {environment[name]}" for name in names if name in environment]
+    return ", ".join([*named, f"{environment.get('cpu')} ({environment.get('cores')} cores)"])

@@ -1,0 +1,185 @@
+"""progbench report, as a person starts it: what it says, what it writes, and how it ends."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_up import recipes, result, save_references
+
+from progbench import cli, runs
+
+
+@pytest.fixture
+def results(answers, tmp_path):
+    """The smoke suite's references as a folder of results: RTE and CoLA of tiny-bert, seeds 0 to 4."""
+    folder = tmp_path / "runs"
+    save_references(answers, folder, lambda one: one.task in ("rte", "cola") and one.model == "tiny-bert")
+    return folder
+
+
+def report(capsys, *arguments):
+    """The exit code, and what was written to both streams."""
+    code = cli.main(["report", *map(str, arguments)])
+    return code, capsys.readouterr()
+
+
+def outcomes(folder):
+    content = json.loads((folder / "report.json").read_text())
+    return {(one["table"], one["cell"]): one["outcome"] for one in content["verdicts"]}
+
+
+def test_what_agrees_ends_with_0_and_the_answer_first(results, capsys):
+    code, said = report(capsys, results)
+
+    assert code == 0
+    # 62 counts, 4 scores of Table 1 and 6 of Table 5
+    assert said.out.splitlines()[0] == "72 of 186 judged: 72 reproduced; 114 missing"
+
+
+def test_the_whole_suite_is_reported_and_what_was_not_run_is_missing(results, capsys, tmp_path):
+    report(capsys, results, "--report", tmp_path / "out")
+    found = outcomes(tmp_path / "out")
+
+    assert found["Table 1", "tiny-bert-shrinking-rte"] == "reproduced"
+    assert found["Table 1", "tiny-bert-shrinking-avg"] == "missing"
+    assert found["Table 1", "tiny-roberta-shrinking-rte"] == "missing"
+
+
+def test_every_view_is_written_and_named(results, capsys, tmp_path):
+    _, said = report(capsys, results, "--report", tmp_path / "out")
+    named = {Path(line.removeprefix("written: ")).name for line in said.out.splitlines() if line.startswith("written")}
+
+    assert {"report.md", "report.html", "report.json", "report.tex"} <= named
+    assert named == {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_the_seeds_on_file_are_used_whichever_they_are(answers, capsys, tmp_path):
+    folder = tmp_path / "runs"
+    recipe = recipes(answers)["tiny-bert-constant-rte"]
+    for seed in (7, 12):
+        runs.save(folder, result(recipe, seed, {"rte": {"accuracy": 0.5}}))
+    report(capsys, folder, "--report", tmp_path / "out")
+    content = json.loads((tmp_path / "out" / "report.json").read_text())
+    (entry,) = content["runs"]
+
+    assert [one["seed"] for one in entry["runs"]] == [7, 12]
+    assert {one["n"] for one in content["verdicts"] if one["cell"] == "tiny-bert-constant-rte"} == {2}
+
+
+def test_what_deviates_ends_with_1(answers, results, capsys):
+    recipe = recipes(answers)["tiny-bert-constant-rte"]
+    for seed in range(5):
+        runs.save(results, result(recipe, seed, {"rte": {"accuracy": 0.01}}))
+    code, said = report(capsys, results)
+
+    assert code == 1
+    assert "1 deviates (tiny-bert-constant-rte low)" in said.out.splitlines()[0]
+
+
+def test_a_corrupt_file_is_an_error_with_its_name_and_the_rest_is_reported(results, capsys, tmp_path):
+    (path,) = results.glob("smoke/tiny-bert-constant-cola/*/seed2.json")
+    path.write_text("{")
+    code, said = report(capsys, results, "--report", tmp_path / "out")
+    found = outcomes(tmp_path / "out")
+
+    assert code == 1
+    assert f"{path}: not a readable result" in said.out.replace("\n    ", "").replace("\n  ", "")
+    assert found["Table 1", "tiny-bert-constant-cola"] == "error"
+    assert found["Table 1", "tiny-bert-shrinking-cola"] == "reproduced"
+
+
+def test_results_of_an_edited_recipe_are_said_not_to_count(results, capsys):
+    (folder,) = results.glob("smoke/tiny-bert-constant-cola/*")
+    folder.rename(folder.with_name("00000000"))
+    _, said = report(capsys, results)
+
+    assert "warning: tiny-bert-constant-cola: there are results of other digests" in said.out
+
+
+def test_nothing_is_trained_and_nothing_is_written_into_the_results(results, capsys):
+    before = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
+    report(capsys, results)
+
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
+
+
+def test_no_such_folder_is_a_usage_error(capsys, tmp_path):
+    code, said = report(capsys, tmp_path / "none")
+
+    assert (code, said.err) == (2, f"progbench report: no such folder: {tmp_path / 'none'}\n")
+
+
+def test_a_folder_without_results_is_a_usage_error(capsys, tmp_path):
+    code, said = report(capsys, tmp_path)
+
+    assert (code, said.err) == (2, f"progbench report: no results in {tmp_path}\n")
+
+
+def test_a_suite_without_results_is_a_usage_error_that_says_which_there_are(results, capsys):
+    code, said = report(capsys, results, "--suite", "paper")
+
+    assert code == 2
+    assert said.err.endswith(f"no results of the suite paper in {results}; there are results of smoke\n")
+
+
+def test_of_several_suites_one_must_be_chosen(answers, results, capsys):
+    runs.save(results, result(recipes(answers, "mini")["minilm-constant-rte"], 0, {"rte": {"accuracy": 0.5}}))
+    code, said = report(capsys, results)
+
+    assert code == 2
+    assert "has results of mini, smoke: choose one with --suite" in said.err
+
+
+@pytest.mark.parametrize("more", [[], ["--against", "same"]])
+def test_a_report_that_is_no_folder_is_refused_before_anything_is_read(results, capsys, tmp_path, more):
+    (tmp_path / "file").touch()
+    arguments = [results if one == "same" else one for one in more]
+    code, said = report(capsys, results, *arguments, "--report", tmp_path / "file")
+
+    assert (code, said.out) == (2, "")
+    assert f"--report {tmp_path / 'file'}: not a folder" in said.err
+
+
+def test_a_folder_against_itself_is_bit_identical(results, capsys):
+    code, said = report(capsys, results, "--against", results)
+
+    assert code == 0
+    assert said.out.splitlines()[0] == "8 scores compared: 8 bit-identical"
+
+
+def test_a_change_ends_with_1_and_is_written_in_three_views(answers, results, capsys, tmp_path):
+    other = tmp_path / "other"
+    recipe = recipes(answers)["tiny-bert-constant-rte"]
+    for seed in range(5):
+        runs.save(other, result(recipe, seed, {"rte": {"accuracy": 0.01 + seed / 1000}}))
+    code, said = report(capsys, results, "--against", other, "--report", tmp_path / "out")
+
+    assert code == 1
+    assert said.out.startswith("1 scores compared: 1 changed; ")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "difference.md", "difference.html", "difference.json",
+    }  # fmt: skip
+
+
+def test_other_without_results_is_a_usage_error(results, capsys, tmp_path):
+    code, said = report(capsys, results, "--against", tmp_path / "none")
+
+    assert (code, said.err) == (2, f"progbench report: no such folder: {tmp_path / 'none'}\n")
+
+
+def test_as_a_process_it_loads_no_torch_and_its_output_may_be_cut_short(results, tmp_path):
+    code = (
+        "import sys; from progbench import cli; code = cli.main(sys.argv[1:]); "
+        "print(code, [name for name in ('torch', 'transformers', 'datasets') if name in sys.modules], file=sys.stderr)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "report", results, "--report", tmp_path / "out"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert said.splitlines()[0] == "0 []"
+    assert (tmp_path / "out" / "report.html").is_file()
