@@ -6,9 +6,13 @@ spread. Everything is in units of that spread, the standard deviation over seeds
 
 from __future__ import annotations
 
+import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from progbench.verdict import Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +32,33 @@ class Point:
     reproduced: float
     deviates: float
     inconclusive: float
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The chances over the true shift, for a margin (in sd) and a number of scored cells that stand for a report's."""
+
+    margin: float
+    family: int
+    points: tuple[Point, ...]
+
+
+def of_report(verdicts: Sequence[Verdict]) -> Curves | None:
+    """How often the method finds a difference, at the median margin of the cells that were judged against the paper.
+
+    >>> of_report([]) is None
+    True
+
+    The family is that of the table with the most scored cells. None where nothing was judged against the paper.
+    """
+    margins = [
+        one.tolerance / one.spread for one in verdicts if one.tier == "paper" and one.kind == "scored" and one.df
+    ]
+    if not margins:
+        return None
+    margin = round(statistics.median(margins), 1)
+    family = max(2, *Counter(one.table for one in verdicts if one.kind == "scored").values())
+    return Curves(margin, family, tuple(curve(margin, family=family)))
 
 
 def judged(
