@@ -196,7 +196,7 @@ def shares(rows: Sequence[Cost]):
 
 
 def power(curves: Curves):
-    """The chance that a true difference is called `deviates`, and `reproduced`, over its size, a colour a seed number."""
+    """The chance that a true difference is called `deviates`, and `reproduced`, over its size, by seeds."""
     figure = new_figure(6, 3.4)
     axes = figure.add_subplot()
     for n, color in zip(dict.fromkeys(point.seeds for point in curves.points), COLORS, strict=False):
