@@ -136,14 +136,26 @@ SESSIONS = {
 def test_seconds_of_a_session(name, record_property, tmp_path):
     """How long a whole session takes that trains nothing, pytest's own start included."""
     file_results(tmp_path, "table1")
-    command = [sys.executable, "-m", "pytest", "benchmarks", "-p", "no:cacheprovider", "--runs", str(tmp_path)]
-    seconds = []
+    command = ["pytest", "benchmarks", "-p", "no:cacheprovider", "--runs", tmp_path, *SESSIONS[name]]
+    record_property("progbench-speed-sessions", {"session": name, "seconds": _seconds(command)})
+
+
+def test_seconds_of_a_report(record_property, tmp_path):
+    """How long it takes to report on thousands of results, Python's own start included."""
+    count = file_results(tmp_path, "table1", seeds=209)
+    seconds = _seconds(["progbench.cli", "report", tmp_path, "--suite", "paper"])
+    record_property("progbench-speed-sessions", {"session": f"reporting on {count:,} results", "seconds": seconds})
+
+
+def _seconds(module: list) -> float:
+    command = [sys.executable, "-m", *map(str, module)]
+    taken = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        done = subprocess.run([*command, *SESSIONS[name]], check=False, capture_output=True, text=True, cwd=ROOT)
-        seconds.append(time.perf_counter() - start)
-        assert done.returncode in (0, 1), done.stdout  # made-up scores may deviate
-    record_property("progbench-speed-sessions", {"session": name, "seconds": statistics.median(seconds)})
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+        taken.append(time.perf_counter() - start)
+        assert done.returncode in (0, 1), done.stdout + done.stderr  # made-up scores may deviate
+    return statistics.median(taken)
 
 
 def file_results(folder: Path, table: str, seeds: int = 5) -> int:
