@@ -60,6 +60,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
     Raises Missing or BadInput before the first step, and NonFinite as soon as a loss or a score is not finite.
     """
     started = time.perf_counter()
+    environment.commit()  # is that of the code now, not of a tree that moves on while it trains
     torch.set_num_threads(threads or torch.get_num_threads())
     task = tasks.tasks()[recipe.task]
     data = task.load(recipe)

@@ -1,10 +1,11 @@
+import functools
 import json
 import math
 
 import pytest
 import torch
 
-from progbench import Anatomy, models, recipe, schedule, toy, toy_squad, train, workload
+from progbench import Anatomy, environment, models, recipe, schedule, toy, toy_squad, train, workload
 from progbench.errors import BadInput, Missing
 from progbench.flops import step_flops
 from progbench.tasks import tasks
@@ -357,3 +358,17 @@ def test_what_padded_batches_cost_is_not_claimed_to_be_known(smoke_recipe, monke
     monkeypatch.setattr(train, "pack", lambda model: None)
 
     assert train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0).epochs[0].flops is None
+
+
+def test_a_result_names_the_commit_its_training_began_with(smoke_recipe, monkeypatch):
+    monkeypatch.setattr(environment, "commit", functools.cache(lambda: commits.pop(0)))
+    commits = ["before", "after"]
+    load = models.load
+
+    def slow(*arguments):
+        commits[:] = ["after"]
+        return load(*arguments)
+
+    monkeypatch.setattr(models, "load", slow)
+
+    assert train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0).environment["commit"] == "before"
