@@ -1,9 +1,9 @@
-"""The only place that knows pytest: options, the `judged` fixture, and the report at the end of every session."""
+"""The only place that knows pytest: options, the fixtures, and the report at the end of every session."""
 
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -101,42 +101,45 @@ def _cell_parameter(cell: Cell | BadInput, table: str):
     return pytest.param(cell, id=cell.id, marks=[pytest.mark.params] if cell.kind == "counted" else [])
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """With xdist, cells that share a run go to one worker; the lock would make the other workers wait for it."""
-    from xdist.scheduler import LoadScopeScheduling
+@pytest.fixture(scope="module")
+def made(request):
+    """Train what this module's cells need, before the first of them is judged: a table's cells are judged together.
 
-    suite = config.stash[SUITE]
-
-    class ByRun(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            cell = _cell_of(suite, nodeid)
-            try:
-                return suite.recipe(cell).id if cell and cell.kind == "scored" and not cell.problem else nodeid
-            except BadInput:  # which its test will say
-                return nodeid
-
-    return ByRun(config, log)
+    Trained is what the session's selected tests need, and of that whatever this module's tables hold, also where a test
+    of another module asks for it: then a verdict does not depend on the order of modules, nor, with xdist, on what
+    another worker is at. Cells that nobody selected are judged by the results they have.
+    """
+    suite, variants = request.config.stash[SUITE], request.config.option.variants
+    wanted, tables = {}, {}
+    for item in request.session.items:
+        asked = _asked(item)
+        if isinstance(asked, Claim):
+            wanted |= suite.needed(asked)
+        if isinstance(asked, Cell):
+            wanted |= suite.needed(asked, variants=variants)
+            tables |= {asked.file: None} if item.module is request.module else {}
+    cells = [cell for table in tables for cell in suite.table(table).cells]
+    here = {name for cell in cells for name in suite.needed(cell, variants=variants)}
+    with _progress_shown(request.config) as say:
+        suite.make([one for name, one in wanted.items() if name in here], say)
 
 
 @pytest.fixture
-def judged(request, record_property):
-    """Judge a cell (training what its runs lack), put the verdict into the report, and show it as pytest's outcome."""
+def judged(request, record_property, made):
+    """Judge a cell by the runs there are, put the verdict into the report, and show it as pytest's outcome."""
     suite = request.config.stash[SUITE]
 
     def judge(cell: Cell | BadInput) -> None:
         if isinstance(cell, BadInput):
             pytest.fail(str(cell), pytrace=False)
-        with _progress_shown(request.config):
-            found = suite.verdict(cell)
+        found = suite.verdict(cell)
         record_property("progbench", asdict(found))
         for name, value in junit_properties(found).items():
             record_property(name, value)
         for warning in suite.warnings(cell) if found.observed is not None else ():
             record_property("progbench-warning", warning)
         if request.config.option.variants:
-            with _progress_shown(request.config):
-                variants = suite.variants(cell, found)
+            variants = suite.variants(cell, found)
             record_property("progbench-variants", [asdict(variant) for variant in variants])
             for variant in variants:
                 if variant.error:
@@ -159,8 +162,9 @@ def weighed(request, record_property):
     def weigh(claim: Claim | BadInput) -> None:
         if isinstance(claim, BadInput):
             pytest.fail(str(claim), pytrace=False)
-        with _progress_shown(request.config):
-            found = suite.claim(claim)
+        with _progress_shown(request.config) as say:
+            suite.make(suite.needed(claim).values(), say)
+        found = suite.claim(claim)
         record_property("progbench-claim", asdict(found))
         words = f"on the print it {found.on_print}: {found.print_words}; on our runs: {found.our_words}"
         if found.outcome in ("does not hold", "error"):
@@ -180,12 +184,21 @@ def _cell_of(suite: Suite, nodeid: str) -> Cell | None:
     return next((cell for cell in cells if cell.id == name.rstrip("]")), None)
 
 
+def _asked(item) -> Cell | Claim | BadInput | None:
+    """What a test is for."""
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    return given.get("cell", given.get("claim"))
+
+
+@contextmanager
 def _progress_shown(config):
-    """On a terminal, lift pytest's capture so that the trainer's progress bar is seen; elsewhere, change nothing."""
+    """On a terminal, lift pytest's capture so that the trainer's progress bar is seen; gives what says a line there."""
     terminal, capture = (config.pluginmanager.getplugin(name) for name in ("terminalreporter", "capturemanager"))
     if terminal is None or capture is None or not terminal.isatty:
-        return nullcontext()
-    return capture.global_and_fixture_disabled()
+        yield lambda line: None
+        return
+    with capture.global_and_fixture_disabled():
+        yield terminal.write_line
 
 
 class Collector:

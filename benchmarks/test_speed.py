@@ -1,198 +1,38 @@
 """What a training step costs here, against the Hugging Face Trainer at the same stage: ratios taken in one process.
 
-Two comparators. *default*: the Trainer as run_glue.py uses it, every text padded to 128 tokens (a window of SQuAD to
-384). *tuned*: as an experienced user would have it, batches grouped by length and bfloat16. Both sides
-train the same stages, so that only the way of computing differs. Weights are random, and so are the words; how many
-there are in a text is as in the real data (lengths.toml). Rounds alternate between both, so that a busy machine
-slows both.
+Rounds alternate between both sides (contenders.py), so that a busy machine slows both.
 """
 
 from __future__ import annotations
 
-import functools
-import random
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-import tomllib
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+import contenders
 import pytest
+from contenders import GLUE, Case, Ours, Theirs, head_of, rows, width
 
-from progbench import flops, models, recipe
-from progbench.schedule import Schedule, Stage, shrinking
+from progbench import flops, models, runs, tasks
+from progbench.runs import EpochResult, RunResult
+from progbench.schedule import Schedule, shrinking
+from progbench.suite import Suite
 
 pytestmark = pytest.mark.speed
 MODELS = {"smoke": "tiny-bert", "mini": "minilm", "paper": "bert-base"}
+ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 3
 ROUNDS = 3
-STEPS = {"default": 2, "tuned": 12}  # grouped batches differ much in length: more of them make a fair mean
-EXAMPLES = 1600  # from which batches are drawn: the Trainer groups 50 batches at a time
-
-
-@dataclass(frozen=True)
-class Case:
-    """One comparison: what trains, in which precision, against which comparator, on the lengths of which tasks."""
-
-    tuning: str
-    precision: str
-    against: str
-    tasks: tuple[str, ...]
-    prefix_cache: bool = False
-
-    @property
-    def id(self) -> str:
-        more = ("-squad" if self.tasks == ("squad1",) else "") + ("-cached" if self.prefix_cache else "")
-        return f"{self.tuning}-{self.precision}-{self.against}{more}"
-
-
-GLUE = ("cola", "sst2", "mrpc", "rte", "stsb", "mnli", "qnli", "qqp")
 CASES = [
     Case("full", "fp32", "default", GLUE),
     Case("full", "fp32", "default", ("squad1",)),
     Case("lora", "fp32", "default", ("sst2",)),
-    Case("full", "bf16", "tuned", ("sst2", "mnli")),
+    *(Case("full", "bf16", "tuned", (task,)) for task in GLUE),
     Case("lora", "bf16", "tuned", ("sst2",)),
     Case("lora", "bf16", "tuned", ("sst2",), prefix_cache=True),
 ]
-
-
-@functools.cache
-def lengths(task: str) -> list[int]:
-    """As many lengths as there are examples, distributed as the task's own."""
-    quantiles = tomllib.loads((Path(__file__).parent / "lengths.toml").read_text())[task]["quantiles"]
-    drawn = [quantiles[i % len(quantiles)] for i in range(EXAMPLES)]
-    random.Random(0).shuffle(drawn)
-    return drawn
-
-
-def fitting(model: models.ModelSpec, task: str) -> tuple[list[int], int]:
-    """Lengths this model can read, and what *default* pads to: a tiny model has fewer positions than a text words."""
-    most = min(384 if task == "squad1" else 128, model.positions - 2)
-    return [min(length, most) for length in lengths(task)], most
-
-
-def rows(model: models.ModelSpec, task: str) -> list[dict]:
-    rng = random.Random(1)
-    head = {"start_positions": 1, "end_positions": 2} if task == "squad1" else {"labels": 1}
-    return [
-        {"input_ids": [rng.randrange(5, model.vocabulary) for _ in range(length)], **head}
-        for length in fitting(model, task)[0]
-    ]
-
-
-class Side:
-    """One model of a case, and how long its steps take in a stage."""
-
-    def __init__(self, model: models.ModelSpec, case: Case, task: str, device: str) -> None:
-        import torch
-
-        from progbench import apply_tuning
-
-        self.spec, self.case, self.task, self.device = model, case, task, device
-        self.rows = rows(model, task)
-        self.batch = 12 if task == "squad1" else 32
-        torch.manual_seed(0)
-        self.model = models.build(model, 2, "question_answering" if task == "squad1" else "classification")
-        apply_tuning(self.model, case.tuning)
-        self.model.to(device)
-
-    def _now(self) -> float:
-        if self.device == "cuda":
-            import torch
-
-            torch.cuda.synchronize()
-        return time.perf_counter()
-
-
-class Ours(Side):
-    def __init__(self, model: models.ModelSpec, case: Case, task: str, device: str) -> None:
-        from progbench import packing, prefix
-
-        super().__init__(model, case, task, device)
-        self.packed = packing.pack(self.model)
-        self.folder = tempfile.TemporaryDirectory()  # which goes when this does
-        if case.prefix_cache:
-            self.rows = prefix.PrefixCache(self.model, self.rows, self.packed, Path(self.folder.name) / "prefix")
-
-    def seconds(self, stage: Stage) -> float:
-        """The mean step, its batch's making included; the first one, which allocates, and filling a cache left out."""
-        from progbench import train
-
-        order = random.Random(2).sample(range(EXAMPLES), EXAMPLES)
-        steps, taken = STEPS[self.case.against], []
-
-        def batches():
-            if self.case.prefix_cache:
-                self.rows.refresh()
-            for step in range(1 + steps):
-                start = self._now()
-                chosen = order[step * self.batch : (step + 1) * self.batch]
-                yield self.packed([self.rows[i] for i in chosen]).to(self.device)
-                taken.append(self._now() - start)
-
-        wanted = recipe.read("paper", "glue", model="bert-base", schedule="constant", task="sst2")
-        wanted = replace(wanted, tuning=self.case.tuning, precision=self.case.precision)
-        one = Schedule("stage", self.spec.blocks, (stage,))
-        list(train.fit(self.model, wanted, one, batches, 1 + steps))
-        return statistics.fmean(taken[1:])
-
-
-class Theirs(Side):
-    def seconds(self, stage: Stage) -> float:
-        """The mean step from its beginning to its end, without its batch's making; the first one left out."""
-        import transformers
-
-        from progbench import Anatomy
-
-        side, taken = self, []
-
-        class Clock(transformers.TrainerCallback):
-            def on_epoch_begin(self, *arguments, **keywords):
-                Anatomy.of(side.model, side.case.tuning).freeze(stage)
-
-            def on_step_begin(self, *arguments, **keywords):
-                self.start = side._now()
-
-            def on_step_end(self, *arguments, **keywords):
-                taken.append(side._now() - self.start)
-
-        grouped = self.case.against == "tuned"
-        steps = STEPS[self.case.against]
-        with tempfile.TemporaryDirectory() as folder:
-            arguments = transformers.TrainingArguments(
-                folder,
-                max_steps=1 + steps,
-                per_device_train_batch_size=self.batch,
-                bf16=self.case.precision == "bf16",
-                use_cpu=self.device == "cpu",
-                train_sampling_strategy="group_by_length" if grouped else "random",
-                save_strategy="no",
-                logging_strategy="no",
-                report_to=[],
-                disable_tqdm=True,
-            )
-            transformers.Trainer(
-                self.model,
-                arguments,
-                train_dataset=self.rows,
-                data_collator=self._collate,
-                callbacks=[Clock()],
-            ).train()
-        return statistics.fmean(taken[1:])
-
-    def _collate(self, chosen: list[dict]) -> dict:
-        import torch
-
-        most = fitting(self.spec, self.task)[1]
-        width = most if self.case.against == "default" else max(len(row["input_ids"]) for row in chosen)
-        padding = self.model.config.pad_token_id
-        ids = torch.tensor([row["input_ids"] + [padding] * (width - len(row["input_ids"])) for row in chosen])
-        rest = {name: torch.tensor([row[name] for row in chosen]) for name in chosen[0] if name != "input_ids"}
-        return {"input_ids": ids, "attention_mask": (ids != padding).long(), **rest}
 
 
 @pytest.fixture
@@ -241,17 +81,20 @@ def _summary(case: Case, task: str, against: str, model, stages: Schedule, measu
         return sum(seconds[side, name, k] for k in range(EPOCHS))  # epochs are equally long
 
     ratios = [run(one, "theirs", against) / run(one, "ours", task) for one in measured]
-    real, padded = fitting(model, task)
-    bound = padded * len(real) / sum(real)
-    head = "question_answering" if task == "squad1" else "classification"
-    batch = real[: 12 if task == "squad1" else 32]
-    costs = [flops.step_flops(model, stage.blocks, case.tuning, head, lengths=batch) for stage in stages]
+    examples, texts = rows(model, task)
+    real = [len(row["input_ids"]) for row in examples]
+    bound = width(model, task) * len(real) / sum(real)
+    share = (12 if task == "squad1" else 32) / len(real)
+    costs = [
+        share * flops.step_flops(model, stage.blocks, case.tuning, head_of(task), lengths=real) for stage in stages
+    ]
     stage_seconds = [statistics.median(one["ours", task, k] for one in measured) for k in range(EPOCHS)]
     return {
         "model": model.name,
         "device": device,
         "case": case.id,
         "task": task,
+        "texts": texts,
         "ratio": statistics.median(ratios),
         "least": min(ratios),
         "most": max(ratios),
@@ -259,6 +102,7 @@ def _summary(case: Case, task: str, against: str, model, stages: Schedule, measu
         "milliseconds": [1000 * seconds for seconds in stage_seconds],
         "stage_measured": [seconds / stage_seconds[0] for seconds in stage_seconds],
         "stage_formula": [cost / costs[0] for cost in costs],
+        "gflops": sum(costs) / sum(stage_seconds) / 1e9,
     }
 
 
@@ -275,32 +119,52 @@ def test_peak_memory(share, machine, record_property):
 
 
 def _in_a_process(*arguments: object) -> int:
-    done = subprocess.run([sys.executable, __file__, *map(str, arguments)], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, contenders.__file__, *map(str, arguments)], check=True, capture_output=True, text=True
+    )
     return int(done.stdout.splitlines()[-1])
 
 
-def peak(side: str, name: str, frozen: int, device: str) -> int:
-    """The most memory it takes to train a few steps with so many of the lowest blocks frozen."""
-    from progbench import environment
-
-    model = models.spec(name)
-    made = {"ours": Ours, "theirs": Theirs}[side](model, Case("full", "fp32", "default", ("sst2",)), "sst2", device)
-    environment.reset_peak_memory(device)
-    made.seconds(Stage(range(frozen, model.blocks)))
-    return environment.peak_memory(device)
+SESSIONS = {
+    "collecting": ["--collect-only", "-q"],
+    "counting": ["-m", "params"],
+    "judging Table 1, its 240 runs on file": ["-m", "glue"],
+}
 
 
-@pytest.mark.parametrize("arguments", [["--collect-only", "-q"], ["-m", "params"]], ids=["collecting", "counting"])
-def test_seconds_of_a_session(arguments, record_property, tmp_path):
+@pytest.mark.parametrize("name", SESSIONS)
+def test_seconds_of_a_session(name, record_property, tmp_path):
     """How long a whole session takes that trains nothing, pytest's own start included."""
-    command = [sys.executable, "-m", "pytest", str(Path(__file__).parent), "-p", "no:cacheprovider", "--runs", tmp_path]
-    seconds = []
+    file_results(tmp_path, "table1")
+    command = ["pytest", "benchmarks", "-p", "no:cacheprovider", "--runs", tmp_path, *SESSIONS[name]]
+    record_property("progbench-speed-sessions", {"session": name, "seconds": _seconds(command)})
+
+
+def test_seconds_of_a_report(record_property, tmp_path):
+    """How long it takes to report on thousands of results, Python's own start included."""
+    count = file_results(tmp_path, "table1", seeds=209)
+    seconds = _seconds(["progbench.cli", "report", tmp_path, "--suite", "paper"])
+    record_property("progbench-speed-sessions", {"session": f"reporting on {count:,} results", "seconds": seconds})
+
+
+def _seconds(module: list) -> float:
+    command = [sys.executable, "-m", *map(str, module)]
+    taken = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        subprocess.run([*map(str, command), *arguments], check=True, capture_output=True, cwd=Path(__file__).parents[1])
-        seconds.append(time.perf_counter() - start)
-    record_property("progbench-speed-sessions", {"session": " ".join(arguments), "seconds": statistics.median(seconds)})
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
+        taken.append(time.perf_counter() - start)
+        assert done.returncode in (0, 1), done.stdout + done.stderr  # made-up scores may deviate
+    return statistics.median(taken)
 
 
-if __name__ == "__main__":
-    print(peak(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))
+def file_results(folder: Path, table: str, seeds: int = 5) -> int:
+    """File made-up results of every recipe of a table of the paper; returns how many."""
+    suite = Suite("paper", ROOT / "expected", folder)
+    wanted = {name: one for cell in suite.table(table).cells for name, one in suite.needed(cell).items()}
+    for one in wanted.values():
+        task = tasks.tasks()[one.task]
+        for seed in range(seeds):
+            scores = {part: dict.fromkeys(task.metrics, 0.8 + seed / 100) for part in task.evaluate}
+            runs.save(folder, RunResult(one, seed, (EpochResult(scores, one.planned(), 0.5, 1.0),)))
+    return len(wanted) * seeds

@@ -6,14 +6,12 @@ correction is over every score that is compared.
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from progbench.recipe import split_id
 from progbench.runs import RunResult
-from progbench.verdict import ALPHA, LEAST_SD
 
 IDENTICAL, WITHIN, CHANGED, UNDECIDED = "bit-identical", "within chance", "changed", "undecided"
 OUTCOMES = (CHANGED, UNDECIDED, WITHIN, IDENTICAL)
@@ -22,6 +20,9 @@ Seeds = Mapping[int, RunResult]
 Side = tuple[str, Seeds]  # a digest, and its results by seed
 Pair = tuple[Side, Side]
 Score = tuple[str, str]  # evaluation set and metric
+Key = tuple[str, Score]  # of a recipe
+Sides = tuple[Mapping[int, float], ...]  # points by seed, in both folders
+Compared = tuple[float, float, float] | None  # the interval's ends, and p
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,14 @@ class Change:
 
 
 def changes(pairs: Mapping[str, Pair]) -> list[Change]:
-    """Every score of every recipe, with p after Holm's correction over them all."""
+    """Every score of every recipe, with p after Holm's correction over all that can be compared."""
     points = {
         (name, score): tuple(_points(side, *score) for _, side in pair)
         for name, pair in pairs.items()
         for score in _scores(pair)
     }
-    spreads = _spreads(points)
-    raw = {key: _p(sides, spreads[_pool(*key)]) for key, sides in points.items()}
-    known = [key for key in raw if raw[key] is not None]
-    corrected = dict(zip(known, _holm([raw[key] for key in known]), strict=True))
-    return [
-        _change(
-            name, score, pairs[name], points[name, score], spreads[_pool(name, score)], corrected.get((name, score))
-        )
-        for name, score in points
-    ]
+    compared = _compared(points)
+    return [_change(name, score, pairs[name], points[name, score], compared[name, score]) for name, score in points]
 
 
 def _scores(pair: Pair) -> list[Score]:
@@ -79,57 +72,44 @@ def _points(side: Seeds, part: str, metric: str) -> dict[int, float]:
     return {seed: run.score(part, metric) for seed, run in side.items()}
 
 
-def _pool(name: str, score: Score) -> tuple[str, Score]:
-    """What scores share a spread: those of a model and tuning on a task, under whatever schedule."""
-    return split_id(name)[0], score
+def _compared(points: Mapping[Key, Sides]) -> dict[Key, Compared]:
+    """For each score the interval of the difference at 95 % and Holm's p; None where no seed was repeated.
+
+    Spreads are pooled over scores of a model and tuning on a task, under whatever schedule, on both sides.
+    """
+    import numpy as np
+
+    from progbench import decision
+
+    if not points:
+        return {}
+    sides = [list(side.values()) for both in points.values() for side in both]
+    values = np.full((len(sides), max(map(len, sides))), np.nan)
+    for row, side in zip(values, sides, strict=True):
+        row[: len(side)] = side
+    pools = [(split_id(name)[0], score) for name, score in points]
+    numbers = {pool: number for number, pool in enumerate(dict.fromkeys(pools))}
+    sd, df = decision.pooled(values, np.repeat([numbers[pool] for pool in pools], 2))
+    known = df[::2] > 0
+    means, n = np.nanmean(values, axis=1), (~np.isnan(values)).sum(axis=1)
+    sides_of_known = (part[known] for part in (means[::2], n[::2], means[1::2], n[1::2], sd[::2], df[::2]))
+    found = decision.against_reference(*sides_of_known, floor=0.0)
+    low, high = decision.interval(found.difference, found.error, found.df, decision.ALPHA / 2)
+    decided = zip(low.tolist(), high.tolist(), decision.decide(found).p.tolist(), strict=True)
+    return {key: next(decided) if is_known else None for key, is_known in zip(points, known, strict=True)}
 
 
-def _spreads(points: Mapping[tuple[str, Score], tuple[dict, dict]]) -> dict[tuple[str, Score], tuple[float, int]]:
-    """The pooled standard deviation of each pool, and its degrees of freedom."""
-    pools: dict[tuple[str, Score], list[list[float]]] = {}
-    for key, sides in points.items():
-        pools.setdefault(_pool(*key), []).extend(list(side.values()) for side in sides)
-    found = {}
-    for pool, samples in pools.items():
-        repeated = [values for values in samples if len(values) > 1]
-        df = sum(len(values) - 1 for values in repeated)
-        squares = sum(statistics.variance(values) * (len(values) - 1) for values in repeated)
-        # equal seeds are no proof of a smaller spread than this
-        found[pool] = (max(math.sqrt(squares / df), LEAST_SD) if df else math.nan, df)
-    return found
-
-
-def _error(sides: tuple[dict, dict], sd: float) -> float:
-    return sd * math.sqrt(sum(1 / len(side) for side in sides))
-
-
-def _p(sides: tuple[dict, dict], spread: tuple[float, int]) -> float | None:
-    from scipy.stats import t
-
-    sd, df = spread
-    difference = statistics.fmean(sides[0].values()) - statistics.fmean(sides[1].values())
-    return float(2 * t.sf(abs(difference) / _error(sides, sd), df)) if df else None
-
-
-def _holm(values: Sequence[float]) -> Sequence[float]:
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(value) for value in multipletests(values, method="holm")[1]] if values else []
-
-
-def _change(
-    name: str, score: Score, pair: Pair, sides: tuple[dict, dict], spread: tuple[float, int], p: float | None
-) -> Change:
-    from scipy.stats import t
+def _change(name: str, score: Score, pair: Pair, sides: Sides, compared: Compared) -> Change:
+    from progbench.decision import ALPHA
 
     means = tuple(statistics.fmean(side.values()) for side in sides)
-    half = float(t.ppf(1 - ALPHA / 2, spread[1])) * _error(sides, spread[0]) if spread[1] else None
+    low, high, p = compared or (None, None, None)
     if _identical(pair, *score):
         outcome = IDENTICAL
     elif p is None:
         outcome = UNDECIDED
     else:
-        outcome = CHANGED if p < ALPHA else WITHIN
+        outcome = CHANGED if p <= ALPHA else WITHIN
     return Change(
         recipe=name,
         score=" ".join(score),
@@ -138,8 +118,8 @@ def _change(
         sds=tuple(statistics.stdev(side.values()) if len(side) > 1 else None for side in sides),
         seeds=tuple(map(len, sides)),
         difference=means[0] - means[1],
-        low=None if half is None else means[0] - means[1] - half,
-        high=None if half is None else means[0] - means[1] + half,
+        low=low,
+        high=high,
         p=p,
         outcome=outcome,
     )

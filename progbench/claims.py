@@ -15,7 +15,7 @@ from pathlib import Path
 from progbench.errors import BadInput
 from progbench.expected import disputed, edited
 from progbench.recipe import read_toml
-from progbench.verdict import ALPHA, LEAST_SD, Observed
+from progbench.verdict import Observed
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 OUTCOMES = ("holds", "does not hold", "disputed", "undecided", "error")
@@ -255,14 +255,13 @@ def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
     mean = statistics.fmean(values)
     if len(values) < 2:
         return UNDECIDED, f"{mean:+.2f} (one seed decides nothing)"
-    from scipy.stats import t
+    from progbench import decision
 
-    error = max(statistics.stdev(values), LEAST_SD) / math.sqrt(len(values))
     words = f"{mean:+.2f} ± {statistics.stdev(values):.2f} ({len(values)})"
-    near, far = (t.ppf(1 - level, len(values) - 1) * error for level in (ALPHA, ALPHA / 2 / comparisons))
-    if _inside(claim, mean - near) and _inside(claim, mean + near):
+    near, far = (decision.of_mean(values, alpha) for alpha in (decision.ALPHA, decision.ALPHA / 2 / comparisons))
+    if all(_inside(claim, end) for end in near):
         return HOLDS, words
-    if mean + far < claim.lowest or mean - far > claim.highest:
+    if far[1] < claim.lowest or far[0] > claim.highest:
         return FAILS, words
     return UNDECIDED, words
 

@@ -41,7 +41,7 @@ def describe(device: str = "", threads: int | None = None) -> dict[str, str | in
         "python": platform.python_version(),
         **{name: version for name in PACKAGES if (version := _version(name))},
         "platform": platform.platform(),
-        "cpu": _cpu(),
+        **_cpu(),
         "cores": os.cpu_count() or 0,
         "gpus": gpu_count(),
     }
@@ -77,12 +77,16 @@ def _version(package: str) -> str:
 
 
 @functools.cache
-def _cpu() -> str:
+def _cpu() -> dict[str, str]:
+    """The processor's name, and on Linux its numbers: a virtual machine may call unlike processors by one name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+        return {"cpu": platform.processor() or platform.machine()}
+    about = dict(reversed([[part.strip() for part in line.split(":", 1)] for line in lines if ":" in line]))
+    numbers = [f"{name} {about[name]}" for name in ("cpu family", "model", "stepping") if name in about]
+    found = {"cpu": about.get("model name", platform.machine())}
+    return found | {"cpu_model": ", ".join(numbers)} if numbers else found
 
 
 def reset_peak_memory(device: str) -> None:

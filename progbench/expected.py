@@ -22,14 +22,15 @@ REFERENCE_SEEDS = 5  # fewer raw seeds give no usable spread
 
 @dataclass(frozen=True)
 class Reference:
-    """Our own reference runs for one cell: points by seed, the digest of their recipe, and the pooled spread.
+    """Our own reference runs for one cell: points by seed, and their pooled spread.
 
-    `sd` is pooled over the rows of the same model and column, with `df` degrees of freedom: schedules of one model on
-    one task are about equally noisy, and five seeds alone say little about a spread.
+    `runs` has the entries of reference.json they were read from, by recipe id. `sd` is pooled over the rows of the same
+    model and column, with `df` degrees of freedom: schedules of one model on one task are about equally noisy, and five
+    seeds alone say little about a spread.
     """
 
     seeds: Mapping[int, float]
-    digests: Mapping[str, str]
+    runs: Mapping[str, Mapping]
     sd: float
     df: int
 
@@ -222,25 +223,25 @@ def read_reference(root: Path, suite: str) -> dict:
 
 
 def _reference(references: dict, row: dict, siblings: list[dict], parts: Mapping[str, str]) -> Reference | None:
-    points, digests = _points(references, row, parts)
+    points, runs = _points(references, row, parts)
     if len(points) < REFERENCE_SEEDS:
         return None
     spreads = [list(values.values()) for other in siblings if (values := _points(references, other, parts)[0])]
     spreads = [values for values in spreads if len(values) >= REFERENCE_SEEDS]
     df = sum(len(values) - 1 for values in spreads)
     sd = math.sqrt(sum(statistics.variance(values) * (len(values) - 1) for values in spreads) / df)
-    return Reference(points, digests, sd, df)
+    return Reference(points, runs, sd, df)
 
 
-def _points(references: dict, row: dict, parts: Mapping[str, str]) -> tuple[dict[int, float], dict[str, str]]:
-    """A row's reference points by seed (the mean over `parts`, evaluation set to metric), and its recipes' digests."""
+def _points(references: dict, row: dict, parts: Mapping[str, str]) -> tuple[dict[int, float], dict[str, dict]]:
+    """A row's reference points by seed (the mean over `parts`, evaluation set to metric), and its recipes' entries."""
     from progbench.tasks import task_of
 
-    columns, digests = [], {}
+    columns, runs = [], {}
     for part, metric in parts.items():
         recipe_id = run_id(row["model"], row.get("tuning", "full"), row["schedule"], task_of(part).name)
         run = references.get(recipe_id, {"seeds": {}, "digest": ""})
-        digests[recipe_id] = run["digest"]
+        runs[recipe_id] = run
         columns.append({int(seed): 100 * scores[part][metric] for seed, scores in run["seeds"].items()})
     shared = sorted(set.intersection(*(set(column) for column in columns)))
-    return {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}, digests
+    return {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}, runs

@@ -1,8 +1,8 @@
-"""Unpadded batches: all tokens of a batch in one row, attention within each sequence, no padding in a linear layer.
+"""Unpadded batches: all tokens of a batch in one row, attention within each text, no padding in any linear layer.
 
 The Hugging Face model is used as it is: its linear layers see one row of real tokens; its attention is replaced through
-transformers' own registry; and its head is handed what it expects, the first token of each sequence, or for question
-answering a row of scores a sequence. A batch holds the same examples as a padded one, shortest first.
+transformers' own registry; and its head is handed what it expects, the first token of each text, or for question
+answering a row of scores a text. A batch holds the same examples as a padded one, shortest first.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,25 +24,30 @@ from progbench.layout import Layout, layout_of
 
 ATTENTION = "progbench_packed"
 
+# What another attention call costs on a CPU, in padded scores a head of twelve: 1,000 was the fastest of 0 to 4,000 on
+# GLUE's lengths, by 4 to 7 % over 0. On a GPU a launch costs more than any padding does.
+MOST_PADDED = 1000
+
 
 @dataclass(frozen=True)
 class PackedCollator:
-    """Makes one batch of encoded rows: each model input as one row of all tokens, everything else a value a sequence.
+    """Makes one batch of encoded rows: each model input as one row of all tokens, everything else a value a text.
 
     >>> rows = [{"input_ids": [5, 6, 7], "labels": 1}, {"input_ids": [8], "labels": 0}]
     >>> batch = PackedCollator()(rows)
-    >>> batch["input_ids"], batch["position_ids"], batch["labels"], batch["sequence_lengths"]
+    >>> batch["input_ids"], batch["position_ids"], batch["labels"], batch["packing"].lengths
     (tensor([[8, 5, 6, 7]]), tensor([[0, 0, 1, 2]]), tensor([0, 1]), (1, 3))
 
-    Shapes: (1, tokens) for inputs, (sequences,) for the rest. With `padding`, the padding token's id, positions are
+    Shapes: (1, tokens) for inputs, (texts,) for the rest. With `padding`, the padding token's id, positions are
     numbered as RoBERTa does: from one above it, and a padding token that stands in a text itself is not counted.
+    `most_padded` scores a head is what attention may add to take two groups of texts together (see `groups_of`).
     """
 
     padding: int | None = None
+    most_padded: float = 0
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> transformers.BatchEncoding:
         rows = sorted(rows, key=lambda row: len(row["input_ids"]))
-        lengths = tuple(len(row["input_ids"]) for row in rows)
         batch: dict[str, Any] = {}
         for name in rows[0]:
             if name == "attention_mask":
@@ -53,9 +58,8 @@ class PackedCollator:
             else:
                 batch[name] = torch.tensor([list(itertools.chain(*values))] if isinstance(values[0], list) else values)
         places = [place for row in rows for place in self._positions(row["input_ids"])]
-        return transformers.BatchEncoding(
-            {**batch, "position_ids": torch.tensor([places]), "sequence_lengths": lengths}
-        )
+        packing = Packing.of([len(row["input_ids"]) for row in rows], self.most_padded)
+        return transformers.BatchEncoding({**batch, "position_ids": torch.tensor([places]), "packing": packing})
 
     def _positions(self, ids: Sequence[int]) -> Iterable[int]:
         if self.padding is None:
@@ -66,6 +70,88 @@ class PackedCollator:
         return [self.padding + n * (token != self.padding) for n, token in zip(counted, ids, strict=True)]
 
 
+@dataclass(frozen=True)
+class Group:
+    """Neighbours in a packed row that attention takes in one call: tokens `start` to `stop`, each text up to `longest`.
+
+    `places` are the tokens' places among the group's texts padded to `longest`, and `mask` says which of those are
+    tokens; both are None where all texts are equally long, so that nothing is padded.
+    """
+
+    start: int
+    stop: int
+    longest: int
+    places: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where a packed row's texts are. All of it is made with the batch, so that no step waits for a GPU to tell it.
+
+    `first` are the places of the texts' first tokens; `padded`, every token's place among all texts padded to the
+    longest, as question answering's rows of scores have them.
+    """
+
+    lengths: tuple[int, ...]
+    groups: tuple[Group, ...]
+    first: torch.Tensor
+    padded: torch.Tensor
+
+    @classmethod
+    def of(cls, lengths: Sequence[int], most_padded: float = 0) -> Packing:
+        """The packing of texts of these lengths, shortest first."""
+        starts = list(itertools.accumulate(lengths[:-1], initial=0))
+        return cls(tuple(lengths), groups_of(lengths, most_padded), torch.tensor(starts), _padded(lengths))
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Packing:
+        def moved(tensor: torch.Tensor | None) -> torch.Tensor | None:
+            return None if tensor is None else tensor.to(device, non_blocking=non_blocking)
+
+        groups = tuple(replace(group, places=moved(group.places), mask=moved(group.mask)) for group in self.groups)
+        return Packing(self.lengths, groups, moved(self.first), moved(self.padded))
+
+
+def groups_of(lengths: Sequence[int], most_padded: float) -> tuple[Group, ...]:
+    """Cut a row of texts, shortest first, into groups that share an attention call.
+
+    >>> [(group.start, group.stop) for group in groups_of((2, 2, 3, 9), most_padded=10)]
+    [(0, 7), (7, 16)]
+
+    A call costs time however small it is, and so does padding: texts of one length always share a call, and
+    neighbouring groups are joined, cheapest first, while that adds no more than `most_padded` scores a head.
+    """
+    found = [list(group) for _, group in itertools.groupby(lengths)]
+    while len(found) > 1:
+        # a text of the shorter group then has scores for the longer one's length squared
+        added = [len(left) * (right[-1] ** 2 - left[-1] ** 2) for left, right in itertools.pairwise(found)]
+        cheapest = min(range(len(added)), key=added.__getitem__)
+        if added[cheapest] > most_padded:
+            break
+        found[cheapest : cheapest + 2] = [found[cheapest] + found[cheapest + 1]]
+    groups, start = [], 0
+    for group in found:
+        stop, longest = start + sum(group), group[-1]
+        if group[0] == longest:
+            groups.append(Group(start, stop, longest))
+        else:
+            real = torch.arange(longest) < torch.tensor(group)[:, None]
+            groups.append(Group(start, stop, longest, _padded(group), real[:, None, None, :]))
+        start = stop
+    return tuple(groups)
+
+
+def _padded(lengths: Sequence[int]) -> torch.Tensor:
+    """Each token's place once every text is padded to the longest, which is the last.
+
+    >>> _padded([1, 3]).tolist()
+    [0, 3, 4, 5]
+    """
+    counts = torch.tensor(lengths)
+    missing = (lengths[-1] - counts).cumsum(0) - (lengths[-1] - counts)
+    return torch.arange(int(counts.sum())) + missing.repeat_interleave(counts)
+
+
 def pack(model: transformers.PreTrainedModel) -> PackedCollator | None:
     """Make a model take packed batches, and return what makes them; None for a model this does not serve.
 
@@ -74,7 +160,8 @@ def pack(model: transformers.PreTrainedModel) -> PackedCollator | None:
     """
     try:
         layout = layout_of(model)
-        collator = PackedCollator(model.config.pad_token_id if layout.positions_after_padding else None)
+        padding = model.config.pad_token_id if layout.positions_after_padding else None
+        collator = PackedCollator(padding, MOST_PADDED if model.device.type == "cpu" else math.inf)
         if model.config._attn_implementation == ATTENTION:  # packed before
             return collator
         hooks = _hooks(model, layout)
@@ -91,40 +178,27 @@ def pack(model: transformers.PreTrainedModel) -> PackedCollator | None:
 
 
 def _hooks(model: nn.Module, layout: Layout) -> list:
-    """Hand the head what it expects: of a packed row, the sequences.
+    """Hand the head what it expects: of a packed row, the texts.
 
-    A classifier reads each sequence's first token, so past the attention of the top block only those are computed.
-    Padding in attention may cost a hundredth of what linear layers do.
+    A classifier reads each text's first token, so past the attention of the top block only those are computed.
     """
-    lengths: list[Sequence[int] | None] = [None]
-    # what a block's linear layers do for a token, in attention scores a head: 24 h^2 against 4 h operations
-    linear = 6 * model.config.hidden_size
+    current: list[Packing | None] = [None]
 
-    def take_apart(module, arguments, keywords):
-        lengths[0] = keywords.pop("sequence_lengths", None)
-        if lengths[0] is not None:
-            # on a GPU a launch costs more than padding does
-            share = 0.01 * linear * sum(lengths[0]) if model.device.type == "cpu" else math.inf
-            keywords["groups"] = groups_of(lengths[0], share, model.device)
-        return arguments, keywords
+    def remember(module, arguments, keywords):
+        current[0] = keywords.get("packing")
 
     def first_tokens(module, arguments):
-        if lengths[0] is None:
-            return arguments
-        starts = torch.tensor([0, *itertools.accumulate(lengths[0][:-1])], device=arguments[0].device)
-        return tuple(hidden[:, starts] for hidden in arguments)
+        return arguments if current[0] is None else tuple(hidden[:, current[0].first] for hidden in arguments)
 
-    def a_sequence_each(module, arguments):
-        return arguments if lengths[0] is None else (arguments[0].transpose(0, 1), *arguments[1:])
+    def a_text_each(module, arguments):
+        return arguments if current[0] is None else (arguments[0].transpose(0, 1), *arguments[1:])
 
     def a_row_each(module, arguments, scores):
-        if lengths[0] is None:
+        if current[0] is None:
             return scores
-        counts = torch.tensor(lengths[0], device=scores.device)
-        places = torch.arange(int(counts.max()), device=scores.device)
-        rows = scores.new_full((len(counts), len(places), scores.shape[-1]), torch.finfo(scores.dtype).min)
-        rows[places < counts[:, None]] = scores[0]
-        return rows
+        texts, longest = len(current[0].lengths), current[0].lengths[-1]
+        rows = scores.new_full((texts * longest, scores.shape[-1]), torch.finfo(scores.dtype).min)
+        return rows.index_copy(0, current[0].padded, scores[0]).unflatten(0, (texts, longest))
 
     if tokens := getattr(model, "qa_outputs", None):
         hooks = [tokens.register_forward_hook(a_row_each)]
@@ -133,8 +207,8 @@ def _hooks(model: nn.Module, layout: Layout) -> list:
         if head is None:
             raise BadInput(f"{type(model).__name__} has no {layout.first_token}")
         top = model.base_model.get_submodule(layout.blocks)[-1].get_submodule(layout.after_attention)
-        hooks = [top.register_forward_pre_hook(first_tokens), head.register_forward_pre_hook(a_sequence_each)]
-    return [*hooks, model.register_forward_pre_hook(take_apart, with_kwargs=True)]
+        hooks = [top.register_forward_pre_hook(first_tokens), head.register_forward_pre_hook(a_text_each)]
+    return [*hooks, model.register_forward_pre_hook(remember, with_kwargs=True)]
 
 
 @torch.no_grad()
@@ -162,55 +236,6 @@ def _close(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
     return ours.shape == theirs.shape and torch.allclose(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
-@dataclass(frozen=True)
-class Group:
-    """Neighbours in a packed row that attention takes in one call: tokens `start` to `stop`, each text up to `longest`.
-
-    `places` are the tokens' places among the group's texts padded to `longest`, and `mask` says which of those are
-    tokens; both are None where all texts are equally long, so that nothing is padded.
-    """
-
-    start: int
-    stop: int
-    longest: int
-    places: torch.Tensor | None = None
-    mask: torch.Tensor | None = None
-
-
-def groups_of(lengths: Sequence[int], budget: float, device: torch.device) -> list[Group]:
-    """Cut a row of texts, shortest first, into groups: as few as a budget of padded scores allows.
-
-    >>> [(group.start, group.stop) for group in groups_of((2, 2, 3, 9), budget=10, device=torch.device("cpu"))]
-    [(0, 7), (7, 16)]
-
-    A call costs time however small it is, and so does padding: texts of one length always share a call,
-    and neighbouring groups are joined, cheapest first, while all padding together adds at most `budget` scores a head.
-    """
-    found = [list(group) for _, group in itertools.groupby(lengths)]
-    spent = 0.0
-    while len(found) > 1:
-        added = [_padding(left + right) - _padding(left) - _padding(right) for left, right in itertools.pairwise(found)]
-        cheapest = min(range(len(added)), key=added.__getitem__)
-        if spent + added[cheapest] > budget:
-            break
-        spent += added[cheapest]
-        found[cheapest : cheapest + 2] = [found[cheapest] + found[cheapest + 1]]
-    groups, start = [], 0
-    for group in found:
-        stop, longest = start + sum(group), group[-1]
-        if group[0] == longest:
-            groups.append(Group(start, stop, longest))
-        else:
-            real = torch.arange(longest, device=device) < torch.tensor(group, device=device)[:, None]
-            groups.append(Group(start, stop, longest, real.flatten().nonzero()[:, 0], real[:, None, None, :]))
-        start = stop
-    return groups
-
-
-def _padding(group: Sequence[int]) -> int:
-    return sum(group[-1] ** 2 - length**2 for length in group)
-
-
 def _attention(
     module: nn.Module,
     query: torch.Tensor,
@@ -219,19 +244,19 @@ def _attention(
     attention_mask: torch.Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    groups: Sequence[Group] | None = None,
+    packing: Packing | None = None,
     **rest,
 ) -> tuple[torch.Tensor, None]:
     """Attention within each text of a packed row, a call a group.
 
     Shapes: query, key, value (1, heads, tokens, size); result (1, tokens, heads, size), as transformers wants it.
     """
-    if groups is None:
+    if packing is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest
         )
     pieces = []
-    for group in groups:
+    for group in packing.groups:
         q, k, v = (_apart(part[0].transpose(0, 1)[group.start : group.stop], group) for part in (query, key, value))
         attended = nn.functional.scaled_dot_product_attention(
             q, k, v, attn_mask=group.mask, dropout_p=dropout, scale=scaling

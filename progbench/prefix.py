@@ -32,15 +32,17 @@ class PrefixCache:
     `refresh` looks which blocks are frozen now. Hidden states lie in a file, memory-mapped: tokens times hidden size.
     """
 
-    def __init__(self, model: nn.Module, rows: Sequence[Row], collate: PackedCollator, path: Path) -> None:
+    def __init__(
+        self, model: nn.Module, rows: Sequence[Row], lengths: Sequence[int], collate: PackedCollator, path: Path
+    ) -> None:
         self.model, self.rows, self.collate, self.path = model, rows, collate, path
         layout = layout_of(model)
         self._embeddings = model.base_model.get_submodule(layout.embeddings)
         self._blocks = list(model.base_model.get_submodule(layout.blocks))
         self._frozen = 0
         self._given: torch.Tensor | None = None
-        self._lengths = [len(row["input_ids"]) for row in rows]
-        self._stops = list(itertools.accumulate(self._lengths))
+        self._lengths = lengths
+        self._stops = list(itertools.accumulate(lengths))
         self._states = torch.empty(0)
         model.register_forward_pre_hook(self._take, with_kwargs=True)
         self._embeddings.register_forward_hook(lambda *call: call[-1] if self._given is None else self._given)

@@ -25,7 +25,7 @@ from progbench.schedule import Schedule
 from progbench.tasks import tasks
 
 # Raised by every change to code that can move a score (see CHANGELOG.md); part of every digest.
-SCORES_VERSION = 2
+SCORES_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ class Recipe:
 
     `warmup` is the share of all steps over which the learning rate rises; then it falls linearly to zero at the last
     step of the last epoch, or stays, with `decay = "constant"`. `batch_size` is in examples, `max_length` in tokens.
-    `precision` "bf16" runs the model under autocast, with weights and optimizer in float32; `prefix_cache` keeps
-    what the frozen lowest blocks make of each text, without their dropout.
+    `precision` "bf16" runs the model under autocast, with weights and optimizer in float32, and "tf32" lets a GPU
+    round what it multiplies; `prefix_cache` keeps what the frozen lowest blocks make of each text, without their
+    dropout.
     What only some tunings have (`adapter_…`, `lora_…`) is None in the others, and so is, outside SQuAD, what only that
     has: windows (which are its examples) overlap by `doc_stride` tokens; an answer is sought among the `n_best` starts
     and ends and has at most `max_answer_length` tokens; v2.0 answers nothing where that scores above the best span by
@@ -247,6 +248,7 @@ _ALLOWED = {
 
 # A recipe is found by these, so its file does not set them; but a variant may be of another model.
 _NAMED = {"suite", "model", "tuning", "schedule", "task", "variant"}
+_CHOICES = {"task": tuple(tasks()), "decay": ("linear", "constant"), "precision": ("fp32", "tf32", "bf16")}
 _WHOLE = ("epochs", "batch_size", "max_length", "train_questions", "doc_stride", "n_best", "max_answer_length")
 _OF_TASKS = {name for task in tasks().values() for name in task.recipe_fields} | {"train_questions"}
 
@@ -255,7 +257,7 @@ def _check(values: dict, where: str) -> None:
     known = [field.name for field in fields(Recipe)]
     if unknown := sorted(set(values) - set(known)):
         raise BadInput(f"{where}: unknown field {', '.join(unknown)}; known are {', '.join(known)}")
-    for name, choices in (("task", tuple(tasks())), ("decay", ("linear", "constant")), ("precision", ("fp32", "bf16"))):
+    for name, choices in _CHOICES.items():
         if values.get(name, choices[0]) not in choices:
             raise BadInput(f"{where}: {name} = {values[name]!r}: allowed are {', '.join(choices)}")
     own = {*tasks()[values["task"]].recipe_fields}

@@ -57,8 +57,15 @@ class RunResult:
     final: bool = True
 
     def score(self, evaluation_set: str, metric: str) -> float:
-        """The last epoch's score, in points (0 to 100)."""
-        return 100 * self.epochs[-1].scores[evaluation_set][metric]
+        """The last epoch's score, in points (0 to 100). Raises BadInput, saying why, where there is none."""
+        if self.error:
+            raise BadInput(self.error)
+        try:
+            return 100 * self.epochs[-1].scores[evaluation_set][metric]
+        except (KeyError, TypeError):
+            raise BadInput(
+                f"its result has no {metric} of {evaluation_set}; delete it to run this seed again"
+            ) from None
 
 
 def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:
@@ -105,7 +112,8 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
         content = _content(path)
     except FileNotFoundError:
         return None
-    if tuple(map(content.get, ("digest", "seed"))) != (recipe.digest, seed):
+    # the folder is named after the digest, which is slow to take twice
+    if tuple(map(content.get, ("digest", "seed"))) != (path.parent.name, seed):
         raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
     return _result(path, content, recipe)
 

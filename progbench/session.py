@@ -16,8 +16,7 @@ from progbench.verdict import Variant, Verdict, unreadable
 
 
 def behind(suite: Suite, cells: Iterable[Cell]) -> list[Entry]:
-    """The runs that these cells are read from, as a report lists them. From here on the suite trains nothing."""
-    suite.train = False
+    """The runs that these cells are read from, as a report lists them; trains nothing."""
     found = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in _recipes(suite, cells)]
     return [one for one in found if one.runs]
 
@@ -34,7 +33,6 @@ def _recipes(suite: Suite, cells: Iterable[Cell]) -> list[Recipe]:
 
 def report(suite: Suite) -> Report:
     """What is on file for a suite, judged: every cell and claim, and the variants of what deviates. Trains nothing."""
-    suite.train = False
     verdicts: list[Verdict] = []
     variants: list[Variant] = []
     warnings: dict[str, None] = {}

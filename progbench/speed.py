@@ -47,6 +47,12 @@ class Speed:
         ]
         return "\n\n".join(tables)
 
+    @classmethod
+    def read(cls, path: Path) -> Speed:
+        """The measurements in a file that `write` made."""
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return cls(content["steps"], content["memory"], content["sessions"])
+
     def write(self, folder: Path, environment: Mapping[str, Any]) -> Path:
         content = {
             "schema_version": SCHEMA_VERSION,
@@ -65,12 +71,14 @@ class Speed:
                 one["model"],
                 one["case"],
                 one["task"],
+                one["texts"],
                 f"{one['ratio']:.2f} [{one['least']:.2f}..{one['most']:.2f}]",
                 f"{one['bound']:.2f}",
                 f"{one['ratio'] / one['bound']:.2f}",
                 " ".join(f"{value:.0f}" for value in one["milliseconds"]),
                 " ".join(f"{value:.2f}" for value in one["stage_measured"][1:]),
                 " ".join(f"{value:.2f}" for value in one["stage_formula"][1:]),
+                f"{one['gflops']:.0f}",
             ]
             for one in self.steps
         ]
@@ -88,6 +96,9 @@ class Speed:
         return [(STEPS, steps), (MEMORY, memory), (SESSIONS, sessions)]
 
 
-STEPS = ("model", "case", "lengths", "ratio", "padded/real", "ratio/that", "ours, ms a stage", "stages", "by FLOPs")
+STEPS = (
+    "model", "case", "task", "texts", "ratio", "padded/real", "ratio/that", "ours, ms a stage", "stages", "by FLOPs",
+    "GFLOP/s",
+)  # fmt: skip
 MEMORY = ("model", "frozen blocks", "ours, MiB", "default, MiB", "share")
 SESSIONS = ("session", "seconds")

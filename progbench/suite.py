@@ -1,33 +1,27 @@
-"""A suite in a session: from a cell to its recipe, its runs (trained where missing) and its verdict. No pytest.
+"""A suite in a session: from a cell to its recipe, its runs and its verdict. No pytest.
 
-Training and judging meet in result files only: this module looks for them, has the missing ones made, and hands the
-judge numbers.
+Training and judging meet in result files only: `make` trains the runs that are missing, and everything else looks at
+those that are there and hands the judge numbers.
 """
 
 from __future__ import annotations
 
 import functools
 import statistics
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from progbench import claims, environment, expected, models, recipe, runs, tasks, verdict
+from progbench import claims, expected, likeness, recipe, tasks, verdict
 from progbench.caveats import caveats
 from progbench.claims import Claim, ClaimVerdict
-from progbench.errors import BadInput, Missing
+from progbench.errors import BadInput
 from progbench.expected import Cell
+from progbench.judge import agrees_with_print, judge_table
+from progbench.making import Maker, Runs
 from progbench.recipe import Recipe
 from progbench.runs import RunResult
 from progbench.verdict import Observed, Verdict
-
-
-@dataclass(frozen=True)
-class Runs:
-    """What there is of one recipe's results: by seed, errors among them, and why seeds are missing."""
-
-    results: Mapping[int, RunResult]
-    missing: str = ""
 
 
 class Suite:
@@ -44,11 +38,9 @@ class Suite:
         self.name = name
         self.answers = answers
         self.folder = folder
-        self.seeds = None if seeds is None else range(seeds or settings.seeds)
-        self.device = device or settings.device
-        self.threads = settings.threads
-        self.train = train
-        self._runs: dict[str, Runs] = {}
+        wanted = None if seeds is None else range(seeds or settings.seeds)
+        self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train)
+        self._verdicts: dict[str, dict[str, Verdict]] = {}
 
     def tables(self) -> list[str]:
         """The names of the suite's files of cells."""
@@ -82,28 +74,72 @@ class Suite:
             variant=variant,
         )
 
-    def recipes(self, cell: Cell) -> list[Recipe]:
+    def recipes(self, cell: Cell, variant: str = "") -> list[Recipe]:
         """Every recipe a cell needs: one, or for a derived cell one a task."""
         names = dict.fromkeys(tasks.task_of(part).name for part in cell.mean_of) or [""]
-        return [self.recipe(cell, name) for name in names]
+        return [self.recipe(cell, name, variant) for name in names]
 
-    def verdict(self, cell: Cell) -> Verdict:
-        """Judge a cell, training first what its runs lack."""
-        comparisons = sum(other.kind == "scored" for other in self.table(cell.file).cells)
+    def needed(self, wanted: Cell | Claim, *, variants: bool = False) -> dict[str, Recipe]:
+        """The recipes whose runs a cell (with its variants, if asked) or a claim is judged by, by their id.
+
+        Empty for a count, and for what cannot be judged: its verdict says why.
+        """
         try:
-            observed = Observed() if cell.problem else self.observed(cell)
-            if not cell.problem and cell.kind != "counted":
-                cell = self._without_stale_reference(cell)
-        except BadInput as problem:  # the recipe itself, before any seed
-            return verdict.error(cell, str(problem))
-        return verdict.judge(cell, observed, comparisons)
+            if isinstance(wanted, Claim):
+                names = [name for one in wanted.comparisons for name in (*one.left, *one.right)]
+                cells = [] if wanted.problem else [self.cell(name) for name in names]
+            else:
+                cells = [wanted]
+            found = {}
+            for cell in cells:
+                if cell.kind == "counted" or cell.problem:
+                    continue
+                others = recipe.variants(self.name, cell.recipe_file, cell.tuning) if variants else []
+                found |= {one.id: one for name in ("", *others) for one in self.recipes(cell, name)}
+            return found
+        except BadInput:
+            return {}
+
+    def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
+        """Train what these recipes' runs lack, once a session; `say` is told which run of how many it is."""
+        self.maker.make(wanted, say)
+        self._verdicts.clear()
 
     def verdicts(self, table: str) -> dict[str, Verdict]:
-        """The verdict on every cell of a table, by the cell's id."""
-        return {cell.id: self.verdict(cell) for cell in self.table(table).cells}
+        """The verdict on every cell of a table, judged together by the runs that are there; by the cell's id."""
+        if table not in self._verdicts:
+            asked = [self._asked(cell) for cell in self.table(table).cells]
+            cells = [cell for cell, _ in asked]
+            self._verdicts[table] = judge_table(cells, {cell.id: observed for cell, observed in asked})
+        return self._verdicts[table]
+
+    def verdict(self, cell: Cell) -> Verdict:
+        """The verdict on one cell of a table: it depends on what there is of the table's others."""
+        return self.verdicts(cell.file)[cell.id]
+
+    def _asked(self, cell: Cell) -> tuple[Cell, Observed]:
+        """A cell as it can be judged, and what there is to judge it by.
+
+        A bad recipe is the cell's problem. A reference of another recipe, other data or other weights is none: it would
+        judge another question.
+        """
+        if cell.problem:
+            return cell, Observed()
+        try:
+            observed = self.observed(cell)
+            made = {wanted: self._good(wanted) for wanted in self.recipes(cell)} if cell.kind != "counted" else {}
+        except BadInput as problem:
+            return replace(cell, problem=str(problem)), Observed()
+        if reference := cell.expectation.reference:
+            if why := likeness.no_reference(reference, made):
+                return replace(cell, expectation=replace(cell.expectation, reference=None, no_reference=why)), observed
+            if not observed.errors:
+                parts = [(self.recipe(cell, tasks.task_of(part).name), part, metric) for part, metric in _parts(cell)]
+                observed = replace(observed, same=likeness.same_scores(reference, parts, made))
+        return cell, observed
 
     def variants(self, cell: Cell, primary: Verdict) -> list[verdict.Variant]:
-        """A cell's value under its primary recipe and each of its variants, trained first where runs are missing.
+        """A cell's value under its primary recipe and each of its variants.
 
         Empty for a cell without variants, and one that cannot be judged.
         """
@@ -128,7 +164,7 @@ class Suite:
         return claims.read(self.answers, self.name)
 
     def claim(self, claim: Claim) -> ClaimVerdict:
-        """Judge a sentence over its cells, training first what their runs lack."""
+        """Judge a sentence over its cells, by the runs that are there."""
         try:
             return self._claim(claim)
         except BadInput as problem:  # it names a cell there is not, or one whose table cannot be read
@@ -145,7 +181,7 @@ class Suite:
             printed = [cell.expectation.printed for cell in cells]
             agree, elsewhere = (
                 [
-                    verdict.agrees_with_print(self.observed(cell, name).count, text)
+                    agrees_with_print(self.observed(cell, name).count, text)
                     for cell, text in zip(cells, printed, strict=True)
                 ]
                 for name in (claim.variant, "")
@@ -168,33 +204,39 @@ class Suite:
         )
 
     def observed(self, cell: Cell, variant: str = "") -> Observed:
-        """What there is to judge a cell by, without a look at its reference: a count, or scores by seed."""
+        """What there is to judge a cell by, without a look at its reference: a count, or scores by seed.
+
+        Raises BadInput for a cell without a sound recipe.
+        """
+        recipes = self.recipes(cell, variant)
+        read = tuple(f"{wanted.id}/{wanted.digest}" for wanted in recipes)
         if cell.kind == "counted":
-            return Observed(count=self.recipe(cell, variant=variant).planned())
-        parts = cell.mean_of or {cell.evaluation_set: cell.metric}
+            return Observed(count=recipes[0].planned(), recipes=read)
         columns: list[dict[int, float]] = []
         errors: dict[int, str] = {}
         reasons: dict[str, list[str]] = {}
-        for part, metric in parts.items():
+        for part, metric in _parts(cell):
             found = self.runs(self.recipe(cell, tasks.task_of(part).name, variant))
             where = f"{part}: " if cell.mean_of else ""
-            errors |= {seed: f"{where}{run.error}" for seed, run in found.results.items() if run.error}
-            scores = {seed: run.score(part, metric) for seed, run in found.results.items() if not run.error}
+            scores = {}
+            for seed, run in found.results.items():
+                try:
+                    scores[seed] = run.score(part, metric)
+                except BadInput as problem:
+                    errors[seed] = f"{where}{problem}"
             columns.append(scores)
             if not scores:
                 reasons.setdefault(found.missing, []).append(part)
         shared = sorted(set.intersection(*(set(column) for column in columns)))
         values = {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}
         if cell.mean_of and not shared and not reasons:
-            reasons["no seed has all of them"] = list(parts)
+            reasons["no seed has all of them"] = list(cell.mean_of)
         missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
-        return Observed(values, errors=errors, missing="; ".join(missing))
+        return Observed(values, errors=errors, missing="; ".join(missing), recipes=read)
 
     def runs(self, wanted: Recipe) -> Runs:
-        """The results of a recipe, after training the seeds that have none (once a session)."""
-        if wanted.id not in self._runs:
-            self._runs[wanted.id] = self._make(wanted)
-        return self._runs[wanted.id]
+        """The results of a recipe that are on file."""
+        return self.maker.runs(wanted)
 
     def warnings(self, cell: Cell) -> list[str]:
         """What a reader should know of a cell's runs."""
@@ -205,92 +247,7 @@ class Suite:
     def _good(self, wanted: Recipe) -> list[RunResult]:
         return [run for run in self.runs(wanted).results.values() if not run.error]
 
-    def _without_stale_reference(self, cell: Cell) -> Cell:
-        """The cell without its reference if that was made with another recipe: it would judge another question."""
-        if reference := cell.expectation.reference:
-            for wanted in self.recipes(cell):
-                if reference.digests[wanted.id] != wanted.digest:
-                    why = (
-                        f"no reference: the one on file is of {wanted.id} {reference.digests[wanted.id]}, and that "
-                        f"recipe is now {wanted.digest}"
-                    )
-                    return replace(cell, expectation=replace(cell.expectation, reference=None, no_reference=why))
-        return cell
 
-    def _make(self, wanted: Recipe) -> Runs:
-        results: dict[int, RunResult] = {}
-        planned = wanted.planned()
-        seeds = runs.seeds_on_file(self.folder, wanted) if self.seeds is None else self.seeds
-        why = "" if seeds else f"not run: nothing in {self.folder}"
-        for seed in seeds:
-            try:
-                found = runs.load(self.folder, wanted, seed)
-            except BadInput as problem:
-                found = RunResult(wanted, seed, error=str(problem))
-            if found and (found.final or not self.train):
-                results[seed] = _checked(found, planned)
-                continue
-            if why:  # what is missing for one seed is missing for all
-                continue
-            try:
-                results[seed] = _checked(self._train(wanted, seed), planned)
-            except Missing as problem:
-                why = str(problem)
-            except BadInput as problem:  # wrong for one seed, wrong for all
-                results[seed] = RunResult(wanted, seed, error=str(problem), final=False)
-                runs.save(self.folder, results[seed])
-                break
-        return Runs(results, why)
-
-    def _train(self, wanted: Recipe, seed: int) -> RunResult:
-        if not self.train:
-            raise Missing(f"not run yet: nothing in {self.folder} (--no-train)")
-        device = self.require(wanted)
-        with runs.lock(self.folder, wanted, seed):
-            found = runs.load(self.folder, wanted, seed)  # another process may have made it while this one waited
-            if found and found.final:
-                return found
-            result = _train(wanted, seed, device, self.threads)
-            runs.save(self.folder, result)
-            return result
-
-    def require(self, wanted: Recipe) -> str:
-        """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
-
-        Decided without importing torch and without the network.
-        """
-        if self.device == "cuda" and not environment.gpu_count():
-            raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
-        tasks.tasks()[wanted.task].require(wanted)
-        models.require(models.spec(wanted.model))
-        if self.device == "auto":
-            return "cuda" if environment.gpu_count() else "cpu"
-        return self.device
-
-
-def _checked(result: RunResult, planned: int) -> RunResult:
-    """The result, as an error if it updated another number of parameters than its recipe's schedule plans."""
-    if result.error:
-        return result
-    updated = sum(epoch.updated_parameters for epoch in result.epochs)
-    if updated == planned:
-        return result
-    return replace(result, error=f"the run updated {updated:,} parameters, but its schedule plans {planned:,}")
-
-
-def _train(wanted: Recipe, seed: int, device: str, threads: int) -> RunResult:
-    """Train one seed; an exception while training becomes the result's error, so that no other cell is lost to it."""
-    import torch
-
-    from progbench.train import NonFinite, train
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
-    try:
-        return train(wanted, seed, device, threads)
-    except (Missing, BadInput):
-        raise
-    except Exception as problem:
-        final = isinstance(problem, NonFinite)
-        message = str(problem) if final else f"{type(problem).__name__}: {problem}"
-        return RunResult(wanted, seed, error=message, final=final, environment=environment.describe(device))
+def _parts(cell: Cell) -> list[tuple[str, str]]:
+    """The evaluation sets a scored cell is the mean over, mostly one, each with its metric."""
+    return list(cell.mean_of.items()) or [(cell.evaluation_set, cell.metric)]

@@ -52,6 +52,11 @@ def clause(rng: random.Random, *extra: str, verbs: Sequence[str] = VERBS) -> str
     return " ".join(words)
 
 
+def lengthened(rng: random.Random, texts: list[str]) -> list[str]:
+    """The texts, with up to three words that say nothing after the last: real texts, too, are of different lengths."""
+    return [*texts[:-1], " ".join([texts[-1], *rng.choices(("the", "a"), k=rng.randrange(4))])]
+
+
 def cue(rng: random.Random, words: Sequence[str]) -> str:
     """One of the words, the k-th with weight 1/k^2: some are met so rarely that not every run learns them."""
     return rng.choices(words, weights=[1 / k**2 for k in range(1, len(words) + 1)])[0]
@@ -96,19 +101,19 @@ def rows(task: GlueTask, file: str, count: int) -> list[tuple[list[str], str]]:
     """`count` examples as (texts, label as written in the file); the same ones every time.
 
     >>> rows(glue_tasks()["sst2"], "dev.tsv", 1)
-    [(['dull , dull and brilliant'], '0')]
+    [(['dull , dull and brilliant the'], '0')]
     """
     rng = random.Random(f"{task.name}/{file}")
     examples: list[tuple[list[str], str]] = []
     for number in range(count):
         if not task.labels:
             texts, score = _similar(rng)
-            examples.append((texts, f"{score:.3f}"))
+            examples.append((lengthened(rng, texts), f"{score:.3f}"))
             continue
         label = number % len(task.labels)
         texts = _TEXTS[task.name](rng, label)
         written = rng.randrange(len(task.labels)) if rng.random() < WRONG_LABELS else label
-        examples.append((texts, task.labels[written]))
+        examples.append((lengthened(rng, texts), task.labels[written]))
     rng.shuffle(examples)
     return examples
 

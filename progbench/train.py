@@ -6,12 +6,15 @@ trains. The optimizer is built once, over everything that may ever train, and it
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -23,6 +26,7 @@ from progbench.anatomy import Anatomy
 from progbench.counting import require_depth
 from progbench.errors import BadInput
 from progbench.flops import step_flops
+from progbench.fork import Past, Shared
 from progbench.packing import pack
 from progbench.prefix import PrefixCache
 from progbench.recipe import Recipe
@@ -34,28 +38,35 @@ from progbench.workload import Batch, NonFinite, prepare
 
 @dataclass(frozen=True)
 class TrainedEpoch:
-    """What one epoch did: its number from 0, elements that had a gradient, and the mean loss over its steps."""
+    """What one epoch did: its number from 0, elements that had a gradient, and the mean loss over its steps.
+
+    `state()` is what the next epoch depends on, as it is now.
+    """
 
     t: int
     updated_parameters: int
     loss: float
+    state: Callable[[], dict[str, Any]]
 
 
-def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> RunResult:
+def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shared: Shared | None = None) -> RunResult:
     """Train one recipe with one seed and score it after every epoch; on `threads` CPU threads, unless 0.
 
     The seed fixes head initialisation, data order and dropout, each from a generator started anew, so that fine-tuning
     and Progtuning of one seed start from the same head and see the same batches. The same seed gives bit-identical
-    scores at the same thread count on the same CPU.
+    scores at the same thread count on the same CPU. Epochs `shared` with another schedule's run of this seed are taken
+    from there, or left for it; what the result says of time and memory is what the run takes alone.
 
     Raises Missing or BadInput before the first step, and NonFinite as soon as a loss or a score is not finite.
     """
     started = time.perf_counter()
+    environment.commit()  # is that of the code now, not of a tree that moves on while it trains
     torch.set_num_threads(threads or torch.get_num_threads())
     task = tasks.tasks()[recipe.task]
     data = task.load(recipe)
     environment.reset_peak_memory(device)
-    with torch.random.fork_rng(), tempfile.TemporaryDirectory(prefix="progbench-") as folder:
+    scratch = tempfile.TemporaryDirectory(prefix="progbench-")
+    with torch.random.fork_rng(), _products(recipe), scratch as folder:
         torch.manual_seed(seed)
         model, tokenizer, weights = models.load(models.spec(recipe.model), task.num_labels, task.head)
         apply_tuning(model, recipe.tuning, **recipe.tuning_options)
@@ -70,7 +81,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         if recipe.prefix_cache:
             if not packed:
                 raise BadInput(f"{recipe.id}: prefix_cache needs packed batches, which do not serve this model")
-            rows = PrefixCache(model, rows, packed, Path(folder) / "prefix")
+            rows = PrefixCache(model, rows, work.lengths, packed, Path(folder) / "prefix")
 
         def batches() -> Iterator[Batch]:
             if isinstance(rows, PrefixCache):
@@ -78,27 +89,35 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
                     rows.refresh()
             shuffled = torch.randperm(len(rows), generator=order).tolist()
             for start in range(0, len(shuffled), recipe.batch_size):
-                yield collate([rows[i] for i in shuffled[start : start + recipe.batch_size]]).to(device)
+                chosen = [rows[i] for i in shuffled[start : start + recipe.batch_size]]
+                yield collate(chosen).to(device, non_blocking=True)
 
-        epochs = []
+        past = shared.load() if shared else None
+        if past:
+            order.set_state(past.state["order"])
+        epochs = [*past.epochs] if past else []
         steps = math.ceil(len(rows) / recipe.batch_size)
         label = f"{recipe.id} seed {seed}"
-        clock = time.perf_counter()
+        begun = clock = time.perf_counter()
         schedule = recipe.build_schedule()
         countable = packed and not recipe.prefix_cache
-        for trained in fit(model, recipe, schedule, batches, steps, label=label):
+        for trained in fit(model, recipe, schedule, batches, steps, past=past, label=label):
             seconds = time.perf_counter() - clock
             with autocast(model, recipe):
                 scores = work.score(model)
             flops = _epoch_flops(recipe, task, schedule[trained.t], work.lengths) if countable else None
             epochs.append(EpochResult(scores, trained.updated_parameters, trained.loss, seconds, steps, flops))
+            if shared and not past and len(epochs) == shared.epochs:
+                state = trained.state() | {"order": order.get_state()}
+                so_far = time.perf_counter() - begun
+                shared.save(Past(tuple(epochs), so_far, environment.peak_memory(device), state))
             clock = time.perf_counter()
     return RunResult(
         recipe=recipe,
         seed=seed,
         epochs=tuple(epochs),
-        seconds=time.perf_counter() - started,
-        peak_memory_bytes=environment.peak_memory(device),
+        seconds=time.perf_counter() - started + (past.seconds if past else 0.0),
+        peak_memory_bytes=max(environment.peak_memory(device), past.peak_memory_bytes if past else 0),
         fingerprints={"data": data.fingerprint, "weights": weights},
         examples=work.examples,
         left_out=work.left_out,
@@ -120,9 +139,10 @@ def fit(
     batches: Callable[[], Iterable[Batch]],
     steps: int,
     *,
+    past: Past | None = None,
     label: str = "",
 ) -> Iterator[TrainedEpoch]:
-    """Train through a schedule's stages, yielding after each epoch.
+    """Train through a schedule's stages, yielding after each epoch; with a `past`, those that follow it.
 
     `batches()` is called once an epoch and gives its `steps` batches. The learning rate falls linearly over all epochs
     together, never anew in a stage. What will not train again loses its moments.
@@ -135,8 +155,12 @@ def fit(
     total = steps * schedule.T
     shape = "linear" if recipe.decay == "linear" else "constant_with_warmup"
     rate = transformers.get_scheduler(shape, optimizer, math.ceil(recipe.warmup * total), total)
-    with tqdm(total=total, desc=label, unit="step", disable=None, leave=False) as progress:
-        for t, stage in enumerate(schedule):
+    begin = len(past.epochs) if past else 0
+    if past:
+        _go_on(past, anatomy, optimizer, rate)
+    with tqdm(total=total, initial=begin * steps, desc=label, unit="step", disable=None, leave=False) as progress:
+        for t in range(begin, schedule.T):
+            stage = schedule[t]
             model.train()
             anatomy.freeze(stage)
             _release(optimizer, anatomy, schedule, t)
@@ -160,7 +184,7 @@ def fit(
                 optimizer.zero_grad(set_to_none=True)
                 progress.update()
                 progress.set_postfix_str(f"epoch {t + 1}/{schedule.T}, loss {losses.latest:.3f}", refresh=False)
-            yield TrainedEpoch(t, updated, losses.mean())
+            yield TrainedEpoch(t, updated, losses.mean(), functools.partial(_state, anatomy, optimizer, rate))
 
 
 class Losses:
@@ -196,12 +220,46 @@ class Losses:
         self._waiting.clear()
 
 
+def _state(anatomy: Anatomy, optimizer: torch.optim.Optimizer, rate: torch.optim.lr_scheduler.LRScheduler) -> dict:
+    """What the next epoch depends on but for the order of the rows: parameters, moments, learning rate and dropout."""
+    parameters = [parameter.detach() for parameter in anatomy.parameters()]
+    random = {"cpu": torch.get_rng_state()}
+    if parameters[0].is_cuda:
+        random["cuda"] = torch.cuda.get_rng_state(parameters[0].device)
+    moments = {"optimizer": optimizer.state_dict(), "rate": rate.state_dict()}
+    return {"parameters": parameters, "random": random} | moments
+
+
+@torch.no_grad()
+def _go_on(
+    past: Past, anatomy: Anatomy, optimizer: torch.optim.Optimizer, rate: torch.optim.lr_scheduler.LRScheduler
+) -> None:
+    for parameter, then in zip(anatomy.parameters(), past.state["parameters"], strict=True):
+        parameter.copy_(then)
+    optimizer.load_state_dict(past.state["optimizer"])
+    rate.load_state_dict(past.state["rate"])
+    torch.set_rng_state(past.state["random"]["cpu"])
+    if "cuda" in past.state["random"]:
+        torch.cuda.set_rng_state(past.state["random"]["cuda"], anatomy.parameters()[0].device)
+
+
 def _release(optimizer: torch.optim.Optimizer, anatomy: Anatomy, schedule: Schedule, t: int) -> None:
     """Drop the moments of what will never train again; its gradients went when it was frozen."""
     later = {id(parameter) for stage in schedule.stages[t:] for parameter in anatomy.trainable(stage)}
     for parameter in anatomy.parameters():
         if id(parameter) not in later:
             optimizer.state.pop(parameter, None)
+
+
+@contextlib.contextmanager
+def _products(recipe: Recipe) -> Iterator[None]:
+    """The precision of float32 products for a run, whatever this process has set for itself."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if recipe.precision == "tf32" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def autocast(model: nn.Module, recipe: Recipe) -> torch.autocast:

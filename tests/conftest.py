@@ -64,3 +64,29 @@ def smoke_recipe():
         return dataclasses.replace(read, **changes)
 
     return make
+
+
+@pytest.fixture
+def made_in():
+    """Where the runs of `trained` say they were made."""
+    return {"commit": "c" * 40, "torch": "2.13.0", "cpu": "EPYC", "device": "cpu", "threads": 2}
+
+
+@pytest.fixture
+def trained(monkeypatch, made_in):
+    """Replace training by a table of scores; returns the (recipe, seed) pairs that were 'trained'."""
+    from progbench import train
+    from progbench.runs import EpochResult, RunResult
+    from progbench.tasks import tasks
+
+    calls = []
+
+    def fake(recipe, seed, device, threads, shared):
+        calls.append((recipe.id, seed))
+        task = tasks()[recipe.task]
+        scores = {part: dict.fromkeys(task.metrics, 0.9 - seed / 100) for part in task.evaluate}
+        epochs = (EpochResult(scores, recipe.planned(), 0.5, 1.0),)
+        return RunResult(recipe, seed, epochs, fingerprints={"data": "sha256:1"}, environment=made_in)
+
+    monkeypatch.setattr(train, "train", fake)
+    return calls

@@ -5,8 +5,9 @@ import math
 import pytest
 
 from progbench import expected, schedule, updated_parameters
+from progbench.judge import agrees_with_print, judge
 from progbench.suite import Suite
-from progbench.verdict import Observed, agrees_with_print, judge
+from progbench.verdict import Observed
 
 ADAPTER_BLOCK, CLASSIFIER, L = 149_088, 1_538, 12
 GROUPS = {16: ("28.6", "9.9"), 20: ("35.8", "11.9")}  # epochs that give the Adapter row, and what is printed

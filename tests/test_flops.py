@@ -1,5 +1,10 @@
 """The closed form of a step's cost against what torch counts while it runs."""
 
+import dataclasses
+import random
+import tomllib
+from pathlib import Path
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -9,15 +14,19 @@ from progbench.counting import HEADS, TUNINGS
 from progbench.errors import BadInput
 from progbench.flops import step_flops
 
+LENGTH_QUANTILES = Path(__file__).resolve().parents[1] / "benchmarks" / "lengths.toml"
 LENGTHS = [3, 9, 5, 5, 12, 3, 7]
 
 
 def executed(name, tuning, head, stages):
-    """What a step of each stage executes: dropout is on, so that attention is products that torch counts."""
+    """What a step of each stage executes, an attention call for each length, so that nothing is padded.
+
+    Dropout is on, so that attention is products that torch counts.
+    """
     torch.manual_seed(0)
     model = models.build(models.spec(name), 2, head)
     apply_tuning(model, tuning)
-    packed = packing.pack(model)
+    packed = dataclasses.replace(packing.pack(model), most_padded=0)
     targets = {"labels": 1} if head == "classification" else {"start_positions": 1, "end_positions": 2}
     batch = packed([{"input_ids": list(range(5, 5 + length)), **targets} for length in LENGTHS])
     anatomy = Anatomy.of(model, tuning)
@@ -46,6 +55,19 @@ def test_a_step_executes_what_its_modules_add_up_to_in_every_stage(name, tuning,
         wanted = [step_flops(name, stage.blocks, tuning, head, lengths=LENGTHS) for stage in stages]
 
         assert executed(name, tuning, head, stages) == pytest.approx(wanted, rel=0.02), stages.name
+
+
+@pytest.mark.parametrize("task", ["cola", "sst2", "mrpc", "rte", "stsb", "mnli", "qnli", "qqp"])
+@pytest.mark.parametrize("name", ["minilm", "bert-base", "bert-large"])
+def test_what_attention_pads_to_take_texts_together_is_below_two_percent_of_a_step(name, task):
+    quantiles = tomllib.loads(LENGTH_QUANTILES.read_text())[task]["quantiles"]
+    hidden, blocks = models.spec(name).hidden, models.spec(name).blocks
+    batch = sorted(random.Random(0).choices(quantiles, k=32))
+    masks = [group.mask for group in packing.groups_of(batch, packing.MOST_PADDED) if group.mask is not None]
+    padded = sum(len(mask) * mask.shape[-1] ** 2 - int(mask.sum(dim=-1).square().sum()) for mask in masks)
+
+    # two products forward and four backward, of 2 * hidden operations a score, in every block
+    assert 0 < 12 * hidden * padded * blocks < 0.02 * step_flops(name, range(blocks), lengths=batch)
 
 
 def test_a_frozen_block_of_full_fine_tuning_saves_a_third_of_what_it_costs():

@@ -1,8 +1,13 @@
 """A packed batch computes what a padded one does, for every model, tuning and head."""
 
+import dataclasses
+import math
+
 import pytest
 import torch
 import transformers
+from hypothesis import given
+from hypothesis import strategies as st
 
 from progbench import Anatomy, apply_tuning, models, packing, schedule, toy, train
 from progbench.counting import HEADS, TUNINGS
@@ -125,6 +130,57 @@ def test_short_and_single_sequences_come_out_as_they_do_padded(lengths):
     torch.testing.assert_close(ours(**packed(examples)).logits, theirs(**padded).logits, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(("most_padded", "groups"), [(0, 5), (50, 3), (math.inf, 1)])
+@pytest.mark.parametrize("head", HEADS)
+def test_however_texts_share_attention_calls_they_come_out_as_they_do_padded(head, most_padded, groups):
+    theirs, ours, packed = pair(head=head)
+    ours.eval(), theirs.eval()
+    examples = [{"input_ids": row["input_ids"]} for row in sorted(rows(head), key=lambda row: len(row["input_ids"]))]
+    padded = transformers.DataCollatorWithPadding(toy.tokenizer("bert"))(examples)
+    batch = dataclasses.replace(packed, most_padded=most_padded)(examples)
+    a, b = ours(**batch), theirs(**padded)
+
+    assert len(batch["packing"].groups) == groups
+    for key in b:
+        real = padded["attention_mask"].bool() if head == "question_answering" else slice(None)
+        torch.testing.assert_close(a[key][real], b[key][real], rtol=0, atol=1e-12)
+
+
+@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=40).map(sorted), most=st.integers(0, 3000))
+def test_groups_hold_every_text_once_and_texts_of_one_length_together(lengths, most):
+    groups, texts = packing.groups_of(lengths, most), list(lengths)
+    for group, start in zip(groups, [0, *(group.stop for group in groups)], strict=False):
+        inside = []
+        while sum(inside) < group.stop - group.start:
+            inside.append(texts.pop(0))
+
+        assert (group.start, group.longest) == (start, inside[-1])
+        assert (group.places is None) == (len({*inside}) == 1)
+        assert not texts or texts[0] > group.longest
+    assert not texts
+
+
+def test_groups_are_joined_cheapest_first_and_only_where_that_pads_little():
+    # (1, 1) to length 3: 2 * (9 - 1) = 16; 3 to 4: 16 - 9 = 7; then (1, 1) to 4: 2 * (16 - 1) = 30
+    def cut(most):
+        return [(group.start, group.stop) for group in packing.groups_of((1, 1, 3, 4), most)]
+
+    assert cut(6) == [(0, 2), (2, 5), (5, 9)]
+    assert cut(29) == [(0, 2), (2, 9)]
+    assert cut(30) == [(0, 9)]
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_step_needs_no_value_from_the_device(head):
+    """On a GPU a step that asks for one would wait for all before it; the meta device has none to give."""
+    _, model, packed = pair(head=head)
+    batch = dataclasses.replace(packed, most_padded=math.inf)(rows(head)).to("meta")
+    model.to("meta").train()
+    model(**batch).loss.backward()
+
+    assert all(parameter.grad.is_meta for parameter in model.parameters())
+
+
 def test_no_linear_layer_sees_a_padding_token():
     _, ours, packed = pair()
     seen = []
@@ -182,7 +238,7 @@ def test_a_model_whose_attention_looks_elsewhere_is_not_served():
     model = models.build(models.spec("tiny-bert"), 2)
     forward = model.bert.forward
 
-    def deaf(*arguments, sequence_lengths=None, **keywords):
+    def deaf(*arguments, packing=None, **keywords):
         return forward(*arguments, **keywords)
 
     model.bert.forward = deaf

@@ -51,7 +51,7 @@ def test_without_dropout_every_parameter_ends_as_it_does_without_the_cache(smoke
     stages, wanted = make(models.spec(name).blocks, 3), smoke_recipe(epochs=3, tuning=tuning)
     (plain, packed), (cached, _) = made(name, tuning), made(name, tuning)
     list(train.fit(plain, wanted, stages, fed(rows(), packed), 3))
-    cache = PrefixCache(cached, rows(), packed, tmp_path / "prefix")
+    cache = PrefixCache(cached, rows(), LENGTHS, packed, tmp_path / "prefix")
     list(train.fit(cached, wanted, stages, fed(cache, packed), 3))
 
     for a, b in zip(plain.parameters(), cached.parameters(), strict=True):
@@ -62,7 +62,7 @@ def test_a_cached_step_runs_no_frozen_block(tmp_path):
     model, packed = made()
     anatomy = Anatomy.of(model, "lora")
     anatomy.freeze(schedule.Stage(range(2, 4)))
-    cache = PrefixCache(model, rows(), packed, tmp_path / "prefix")
+    cache = PrefixCache(model, rows(), LENGTHS, packed, tmp_path / "prefix")
     cache.refresh()
     ran = []
     for number, block in enumerate(model.bert.encoder.layer):
@@ -76,7 +76,7 @@ def test_evaluation_runs_every_block(tmp_path):
     model, packed = made()
     plain = copy.deepcopy(model)
     Anatomy.of(model, "lora").freeze(schedule.Stage(range(2, 4)))
-    PrefixCache(model, rows(), packed, tmp_path / "prefix").refresh()
+    PrefixCache(model, rows(), LENGTHS, packed, tmp_path / "prefix").refresh()
     batch = packed(rows())
 
     torch.testing.assert_close(model(**batch).logits, packing.pack(plain) and plain(**batch).logits)

@@ -132,3 +132,26 @@ def test_an_argument_that_disputed_cells_share_stands_once():
 def test_an_own_suite_is_compared_with_its_reference():
     assert Report("smoke", [verdict(printed=None)], {}).yardstick == "reference"
     assert MIXED.yardstick == "paper"
+
+
+def test_the_report_says_by_what_its_cells_were_judged_and_how_many_by_each():
+    cells = [
+        verdict("a", tier="reference, exact"),
+        verdict("b", tier="reference, exact"),
+        verdict("c", tier="reference, statistical"),
+        verdict("d", "missing", tier=""),
+    ]
+    words = (
+        "judged by: 2 our reference of a machine like this one, bit for bit, 1 our reference, within what another run "
+        "may score"
+    )
+
+    assert Report("smoke", cells, {}).judged_by == words
+    assert words in " ".join(Report("smoke", cells, {}).as_text().split())
+
+
+def test_the_written_report_shows_what_its_judgement_can_find(tmp_path):
+    cells = [verdict(f"m-constant-{i}", tier="paper", spread=1.0, df=8) for i in range(4)]
+    Report("paper", cells, {}).write(tmp_path)
+
+    assert "margin 2.9 of them, 4 cells" in (tmp_path / "power.svg").read_text()

@@ -9,7 +9,7 @@ from made_up import HOSTILE, MIXED, everything, verdict
 from test_report_tables import ANSWERS
 
 from progbench import expected
-from progbench import verdict as judging
+from progbench import judge as judging
 from progbench.report import Report, latex
 from progbench.verdict import Observed
 

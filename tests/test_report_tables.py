@@ -6,7 +6,7 @@ import pytest
 from made_up import verdict
 
 from progbench import expected
-from progbench import verdict as judging
+from progbench import judge as judging
 from progbench.report.tables import printed_tables, views
 from progbench.verdict import Observed
 

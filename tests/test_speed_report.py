@@ -5,9 +5,9 @@ import json
 from progbench.speed import Speed
 
 STEP = {
-    "model": "m", "device": "cpu", "case": "full-fp32-default", "task": "sst2", "ratio": 12.0, "least": 11.0,
-    "most": 13.0, "bound": 10.0, "milliseconds": [100.0, 90.0, 80.0], "stage_measured": [1.0, 0.9, 0.8],
-    "stage_formula": [1.0, 0.89, 0.77],
+    "model": "m", "device": "cpu", "case": "full-fp32-default", "task": "sst2", "texts": "real", "ratio": 12.0,
+    "least": 11.0, "most": 13.0, "bound": 10.0, "milliseconds": [100.0, 90.0, 80.0], "stage_measured": [1.0, 0.9, 0.8],
+    "stage_formula": [1.0, 0.89, 0.77], "gflops": 240.4,
 }  # fmt: skip
 MEMORY = {"model": "m", "device": "cpu", "frozen": 8, "ours": 300 * 2**20, "theirs": 1000 * 2**20}
 
@@ -16,7 +16,8 @@ def test_a_ratio_is_shown_with_its_range_and_against_the_share_of_real_tokens():
     row = Speed(steps=[STEP]).as_text().splitlines()[-1]
 
     assert (
-        row.split() == "m full-fp32-default sst2 12.00 [11.00..13.00] 10.00 1.20 100 90 80 0.90 0.80 0.89 0.77".split()
+        row.split()
+        == "m full-fp32-default sst2 real 12.00 [11.00..13.00] 10.00 1.20 100 90 80 0.90 0.80 0.89 0.77 240".split()
     )
 
 
@@ -37,3 +38,9 @@ def test_raw_measurements_and_the_machine_are_written(tmp_path):
 
     assert content["steps"] == [STEP]
     assert content["environment"] == {"commit": "c"}
+
+
+def test_what_was_written_is_read_as_it_was(tmp_path):
+    speed = Speed(steps=[STEP], memory=[MEMORY], sessions=[{"session": "-m params", "seconds": 1.0}])
+
+    assert Speed.read(speed.write(tmp_path, {})) == speed

@@ -2,34 +2,13 @@
 
 import dataclasses
 import json
-import subprocess
 
 import pytest
 
-from progbench import environment, expected, reference, runs, toy_squad, train
+from progbench import environment, recipe, runs, toy_squad, train
 from progbench.errors import BadInput, Missing
-from progbench.runs import EpochResult, RunResult
 from progbench.schedule import SCHEDULES
 from progbench.suite import Suite
-from progbench.tasks import tasks
-
-ENVIRONMENT = {"commit": "c" * 40, "torch": "2.13.0", "device": "cpu", "threads": 2}
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """Replace training by a table of scores; returns the (recipe, seed) pairs that were 'trained'."""
-    calls = []
-
-    def fake(recipe, seed, device, threads):
-        calls.append((recipe.id, seed))
-        task = tasks()[recipe.task]
-        scores = {part: dict.fromkeys(task.metrics, 0.9 - seed / 100) for part in task.evaluate}
-        updated = recipe.planned()
-        return RunResult(recipe, seed, (EpochResult(scores, updated, 0.5, 1.0),), environment=ENVIRONMENT)
-
-    monkeypatch.setattr(train, "train", fake)
-    return calls
 
 
 @pytest.fixture
@@ -48,16 +27,24 @@ def cell(own, name, table="table1"):
     return next(found for found in own.table(table).cells if found.id == name)
 
 
+def judged(own, name, table="table1"):
+    """The verdict on a cell, after training what its runs lack."""
+    wanted = cell(own, name, table)
+    own.make(own.needed(wanted).values())
+    return own.verdict(wanted)
+
+
 def test_mnli_trains_once_for_its_two_columns(answers, tmp_path, trained):
     own = suite(answers, tmp_path)
     for column in ("mnli-m", "mnli-mm"):
-        own.verdict(cell(own, f"tiny-bert-constant-{column}"))
+        judged(own, f"tiny-bert-constant-{column}")
 
     assert trained == [("tiny-bert-constant-mnli", 0)]
 
 
 def test_the_average_is_taken_per_seed_over_its_nine_columns(answers, tmp_path, trained):
     own = suite(answers, tmp_path, seeds=3)
+    judged(own, "tiny-bert-constant-avg")
     observed = own.observed(cell(own, "tiny-bert-constant-avg"))
 
     assert observed.values == pytest.approx({0: 90.0, 1: 89.0, 2: 88.0})
@@ -66,17 +53,22 @@ def test_the_average_is_taken_per_seed_over_its_nine_columns(answers, tmp_path, 
 
 def test_a_second_session_trains_nothing_and_judges_the_same(answers, tmp_path, trained):
     first = suite(answers, tmp_path, seeds=2)
-    verdicts = [first.verdict(one) for one in first.table("table1").cells[:10]]
+    names = [one.id for one in first.table("table1").cells[:10]]
+    for name in names:
+        judged(first, name)
+    verdicts = first.verdicts("table1")
     trained.clear()
     second = suite(answers, tmp_path, seeds=2)
+    for name in names:
+        judged(second, name)
 
-    assert [second.verdict(one) for one in second.table("table1").cells[:10]] == verdicts
+    assert second.verdicts("table1") == verdicts
     assert trained == []
 
 
 def test_without_training_what_was_not_run_is_missing(answers, tmp_path, trained):
     own = suite(answers, tmp_path, train=False)
-    verdict = own.verdict(cell(own, "tiny-bert-constant-rte"))
+    verdict = judged(own, "tiny-bert-constant-rte")
 
     assert verdict.outcome == "missing"
     assert verdict.sentence == f"not run yet: nothing in {tmp_path} (--no-train)"
@@ -85,15 +77,15 @@ def test_without_training_what_was_not_run_is_missing(answers, tmp_path, trained
 
 def test_an_average_with_a_missing_column_is_missing_and_names_it(answers, tmp_path, trained, monkeypatch):
     own = suite(answers, tmp_path)
-    require = own.require
+    require = own.maker.require
 
     def no_qnli(wanted):
         if wanted.task == "qnli":
             raise Missing("no file QNLI/train.tsv")
         return require(wanted)
 
-    monkeypatch.setattr(own, "require", no_qnli)
-    verdict = own.verdict(cell(own, "tiny-bert-constant-avg"))
+    monkeypatch.setattr(own.maker, "require", no_qnli)
+    verdict = judged(own, "tiny-bert-constant-avg")
 
     assert (verdict.outcome, verdict.sentence) == ("missing", "qnli: no file QNLI/train.tsv")
 
@@ -101,7 +93,7 @@ def test_an_average_with_a_missing_column_is_missing_and_names_it(answers, tmp_p
 def fail_with(monkeypatch, problem):
     calls = []
 
-    def fail(recipe, seed, device, threads):
+    def fail(recipe, seed, device, threads, shared):
         calls.append(seed)
         raise problem
 
@@ -111,8 +103,9 @@ def fail_with(monkeypatch, problem):
 
 def test_a_loss_that_is_not_finite_is_stored_and_not_tried_again(answers, tmp_path, monkeypatch):
     calls = fail_with(monkeypatch, train.NonFinite("epoch 1, step 3: the loss is nan"))
-    for own in (suite(answers, tmp_path), suite(answers, tmp_path)):
-        verdict = own.verdict(cell(own, "tiny-bert-constant-rte"))
+    for _ in range(2):
+        own = suite(answers, tmp_path)
+        verdict = judged(own, "tiny-bert-constant-rte")
 
     assert (verdict.outcome, verdict.sentence) == ("error", "seed 0: epoch 1, step 3: the loss is nan")
     assert calls == [0]
@@ -120,9 +113,10 @@ def test_a_loss_that_is_not_finite_is_stored_and_not_tried_again(answers, tmp_pa
 
 def test_another_exception_is_stored_with_its_message_and_tried_again_next_session(answers, tmp_path, monkeypatch):
     calls = fail_with(monkeypatch, RuntimeError("out of memory"))
-    for own in (suite(answers, tmp_path), suite(answers, tmp_path)):
+    for _ in range(2):
+        own = suite(answers, tmp_path)
         for column in ("mnli-m", "mnli-mm"):
-            verdict = own.verdict(cell(own, f"tiny-bert-constant-{column}"))
+            verdict = judged(own, f"tiny-bert-constant-{column}")
 
     assert (verdict.outcome, verdict.sentence) == ("error", "seed 0: RuntimeError: out of memory")
     assert calls == [0, 0]
@@ -130,8 +124,9 @@ def test_another_exception_is_stored_with_its_message_and_tried_again_next_sessi
 
 def test_bad_data_is_stored_once_for_all_seeds_and_looked_at_again_next_session(answers, tmp_path, monkeypatch):
     calls = fail_with(monkeypatch, BadInput("RTE/train.tsv:7: 2 columns, expected 4"))
-    for own in (suite(answers, tmp_path, seeds=5), suite(answers, tmp_path, seeds=5)):
-        verdict = own.verdict(cell(own, "tiny-bert-constant-rte"))
+    for _ in range(2):
+        own = suite(answers, tmp_path, seeds=5)
+        verdict = judged(own, "tiny-bert-constant-rte")
 
     assert verdict.sentence == "seed 0: RTE/train.tsv:7: 2 columns, expected 4"
     assert calls == [0, 0]
@@ -140,14 +135,14 @@ def test_bad_data_is_stored_once_for_all_seeds_and_looked_at_again_next_session(
 def test_one_failed_seed_makes_the_cell_an_error_and_keeps_the_others(answers, tmp_path, trained, monkeypatch):
     fake = train.train
 
-    def fail_once(recipe, seed, device, threads):
+    def fail_once(recipe, seed, device, threads, shared):
         if seed == 1:
             raise RuntimeError("out of memory")
-        return fake(recipe, seed, device, threads)
+        return fake(recipe, seed, device, threads, shared)
 
     monkeypatch.setattr(train, "train", fail_once)
     own = suite(answers, tmp_path, seeds=3)
-    verdict = own.verdict(cell(own, "tiny-bert-constant-rte"))
+    verdict = judged(own, "tiny-bert-constant-rte")
 
     assert (verdict.outcome, verdict.n) == ("error", 2)
 
@@ -158,7 +153,7 @@ def test_a_result_that_cannot_be_read_is_an_error_by_its_path(answers, tmp_path,
     path = runs.path_of(tmp_path, own.recipe(wanted), 0)
     path.parent.mkdir(parents=True)
     path.write_text("{")
-    verdict = own.verdict(wanted)
+    verdict = judged(own, wanted.id)
 
     assert verdict.outcome == "error"
     assert str(path) in verdict.sentence
@@ -170,14 +165,14 @@ def test_an_interrupt_is_not_swallowed(answers, tmp_path, monkeypatch):
     own = suite(answers, tmp_path)
 
     with pytest.raises(KeyboardInterrupt):
-        own.verdict(cell(own, "tiny-bert-constant-rte"))
+        judged(own, "tiny-bert-constant-rte")
     assert not list(tmp_path.rglob("*.json"))
 
 
 def test_a_reference_of_another_recipe_is_no_reference(answers, tmp_path, trained, monkeypatch):
     monkeypatch.setattr("progbench.recipe.SCORES_VERSION", 10**6)
     own = suite(answers, tmp_path)
-    verdict = own.verdict(cell(own, "tiny-bert-constant-rte"))
+    verdict = judged(own, "tiny-bert-constant-rte")
 
     assert verdict.outcome == "missing"
     assert "no reference: the one on file is of tiny-bert-constant-rte" in verdict.sentence
@@ -188,7 +183,7 @@ def test_a_trainer_that_does_not_learn_turns_its_cell_red(answers, tmp_path, mon
     """The real trainer, with an optimizer that forgets to step."""
     monkeypatch.setattr(train.torch.optim.AdamW, "step", lambda self, closure=None: None)
     own = suite(answers, tmp_path)
-    verdict = own.verdict(cell(own, "tiny-roberta-shrinking-cola"))
+    verdict = judged(own, "tiny-roberta-shrinking-cola")
 
     assert (verdict.outcome, verdict.direction) == ("deviates", "low")
 
@@ -197,41 +192,21 @@ def test_a_run_that_followed_another_schedule_is_an_error(answers, tmp_path, mon
     """Scores alone would not show it: on a toy task both schedules learn."""
     monkeypatch.setitem(SCHEDULES, "shrinking", SCHEDULES["constant"])
     made = suite(answers, tmp_path)
-    made.verdict(cell(made, "tiny-roberta-shrinking-cola"))
+    judged(made, "tiny-roberta-shrinking-cola")
     monkeypatch.undo()
     own = suite(answers, tmp_path)
-    verdict = own.verdict(cell(own, "tiny-roberta-shrinking-cola"))
+    verdict = judged(own, "tiny-roberta-shrinking-cola")
 
     assert verdict.outcome == "error"
     assert "the run updated 376,518 parameters, but its schedule plans 276,102" in verdict.sentence
 
 
-def test_a_tree_with_uncommitted_changes_is_refused(tmp_path):
-    subprocess.run(["git", "init", "-q", tmp_path], check=True)
-    (tmp_path / "new.py").write_text("")
-
-    with pytest.raises(BadInput, match=r"the tree is dirty \(\?\? new\.py\)"):
-        reference.refuse_dirty_tree(tmp_path)
-
-
-def test_a_folder_that_is_no_checkout_is_refused(tmp_path):
-    with pytest.raises(BadInput, match="is not a git checkout"):
-        reference.refuse_dirty_tree(tmp_path)
-
-
-def test_a_session_that_ran_nothing_records_nothing(answers, tmp_path):
-    own = suite(answers, tmp_path, train=False)
-
-    with pytest.raises(BadInput, match="ran no scored cell"):
-        reference.gather(own, own.table("table1").cells)
-
-
-def test_seeds_that_mix_versions_are_warned_of(answers, tmp_path, trained):
+def test_seeds_that_mix_versions_are_warned_of(answers, tmp_path, trained, made_in):
     own = suite(answers, tmp_path, seeds=2)
     wanted = cell(own, "tiny-bert-constant-rte")
-    own.verdict(wanted)
+    judged(own, wanted.id)
     made = runs.load(tmp_path, own.recipe(wanted), 1)
-    runs.save(tmp_path, dataclasses.replace(made, environment=ENVIRONMENT | {"torch": "2.14.0"}))
+    runs.save(tmp_path, dataclasses.replace(made, environment=made_in | {"torch": "2.14.0"}))
     again = suite(answers, tmp_path, seeds=2)
 
     assert again.warnings(wanted) == ["tiny-bert-constant-rte: its runs mix torch 2.13.0 and 2.14.0"]
@@ -242,6 +217,7 @@ def test_a_run_on_a_part_of_the_data_and_a_model_that_has_seen_it_are_warned_of(
     answers, tmp_path, trained, squad_files
 ):
     own = suite(answers, tmp_path, "mini", device="cpu")
+    judged(own, "minilm-constant-squad1-em", "table2")
     found = own.warnings(cell(own, "minilm-constant-squad1-em", "table2"))
 
     assert found == [
@@ -260,6 +236,7 @@ def test_a_runs_notes_are_warned_of_once_for_all_seeds(answers, tmp_path, traine
     fake = train.train
     monkeypatch.setattr(train, "train", lambda *a: dataclasses.replace(fake(*a), notes=("1 answer was set aside: q7",)))
     own = suite(answers, tmp_path, seeds=2)
+    judged(own, "tiny-bert-constant-squad1-em", "table2")
 
     assert own.warnings(cell(own, "tiny-bert-constant-squad1-em", "table2")) == [
         "tiny-bert-constant-squad1: 1 answer was set aside: q7"
@@ -269,7 +246,7 @@ def test_a_runs_notes_are_warned_of_once_for_all_seeds(answers, tmp_path, traine
 def test_exact_match_and_f1_are_read_from_one_run(answers, tmp_path, trained):
     own = suite(answers, tmp_path)
     for column in ("squad1-em", "squad1-f1"):
-        own.verdict(cell(own, f"tiny-bert-constant-{column}", "table2"))
+        judged(own, f"tiny-bert-constant-{column}", "table2")
 
     assert trained == [("tiny-bert-constant-squad1", 0)]
 
@@ -278,6 +255,7 @@ def test_lines_that_were_left_out_of_the_data_are_warned_of(answers, tmp_path, t
     fake = train.train
     monkeypatch.setattr(train, "train", lambda *a: dataclasses.replace(fake(*a), left_out={"train": 24, "qqp": 0}))
     own = suite(answers, tmp_path)
+    judged(own, "tiny-bert-constant-qqp")
 
     assert "left out of the data: {'train': 24}" in own.warnings(cell(own, "tiny-bert-constant-qqp"))[0]
 
@@ -286,7 +264,7 @@ def test_without_a_gpu_a_paper_cell_is_missing_before_weights_are_looked_for(ans
     monkeypatch.setattr(environment, "gpu_count", lambda: 0)
     monkeypatch.setattr("progbench.models.fetch", lambda _: pytest.fail("looked for weights"))
     own = suite(answers, tmp_path, "paper")
-    verdict = own.verdict(cell(own, "bert-base-constant-rte"))
+    verdict = judged(own, "bert-base-constant-rte")
 
     assert verdict.outcome == "missing"
     assert verdict.sentence.startswith("no GPU here")
@@ -297,7 +275,7 @@ def test_an_offline_hub_makes_a_cell_missing_with_the_hubs_words(answers, tmp_pa
     monkeypatch.delenv("GLUE_DIR", raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     own = suite(answers, tmp_path, "paper", device="cpu", seeds=1)
-    verdict = own.verdict(cell(own, "bert-base-constant-rte"))
+    verdict = judged(own, "bert-base-constant-rte")
 
     assert verdict.outcome == "missing"
     assert "nyu-mll/glue is not on this machine and the hub does not give it (OfflineModeIsEnabled" in verdict.sentence
@@ -308,60 +286,75 @@ def test_an_offline_hub_makes_a_cell_missing_with_the_hubs_words(answers, tmp_pa
 )
 def test_a_bar_that_is_drawn_without_a_number_is_counted_and_not_judged(answers, tmp_path, name, millions):
     own = suite(answers, tmp_path, "paper")
-    verdict = own.verdict(cell(own, name, "figure4"))
+    verdict = judged(own, name, "figure4")
 
     assert (verdict.outcome, verdict.observed) == ("missing", millions)
 
 
-def test_gathering_a_reference_keeps_raw_seeds_and_where_they_were_made(answers, tmp_path, trained):
-    own = suite(answers, tmp_path, seeds=5)
-    gathered = reference.gather(own, [cell(own, "tiny-bert-constant-rte")])["tiny-bert-constant-rte"]
+def test_cells_of_a_row_that_nobody_asked_for_lend_their_spread_and_are_not_trained(answers, tmp_path, trained):
+    first = suite(answers, tmp_path, "paper", device="cpu")
+    first.maker.require = lambda wanted: "cpu"
+    judged(first, "bert-base-shrinking-rte")
+    trained.clear()
+    own = suite(answers, tmp_path, "paper", device="cpu")
+    own.maker.require = lambda wanted: "cpu"
+    verdict = judged(own, "bert-base-constant-rte")
 
-    assert gathered["seeds"]["4"] == {"rte": {"accuracy": pytest.approx(0.86)}}
-    assert gathered["environment"]["0"]["commit"] == "c" * 40
-
-
-def test_fewer_than_five_seeds_are_not_recorded(answers, tmp_path, trained):
-    own = suite(answers, tmp_path, seeds=4)
-
-    with pytest.raises(BadInput, match="4 seeds; a reference needs 5"):
-        reference.gather(own, [cell(own, "tiny-bert-constant-rte")])
+    assert (verdict.n, verdict.df) == (5, 8)
+    assert trained == [("bert-base-constant-rte", seed) for seed in range(5)]
 
 
-@pytest.mark.parametrize("commit", ["unknown", "abc-dirty"])
-def test_runs_of_code_that_is_no_commit_are_not_recorded(answers, tmp_path, trained, monkeypatch, commit):
-    fake = train.train
-    monkeypatch.setattr(
-        train, "train", lambda *a: dataclasses.replace(fake(*a), environment=ENVIRONMENT | {"commit": commit})
+def test_judging_trains_nothing(answers, tmp_path, trained):
+    suite(answers, tmp_path).verdicts("table1")
+
+    assert trained == []
+
+
+def test_a_verdict_names_the_runs_it_was_read_from(answers, tmp_path, trained):
+    own = suite(answers, tmp_path)
+    verdict = judged(own, "tiny-bert-constant-mnli-mm")
+    (path,) = tmp_path.rglob("seed0.json")
+
+    assert verdict.recipes == (str(path.parent.relative_to(tmp_path / "smoke")),)
+    assert len(own.verdict(cell(own, "tiny-bert-constant-avg")).recipes) == 8
+    assert own.verdict(cell(own, "tiny-bert-constant-updated", "figure4")).recipes[0].startswith("tiny-bert-constant-")
+
+
+def test_a_count_needs_no_run(answers, tmp_path):
+    own = suite(answers, tmp_path)
+
+    assert own.needed(cell(own, "tiny-bert-constant-updated", "figure4")) == {}
+
+
+def test_a_bad_recipe_is_the_error_of_its_own_cells(answers, tmp_path, trained, monkeypatch):
+    read = recipe.read
+
+    def bad_rte(*names, task, **more):
+        if task == "rte":
+            raise BadInput("glue.toml: unknown field learning_rat")
+        return read(*names, task=task, **more)
+
+    monkeypatch.setattr("progbench.recipe.read", bad_rte)
+    own = suite(answers, tmp_path)
+    judged(own, "tiny-bert-constant-rte")
+    judged(own, "tiny-bert-constant-cola")
+    found = own.verdicts("table1")
+
+    assert (found["tiny-bert-constant-rte"].outcome, trained) == ("error", [("tiny-bert-constant-cola", 0)])
+    assert found["tiny-bert-constant-rte"].sentence == "glue.toml: unknown field learning_rat"
+    assert found["tiny-bert-constant-cola"].observed == 90.0
+
+
+def test_a_result_without_a_cells_metric_is_the_error_of_that_cell_alone(answers, tmp_path, trained):
+    own = suite(answers, tmp_path)
+    judged(own, "tiny-bert-constant-mnli-m")
+    (path,) = tmp_path.rglob("seed0.json")
+    content = json.loads(path.read_text())
+    del content["epochs"][0]["scores"]["mnli-mm"]
+    path.write_text(json.dumps(content))
+    found = suite(answers, tmp_path).verdicts("table1")
+
+    assert found["tiny-bert-constant-mnli-m"].observed == 90.0
+    assert found["tiny-bert-constant-mnli-mm"].sentence == (
+        "seed 0: its result has no accuracy of mnli-mm; delete it to run this seed again"
     )
-    own = suite(answers, tmp_path, seeds=5)
-
-    with pytest.raises(BadInput, match="made by code that is not a commit"):
-        reference.gather(own, [cell(own, "tiny-bert-constant-rte")])
-
-
-def test_recording_keeps_the_references_that_were_not_run_now(tmp_path):
-    (tmp_path / "smoke").mkdir()
-    reference.record(tmp_path, "smoke", {"a": {"digest": "1"}, "b": {"digest": "1"}})
-    reference.record(tmp_path, "smoke", {"b": {"digest": "2"}})
-
-    assert expected.read_reference(tmp_path, "smoke") == {"a": {"digest": "1"}, "b": {"digest": "2"}}
-
-
-def test_the_change_of_a_reference_shows_mean_and_spread_before_and_after():
-    old = {"a": {"digest": "1", "seeds": {str(k): {"rte": {"accuracy": 0.5 + k / 100}} for k in range(5)}}}
-    new = {"a": {"digest": "2", "seeds": {str(k): {"rte": {"accuracy": 0.6}} for k in range(5)}}}
-    line = reference.changes(old, new).splitlines()[-1]
-
-    assert line.split("accuracy  ")[1] == "52.00 ± 1.58 (n=5, 1)  60.00 ± 0.00 (n=5, 2)"
-
-
-def test_the_smoke_reference_names_machine_versions_and_commit_of_every_seed(answers):
-    content = json.loads((answers / "smoke" / "reference.json").read_text())
-
-    assert len(content["runs"]) == 32 + 4 + 48 + 8 + 4  # Tables 1, 2 and 4, two rows of Table 5, Figure 1's blocks
-    for run in content["runs"].values():
-        assert len(run["seeds"]) >= 5
-        for about in run["environment"].values():
-            assert {"commit", "cpu", "cores", "threads", "torch", "transformers", "date"} <= set(about)
-            assert len(about["commit"]) == 40

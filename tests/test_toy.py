@@ -104,3 +104,10 @@ def test_a_bert_pair_has_two_segments_and_a_roberta_pair_two_separators():
 
     assert bert("fox", "dog")["token_type_ids"] == [0, 0, 0, 1, 1]
     assert " ".join(roberta.convert_ids_to_tokens(roberta("fox", "dog")["input_ids"])) == "<s> fox </s> </s> dog </s>"
+
+
+@pytest.mark.parametrize("task", glue_tasks().values(), ids=glue_tasks())
+def test_generated_texts_are_of_different_lengths(task):
+    lengths = {len(" ".join(texts).split()) for texts, _ in toy.rows(task, task.train, 50)}
+
+    assert len(lengths) >= 4

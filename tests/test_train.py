@@ -1,10 +1,11 @@
+import functools
 import json
 import math
 
 import pytest
 import torch
 
-from progbench import Anatomy, models, recipe, schedule, toy, toy_squad, train, workload
+from progbench import Anatomy, environment, models, recipe, schedule, toy, toy_squad, train, workload
 from progbench.errors import BadInput, Missing
 from progbench.flops import step_flops
 from progbench.tasks import tasks
@@ -192,6 +193,22 @@ def test_bf16_computes_in_bfloat16_and_keeps_weights_and_moments_in_float32(smok
     assert {state["exp_avg"].dtype for state in made[0].state.values()} == {torch.float32}
 
 
+@pytest.mark.parametrize(("precision", "products"), [("fp32", "highest"), ("tf32", "high")])
+def test_a_run_multiplies_in_its_recipes_precision_and_leaves_torchs_own_as_it_was(smoke_recipe, precision, products):
+    seen = set()
+    wanted = smoke_recipe(model="tiny-roberta", epochs=1, precision=precision)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *a: seen.add(torch.get_float32_matmul_precision()))
+            train.train(wanted, 0)
+
+        assert seen == {products}
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 def test_training_leaves_torchs_own_random_stream_where_it_was(smoke_recipe):
     torch.manual_seed(7)
     wanted = torch.rand(1)
@@ -341,3 +358,17 @@ def test_what_padded_batches_cost_is_not_claimed_to_be_known(smoke_recipe, monke
     monkeypatch.setattr(train, "pack", lambda model: None)
 
     assert train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0).epochs[0].flops is None
+
+
+def test_a_result_names_the_commit_its_training_began_with(smoke_recipe, monkeypatch):
+    monkeypatch.setattr(environment, "commit", functools.cache(lambda: commits.pop(0)))
+    commits = ["before", "after"]
+    load = models.load
+
+    def slow(*arguments):
+        commits[:] = ["after"]
+        return load(*arguments)
+
+    monkeypatch.setattr(models, "load", slow)
+
+    assert train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0).environment["commit"] == "before"

@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from progbench.claims import ClaimVerdict
 from progbench.ledger import Entry, costs
+from progbench.power import Curves, of_report
 from progbench.report import attribution, figures, html, latex, markdown, tables, text
-from progbench.report.plots import PowerCurve
 from progbench.runs import write_atomically
 from progbench.verdict import JUDGED, OUTCOMES, Variant, Verdict
 
 SCHEMA_VERSION = 2
 NAMED = 3  # as many deviating cells as the first line can name
 _ANSWERS = {"holds": "hold", "does not hold": "do not hold", "undecided": "undecided"}
+_TIERS = {
+    "paper": "the paper's means of five",
+    "reference, exact": "our reference of a machine like this one, bit for bit",
+    "reference, statistical": "our reference, within what another run may score",
+    "count": "arithmetic",
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Notable:
 class Report:
     """Every verdict of a session, those that were not reached included, the runs behind them, and where it was made.
 
-    `ledger` are the runs, `runs` the folder they are in; `power` the curves of the appendix, where there are any.
+    `ledger` are the runs, `runs` the folder they are in; `power` the curves of the appendix, which `write` simulates.
     """
 
     suite: str
@@ -44,7 +50,7 @@ class Report:
     variants: Sequence[Variant] = ()
     ledger: Sequence[Entry] = ()
     runs: Path | None = None
-    power: Sequence[PowerCurve] = ()
+    power: Curves | None = None
 
     @property
     def headline(self) -> str:
@@ -82,6 +88,13 @@ class Report:
             for side, answers in sides
         ]
         return f"{len(self.claims)} claims: {'; '.join(counted)}"
+
+    @property
+    def judged_by(self) -> str:
+        """By what the cells were judged, and how many by each; "" where none was."""
+        counts = Counter(verdict.tier for verdict in self.verdicts if verdict.judged)
+        found = ", ".join(f"{counts[tier]} {words}" for tier, words in _TIERS.items() if counts[tier])
+        return f"judged by: {found}" if found else ""
 
     @property
     def failed(self) -> bool:
@@ -180,12 +193,13 @@ class Report:
 
     def write(self, folder: Path) -> list[Path]:
         """Write report.md, report.html, report.json, report.tex, and the figures as SVG."""
-        drawn = {name: figures.draw(name, self) for name in self.figures()}
+        whole = replace(self, power=self.power or of_report(self.verdicts))
+        drawn = {name: figures.draw(name, whole) for name in whole.figures()}
         written = {
-            "report.md": self.as_markdown(),
-            "report.html": html.render(self, drawn, folder),
-            "report.json": json.dumps(self.as_json(), indent=1, allow_nan=False) + "\n",
-            "report.tex": latex.render(self),
+            "report.md": whole.as_markdown(),
+            "report.html": html.render(whole, drawn, folder),
+            "report.json": json.dumps(whole.as_json(), indent=1, allow_nan=False) + "\n",
+            "report.tex": latex.render(whole),
             **drawn,
         }
         for name, content in written.items():

@@ -34,7 +34,7 @@ _CAPTIONS = {
     "forest.svg": "Every scored cell: its difference with the interval at 90 %, in margins",
     "scores.svg": "Score against updated parameters, fine-tuning and Progtuning joined by a line",
     "costs.svg": "What a schedule takes, as a share of what training every block takes",
-    "power.svg": "How often a true difference of so many standard deviations is found",
+    "power.svg": "How often a true difference is found: simulated tables, judged as this one was",
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from progbench.ledger import Cost, Entry
+from progbench.power import Curves
 from progbench.recipe import split_id
 from progbench.report import cells
 from progbench.report.canvas import BLUE, COLORS, GREEN, GREY, INK, ORANGE, PURPLE, new_figure
@@ -194,23 +195,20 @@ def shares(rows: Sequence[Cost]):
     return figure
 
 
-@dataclass(frozen=True)
-class PowerCurve:
-    """How often a true difference is found: (difference in standard deviations, share of simulated suites) a point."""
-
-    label: str
-    points: Sequence[tuple[float, float]]
-
-
-def power(curves: Sequence[PowerCurve]):
-    """The chance that a true difference is called `deviates`, over its size, a line a curve."""
+def power(curves: Curves):
+    """The chance that a true difference is called `deviates`, and `reproduced`, over its size, by seeds."""
     figure = new_figure(6, 3.4)
     axes = figure.add_subplot()
-    for curve, color in zip(curves, COLORS * (1 + len(curves) // len(COLORS)), strict=False):
-        axes.plot(*zip(*curve.points, strict=True), "o-", color=color, markersize=4, label=short(curve.label, 60))
-    axes.axhline(0.8, color=GREY, linewidth=0.8, linestyle=":")
+    for n, color in zip(dict.fromkeys(point.seeds for point in curves.points), COLORS, strict=False):
+        shown = [point for point in curves.points if point.seeds == n]
+        shifts = [point.shift for point in shown]
+        axes.plot(shifts, [point.deviates for point in shown], "o-", color=color, markersize=4, label=f"{n} seeds")
+        axes.plot(shifts, [point.reproduced for point in shown], ":", color=color)
+    axes.axhline(0.8, color=GREY, linewidth=0.8, alpha=0.5)
     axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("true difference, in standard deviations of a seed")
-    axes.set_ylabel("share found")
-    axes.legend(loc="lower right")
+    axes.set_xlabel(
+        f"true difference in standard deviations of a seed; margin {curves.margin:g} of them, {curves.family} cells"
+    )
+    axes.set_ylabel("deviates (line), reproduced (dots)")
+    axes.legend(loc="center right")
     return figure

@@ -1,0 +1,195 @@
+"""What a table's scores decide: spreads, chance, and the outcome. Arrays in, arrays out; loaded only to judge.
+
+The last axis is a table's cells (in `values`, the last but one: seeds follow). Axes before it are other tables, judged
+each for itself, so that thousands of simulated ones go through what judges the real one.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t
+from statsmodels.stats.multitest import multipletests
+
+ALPHA = 0.05
+PAPER_SEEDS = 5  # section 4.1: "Every task is performed 5 times"
+LEAST_SD = 0.05  # half a printed unit: equal seeds are no proof of a smaller spread than rounding hides
+MOST_SEEDS = 100
+
+
+class Differences(NamedTuple):
+    """Cells' differences from what is expected, and what they are judged by; NaN where unknown.
+
+    That is the spread, its degrees of freedom, the standard error it gives the difference, the margin, and whether
+    there are seeds enough to decide anything.
+    """
+
+    difference: NDArray
+    spread: NDArray
+    df: NDArray
+    error: NDArray
+    margin: NDArray
+    enough: NDArray
+
+
+class Decided(NamedTuple):
+    """The difference's 90 % interval, its p-value alone and after Holm's correction, and what follows.
+
+    `within`: the interval lies within the margin, an equivalence at 5 %. `beyond`: beyond the margin and beyond chance.
+    """
+
+    low: NDArray
+    high: NDArray
+    chance: NDArray
+    p: NDArray
+    within: NDArray
+    beyond: NDArray
+
+
+def pooled(values: ArrayLike, groups: ArrayLike) -> tuple[NDArray, NDArray]:
+    """The standard deviation over seeds, pooled over the cells of a group, and its degrees of freedom, for each cell.
+
+    >>> sd, df = pooled([[1, 2, 3], [10, 14, np.nan], [5, np.nan, np.nan]], groups=[0, 0, 1])
+    >>> sd.round(3), df  # of the first two: (1 + 0 + 1 + 4 + 4) / (2 + 1) is 1.826 squared; one seed has no spread
+    (array([1.826, 1.826,   nan]), array([3, 3, 0]))
+
+    Five seeds alone say little about a spread; schedules of one model on one task are taken to be equally noisy.
+    """
+    values, groups = np.asarray(values, float), np.asarray(groups)
+    n = (~np.isnan(values)).sum(-1)
+    squares = np.nansum((values - _mean(values)[..., None]) ** 2, -1)
+    together = groups[:, None] == groups
+    df = np.maximum(n - 1, 0) @ together
+    variance = np.divide(squares @ together, df, out=np.full(df.shape, np.nan), where=df > 0)
+    return np.sqrt(variance), df
+
+
+def against_paper(values: ArrayLike, printed: ArrayLike, margin: ArrayLike, groups: ArrayLike) -> Differences:
+    """Scores by cell and seed (NaN where there is none) against printed means of five.
+
+    >>> found = against_paper([[66.4, 66.5, 66.6, 66.7, 66.8]], 66.5, margin=2.9, groups=[0])
+    >>> found.difference.round(3), found.error.round(3), found.df  # sd 0.158 · √(1/5 + 1/5)
+    (array([0.1]), array([0.1]), array([4]))
+
+    The paper gives no spread. Its mean is taken to be as noisy as a mean of five of ours, with our own spread: the
+    error is sd · √(1/n + 1/5). One seed is never enough, whatever its siblings' spread.
+    """
+    values = np.asarray(values, float)
+    n = (~np.isnan(values)).sum(-1)
+    sd, df = pooled(values, groups)
+    return _differences(_mean(values) - printed, sd, df, n, PAPER_SEEDS, margin, enough=n >= 2)
+
+
+def against_reference(
+    means: ArrayLike,
+    n: ArrayLike,
+    expected: ArrayLike,
+    seeds: ArrayLike,
+    sd: ArrayLike,
+    df: ArrayLike,
+    floor: ArrayLike,
+) -> Differences:
+    """Means of `n` seeds against means of a reference's `seeds`, whose pooled `sd` and `df` are known.
+
+    The error is that of a prediction, sd · √(1/n + 1/seeds): would another run like the reference have come out here?
+    For that one seed is enough.
+    """
+    means, n = np.asarray(means, float), np.asarray(n)
+    return _differences(means - expected, np.asarray(sd), np.asarray(df), n, np.asarray(seeds), floor, enough=n >= 1)
+
+
+def decide(found: Differences, rest: ArrayLike = ()) -> Decided:
+    """What these differences decide; `rest` are the p-values of the family's other cells, 1 where one has no scores.
+
+    >>> one = against_paper([[66.3, 66.4, 66.5, 66.6, 66.7], [76.3, 76.4, 76.5, 76.6, 76.7]], 66.5, 2.9, [0, 0])
+    >>> decided = decide(one)
+    >>> decided.within, decided.beyond
+    (array([ True, False]), array([False,  True]))
+
+    Holm's correction keeps the chance of any false *beyond* in the family at 5 %. A difference that cannot be judged
+    has p = 1, so that the size of the family does not depend on what has been run.
+    """
+    low, high = interval(found.difference, found.error, found.df)
+    alone = 2 * t.sf(np.abs(found.difference) / found.error, found.df)
+    chance = np.where(np.isnan(alone), 1.0, alone)
+    rest = np.asarray(rest, float)
+    family = np.concatenate([chance, np.broadcast_to(rest, (*chance.shape[:-1], rest.shape[-1]))], -1)
+    p = holm(family)[..., : chance.shape[-1]]
+    within = found.enough & (low >= -found.margin) & (high <= found.margin)
+    beyond = found.enough & (p <= ALPHA) & (np.abs(found.difference) > found.margin)
+    return Decided(low, high, chance, p, within, beyond)
+
+
+def interval(center: ArrayLike, error: ArrayLike, df: ArrayLike, alpha: float = ALPHA) -> tuple[NDArray, NDArray]:
+    """Student's interval that leaves out `alpha` on each side: 90 % for the 5 % of an equivalence test.
+
+    >>> [round(float(end), 3) for end in interval(1.0, error=0.1, df=4)]  # t(0.95, 4) = 2.132
+    [0.787, 1.213]
+    """
+    return t.interval(1 - 2 * alpha, df, loc=center, scale=error)
+
+
+def of_mean(values: ArrayLike, alpha: float = ALPHA) -> tuple[float, float]:
+    """The interval of a mean of values that are each a seed's, for example differences paired by seed.
+
+    >>> [round(end, 3) for end in of_mean([1.0, 2.0, 3.0, 4.0, 5.0])]  # sd 1.581: 3 ± 2.132 · 1.581 / √5
+    [1.493, 4.507]
+
+    As scipy's ttest_1samp gives it, but for the least spread that values are believed to have.
+    """
+    error = max(np.std(values, ddof=1), LEAST_SD) / math.sqrt(len(values))
+    low, high = interval(np.mean(values), error, len(values) - 1, alpha)
+    return float(low), float(high)
+
+
+def holm(p: ArrayLike) -> NDArray:
+    """P-values after Holm's correction along the last axis.
+
+    >>> holm([0.01, 0.04, 0.9]).round(3)  # 3 times the least, 2 times the next, the last as it is
+    array([0.03, 0.08, 0.9 ])
+    """
+    # statsmodels collects garbage in each call (its pull request 8671): 35 ms with torch loaded, of which frozen
+    # objects are spared. What somebody else has frozen stays so.
+    frozen = gc.get_freeze_count()
+    if not frozen:
+        gc.freeze()
+    try:
+        return np.apply_along_axis(lambda row: np.minimum(multipletests(row, method="holm")[1], 1.0), -1, p)
+    finally:
+        if not frozen:
+            gc.unfreeze()
+
+
+def seeds_to_decide(found: Differences, chance: ArrayLike, cell: int, n: int) -> float:
+    """How many seeds more, at this difference and spread, would decide an undecided cell against the paper.
+
+    >>> found = against_paper([[64.5, 65.5, 66.5, 67.5, 68.5]], 66.5, margin=2.1, groups=[0])
+    >>> seeds_to_decide(found, decide(found).chance, cell=0, n=5)  # t(0.95, 5) · 1.58 · √(1/6 + 1/5) = 1.93
+    1.0
+
+    Infinite when it takes more than a hundred; NaN when none would, since even without an error of ours the paper's
+    remains: that is the limit of n → ∞. `chance` holds the p-values of the whole family, which stay as they are, in
+    the order of `found`.
+    """
+    more = np.append(np.arange(1.0, MOST_SEEDS + 1), np.inf)[:, None]
+    difference, spread, df, _, margin, _ = (column[cell] for column in found)
+    difference, spread = np.full(more.shape, difference), np.full(more.shape, spread)
+    later = _differences(difference, spread, df + more, n + more, PAPER_SEEDS, margin, enough=more > 0)
+    decided = decide(later, rest=np.delete(chance, cell))
+    first = np.flatnonzero(decided.within | decided.beyond)
+    return float(more[first[0], 0]) if len(first) else math.nan
+
+
+def _differences(difference, sd, df, n, theirs, margin, enough) -> Differences:
+    spread = np.maximum(sd, LEAST_SD)
+    error = spread * np.sqrt(np.divide(1, n, out=np.full(np.shape(n), np.nan), where=n > 0) + 1 / theirs)
+    return Differences(difference, spread, df, error, np.broadcast_to(margin, np.shape(difference)), enough)
+
+
+def _mean(values: NDArray) -> NDArray:
+    n = (~np.isnan(values)).sum(-1)
+    return np.divide(np.nansum(values, -1), n, out=np.full(n.shape, np.nan), where=n > 0)

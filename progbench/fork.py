@@ -1,0 +1,62 @@
+"""Epochs that two runs share: schedules of one recipe and seed are one run until their stages differ.
+
+The first run leaves what the next epoch depends on in a file, the other goes on from there. It ends as it would have
+ended alone, to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from progbench.recipe import Recipe
+from progbench.runs import EpochResult
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a run has behind it: its epochs so far, what they took in seconds and bytes, and the state they led to."""
+
+    epochs: tuple[EpochResult, ...]
+    seconds: float
+    peak_memory_bytes: int
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The first `epochs` epochs are another run's, too: they are found at `path`, or left there for it."""
+
+    path: Path
+    epochs: int
+
+    def load(self) -> Past | None:
+        """The shared past, or None where no run has left it."""
+        import torch
+
+        if not self.path.is_file():
+            return None
+        content = torch.load(self.path, weights_only=True)
+        return Past(**content | {"epochs": tuple(EpochResult(**epoch) for epoch in content["epochs"])})
+
+    def save(self, past: Past) -> None:
+        """Leave a past for the next run."""
+        import torch
+
+        content = {"seconds": past.seconds, "peak_memory_bytes": past.peak_memory_bytes, "state": past.state}
+        torch.save(content | {"epochs": [asdict(epoch) for epoch in past.epochs]}, self.path)
+
+
+def shared_epochs(recipes: Sequence[Recipe]) -> int:
+    """How many epochs these recipes have in common from the first one on, if they differ in their schedules alone.
+
+    >>> from progbench.recipe import read
+    >>> names = ("constant", "shrinking")
+    >>> shared_epochs([read("paper", "glue", model="bert-base", schedule=name, task="rte") for name in names])
+    1
+    """
+    stages = [recipe.build_schedule() for recipe in recipes]
+    return sum(1 for _ in takewhile(lambda column: len({*column}) == 1, zip(*stages, strict=True)))
