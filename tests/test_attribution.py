@@ -5,6 +5,7 @@ from made_up import verdict
 
 from progbench.report import Report
 from progbench.report.attribution import attribute
+from progbench.report.text import closing_rows
 from progbench.verdict import Variant
 
 
@@ -59,6 +60,10 @@ def test_a_view_lists_what_closes_most_first(view):
     assert [closing.index(text) for text in ("100 %", "50 %", "-25 %")] == sorted(
         closing.index(text) for text in ("100 %", "50 %", "-25 %")
     )
+
+
+def test_the_reason_why_a_variant_is_unknown_stands_beside_its_name():
+    assert closing_rows(attribute([DEVIATING], TRIED))[-1] == ["", "", "not-run (no GPU)", "unknown", ""]
 
 
 def test_the_page_and_the_json_have_it_too(tmp_path):

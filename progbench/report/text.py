@@ -116,10 +116,12 @@ def closing_rows(found: Sequence[Attribution]) -> list[list[str]]:
     for one in found:
         kind = cells.variant_kind(one)
         for i, closing in enumerate(one.variants):
-            left = closing.why if closing.closed is None else cells.signed(closing.difference, *kind)
-            closed = "unknown" if closing.closed is None else f"{100 * closing.closed:.0f} %"
             first = ["", ""] if i else [one.cell, cells.signed(one.difference, *kind)]
-            rows.append([*first, closing.variant, closed, left])
+            if closing.closed is None:
+                rows.append([*first, f"{closing.variant} ({closing.why})", "unknown", ""])
+            else:
+                left = cells.signed(closing.difference, *kind)
+                rows.append([*first, closing.variant, f"{100 * closing.closed:.0f} %", left])
     return rows
 
 
