@@ -13,6 +13,7 @@ from tabulate import tabulate
 from progbench.runs import write_atomically
 
 SCHEMA_VERSION = 1
+KINDS = ("steps", "memory", "sessions")
 Record = Mapping[str, Any]
 
 
@@ -25,7 +26,7 @@ class Speed:
     sessions: list[Record] = field(default_factory=list)
 
     def add(self, kind: str, record: Record) -> None:
-        {"steps": self.steps, "memory": self.memory, "sessions": self.sessions}[kind].append(record)
+        getattr(self, kind).append(record)
 
     def __bool__(self) -> bool:
         return bool(self.steps or self.memory or self.sessions)
@@ -48,18 +49,16 @@ class Speed:
         return "\n\n".join(tables)
 
     @classmethod
-    def read(cls, path: Path) -> Speed:
-        """The measurements in a file that `write` made."""
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return cls(content["steps"], content["memory"], content["sessions"])
+    def read(cls, *paths: Path) -> Speed:
+        """The measurements in files that `write` made, one after another."""
+        contents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+        return cls(*([one for content in contents for one in content[kind]] for kind in KINDS))
 
     def write(self, folder: Path, environment: Mapping[str, Any]) -> Path:
         content = {
             "schema_version": SCHEMA_VERSION,
             "environment": dict(environment),
-            "steps": self.steps,
-            "memory": self.memory,
-            "sessions": self.sessions,
+            **{kind: getattr(self, kind) for kind in KINDS},
         }
         path = folder / "speed.json"
         write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

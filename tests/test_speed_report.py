@@ -44,3 +44,10 @@ def test_what_was_written_is_read_as_it_was(tmp_path):
     speed = Speed(steps=[STEP], memory=[MEMORY], sessions=[{"session": "-m params", "seconds": 1.0}])
 
     assert Speed.read(speed.write(tmp_path, {})) == speed
+
+
+def test_measurements_in_several_files_are_read_one_after_another(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    paths = [Speed(steps=[STEP]).write(first, {}), Speed(steps=[{**STEP, "task": "mnli"}]).write(second, {})]
+
+    assert [one["task"] for one in Speed.read(*paths).steps] == ["sst2", "mnli"]
