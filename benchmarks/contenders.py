@@ -4,6 +4,10 @@ Two comparators. *default*: the Trainer as run_glue.py uses it, every text padde
 384). *tuned*: as an experienced user would have it, batches grouped by length and bfloat16. Both sides train the same
 stages, so that only the way of computing differs.
 
+Both sides' batches have the task's mean length. Ours, and *default*'s, are random parts of texts that lie at even steps
+of the lengths' distribution. *tuned*'s lie at even steps of a group of 50 batches sorted by length, which is how the
+Trainer makes them (fewer where a task has not four such groups).
+
 Weights are the model's own where they come in a package (MiniLM), else random; texts are those of GLUE_DIR where that
 has the task, else random words, as many in a text as the real ones have (lengths.toml).
 """
@@ -26,7 +30,7 @@ from progbench.errors import Missing
 from progbench.schedule import Schedule, Stage
 
 STEPS = {"default": 2, "tuned": 12}  # grouped batches differ much in length: more of them make a fair mean
-EXAMPLES = 1600  # from which batches are drawn: the Trainer groups 50 batches at a time
+EXAMPLES = 6400  # the texts a task is known by, at most: four groups of the Trainer's
 TARGETS = ("labels", "start_positions", "end_positions")
 GLUE = ("cola", "sst2", "mrpc", "rte", "stsb", "mnli", "qnli", "qqp")
 
@@ -71,14 +75,40 @@ def real_rows(model: models.ModelSpec, wanted: recipe.Recipe) -> list[dict]:
 
     task = tasks.tasks()[wanted.task]
     train = task.load(wanted).train
-    chosen = random.Random(1).sample(range(len(train)), EXAMPLES)
-    drawn = replace(train, texts=tuple([part[i] for i in chosen] for part in train.texts), labels=[1] * EXAMPLES)
+    count = min(EXAMPLES, len(train))
+    chosen = random.Random(1).sample(range(len(train)), count)
+    drawn = replace(train, texts=tuple([part[i] for i in chosen] for part in train.texts), labels=[1] * count)
     return workload.encode(drawn, models.load(model, 2)[1], wanted.max_length)
 
 
 def width(model: models.ModelSpec, task: str) -> int:
     """What *default* pads to; a tiny model has fewer positions than a text has words."""
     return min(384 if task == "squad1" else 128, model.readable)
+
+
+def spread(lengths: list[int], count: int) -> list[int]:
+    """The places of `count` texts at even steps of the sorted lengths, the longest first: their mean is the task's.
+
+    >>> spread([5, 1, 9, 3, 7, 11], 3)
+    [2, 0, 1]
+    """
+    longest_first = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
+    return [longest_first[int((i + 0.5) * len(lengths) / count)] for i in range(count)]
+
+
+def shuffled(lengths: list[int], batch: int, steps: int) -> list[list[int]]:
+    """Batches as random order makes them."""
+    chosen = spread(lengths, steps * batch)
+    random.Random(2).shuffle(chosen)
+    return [chosen[start : start + batch] for start in range(0, len(chosen), batch)]
+
+
+def grouped(lengths: list[int], batch: int, steps: int) -> list[list[int]]:
+    """Batches as the Trainer groups them by length (transformers' `get_length_grouped_indices`)."""
+    batches = max(min(len(lengths) // (4 * batch), 50), steps)
+    group = spread(lengths, batches * batch)
+    starts = [int((i + 0.5) * batches / steps) * batch for i in range(steps)]
+    return [group[start : start + batch] for start in starts]
 
 
 def head_of(task: str) -> str:
@@ -95,11 +125,20 @@ class Side:
 
         self.spec, self.case, self.task, self.device = model, case, task, device
         self.rows = rows(model, task)[0]
+        self.lengths = [len(row["input_ids"]) for row in self.rows]
         self.batch = 12 if task == "squad1" else 32
+        self.batches = self._batches(self.lengths, self.batch, STEPS[case.against])
         torch.manual_seed(0)
         self.model = models.load(model, 2, head_of(task))[0] if model.package else models.build(model, 2, head_of(task))
         apply_tuning(self.model, case.tuning)
         self.model.to(device)
+
+    _batches = staticmethod(shuffled)
+
+    @property
+    def timed(self) -> list[int]:
+        """The lengths of the texts that are timed."""
+        return [self.lengths[i] for batch in self.batches for i in batch]
 
     def _now(self) -> float:
         if self.device == "cuda":
@@ -118,33 +157,54 @@ class Ours(Side):
         self.folder = tempfile.TemporaryDirectory()  # which goes when this does
         if case.prefix_cache:
             path = Path(self.folder.name) / "prefix"
-            lengths = [len(row["input_ids"]) for row in self.rows]
-            self.rows = prefix.PrefixCache(self.model, self.rows, lengths, self.packed, path)
+            self.rows = prefix.PrefixCache(self.model, self.rows, self.lengths, self.packed, path)
 
     def seconds(self, stage: Stage) -> float:
-        """The mean step, its batch's making included; the first one, which allocates, and filling a cache left out."""
+        """The mean step, its batch's making included, the first one, which allocates, left out.
+
+        A prefix cache is filled once for as many epochs as have that prefix in the paper's recipe, and a step bears its
+        share of that.
+        """
         from progbench import train
 
-        order = random.Random(2).sample(range(EXAMPLES), EXAMPLES)
-        steps, taken = STEPS[self.case.against], []
+        taken, filling = [], [0.0]
 
         def batches():
             if self.case.prefix_cache:
-                self.rows.refresh()
-            for step in range(1 + steps):
                 start = self._now()
-                chosen = order[step * self.batch : (step + 1) * self.batch]
+                self.rows.refresh()
+                filling[0] = self._now() - start
+            for chosen in (self.batches[0], *self.batches):
+                start = self._now()
                 yield self.packed([self.rows[i] for i in chosen]).to(self.device)
                 taken.append(self._now() - start)
 
         wanted = recipe.read("paper", "glue", model="bert-base", schedule="constant", task="sst2")
         wanted = replace(wanted, tuning=self.case.tuning, precision=self.case.precision)
         one = Schedule("stage", self.spec.blocks, (stage,))
-        list(train.fit(self.model, wanted, one, batches, 1 + steps))
-        return statistics.fmean(taken[1:])
+        list(train.fit(self.model, wanted, one, batches, 1 + len(self.batches)))
+        share = self.batch / len(self.rows) / self._epochs_of_a_prefix() if self.case.prefix_cache else 0.0
+        return statistics.fmean(taken[1:]) + share * filling[0]
+
+    def _epochs_of_a_prefix(self) -> float:
+        """How many epochs long the same blocks are frozen, in the paper's recipe of this tuning."""
+        epochs = recipe.read(
+            "paper", "peft", model="bert-base", tuning=self.case.tuning, schedule="shrinking", task=self.task
+        ).epochs
+        return epochs / min(epochs, self.spec.blocks)
 
 
 class Theirs(Side):
+    def _batches(self, lengths: list[int], batch: int, steps: int) -> list[list[int]]:
+        return (grouped if self.case.against == "tuned" else shuffled)(lengths, batch, steps)
+
+    @property
+    def padded(self) -> int:
+        """How many tokens its timed batches have, with padding."""
+        if self.case.against == "default":
+            return width(self.spec, self.task) * len(self.timed)
+        return sum(max(self.lengths[i] for i in batch) * len(batch) for batch in self.batches)
+
     def seconds(self, stage: Stage) -> float:
         """The mean step from its beginning to its end, without its batch's making; the first one left out."""
         import transformers
@@ -152,6 +212,7 @@ class Theirs(Side):
         from progbench import Anatomy
 
         side, taken = self, []
+        Anatomy.of(self.model, self.case.tuning).unfreeze()  # the Trainer's optimizer takes what trains when it is made
 
         class Clock(transformers.TrainerCallback):
             def on_epoch_begin(self, *arguments, **keywords):
@@ -163,16 +224,15 @@ class Theirs(Side):
             def on_step_end(self, *arguments, **keywords):
                 taken.append(side._now() - self.start)
 
-        grouped = self.case.against == "tuned"
-        steps = STEPS[self.case.against]
+        ordered = [self.rows[i] for batch in (self.batches[0], *self.batches) for i in batch]
         with tempfile.TemporaryDirectory() as folder:
             arguments = transformers.TrainingArguments(
                 folder,
-                max_steps=1 + steps,
+                max_steps=1 + len(self.batches),
                 per_device_train_batch_size=self.batch,
                 bf16=self.case.precision == "bf16",
                 use_cpu=self.device == "cpu",
-                train_sampling_strategy="group_by_length" if grouped else "random",
+                train_sampling_strategy="sequential",
                 save_strategy="no",
                 logging_strategy="no",
                 report_to=[],
@@ -181,7 +241,7 @@ class Theirs(Side):
             transformers.Trainer(
                 self.model,
                 arguments,
-                train_dataset=self.rows,
+                train_dataset=ordered,
                 data_collator=self._collate,
                 callbacks=[Clock()],
             ).train()

@@ -76,8 +76,8 @@ class Speed:
                 f"{one['ratio'] / one['bound']:.2f}",
                 " ".join(f"{value:.0f}" for value in one["milliseconds"]),
                 " ".join(f"{value:.2f}" for value in one["stage_measured"][1:]),
-                " ".join(f"{value:.2f}" for value in one["stage_formula"][1:]),
-                f"{one['gflops']:.0f}",
+                " ".join(f"{value:.2f}" for value in (one["stage_formula"] or ())[1:]),
+                f"{one['gflops']:.0f}" if one["gflops"] else "",
             ]
             for one in self.steps
         ]
