@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from progbench import runs
+from progbench import runs, tasks
 from progbench.changes import CHANGED, OUTCOMES, Change, Pair, Seeds, Side, changes
 from progbench.errors import BadInput
 from progbench.ledger import entry
@@ -61,14 +61,14 @@ class Difference:
 
     @property
     def failed(self) -> bool:
-        """Whether a score changed beyond chance, or a result is an error."""
-        return any(one.outcome == CHANGED for one in self.changes) or any(self.errors)
+        """Whether a score changed beyond chance, a result is an error, or the folders have nothing in common."""
+        return not self.changes or any(one.outcome == CHANGED for one in self.changes) or any(self.errors)
 
 
 def read(path: Path, suite: str = "") -> Folder:
     """Every result below a folder, or of one suite in it. Raises BadInput where there is no folder, or none in it."""
     if not path.is_dir():
-        raise BadInput(f"no such folder: {path}")
+        raise BadInput(f"{path} is a file, not a folder of results" if path.exists() else f"no such folder: {path}")
     good: dict[str, dict[str, dict[int, RunResult]]] = {}
     errors = {}
     for file in sorted(path.glob(f"{suite or '*'}/*/*/seed*.json")):
@@ -78,14 +78,28 @@ def read(path: Path, suite: str = "") -> Folder:
         except BadInput as problem:
             errors[name] = str(problem)
             continue
-        if result.error:
-            errors[name] = result.error
+        if problem := runs.checked(result).error or _lacking(result):
+            errors[name] = problem
             continue
         where = "/".join(name.split("/")[:2])
         good.setdefault(where, {}).setdefault(file.parent.name, {})[result.seed] = result
     if not good and not errors:
         raise BadInput(f"no results{f' of the suite {suite}' if suite else ''} in {path}")
     return Folder(path, good, errors)
+
+
+def _lacking(result: RunResult) -> str:
+    """What is wrong with a result that lacks a score of its task, or nothing."""
+    try:
+        task = tasks.tasks()[result.recipe.task]
+        for part in task.evaluate:
+            for metric in task.metrics:
+                result.score(part, metric)
+    except KeyError:
+        return f"there is no task {result.recipe.task}"
+    except BadInput as problem:
+        return str(problem)
+    return ""
 
 
 def compare(first: Folder, second: Folder) -> Difference:

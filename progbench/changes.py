@@ -29,9 +29,9 @@ Compared = tuple[float, float, float] | None  # the interval's ends, and p
 class Change:
     """One score of one recipe in both folders. `difference` is the first folder's mean less the second's, in points.
 
-    *bit-identical*: the seeds that both have scored the same to the last bit, after every epoch. Else *changed* if
-    Holm's correction leaves p below 5 %, *within chance* if not, *undecided* where no seed was repeated. From `low` to
-    `high` is the interval at 95 %, of this comparison alone.
+    *bit-identical*: both have the same seeds, which scored the same to the last bit, after every epoch. Else *changed*
+    if Holm's correction leaves p below 5 %, *within chance* if not, *undecided* where no seed was repeated. From `low`
+    to `high` is the interval at 95 %, of this comparison alone.
     """
 
     recipe: str
@@ -59,7 +59,7 @@ def changes(pairs: Mapping[str, Pair]) -> list[Change]:
 
 
 def _scores(pair: Pair) -> list[Score]:
-    """The evaluation sets and metrics that every result of both sides has."""
+    """The evaluation sets and metrics of a recipe's task, which every result has."""
     found = [
         {(part, metric) for part, scores in run.epochs[-1].scores.items() for metric in scores}
         for _, side in pair
@@ -127,9 +127,8 @@ def _change(name: str, score: Score, pair: Pair, sides: Sides, compared: Compare
 
 def _identical(pair: Pair, part: str, metric: str) -> bool:
     (_, left), (_, right) = pair
-    shared = left.keys() & right.keys()
 
     def curve(run: RunResult) -> list[float]:
         return [epoch.scores.get(part, {}).get(metric) for epoch in run.epochs]
 
-    return bool(shared) and all(curve(left[seed]) == curve(right[seed]) for seed in shared)
+    return left.keys() == right.keys() and all(curve(left[seed]) == curve(right[seed]) for seed in left)

@@ -57,13 +57,17 @@ def pooled(values: ArrayLike, groups: ArrayLike) -> tuple[NDArray, NDArray]:
     >>> sd.round(3), df  # of the first two: (1 + 0 + 1 + 4 + 4) / (2 + 1) is 1.826 squared; one seed has no spread
     (array([1.826, 1.826,   nan]), array([3, 3, 0]))
 
-    Five seeds alone say little about a spread; schedules of one model on one task are taken to be equally noisy.
+    Five seeds alone say little about a spread; schedules of one model on one task are taken to be equally noisy. That
+    is not so of one whose seeds are all equal, a constant predictor's for example: where another in the group has a
+    spread, such a one lends none.
     """
     values, groups = np.asarray(values, float), np.asarray(groups)
     n = (~np.isnan(values)).sum(-1)
     squares = np.nansum((values - _mean(values)[..., None]) ** 2, -1)
     together = groups[:, None] == groups
-    df = np.maximum(n - 1, 0) @ together
+    own = np.maximum(n - 1, 0)
+    varies = np.fmax.reduce(values, -1) > np.fmin.reduce(values, -1)
+    df = np.where((varies @ together) > 0, np.where(varies, own, 0) @ together, own @ together)
     variance = np.divide(squares @ together, df, out=np.full(df.shape, np.nan), where=df > 0)
     return np.sqrt(variance), df
 
@@ -171,7 +175,8 @@ def seeds_to_decide(found: Differences, chance: ArrayLike, cell: int, n: int) ->
     >>> seeds_to_decide(found, decide(found).chance, cell=0, n=5)  # t(0.95, 5) · 1.58 · √(1/6 + 1/5) = 1.93
     1.0
 
-    Infinite when it takes more than a hundred; NaN when none would, since even without an error of ours the paper's
+    Mean and spread seldom stay as they are: a cell gets decided with so many in about one case of two. Infinite when it
+    takes more than a hundred; NaN when none would, since even without an error of ours the paper's
     remains: that is the limit of n → ∞. `chance` holds the p-values of the whole family, which stay as they are, in
     the order of `found`.
     """

@@ -88,7 +88,9 @@ def _settle(cell: Cell, observed: Observed) -> Verdict | None:
         return None
     if cell.expectation.reference is None:
         return Verdict.on(cell, "missing", cell.expectation.no_reference, observed)
-    return _judge_exactly(cell, observed) if set(observed.values) <= set(observed.same) else None
+    alike = set(observed.values) & set(observed.same)
+    exactly = alike == set(observed.values) or not all(observed.same[seed] for seed in alike)
+    return _judge_exactly(cell, observed) if exactly else None
 
 
 def _dispute(cell: Cell, found: Verdict) -> Verdict:
@@ -122,7 +124,11 @@ def _judge_count(cell: Cell, observed: Observed) -> Verdict:
 
 
 def _judge_exactly(cell: Cell, observed: Observed) -> Verdict:
-    """The verdict on seeds that were all made as the reference's were: the same computation, so the same scores."""
+    """The verdict on seeds that were made as the reference's were: the same computation, so the same scores.
+
+    Others there may be do not take part: no number of them excuses one that did not repeat.
+    """
+    observed = replace(observed, values={k: v for k, v in observed.values.items() if k in observed.same})
     reference = {seed: cell.expectation.reference.seeds[seed] for seed in observed.values}
     expected = statistics.fmean(reference.values())
     moved = [seed for seed in reference if not observed.same[seed]]
@@ -169,7 +175,10 @@ def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], fa
             sentence += f" ({decided.low[i]:+z.2f} to {decided.high[i]:+z.2f})"
         if not found.enough[i]:
             outcome = "inconclusive"
-            sentence += f"; one seed decides nothing, the paper's number is a mean of {decision.PAPER_SEEDS}"
+            more = decision.seeds_to_decide(found, np.append(decided.chance, absent), i, 1) if found.df[i] else 0
+            sentence += (
+                f"; one seed decides nothing, the paper's number is a mean of {decision.PAPER_SEEDS}; {_more(more)}"
+            )
         elif decided.within[i]:
             outcome = "reproduced"
             sentence += f", within the margin of {margin}"
@@ -245,9 +254,11 @@ def _chance(p: float, family: int) -> str:
 
 
 def _more(seeds: float) -> str:
-    """In words, how many more seeds would decide: a number, infinite for more than were tried, NaN for none."""
+    """In words, how many more seeds would decide: infinite for more than were tried, NaN for none, 0 for unknown."""
+    if not seeds:
+        return "a second seed would tell the spread"
     if math.isnan(seeds):
         return "no number of seeds would decide: the paper's own mean of 5, taken to be as noisy as ours, is the limit"
     if math.isinf(seeds):
-        return "more than 100 more seeds like these would be needed"
-    return f"{seeds:.0f} more seed{'s' if seeds > 1 else ''} like these would decide"
+        return "more than 100 more seeds would be needed if mean and spread stayed as they are"
+    return f"{seeds:.0f} more seed{'s' if seeds > 1 else ''} would decide if mean and spread stayed as they are"

@@ -8,7 +8,6 @@ recipe and seed that differ in their schedules alone are taken together: the epo
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import tempfile
 import time
@@ -175,23 +174,7 @@ class Maker:
             found = runs.load(self.folder, wanted, seed)
         except BadInput as problem:
             return RunResult(wanted, seed, error=str(problem))
-        return found and _checked(found)
-
-
-def _checked(result: RunResult) -> RunResult:
-    """The result, as an error if it updated another number of parameters than its recipe's schedule plans."""
-    if result.error:
-        return result
-    planned = _planned(result.recipe)
-    updated = sum(epoch.updated_parameters for epoch in result.epochs)
-    if updated == planned:
-        return result
-    return replace(result, error=f"the run updated {updated:,} parameters, but its schedule plans {planned:,}")
-
-
-@functools.lru_cache
-def _planned(wanted: Recipe) -> int:
-    return wanted.planned()
+        return found and runs.checked(found)
 
 
 def _train(job: Job, threads: int, shared: Shared | None) -> RunResult:

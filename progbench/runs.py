@@ -6,10 +6,11 @@ resumes by looking. A file appears whole or not at all.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import filelock
@@ -121,14 +122,33 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
 def read(path: Path) -> RunResult:
     """The result in a file, whatever recipe it is of, which the file itself says.
 
-    Raises BadInput, naming the file, when it cannot be read as one.
+    Raises BadInput, naming the file, when it cannot be read as one, or is filed under another seed or digest.
     """
     content = _content(path)
     try:
         fields = {name: tuple(value) if isinstance(value, list) else value for name, value in content["recipe"].items()}
-        return _result(path, content, Recipe(**fields))
+        found = _result(path, content, Recipe(**fields))
     except (KeyError, TypeError, AttributeError) as problem:
         raise BadInput(f"{path}: its recipe is none of this version's ({problem})") from None
+    if (content.get("digest"), f"seed{found.seed}") != (path.parent.name, path.stem):
+        raise BadInput(f"{path}: filed as {path.parent.name}, {path.stem}, but made as another recipe or seed")
+    return found
+
+
+def checked(result: RunResult) -> RunResult:
+    """The result, as an error if it updated another number of parameters than its recipe's schedule plans."""
+    if result.error:
+        return result
+    planned = _planned(result.recipe)
+    updated = sum(epoch.updated_parameters for epoch in result.epochs)
+    if updated == planned:
+        return result
+    return replace(result, error=f"the run updated {updated:,} parameters, but its schedule plans {planned:,}")
+
+
+@functools.lru_cache
+def _planned(wanted: Recipe) -> int:
+    return wanted.planned()
 
 
 def _content(path: Path) -> dict:
@@ -172,11 +192,12 @@ def _kinds(rest: dict, epochs: Sequence[EpochResult]) -> Iterator[tuple[str, boo
         for name in ("steps", "flops"):
             yield name, getattr(epoch, name) is None or _number(getattr(epoch, name))
         for metric, score in (one for found in epoch.scores.values() for one in found.items()):
-            yield f"the score {metric}", _number(score)
+            yield f"the score {metric}, a fraction from -1 to 1,", _number(score) and abs(score) < 1 + 1e-9
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and abs(value) < 1e300  # and neither infinite, nor beyond what a float holds
+    """Whether it is one, and neither infinite nor beyond what a float holds; True is none, though Python counts it."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def seeds_on_file(folder: Path, recipe: Recipe) -> list[int]:

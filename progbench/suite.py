@@ -110,8 +110,19 @@ class Suite:
         if table not in self._verdicts:
             asked = [self._asked(cell) for cell in self.table(table).cells]
             cells = [cell for cell, _ in asked]
-            self._verdicts[table] = judge_table(cells, {cell.id: observed for cell, observed in asked})
+            found = judge_table(cells, {cell.id: observed for cell, observed in asked})
+            self._verdicts[table] = found | self._repeated(table, cells)
         return self._verdicts[table]
+
+    def _repeated(self, table: str, cells: Iterable[Cell]) -> dict[str, Verdict]:
+        """The verdicts on scores that an earlier table prints, too, as there: one number of one run, one verdict."""
+        found = {}
+        for name in self.tables()[: self.tables().index(table)]:
+            printed = {(cell.id, cell.expectation.printed) for cell in self.table(name).cells if cell.kind == "scored"}
+            for cell in cells:
+                if cell.expectation.printed and (cell.id, cell.expectation.printed) in printed:
+                    found[cell.id] = replace(self.verdicts(name)[cell.id], table=cell.table, row=cell.row)
+        return found
 
     def verdict(self, cell: Cell) -> Verdict:
         """The verdict on one cell of a table: it depends on what there is of the table's others."""

@@ -1,12 +1,13 @@
 """Two folders of results: what is the same, what changed, and what else tells them apart."""
 
+import itertools
 import json
 from dataclasses import replace
 
 import pytest
 from made_up import HOSTILE, MADE_ON, recipes, result
 
-from progbench import against, runs
+from progbench import against, runs, tasks
 from progbench.errors import BadInput
 from progbench.report import difference
 
@@ -21,7 +22,10 @@ def file(answers, tmp_path):
     def save(folder, points, recipe=NAME, **values):
         wanted = replace(known[recipe], **values.pop("recipe_values", {}))
         for seed, score in points.items():
-            runs.save(tmp_path / folder, result(wanted, seed, {wanted.task: {"accuracy": score / 100}}, **values))
+            metrics = tasks.tasks()[wanted.task].metrics
+            runs.save(
+                tmp_path / folder, result(wanted, seed, {wanted.task: dict.fromkeys(metrics, score / 100)}, **values)
+            )
 
     return save
 
@@ -59,11 +63,47 @@ def test_an_epoch_on_the_way_that_differs_is_not_bit_identical(file, compared, a
     assert compared().changes[0].outcome == "within chance"
 
 
-def test_seeds_that_both_have_decide_what_is_bit_identical(file, compared):
+def test_another_seed_on_one_side_is_not_bit_identical_whatever_the_shared_ones_are(file, compared):
     file("a", SEEDS)
     file("b", {2: 62.0, 7: 10.0})
 
-    assert compared().changes[0].outcome == "bit-identical"
+    assert compared().changes[0].outcome == "within chance"
+
+
+def test_folders_without_a_recipe_in_common_have_failed_to_compare(file, compared):
+    file("a", SEEDS)
+    file("b", SEEDS, "tiny-bert-constant-cola")
+
+    assert compared().failed
+
+
+def test_a_result_that_lacks_a_score_of_its_task_is_an_error(file, compared, answers, tmp_path):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    runs.save(tmp_path / "b", result(recipes(answers)[NAME], 3, {"rte": {"acc": 0.6}}))
+    (problem,) = compared().errors[1].values()
+
+    assert "no accuracy of rte" in problem
+
+
+def test_a_result_filed_under_another_seed_is_an_error(file, compared, tmp_path):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    path = next((tmp_path / "b").rglob("seed0.json"))
+    path.with_name("seed7.json").write_bytes(path.read_bytes())
+
+    assert [name[-10:] for name in compared().errors[1]] == ["seed7.json"]
+
+
+def test_a_run_with_fewer_epochs_than_its_recipe_is_an_error(file, compared, tmp_path):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    path = next((tmp_path / "b").rglob("seed0.json"))
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"epochs": content["epochs"][:1]}))
+    (problem,) = compared().errors[1].values()
+
+    assert "but its schedule plans" in problem
 
 
 def test_the_interval_and_p_are_those_of_a_t_test_with_the_pooled_spread(file, compared):
@@ -92,9 +132,8 @@ def test_what_is_changed_is_corrected_for_how_many_scores_are_compared(file, com
     """p is 0.00805 alone, and times 8 beside seven scores that do not differ at all: 0.0644."""
     file("a", SEEDS)
     file("b", {3: 64.0, 4: 65.0, 5: 66.0})
-    for task in ("cola", "mrpc", "qnli", "qqp", "sst2", "stsb"):
-        for folder in ("a", "b"):
-            file(folder, SEEDS, f"tiny-bert-constant-{task}")
+    for folder, schedule, task in itertools.product("ab", ("constant", "shrinking"), ("cola", "qnli", "sst2")):
+        file(folder, SEEDS, f"tiny-bert-{schedule}-{task}")
     for folder in ("a", "b"):
         file(folder, SEEDS, "tiny-roberta-constant-rte")
     found = {one.recipe: one for one in compared().changes}

@@ -92,3 +92,10 @@ def test_how_many_seeds_would_decide_keeps_the_familys_other_p_values():
 
     assert decision.seeds_to_decide(found, chance, 0, 5) == 5
     assert decision.seeds_to_decide(found, np.append(chance, [1.0, 1.0]), 0, 5) > 5
+
+
+def test_a_row_of_equal_seeds_lends_its_sibling_no_spread():
+    sd, df = decision.pooled([[1.0, 2.0, 3.0], [7.1, 7.1, 7.1]], groups=[0, 0])
+
+    assert sd.tolist() == [1.0, 1.0]
+    assert df.tolist() == [2, 2]

@@ -61,6 +61,16 @@ def test_one_seed_with_its_siblings_spread_has_an_interval_and_is_still_undecide
     assert (found.low, found.high) == pytest.approx((10 - 0.369, 10 + 0.369), abs=1e-3)
 
 
+def test_one_seed_says_how_many_more_would_decide_by_its_siblings_spread():
+    found = table(a=([66.5], {}), b=(STEADY, {}))["a"]
+
+    assert found.sentence.endswith("a mean of 5; 1 more seed would decide if mean and spread stayed as they are")
+
+
+def test_one_seed_without_siblings_asks_for_a_second():
+    assert table(a=([66.5], {}))["a"].sentence.endswith("a mean of 5; a second seed would tell the spread")
+
+
 def test_a_cell_with_an_error_lends_nobody_its_spread():
     cells = [CELL, dataclasses.replace(CELL, id="b")]
     left = Observed(dict(enumerate(WILD[:4])), errors={4: "out of memory"})
@@ -198,3 +208,9 @@ def test_one_seed_that_the_reference_does_not_have_makes_the_comparison_statisti
     found = against_reference([88.0] * 6, [88, 89, 90, 91, 92], same=dict.fromkeys(range(5), True))
 
     assert found.tier == "reference, statistical"
+
+
+def test_a_seed_that_does_not_repeat_deviates_whatever_further_seeds_there_are():
+    found = against_reference([88.5, 89.0, 90.0], [88, 89, 90, 91, 92], same={0: False, 1: True})
+
+    assert (found.outcome, found.tier, found.n) == ("deviates", "reference, exact", 2)

@@ -130,6 +130,17 @@ def test_what_cannot_be_computed_with_is_refused_by_name(tmp_path, smoke_recipe,
         runs.load(tmp_path, smoke_recipe(), 0)
 
 
+@pytest.mark.parametrize("score", ["88.4", "-1.1", "true"])
+def test_a_score_that_is_no_fraction_is_refused(tmp_path, smoke_recipe, score):
+    path = runs.save(tmp_path, result(smoke_recipe()))
+    content = json.loads(path.read_text())
+    content["epochs"][0]["scores"] = {"sst2": {"accuracy": json.loads(score)}}
+    path.write_text(json.dumps(content))
+
+    with pytest.raises(BadInput, match="the score accuracy, a fraction from -1 to 1, is not what it should be"):
+        runs.load(tmp_path, smoke_recipe(), 0)
+
+
 @pytest.mark.parametrize("part", ["environment", "fingerprints", "notes", "error", "seed", "peak_memory_bytes"])
 def test_a_part_of_another_kind_is_refused_by_name(tmp_path, smoke_recipe, part):
     path = runs.save(tmp_path, result(smoke_recipe()))

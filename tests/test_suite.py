@@ -7,6 +7,7 @@ import pytest
 
 from progbench import environment, recipe, runs, toy_squad, train
 from progbench.errors import BadInput, Missing
+from progbench.runs import EpochResult, RunResult
 from progbench.schedule import SCHEDULES
 from progbench.suite import Suite
 
@@ -358,3 +359,16 @@ def test_a_result_without_a_cells_metric_is_the_error_of_that_cell_alone(answers
     assert found["tiny-bert-constant-mnli-mm"].sentence == (
         "seed 0: its result has no accuracy of mnli-mm; delete it to run this seed again"
     )
+
+
+def test_a_number_that_two_tables_print_has_one_verdict(answers, tmp_path):
+    own = Suite("paper", answers, tmp_path, seeds=None, train=False)
+    for schedule, seeds in {"constant": [0.60, 0.66, 0.72], "shrinking": [0.687, 0.688, 0.689]}.items():
+        wanted = own.recipe(cell(own, f"bert-base-{schedule}-rte"))
+        for seed, score in enumerate(seeds):
+            epoch = EpochResult({"rte": {"accuracy": score}}, wanted.planned(), 0.5, 1.0)
+            runs.save(tmp_path, RunResult(wanted, seed, (epoch,)))
+    first, again = (own.verdicts(name)["bert-base-shrinking-rte"] for name in ("table1", "table5"))
+
+    assert (again.table, again.df) == ("Table 5", 4)
+    assert again.sentence == first.sentence

@@ -112,7 +112,7 @@ def test_inconclusive_says_how_many_more_seeds_would_decide():
     verdict = against_paper([64.5, 65.5, 66.5, 67.5, 68.5], margin=2.1)
 
     assert verdict.outcome == "inconclusive"
-    assert verdict.sentence.endswith("; 1 more seed like these would decide")
+    assert verdict.sentence.endswith("; 1 more seed would decide if mean and spread stayed as they are")
 
 
 def test_inconclusive_says_when_the_papers_own_five_seeds_are_the_limit():
@@ -128,7 +128,7 @@ def test_what_would_take_more_than_a_hundred_seeds_is_not_said_to_have_no_answer
     # difference 0.2 and 1.645 * 3.27 / sqrt(5) = 2.407: below 2.62 in the limit, but with 105 seeds 2.68
     verdict = against_paper([62.5, 65.5, 66.5, 67.5, 71.5], margin=2.62)
 
-    assert verdict.sentence.endswith("; more than 100 more seeds like these would be needed")
+    assert verdict.sentence.endswith("; more than 100 more seeds would be needed if mean and spread stayed as they are")
 
 
 def test_a_difference_that_more_seeds_would_make_a_deviation_counts_them_too():
@@ -136,7 +136,7 @@ def test_a_difference_that_more_seeds_would_make_a_deviation_counts_them_too():
     # at ten: 2.268 < 2.306 with nine, 2.309 > 2.262 with ten
     verdict = against_paper([66.5, 67.5, 68.5, 69.5, 70.5], margin=1.0, family=1)
 
-    assert verdict.sentence.endswith("; 5 more seeds like these would decide")
+    assert verdict.sentence.endswith("; 5 more seeds would decide if mean and spread stayed as they are")
 
 
 def test_a_longer_table_asks_for_more_before_a_cell_deviates():
