@@ -55,6 +55,14 @@ def test_every_line_of_the_terminal_fits_a_hundred_columns_however_long_names_an
     assert max(map(len, lines)) <= 100
 
 
+@pytest.mark.parametrize("many", [1, 2, 3])
+def test_a_name_is_not_broken_at_its_hyphens(many):
+    name = "bert-base-adapter-shrinking-mnli-m-updated"
+    text = Report("paper", [missing(f"{name}{i}") for i in range(many)], {}).as_text()
+
+    assert all(f"{name}{i}" in text for i in range(many))
+
+
 def test_no_control_character_reaches_the_terminal():
     text = everything(HOSTILE, HOSTILE).as_text()
 

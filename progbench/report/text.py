@@ -61,9 +61,12 @@ def render(report: Report) -> str:
 def wrapped(text: str, later: str = "    ", first: str = "") -> list[str]:
     """A text in lines that fit; each of its own lines starts anew, and nothing in it moves the cursor."""
     lines = (plain(line) for line in str(text).split("\n"))
-    return [
-        part for line in lines for part in textwrap.wrap(line, WIDTH, initial_indent=first, subsequent_indent=later)
-    ]
+    return [part for line in lines for part in _wrap(line, WIDTH, initial_indent=first, subsequent_indent=later)]
+
+
+def _wrap(text: str, width: int, **indents: str) -> list[str]:
+    """Lines broken between words, so that a name with hyphens can be copied whole, unless it is longer than a line."""
+    return textwrap.wrap(text, width, break_on_hyphens=False, **indents)
 
 
 def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str) -> str:
@@ -80,8 +83,8 @@ def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str) -
     while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
         widths[widths.index(max(widths))] -= 1
     # wrapped here and not by tabulate's maxcolwidths, which takes "635,656" for a number and fails on its comma
-    lines = [["\n".join(textwrap.wrap(one, width)) for one, width in zip(row, widths, strict=True)] for row in texts]
-    heads = ["\n".join(textwrap.wrap(one, max(1, width - 2))) for one, width in zip(headers, widths, strict=True)]
+    lines = [["\n".join(_wrap(one, width)) for one, width in zip(row, widths, strict=True)] for row in texts]
+    heads = ["\n".join(_wrap(one, max(1, width - 2))) for one, width in zip(headers, widths, strict=True)]
     return tabulate(lines, heads, disable_numparse=True, colalign=align.split())
 
 
