@@ -129,6 +129,17 @@ def test_a_claim_that_does_not_hold_on_our_runs_fails_the_report_and_a_disputed_
     assert [Report("paper", [], {}, claims=[claim]).failed for claim in claims] == [True, False]
 
 
+def test_a_disputed_claim_is_not_counted_among_those_that_do_not_hold():
+    claims = [
+        ClaimVerdict("c", "", "", "holds", "", ours, "", "", outcome)
+        for ours, outcome in (("holds", "holds"), ("does not hold", "disputed"), ("undecided", "error"))
+    ]
+
+    assert Report("paper", [], {}, claims=claims).claims_headline == (
+        "3 claims: on the print 3 hold; on our runs 1 hold, 1 disputed, 1 error"
+    )
+
+
 def test_an_argument_that_disputed_cells_share_stands_once():
     disputed = [verdict(name, "disputed", sentence=f"counted {name}; the equations give 16.1") for name in ("a", "b")]
     text = Report("paper", disputed, ENVIRONMENT).as_text()

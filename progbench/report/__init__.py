@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from progbench import claims as claiming
 from progbench.claims import ClaimVerdict
 from progbench.ledger import Entry, costs
 from progbench.power import Curves, of_report
@@ -17,7 +18,7 @@ from progbench.verdict import JUDGED, OUTCOMES, Variant, Verdict
 
 SCHEMA_VERSION = 2
 NAMED = 3  # as many deviating cells as the first line can name
-_ANSWERS = {"holds": "hold", "does not hold": "do not hold", "undecided": "undecided"}
+_PLURALS = {"holds": "hold", "does not hold": "do not hold"}
 _TIERS = {
     "paper": "the paper's means of five",
     "reference, exact": "our reference of a machine like this one, bit for bit",
@@ -80,12 +81,13 @@ class Report:
 
     @property
     def claims_headline(self) -> str:
-        """How the claims came out: on the print, and on our runs."""
+        """How the claims came out: on the print, and on our runs, where those that are disputed count as that."""
         sides = [("on the print", [claim.on_print for claim in self.claims])]
-        sides.append(("on our runs", [claim.on_ours for claim in self.claims]))
+        sides.append(("on our runs", [claim.outcome for claim in self.claims]))
         counted = [
-            f"{side} " + ", ".join(f"{answers.count(one)} {words}" for one, words in _ANSWERS.items() if one in answers)
-            for side, answers in sides
+            f"{side} "
+            + ", ".join(f"{found.count(one)} {_PLURALS.get(one, one)}" for one in claiming.OUTCOMES if one in found)
+            for side, found in sides
         ]
         return f"{len(self.claims)} claims: {'; '.join(counted)}"
 
