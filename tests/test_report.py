@@ -153,20 +153,34 @@ def test_an_own_suite_is_compared_with_its_reference():
     assert MIXED.yardstick == "paper"
 
 
-def test_the_report_says_by_what_its_cells_were_judged_and_how_many_by_each():
+def test_scores_and_counts_are_told_apart_with_what_each_was_judged_by():
     cells = [
-        verdict("a", tier="reference, exact"),
-        verdict("b", tier="reference, exact"),
-        verdict("c", tier="reference, statistical"),
-        verdict("d", "missing", tier=""),
+        *(verdict(one, tier="paper") for one in "abc"),
+        verdict("d", "inconclusive", tier="paper"),
+        verdict("e", kind="counted", tier="count"),
+        verdict("f", "disputed", kind="counted", tier="count"),
+        verdict("g", "missing", tier=""),
     ]
+
+    assert Report("paper", cells, {}).judged_by == (
+        "scores, by the paper's means of five: 3 of 4 reproduced, 1 inconclusive; "
+        "counts, by arithmetic: 1 of 2 reproduced, 1 disputed; 1 not judged"
+    )
+
+
+def test_exact_and_statistical_judgements_are_told_apart():
+    cells = [verdict("a", tier="reference, exact"), verdict("b", "deviates", tier="reference, statistical")]
     words = (
-        "judged by: 2 our reference of a machine like this one, bit for bit, 1 our reference, within what another run "
-        "may score"
+        "scores, by our reference of a machine like this one, bit for bit: 1 of 1 reproduced; "
+        "scores, by our reference, within what another run may score: 0 of 1 reproduced, 1 deviates"
     )
 
     assert Report("smoke", cells, {}).judged_by == words
     assert words in " ".join(Report("smoke", cells, {}).as_text().split())
+
+
+def test_nothing_judged_says_nothing_of_by_what():
+    assert Report("smoke", [missing("a")], {}).judged_by == ""
 
 
 def test_the_written_report_shows_what_its_judgement_can_find(tmp_path):

@@ -20,10 +20,10 @@ SCHEMA_VERSION = 2
 NAMED = 3  # as many deviating cells as the first line can name
 _PLURALS = {"holds": "hold", "does not hold": "do not hold"}
 _TIERS = {
-    "paper": "the paper's means of five",
-    "reference, exact": "our reference of a machine like this one, bit for bit",
-    "reference, statistical": "our reference, within what another run may score",
-    "count": "arithmetic",
+    "paper": "scores, by the paper's means of five",
+    "reference, exact": "scores, by our reference of a machine like this one, bit for bit",
+    "reference, statistical": "scores, by our reference, within what another run may score",
+    "count": "counts, by arithmetic",
 }
 
 
@@ -75,9 +75,9 @@ class Report:
 
     @property
     def answer(self) -> str:
-        """The first line of every view: the cells' headline, the claims', or both."""
-        heads = [self.headline] if self.verdicts or not self.claims else []
-        return "\n".join([*heads, self.claims_headline] if self.claims else heads)
+        """The first lines of every view: the cells' headline and what it is made of, the claims', or both."""
+        heads = [self.headline, self.judged_by] if self.verdicts or not self.claims else []
+        return "\n".join(filter(None, [*heads, self.claims_headline if self.claims else ""]))
 
     @property
     def claims_headline(self) -> str:
@@ -93,10 +93,16 @@ class Report:
 
     @property
     def judged_by(self) -> str:
-        """By what the cells were judged, and how many by each; "" where none was."""
-        counts = Counter(verdict.tier for verdict in self.verdicts if verdict.judged)
-        found = ", ".join(f"{counts[tier]} {words}" for tier, words in _TIERS.items() if counts[tier])
-        return f"judged by: {found}" if found else ""
+        """How scores and counts came out, apart, and by what each was judged; "" where none was."""
+        found = []
+        for tier, words in _TIERS.items():
+            counts = Counter(verdict.outcome for verdict in self.verdicts if verdict.judged and verdict.tier == tier)
+            others = [f"{counts[outcome]} {outcome}" for outcome in JUDGED[1:] if counts[outcome]]
+            if counts:
+                agree = f"{counts['reproduced']} of {counts.total()} reproduced"
+                found.append(f"{words}: {', '.join([agree, *others])}")
+        rest = sum(not verdict.judged for verdict in self.verdicts)
+        return "; ".join([*found, *([f"{rest} not judged"] if rest else [])]) if found else ""
 
     @property
     def failed(self) -> bool:

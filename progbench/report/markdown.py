@@ -22,7 +22,6 @@ def render(report: Report) -> str:
     """The whole report as Markdown."""
     lines = [f"# progbench: suite {escape(report.suite)}", ""]
     lines += [f"**{escape(line)}**  " for line in report.answer.split("\n")]
-    lines += [escape(report.judged_by)]
     for group in report.notable():
         lines += ["", f"{group.outcome}{escape(': ' + group.argument if group.argument else '')}", ""]
         lines += [f"- {escape(f'{verdict.table}, {verdict.cell}: {own}')}" for verdict, own in group.sentences]

@@ -31,7 +31,7 @@ COST_ALIGN = "left left right right right right"
 
 def render(report: Report) -> str:
     """The whole report as text."""
-    lines = [*wrapped(report.answer), *wrapped(report.judged_by)]
+    lines = wrapped(report.answer)
     for table, verdicts in report.by_table():
         if shown := [row(verdict) for verdict in verdicts if verdict.observed is not None]:
             lines += ["", *wrapped(table), grid(shown, HEADERS, ALIGN)]
