@@ -26,7 +26,8 @@ _LEGEND = "D: deviates, I: inconclusive, P: disputed, M: missing, E: error; no l
 def render(report: Report) -> str:
     """The report's tables as a LaTeX document; every other view holds more."""
     tables = "\n".join(_table(table, report.yardstick) for table in report.tables())
-    return f"{_HEAD}\\noindent\\textbf{{{escape(report.headline)}}}\n\n{escape(report.judged_by)}\n\n{tables}\\end{{document}}\n"
+    answer = f"\\noindent\\textbf{{{escape(report.headline)}}}\n\n{escape(report.judged_by)}"
+    return f"{_HEAD}{answer}\n\n{tables}\\end{{document}}\n"
 
 
 def _table(table: PrintedTable, yardstick: str) -> str:
