@@ -12,7 +12,7 @@ from progbench.claims import ClaimVerdict
 from progbench.ledger import Cost, costs, mean_costs
 from progbench.report import cells
 from progbench.report.attribution import Attribution
-from progbench.report.cells import plain, short
+from progbench.report.cells import plain
 from progbench.verdict import Variant, Verdict
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def render(report: Report) -> str:
     if groups := report.not_judged():
         lines += ["", "Not judged:"]
         for reason, names in groups:
-            lines += [*wrapped(reason, "  ", "  "), *wrapped(_names(names), "    ", "    ")]
+            lines += [*wrapped(reason, "  ", "  "), *wrapped(cells.some(names, 4), "    ", "    ")]
     lines += ["", *(line for warning in report.warnings for line in wrapped(f"warning: {warning}"))]
     return "\n".join([*lines, *wrapped(_where(report.environment))])
 
@@ -140,11 +140,6 @@ def _claim(claim: ClaimVerdict) -> Iterable[str]:
     for side, words in (("print", claim.print_words), ("ours", claim.our_words), ("disputed", claim.disputed)):
         if words:
             yield from wrapped(f"{side}: {words}", "    ", "  ")
-
-
-def _names(names: Sequence[str], most: int = 4) -> str:
-    shown = ", ".join(short(name, 60) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def _where(environment: dict) -> str:
