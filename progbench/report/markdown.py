@@ -10,7 +10,7 @@ from tabulate import tabulate
 from progbench.ledger import costs, mean_costs
 from progbench.report import text
 from progbench.report.cells import MARKS, plain
-from progbench.report.tables import PrintedTable, Shown, View, views
+from progbench.report.tables import BOLD, PrintedTable, Shown, View, views
 
 if TYPE_CHECKING:
     from progbench.report import Report
@@ -32,7 +32,7 @@ def render(report: Report) -> str:
         lines += ["", f"## {escape(table.name)}", "", escape(table.caption)]
         for view in views(table, report.yardstick):
             lines += ["", f"{escape(view.title)}:", "", _view(table, view)]
-        lines += ["", escape(table.note)] if table.note else []
+        lines += ["", escape(f"{BOLD} {table.note}")]
     lines += [line for name, alt in report.figures().items() for line in ("", f"![{escape(alt)}]({name})")]
     if found := mean_costs(costs(report.ledger)):
         lines += ["", "## Cost", "", escape(report.cost_words), ""]
