@@ -1,6 +1,8 @@
 """The report: its answer, what a terminal shows of it, and its JSON. Other views have tests of their own."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from made_up import ENVIRONMENT, HOSTILE, MIXED, everything, missing, verdict
@@ -146,6 +148,48 @@ def test_an_argument_that_disputed_cells_share_stands_once():
 
     assert text.count("the equations give 16.1") == 1
     assert "disputed: b: counted b" in text
+
+
+CLAIM = ClaimVerdict("c", "0.7 higher", "section 4", "holds", "", "holds", "", "", "holds", "that it is higher")
+
+
+@pytest.mark.parametrize("view", ["report.md", "report.html"])
+def test_a_claim_is_shown_with_the_reason_for_its_range(tmp_path, view):
+    Report("paper", [], {}, claims=[CLAIM]).write(tmp_path)
+
+    assert "why this range: that it is higher" in (tmp_path / view).read_text()
+
+
+@pytest.fixture
+def absent(tmp_path):
+    """A report whose sentences name the folder of results, written."""
+    folder = tmp_path / "results"
+    why = f"not run yet: nothing in {folder}"
+    claim = replace(CLAIM, our_words=f"avg unknown ({why})")
+    report = Report("paper", [missing("a", why)], {}, [f"{folder}/x: odd"], [claim], runs=folder)
+    report.write(tmp_path / "out")
+    return tmp_path
+
+
+@pytest.mark.parametrize("view", ["report.md", "report.html", "report.tex"])
+def test_a_page_that_is_shared_names_the_folder_of_results_without_its_place(absent, view):
+    assert str(absent) not in (absent / "out" / view).read_text()
+
+
+def test_the_folder_of_results_keeps_its_name_on_a_page(absent):
+    assert "not run yet: nothing in results" in (absent / "out" / "report.html").read_text()
+
+
+def test_a_folder_of_results_without_a_name_changes_no_sentence():
+    report = Report("paper", [missing("a", "0.5 in ./x")], {}, runs=Path("."))
+
+    assert report.for_others().verdicts[0].sentence == "0.5 in ./x"
+
+
+def test_a_program_is_told_the_whole_path(absent):
+    (found,) = json.loads((absent / "out" / "report.json").read_text())["verdicts"]
+
+    assert found["sentence"] == f"not run yet: nothing in {absent / 'results'}"
 
 
 def test_an_own_suite_is_compared_with_its_reference():

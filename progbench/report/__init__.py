@@ -199,15 +199,32 @@ class Report:
             "environment": self.environment,
         }
 
+    def for_others(self) -> Report:
+        """The same for who reads it elsewhere: the folder of results has its name, but not where it lies here."""
+
+        def named(text: str) -> str:
+            return text.replace(str(self.runs), self.runs.name) if self.runs and self.runs.name else text
+
+        return replace(
+            self,
+            verdicts=[replace(one, sentence=named(one.sentence)) for one in self.verdicts],
+            claims=[
+                replace(one, print_words=named(one.print_words), our_words=named(one.our_words)) for one in self.claims
+            ],
+            variants=[replace(one, missing=named(one.missing), error=named(one.error)) for one in self.variants],
+            warnings=[named(one) for one in self.warnings],
+        )
+
     def write(self, folder: Path) -> list[Path]:
         """Write report.md, report.html, report.json, report.tex, and the figures as SVG."""
         whole = replace(self, power=self.power or of_report(self.verdicts))
         drawn = {name: figures.draw(name, whole) for name in whole.figures()}
+        shown = whole.for_others()
         written = {
-            "report.md": whole.as_markdown(),
-            "report.html": html.render(whole, drawn, folder),
+            "report.md": shown.as_markdown(),
+            "report.html": html.render(shown, drawn, folder),
             "report.json": json.dumps(whole.as_json(), indent=1, allow_nan=False) + "\n",
-            "report.tex": latex.render(whole),
+            "report.tex": latex.render(shown),
             **drawn,
         }
         for name, content in written.items():

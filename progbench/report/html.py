@@ -52,6 +52,7 @@ def render(report: Report, figures: dict[str, str], folder: Path) -> str:
         results=quote(Path(os.path.relpath(report.runs, folder)).as_posix()) if report.runs else "",
         quote=quote,
         bold=BOLD,
+        why=text.WHY,
         scores=lambda run: ", ".join(f"{name} {value:.2f}" for name, value in run.scores.items()),
         interval=_interval,
         as_cell=lambda outcome: cells.AS_CELL.get(outcome, outcome),

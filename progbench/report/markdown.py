@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from progbench.claims import ClaimVerdict
 from progbench.ledger import costs, mean_costs
 from progbench.report import text
 from progbench.report.cells import MARKS, plain
@@ -39,7 +40,7 @@ def render(report: Report) -> str:
         lines += [grid(map(text.cost_row, found), text.COST_HEADERS, text.COST_ALIGN)]
     if report.claims:
         rows = [
-            [one.claim, f"{one.sentence} ({one.source})", one.on_print, one.print_words, one.on_ours, one.our_words,
+            [one.claim, _sentence(one), one.on_print, one.print_words, one.on_ours, one.our_words,
              one.outcome, one.disputed]
             for one in report.claims
         ]  # fmt: skip
@@ -61,6 +62,11 @@ def render(report: Report) -> str:
     lines += ["", "## Environment", "", *(f"- {escape(warning)}" for warning in report.warnings)]
     lines += [f"- {escape(key)}: {escape(value)}" for key, value in report.environment.items()]
     return "\n".join(lines) + "\n"
+
+
+def _sentence(claim: ClaimVerdict) -> str:
+    words = f"{claim.sentence} ({claim.source})"
+    return f"{words}; {text.WHY}: {claim.reason}" if claim.reason else words
 
 
 def _view(table: PrintedTable, view: View) -> str:

@@ -28,6 +28,8 @@ CLOSING_ALIGN = "left right left right right"
 COST_HEADERS = ("schedule", "over", "updated parameters", "FLOPs", "step time", "peak memory")
 COST_ALIGN = "left left right right right right"
 
+WHY = "why this range"  # before a claim's reason
+
 
 def render(report: Report) -> str:
     """The whole report as text."""
@@ -137,7 +139,8 @@ def _notable(group: Notable) -> list[str]:
 def _claim(claim: ClaimVerdict) -> Iterable[str]:
     """What the terminal says of a claim: its sentence and the numbers behind both answers."""
     yield from wrapped(f"{claim.claim}: “{claim.sentence}” ({claim.source})")
-    for side, words in (("print", claim.print_words), ("ours", claim.our_words), ("disputed", claim.disputed)):
+    sides = {"print": claim.print_words, "ours": claim.our_words, WHY: claim.reason, "disputed": claim.disputed}
+    for side, words in sides.items():
         if words:
             yield from wrapped(f"{side}: {words}", "    ", "  ")
 
