@@ -77,7 +77,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """A claim's two answers, each with the numbers in words, and what the session makes of them."""
+    """A claim's two answers, each with the numbers in words, and what the session makes of them.
+
+    `reason` is why the wanted range is what it is, where the sentence does not say it.
+    """
 
     claim: str
     sentence: str
@@ -88,6 +91,7 @@ class ClaimVerdict:
     our_words: str
     disputed: str
     outcome: str
+    reason: str = ""
 
 
 def read(root: Path, suite: str) -> list[Claim] | BadInput:
@@ -239,7 +243,7 @@ def _inside(claim: Claim, value: float) -> bool:
 
 def _of_printed(claim: Claim, one: Measured) -> tuple[str, str]:
     if one.printed is None:
-        return UNDECIDED, "not printed"
+        return UNDECIDED, "unknown (not printed)"
     if one.mixed:
         return UNDECIDED, f"{one.printed:+.2f}, but of {one.mixed}"
     return HOLDS if _inside(claim, one.printed) else FAILS, f"{one.printed:+.2f}"
@@ -251,7 +255,7 @@ def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
         return HOLDS if _inside(claim, one.exact) else FAILS, f"{one.exact:+.2f}"
     values = list(one.seeds.values())
     if not values:
-        return UNDECIDED, one.error or one.missing
+        return UNDECIDED, f"unknown ({one.error or one.missing})"
     mean = statistics.fmean(values)
     if len(values) < 2:
         return UNDECIDED, f"{mean:+.2f} (one seed decides nothing)"
@@ -274,7 +278,7 @@ def _together(claim: Claim, answers: Sequence[tuple[str, str, str]]) -> tuple[st
         groups.setdefault(words, []).append(column)
     unit = "%" if claim.quantity == "reduction" else "points"
     words = "; ".join(f"{', '.join(columns)} {words}" for words, columns in groups.items())
-    return answer, f"{words} ({unit}, wanted {claim.range})"
+    return answer, f"{words}; wanted {claim.range} {unit}"
 
 
 def _verdict(claim: Claim, on_print: tuple[str, str], on_ours: tuple[str, str], outcome: str) -> ClaimVerdict:
@@ -288,4 +292,5 @@ def _verdict(claim: Claim, on_print: tuple[str, str], on_ours: tuple[str, str], 
         our_words=on_ours[1],
         disputed=claim.disputed,
         outcome=outcome,
+        reason=claim.reason,
     )

@@ -66,14 +66,23 @@ def _against(options: argparse.Namespace) -> int:
 
 def _finish(options: argparse.Namespace, write: Callable[[Path], list[Path]], text: str, failed: bool) -> int:
     """Write first: whoever reads the text, `head` for one, may stop reading."""
-    written = write(options.report) if options.report else []
+    problem = None
+    written: list[Path] = []
+    try:
+        written = write(options.report) if options.report else []
+    except OSError as failure:
+        problem = BadInput(f"--report {options.report}: cannot be written: {failure.strerror or failure}")
     with contextlib.suppress(BrokenPipeError):
         print("\n".join([text, *(f"written: {path}" for path in written)]), flush=True)
+    if problem:
+        raise problem
     return FAILED if failed else FINE
 
 
 def _suite(options: argparse.Namespace) -> str:
     """The suite that was asked for, or the only one that has results. Raises BadInput where there are none."""
+    if options.runs.is_file():
+        raise BadInput(f"{options.runs} is a file, not a folder of results")
     if not options.runs.is_dir():
         raise BadInput(f"no such folder: {options.runs}")
     found = [name for name in recipe.suites() if any(options.runs.glob(f"{name}/*/*/seed*.json"))]

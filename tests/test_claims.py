@@ -126,7 +126,17 @@ def test_a_sentence_about_all_tasks_is_undecided_while_one_is_missing():
     found = claims.judge(claim(), [Measured("cola", seeds=seeds(2, 2.1, 1.9)), Measured("rte", missing="no GPU here")])
 
     assert found.on_ours == "undecided"
-    assert found.our_words == "cola +2.00 ± 0.10 (3); rte no GPU here (points, wanted at least 0)"
+    assert found.our_words == "cola +2.00 ± 0.10 (3); rte unknown (no GPU here); wanted at least 0 points"
+
+
+def test_what_is_not_printed_is_set_apart_from_the_wanted_range_and_its_unit():
+    found = claims.judge(claim(quantity="reduction", lowest=22.5, highest=27.5), [Measured("updated")])
+
+    assert found.print_words == "updated unknown (not printed); wanted 22.5 to 27.5 %"
+
+
+def test_a_claims_verdict_says_why_the_range_is_another_than_the_sentences(paper):
+    assert paper["avg-roberta-base"].reason == "that it is higher is the claim; the 0.7 is a cell's own matter"
 
 
 def test_seeds_are_paired_and_a_seed_that_one_side_lacks_is_left_out():
@@ -227,7 +237,7 @@ def test_printed_numbers_of_two_metrics_decide_nothing():
     found = claims.judge(claim(), [Measured("mrpc", printed=21.9, mixed="f1 against accuracy", seeds=seeds(1, 1.1, 1))])
 
     assert (found.on_print, found.on_ours) == ("undecided", "holds")
-    assert found.print_words == "mrpc +21.90, but of f1 against accuracy (points, wanted at least 0)"
+    assert found.print_words == "mrpc +21.90, but of f1 against accuracy; wanted at least 0 points"
 
 
 def test_a_run_with_an_error_makes_the_claim_one():

@@ -111,6 +111,13 @@ def test_no_such_folder_is_a_usage_error(capsys, tmp_path):
     assert (code, said.err) == (2, f"progbench report: no such folder: {tmp_path / 'none'}\n")
 
 
+def test_a_file_in_the_place_of_results_is_called_a_file(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    code, said = report(capsys, tmp_path / "file")
+
+    assert (code, said.err) == (2, f"progbench report: {tmp_path / 'file'} is a file, not a folder of results\n")
+
+
 def test_a_folder_without_results_is_a_usage_error(capsys, tmp_path):
     code, said = report(capsys, tmp_path)
 
@@ -140,6 +147,27 @@ def test_a_report_that_is_no_folder_is_refused_before_anything_is_read(results, 
 
     assert (code, said.out) == (2, "")
     assert f"--report {tmp_path / 'file'}: not a folder" in said.err
+
+
+@pytest.fixture
+def unwritable(tmp_path):
+    """A folder that cannot be made, by anyone: what should be its parent is a file."""
+    (tmp_path / "file").touch()
+    return tmp_path / "file" / "below"
+
+
+@pytest.mark.parametrize("more", [[], ["--against", "same"]])
+def test_a_report_that_cannot_be_written_is_a_usage_error_that_names_the_path(results, capsys, unwritable, more):
+    arguments = [results if one == "same" else one for one in more]
+    code, said = report(capsys, results, *arguments, "--report", unwritable)
+
+    assert (code, said.err) == (2, f"progbench report: --report {unwritable}: cannot be written: Not a directory\n")
+
+
+def test_a_report_that_cannot_be_written_is_still_said(results, capsys, unwritable):
+    _, said = report(capsys, results, "--report", unwritable)
+
+    assert said.out.startswith("72 of 186 judged: 72 reproduced; 114 missing\n")
 
 
 def test_a_folder_against_itself_is_bit_identical(results, capsys):

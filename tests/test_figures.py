@@ -100,6 +100,33 @@ def test_in_the_forest_a_difference_of_one_margin_ends_where_the_band_does():
     assert edge - zero == pytest.approx(3 * (one - zero), rel=1e-3)
 
 
+def test_the_forest_says_which_scored_cells_it_does_not_draw_errors_first():
+    rows = [verdict("a"), verdict("b", "missing"), verdict("c", "error"), verdict("d", "missing", kind="counted")]
+
+    assert figures.available(Report("paper", rows, {}))["forest.svg"].endswith(
+        "; 2 of 3 are not drawn, being missing or an error: c, b"
+    )
+
+
+def test_a_forest_of_every_scored_cell_leaves_none_out():
+    assert "not drawn" not in figures.available(Report("paper", [verdict("a")], {}))["forest.svg"]
+
+
+def test_in_the_forest_a_whisker_that_goes_on_beyond_the_edge_ends_in_an_arrow():
+    inside = verdict("a", tolerance=1.0, low=-0.5, high=1.0)
+    outside = verdict("a", tolerance=1.0, low=-4.0, high=5.0)
+    within, beyond = (markers(draw("forest.svg", [one]), BLUE) for one in (inside, outside))
+
+    assert len(beyond) == len(within) + 2
+    assert beyond[0][0] < beyond[2][0] < beyond[1][0]
+
+
+def test_the_forest_has_its_scale_at_the_top_too():
+    shown = texts(draw("forest.svg", [verdict("a")]))
+
+    assert shown.count("\N{MINUS SIGN}3") == 2
+
+
 def test_the_forest_tells_outcomes_apart_by_mark_and_by_name():
     shown = texts(draw("forest.svg", [verdict("a"), verdict("b", "deviates"), verdict("c", "inconclusive")]))
 
@@ -130,12 +157,44 @@ def test_a_schedule_without_its_counterpart_has_no_line():
     assert plots.score_lines(verdicts[:1], ledger) == []
 
 
+COLA = {"column": "CoLA", "observed": 10.0, "recipes": ("m-constant-rte/d1",)}
+
+
 def test_only_columns_that_both_schedules_have_are_averaged():
     verdicts, ledger = pair()
-    more = verdict("m-constant-cola", column="CoLA", observed=10.0, recipes=("m-constant-rte/d1",))
-    (line,) = plots.score_lines([*verdicts, more], ledger)
+    (line,) = plots.score_lines([*verdicts, verdict("m-constant-cola", **COLA)], ledger)
 
-    assert (line.columns, line.constant[1], len(line.among)) == (1, 66.0, 2)
+    assert (line.columns, line.constant[1]) == (("RTE",), 66.0)
+
+
+def test_what_is_left_of_a_cell_with_an_error_is_in_no_mean():
+    verdicts, ledger = pair()
+    both = [verdict("m-constant-cola", **COLA), verdict("m-shrinking-cola", "error", **COLA)]
+    (line,) = plots.score_lines([*verdicts, *both], ledger)
+
+    assert line.columns == ("RTE",)
+
+
+@pytest.fixture
+def uneven():
+    """Two models under both schedules, `m` on two tasks and `other` on one of them only."""
+    verdicts, ledger = pair()
+    verdicts += [verdict(f"m-{name}-cola", **COLA) for name in ("constant", "shrinking")]
+    verdicts += [replace(one, cell=one.cell.replace("m-", "other-", 1)) for one in verdicts[:2]]
+    return Report("paper", verdicts, {}, ledger=ledger)
+
+
+def test_a_mean_over_fewer_columns_than_the_others_is_not_drawn_beside_them(uneven):
+    svg = figures.draw("scores.svg", uneven)
+
+    assert "m" in texts(svg)
+    assert not any("other" in text for text in texts(svg))
+
+
+def test_a_line_that_is_not_drawn_is_named_below_the_figure(uneven):
+    assert figures.available(uneven)["scores.svg"].endswith(
+        "; not drawn, being means over fewer columns: other of Table 1 (1 of 2)"
+    )
 
 
 def test_the_figure_of_scores_says_which_mark_is_which():

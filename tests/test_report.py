@@ -1,6 +1,8 @@
 """The report: its answer, what a terminal shows of it, and its JSON. Other views have tests of their own."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from made_up import ENVIRONMENT, HOSTILE, MIXED, everything, missing, verdict
@@ -53,6 +55,14 @@ def test_every_line_of_the_terminal_fits_a_hundred_columns_however_long_names_an
     lines = everything(LONG, f"{LONG} {LONG}").as_text().splitlines()
 
     assert max(map(len, lines)) <= 100
+
+
+@pytest.mark.parametrize("many", [1, 2, 3])
+def test_a_name_is_not_broken_at_its_hyphens(many):
+    name = "bert-base-adapter-shrinking-mnli-m-updated"
+    text = Report("paper", [missing(f"{name}{i}") for i in range(many)], {}).as_text()
+
+    assert all(f"{name}{i}" in text for i in range(many))
 
 
 def test_no_control_character_reaches_the_terminal():
@@ -121,6 +131,17 @@ def test_a_claim_that_does_not_hold_on_our_runs_fails_the_report_and_a_disputed_
     assert [Report("paper", [], {}, claims=[claim]).failed for claim in claims] == [True, False]
 
 
+def test_a_disputed_claim_is_not_counted_among_those_that_do_not_hold():
+    claims = [
+        ClaimVerdict("c", "", "", "holds", "", ours, "", "", outcome)
+        for ours, outcome in (("holds", "holds"), ("does not hold", "disputed"), ("undecided", "error"))
+    ]
+
+    assert Report("paper", [], {}, claims=claims).claims_headline == (
+        "3 claims: on the print 3 hold; on our runs 1 hold, 1 disputed, 1 error"
+    )
+
+
 def test_an_argument_that_disputed_cells_share_stands_once():
     disputed = [verdict(name, "disputed", sentence=f"counted {name}; the equations give 16.1") for name in ("a", "b")]
     text = Report("paper", disputed, ENVIRONMENT).as_text()
@@ -129,25 +150,81 @@ def test_an_argument_that_disputed_cells_share_stands_once():
     assert "disputed: b: counted b" in text
 
 
+CLAIM = ClaimVerdict("c", "0.7 higher", "section 4", "holds", "", "holds", "", "", "holds", "that it is higher")
+
+
+@pytest.mark.parametrize("view", ["report.md", "report.html"])
+def test_a_claim_is_shown_with_the_reason_for_its_range(tmp_path, view):
+    Report("paper", [], {}, claims=[CLAIM]).write(tmp_path)
+
+    assert "why this range: that it is higher" in (tmp_path / view).read_text()
+
+
+@pytest.fixture
+def absent(tmp_path):
+    """A report whose sentences name the folder of results, written."""
+    folder = tmp_path / "results"
+    why = f"not run yet: nothing in {folder}"
+    claim = replace(CLAIM, our_words=f"avg unknown ({why})")
+    report = Report("paper", [missing("a", why)], {}, [f"{folder}/x: odd"], [claim], runs=folder)
+    report.write(tmp_path / "out")
+    return tmp_path
+
+
+@pytest.mark.parametrize("view", ["report.md", "report.html", "report.tex"])
+def test_a_page_that_is_shared_names_the_folder_of_results_without_its_place(absent, view):
+    assert str(absent) not in (absent / "out" / view).read_text()
+
+
+def test_the_folder_of_results_keeps_its_name_on_a_page(absent):
+    assert "not run yet: nothing in results" in (absent / "out" / "report.html").read_text()
+
+
+def test_a_folder_of_results_without_a_name_changes_no_sentence():
+    report = Report("paper", [missing("a", "0.5 in ./x")], {}, runs=Path("."))
+
+    assert report.for_others().verdicts[0].sentence == "0.5 in ./x"
+
+
+def test_a_program_is_told_the_whole_path(absent):
+    (found,) = json.loads((absent / "out" / "report.json").read_text())["verdicts"]
+
+    assert found["sentence"] == f"not run yet: nothing in {absent / 'results'}"
+
+
 def test_an_own_suite_is_compared_with_its_reference():
     assert Report("smoke", [verdict(printed=None)], {}).yardstick == "reference"
     assert MIXED.yardstick == "paper"
 
 
-def test_the_report_says_by_what_its_cells_were_judged_and_how_many_by_each():
+def test_scores_and_counts_are_told_apart_with_what_each_was_judged_by():
     cells = [
-        verdict("a", tier="reference, exact"),
-        verdict("b", tier="reference, exact"),
-        verdict("c", tier="reference, statistical"),
-        verdict("d", "missing", tier=""),
+        *(verdict(one, tier="paper") for one in "abc"),
+        verdict("d", "inconclusive", tier="paper"),
+        verdict("e", kind="counted", tier="count"),
+        verdict("f", "disputed", kind="counted", tier="count"),
+        verdict("g", "missing", tier=""),
     ]
+
+    assert Report("paper", cells, {}).judged_by == (
+        "scores, by the paper's means of five: 3 of 4 reproduced, 1 inconclusive; "
+        "counts, by arithmetic: 1 of 2 reproduced, 1 disputed; 1 not judged"
+    )
+
+
+def test_exact_and_statistical_judgements_are_told_apart():
+    cells = [verdict("a", tier="reference, exact"), verdict("b", "deviates", tier="reference, statistical")]
     words = (
-        "judged by: 2 our reference of a machine like this one, bit for bit, 1 our reference, within what another run "
-        "may score"
+        "scores, by our reference of a machine like this one, bit for bit: 1 of 1 reproduced; "
+        "scores, by our reference, within what another run may score: 0 of 1 reproduced, 1 deviates"
     )
 
     assert Report("smoke", cells, {}).judged_by == words
     assert words in " ".join(Report("smoke", cells, {}).as_text().split())
+
+
+def test_nothing_judged_says_nothing_of_by_what():
+    assert Report("smoke", [missing("a")], {}).judged_by == ""
 
 
 def test_the_written_report_shows_what_its_judgement_can_find(tmp_path):

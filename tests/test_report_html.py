@@ -114,6 +114,41 @@ def test_a_run_links_to_its_file_as_seen_from_the_report(tmp_path):
     assert (folder / links[0].replace("%20", " ")).resolve().is_file()
 
 
+def sections(text):
+    """The page's parts by their heading."""
+    parts = re.split(r"<h2[^>]*>(.*?)</h2>", text)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_what_is_undecided_is_not_said_to_disagree(tmp_path):
+    found = sections(written(MIXED, tmp_path))
+
+    assert "inconclusive: 1 cell" not in found["What does not agree"]
+    assert "inconclusive: 1 cell" in found["What is not decided"]
+
+
+def test_the_navigation_leads_to_what_is_undecided(tmp_path):
+    links = Page(written(MIXED, tmp_path)).attributes("href")
+
+    assert {"#notable", "#undecided"} <= set(links)
+
+
+def test_without_anything_undecided_there_is_no_heading_for_it(tmp_path):
+    assert "What is not decided" not in sections(written(REPORT, tmp_path))
+
+
+def test_colours_are_explained_before_the_first_table(tmp_path):
+    text = written(REPORT, tmp_path)
+
+    assert 0 < text.index('class="key"') < text.index("<table")
+
+
+def test_a_sentence_has_real_minus_signs_and_a_name_its_hyphens(tmp_path):
+    text = written(Report("paper", [verdict("m-constant-2", sentence="m-4-2: -0.5 (-1.0 to 3)")], {}), tmp_path)
+
+    assert "m-4-2: −0.5 (−1.0 to 3)" in text
+
+
 def test_nothing_is_fetched(tmp_path):
     text = written(replace(MIXED, ledger=REPORT.ledger), tmp_path)
 

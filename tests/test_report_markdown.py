@@ -62,6 +62,10 @@ def test_the_best_is_bold():
     assert "**70.00 ± 0.50 (5)**" in Report("paper", rows, {}).as_markdown()
 
 
+def test_bold_is_said_to_say_nothing_of_chance():
+    assert "says nothing of chance" in Report("paper", [verdict()], {}).as_markdown()
+
+
 def test_markdown_holds_every_cell_the_warnings_and_the_environment():
     text = MIXED.as_markdown()
 

@@ -102,6 +102,17 @@ def test_two_scores_that_look_alike_are_both_best():
     assert table.best("observed") == {(0, 0), (1, 0)}
 
 
+def test_what_is_left_of_a_cell_with_an_error_is_not_the_best():
+    rows = [
+        verdict("m-constant-rte", observed=66.0),
+        verdict("m-shrinking-rte", row="M PT", observed=65.0),
+        verdict("m-growing-rte", "error", row="M PT from HB", observed=70.0),
+    ]
+    (table,) = printed_tables("paper", rows)
+
+    assert table.best("observed") == {(0, 0)}
+
+
 def test_what_stands_alone_is_not_best():
     (table,) = printed_tables("paper", [verdict()])
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from progbench import claims as claiming
 from progbench.claims import ClaimVerdict
 from progbench.ledger import Entry, costs
 from progbench.power import Curves, of_report
@@ -17,12 +18,12 @@ from progbench.verdict import JUDGED, OUTCOMES, Variant, Verdict
 
 SCHEMA_VERSION = 2
 NAMED = 3  # as many deviating cells as the first line can name
-_ANSWERS = {"holds": "hold", "does not hold": "do not hold", "undecided": "undecided"}
+_PLURALS = {"holds": "hold", "does not hold": "do not hold"}
 _TIERS = {
-    "paper": "the paper's means of five",
-    "reference, exact": "our reference of a machine like this one, bit for bit",
-    "reference, statistical": "our reference, within what another run may score",
-    "count": "arithmetic",
+    "paper": "scores, by the paper's means of five",
+    "reference, exact": "scores, by our reference of a machine like this one, bit for bit",
+    "reference, statistical": "scores, by our reference, within what another run may score",
+    "count": "counts, by arithmetic",
 }
 
 
@@ -74,27 +75,34 @@ class Report:
 
     @property
     def answer(self) -> str:
-        """The first line of every view: the cells' headline, the claims', or both."""
-        heads = [self.headline] if self.verdicts or not self.claims else []
-        return "\n".join([*heads, self.claims_headline] if self.claims else heads)
+        """The first lines of every view: the cells' headline and what it is made of, the claims', or both."""
+        heads = [self.headline, self.judged_by] if self.verdicts or not self.claims else []
+        return "\n".join(filter(None, [*heads, self.claims_headline if self.claims else ""]))
 
     @property
     def claims_headline(self) -> str:
-        """How the claims came out: on the print, and on our runs."""
+        """How the claims came out: on the print, and on our runs, where those that are disputed count as that."""
         sides = [("on the print", [claim.on_print for claim in self.claims])]
-        sides.append(("on our runs", [claim.on_ours for claim in self.claims]))
+        sides.append(("on our runs", [claim.outcome for claim in self.claims]))
         counted = [
-            f"{side} " + ", ".join(f"{answers.count(one)} {words}" for one, words in _ANSWERS.items() if one in answers)
-            for side, answers in sides
+            f"{side} "
+            + ", ".join(f"{found.count(one)} {_PLURALS.get(one, one)}" for one in claiming.OUTCOMES if one in found)
+            for side, found in sides
         ]
         return f"{len(self.claims)} claims: {'; '.join(counted)}"
 
     @property
     def judged_by(self) -> str:
-        """By what the cells were judged, and how many by each; "" where none was."""
-        counts = Counter(verdict.tier for verdict in self.verdicts if verdict.judged)
-        found = ", ".join(f"{counts[tier]} {words}" for tier, words in _TIERS.items() if counts[tier])
-        return f"judged by: {found}" if found else ""
+        """How scores and counts came out, apart, and by what each was judged; "" where none was."""
+        found = []
+        for tier, words in _TIERS.items():
+            counts = Counter(verdict.outcome for verdict in self.verdicts if verdict.judged and verdict.tier == tier)
+            others = [f"{counts[outcome]} {outcome}" for outcome in JUDGED[1:] if counts[outcome]]
+            if counts:
+                agree = f"{counts['reproduced']} of {counts.total()} reproduced"
+                found.append(f"{words}: {', '.join([agree, *others])}")
+        rest = sum(not verdict.judged for verdict in self.verdicts)
+        return "; ".join([*found, *([f"{rest} not judged"] if rest else [])]) if found else ""
 
     @property
     def failed(self) -> bool:
@@ -191,15 +199,32 @@ class Report:
             "environment": self.environment,
         }
 
+    def for_others(self) -> Report:
+        """The same for who reads it elsewhere: the folder of results has its name, but not where it lies here."""
+
+        def named(text: str) -> str:
+            return text.replace(str(self.runs), self.runs.name) if self.runs and self.runs.name else text
+
+        return replace(
+            self,
+            verdicts=[replace(one, sentence=named(one.sentence)) for one in self.verdicts],
+            claims=[
+                replace(one, print_words=named(one.print_words), our_words=named(one.our_words)) for one in self.claims
+            ],
+            variants=[replace(one, missing=named(one.missing), error=named(one.error)) for one in self.variants],
+            warnings=[named(one) for one in self.warnings],
+        )
+
     def write(self, folder: Path) -> list[Path]:
         """Write report.md, report.html, report.json, report.tex, and the figures as SVG."""
         whole = replace(self, power=self.power or of_report(self.verdicts))
         drawn = {name: figures.draw(name, whole) for name in whole.figures()}
+        shown = whole.for_others()
         written = {
-            "report.md": whole.as_markdown(),
-            "report.html": html.render(whole, drawn, folder),
+            "report.md": shown.as_markdown(),
+            "report.html": html.render(shown, drawn, folder),
             "report.json": json.dumps(whole.as_json(), indent=1, allow_nan=False) + "\n",
-            "report.tex": latex.render(whole),
+            "report.tex": latex.render(shown),
             **drawn,
         }
         for name, content in written.items():

@@ -49,7 +49,7 @@ def new_figure(width: float, height: float, left: float | None = None):
     if left is None:
         return Figure(figsize=(width, height), layout="constrained")
     figure = Figure(figsize=(width, height))
-    figure.subplots_adjust(left=left / width, right=1 - 0.7 / width, bottom=0.5 / height, top=1 - 0.4 / height)
+    figure.subplots_adjust(left=left / width, right=1 - 0.7 / width, bottom=0.5 / height, top=1 - 0.6 / height)
     return figure
 
 

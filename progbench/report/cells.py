@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from progbench.verdict import Variant, Verdict
 
@@ -31,6 +32,16 @@ def short(text: object, most: int) -> str:
     line = plain(text)
     half = most // 2
     return line if len(line) <= most else f"{line[:half]}…{line[len(line) - (most - half - 1) :]}"
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """Names in a sentence: no more than so many, and how many others there are.
+
+    >>> some(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    shown = ", ".join(short(name, 60) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def subscript(label: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from progbench.ledger import costs, mean_costs
 from progbench.recipe import split_id
-from progbench.report import canvas, plots
+from progbench.report import canvas, cells, plots
 from progbench.report.canvas import BLUE, GREY, ORANGE
 from progbench.report.cells import plain, short
 from progbench.verdict import Verdict
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def available(report: Report) -> dict[str, str]:
     """The figures this report has values for: file name and what it shows."""
-    return {name: _CAPTIONS[name] for name, (wanted, _) in _sources(report).items() if wanted}
+    return {name: _CAPTIONS[name] + _left_out(name, report) for name, (wanted, _) in _sources(report).items() if wanted}
 
 
 def draw(name: str, report: Report) -> str:
@@ -31,11 +31,27 @@ def draw(name: str, report: Report) -> str:
 _CAPTIONS = {
     "figure1.svg": "Figure 1: score with one block trained at a time, over the block",
     "figure4.svg": "Figure 4: updated parameters by model and schedule",
-    "forest.svg": "Every scored cell: its difference with the interval at 90 %, in margins",
+    "forest.svg": "Every scored cell that was judged: its difference with the interval at 90 %, in margins",
     "scores.svg": "Score against updated parameters, fine-tuning and Progtuning joined by a line",
     "costs.svg": "What a schedule takes, as a share of what training every block takes",
     "power.svg": "How often a true difference is found: simulated tables, judged as this one was",
 }
+
+
+def _left_out(name: str, report: Report) -> str:
+    """What a figure does not draw though a reader may look for it there, as the end of its caption."""
+    if name == "forest.svg":
+        scored = [one for _, verdicts in report.by_table() for one in verdicts if one.kind != "counted"]
+        drawn = plots.compared(scored)
+        names = [one.cell for one in sorted(scored, key=lambda one: one.outcome != "error") if one not in drawn]
+        of, why = f"{len(names)} of {len(scored)}", "missing or an error"
+    elif name == "scores.svg":
+        _, others = plots.comparable(plots.score_lines(report.verdicts, report.ledger))
+        names = [f"{one.body} of {one.table} ({len(one.columns)} of {len(one.among)})" for one in others]
+        of, why = "", "means over fewer columns"
+    else:
+        return ""
+    return f"; {f'{of} are ' if of else ''}not drawn, being {why}: {cells.some(names, 6)}" if names else ""
 
 
 def _sources(report: Report) -> Mapping[str, tuple[Sequence, Callable]]:
@@ -44,7 +60,7 @@ def _sources(report: Report) -> Mapping[str, tuple[Sequence, Callable]]:
         "figure1.svg": ([one for one in shown if one.table == "Figure 1" and _block(one)], blocks),
         "figure4.svg": ([one for one in shown if one.table == "Figure 4"], totals),
         "forest.svg": (plots.compared(shown), plots.forest),
-        "scores.svg": (plots.score_lines(shown, report.ledger), plots.scores),
+        "scores.svg": (plots.comparable(plots.score_lines(shown, report.ledger))[0], plots.scores),
         "costs.svg": (mean_costs(costs(report.ledger)), plots.shares),
         "power.svg": (report.power, plots.power),
     }

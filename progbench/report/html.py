@@ -16,7 +16,7 @@ from markupsafe import Markup
 from progbench.ledger import Entry, costs, mean_costs
 from progbench.recipe import split_id
 from progbench.report import canvas, cells, text
-from progbench.report.tables import views
+from progbench.report.tables import BOLD, views
 from progbench.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def render(report: Report, figures: dict[str, str], folder: Path) -> str:
         anchors=Anchors(groups),
         results=quote(Path(os.path.relpath(report.runs, folder)).as_posix()) if report.runs else "",
         quote=quote,
+        bold=BOLD,
+        why=text.WHY,
         scores=lambda run: ", ".join(f"{name} {value:.2f}" for name, value in run.scores.items()),
         interval=_interval,
         as_cell=lambda outcome: cells.AS_CELL.get(outcome, outcome),
@@ -63,7 +65,7 @@ def page(template: str, **values: object) -> str:
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Markup) else cells.plain(value),
+        finalize=lambda value: value if isinstance(value, Markup) else _signed(cells.plain(value)),
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -78,6 +80,11 @@ def minus(number: str) -> str:
     ('−0.25', 'bert-base')
     """
     return re.sub(r"^-(?=[\d.])", "−", number)
+
+
+def _signed(sentence: str) -> str:
+    """A sentence with real minus signs before its numbers; a hyphen in a name stays one."""
+    return re.sub(r"(?<=[ (])-(?=\d)", "−", sentence)
 
 
 def _interval(verdict: Verdict) -> str:

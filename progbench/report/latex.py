@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from progbench.report.cells import plain, subscript
-from progbench.report.tables import PrintedTable, Row, Shown, View, views
+from progbench.report.tables import BOLD, PrintedTable, Row, Shown, View, views
 
 if TYPE_CHECKING:
     from progbench.report import Report
@@ -26,7 +26,8 @@ _LEGEND = "D: deviates, I: inconclusive, P: disputed, M: missing, E: error; no l
 def render(report: Report) -> str:
     """The report's tables as a LaTeX document; every other view holds more."""
     tables = "\n".join(_table(table, report.yardstick) for table in report.tables())
-    return f"{_HEAD}\\noindent\\textbf{{{escape(report.headline)}}}\n\n{tables}\\end{{document}}\n"
+    answer = f"\\noindent\\textbf{{{escape(report.headline)}}}\n\n{escape(report.judged_by)}"
+    return f"{_HEAD}{answer}\n\n{tables}\\end{{document}}\n"
 
 
 def _table(table: PrintedTable, yardstick: str) -> str:
@@ -35,7 +36,7 @@ def _table(table: PrintedTable, yardstick: str) -> str:
         r"\begin{table}[htbp]",
         rf"\setcounter{{table}}{{{int(re.sub('[^0-9]', '', table.name)) - 1}}}",
         r"\centering\scriptsize\setlength{\tabcolsep}{2pt}",
-        rf"\caption{{{' '.join(map(escape, filter(None, (table.caption, table.note, _LEGEND))))}}}",
+        rf"\caption{{{' '.join(map(escape, filter(None, (table.caption, table.note, BOLD, _LEGEND))))}}}",
         rf"\begin{{tabular}}{{{'l' * len(table.stubs)}{'r' * len(table.columns)}}}",
         r"\toprule",
         _line([*map(_label, table.stubs), *map(_label, table.columns)]),

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from progbench.claims import ClaimVerdict
 from progbench.ledger import costs, mean_costs
 from progbench.report import text
 from progbench.report.cells import MARKS, plain
-from progbench.report.tables import PrintedTable, Shown, View, views
+from progbench.report.tables import BOLD, PrintedTable, Shown, View, views
 
 if TYPE_CHECKING:
     from progbench.report import Report
@@ -22,7 +23,6 @@ def render(report: Report) -> str:
     """The whole report as Markdown."""
     lines = [f"# progbench: suite {escape(report.suite)}", ""]
     lines += [f"**{escape(line)}**  " for line in report.answer.split("\n")]
-    lines += [escape(report.judged_by)]
     for group in report.notable():
         lines += ["", f"{group.outcome}{escape(': ' + group.argument if group.argument else '')}", ""]
         lines += [f"- {escape(f'{verdict.table}, {verdict.cell}: {own}')}" for verdict, own in group.sentences]
@@ -33,14 +33,14 @@ def render(report: Report) -> str:
         lines += ["", f"## {escape(table.name)}", "", escape(table.caption)]
         for view in views(table, report.yardstick):
             lines += ["", f"{escape(view.title)}:", "", _view(table, view)]
-        lines += ["", escape(table.note)] if table.note else []
+        lines += ["", escape(f"{BOLD} {table.note}")]
     lines += [line for name, alt in report.figures().items() for line in ("", f"![{escape(alt)}]({name})")]
     if found := mean_costs(costs(report.ledger)):
         lines += ["", "## Cost", "", escape(report.cost_words), ""]
         lines += [grid(map(text.cost_row, found), text.COST_HEADERS, text.COST_ALIGN)]
     if report.claims:
         rows = [
-            [one.claim, f"{one.sentence} ({one.source})", one.on_print, one.print_words, one.on_ours, one.our_words,
+            [one.claim, _sentence(one), one.on_print, one.print_words, one.on_ours, one.our_words,
              one.outcome, one.disputed]
             for one in report.claims
         ]  # fmt: skip
@@ -62,6 +62,11 @@ def render(report: Report) -> str:
     lines += ["", "## Environment", "", *(f"- {escape(warning)}" for warning in report.warnings)]
     lines += [f"- {escape(key)}: {escape(value)}" for key, value in report.environment.items()]
     return "\n".join(lines) + "\n"
+
+
+def _sentence(claim: ClaimVerdict) -> str:
+    words = f"{claim.sentence} ({claim.source})"
+    return f"{words}; {text.WHY}: {claim.reason}" if claim.reason else words
 
 
 def _view(table: PrintedTable, view: View) -> str:

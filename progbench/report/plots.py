@@ -44,6 +44,7 @@ def forest(verdicts: Sequence[Verdict]):
     for label, line in zip(axes.get_yticklabels(), lines, strict=True):
         label.set_fontweight("bold" if isinstance(line, str) else "normal")
     axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", top=True, labeltop=True)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(len(lines) - 0.5, -0.8)
     axes.set_xlim(-EDGE - 0.1, EDGE + 0.1)
@@ -51,7 +52,7 @@ def forest(verdicts: Sequence[Verdict]):
     for outcome, (color, marker) in _LOOKS.items():
         if any(one.outcome == outcome for one in verdicts):
             axes.plot([], [], marker, color=color, label=outcome, markersize=5)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=2)  # above the scale's numbers
     return figure
 
 
@@ -65,6 +66,9 @@ def _whisker(axes, y: float, verdict: Verdict) -> None:
 
     if verdict.low is not None and verdict.high is not None:
         axes.plot([place(verdict.low), place(verdict.high)], [y, y], color=color, linewidth=1.2, alpha=0.7)
+        for end in map(place, (verdict.low, verdict.high)):
+            if abs(end) == EDGE:
+                axes.plot([end], [y], ">" if end > 0 else "<", color=color, markersize=3)
     x = place(verdict.difference)
     beyond = abs(x) == EDGE
     axes.plot([x], [y], (">" if x > 0 else "<") if beyond else marker, color=color, markersize=4)
@@ -78,13 +82,14 @@ def _whisker(axes, y: float, verdict: Verdict) -> None:
 class ScoreLine:
     """One model and tuning in a table: (updated parameters in millions, mean score) under both schedules.
 
-    Means over the `columns` columns that both have; `printed` are the scores expected there, None if one is not.
+    Means over the `columns` that both have, of those `among` which the table has any score; `printed` are the scores
+    expected there, None if one is not.
     """
 
     body: str
     table: str
     among: tuple[str, ...]
-    columns: int
+    columns: tuple[str, ...]
     constant: tuple[float, float]
     shrinking: tuple[float, float]
     printed: tuple[float, float] | None
@@ -96,10 +101,11 @@ def score_lines(verdicts: Sequence[Verdict], entries: Sequence[Entry]) -> list[S
     rows: dict[tuple[str, str, str], dict[str, Verdict]] = {}
     among: dict[str, dict[str, None]] = {}
     for one in verdicts:
-        if one.kind == "scored" and len(one.recipes) == 1 and one.recipes[0] in planned:
-            body, schedule, column = split_id(one.cell)
-            rows.setdefault((one.table, body, schedule), {})[column] = one
+        if one.kind == "scored" and one.observed is not None and len(one.recipes) == 1 and one.recipes[0] in planned:
             among.setdefault(one.table, {})[one.column] = None
+            if one.outcome != "error":
+                body, schedule, column = split_id(one.cell)
+                rows.setdefault((one.table, body, schedule), {})[column] = one
     found = []
     for (table, body, schedule), whole in rows.items():
         shrunk = rows.get((table, body, "shrinking"), {})
@@ -111,10 +117,22 @@ def score_lines(verdicts: Sequence[Verdict], entries: Sequence[Entry]) -> list[S
             printed = None
             if all(one.expected is not None for side in sides for one in side):
                 printed = tuple(statistics.fmean(one.expected for one in side) for side in sides)
+            columns = tuple(whole[column].column for column in shared)
             found.append(
-                ScoreLine(body, table, tuple(among[table]), len(shared), *zip(updated, means, strict=True), printed)
+                ScoreLine(body, table, tuple(among[table]), columns, *zip(updated, means, strict=True), printed)
             )
     return found
+
+
+def comparable(lines: Sequence[ScoreLine]) -> tuple[list[ScoreLine], list[ScoreLine]]:
+    """The lines that `scores` draws on one axis, and the others: their means are over fewer columns."""
+    fullest: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for line in sorted(lines, key=lambda line: -len(line.columns)):
+        fullest.setdefault(line.among, line.columns)
+    sides: tuple[list[ScoreLine], list[ScoreLine]] = ([], [])
+    for line in lines:
+        sides[set(line.columns) != set(fullest[line.among])].append(line)
+    return sides
 
 
 def scores(lines: Sequence[ScoreLine]):
@@ -132,7 +150,7 @@ def scores(lines: Sequence[ScoreLine]):
         slack = max(0.0, 4 - (most - least)) / 2  # a tenth of a point must not look like a cliff
         axes.set_ylim(least - slack, most + slack)
         _whole_numbers(axes)
-        axes.set_ylabel(f"mean of {len(own[0].among)} columns (points)")
+        axes.set_ylabel(f"mean of {len(own[0].columns)} columns (points)")
         axes.set_title(", ".join(dict.fromkeys(line.table for line in own)), loc="left")
         for marker, label in (("o", "fine-tuning"), ("D", "Progtuning")):
             axes.plot([], [], marker, color=INK, markersize=6, label=label)
@@ -145,8 +163,7 @@ def scores(lines: Sequence[ScoreLine]):
 
 def _score_line(axes, line: ScoreLine, color: str) -> None:
     (x0, y0), (x1, y1) = line.constant, line.shrinking
-    columns = "" if line.columns == len(line.among) else f" ({line.columns} of {len(line.among)} columns)"
-    axes.plot([x0, x1], [y0, y1], color=color, linewidth=1.6, label=short(line.body, 28) + columns)
+    axes.plot([x0, x1], [y0, y1], color=color, linewidth=1.6, label=short(line.body, 28))
     axes.plot([x0], [y0], "o", color=color, markersize=7)
     axes.plot([x1], [y1], "D", color=color, markersize=6)
     if line.printed:

@@ -10,6 +10,8 @@ from progbench.recipe import read_toml, split_id
 from progbench.report import cells
 from progbench.verdict import Verdict
 
+BOLD = "Bold: the best mean of the rows that are compared, which says nothing of chance."
+
 
 @dataclass(frozen=True)
 class Row:
@@ -40,14 +42,14 @@ class PrintedTable:
     def best(self, quantity: str) -> set[tuple[int, int]]:
         """Where the best scores stand, as (row, column), by "expected" or "observed": in each group of a column.
 
-        Counts have no best, nor has a group in which only one row has a value.
+        Counts have no best, nor what seeds an error left, nor a group in which only one row has a value.
         """
         found = set()
         for j, column in enumerate(self.columns):
             groups: dict[tuple[str, str], dict[int, float | None]] = {}
             for i, row in enumerate(self.rows):
                 cell = row.cells[j]
-                if cell and cell.kind != "counted" and column not in self.unlike:
+                if cell and cell.kind != "counted" and cell.outcome != "error" and column not in self.unlike:
                     groups.setdefault(row.group, {})[i] = getattr(cell, quantity)
             for group in groups.values():
                 # of two that look alike, neither is the better

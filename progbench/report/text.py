@@ -12,7 +12,7 @@ from progbench.claims import ClaimVerdict
 from progbench.ledger import Cost, costs, mean_costs
 from progbench.report import cells
 from progbench.report.attribution import Attribution
-from progbench.report.cells import plain, short
+from progbench.report.cells import plain
 from progbench.verdict import Variant, Verdict
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ CLOSING_ALIGN = "left right left right right"
 COST_HEADERS = ("schedule", "over", "updated parameters", "FLOPs", "step time", "peak memory")
 COST_ALIGN = "left left right right right right"
 
+WHY = "why this range"  # before a claim's reason
+
 
 def render(report: Report) -> str:
     """The whole report as text."""
-    lines = [*wrapped(report.answer), *wrapped(report.judged_by)]
+    lines = wrapped(report.answer)
     for table, verdicts in report.by_table():
         if shown := [row(verdict) for verdict in verdicts if verdict.observed is not None]:
             lines += ["", *wrapped(table), grid(shown, HEADERS, ALIGN)]
@@ -53,7 +55,7 @@ def render(report: Report) -> str:
     if groups := report.not_judged():
         lines += ["", "Not judged:"]
         for reason, names in groups:
-            lines += [*wrapped(reason, "  ", "  "), *wrapped(_names(names), "    ", "    ")]
+            lines += [*wrapped(reason, "  ", "  "), *wrapped(cells.some(names, 4), "    ", "    ")]
     lines += ["", *(line for warning in report.warnings for line in wrapped(f"warning: {warning}"))]
     return "\n".join([*lines, *wrapped(_where(report.environment))])
 
@@ -61,9 +63,12 @@ def render(report: Report) -> str:
 def wrapped(text: str, later: str = "    ", first: str = "") -> list[str]:
     """A text in lines that fit; each of its own lines starts anew, and nothing in it moves the cursor."""
     lines = (plain(line) for line in str(text).split("\n"))
-    return [
-        part for line in lines for part in textwrap.wrap(line, WIDTH, initial_indent=first, subsequent_indent=later)
-    ]
+    return [part for line in lines for part in _wrap(line, WIDTH, initial_indent=first, subsequent_indent=later)]
+
+
+def _wrap(text: str, width: int, **indents: str) -> list[str]:
+    """Lines broken between words, so that a name with hyphens can be copied whole, unless it is longer than a line."""
+    return textwrap.wrap(text, width, break_on_hyphens=False, **indents)
 
 
 def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str) -> str:
@@ -80,8 +85,8 @@ def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str) -
     while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
         widths[widths.index(max(widths))] -= 1
     # wrapped here and not by tabulate's maxcolwidths, which takes "635,656" for a number and fails on its comma
-    lines = [["\n".join(textwrap.wrap(one, width)) for one, width in zip(row, widths, strict=True)] for row in texts]
-    heads = ["\n".join(textwrap.wrap(one, max(1, width - 2))) for one, width in zip(headers, widths, strict=True)]
+    lines = [["\n".join(_wrap(one, width)) for one, width in zip(row, widths, strict=True)] for row in texts]
+    heads = ["\n".join(_wrap(one, max(1, width - 2))) for one, width in zip(headers, widths, strict=True)]
     return tabulate(lines, heads, disable_numparse=True, colalign=align.split())
 
 
@@ -134,14 +139,10 @@ def _notable(group: Notable) -> list[str]:
 def _claim(claim: ClaimVerdict) -> Iterable[str]:
     """What the terminal says of a claim: its sentence and the numbers behind both answers."""
     yield from wrapped(f"{claim.claim}: “{claim.sentence}” ({claim.source})")
-    for side, words in (("print", claim.print_words), ("ours", claim.our_words), ("disputed", claim.disputed)):
+    sides = {"print": claim.print_words, "ours": claim.our_words, WHY: claim.reason, "disputed": claim.disputed}
+    for side, words in sides.items():
         if words:
             yield from wrapped(f"{side}: {words}", "    ", "  ")
-
-
-def _names(names: Sequence[str], most: int = 4) -> str:
-    shown = ", ".join(short(name, 60) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def _where(environment: dict) -> str:
