@@ -6,6 +6,7 @@ ended alone, to the last bit.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
@@ -39,15 +40,22 @@ class Shared:
 
         if not self.path.is_file():
             return None
-        content = torch.load(self.path, weights_only=True)
+        content = torch.load(self.path, weights_only=True, mmap=True, map_location="cpu")
         return Past(**content | {"epochs": tuple(EpochResult(**epoch) for epoch in content["epochs"])})
 
     def save(self, past: Past) -> None:
-        """Leave a past for the next run."""
+        """Leave a past for the next run; where there is no room for it, that one trains its epochs itself."""
         import torch
 
         content = {"seconds": past.seconds, "peak_memory_bytes": past.peak_memory_bytes, "state": past.state}
-        torch.save(content | {"epochs": [asdict(epoch) for epoch in past.epochs]}, self.path)
+        aside = self.path.with_suffix(".aside")
+        try:
+            torch.save(content | {"epochs": [asdict(epoch) for epoch in past.epochs]}, aside)
+            aside.replace(self.path)
+        except (OSError, RuntimeError) as problem:  # which torch's writer raises on a full disk
+            warnings.warn(f"epochs that another run shares were not left for it: {problem}", stacklevel=2)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def shared_epochs(recipes: Sequence[Recipe]) -> int:

@@ -134,7 +134,7 @@ class Maker:
     def _make_together(self, family: Sequence[Job], say: Callable[[Job], None], *, blocking: bool) -> None:
         """Make runs that differ in their schedules alone. Raises Timeout if another process holds one of them."""
         with contextlib.ExitStack() as held:
-            for job in family:
+            for job in sorted(family, key=str):  # in one order everywhere, so that no two wait for each other
                 held.enter_context(runs.lock(self.folder, job.recipe, job.seed).acquire(blocking=blocking))
             epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
             past = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="progbench-"))) / "past"

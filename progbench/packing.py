@@ -23,6 +23,7 @@ from progbench.errors import BadInput
 from progbench.layout import Layout, layout_of
 
 ATTENTION = "progbench_packed"
+PACKED = "_progbench_packed"  # an attribute of a model that takes packed batches
 
 # What another attention call costs on a CPU, in padded scores a head of twelve: 1,000 was the fastest of 0 to 4,000 on
 # GLUE's lengths, by 4 to 7 % over 0. On a GPU a launch costs more than any padding does.
@@ -158,11 +159,13 @@ def pack(model: transformers.PreTrainedModel) -> PackedCollator | None:
     Proved on the model itself before it is trained: two sequences must come out as they do with padding. A packed model
     still takes padded batches.
     """
+    if model.config.pad_token_id is None:
+        return None
     try:
         layout = layout_of(model)
         padding = model.config.pad_token_id if layout.positions_after_padding else None
         collator = PackedCollator(padding, MOST_PADDED if model.device.type == "cpu" else math.inf)
-        if model.config._attn_implementation == ATTENTION:  # packed before
+        if getattr(model, PACKED, False):
             return collator
         hooks = _hooks(model, layout)
     except BadInput:
@@ -170,6 +173,7 @@ def pack(model: transformers.PreTrainedModel) -> PackedCollator | None:
     before = model.config._attn_implementation
     model.set_attn_implementation(ATTENTION)
     if _agrees_with_padding(model, collator):
+        setattr(model, PACKED, True)  # not the configuration: models may share one
         return collator
     model.set_attn_implementation(before)
     for hook in hooks:
@@ -229,7 +233,9 @@ def _agrees_with_padding(model: transformers.PreTrainedModel, collator: PackedCo
     if "logits" in theirs:
         return _close(ours.logits, theirs.logits)
     real = padded != pad
-    return all(_close(ours[name][real], theirs[name][real]) for name in ("start_logits", "end_logits"))
+    return "start_logits" in theirs and all(
+        _close(ours[name][real], theirs[name][real]) for name in ("start_logits", "end_logits")
+    )
 
 
 def _close(ours: torch.Tensor, theirs: torch.Tensor) -> bool:

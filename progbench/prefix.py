@@ -7,6 +7,7 @@ are kept; so it is a recipe's choice, off by default (Recipe.prefix_cache).
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from progbench.errors import BadInput
 from progbench.layout import layout_of
 from progbench.packing import PackedCollator
 from progbench.workload import by_length
@@ -71,6 +73,8 @@ class PrefixCache:
     def _compute(self, frozen: int) -> None:
         parameter = next(self.model.parameters())
         shape = (self._stops[-1], self.model.config.hidden_size)
+        size = shape[0] * shape[1] * parameter.element_size()
+        _reserve(self.path, size)
         states = torch.from_file(str(self.path), shared=True, size=shape[0] * shape[1], dtype=parameter.dtype)
         self._states = states.view(shape)
 
@@ -80,15 +84,17 @@ class PrefixCache:
         hook = self._blocks[frozen].register_forward_pre_hook(stop)
         was_training = self.model.training
         self.model.eval()
-        for chosen in by_length(self._lengths):
-            try:
-                self.model(**self.collate([self.rows[i] for i in chosen]).to(parameter.device))
-            except _Reached as reached:
-                hidden = reached.args[0][0].split([self._lengths[i] for i in chosen])
-            for i, piece in zip(chosen, hidden, strict=True):
-                self._states[self._stops[i] - len(piece) : self._stops[i]] = piece
-        hook.remove()
-        self.model.train(was_training)
+        try:
+            for chosen in by_length(self._lengths):
+                try:
+                    self.model(**self.collate([self.rows[i] for i in chosen]).to(parameter.device))
+                except _Reached as reached:
+                    hidden = reached.args[0][0].split([self._lengths[i] for i in chosen])
+                for i, piece in zip(chosen, hidden, strict=True):
+                    self._states[self._stops[i] - len(piece) : self._stops[i]] = piece
+        finally:
+            hook.remove()
+            self.model.train(was_training)
 
     def _take(self, module, arguments, keywords):
         self._given = keywords.pop("prefix", None)
@@ -101,6 +107,20 @@ class PrefixCache:
             return forward(hidden_states, *arguments, **keywords)
 
         return skip
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Take the room for a file now: writing to a mapped one when a disk is full kills the process."""
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    with path.open("ab") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as problem:
+            raise BadInput(
+                f"prefix_cache: no room for {size / 2**30:.1f} GiB of hidden states in {path.parent} "
+                f"({problem.strerror}); point TMPDIR at a larger disk"
+            ) from None
 
 
 def _trains(module: nn.Module) -> bool:

@@ -183,7 +183,7 @@ def squad_tasks() -> dict[str, SquadTask]:
 def _file_entries(path: Path) -> Iterator[Question]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as problem:
+    except (ValueError, RecursionError) as problem:  # of the text, of its syntax, of an endless number
         raise BadInput(f"{path}: not JSON: {problem}") from None
     articles = _field(content, "data", list, str(path))
     for number, article in enumerate(articles, start=1):

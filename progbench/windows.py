@@ -86,7 +86,7 @@ def write(
         )
     numbers = {name: datasets.Value("int32") for name in _SCALARS}
     lists = {name: datasets.Sequence(datasets.Value("int32")) for name in (*inputs(tokenizer), "starts", "ends")}
-    made = Windows(None, inputs(tokenizer))
+    made = Windows(None, inputs(tokenizer))  # its rows are readable once they are all written
     writer = ArrowWriter(path=str(path), features=datasets.Features(numbers | lists))
     with tqdm(total=len(questions), desc=label, unit="question", disable=None, leave=False) as progress:
         for begin in range(0, len(questions), TOKENIZED_AT_ONCE):
@@ -171,5 +171,6 @@ def _require_room(questions, texts: list[str], tokenizer, max_length: int, doc_s
         if room - len(ids) <= doc_stride:
             raise BadInput(
                 f"{question.where}: {len(ids)} tokens of question leave {max(0, room - len(ids))} of max_length = "
-                f"{max_length} for the context, and its windows overlap by doc_stride = {doc_stride}"
+                f"{max_length} for the context, and its windows overlap by doc_stride = {doc_stride}: raise the "
+                "recipe's max_length, or lower its doc_stride"
             )

@@ -91,3 +91,17 @@ def test_schedules_that_begin_differently_share_nothing():
     growing = recipe.read("paper", "glue", model="bert-base", schedule="growing", task="rte")
 
     assert fork.shared_epochs([dataclasses.replace(growing, schedule="shrinking"), growing]) == 0
+
+
+def test_a_disk_too_full_for_the_shared_epochs_costs_no_run(tmp_path, monkeypatch):
+    def full(content, path):
+        path.write_bytes(b"stump")
+        raise RuntimeError("enforce fail at inline_container.cc")
+
+    monkeypatch.setattr(train.torch, "save", full)
+    first, second = pair()
+    shared = Shared(tmp_path / "past", shared_epochs([first, second]))
+    with pytest.warns(UserWarning, match="were not left for it: enforce fail"):
+        train.train(first, 0, threads=1, shared=shared)
+
+    assert list(tmp_path.iterdir()) == []

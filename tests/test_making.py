@@ -218,3 +218,14 @@ def test_an_interrupt_leaves_the_run_free_for_the_next_session(tmp_path, recipes
     own.make(recipes)
 
     assert list(own.runs(recipes[0]).results) == [0]
+
+
+def test_a_familys_locks_are_taken_in_one_order_whatever_the_sessions(tmp_path, recipes, trained, monkeypatch):
+    taken, lock = [], runs.lock
+    monkeypatch.setattr(
+        runs, "lock", lambda folder, recipe, seed: taken.append(recipe.id) or lock(folder, recipe, seed)
+    )
+    for folder, wanted in (("a", recipes), ("b", recipes[::-1])):
+        maker(tmp_path / folder).make(wanted)
+
+    assert taken[:2] == taken[2:]

@@ -267,3 +267,28 @@ def test_a_run_that_packing_does_not_serve_is_padded_and_says_so(smoke_recipe, m
 
     assert result.notes == ("padded batches: packing does not serve this model",)
     assert result.epochs[0].scores["sst2"]["accuracy"] > 0.5
+
+
+@pytest.mark.parametrize("kind", [transformers.BertModel, transformers.BertForPreTraining])
+def test_a_model_whose_outputs_are_not_known_is_left_as_it_was(kind):
+    model = kind(models.build(models.spec("tiny-bert"), 2).config)
+
+    assert packing.pack(model) is None
+    assert model.config._attn_implementation != packing.ATTENTION
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())
+
+
+def test_a_model_without_a_padding_token_is_not_served():
+    model = models.build(models.spec("tiny-bert"), 2)
+    model.config.pad_token_id = None
+
+    assert packing.pack(model) is None
+
+
+def test_models_that_share_a_configuration_are_each_packed():
+    first = models.build(models.spec("tiny-bert"), 2)
+    second = type(first)(first.config)
+    packing.pack(first)
+    packed = packing.pack(second)
+
+    assert second(**packed(rows("classification"))).logits.shape == (len(LENGTHS), 2)

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import errno
 
 import pytest
 import torch
@@ -116,3 +117,31 @@ def test_a_score_made_with_the_cache_says_so(smoke_recipe):
 
 def test_the_cache_is_another_question(smoke_recipe):
     assert smoke_recipe(prefix_cache=True).digest != smoke_recipe().digest
+
+
+def test_what_is_kept_is_without_dropout(tmp_path):
+    model, packed = made()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.5
+    Anatomy.of(model, "lora").freeze(schedule.Stage(range(2, 4)))
+    model.train()
+    cache = PrefixCache(model, rows(), LENGTHS, packed, tmp_path / "prefix")
+    cache.refresh()
+    model.eval()
+    wanted = model(**packed(rows()[:1]), output_hidden_states=True).hidden_states[2][0]
+
+    torch.testing.assert_close(cache[0]["prefix"], wanted.detach())
+
+
+def test_a_disk_too_full_for_the_cache_is_said_before_it_is_written(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    model, packed = made()
+    Anatomy.of(model, "lora").freeze(schedule.Stage(range(2, 4)))
+    cache = PrefixCache(model, rows(), LENGTHS, packed, tmp_path / "prefix")
+
+    with pytest.raises(BadInput, match=r"no room for 0\.0 GiB .* \(No space left on device\); point TMPDIR"):
+        cache.refresh()

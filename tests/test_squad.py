@@ -67,6 +67,7 @@ def test_a_v2_question_may_have_no_answer_and_its_plausible_ones_are_not_read(tm
         (content(entry(is_impossible="true")), r"'q1': 'is_impossible' is 'true', wanted is a JSON true or false"),
         (content(entry(question="\ud800 ?")), r"'q1': 'question' is not Unicode text: surrogates not allowed"),
         ("[" * 100_000, r"f\.json: not JSON"),
+        ("9" * 5_000, r"f\.json: not JSON: Exceeds the limit"),
         (content(entry(is_impossible=True)), r"question 'q1': is_impossible is True, but it has 1 answers"),
         (content(entry(), entry()), r"question 'q1': the same id as a question of article 'Rain'"),
     ],
