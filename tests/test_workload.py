@@ -7,7 +7,7 @@ import pytest
 import torch
 import transformers
 
-from progbench import models, recipe, squad, toy, windows, workload
+from progbench import models, recipe, squad, tasks, toy, windows, workload
 from progbench.glue import Examples, glue_tasks
 
 
@@ -179,3 +179,19 @@ def test_of_several_windows_the_one_surest_of_an_answer_speaks_for_no_answer(tmp
 def test_answers_of_a_model_whose_outputs_are_not_finite_are_no_answers(tmp_path):
     with pytest.raises(workload.NonFinite, match="squad1: the model's outputs are not finite"):
         answered(tmp_path, "cat likes Oslo", "oslo", "oslo", math.nan)
+
+
+def test_answers_off_token_borders_and_held_by_no_window_are_counted_in_the_notes(tmp_path):
+    wanted = recipe.read("smoke", "squad", model="tiny-bert", schedule="constant", task="squad1")
+    asked = [
+        squad.Question("a", "A", "where was fox ?", "cat likes Oslo", ((4, "like"),)),
+        squad.Question("b", "A", "where was fox ?", LONG, ((0, LONG),)),
+    ]
+    data = squad.SquadData(asked, {}, ("A: no answers",), "")
+    made = workload.prepare(tasks.tasks()["squad1"], data, toy.tokenizer("bert"), wanted, None, tmp_path)
+
+    assert [note.partition(" (")[0] for note in made.notes] == [
+        "training questions set aside: 1",
+        "training answers held whole by no window: 1",
+        "training answers not on token borders: 1",
+    ]
