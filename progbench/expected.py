@@ -228,6 +228,7 @@ def _reference(references: dict, row: dict, siblings: list[dict], parts: Mapping
         return None
     spreads = [list(values.values()) for other in siblings if (values := _points(references, other, parts)[0])]
     spreads = [values for values in spreads if len(values) >= REFERENCE_SEEDS]
+    spreads = [values for values in spreads if len({*values}) > 1] or spreads  # equal seeds say nothing of a sibling's
     df = sum(len(values) - 1 for values in spreads)
     sd = math.sqrt(sum(statistics.variance(values) * (len(values) - 1) for values in spreads) / df)
     return Reference(points, runs, sd, df)

@@ -182,6 +182,13 @@ def test_a_references_spread_is_pooled_over_the_schedules_of_a_model(copied):
     assert statistics.fmean(reference.seeds.values()) == pytest.approx(84)
 
 
+def test_a_reference_whose_seeds_are_all_equal_lends_its_sibling_no_spread(copied):
+    write_reference(copied, {"constant": [0.80, 0.82, 0.84, 0.86, 0.88], "shrinking": [0.9] * 5})
+    reference = sst2(copied)
+
+    assert (reference.sd, reference.df) == (pytest.approx(10**0.5), 4)
+
+
 def test_fewer_than_five_seeds_are_no_reference(copied):
     write_reference(copied, {"constant": [0.8, 0.82, 0.84, 0.86]})
 
