@@ -262,13 +262,16 @@ def _attention(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest
         )
     pieces = []
-    for group in packing.groups:
-        q, k, v = (_apart(part[0].transpose(0, 1)[group.start : group.stop], group) for part in (query, key, value))
+    sizes = [group.stop - group.start for group in packing.groups]
+    # split, not sliced: the gradient of a slice is a whole row of zeros
+    parts = [part[0].transpose(0, 1).split(sizes) for part in (query, key, value)]
+    for group, *those in zip(packing.groups, *parts, strict=True):
+        q, k, v = (_apart(part, group) for part in those)
         attended = nn.functional.scaled_dot_product_attention(
             q, k, v, attn_mask=group.mask, dropout_p=dropout, scale=scaling
         )
         together = attended.transpose(1, 2).flatten(0, 1)
-        pieces.append(together if group.places is None else together[group.places])
+        pieces.append(together if group.places is None else together.index_select(0, group.places))
     return torch.cat(pieces)[None], None
 
 
