@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import json
 import pkgutil
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ import transformers
 import progbench
 from progbench import models
 from progbench.report import Report
+from progbench.speed import Speed
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -55,7 +57,7 @@ def test_ci_calls_the_readmes_test_command():
 
 def test_the_tree_names_every_module_and_nothing_else():
     tree = block("text", "progbench/\n")
-    for folder, others in (("progbench", {"recipes/", "report/"}), ("benchmarks", set())):
+    for folder, others in (("progbench", {"recipes/", "report/"}), ("benchmarks", {"measured/"})):
         section = tree.split(f"\n{folder}/\n")[1]
         listed = re.match(r"(?:  \S.*\n|    \S.*\n)+", section).group().splitlines()
         assert {line.split()[0] for line in listed if line[:3] != "   "} - others == on_disk(ROOT / folder)
@@ -92,6 +94,24 @@ def test_every_tox_environment_of_the_tree_exists():
     named = re.search(r"tox\.ini +(.*)", README).group(1).split(" · ")
 
     assert [name for name in named if f"[testenv:{name}]" not in (ROOT / "tox.ini").read_text()] == []
+
+
+MEASURED = ROOT / "benchmarks" / "measured"
+
+
+@pytest.mark.parametrize("suite", ["mini", "paper"])
+def test_the_tables_of_speed_are_those_that_were_measured(suite):
+    assert Speed.read(*sorted(MEASURED.glob(f"{suite}*.json"))).as_markdown() in README
+
+
+def test_where_and_when_speed_was_measured_is_said():
+    made = [json.loads(path.read_text())["environment"] for path in MEASURED.glob("*.json")]
+
+    assert made
+    for one in made:
+        assert one["commit"][:7] in README
+        assert one["date"][:10] in README
+        assert one["cpu_model"] in README
 
 
 MODULES = [module.name for module in pkgutil.walk_packages(progbench.__path__, "progbench.")]
