@@ -7,7 +7,7 @@ ended alone, to the last bit.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -19,12 +19,15 @@ from progbench.runs import EpochResult
 
 @dataclass(frozen=True)
 class Past:
-    """What a run has behind it: its epochs so far, what they took in seconds and bytes, and the state they led to."""
+    """What a run has behind it: its epochs so far, what they took in seconds and bytes, and the state they led to.
+
+    The run that goes on from it takes the state out of it.
+    """
 
     epochs: tuple[EpochResult, ...]
     seconds: float
     peak_memory_bytes: int
-    state: Mapping[str, Any]
+    state: dict[str, Any]
 
 
 @dataclass(frozen=True)

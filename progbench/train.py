@@ -234,13 +234,15 @@ def _state(anatomy: Anatomy, optimizer: torch.optim.Optimizer, rate: torch.optim
 def _go_on(
     past: Past, anatomy: Anatomy, optimizer: torch.optim.Optimizer, rate: torch.optim.lr_scheduler.LRScheduler
 ) -> None:
-    for parameter, then in zip(anatomy.parameters(), past.state["parameters"], strict=True):
+    """Take over a past's state, which it then no longer holds: it would be a second copy for the rest of the run."""
+    for parameter, then in zip(anatomy.parameters(), past.state.pop("parameters"), strict=True):
         parameter.copy_(then)
-    optimizer.load_state_dict(past.state["optimizer"])
-    rate.load_state_dict(past.state["rate"])
-    torch.set_rng_state(past.state["random"]["cpu"])
-    if "cuda" in past.state["random"]:
-        torch.cuda.set_rng_state(past.state["random"]["cuda"], anatomy.parameters()[0].device)
+    optimizer.load_state_dict(past.state.pop("optimizer"))
+    rate.load_state_dict(past.state.pop("rate"))
+    random = past.state.pop("random")
+    torch.set_rng_state(random["cpu"])
+    if "cuda" in random:
+        torch.cuda.set_rng_state(random["cuda"], anatomy.parameters()[0].device)
 
 
 def _release(optimizer: torch.optim.Optimizer, anatomy: Anatomy, schedule: Schedule, t: int) -> None:

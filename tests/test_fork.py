@@ -1,6 +1,7 @@
 """Epochs that two schedules share are trained once, and both end as they would have ended alone."""
 
 import dataclasses
+import weakref
 
 import pytest
 
@@ -58,6 +59,26 @@ def test_shared_epochs_are_not_trained_again(tmp_path, monkeypatch):
         train.train(dataclasses.replace(one, epochs=3), 0, threads=1, shared=shared)
 
     assert trained == [0, 1, 2, 1, 2]
+
+
+def test_a_run_that_goes_on_keeps_no_second_copy_of_what_it_took_over(tmp_path, monkeypatch):
+    first, second = pair()
+    shared = Shared(tmp_path / "past", 1)
+    train.train(first, 0, threads=1, shared=shared)
+    kept, fit = [], train.fit
+
+    def noted(model, *arguments, past, **keywords):
+        taken = [weakref.ref(parameter) for parameter in past.state["parameters"]]
+        moments = [weakref.ref(of["exp_avg"]) for of in past.state["optimizer"]["state"].values()]
+        for epoch in fit(model, *arguments, past=past, **keywords):
+            trains = sum(parameter.requires_grad for parameter in model.parameters())
+            kept.append((sum(one() is not None for one in taken), sum(one() is not None for one in moments) - trains))
+            yield epoch
+
+    monkeypatch.setattr(train, "fit", noted)
+    train.train(second, 0, threads=1, shared=shared)
+
+    assert kept[0] == (0, 0)
 
 
 def test_time_and_memory_of_shared_epochs_count_for_both_runs(tmp_path):
