@@ -1,6 +1,7 @@
 """A packed batch computes what a padded one does, for every model, tuning and head."""
 
 import dataclasses
+import itertools
 import math
 
 import pytest
@@ -63,15 +64,12 @@ class Padded(torch.nn.Module):
         return transformers.modeling_outputs.QuestionAnsweringModelOutput(loss=sum(losses) / 2)
 
 
-@pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("tuning", TUNINGS)
-@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
-def test_five_steps_over_a_stage_change_equal_padded_hugging_face(smoke_recipe, name, tuning, head):
+def trained_both_ways(wanted, name, head, tuning, batches):
+    """The same model twice, trained for two epochs of other stages: on padded batches by Hugging Face, and packed."""
     theirs, ours, packed = pair(name, head, tuning)
     padded = transformers.DataCollatorWithPadding(toy.tokenizer(name.removeprefix("tiny-")))
     stages = schedule.shrinking(models.spec(name).blocks, 2)
-    wanted = smoke_recipe(epochs=2, warmup=0.0, tuning=tuning)
-    batches = [rows(head, seed=seed) for seed in range(3)]
+    wanted = dataclasses.replace(wanted, epochs=2, warmup=0.0, tuning=tuning)
     list(train.fit(ours, wanted, stages, lambda: map(packed, batches), 3))
     wrapped = Padded(theirs)
     anatomy = Anatomy.of(theirs, tuning)
@@ -86,6 +84,27 @@ def test_five_steps_over_a_stage_change_equal_padded_hugging_face(smoke_recipe, 
             optimizer.step()
             rate.step()
             optimizer.zero_grad(set_to_none=True)
+    return theirs, ours
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("tuning", TUNINGS)
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+def test_steps_over_a_stage_change_equal_padded_hugging_face(smoke_recipe, name, tuning, head):
+    batches = [rows(head, seed=seed) for seed in range(3)]
+    theirs, ours = trained_both_ways(smoke_recipe(), name, head, tuning, batches)
+
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("tuning", TUNINGS)
+def test_steps_on_pairs_of_texts_equal_padded_hugging_face(smoke_recipe, tuning):
+    batches = [rows("classification", seed=seed) for seed in range(3)]
+    for row in itertools.chain(*batches):
+        length = len(row["input_ids"])
+        row["token_type_ids"] = [0] * (length // 2) + [1] * (length - length // 2)
+    theirs, ours = trained_both_ways(smoke_recipe(), "tiny-bert", "classification", tuning, batches)
 
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-9)

@@ -92,6 +92,17 @@ def test_a_run_with_the_cache_learns_as_one_without(smoke_recipe):
     assert cached.score("sst2", "accuracy") == pytest.approx(plain.score("sst2", "accuracy"), abs=8)
 
 
+def test_a_run_in_bf16_fills_the_cache_in_bf16(monkeypatch):
+    wanted = recipe.read("smoke", "peft", model="tiny-roberta", tuning="lora", schedule="shrinking", task="sst2")
+    seen, refresh = [], PrefixCache.refresh
+    monkeypatch.setattr(
+        PrefixCache, "refresh", lambda own: seen.append(torch.is_autocast_enabled("cpu")) or refresh(own)
+    )
+    train.train(dataclasses.replace(wanted, epochs=2, precision="bf16", prefix_cache=True), 0)
+
+    assert seen == [True, True]
+
+
 @pytest.mark.parametrize(("file", "tuning"), [("glue", "full"), ("peft", "bitfit")])
 def test_a_tuning_that_trains_embeddings_has_no_frozen_prefix_to_cache(monkeypatch, tmp_path, file, tuning):
     source = recipe._folder() / "smoke" / f"{file}.toml"
