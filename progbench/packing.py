@@ -170,15 +170,19 @@ def pack(model: transformers.PreTrainedModel) -> PackedCollator | None:
         hooks = _hooks(model, layout)
     except BadInput:
         return None
-    before = model.config._attn_implementation
-    model.set_attn_implementation(ATTENTION)
-    if _agrees_with_padding(model, collator):
-        setattr(model, PACKED, True)  # not the configuration: models may share one
-        return collator
-    model.set_attn_implementation(before)
-    for hook in hooks:
-        hook.remove()
-    return None
+    before, proved = model.config._attn_implementation, False
+    try:
+        model.set_attn_implementation(ATTENTION)
+        proved = _agrees_with_padding(model, collator)
+    finally:
+        if not proved:
+            model.set_attn_implementation(before)
+            for hook in hooks:
+                hook.remove()
+    if not proved:
+        return None
+    setattr(model, PACKED, True)  # not the configuration: models may share one
+    return collator
 
 
 def _hooks(model: nn.Module, layout: Layout) -> list:

@@ -297,6 +297,16 @@ def test_a_model_whose_outputs_are_not_known_is_left_as_it_was(kind):
     assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())
 
 
+def test_a_model_that_breaks_while_it_is_proved_is_left_as_it_was(monkeypatch):
+    model = models.build(models.spec("tiny-bert"), 2)
+    monkeypatch.setattr(model.bert.embeddings, "forward", lambda **inputs: inputs["no such input"])
+    with pytest.raises(KeyError, match="no such input"):
+        packing.pack(model)
+
+    assert model.config._attn_implementation != packing.ATTENTION
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())
+
+
 def test_a_model_without_a_padding_token_is_not_served():
     model = models.build(models.spec("tiny-bert"), 2)
     model.config.pad_token_id = None
