@@ -91,7 +91,10 @@ def write(
     with tqdm(total=len(questions), desc=label, unit="question", disable=None, leave=False) as progress:
         for begin in range(0, len(questions), TOKENIZED_AT_ONCE):
             chunk = questions[begin : begin + TOKENIZED_AT_ONCE]
-            rows = list(_rows(chunk, begin, tokenizer, max_length, doc_stride, made))
+            try:
+                rows = list(_rows(chunk, begin, tokenizer, max_length, doc_stride, made))
+            except BadInput as problem:
+                raise BadInput(f"{label}: {problem}" if label else str(problem)) from None
             writer.write_batch({name: [row[name] for row in rows] for name in rows[0]})
             made.lengths += [len(row["input_ids"]) for row in rows]
             progress.update(len(chunk))

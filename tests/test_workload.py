@@ -8,6 +8,7 @@ import torch
 import transformers
 
 from progbench import models, recipe, squad, tasks, toy, windows, workload
+from progbench.errors import BadInput
 from progbench.glue import Examples, glue_tasks
 
 
@@ -195,3 +196,12 @@ def test_answers_off_token_borders_and_held_by_no_window_are_counted_in_the_note
         "training answers held whole by no window: 1",
         "training answers not on token borders: 1",
     ]
+
+
+def test_a_question_that_leaves_no_room_for_a_window_is_refused_with_its_split_and_what_to_do(tmp_path):
+    wanted = recipe.read("smoke", "squad", model="tiny-bert", schedule="constant", task="squad1")
+    asked = [squad.Question("q7", "A", " ".join(["fox"] * wanted.max_length), "cat likes Oslo", ((10, "Oslo"),))]
+    data = squad.SquadData([], {"squad1": asked}, (), "")
+
+    with pytest.raises(BadInput, match=r": windows of squad1: article 'A', question 'q7': .*: raise the recipe's max_"):
+        workload.prepare(tasks.tasks()["squad1"], data, toy.tokenizer("bert"), wanted, None, tmp_path)
