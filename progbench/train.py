@@ -61,12 +61,11 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
     """
     started = time.perf_counter()
     environment.commit()  # is that of the code now, not of a tree that moves on while it trains
-    torch.set_num_threads(threads or torch.get_num_threads())
     task = tasks.tasks()[recipe.task]
     data = task.load(recipe)
     environment.reset_peak_memory(device)
     scratch = tempfile.TemporaryDirectory(prefix="progbench-")
-    with torch.random.fork_rng(), _products(recipe), scratch as folder:
+    with _threads(threads) as used, torch.random.fork_rng(), _products(recipe), scratch as folder:
         torch.manual_seed(seed)
         model, tokenizer, weights = models.load(models.spec(recipe.model), task.num_labels, task.head)
         apply_tuning(model, recipe.tuning, **recipe.tuning_options)
@@ -122,7 +121,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
         examples=work.examples,
         left_out=work.left_out,
         notes=tuple(work.notes if packed else [*work.notes, "padded batches: packing does not serve this model"]),
-        environment=environment.describe(device, threads=torch.get_num_threads()),
+        environment=environment.describe(device, threads=used),
     )
 
 
@@ -251,6 +250,17 @@ def _release(optimizer: torch.optim.Optimizer, anatomy: Anatomy, schedule: Sched
     for parameter in anatomy.parameters():
         if id(parameter) not in later:
             optimizer.state.pop(parameter, None)
+
+
+@contextlib.contextmanager
+def _threads(threads: int) -> Iterator[int]:
+    """Torch's CPU threads for a run, whatever this process has set for itself; 0: as many as that."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

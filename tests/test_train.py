@@ -332,14 +332,24 @@ def test_a_run_on_questions_counts_its_windows_and_names_what_it_set_aside(smoke
     assert result.notes[0].startswith("training questions set aside: 1 (article 'Generated', question 'moved'")
 
 
-def test_a_run_uses_the_threads_it_is_told_to(smoke_recipe):
+def test_a_run_uses_the_threads_it_is_told_to(smoke_recipe, monkeypatch):
+    seen, clip = set(), torch.nn.utils.clip_grad_norm_
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *a: seen.add(torch.get_num_threads()) or clip(*a))
+    result = train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0, threads=2)
+
+    assert seen == {result.environment["threads"]} == {2}
+
+
+def test_a_run_leaves_torchs_number_of_threads_as_it_was(smoke_recipe, monkeypatch):
+    monkeypatch.setattr(train, "pack", lambda model: torch.no_such_name)
     before = torch.get_num_threads()
     try:
-        result = train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0, threads=2)
+        with pytest.raises(AttributeError, match="no_such_name"):
+            train.train(smoke_recipe(), 0, threads=before + 1)
+
+        assert torch.get_num_threads() == before
     finally:
         torch.set_num_threads(before)
-
-    assert result.environment["threads"] == 2
 
 
 def test_an_epoch_records_its_steps_and_the_sum_of_what_its_batches_cost(smoke_recipe):
