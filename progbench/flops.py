@@ -48,11 +48,11 @@ def step_flops(
     known = spec(model) if isinstance(model, str) else model
     options = require_tuning(tuning, options)
     h = known.hidden
-    tokens, texts = sum(lengths), len(lengths)
+    tokens, square, texts = sum(lengths), sum(length * length for length in lengths), len(lengths)
     step = _Pass(alive=tuning in ("full", "bitfit"))  # these two train something in the embeddings
     for number in range(known.blocks):
         top = number == known.blocks - 1 and head == "classification"
-        _block(step, known, tuning, number in blocks, options, lengths, texts if top else tokens)
+        _block(step, known, tuning, number in blocks, options, tokens, square, texts if top else tokens)
     whole = tuning == "full"
     if head == "question_answering":
         step.linear(tokens, h, num_labels, True, True)
@@ -64,11 +64,13 @@ def step_flops(
 
 
 def _block(
-    step: _Pass, model: ModelSpec, tuning: str, live: bool, options: dict, lengths: Sequence[int], after: int
+    step: _Pass, model: ModelSpec, tuning: str, live: bool, options: dict, tokens: int, square: int, after: int
 ) -> None:
-    """One block; `after` its attention as many tokens go on: in the top block of a classifier one a text."""
+    """One block; `after` its attention as many tokens go on: in the top block of a classifier one a text.
+
+    `square` is the sum of the texts' squared lengths: as many scores a head has.
+    """
     h, i = model.hidden, model.intermediate
-    tokens, square = sum(lengths), sum(length * length for length in lengths)
     weight, bias = live and tuning == "full", live and tuning in ("full", "bitfit")
     entered, wants = step.alive, {}
     for name in ("query", "key", "value"):

@@ -90,6 +90,21 @@ def test_with_frozen_embeddings_nothing_is_computed_backward_below_the_lowest_tr
     assert forward_of_a_block * 0.8 < top_two - top < forward_of_a_block * 1.5
 
 
+def test_a_training_sets_lengths_are_read_as_often_for_many_blocks_as_for_few():
+    class Lengths(list):
+        read = 0
+
+        def __iter__(self):
+            self.read += 1
+            return super().__iter__()
+
+    few, many = Lengths([3, 9]), Lengths([3, 9])
+    step_flops("tiny-bert", range(4), lengths=few)
+    step_flops("bert-base", range(12), lengths=many)
+
+    assert few.read == many.read
+
+
 def test_an_unknown_tuning_is_refused():
     with pytest.raises(BadInput, match="unknown tuning 'prefix'"):
         step_flops("bert-base", range(12), "prefix", lengths=[1])
