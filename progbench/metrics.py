@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import string
 from collections import Counter
@@ -62,6 +63,7 @@ class SquadMetric(evaluate.Metric):
 
     Both ignore case, punctuation, articles and spacing; F1 is over words, as often as they occur. Follows the authors'
     two scorers: with `unanswerable` (v2.0) no gold answer, or none but articles, stands for the empty answer.
+    Of no questions both are NaN.
     Source: Rajpurkar et al. 2016, section 6.1; 2018, and their evaluate-v2.0.py.
     """
 
@@ -81,6 +83,8 @@ class SquadMetric(evaluate.Metric):
     def _compute(self, predictions, references) -> dict[str, float]:
         gold = [self._gold(answers) for answers in references]
         pairs = list(zip(predictions, gold, strict=True))
+        if not pairs:
+            return {"exact_match": math.nan, "f1": math.nan}
         return {
             "exact_match": fmean(
                 max((_words(one) == _words(answer) for answer in answers), default=False) for one, answers in pairs

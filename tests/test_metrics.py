@@ -100,6 +100,12 @@ def test_in_v2_no_gold_answer_is_matched_by_the_empty_answer(predicted, gold, sc
     assert answered(predicted, *gold, unanswerable=True) == scores
 
 
+def test_of_no_questions_exact_match_and_f1_are_undefined():
+    scores = SquadMetric().compute(predictions=[], references=[])
+
+    assert all(math.isnan(scores[name]) for name in ("exact_match", "f1"))
+
+
 def test_in_v1_an_empty_answer_has_no_f1_even_where_it_matches():
     # the v1.1 scorer: no shared word, no F1
     assert answered("", "the") == (1.0, 0.0)
