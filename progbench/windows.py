@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TOKENIZED_AT_ONCE = 200
 
 
-@dataclass
+@dataclass(frozen=True)
 class Windows:
     """One split's windows: a row each on disk, their lengths in tokens, and which answers no span of tokens equals.
 
@@ -35,9 +35,9 @@ class Windows:
 
     rows: datasets.Dataset
     inputs: list[str]
-    lengths: list[int] = field(default_factory=list)
-    inside: list[str] = field(default_factory=list)
-    unheld: list[str] = field(default_factory=list)
+    lengths: list[int]
+    inside: list[str]
+    unheld: list[str]
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -86,22 +86,21 @@ def write(
         )
     numbers = {name: datasets.Value("int32") for name in _SCALARS}
     lists = {name: datasets.Sequence(datasets.Value("int32")) for name in (*inputs(tokenizer), "starts", "ends")}
-    made = Windows(None, inputs(tokenizer))  # its rows are readable once they are all written
+    lengths, inside, unheld = [], [], []
     writer = ArrowWriter(path=str(path), features=datasets.Features(numbers | lists))
     with tqdm(total=len(questions), desc=label, unit="question", disable=None, leave=False) as progress:
         for begin in range(0, len(questions), TOKENIZED_AT_ONCE):
             chunk = questions[begin : begin + TOKENIZED_AT_ONCE]
             try:
-                rows = list(_rows(chunk, begin, tokenizer, max_length, doc_stride, made))
+                rows = list(_rows(chunk, begin, tokenizer, max_length, doc_stride, inside, unheld))
             except BadInput as problem:
                 raise BadInput(f"{label}: {problem}" if label else str(problem)) from None
             writer.write_batch({name: [row[name] for row in rows] for name in rows[0]})
-            made.lengths += [len(row["input_ids"]) for row in rows]
+            lengths += [len(row["input_ids"]) for row in rows]
             progress.update(len(chunk))
     writer.finalize()
     writer.close()
-    made.rows = datasets.Dataset.from_file(str(path))
-    return made
+    return Windows(datasets.Dataset.from_file(str(path)), inputs(tokenizer), lengths, inside, unheld)
 
 
 _SCALARS = ("question", "context_at", "start_positions", "end_positions")
@@ -118,8 +117,10 @@ def _rows(
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
     doc_stride: int,
-    made: Windows,
+    inside: list[str],
+    unheld: list[str],
 ) -> Iterator[dict[str, Any]]:
+    """The rows of some questions' windows; appends to `inside` and `unheld` what `Windows` has under these names."""
     texts = [question.text.lstrip() for question in questions]
     _require_room(questions, texts, tokenizer, max_length, doc_stride)
     encoded = tokenizer(
@@ -158,9 +159,9 @@ def _rows(
         if found and (starts[found[0]], ends[found[1]]) != (start, end):
             tokens = question.context[starts[found[0]] : ends[found[1]]]
             line = f"{question.where}: the answer {text!r} at character {start} becomes {tokens!r}, whole tokens"
-            if line not in made.inside[-1:]:
-                made.inside.append(line)
-    made.unheld += [
+            if line not in inside[-1:]:
+                inside.append(line)
+    unheld += [
         f"{questions[sample].where}: no window holds the answer at character {questions[sample].answers[0][0]} whole"
         for sample, whole in held.items()
         if not whole
