@@ -156,3 +156,15 @@ def test_a_disk_too_full_for_the_cache_is_said_before_it_is_written(tmp_path, mo
 
     with pytest.raises(BadInput, match=r"no room for 0\.0 GiB .* \(No space left on device\); point TMPDIR"):
         cache.refresh()
+
+
+def test_a_model_that_breaks_while_the_cache_is_filled_trains_and_runs_through_as_before(tmp_path):
+    model, packed = made()
+    Anatomy.of(model, "lora").freeze(schedule.Stage(range(2, 4)))
+    model.train()
+    cache = PrefixCache(model, [{"input_ids": [10**6], "labels": 0}], [1], packed, tmp_path / "prefix")
+    with pytest.raises(IndexError):
+        cache.refresh()
+
+    assert model.training
+    assert model(**packed(rows())).logits.shape == (len(LENGTHS), 2)
