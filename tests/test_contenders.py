@@ -1,0 +1,60 @@
+"""Who is compared in the speed benchmark: batches as they are made in training, and stages that train what they say."""
+
+import doctest
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import transformers
+from transformers.trainer_pt_utils import get_length_grouped_indices
+
+from progbench import models
+from progbench.schedule import Stage
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
+import contenders
+
+LENGTHS = [len(row["input_ids"]) for row in contenders.rows(models.spec("bert-base"), "sst2")[0]]
+
+
+def padding(batches):
+    """Tokens with padding, as a multiple of those without."""
+    sizes = [[LENGTHS[i] for i in batch] for batch in batches]
+    return sum(max(one) * len(one) for one in sizes) / sum(map(sum, sizes))
+
+
+def test_the_examples_in_the_docstrings_are_true():
+    assert doctest.testmod(contenders).failed == 0
+
+
+@pytest.mark.parametrize(("make", "steps"), [(contenders.shuffled, 2), (contenders.grouped, 12)])
+def test_timed_batches_have_the_mean_length_of_all_texts(make, steps):
+    timed = [LENGTHS[i] for batch in make(LENGTHS, 32, steps) for i in batch]
+
+    assert np.mean(timed) == pytest.approx(np.mean(LENGTHS), rel=0.015)
+
+
+def test_grouped_batches_are_padded_as_the_trainers_are():
+    indices = get_length_grouped_indices(LENGTHS, 32)
+    theirs = [indices[start : start + 32] for start in range(0, len(indices), 32)]
+
+    assert padding(contenders.grouped(LENGTHS, 32, 12)) == pytest.approx(padding(theirs), rel=0.01)
+
+
+def test_the_trainers_optimizer_holds_what_a_stage_trains_after_a_stage_that_froze_it(monkeypatch):
+    held = []
+    create = transformers.Trainer.create_optimizer
+
+    def noted(self, *arguments, **keywords):
+        made = create(self, *arguments, **keywords)
+        held.append(sum(p.numel() for group in made.param_groups for p in group["params"]))
+        return made
+
+    monkeypatch.setattr(transformers.Trainer, "create_optimizer", noted)
+    model = models.spec("tiny-bert")
+    side = contenders.Theirs(model, contenders.Case("full", "fp32", "default", ("sst2",)), "sst2", "cpu")
+    for lowest in (2, 0):
+        side.seconds(Stage(range(lowest, model.blocks)))
+
+    assert held == [sum(p.numel() for p in side.model.parameters())] * 2
