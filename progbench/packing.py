@@ -16,9 +16,9 @@ from typing import Any
 import torch
 import transformers
 from torch import nn
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 
+from progbench.attention import attention
 from progbench.errors import BadInput
 from progbench.layout import Layout, layout_of
 
@@ -246,46 +246,5 @@ def _close(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
     return ours.shape == theirs.shape and torch.allclose(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
-def _attention(
-    module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    dropout: float = 0.0,
-    scaling: float | None = None,
-    packing: Packing | None = None,
-    **rest,
-) -> tuple[torch.Tensor, None]:
-    """Attention within each text of a packed row, a call a group.
-
-    Shapes: query, key, value (1, heads, tokens, size); result (1, tokens, heads, size), as transformers wants it.
-    """
-    if packing is None:
-        return sdpa_attention_forward(
-            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest
-        )
-    pieces = []
-    sizes = [group.stop - group.start for group in packing.groups]
-    # split, not sliced: the gradient of a slice is a whole row of zeros
-    parts = [part[0].transpose(0, 1).split(sizes) for part in (query, key, value)]
-    for group, *those in zip(packing.groups, *parts, strict=True):
-        q, k, v = (_apart(part, group) for part in those)
-        attended = nn.functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=group.mask, dropout_p=dropout, scale=scaling
-        )
-        together = attended.transpose(1, 2).flatten(0, 1)
-        pieces.append(together if group.places is None else together.index_select(0, group.places))
-    return torch.cat(pieces)[None], None
-
-
-def _apart(tokens: torch.Tensor, group: Group) -> torch.Tensor:
-    """(tokens, heads, size) of a group as (texts, heads, longest, size)."""
-    if group.places is not None:
-        padded = tokens.new_zeros(group.mask.shape[0] * group.longest, *tokens.shape[1:])
-        tokens = padded.index_copy(0, group.places, tokens)
-    return tokens.unflatten(0, (-1, group.longest)).transpose(1, 2)
-
-
-transformers.AttentionInterface.register(ATTENTION, _attention)
+transformers.AttentionInterface.register(ATTENTION, attention)
 ALL_MASK_ATTENTION_FUNCTIONS.register(ATTENTION, sdpa_mask)

@@ -60,14 +60,23 @@ class PrefixCache:
         return {**self.rows[i], "prefix": self._states[self._stops[i] - self._lengths[i] : self._stops[i]]}
 
     def refresh(self) -> None:
-        """Compute the hidden states anew if other blocks are frozen than when this was last called."""
+        """Compute the hidden states if other blocks are frozen than when this was last called.
+
+        Where more are frozen than before, they start from the states that are there.
+        """
         lowest = next((n for n, block in enumerate(self._blocks) if _trains(block)), len(self._blocks) - 1)
         frozen = 0 if _trains(self._embeddings) else lowest
-        if frozen != self._frozen:
+        if frozen == self._frozen:
+            return
+        if frozen < self._frozen:
             self._frozen = 0
+        try:
             if frozen:
                 self._compute(frozen)
-            self._frozen = frozen
+        except BaseException:
+            self._frozen = 0  # some states are the new ones
+            raise
+        self._frozen = frozen
 
     @torch.no_grad()
     def _compute(self, frozen: int) -> None:
@@ -87,7 +96,7 @@ class PrefixCache:
         try:
             for chosen in by_length(self._lengths):
                 try:
-                    self.model(**self.collate([self.rows[i] for i in chosen]).to(parameter.device))
+                    self.model(**self.collate([self[i] for i in chosen]).to(parameter.device))
                 except _Reached as reached:
                     hidden = reached.args[0][0].split([self._lengths[i] for i in chosen])
                 for i, piece in zip(chosen, hidden, strict=True):

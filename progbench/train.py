@@ -21,7 +21,7 @@ import transformers
 from torch import nn
 from tqdm import tqdm
 
-from progbench import environment, models, tasks
+from progbench import cpu, environment, models, tasks
 from progbench.anatomy import Anatomy
 from progbench.counting import require_depth
 from progbench.errors import BadInput
@@ -84,7 +84,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
 
         def batches() -> Iterator[Batch]:
             if isinstance(rows, PrefixCache):
-                with autocast(model, recipe):
+                with arithmetic(model, recipe):
                     rows.refresh()
             shuffled = torch.randperm(len(rows), generator=order).tolist()
             for start in range(0, len(shuffled), recipe.batch_size):
@@ -102,7 +102,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
         countable = packed and not recipe.prefix_cache
         for trained in fit(model, recipe, schedule, batches, steps, past=past, label=label):
             seconds = time.perf_counter() - clock
-            with autocast(model, recipe):
+            with arithmetic(model, recipe):
                 scores = work.score(model)
             flops = _epoch_flops(recipe, task, schedule[trained.t], work.lengths) if countable else None
             epochs.append(EpochResult(scores, trained.updated_parameters, trained.loss, seconds, steps, flops))
@@ -157,7 +157,9 @@ def fit(
     begin = len(past.epochs) if past else 0
     if past:
         _go_on(past, anatomy, optimizer, rate)
-    with tqdm(total=total, initial=begin * steps, desc=label, unit="step", disable=None, leave=False) as progress:
+    memory = cpu.kept_memory() if _device(model) == "cpu" else contextlib.nullcontext()
+    bar = tqdm(total=total, initial=begin * steps, desc=label, unit="step", disable=None, leave=False)
+    with memory, bar as progress:
         for t in range(begin, schedule.T):
             stage = schedule[t]
             model.train()
@@ -166,7 +168,7 @@ def fit(
             updated = 0
             losses = Losses(t)
             for step, batch in enumerate(batches()):
-                with autocast(model, recipe):
+                with arithmetic(model, recipe):
                     loss = model(**batch).loss
                 loss.backward()
                 losses.add(loss)
@@ -274,10 +276,20 @@ def _products(recipe: Recipe) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def autocast(model: nn.Module, recipe: Recipe) -> torch.autocast:
-    """The recipe's precision, for a forward pass; weights, gradients and optimizer stay in float32."""
-    device = next(model.parameters()).device.type
-    return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16")
+@contextlib.contextmanager
+def arithmetic(model: nn.Module, recipe: Recipe) -> Iterator[None]:
+    """How a forward pass computes: in the recipe's precision, and on a CPU by its faster kernels (cpu.py).
+
+    Weights, gradients and optimizer stay in float32 whatever the precision is.
+    """
+    device = _device(model)
+    kernels = cpu.Kernels() if device == "cpu" else contextlib.nullcontext()
+    with torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16"), kernels:
+        yield
+
+
+def _device(model: nn.Module) -> str:
+    return next(model.parameters()).device.type
 
 
 def build_optimizer(anatomy: Anatomy, recipe: Recipe) -> torch.optim.AdamW:

@@ -282,10 +282,10 @@ def test_an_unknown_architecture_is_not_served():
 
 def test_a_run_that_packing_does_not_serve_is_padded_and_says_so(smoke_recipe, monkeypatch):
     monkeypatch.setattr(train, "pack", lambda model: None)
-    result = train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0)
+    result = train.train(smoke_recipe(model="tiny-roberta"), 0)
 
     assert result.notes == ("padded batches: packing does not serve this model",)
-    assert result.epochs[0].scores["sst2"]["accuracy"] > 0.5
+    assert result.epochs[-1].scores["sst2"]["accuracy"] > 0.9
 
 
 @pytest.mark.parametrize("kind", [transformers.BertModel, transformers.BertForPreTraining])

@@ -168,3 +168,40 @@ def test_a_model_that_breaks_while_the_cache_is_filled_trains_and_runs_through_a
 
     assert model.training
     assert model(**packed(rows())).logits.shape == (len(LENGTHS), 2)
+
+
+def test_where_more_is_frozen_only_what_is_new_runs_and_where_less_is_all_of_it(tmp_path):
+    model, packed = made()
+    anatomy = Anatomy.of(model, "lora")
+    cache = PrefixCache(model, rows(), LENGTHS, packed, tmp_path / "prefix")
+    ran = []
+    for number, block in enumerate(model.bert.encoder.layer):
+        block.intermediate.register_forward_hook(lambda *call, number=number: ran.append(number))
+    seen = []
+    for frozen in (1, 3, 2):
+        anatomy.freeze(schedule.Stage(range(frozen, 4)))
+        ran.clear()
+        cache.refresh()
+        seen.append(sorted(set(ran)))
+
+    assert seen == [[0], [1, 2], [0, 1]]
+
+
+def test_a_cache_that_could_not_be_filled_further_begins_anew(tmp_path, monkeypatch):
+    model, packed = made()
+    anatomy = Anatomy.of(model, "lora")
+    cache = PrefixCache(model, rows(), LENGTHS, packed, tmp_path / "prefix")
+    anatomy.freeze(schedule.Stage(range(1, 4)))
+    cache.refresh()
+    anatomy.freeze(schedule.Stage(range(2, 4)))
+    monkeypatch.setattr("progbench.prefix.by_length", lambda lengths: [[i] for i in range(len(lengths))])
+    with monkeypatch.context() as broken:
+        calls = iter([packed, packed, lambda rows: 1 / 0])
+        broken.setattr(cache, "collate", lambda rows: next(calls)(rows))
+        with pytest.raises(ZeroDivisionError):
+            cache.refresh()
+    model.eval()
+    wanted = model(**packed(rows()[:1]), output_hidden_states=True).hidden_states[2][0]
+    cache.refresh()
+
+    torch.testing.assert_close(cache[0]["prefix"], wanted.detach())
