@@ -17,6 +17,7 @@ has the task, else random words, as many in a text as the real ones have (length
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import random
 import statistics
@@ -29,7 +30,7 @@ from pathlib import Path
 
 from progbench import models, recipe, tasks
 from progbench.errors import Missing
-from progbench.schedule import Schedule, Stage
+from progbench.schedule import Schedule, Stage, shrinking
 
 STEPS = {"default": 2, "tuned": 12}  # grouped batches differ much in length: more of them make a fair mean
 EXAMPLES = 6400  # the texts a task is known by, at most: four groups of the Trainer's
@@ -51,6 +52,22 @@ class Case:
     def id(self) -> str:
         names = [*self.tasks] if len(self.tasks) == 1 else []
         return "-".join([self.tuning, self.precision, self.against, *names, *["cached"] * self.prefix_cache])
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs' stages are timed: three, or against *tuned* those of the tuning's recipe in the paper.
+
+        A block that is frozen longer, and a prefix cache, spare what the stages above them do not: so the stages count.
+        """
+        if self.against == "default" or self.tuning == "full":
+            return 3
+        (task,) = self.tasks
+        wanted = recipe.read("paper", "peft", model="bert-base", tuning=self.tuning, schedule="shrinking", task=task)
+        return wanted.epochs
+
+    def stages(self, blocks: int) -> Schedule:
+        """Progtuning's stages that differ, each as many epochs long."""
+        return shrinking(blocks, min(self.epochs, blocks))
 
 
 @functools.cache
@@ -98,10 +115,10 @@ def spread(lengths: list[int], count: int) -> list[int]:
     return [longest_first[int((i + 0.5) * len(lengths) / count)] for i in range(count)]
 
 
-def shuffled(lengths: list[int], batch: int, steps: int) -> list[list[int]]:
+def shuffled(lengths: list[int], batch: int, steps: int, seed: int = 2) -> list[list[int]]:
     """Batches as random order makes them."""
     chosen = spread(lengths, steps * batch)
-    random.Random(2).shuffle(chosen)
+    random.Random(seed).shuffle(chosen)
     return [chosen[start : start + batch] for start in range(0, len(chosen), batch)]
 
 
@@ -157,6 +174,7 @@ class Ours(Side):
         super().__init__(model, case, task, device)
         self.packed = packing.pack(self.model)
         self.folder = tempfile.TemporaryDirectory()  # which goes when this does
+        self.seeds = itertools.count(2)
         if case.prefix_cache:
             path = Path(self.folder.name) / "prefix"
             self.rows = prefix.PrefixCache(self.model, self.rows, self.lengths, self.packed, path)
@@ -164,12 +182,14 @@ class Ours(Side):
     def seconds(self, stage: Stage) -> float:
         """The mean step, its batch's making included, the first one, which allocates, left out.
 
+        The same texts make other batches at each call: as in training, their shapes are new to the products' library.
         A prefix cache is filled once for as many epochs as have that prefix in the paper's recipe, and a step bears its
         share of that.
         """
         from progbench import train
 
         taken, filling = [], [0.0]
+        self.batches = shuffled(self.lengths, self.batch, len(self.batches), next(self.seeds))
 
         def batches():
             if self.case.prefix_cache:
@@ -185,15 +205,9 @@ class Ours(Side):
         wanted = replace(wanted, tuning=self.case.tuning, precision=self.case.precision)
         one = Schedule("stage", self.spec.blocks, (stage,))
         list(train.fit(self.model, wanted, one, batches, 1 + len(self.batches)))
-        share = self.batch / len(self.rows) / self._epochs_of_a_prefix() if self.case.prefix_cache else 0.0
-        return statistics.fmean(taken[1:]) + share * filling[0]
-
-    def _epochs_of_a_prefix(self) -> float:
-        """How many epochs long the same blocks are frozen, in the paper's recipe of this tuning."""
-        epochs = recipe.read(
-            "paper", "peft", model="bert-base", tuning=self.case.tuning, schedule="shrinking", task=self.task
-        ).epochs
-        return epochs / min(epochs, self.spec.blocks)
+        stages = len(self.case.stages(self.spec.blocks))
+        steps = len(self.rows) / self.batch * self.case.epochs / stages
+        return statistics.fmean(taken[1:]) + filling[0] / steps
 
 
 class Theirs(Side):

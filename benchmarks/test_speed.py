@@ -17,13 +17,12 @@ from contenders import GLUE, Case, Ours, Theirs, head_of, rows
 
 from progbench import flops, models, runs, tasks
 from progbench.runs import EpochResult, RunResult
-from progbench.schedule import Schedule, shrinking
+from progbench.schedule import Schedule
 from progbench.suite import Suite
 
 pytestmark = pytest.mark.speed
 MODELS = {"smoke": "tiny-bert", "mini": "minilm", "paper": "bert-base"}
 ROOT = Path(__file__).resolve().parents[1]
-EPOCHS = 3
 ROUNDS = 3
 CASES = [
     Case("full", "fp32", "default", GLUE),
@@ -48,9 +47,9 @@ def machine(request):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_step(case, machine, benchmark, record_property):
-    """Every stage of Progtuning in three epochs, on both sides in turn."""
+    """Every stage of Progtuning, on both sides in turn."""
     model, device = machine
-    stages = shrinking(model.blocks, EPOCHS)
+    stages = case.stages(model.blocks)
     ours = {task: Ours(model, case, task, device) for task in case.tasks}
     # padded to one width, every text costs the same: one task's stand for all
     theirs = {
@@ -81,7 +80,7 @@ def _summary(ours: Ours, theirs: Theirs, against: str, stages: Schedule, measure
     model, case, task = ours.spec, ours.case, ours.task
 
     def run(seconds: dict, side: str, name: str) -> float:
-        return sum(seconds[side, name, k] for k in range(EPOCHS))  # epochs are equally long
+        return sum(seconds[side, name, k] for k in range(len(stages)))  # which are equally long
 
     ratios = [run(one, "theirs", against) / run(one, "ours", task) for one in measured]
     steps = len(ours.batches)
@@ -89,7 +88,7 @@ def _summary(ours: Ours, theirs: Theirs, against: str, stages: Schedule, measure
         flops.step_flops(model, stage.blocks, case.tuning, head_of(task), lengths=ours.timed) / steps
         for stage in stages
     ]
-    stage_seconds = [statistics.median(one["ours", task, k] for one in measured) for k in range(EPOCHS)]
+    stage_seconds = [statistics.median(one["ours", task, k] for one in measured) for k in range(len(stages))]
     return {
         "model": model.name,
         "device": ours.device,

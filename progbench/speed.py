@@ -74,9 +74,9 @@ class Speed:
                 f"{one['ratio']:.2f} [{one['least']:.2f}..{one['most']:.2f}]",
                 f"{one['bound']:.2f}",
                 f"{one['ratio'] / one['bound']:.2f}",
-                " ".join(f"{value:.0f}" for value in one["milliseconds"]),
-                " ".join(f"{value:.2f}" for value in one["stage_measured"][1:]),
-                " ".join(f"{value:.2f}" for value in (one["stage_formula"] or ())[1:]),
+                _listed(one["milliseconds"], 0),
+                _listed(one["stage_measured"][1:], 2),
+                _listed((one["stage_formula"] or ())[1:], 2),
                 f"{one['gflops']:.0f}" if one["gflops"] else "",
             ]
             for one in self.steps
@@ -93,6 +93,12 @@ class Speed:
         ]
         sessions = [[one["session"], f"{one['seconds']:.1f}"] for one in self.sessions]
         return [(STEPS, steps), (MEMORY, memory), (SESSIONS, sessions)]
+
+
+def _listed(values: Sequence[float], digits: int) -> str:
+    """All of a few stages' values; of many the first and the last."""
+    shown = [f"{value:.{digits}f}" for value in values]
+    return " ".join(shown) if len(shown) <= 3 else f"{shown[0]} to {shown[-1]}"
 
 
 STEPS = (

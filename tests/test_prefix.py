@@ -196,9 +196,9 @@ def test_a_cache_that_could_not_be_filled_further_begins_anew(tmp_path, monkeypa
     anatomy.freeze(schedule.Stage(range(2, 4)))
     monkeypatch.setattr("progbench.prefix.by_length", lambda lengths: [[i] for i in range(len(lengths))])
     with monkeypatch.context() as broken:
-        calls = iter([packed, packed, lambda rows: 1 / 0])
-        broken.setattr(cache, "collate", lambda rows: next(calls)(rows))
-        with pytest.raises(ZeroDivisionError):
+        batches = map(packed, [rows()[:1], rows()[1:2]])
+        broken.setattr(cache, "collate", lambda chosen: next(batches))
+        with pytest.raises(StopIteration):
             cache.refresh()
     model.eval()
     wanted = model(**packed(rows()[:1]), output_hidden_states=True).hidden_states[2][0]

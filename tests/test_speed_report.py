@@ -21,6 +21,13 @@ def test_a_ratio_is_shown_with_its_range_and_against_the_share_of_real_tokens():
     )
 
 
+def test_of_many_stages_the_first_and_the_last_are_shown():
+    times = [100.0, 90.0, 80.0, 70.0, 60.0]
+    row = Speed(steps=[{**STEP, "milliseconds": times, "stage_formula": None}]).as_text().splitlines()[-1]
+
+    assert "100 to 60" in row
+
+
 def test_memory_is_shown_in_mebibytes_and_as_a_share():
     assert Speed(memory=[MEMORY]).as_markdown().splitlines()[-1].replace(" ", "") == "|m|8|300|1,000|0.30|"
 
