@@ -29,6 +29,11 @@ def attention(
 ) -> tuple[torch.Tensor, None]:
     """Attention as transformers calls it; without a `packing`, that of a padded batch.
 
+    >>> from progbench.packing import Packing
+    >>> query = key = value = torch.ones(1, 2, 5, 4)  # two texts, of two and three tokens
+    >>> attention(None, query, key, value, None, packing=Packing.of([2, 3]))[0].shape
+    torch.Size([1, 5, 2, 4])
+
     Shapes: query, key, value (1, heads, tokens, size); result (1, tokens, heads, size), as transformers wants it.
     """
     if packing is None:
@@ -68,7 +73,7 @@ class WithDropout(torch.autograd.Function):
         dropout: float,
         scaling: float,
     ) -> torch.Tensor:
-        ctx.groups, ctx.dtype, ctx.scaling = groups, query.dtype, scaling
+        ctx.groups, ctx.dtype, ctx.scaling, ctx.scale = groups, query.dtype, scaling, cpu.dropout_scale(dropout)
         rows = torch.cat((query, key, value)).transpose(1, 2).to(torch.promote_types(query.dtype, torch.float32))
         rows[0] *= scaling
         heads, pieces, saved = rows.shape[2], [], []
@@ -78,7 +83,7 @@ class WithDropout(torch.autograd.Function):
             if group.mask is not None:
                 scores.unflatten(0, (-1, heads)).masked_fill_(~group.mask, -math.inf)
             weights = scores.softmax(-1)
-            mask, ctx.scale = cpu.dropout_mask(weights, dropout)
+            mask = cpu.dropout_mask(weights, dropout)
             attended = cpu.masked(weights, mask, ctx.scale) @ v
             pieces.append(_together(attended.unflatten(0, (-1, heads)), group))
             saved += [texts, weights, mask]
@@ -87,8 +92,9 @@ class WithDropout(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @torch.autocast("cpu", enabled=False)
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        saved = ctx.saved_tensors
+        saved = ctx.saved_tensors  # texts, weights and mask of one group after another
         rows = gradient[0].to(saved[0].dtype)
         heads, pieces = rows.shape[1], []
         parts = zip(ctx.groups, rows.split(_sizes(ctx.groups)), saved[::3], saved[1::3], saved[2::3], strict=True)

@@ -65,7 +65,8 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
     data = task.load(recipe)
     environment.reset_peak_memory(device)
     scratch = tempfile.TemporaryDirectory(prefix="progbench-")
-    with _threads(threads) as used, torch.random.fork_rng(), _products(recipe), scratch as folder:
+    memory = cpu.kept_memory() if device == "cpu" else contextlib.nullcontext()
+    with _threads(threads) as used, torch.random.fork_rng(), _products(recipe), memory, scratch as folder:
         torch.manual_seed(seed)
         model, tokenizer, weights = models.load(models.spec(recipe.model), task.num_labels, task.head)
         apply_tuning(model, recipe.tuning, **recipe.tuning_options)
@@ -157,9 +158,7 @@ def fit(
     begin = len(past.epochs) if past else 0
     if past:
         _go_on(past, anatomy, optimizer, rate)
-    memory = cpu.kept_memory() if _device(model) == "cpu" else contextlib.nullcontext()
-    bar = tqdm(total=total, initial=begin * steps, desc=label, unit="step", disable=None, leave=False)
-    with memory, bar as progress:
+    with tqdm(total=total, initial=begin * steps, desc=label, unit="step", disable=None, leave=False) as progress:
         for t in range(begin, schedule.T):
             stage = schedule[t]
             model.train()
@@ -282,14 +281,10 @@ def arithmetic(model: nn.Module, recipe: Recipe) -> Iterator[None]:
 
     Weights, gradients and optimizer stay in float32 whatever the precision is.
     """
-    device = _device(model)
+    device = next(model.parameters()).device.type
     kernels = cpu.Kernels() if device == "cpu" else contextlib.nullcontext()
     with torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16"), kernels:
         yield
-
-
-def _device(model: nn.Module) -> str:
-    return next(model.parameters()).device.type
 
 
 def build_optimizer(anatomy: Anatomy, recipe: Recipe) -> torch.optim.AdamW:
