@@ -35,6 +35,16 @@ def test_timed_batches_have_the_mean_length_of_all_texts(make, steps):
     assert np.mean(timed) == pytest.approx(np.mean(LENGTHS), rel=0.015)
 
 
+@pytest.mark.parametrize(
+    ("tuning", "against", "lowest"),
+    [("full", "tuned", [0, 4, 8]), ("lora", "default", [0, 4, 8]), ("lora", "tuned", list(range(12)))],
+)
+def test_the_stages_that_are_timed_are_those_of_three_epochs_or_of_loras_recipe(tuning, against, lowest):
+    stages = contenders.Case(tuning, "bf16", against, ("sst2",)).stages(12)
+
+    assert [min(stage.blocks) for stage in stages] == lowest
+
+
 def test_grouped_batches_are_padded_as_the_trainers_are():
     indices = get_length_grouped_indices(LENGTHS, 32)
     theirs = [indices[start : start + 32] for start in range(0, len(indices), 32)]
