@@ -1,5 +1,8 @@
 import json
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -24,6 +27,32 @@ def test_mrpc_records_f1_of_class_1_and_accuracy():
 def test_cola_is_matthews_correlation():
     # TP 2, TN 1, FP 1, FN 1: (2*1 - 1*1) / sqrt(3 * 3 * 2 * 2) = 1/6
     assert compute("cola", [1, 1, 0, 1, 0], [1, 1, 0, 0, 1])["matthews_correlation"] == pytest.approx(1 / 6)
+
+
+CORRELATION = """
+import random
+from progbench.metrics import _FUNCTIONS
+random.seed(0)
+true = [random.random() for _ in range(1500)]
+guessed = [one + random.random() for one in true]
+print([_FUNCTIONS[name](true, guessed) for name in ("pearson", "spearman")])
+"""
+
+
+def test_a_correlation_is_the_same_to_the_last_bit_whatever_kernels_numpys_blas_chose():
+    kinds = ("Haswell", "Nehalem")
+    seen = [
+        subprocess.run(
+            [sys.executable, "-c", CORRELATION],
+            env={**os.environ, "OPENBLAS_CORETYPE": kind},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for kind in kinds
+    ]
+
+    assert len(set(seen)) == 1
 
 
 def test_stsb_records_pearson_and_spearman():
