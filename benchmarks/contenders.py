@@ -73,6 +73,23 @@ class Case:
 
 
 @functools.cache
+def measured() -> dict[str, dict]:
+    """What is known of the tasks' texts."""
+    return tomllib.loads((Path(__file__).parent / "lengths.toml").read_text())
+
+
+def words(model: models.ModelSpec, task: str) -> set[int]:
+    """The token ids a run on a task meets: those of the texts drawn, and others, as many as its files have.
+
+    Where those are not whole, it meets every word there is.
+    """
+    met = {token for row in rows(model, task)[0] for token in row["input_ids"]}
+    count = min(measured()[task].get("words", model.vocabulary), model.vocabulary)
+    others = (token for token in range(model.vocabulary) if token not in met)
+    return met | set(itertools.islice(others, max(0, count - len(met))))
+
+
+@functools.cache
 def rows(model: models.ModelSpec, task: str) -> tuple[list[dict], str]:
     """As many examples as are drawn from, and what their texts are."""
     if model.package and os.environ.get("GLUE_DIR") and task in GLUE:
@@ -81,13 +98,14 @@ def rows(model: models.ModelSpec, task: str) -> tuple[list[dict], str]:
             return real_rows(model, wanted), "real"
         except Missing:
             pass
-    quantiles = tomllib.loads((Path(__file__).parent / "lengths.toml").read_text())[task]["quantiles"]
+    quantiles = measured()[task]["quantiles"]
     rng = random.Random(1)
     lengths = [min(quantiles[i % len(quantiles)], width(model, task)) for i in range(EXAMPLES)]
     rng.shuffle(lengths)
     target = {"start_positions": 1, "end_positions": 2} if task == "squad1" else {"labels": 1}
-    words = [[rng.randrange(5, model.vocabulary) for _ in range(length)] for length in lengths]
-    return [{"input_ids": text, **target} for text in words], "random"
+    known = min(measured()[task].get("words", model.vocabulary), model.vocabulary)
+    texts = [[rng.randrange(5, known) for _ in range(length)] for length in lengths]
+    return [{"input_ids": text, **target} for text in texts], "random"
 
 
 def real_rows(model: models.ModelSpec, wanted: recipe.Recipe) -> list[dict]:
@@ -171,10 +189,11 @@ class Side:
 
 class Ours(Side):
     def __init__(self, model: models.ModelSpec, case: Case, task: str, device: str) -> None:
-        from progbench import packing, prefix
+        from progbench import packing, prefix, vocabulary
 
         super().__init__(model, case, task, device)
         self.packed = packing.pack(self.model)
+        vocabulary.cut(self.model, words(model, task))
         self.folder = tempfile.TemporaryDirectory()  # which goes when this does
         self.seeds = itertools.count(2)
         if case.prefix_cache:

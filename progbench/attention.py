@@ -100,7 +100,7 @@ class WithDropout(torch.autograd.Function):
         parts = zip(ctx.groups, rows.split(_sizes(ctx.groups)), saved[::3], saved[1::3], saved[2::3], strict=True)
         for group, part, texts, weights, mask in parts:
             q, k, v = texts
-            attended = _apart(part, group).flatten(0, 1)
+            attended = _among_zeros(part, group).flatten(0, 1)
             gradients = torch.empty_like(texts)
             torch.bmm(cpu.masked(weights, mask, ctx.scale).transpose(1, 2), attended, out=gradients[2])
             of_weights = cpu.masked(attended @ v.transpose(1, 2), mask, ctx.scale)
@@ -118,12 +118,18 @@ def _sizes(groups: tuple[Group, ...]) -> list[int]:
 
 
 def _apart(tokens: torch.Tensor, group: Group) -> torch.Tensor:
-    """(..., tokens, heads, size) of a group as (..., texts, heads, longest, size)."""
-    if group.places is not None:
-        *outer, _, heads, size = tokens.shape
-        padded = tokens.new_zeros(*outer, group.mask.shape[0] * group.longest, heads, size)
-        tokens = padded.index_copy(-3, group.places, tokens)
+    """(..., tokens, heads, size) of a group as (..., texts, heads, longest, size), a text's last token repeated."""
+    if group.repeated is not None:
+        tokens = tokens.index_select(-3, group.repeated)
     return tokens.unflatten(-3, (-1, group.longest)).transpose(-3, -2)
+
+
+def _among_zeros(tokens: torch.Tensor, group: Group) -> torch.Tensor:
+    """As `_apart`, but with zeros where a text has no token: a gradient there would be one too many."""
+    if group.places is not None:
+        padded = tokens.new_zeros(len(group.repeated), *tokens.shape[1:])
+        tokens = padded.index_copy_(0, group.places, tokens)
+    return tokens.unflatten(0, (-1, group.longest)).transpose(1, 2)
 
 
 def _together(texts: torch.Tensor, group: Group) -> torch.Tensor:

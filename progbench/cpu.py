@@ -1,8 +1,10 @@
 """What a CPU does faster than by torch's defaults, computing the same; measured on two cores of a Zen 5 only.
 
 Linear layers in float32 go to oneDNN, which comes with torch: torch itself calls MKL, which here uses half the vector
-width. Dropout draws 16 random bits a number, which takes a seventh of the time of torch's draw. And what a step frees
-stays with the process, since the next one wants as much again and the kernel would have to clear it anew.
+width. In bfloat16 they keep the copies of frozen weights, which autocast makes anew in every step. Dropout draws 16
+random bits a number, which takes a seventh of the time of torch's draw, and masks by integers, since torch vectorises
+these and not booleans. And what a step frees stays with the process, since the next one wants as much again and the
+kernel would have to clear it anew.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ import torch
 from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakTensorKeyDictionary
 
 # with 512 bits: 270 GFLOP/s a core, where MKL has 120
 ONEDNN = torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
-LEVELS = 1 << 16  # of dropout's share
+LEVELS = 1 << 15  # of dropout's share: of 16 bits, one is left for the sign of a difference
+WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # numbers of as many bytes, to mask them bit by bit
 
 # glibc's mallopt(3), and its own limits where it adapts them
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
@@ -28,15 +32,38 @@ USUAL = {M_MMAP_MAX: 65536, M_TRIM_THRESHOLD: 64 << 20, M_MMAP_THRESHOLD: 32 << 
 
 
 def linear(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """`torch.nn.functional.linear`, in float32 through oneDNN where that pays.
+    """`torch.nn.functional.linear`, in float32 through oneDNN where that pays, with autocast by kept copies of weights.
 
     >>> linear(torch.ones(2, 3), torch.ones(1, 3), torch.ones(1)).tolist()
     [[4.0], [4.0]]
     """
-    float32 = input.dtype is weight.dtype is torch.float32 and not torch.is_autocast_enabled("cpu")
-    if ONEDNN and float32 and input.ndim > 1 and input.numel():
+    if torch.is_autocast_enabled("cpu"):
+        return nn.functional.linear(input, _lowered(weight), bias if bias is None else _lowered(bias))
+    if ONEDNN and input.dtype is weight.dtype is torch.float32 and input.ndim > 1 and input.numel():
         return _Linear.apply(input, weight, bias)
     return nn.functional.linear(input, weight, bias)
+
+
+_COPIES = WeakTensorKeyDictionary()  # of frozen parameters: their versions, and themselves in autocast's precision
+
+
+def _lowered(parameter: torch.Tensor) -> torch.Tensor:
+    """A parameter as autocast would cast it: while it is frozen, cast once and not in every step.
+
+    >>> frozen = torch.ones(2)
+    >>> with torch.autocast("cpu", torch.bfloat16):
+    ...     _lowered(frozen) is _lowered(frozen), _lowered(frozen).dtype
+    (True, torch.bfloat16)
+    """
+    if parameter.requires_grad or parameter.dtype is not torch.float32:
+        _COPIES.pop(parameter, None)
+        return parameter
+    version, copy = _COPIES.get(parameter, (None, None))
+    wanted = torch.get_autocast_dtype("cpu")
+    if version != parameter._version or copy.dtype is not wanted:
+        copy = parameter.to(wanted)
+        _COPIES[parameter] = (parameter._version, copy)
+    return copy
 
 
 class _Linear(torch.autograd.Function):
@@ -65,7 +92,7 @@ def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 
 
 def dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
-    """`torch.nn.functional.dropout` from 16 random bits a number: `p` is rounded to a multiple of 2^-16.
+    """`torch.nn.functional.dropout` from 16 random bits a number: `p` is rounded to a multiple of 2^-15.
 
     >>> _ = torch.manual_seed(0)
     >>> dropped = dropout(torch.ones(100_000), 0.25)
@@ -81,7 +108,7 @@ def dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace:
 
 
 class _Dropout(torch.autograd.Function):
-    """Keeps a mask of a byte a number; torch's is as wide as what it masks."""
+    """Keeps a mask of two bytes a number."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, hidden: torch.Tensor, mask: torch.Tensor, scale: float) -> torch.Tensor:
@@ -105,15 +132,17 @@ def drops(p: float) -> bool:
 
 
 def dropout_mask(like: torch.Tensor, p: float) -> torch.Tensor:
-    """Which numbers of a tensor dropout keeps, of any `p` that `drops`: a mask of a byte a number.
+    """Which numbers of a tensor dropout keeps, of any `p` that `drops`: all bits of them (-1), or none (0).
 
     >>> _ = torch.manual_seed(0)
-    >>> dropout_mask(torch.ones(2, 3), 0.5).dtype
-    torch.bool
+    >>> dropout_mask(torch.ones(2, 3), 0.5)
+    tensor([[-1, -1,  0],
+            [-1, -1, -1]], dtype=torch.int16)
     """
     words = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
     bits = words.view(torch.int16)[: like.numel()].view(like.shape)
-    return bits < _kept(p) - LEVELS // 2
+    # 15 bits, from -2^14, less how many of their levels are kept: negative if kept; then its sign, 16 times
+    return bits.bitwise_right_shift_(1).sub_(_kept(p) - LEVELS // 2).bitwise_right_shift_(15)
 
 
 def dropout_scale(p: float) -> float:
@@ -130,14 +159,13 @@ def _kept(p: float) -> int:
 
 
 def masked(hidden: torch.Tensor, mask: torch.Tensor, scale: float) -> torch.Tensor:
-    """What dropout makes of a tensor, and of its gradient: the product of the three.
+    """What dropout makes of a tensor, and of its gradient: what the mask keeps, times `scale`.
 
-    >>> masked(torch.ones(2), torch.tensor([True, False]), 2.0)
+    >>> masked(torch.ones(2), torch.tensor([-1, 0], dtype=torch.int16), 2.0)
     tensor([2., 0.])
-
-    By torch's operation for the gradient, which takes a mask of any type; its forward one draws the mask itself.
     """
-    return torch.ops.aten.native_dropout_backward(hidden, mask, scale)
+    whole = WHOLE[hidden.element_size()]
+    return (hidden.view(whole) & mask.to(whole)).view(hidden.dtype).mul_(scale)
 
 
 FAST = {nn.functional.linear: linear, nn.functional.dropout: dropout}

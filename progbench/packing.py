@@ -75,14 +75,15 @@ class PackedCollator:
 class Group:
     """Neighbours in a packed row that attention takes in one call: tokens `start` to `stop`, each text up to `longest`.
 
-    `places` are the tokens' places among the group's texts padded to `longest`, and `mask` says which of those are
-    tokens; both are None where all texts are equally long, so that nothing is padded.
+    `places` are the tokens' places among the group's texts padded to `longest`; `repeated` are the tokens at all of
+    those places, a text's last one repeated; and `mask` says which are real. None where all texts are equally long.
     """
 
     start: int
     stop: int
     longest: int
     places: torch.Tensor | None = None
+    repeated: torch.Tensor | None = None
     mask: torch.Tensor | None = None
 
 
@@ -109,7 +110,8 @@ class Packing:
         def moved(tensor: torch.Tensor | None) -> torch.Tensor | None:
             return None if tensor is None else tensor.to(device, non_blocking=non_blocking)
 
-        groups = tuple(replace(group, places=moved(group.places), mask=moved(group.mask)) for group in self.groups)
+        names = ("places", "repeated", "mask")
+        groups = tuple(replace(one, **{name: moved(getattr(one, name)) for name in names}) for one in self.groups)
         return Packing(self.lengths, groups, moved(self.first), moved(self.padded))
 
 
@@ -136,8 +138,10 @@ def groups_of(lengths: Sequence[int], most_padded: float) -> tuple[Group, ...]:
         if group[0] == longest:
             groups.append(Group(start, stop, longest))
         else:
-            real = torch.arange(longest) < torch.tensor(group)[:, None]
-            groups.append(Group(start, stop, longest, _padded(group), real[:, None, None, :]))
+            counts, places = torch.tensor(group)[:, None], torch.arange(longest)
+            repeated = places.minimum(counts - 1) + counts.cumsum(0) - counts
+            real = places < counts
+            groups.append(Group(start, stop, longest, _padded(group), repeated.flatten(), real[:, None, None, :]))
         start = stop
     return tuple(groups)
 

@@ -21,7 +21,7 @@ import transformers
 from torch import nn
 from tqdm import tqdm
 
-from progbench import cpu, environment, models, tasks
+from progbench import cpu, environment, models, tasks, vocabulary
 from progbench.anatomy import Anatomy
 from progbench.counting import require_depth
 from progbench.errors import BadInput
@@ -74,6 +74,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
         packed = pack(model)
         collate = packed or transformers.DataCollatorWithPadding(tokenizer)
         work = prepare(task, data, tokenizer, recipe, collate, Path(folder))
+        unseen = vocabulary.cut(model, work.words)
         order = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # dropout does not depend on how many numbers the head drew
 
@@ -106,7 +107,8 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
             with arithmetic(model, recipe):
                 scores = work.score(model)
             flops = _epoch_flops(recipe, task, schedule[trained.t], work.lengths) if countable else None
-            epochs.append(EpochResult(scores, trained.updated_parameters, trained.loss, seconds, steps, flops))
+            updated = trained.updated_parameters + (unseen if model.get_input_embeddings().weight.requires_grad else 0)
+            epochs.append(EpochResult(scores, updated, trained.loss, seconds, steps, flops))
             if shared and not past and len(epochs) == shared.epochs:
                 state = trained.state() | {"order": order.get_state()}
                 so_far = time.perf_counter() - begun

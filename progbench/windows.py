@@ -42,6 +42,12 @@ class Windows:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def words(self) -> set[int]:
+        """The token ids that occur in these windows, without loading them all at once."""
+        import pyarrow.compute
+
+        return set(pyarrow.compute.unique(pyarrow.compute.list_flatten(self.rows.data.column("input_ids"))).to_pylist())
+
 
 def locate(starts: Sequence[int], ends: Sequence[int], start: int, end: int) -> tuple[int, int] | None:
     """The first and the last token that hold characters `start` to `end` (exclusive) of the context.

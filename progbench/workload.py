@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 from progbench import windows
 from progbench.glue import Data, Examples, GlueTask
-from progbench.metrics import GlueMetric, SquadMetric
 from progbench.recipe import Recipe
 from progbench.squad import Question, SquadData, SquadTask
 from progbench.tasks import Task
@@ -37,11 +36,13 @@ class NonFinite(ArithmeticError):
 class Workload:
     """`rows[i]` is one training row, of `lengths[i]` tokens; `score(model)` gives fractions by set and metric.
 
-    `examples` and `left_out` are counts by split, `notes` what a reader of the scores should know.
+    `words` are the token ids that occur in any split. `examples` and `left_out` are counts by split, `notes` what a
+    reader of the scores should know.
     """
 
     rows: Sequence[Row]
     lengths: Sequence[int]
+    words: set[int]
     score: Callable[[nn.Module], dict[str, dict[str, float]]]
     examples: dict[str, int]
     left_out: dict[str, int]
@@ -68,6 +69,7 @@ def _classification(task: GlueTask, data: Data, tokenizer, recipe: Recipe, colla
     return Workload(
         rows=rows,
         lengths=[len(row["input_ids"]) for row in rows],
+        words=set().union(*(row["input_ids"] for part in (rows, *encoded.values()) for row in part)),
         score=lambda model: {name: score_classes(model, rows, collate, task) for name, rows in encoded.items()},
         examples={name: len(split) for name, split in splits.items()},
         left_out={name: split.left_out for name, split in splits.items()},
@@ -96,6 +98,8 @@ def score_classes(model: nn.Module, rows: list[dict], collate: Callable, task: G
         answers = logits.argmax(dim=-1) if task.labels else logits[:, 0]
         for i, answer in zip(chosen, answers.tolist(), strict=True):
             predictions[i] = answer
+    from progbench.metrics import GlueMetric  # here: its libraries take 130 MiB that no step needs
+
     scores = GlueMetric(task).compute(predictions=predictions, references=[row["labels"] for row in rows])
     if undefined := [name for name, value in scores.items() if not math.isfinite(value)]:
         raise NonFinite(f"{task.name}: {', '.join(undefined)} undefined: are the predictions all the same?")
@@ -143,6 +147,7 @@ def _answering(
     return Workload(
         rows=cut["train"].rows.select_columns([*cut["train"].inputs, "start_positions", "end_positions"]),
         lengths=cut["train"].lengths,
+        words=set().union(*(split.words() for split in cut.values())),
         score=score,
         examples=examples | {f"{name} windows": len(split) for name, split in cut.items()},
         left_out={"train": len(data.set_aside)} if data.set_aside else {},
@@ -164,6 +169,8 @@ def score_answers(
     model: nn.Module, questions: Sequence[Question], cut: windows.Windows, collate: Callable, recipe: Recipe
 ) -> dict[str, float]:
     """SQuAD's metrics over the answers a model finds, as fractions. Raises NonFinite for outputs that are none."""
+    from progbench.metrics import SquadMetric
+
     predictions = answers(model, questions, cut, collate, recipe)
     metric = SquadMetric(unanswerable=recipe.null_threshold is not None)
     return metric.compute(predictions=predictions, references=[[text for _, text in one.answers] for one in questions])

@@ -107,6 +107,60 @@ def test_what_onednn_is_not_for_stays_with_torch(onednn, monkeypatch, case):
     assert not onednn
 
 
+def test_with_autocast_a_frozen_layer_gives_what_torch_gives():
+    layer, rows = nn.Linear(7, 5).requires_grad_(False), torch.randn(3, 7)
+    with torch.autocast("cpu", torch.bfloat16):
+        theirs = layer(rows)
+        ours = [cpu.linear(rows, layer.weight, layer.bias) for _ in range(2)]
+
+    assert theirs.dtype == torch.bfloat16
+    assert all(torch.equal(one, theirs) for one in ours)
+
+
+def test_with_autocast_a_frozen_weight_is_cast_once(monkeypatch):
+    layer, rows, casts = nn.Linear(7, 5).requires_grad_(False), torch.randn(3, 7), []
+    to = torch.Tensor.to
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *rest: casts.append(self.shape) or to(self, *rest))
+    for _ in range(3):
+        with torch.autocast("cpu", torch.bfloat16):
+            cpu.linear(rows, layer.weight, layer.bias)
+
+    assert casts == [(5, 7), (5,)]
+
+
+def test_a_frozen_weight_that_was_changed_is_cast_anew():
+    layer, rows = nn.Linear(7, 5).requires_grad_(False), torch.randn(3, 7)
+    with torch.autocast("cpu", torch.bfloat16):
+        before = cpu.linear(rows, layer.weight)
+        layer.weight.mul_(2)
+        after = cpu.linear(rows, layer.weight)
+
+    assert torch.equal(after, 2 * before)
+
+
+def test_a_weight_that_trains_again_has_its_gradient_and_keeps_no_copy():
+    layer, rows = nn.Linear(7, 5).requires_grad_(False), torch.randn(3, 7)
+    with torch.autocast("cpu", torch.bfloat16):
+        cpu.linear(rows, layer.weight)
+        frozen = layer.weight in cpu._COPIES
+        layer.weight.requires_grad_()
+        cpu.linear(rows, layer.weight).float().sum().backward()
+
+    assert layer.weight.grad.any()
+    assert (frozen, layer.weight in cpu._COPIES) == (True, False)
+
+
+def test_copies_go_with_their_model():
+    before = len(cpu._COPIES)
+    layer = nn.Linear(7, 5).requires_grad_(False)
+    with torch.autocast("cpu", torch.bfloat16):
+        cpu.linear(torch.randn(3, 7), layer.weight)
+    inside = len(cpu._COPIES)
+    del layer
+
+    assert (inside, len(cpu._COPIES)) == (before + 1, before)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_dropout_keeps_its_share_and_makes_up_for_what_it_drops(dtype):
     torch.manual_seed(0)

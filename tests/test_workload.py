@@ -9,7 +9,7 @@ import transformers
 
 from progbench import models, recipe, squad, tasks, toy, windows, workload
 from progbench.errors import BadInput
-from progbench.glue import Examples, glue_tasks
+from progbench.glue import Data, Examples, glue_tasks
 
 
 @pytest.mark.filterwarnings("ignore:An input array is constant")
@@ -38,6 +38,26 @@ def test_an_example_longer_than_the_recipes_maximum_is_cut_to_it():
     examples = Examples(([" ".join(["fox"] * 50)], [" ".join(["dog"] * 20)]), [0])
 
     assert len(workload.encode(examples, toy.tokenizer("bert"), 32)[0]["input_ids"]) == 32
+
+
+def test_the_words_are_those_of_every_split(smoke_recipe, tmp_path):
+    tokenizer, wanted = toy.tokenizer("bert"), smoke_recipe(task="sst2")
+    data = Data(Examples((["fox"],), [0]), {"sst2": Examples((["dog cat"],), [1])}, "")
+    made = workload.prepare(tasks.tasks()["sst2"], data, tokenizer, wanted, None, tmp_path)
+
+    assert made.words == set(tokenizer("fox dog cat")["input_ids"])
+
+
+def test_the_words_of_questions_are_those_of_every_window(tmp_path):
+    tokenizer = toy.tokenizer("bert")
+    wanted = recipe.read("smoke", "squad", model="tiny-bert", schedule="constant", task="squad1")
+    asked = [
+        squad.Question(name, "A", "where was fox ?", text, ((0, text),)) for name, text in (("a", "dog"), ("b", "cat"))
+    ]
+    data = squad.SquadData(asked[:1], {"squad1": asked[1:]}, (), "")
+    made = workload.prepare(tasks.tasks()["squad1"], data, tokenizer, wanted, None, tmp_path)
+
+    assert made.words == set(tokenizer("where was fox ?", "dog cat")["input_ids"])
 
 
 NONE = -100.0
