@@ -189,10 +189,12 @@ class Side:
 
 class Ours(Side):
     def __init__(self, model: models.ModelSpec, case: Case, task: str, device: str) -> None:
-        from progbench import packing, prefix, vocabulary
+        from progbench import cpu, packing, prefix, vocabulary
 
         super().__init__(model, case, task, device)
         self.packed = packing.pack(self.model)
+        if device == "cpu":
+            cpu.take_over(self.model)
         vocabulary.cut(self.model, words(model, task))
         self.folder = tempfile.TemporaryDirectory()  # which goes when this does
         self.seeds = itertools.count(2)
@@ -218,7 +220,7 @@ class Ours(Side):
         def batches():
             if self.case.prefix_cache:
                 start = self._now()
-                with train.arithmetic(self.model, wanted):
+                with train.autocast(self.model, wanted):
                     self.rows.refresh()
                 filling[0] = self._now() - start
             for chosen in (*warm_up, *self.batches):

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
-from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 # with 512 bits: 270 GFLOP/s a core, where MKL has 120
@@ -168,23 +167,31 @@ def masked(hidden: torch.Tensor, mask: torch.Tensor, scale: float) -> torch.Tens
     return (hidden.view(whole) & mask.to(whole)).view(hidden.dtype).mul_(scale)
 
 
-FAST = {nn.functional.linear: linear, nn.functional.dropout: dropout}
-
-
-class Kernels(TorchFunctionMode):
-    """While this is entered, `torch.nn.functional.linear` and `dropout` are those of this module.
+def take_over(model: nn.Module) -> None:
+    """Have a model's linear layers and dropouts compute by `linear` and `dropout` of this module from now on.
 
     >>> layer, hidden = nn.Linear(8, 4), torch.randn(3, 8)
-    >>> with Kernels():
-    ...     fast = layer(hidden)
-    >>> torch.allclose(fast, layer(hidden), atol=1e-6)
+    >>> before = layer(hidden)
+    >>> take_over(layer)
+    >>> torch.allclose(layer(hidden), before, atol=1e-6)
     True
 
-    For a forward pass; the backward pass follows it. Models need not be changed for it, nor know of it.
+    Each module is given a `forward` of its own: a mode that looks at every call takes 3 to 5 % of a MiniLM step. A deep
+    copy of such a model would still compute with this one's weights: copy it before.
     """
+    for module in model.modules():
+        if type(module) is nn.Linear:
+            module.forward = functools.partial(_forward_linear, module)
+        elif type(module) is nn.Dropout:
+            module.forward = functools.partial(_forward_dropout, module)
 
-    def __torch_function__(self, function: Any, types: Any, arguments: tuple = (), keywords: dict | None = None) -> Any:
-        return FAST.get(function, function)(*arguments, **(keywords or {}))
+
+def _forward_linear(layer: nn.Linear, input: torch.Tensor) -> torch.Tensor:
+    return linear(input, layer.weight, layer.bias)
+
+
+def _forward_dropout(layer: nn.Dropout, input: torch.Tensor) -> torch.Tensor:
+    return dropout(input, layer.p, layer.training, layer.inplace)
 
 
 @contextlib.contextmanager

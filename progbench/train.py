@@ -72,6 +72,8 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
         apply_tuning(model, recipe.tuning, **recipe.tuning_options)
         model.to(device)
         packed = pack(model)
+        if device == "cpu":
+            cpu.take_over(model)
         collate = packed or transformers.DataCollatorWithPadding(tokenizer)
         work = prepare(task, data, tokenizer, recipe, collate, Path(folder))
         unseen = vocabulary.cut(model, work.words)
@@ -86,7 +88,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
 
         def batches() -> Iterator[Batch]:
             if isinstance(rows, PrefixCache):
-                with arithmetic(model, recipe):
+                with autocast(model, recipe):
                     rows.refresh()
             shuffled = torch.randperm(len(rows), generator=order).tolist()
             for start in range(0, len(shuffled), recipe.batch_size):
@@ -104,7 +106,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
         countable = packed and not recipe.prefix_cache
         for trained in fit(model, recipe, schedule, batches, steps, past=past, label=label):
             seconds = time.perf_counter() - clock
-            with arithmetic(model, recipe):
+            with autocast(model, recipe):
                 scores = work.score(model)
             flops = _epoch_flops(recipe, task, schedule[trained.t], work.lengths) if countable else None
             updated = trained.updated_parameters + (unseen if model.get_input_embeddings().weight.requires_grad else 0)
@@ -169,7 +171,7 @@ def fit(
             updated = 0
             losses = Losses(t)
             for step, batch in enumerate(batches()):
-                with arithmetic(model, recipe):
+                with autocast(model, recipe):
                     loss = model(**batch).loss
                 loss.backward()
                 losses.add(loss)
@@ -277,16 +279,10 @@ def _products(recipe: Recipe) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-@contextlib.contextmanager
-def arithmetic(model: nn.Module, recipe: Recipe) -> Iterator[None]:
-    """How a forward pass computes: in the recipe's precision, and on a CPU by its faster kernels (cpu.py).
-
-    Weights, gradients and optimizer stay in float32 whatever the precision is.
-    """
+def autocast(model: nn.Module, recipe: Recipe) -> torch.autocast:
+    """A forward pass in the recipe's precision; weights, gradients and optimizer stay in float32 whatever it is."""
     device = next(model.parameters()).device.type
-    kernels = cpu.Kernels() if device == "cpu" else contextlib.nullcontext()
-    with torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16"), kernels:
-        yield
+    return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16")
 
 
 def build_optimizer(anatomy: Anatomy, recipe: Recipe) -> torch.optim.AdamW:

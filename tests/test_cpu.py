@@ -218,27 +218,37 @@ def test_dropout_in_place_changes_its_argument():
     assert not hidden.all()
 
 
-def test_a_model_takes_the_faster_ways_while_they_are_entered_and_only_then(onednn):
-    layer, hidden = nn.Sequential(nn.Linear(7, 5), nn.Dropout(0.5)), torch.randn(3, 7)
-    with cpu.Kernels():
-        layer(hidden)
-    inside = len(onednn)
-    layer(hidden)
+def test_a_model_that_was_taken_over_computes_by_the_faster_ways_and_no_other_does(onednn, monkeypatch):
+    models = [nn.Sequential(nn.Linear(7, 5), nn.Dropout(0.5)) for _ in range(2)]
+    drops, dropout = [], cpu.dropout
+    monkeypatch.setattr(cpu, "dropout", lambda *given: drops.append(given) or dropout(*given))
+    cpu.take_over(models[0])
+    for model in models:
+        model(torch.randn(3, 7))
 
-    assert inside == len(onednn) == 1
+    assert len(onednn) == len(drops) == 1
+
+
+def test_dropout_of_a_model_that_was_taken_over_ends_with_training():
+    model = nn.Sequential(nn.Dropout(0.5))
+    cpu.take_over(model)
+    hidden = torch.ones(50)
+
+    assert not torch.equal(model(hidden), hidden)
+    assert torch.equal(model.eval()(hidden), hidden)
 
 
 @pytest.mark.parametrize(("precision", "through"), [("fp32", True), ("bf16", False)])
 def test_training_and_scoring_take_the_faster_ways(onednn, smoke_recipe, monkeypatch, precision, through):
-    during = {"training": 0, "scoring": 0}
+    during, linear = {"training": 0, "scoring": 0}, cpu.linear
 
     def noted(*arguments):
         before = len(onednn)
-        output = cpu.linear(*arguments)
+        output = linear(*arguments)
         during["training" if torch.is_grad_enabled() else "scoring"] += len(onednn) - before
         return output
 
-    monkeypatch.setitem(cpu.FAST, nn.functional.linear, noted)
+    monkeypatch.setattr(cpu, "linear", noted)
     train.train(smoke_recipe(epochs=1, precision=precision), 0)
 
     assert {name: calls > 0 for name, calls in during.items()} == {"training": through, "scoring": through}
@@ -258,7 +268,7 @@ def test_training_keeps_its_memory_until_it_ends_however_it_ends(smoke_recipe, m
 
     monkeypatch.setattr(cpu, "kept_memory", kept)
     if breaks:
-        monkeypatch.setattr(train, "arithmetic", lambda *given: 1 / 0)
+        monkeypatch.setattr(train, "autocast", lambda *given: 1 / 0)
     with contextlib.suppress(ZeroDivisionError):
         train.train(smoke_recipe(epochs=1), 0)
 
