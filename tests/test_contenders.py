@@ -28,6 +28,15 @@ def test_the_examples_in_the_docstrings_are_true():
     assert doctest.testmod(contenders).failed == 0
 
 
+@pytest.mark.parametrize(("task", "count"), [("cola", 5869), ("mnli", 30522)], ids=["known", "unknown: all"])
+def test_our_model_keeps_as_many_words_as_the_whole_task_has(task, count):
+    model = models.spec("bert-base")
+    words = contenders.words(model, task)
+
+    assert len(words) == count
+    assert words >= {token for row in contenders.rows(model, task)[0] for token in row["input_ids"]}
+
+
 @pytest.mark.parametrize(("make", "steps"), [(contenders.shuffled, 2), (contenders.grouped, 12)])
 def test_timed_batches_have_the_mean_length_of_all_texts(make, steps):
     timed = [LENGTHS[i] for batch in make(LENGTHS, 32, steps) for i in batch]
