@@ -11,7 +11,8 @@ to 1.4 % fewer real tokens than the task's mean and 2.6 % less padding than the 
 faster than they are. They are the same at each call, as padded batches come in few shapes.
 
 Weights are the model's own where they come in a package (MiniLM), else random; texts are those of GLUE_DIR where that
-has the task, else random words, as many in a text as the real ones have (lengths.toml).
+has the task, else random words, as many in a text, and as many different ones, as the real ones have (lengths.toml).
+Our model drops the words that the whole task does not have, as in training.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def attention(
     # split, not sliced: the gradient of a slice is a whole row of zeros
     parts = [part[0].transpose(0, 1).split(_sizes(packing.groups)) for part in (query, key, value)]
     for group, *those in zip(packing.groups, *parts, strict=True):
-        q, k, v = (_apart(part, group) for part in those)
+        q, k, v = (_among_zeros(part, group) for part in those)
         attended = nn.functional.scaled_dot_product_attention(
             q, k, v, attn_mask=group.mask, dropout_p=dropout, scale=scaling
         )
@@ -125,7 +125,7 @@ def _apart(tokens: torch.Tensor, group: Group) -> torch.Tensor:
 
 
 def _among_zeros(tokens: torch.Tensor, group: Group) -> torch.Tensor:
-    """As `_apart`, but with zeros where a text has no token: a gradient there would be one too many."""
+    """As `_apart`, but with zeros where a text has no token: a repeated token's gradient would count again."""
     if group.places is not None:
         padded = tokens.new_zeros(len(group.repeated), *tokens.shape[1:])
         tokens = padded.index_copy_(0, group.places, tokens)

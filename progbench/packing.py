@@ -76,7 +76,8 @@ class Group:
     """Neighbours in a packed row that attention takes in one call: tokens `start` to `stop`, each text up to `longest`.
 
     `places` are the tokens' places among the group's texts padded to `longest`; `repeated` are the tokens at all of
-    those places, a text's last one repeated; and `mask` says which are real. None where all texts are equally long.
+    those places, a text's last one repeated; and `mask` says which are real. All three are None where the texts are
+    equally long.
     """
 
     start: int

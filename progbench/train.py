@@ -40,6 +40,8 @@ from progbench.workload import Batch, NonFinite, prepare
 class TrainedEpoch:
     """What one epoch did: its number from 0, elements that had a gradient, and the mean loss over its steps.
 
+    A model whose vocabulary was cut has fewer elements than it stands for; `train` adds them.
+
     `state()` is what the next epoch depends on, as it is now.
     """
 
@@ -76,7 +78,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
             cpu.take_over(model)
         collate = packed or transformers.DataCollatorWithPadding(tokenizer)
         work = prepare(task, data, tokenizer, recipe, collate, Path(folder))
-        unseen = vocabulary.cut(model, work.words)
+        unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
         order = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)  # dropout does not depend on how many numbers the head drew
 
@@ -109,6 +111,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
             with autocast(model, recipe):
                 scores = work.score(model)
             flops = _epoch_flops(recipe, task, schedule[trained.t], work.lengths) if countable else None
+            # words that were cut would have had a gradient too, of zeros
             updated = trained.updated_parameters + (unseen if model.get_input_embeddings().weight.requires_grad else 0)
             epochs.append(EpochResult(scores, updated, trained.loss, seconds, steps, flops))
             if shared and not past and len(epochs) == shared.epochs:

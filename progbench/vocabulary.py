@@ -20,7 +20,8 @@ def cut(model: nn.Module, words: Iterable[int]) -> int:
 
     Exact for whoever meets no other words: a row that nothing looks up moves by weight decay alone, and nothing sees it
     move. Two fifths of MiniLM's numbers, and a sixth of BERT-base's, are words that CoLA does not have. The model takes
-    token ids as before, fails at one that was not kept, and counts as many parameters less as are left out.
+    token ids as before, fails at one that was not kept, and counts as many parameters less as are left out. For models
+    whose word embeddings nothing else shares.
     """
     embedding = model.get_input_embeddings()
     whole, padding = embedding.weight, embedding.padding_idx

@@ -5,6 +5,7 @@ The trainer asks for nothing else, so it does not know whether a task chooses a 
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ def prepare(
     folder: Path,
 ) -> Workload:
     """Tokenise a task's data; what is large lies in files in `folder`, which must outlive the workload."""
+    importlib.import_module("progbench.metrics")  # which scoring needs: what is wrong with it comes out before training
     make = {"classification": _classification, "question_answering": _answering}[task.head]
     return make(task, data, tokenizer, recipe, collate, folder)
 
@@ -98,7 +100,7 @@ def score_classes(model: nn.Module, rows: list[dict], collate: Callable, task: G
         answers = logits.argmax(dim=-1) if task.labels else logits[:, 0]
         for i, answer in zip(chosen, answers.tolist(), strict=True):
             predictions[i] = answer
-    from progbench.metrics import GlueMetric  # here: its libraries take 130 MiB that no step needs
+    from progbench.metrics import GlueMetric  # here: its libraries take 130 MiB, and a step alone does without
 
     scores = GlueMetric(task).compute(predictions=predictions, references=[row["labels"] for row in rows])
     if undefined := [name for name, value in scores.items() if not math.isfinite(value)]:
