@@ -59,7 +59,8 @@ def _lowered(parameter: torch.Tensor) -> torch.Tensor:
     version, copy = _COPIES.get(parameter, (None, None))
     wanted = torch.get_autocast_dtype("cpu")
     if version != parameter._version or copy.dtype is not wanted:
-        copy = parameter.to(wanted)
+        with torch.inference_mode(False):  # a copy made in it could not be trained through
+            copy = parameter.detach().to(wanted)
         _COPIES[parameter] = (parameter._version, copy)
     return copy
 

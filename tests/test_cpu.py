@@ -151,6 +151,16 @@ def test_a_weight_that_trains_again_has_its_gradient_and_keeps_no_copy():
     assert (frozen, layer.weight in cpu._COPIES) == (True, False)
 
 
+def test_a_copy_made_in_inference_mode_can_be_trained_through():
+    layer, rows = nn.Linear(7, 5).requires_grad_(False), torch.randn(3, 7, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode():
+            cpu.linear(rows, layer.weight)
+        cpu.linear(rows, layer.weight).float().sum().backward()
+
+    assert rows.grad.any()
+
+
 def test_copies_go_with_their_model():
     before = len(cpu._COPIES)
     layer = nn.Linear(7, 5).requires_grad_(False)
