@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from progbench import environment, recipe, reference, session, verdict
-from progbench.claims import Claim, ClaimVerdict, not_judged, unreadable
+from progbench import environment
 from progbench.errors import BadInput
-from progbench.expected import Cell
-from progbench.report import Report
+from progbench.judging import verdict
+from progbench.judging.claims import Claim, ClaimVerdict, not_judged, unreadable
+from progbench.judging.expected import Cell
+from progbench.judging.verdict import Variant, Verdict
+from progbench.recipes import reading
+from progbench.report import text, writing
 from progbench.report.cells import junit_properties
-from progbench.speed import Speed
-from progbench.suite import Suite
-from progbench.verdict import Variant, Verdict
+from progbench.report.report import Report
+from progbench.report.speed import Speed
+from progbench.session import reference, reporting
+from progbench.session.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSWERS = ROOT / "expected"
@@ -27,7 +31,7 @@ FOLDERS = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS")
 
 def pytest_addoption(parser):
     group = parser.getgroup("progbench", "does the paper reproduce?")
-    group.addoption("--suite", choices=recipe.suites(), default="paper", help="which suite to judge (default: paper)")
+    group.addoption("--suite", choices=reading.suites(), default="paper", help="which suite to judge (default: paper)")
     group.addoption("--seeds", type=int, metavar="N", help="seeds 0 to N-1 (default: the suite's own number)")
     group.addoption("--device", choices=("cpu", "cuda", "auto"), help="where to train (default: the suite's own)")
     group.addoption("--variants", action="store_true", help="also run the recipes' variants and show which is closest")
@@ -255,13 +259,13 @@ class Collector:
             list(self.warnings),
             claims=self._all_claims(),
             variants=self.variants,
-            ledger=session.behind(self.suite, self._cells().values()),
+            ledger=reporting.behind(self.suite, self._cells().values()),
             runs=self.suite.folder,
         )
         terminalreporter.section("progbench")
-        terminalreporter.write_line(report.as_text())
+        terminalreporter.write_line(text.render(report))
         if folder:
-            terminalreporter.write_line(f"written: {', '.join(map(str, report.write(folder)))}")
+            terminalreporter.write_line(f"written: {', '.join(map(str, writing.write(report, folder)))}")
         if self.config.option.update_reference:
             self._update_reference(terminalreporter)
 

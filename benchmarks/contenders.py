@@ -30,9 +30,12 @@ import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from progbench import models, recipe, tasks
 from progbench.errors import Missing
-from progbench.schedule import Schedule, Stage, shrinking
+from progbench.method.schedule import Schedule, Stage, shrinking
+from progbench.models import loading
+from progbench.models.spec import ModelSpec, spec
+from progbench.recipes import reading, recipe
+from progbench.tasks import catalog
 
 WARM_UP = 6  # steps of ours until what a process keeps of its memory has room for any batch
 STEPS = {"default": 2, "tuned": 12}  # grouped batches differ much in length: more of them make a fair mean
@@ -65,7 +68,7 @@ class Case:
         if self.against == "default" or self.tuning == "full":
             return 3
         (task,) = self.tasks
-        wanted = recipe.read("paper", "peft", model="bert-base", tuning=self.tuning, schedule="shrinking", task=task)
+        wanted = reading.read("paper", "peft", model="bert-base", tuning=self.tuning, schedule="shrinking", task=task)
         return wanted.epochs
 
     def stages(self, blocks: int) -> Schedule:
@@ -79,12 +82,12 @@ def measured() -> dict[str, dict]:
     return tomllib.loads((Path(__file__).parent / "lengths.toml").read_text())
 
 
-def different_words(model: models.ModelSpec, task: str) -> int:
+def different_words(model: ModelSpec, task: str) -> int:
     """How many different tokens a task's files have; where they are not whole, every one there is."""
     return min(measured()[task].get("words", model.vocabulary), model.vocabulary)
 
 
-def words(model: models.ModelSpec, task: str) -> set[int]:
+def words(model: ModelSpec, task: str) -> set[int]:
     """The token ids a run on a task meets: those of the texts drawn, and others, as many as the whole task has."""
     met = {token for row in rows(model, task)[0] for token in row["input_ids"]}
     others = (token for token in range(model.vocabulary) if token not in met)
@@ -92,10 +95,10 @@ def words(model: models.ModelSpec, task: str) -> set[int]:
 
 
 @functools.cache
-def rows(model: models.ModelSpec, task: str) -> tuple[list[dict], str]:
+def rows(model: ModelSpec, task: str) -> tuple[list[dict], str]:
     """As many examples as are drawn from, and what their texts are."""
     if model.package and os.environ.get("GLUE_DIR") and task in GLUE:
-        wanted = recipe.read("mini", "glue", model=model.name, schedule="constant", task=task)
+        wanted = reading.read("mini", "glue", model=model.name, schedule="constant", task=task)
         try:
             return real_rows(model, wanted), "real"
         except Missing:
@@ -110,19 +113,19 @@ def rows(model: models.ModelSpec, task: str) -> tuple[list[dict], str]:
     return [{"input_ids": text, **target} for text in texts], "random"
 
 
-def real_rows(model: models.ModelSpec, wanted: recipe.Recipe) -> list[dict]:
+def real_rows(model: ModelSpec, wanted: recipe.Recipe) -> list[dict]:
     """Training texts of a task, drawn from the whole file; two classes stand for three, and for a score."""
-    from progbench import workload
+    from progbench.training import workload
 
-    task = tasks.tasks()[wanted.task]
-    train = task.load(wanted).train
+    task = catalog.tasks()[wanted.task]
+    train = catalog.load(task, wanted.data_source).train
     count = min(EXAMPLES, len(train))
     chosen = random.Random(1).sample(range(len(train)), count)
     drawn = replace(train, texts=tuple([part[i] for i in chosen] for part in train.texts), labels=[1] * count)
-    return workload.encode(drawn, models.load(model, 2)[1], wanted.max_length)
+    return workload.encode(drawn, loading.load(model, 2)[1], wanted.max_length)
 
 
-def width(model: models.ModelSpec, task: str) -> int:
+def width(model: ModelSpec, task: str) -> int:
     """What *default* pads to; a tiny model has fewer positions than a text has words."""
     return min(384 if task == "squad1" else 128, model.readable)
 
@@ -159,7 +162,7 @@ def head_of(task: str) -> str:
 class Side:
     """One model of a case, and how long its steps take in a stage."""
 
-    def __init__(self, model: models.ModelSpec, case: Case, task: str, device: str) -> None:
+    def __init__(self, model: ModelSpec, case: Case, task: str, device: str) -> None:
         import torch
 
         from progbench import apply_tuning
@@ -170,7 +173,9 @@ class Side:
         self.batch = 12 if task == "squad1" else 32
         self.batches = self._batches(self.lengths, self.batch, STEPS[case.against])
         torch.manual_seed(0)
-        self.model = models.load(model, 2, head_of(task))[0] if model.package else models.build(model, 2, head_of(task))
+        self.model = (
+            loading.load(model, 2, head_of(task))[0] if model.package else loading.build(model, 2, head_of(task))
+        )
         apply_tuning(self.model, case.tuning)
         self.model.to(device)
 
@@ -190,8 +195,8 @@ class Side:
 
 
 class Ours(Side):
-    def __init__(self, model: models.ModelSpec, case: Case, task: str, device: str) -> None:
-        from progbench import cpu, packing, prefix, vocabulary
+    def __init__(self, model: ModelSpec, case: Case, task: str, device: str) -> None:
+        from progbench.training import cpu, packing, prefix, vocabulary
 
         super().__init__(model, case, task, device)
         self.packed = packing.pack(self.model)
@@ -211,18 +216,18 @@ class Ours(Side):
         A prefix cache is filled once for as many epochs as have that prefix in the paper's recipe, and a step bears its
         share of that.
         """
-        from progbench import cpu, train
+        from progbench.training import cpu, fitting
 
         taken, filling = [], [0.0]
         self.batches = shuffled(self.lengths, self.batch, len(self.batches), next(self.seeds))
         warm_up = shuffled(self.lengths, self.batch, WARM_UP, next(self.seeds))
-        wanted = recipe.read("paper", "glue", model="bert-base", schedule="constant", task="sst2")
+        wanted = reading.read("paper", "glue", model="bert-base", schedule="constant", task="sst2")
         wanted = replace(wanted, tuning=self.case.tuning, precision=self.case.precision)
 
         def batches():
             if self.case.prefix_cache:
                 start = self._now()
-                with train.autocast(self.model, wanted):
+                with fitting.autocast(self.model, wanted):
                     self.rows.refresh()
                 filling[0] = self._now() - start
             for chosen in (*warm_up, *self.batches):
@@ -232,7 +237,7 @@ class Ours(Side):
 
         one = Schedule("stage", self.spec.blocks, (stage,))
         with cpu.kept_memory() if self.device == "cpu" else contextlib.nullcontext():
-            list(train.fit(self.model, wanted, one, batches, WARM_UP + len(self.batches)))
+            list(fitting.fit(self.model, wanted, one, batches, WARM_UP + len(self.batches)))
         stages = len(self.case.stages(self.spec.blocks))
         steps = len(self.rows) / self.batch * self.case.epochs / stages
         return statistics.fmean(taken[WARM_UP:]) + filling[0] / steps
@@ -306,7 +311,7 @@ def peak(side: str, name: str, frozen: int, device: str) -> int:
     """The most memory it takes to train a few steps with so many of the lowest blocks frozen."""
     from progbench import environment
 
-    model = models.spec(name)
+    model = spec(name)
     made = {"ours": Ours, "theirs": Theirs}[side](model, Case("full", "fp32", "default", ("sst2",)), "sst2", device)
     environment.reset_peak_memory(device)
     made.seconds(Stage(range(frozen, model.blocks)))

@@ -15,10 +15,13 @@ import contenders
 import pytest
 from contenders import GLUE, Case, Ours, Theirs, head_of, rows
 
-from progbench import flops, models, runs, tasks
-from progbench.runs import EpochResult, RunResult
-from progbench.schedule import Schedule
-from progbench.suite import Suite
+from progbench.method import flops
+from progbench.method.schedule import Schedule
+from progbench.models.spec import spec
+from progbench.runs import results
+from progbench.runs.results import EpochResult, RunResult
+from progbench.session.suite import Suite
+from progbench.tasks import catalog
 
 pytestmark = pytest.mark.speed
 MODELS = {"smoke": "tiny-bert", "mini": "minilm", "paper": "bert-base"}
@@ -42,7 +45,7 @@ def machine(request):
     options = request.config.option
     wanted = options.device or "auto"
     device = ("cuda" if environment.gpu_count() else "cpu") if wanted == "auto" else wanted
-    return models.spec(MODELS[options.suite]), device
+    return spec(MODELS[options.suite]), device
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -163,8 +166,8 @@ def file_results(folder: Path, table: str, seeds: int = 5) -> int:
     suite = Suite("paper", ROOT / "expected", folder)
     wanted = {name: one for cell in suite.table(table).cells for name, one in suite.needed(cell).items()}
     for one in wanted.values():
-        task = tasks.tasks()[one.task]
+        task = catalog.tasks()[one.task]
         for seed in range(seeds):
             scores = {part: dict.fromkeys(task.metrics, 0.7 + seed / 1000) for part in task.evaluate}
-            runs.save(folder, RunResult(one, seed, (EpochResult(scores, one.planned(), 0.5, 1.0),)))
+            results.save(folder, RunResult(one, seed, (EpochResult(scores, one.planned(), 0.5, 1.0),)))
     return len(wanted) * seeds

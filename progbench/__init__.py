@@ -8,17 +8,17 @@ from __future__ import annotations
 import importlib
 
 _HOMES = {
-    "Anatomy": "anatomy",
-    "ProgressiveFreezing": "callback",
-    "apply_tuning": "tuning",
-    "updated_parameters": "counting",
-    "Schedule": "schedule",
-    "Stage": "schedule",
-    "constant": "schedule",
-    "growing": "schedule",
-    "shrinking": "schedule",
-    "single_block": "schedule",
-    "without_low_blocks": "schedule",
+    "Anatomy": "method.anatomy",
+    "ProgressiveFreezing": "method.callback",
+    "apply_tuning": "method.tuning",
+    "updated_parameters": "method.counting",
+    "Schedule": "method.schedule",
+    "Stage": "method.schedule",
+    "constant": "method.schedule",
+    "growing": "method.schedule",
+    "shrinking": "method.schedule",
+    "single_block": "method.schedule",
+    "without_low_blocks": "method.schedule",
 }
 
 __all__ = [

@@ -10,10 +10,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from progbench import against, recipe, session
 from progbench.errors import BadInput
-from progbench.report import difference
-from progbench.suite import Suite
+from progbench.judging import against
+from progbench.recipes import reading
+from progbench.report import difference, text, writing
+from progbench.session import reporting
+from progbench.session.suite import Suite
 
 ANSWERS = Path(__file__).resolve().parents[1] / "expected"
 FINE, FAILED, USAGE = 0, 1, 2
@@ -45,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     report = commands.add_parser("report", help="report on a folder of results; trains nothing")
     report.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
-    report.add_argument("--suite", choices=recipe.suites(), help="which suite; needed where RUNS has several")
+    report.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
     report.add_argument("--against", type=Path, metavar="OTHER", help="compare with another folder, score by score")
     report.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
     return parser
@@ -54,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
 def _report(options: argparse.Namespace) -> int:
     if not ANSWERS.is_dir():
         raise BadInput(f"no expected values: {ANSWERS} is no folder; install from a checkout, with pip install -e .")
-    found = session.report(Suite(_suite(options), ANSWERS, options.runs, seeds=None, train=False))
-    return _finish(options, found.write, found.as_text(), found.failed)
+    found = reporting.report(Suite(_suite(options), ANSWERS, options.runs, seeds=None, train=False))
+    return _finish(options, functools.partial(writing.write, found), text.render(found), found.failed)
 
 
 def _against(options: argparse.Namespace) -> int:
@@ -85,7 +87,7 @@ def _suite(options: argparse.Namespace) -> str:
         raise BadInput(f"{options.runs} is a file, not a folder of results")
     if not options.runs.is_dir():
         raise BadInput(f"no such folder: {options.runs}")
-    found = [name for name in recipe.suites() if any(options.runs.glob(f"{name}/*/*/seed*.json"))]
+    found = [name for name in reading.suites() if any(options.runs.glob(f"{name}/*/*/seed*.json"))]
     wanted = [options.suite] if options.suite else found
     if not set(wanted) & set(found):
         others = f"; there are results of {', '.join(found)}" if found else ""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from progbench import expected, recipe
+from progbench import files
+from progbench.recipes import reading
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -31,9 +32,9 @@ def answers():
 def copied(answers, tmp_path):
     """A copy of expected/ to damage."""
     shutil.copytree(answers, tmp_path / "expected")
-    expected.read_toml.cache_clear()
+    files.read_toml.cache_clear()
     yield tmp_path / "expected"
-    expected.read_toml.cache_clear()
+    files.read_toml.cache_clear()
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def smoke_recipe():
 
     def make(model="tiny-bert", schedule="shrinking", task="sst2", **changes):
         file = "squad" if task.startswith("squad") else "glue"
-        read = recipe.read("smoke", file, model=model, schedule=schedule, task=task)
+        read = reading.read("smoke", file, model=model, schedule=schedule, task=task)
         return dataclasses.replace(read, **changes)
 
     return make
@@ -75,9 +76,9 @@ def made_in():
 @pytest.fixture
 def trained(monkeypatch, made_in):
     """Replace training by a table of scores; returns the (recipe, seed) pairs that were 'trained'."""
-    from progbench import train
-    from progbench.runs import EpochResult, RunResult
-    from progbench.tasks import tasks
+    from progbench.runs.results import EpochResult, RunResult
+    from progbench.tasks.catalog import tasks
+    from progbench.training import train
 
     calls = []
 

@@ -3,13 +3,13 @@
 import json
 from dataclasses import replace
 
-from progbench import runs
-from progbench.claims import ClaimVerdict
-from progbench.ledger import Entry, Run
-from progbench.report import Report
-from progbench.runs import EpochResult, RunResult
-from progbench.suite import Suite
-from progbench.verdict import Variant, Verdict
+from progbench.judging.claims import ClaimVerdict
+from progbench.judging.verdict import Variant, Verdict
+from progbench.report.report import Report
+from progbench.runs import results
+from progbench.runs.ledger import Entry, Run
+from progbench.runs.results import EpochResult, RunResult
+from progbench.session.suite import Suite
 
 ENVIRONMENT = {"commit": "c0ffee", "python": "3.11.7", "cpu": "some CPU", "cores": 2}
 MADE_ON = {"commit": "c" * 40, "torch": "2.13.0", "cpu": "some CPU", "device": "cpu", "threads": 1}
@@ -97,5 +97,5 @@ def save_references(answers, folder, only=lambda recipe: True):
     chosen = {name: wanted for name, wanted in recipes(answers).items() if name in references and only(wanted)}
     for name, wanted in chosen.items():
         for seed, scores in references[name]["seeds"].items():
-            runs.save(folder, result(wanted, int(seed), scores))
+            results.save(folder, result(wanted, int(seed), scores))
     return chosen

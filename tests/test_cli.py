@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from made_up import recipes, result, save_references
 
-from progbench import cli, runs
+from progbench import cli
+from progbench.runs import results
 
 
 @pytest.fixture
-def results(answers, tmp_path):
+def folder(answers, tmp_path):
     """The smoke suite's references as a folder of results: RTE and CoLA of tiny-bert, seeds 0 to 4."""
     folder = tmp_path / "runs"
     save_references(answers, folder, lambda one: one.task in ("rte", "cola") and one.model == "tiny-bert")
@@ -30,16 +31,16 @@ def outcomes(folder):
     return {(one["table"], one["cell"]): one["outcome"] for one in content["verdicts"]}
 
 
-def test_what_agrees_ends_with_0_and_the_answer_first(results, capsys):
-    code, said = report(capsys, results)
+def test_what_agrees_ends_with_0_and_the_answer_first(folder, capsys):
+    code, said = report(capsys, folder)
 
     assert code == 0
     # 62 counts, 4 scores of Table 1 and 6 of Table 5
     assert said.out.splitlines()[0] == "72 of 186 judged: 72 reproduced; 114 missing"
 
 
-def test_the_whole_suite_is_reported_and_what_was_not_run_is_missing(results, capsys, tmp_path):
-    report(capsys, results, "--report", tmp_path / "out")
+def test_the_whole_suite_is_reported_and_what_was_not_run_is_missing(folder, capsys, tmp_path):
+    report(capsys, folder, "--report", tmp_path / "out")
     found = outcomes(tmp_path / "out")
 
     assert found["Table 1", "tiny-bert-shrinking-rte"] == "reproduced"
@@ -47,8 +48,8 @@ def test_the_whole_suite_is_reported_and_what_was_not_run_is_missing(results, ca
     assert found["Table 1", "tiny-roberta-shrinking-rte"] == "missing"
 
 
-def test_every_view_is_written_and_named(results, capsys, tmp_path):
-    _, said = report(capsys, results, "--report", tmp_path / "out")
+def test_every_view_is_written_and_named(folder, capsys, tmp_path):
+    _, said = report(capsys, folder, "--report", tmp_path / "out")
     named = {Path(line.removeprefix("written: ")).name for line in said.out.splitlines() if line.startswith("written")}
 
     assert {"report.md", "report.html", "report.json", "report.tex"} <= named
@@ -59,7 +60,7 @@ def test_the_seeds_on_file_are_used_whichever_they_are(answers, capsys, tmp_path
     folder = tmp_path / "runs"
     recipe = recipes(answers)["tiny-bert-constant-rte"]
     for seed in (7, 12):
-        runs.save(folder, result(recipe, seed, {"rte": {"accuracy": 0.5}}))
+        results.save(folder, result(recipe, seed, {"rte": {"accuracy": 0.5}}))
     report(capsys, folder, "--report", tmp_path / "out")
     content = json.loads((tmp_path / "out" / "report.json").read_text())
     (entry,) = content["runs"]
@@ -68,20 +69,20 @@ def test_the_seeds_on_file_are_used_whichever_they_are(answers, capsys, tmp_path
     assert {one["n"] for one in content["verdicts"] if one["cell"] == "tiny-bert-constant-rte"} == {2}
 
 
-def test_what_deviates_ends_with_1(answers, results, capsys):
+def test_what_deviates_ends_with_1(answers, folder, capsys):
     recipe = recipes(answers)["tiny-bert-constant-rte"]
     for seed in range(5):
-        runs.save(results, result(recipe, seed, {"rte": {"accuracy": 0.01}}))
-    code, said = report(capsys, results)
+        results.save(folder, result(recipe, seed, {"rte": {"accuracy": 0.01}}))
+    code, said = report(capsys, folder)
 
     assert code == 1
     assert "1 deviates (tiny-bert-constant-rte low)" in said.out.splitlines()[0]
 
 
-def test_a_corrupt_file_is_an_error_with_its_name_and_the_rest_is_reported(results, capsys, tmp_path):
-    (path,) = results.glob("smoke/tiny-bert-constant-cola/*/seed2.json")
+def test_a_corrupt_file_is_an_error_with_its_name_and_the_rest_is_reported(folder, capsys, tmp_path):
+    (path,) = folder.glob("smoke/tiny-bert-constant-cola/*/seed2.json")
     path.write_text("{")
-    code, said = report(capsys, results, "--report", tmp_path / "out")
+    code, said = report(capsys, folder, "--report", tmp_path / "out")
     found = outcomes(tmp_path / "out")
 
     assert code == 1
@@ -90,19 +91,19 @@ def test_a_corrupt_file_is_an_error_with_its_name_and_the_rest_is_reported(resul
     assert found["Table 1", "tiny-bert-shrinking-cola"] == "reproduced"
 
 
-def test_results_of_an_edited_recipe_are_said_not_to_count(results, capsys):
-    (folder,) = results.glob("smoke/tiny-bert-constant-cola/*")
-    folder.rename(folder.with_name("00000000"))
-    _, said = report(capsys, results)
+def test_results_of_an_edited_recipe_are_said_not_to_count(folder, capsys):
+    (old,) = folder.glob("smoke/tiny-bert-constant-cola/*")
+    old.rename(old.with_name("00000000"))
+    _, said = report(capsys, folder)
 
     assert "warning: tiny-bert-constant-cola: there are results of other digests" in said.out
 
 
-def test_nothing_is_trained_and_nothing_is_written_into_the_results(results, capsys):
-    before = {path: path.stat().st_mtime_ns for path in results.rglob("*")}
-    report(capsys, results)
+def test_nothing_is_trained_and_nothing_is_written_into_the_results(folder, capsys):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    report(capsys, folder)
 
-    assert {path: path.stat().st_mtime_ns for path in results.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def test_no_such_folder_is_a_usage_error(capsys, tmp_path):
@@ -124,26 +125,26 @@ def test_a_folder_without_results_is_a_usage_error(capsys, tmp_path):
     assert (code, said.err) == (2, f"progbench report: no results in {tmp_path}\n")
 
 
-def test_a_suite_without_results_is_a_usage_error_that_says_which_there_are(results, capsys):
-    code, said = report(capsys, results, "--suite", "paper")
+def test_a_suite_without_results_is_a_usage_error_that_says_which_there_are(folder, capsys):
+    code, said = report(capsys, folder, "--suite", "paper")
 
     assert code == 2
-    assert said.err.endswith(f"no results of the suite paper in {results}; there are results of smoke\n")
+    assert said.err.endswith(f"no results of the suite paper in {folder}; there are results of smoke\n")
 
 
-def test_of_several_suites_one_must_be_chosen(answers, results, capsys):
-    runs.save(results, result(recipes(answers, "mini")["minilm-constant-rte"], 0, {"rte": {"accuracy": 0.5}}))
-    code, said = report(capsys, results)
+def test_of_several_suites_one_must_be_chosen(answers, folder, capsys):
+    results.save(folder, result(recipes(answers, "mini")["minilm-constant-rte"], 0, {"rte": {"accuracy": 0.5}}))
+    code, said = report(capsys, folder)
 
     assert code == 2
     assert "has results of mini, smoke: choose one with --suite" in said.err
 
 
 @pytest.mark.parametrize("more", [[], ["--against", "same"]])
-def test_a_report_that_is_no_folder_is_refused_before_anything_is_read(results, capsys, tmp_path, more):
+def test_a_report_that_is_no_folder_is_refused_before_anything_is_read(folder, capsys, tmp_path, more):
     (tmp_path / "file").touch()
-    arguments = [results if one == "same" else one for one in more]
-    code, said = report(capsys, results, *arguments, "--report", tmp_path / "file")
+    arguments = [folder if one == "same" else one for one in more]
+    code, said = report(capsys, folder, *arguments, "--report", tmp_path / "file")
 
     assert (code, said.out) == (2, "")
     assert f"--report {tmp_path / 'file'}: not a folder" in said.err
@@ -157,32 +158,32 @@ def unwritable(tmp_path):
 
 
 @pytest.mark.parametrize("more", [[], ["--against", "same"]])
-def test_a_report_that_cannot_be_written_is_a_usage_error_that_names_the_path(results, capsys, unwritable, more):
-    arguments = [results if one == "same" else one for one in more]
-    code, said = report(capsys, results, *arguments, "--report", unwritable)
+def test_a_report_that_cannot_be_written_is_a_usage_error_that_names_the_path(folder, capsys, unwritable, more):
+    arguments = [folder if one == "same" else one for one in more]
+    code, said = report(capsys, folder, *arguments, "--report", unwritable)
 
     assert (code, said.err) == (2, f"progbench report: --report {unwritable}: cannot be written: Not a directory\n")
 
 
-def test_a_report_that_cannot_be_written_is_still_said(results, capsys, unwritable):
-    _, said = report(capsys, results, "--report", unwritable)
+def test_a_report_that_cannot_be_written_is_still_said(folder, capsys, unwritable):
+    _, said = report(capsys, folder, "--report", unwritable)
 
     assert said.out.startswith("72 of 186 judged: 72 reproduced; 114 missing\n")
 
 
-def test_a_folder_against_itself_is_bit_identical(results, capsys):
-    code, said = report(capsys, results, "--against", results)
+def test_a_folder_against_itself_is_bit_identical(folder, capsys):
+    code, said = report(capsys, folder, "--against", folder)
 
     assert code == 0
     assert said.out.splitlines()[0] == "8 scores compared: 8 bit-identical"
 
 
-def test_a_change_ends_with_1_and_is_written_in_three_views(answers, results, capsys, tmp_path):
+def test_a_change_ends_with_1_and_is_written_in_three_views(answers, folder, capsys, tmp_path):
     other = tmp_path / "other"
     recipe = recipes(answers)["tiny-bert-constant-rte"]
     for seed in range(5):
-        runs.save(other, result(recipe, seed, {"rte": {"accuracy": 0.01 + seed / 1000}}))
-    code, said = report(capsys, results, "--against", other, "--report", tmp_path / "out")
+        results.save(other, result(recipe, seed, {"rte": {"accuracy": 0.01 + seed / 1000}}))
+    code, said = report(capsys, folder, "--against", other, "--report", tmp_path / "out")
 
     assert code == 1
     assert said.out.startswith("1 scores compared: 1 changed; ")
@@ -191,19 +192,19 @@ def test_a_change_ends_with_1_and_is_written_in_three_views(answers, results, ca
     }  # fmt: skip
 
 
-def test_other_without_results_is_a_usage_error(results, capsys, tmp_path):
-    code, said = report(capsys, results, "--against", tmp_path / "none")
+def test_other_without_results_is_a_usage_error(folder, capsys, tmp_path):
+    code, said = report(capsys, folder, "--against", tmp_path / "none")
 
     assert (code, said.err) == (2, f"progbench report: no such folder: {tmp_path / 'none'}\n")
 
 
-def test_as_a_process_it_loads_no_torch_and_its_output_may_be_cut_short(results, tmp_path):
+def test_as_a_process_it_loads_no_torch_and_its_output_may_be_cut_short(folder, tmp_path):
     code = (
         "import sys; from progbench import cli; code = cli.main(sys.argv[1:]); "
         "print(code, [name for name in ('torch', 'transformers', 'datasets') if name in sys.modules], file=sys.stderr)"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code, "report", results, "--report", tmp_path / "out"],
+        [sys.executable, "-c", code, "report", folder, "--report", tmp_path / "out"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         process.stdout.close()

@@ -12,9 +12,10 @@ import torch
 import transformers
 
 import progbench
-from progbench import models
-from progbench.report import Report
-from progbench.speed import Speed
+from progbench.models import loading
+from progbench.models.spec import spec
+from progbench.report.report import Report
+from progbench.report.speed import Speed
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,7 +29,7 @@ def block(language, containing):
 def test_the_snippet_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
-    model = models.build(models.spec("tiny-bert"), num_labels=2)
+    model = loading.build(spec("tiny-bert"), num_labels=2)
     rows = [{"input_ids": torch.arange(5, 12), "labels": torch.tensor(i % 2)} for i in range(8)]
     live = []
     names = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from progbench.verdict import Variant, Verdict
+from progbench.judging.verdict import Variant, Verdict
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from progbench.verdict import Variant, Verdict
+from progbench.judging.verdict import Variant, Verdict
 
 MARKS = {"reproduced": "✓", "deviates": "✗", "inconclusive": "?", "disputed": "≠", "missing": "–", "error": "!"}
 AS_CELL = {"holds": "reproduced", "does not hold": "deviates", "undecided": "inconclusive"}  # a claim's words
@@ -120,7 +120,7 @@ def heat(verdict: Verdict) -> str:
 def junit_properties(verdict: Verdict) -> dict[str, str]:
     """A verdict as the properties of a test in a JUnit file: its sentence, and each number it has.
 
-    >>> from progbench.verdict import unreadable
+    >>> from progbench.judging.verdict import unreadable
     >>> junit_properties(unreadable("table1", "malformed"))
     {'verdict.outcome': 'error', 'verdict.sentence': 'malformed'}
     """

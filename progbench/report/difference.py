@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from progbench.against import Difference, Ratio
-from progbench.changes import CHANGED, UNDECIDED, WITHIN, Change
+from progbench.files import write_atomically
+from progbench.judging.against import Difference, Ratio
+from progbench.judging.changes import CHANGED, UNDECIDED, WITHIN, Change
 from progbench.report import cells, html, markdown, text
-from progbench.runs import write_atomically
 
 SCHEMA_VERSION = 1
 HEADERS = ("score", "first", "second", "difference [95 %]", "p")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from progbench.ledger import costs, mean_costs
-from progbench.recipe import split_id
+from progbench.judging.verdict import Verdict
+from progbench.recipes.recipe import split_id
 from progbench.report import canvas, cells, plots
 from progbench.report.canvas import BLUE, GREY, ORANGE
 from progbench.report.cells import plain, short
-from progbench.verdict import Verdict
-
-if TYPE_CHECKING:
-    from progbench.report import Report
+from progbench.report.report import Report
+from progbench.runs.ledger import costs, mean_costs
 
 
 def available(report: Report) -> dict[str, str]:

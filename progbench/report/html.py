@@ -7,26 +7,23 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
 
-from progbench.ledger import Entry, costs, mean_costs
-from progbench.recipe import split_id
-from progbench.report import canvas, cells, text
+from progbench.judging.verdict import Verdict
+from progbench.recipes.recipe import split_id
+from progbench.report import canvas, cells, figures, text
+from progbench.report.report import Report
 from progbench.report.tables import BOLD, views
-from progbench.verdict import Verdict
-
-if TYPE_CHECKING:
-    from progbench.report import Report
+from progbench.runs.ledger import Entry, costs, mean_costs
 
 
-def render(report: Report, figures: dict[str, str], folder: Path) -> str:
-    """The page as it will lie in `folder`; `figures` are SVG files by name."""
+def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
+    """The page as it will lie in `folder`; `drawn` are its figures, as SVG by name."""
     groups = _groups(report.ledger)
-    captions = report.figures()
+    captions = figures.available(report)
     return page(
         "report.html",
         title=f"progbench: {report.suite}, {report.headline}",
@@ -37,7 +34,7 @@ def render(report: Report, figures: dict[str, str], folder: Path) -> str:
         tables=[{"printed": one, "views": views(one, report.yardstick)} for one in report.tables()],
         figures={
             name: {"svg": Markup(canvas.inline(svg, name.partition(".")[0])), "caption": captions[name]}
-            for name, svg in figures.items()
+            for name, svg in drawn.items()
         },
         cost_headers=text.COST_HEADERS,
         cost_align=text.COST_ALIGN.split(),

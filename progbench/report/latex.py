@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from progbench.report.cells import plain, subscript
+from progbench.report.report import Report
 from progbench.report.tables import BOLD, PrintedTable, Row, Shown, View, views
-
-if TYPE_CHECKING:
-    from progbench.report import Report
 
 _HEAD = r"""% Made by progbench. To use a table elsewhere: \usepackage[T1]{fontenc} and \usepackage{booktabs,multirow}
 \documentclass{article}

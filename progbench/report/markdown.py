@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from progbench.claims import ClaimVerdict
-from progbench.ledger import costs, mean_costs
-from progbench.report import text
+from progbench.judging.claims import ClaimVerdict
+from progbench.report import figures, text
 from progbench.report.cells import MARKS, plain
+from progbench.report.report import Report
 from progbench.report.tables import BOLD, PrintedTable, Shown, View, views
-
-if TYPE_CHECKING:
-    from progbench.report import Report
+from progbench.runs.ledger import costs, mean_costs
 
 CLAIM_HEADERS = ("claim", "sentence", "on the print", "", "on our runs", "", "outcome", "disputed because")
 
@@ -34,7 +31,7 @@ def render(report: Report) -> str:
         for view in views(table, report.yardstick):
             lines += ["", f"{escape(view.title)}:", "", _view(table, view)]
         lines += ["", escape(f"{BOLD} {table.note}")]
-    lines += [line for name, alt in report.figures().items() for line in ("", f"![{escape(alt)}]({name})")]
+    lines += [line for name, alt in figures.available(report).items() for line in ("", f"![{escape(alt)}]({name})")]
     if found := mean_costs(costs(report.ledger)):
         lines += ["", "## Cost", "", escape(report.cost_words), ""]
         lines += [grid(map(text.cost_row, found), text.COST_HEADERS, text.COST_ALIGN)]

@@ -6,13 +6,13 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from progbench.ledger import Cost, Entry
-from progbench.power import Curves
-from progbench.recipe import split_id
+from progbench.judging.power import Curves
+from progbench.judging.verdict import Verdict
+from progbench.recipes.recipe import split_id
 from progbench.report import cells
 from progbench.report.canvas import BLUE, COLORS, GREEN, GREY, INK, ORANGE, PURPLE, new_figure
 from progbench.report.cells import short
-from progbench.verdict import Verdict
+from progbench.runs.ledger import Cost, Entry
 
 EDGE = 3.0  # margins; a cell further out stands at the edge, with an arrow and its number beside it
 _LOOKS = {"reproduced": (BLUE, "o"), "deviates": (ORANGE, "D"), "inconclusive": (GREY, "s"), "disputed": (PURPLE, "X")}

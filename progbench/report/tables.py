@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from progbench.recipe import read_toml, split_id
+from progbench.files import read_toml
+from progbench.judging.verdict import Verdict
+from progbench.recipes.recipe import split_id
 from progbench.report import cells
-from progbench.verdict import Verdict
 
 BOLD = "Bold: the best mean of the rows that are compared, which says nothing of chance."
 

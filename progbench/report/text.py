@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from progbench.claims import ClaimVerdict
-from progbench.ledger import Cost, costs, mean_costs
+from progbench.judging.claims import ClaimVerdict
+from progbench.judging.verdict import Variant, Verdict
 from progbench.report import cells
 from progbench.report.attribution import Attribution
 from progbench.report.cells import plain
-from progbench.verdict import Variant, Verdict
-
-if TYPE_CHECKING:
-    from progbench.report import Notable, Report
+from progbench.report.report import Notable, Report
+from progbench.runs.ledger import Cost, costs, mean_costs
 
 WIDTH = 100
 HEADERS = ("cell", "expected", "ours", "diff", "margin", "outcome")

@@ -1,0 +1,151 @@
+"""Two folders of results, of two machines or two versions: what is the same, and what is not. No torch."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from progbench.errors import BadInput
+from progbench.judging.changes import CHANGED, OUTCOMES, Change, Pair, Seeds, Side, changes
+from progbench.runs import results
+from progbench.runs.ledger import entry
+from progbench.runs.results import RunResult
+from progbench.tasks import catalog
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of results: the good ones by "<suite>/<recipe>" and digest, and what is wrong with others, by file."""
+
+    path: Path
+    good: Mapping[str, Mapping[str, Seeds]]
+    errors: Mapping[str, str]
+
+    @property
+    def suites(self) -> list[str]:
+        return sorted({name.partition("/")[0] for name in (*self.good, *self.errors)})
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """What a recipe took in the first folder, as a multiple of the second's: median step time and peak memory."""
+
+    recipe: str
+    step_seconds: float | None
+    memory: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Everything that tells two folders apart; `environment` has for each field that differs its values in both."""
+
+    folders: tuple[str, str]
+    changes: Sequence[Change]
+    ratios: Sequence[Ratio]
+    only: tuple[Sequence[str], Sequence[str]]
+    errors: tuple[Mapping[str, str], Mapping[str, str]]
+    environment: Mapping[str, tuple[Sequence[str], Sequence[str]]]
+
+    @property
+    def headline(self) -> str:
+        """The answer first: how many scores are the same, how many changed, what could not be compared."""
+        counts = {outcome: sum(one.outcome == outcome for one in self.changes) for outcome in OUTCOMES}
+        words = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+        line = f"{len(self.changes)} scores compared: {words or 'nothing'}"
+        alone = [
+            f"{len(names)} only in {folder}" for folder, names in zip(self.folders, self.only, strict=True) if names
+        ]
+        wrong = sum(map(len, self.errors))
+        return "; ".join([line, *alone, *([f"{wrong} errors"] if wrong else [])])
+
+    @property
+    def failed(self) -> bool:
+        """Whether a score changed beyond chance, a result is an error, or the folders have nothing in common."""
+        return not self.changes or any(one.outcome == CHANGED for one in self.changes) or any(self.errors)
+
+
+def read(path: Path, suite: str = "") -> Folder:
+    """Every result below a folder, or of one suite in it. Raises BadInput where there is no folder, or none in it."""
+    if not path.is_dir():
+        raise BadInput(f"{path} is a file, not a folder of results" if path.exists() else f"no such folder: {path}")
+    good: dict[str, dict[str, dict[int, RunResult]]] = {}
+    errors = {}
+    for file in sorted(path.glob(f"{suite or '*'}/*/*/seed*.json")):
+        name = file.relative_to(path).as_posix()
+        try:
+            result = results.read(file)
+        except BadInput as problem:
+            errors[name] = str(problem)
+            continue
+        if problem := results.checked(result).error or _lacking(result):
+            errors[name] = problem
+            continue
+        where = "/".join(name.split("/")[:2])
+        good.setdefault(where, {}).setdefault(file.parent.name, {})[result.seed] = result
+    if not good and not errors:
+        raise BadInput(f"no results{f' of the suite {suite}' if suite else ''} in {path}")
+    return Folder(path, good, errors)
+
+
+def _lacking(result: RunResult) -> str:
+    """What is wrong with a result that lacks a score of its task, or nothing."""
+    try:
+        task = catalog.tasks()[result.recipe.task]
+        for part in task.evaluate:
+            for metric in task.metrics:
+                result.score(part, metric)
+    except KeyError:
+        return f"there is no task {result.recipe.task}"
+    except BadInput as problem:
+        return str(problem)
+    return ""
+
+
+def compare(first: Folder, second: Folder) -> Difference:
+    """Compare two folders recipe by recipe and score by score.
+
+    Recipes are matched by name. Of those with several digests the newest that both folders have is compared, else the
+    newest of each; then `digests` shows that the recipe, or SCORES_VERSION, is another.
+    """
+    shared = sorted(set(first.good) & set(second.good))
+    pairs = {name: _pair(first.good[name], second.good[name]) for name in shared}
+    names = [one.path.as_posix() for one in (first, second)]
+    return Difference(
+        folders=(names[0], names[1]),
+        changes=changes(pairs),
+        ratios=[_ratio(name, pair) for name, pair in pairs.items()],
+        only=(sorted(set(first.good) - set(second.good)), sorted(set(second.good) - set(first.good))),
+        errors=(first.errors, second.errors),
+        environment=_environment(pairs.values()),
+    )
+
+
+def _pair(left: Mapping[str, Seeds], right: Mapping[str, Seeds]) -> Pair:
+    def newest(sides: Mapping[str, Seeds], among: Iterable[str]) -> Side:
+        digest = max(among, key=lambda one: max(str(run.environment.get("date", "")) for run in sides[one].values()))
+        return digest, sides[digest]
+
+    shared = left.keys() & right.keys()
+    return newest(left, shared or left), newest(right, shared or right)
+
+
+def _ratio(name: str, pair: Pair) -> Ratio:
+    listed = [entry(next(iter(side.values())).recipe, side.values()).runs for _, side in pair]
+
+    def ratio(quantity: str) -> float | None:
+        values = [[value for run in side if (value := getattr(run, quantity)) is not None] for side in listed]
+        return statistics.median(values[0]) / statistics.median(values[1]) if all(values) else None
+
+    return Ratio(name, ratio("step_seconds"), ratio("memory"))
+
+
+def _environment(pairs: Iterable[Pair]) -> dict[str, tuple[list[str], list[str]]]:
+    """Where commit, versions, hardware, data or weights differ between the sides: the values of both."""
+    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for i, run in ((i, run) for pair in pairs for i, (_, side) in enumerate(pair) for run in side.values()):
+        for key, value in (run.environment | run.fingerprints).items():
+            found.setdefault(key, ({}, {}))[i][str(value)] = None
+    found.pop("date", None)
+    return {key: (sorted(left), sorted(right)) for key, (left, right) in found.items() if left.keys() != right.keys()}

@@ -1,0 +1,134 @@
+"""Scores of two folders side by side: bit-identical, changed beyond chance, or neither. No torch.
+
+Neither side is the truth. Spreads are pooled over both and over the schedules of a model on a task, and Holm's
+correction is over every score that is compared.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from progbench.recipes.recipe import split_id
+from progbench.runs.results import RunResult
+
+IDENTICAL, WITHIN, CHANGED, UNDECIDED = "bit-identical", "within chance", "changed", "undecided"
+OUTCOMES = (CHANGED, UNDECIDED, WITHIN, IDENTICAL)
+
+Seeds = Mapping[int, RunResult]
+Side = tuple[str, Seeds]  # a digest, and its results by seed
+Pair = tuple[Side, Side]
+Score = tuple[str, str]  # evaluation set and metric
+Key = tuple[str, Score]  # of a recipe
+Sides = tuple[Mapping[int, float], ...]  # points by seed, in both folders
+Compared = tuple[float, float, float] | None  # the interval's ends, and p
+
+
+@dataclass(frozen=True)
+class Change:
+    """One score of one recipe in both folders. `difference` is the first folder's mean less the second's, in points.
+
+    *bit-identical*: both have the same seeds, which scored the same to the last bit, after every epoch. Else *changed*
+    if Holm's correction leaves p below 5 %, *within chance* if not, *undecided* where no seed was repeated. From `low`
+    to `high` is the interval at 95 %, of this comparison alone.
+    """
+
+    recipe: str
+    score: str
+    digests: tuple[str, str]
+    means: tuple[float, float]
+    sds: tuple[float | None, float | None]
+    seeds: tuple[int, int]
+    difference: float
+    low: float | None
+    high: float | None
+    p: float | None
+    outcome: str
+
+
+def changes(pairs: Mapping[str, Pair]) -> list[Change]:
+    """Every score of every recipe, with p after Holm's correction over all that can be compared."""
+    points = {
+        (name, score): tuple(_points(side, *score) for _, side in pair)
+        for name, pair in pairs.items()
+        for score in _scores(pair)
+    }
+    compared = _compared(points)
+    return [_change(name, score, pairs[name], points[name, score], compared[name, score]) for name, score in points]
+
+
+def _scores(pair: Pair) -> list[Score]:
+    """The evaluation sets and metrics of a recipe's task, which every result has."""
+    found = [
+        {(part, metric) for part, scores in run.epochs[-1].scores.items() for metric in scores}
+        for _, side in pair
+        for run in side.values()
+    ]
+    return sorted(set.intersection(*found))
+
+
+def _points(side: Seeds, part: str, metric: str) -> dict[int, float]:
+    return {seed: run.score(part, metric) for seed, run in side.items()}
+
+
+def _compared(points: Mapping[Key, Sides]) -> dict[Key, Compared]:
+    """For each score the interval of the difference at 95 % and Holm's p; None where no seed was repeated.
+
+    Spreads are pooled over scores of a model and tuning on a task, under whatever schedule, on both sides.
+    """
+    import numpy as np
+
+    from progbench.judging import decision
+
+    if not points:
+        return {}
+    sides = [list(side.values()) for both in points.values() for side in both]
+    values = np.full((len(sides), max(map(len, sides))), np.nan)
+    for row, side in zip(values, sides, strict=True):
+        row[: len(side)] = side
+    pools = [(split_id(name)[0], score) for name, score in points]
+    numbers = {pool: number for number, pool in enumerate(dict.fromkeys(pools))}
+    sd, df = decision.pooled(values, np.repeat([numbers[pool] for pool in pools], 2))
+    known = df[::2] > 0
+    means, n = np.nanmean(values, axis=1), (~np.isnan(values)).sum(axis=1)
+    sides_of_known = (part[known] for part in (means[::2], n[::2], means[1::2], n[1::2], sd[::2], df[::2]))
+    found = decision.against_reference(*sides_of_known, floor=0.0)
+    low, high = decision.interval(found.difference, found.error, found.df, decision.ALPHA / 2)
+    decided = zip(low.tolist(), high.tolist(), decision.decide(found).p.tolist(), strict=True)
+    return {key: next(decided) if is_known else None for key, is_known in zip(points, known, strict=True)}
+
+
+def _change(name: str, score: Score, pair: Pair, sides: Sides, compared: Compared) -> Change:
+    from progbench.judging.decision import ALPHA
+
+    means = tuple(statistics.fmean(side.values()) for side in sides)
+    low, high, p = compared or (None, None, None)
+    if _identical(pair, *score):
+        outcome = IDENTICAL
+    elif p is None:
+        outcome = UNDECIDED
+    else:
+        outcome = CHANGED if p <= ALPHA else WITHIN
+    return Change(
+        recipe=name,
+        score=" ".join(score),
+        digests=(pair[0][0], pair[1][0]),
+        means=means,
+        sds=tuple(statistics.stdev(side.values()) if len(side) > 1 else None for side in sides),
+        seeds=tuple(map(len, sides)),
+        difference=means[0] - means[1],
+        low=low,
+        high=high,
+        p=p,
+        outcome=outcome,
+    )
+
+
+def _identical(pair: Pair, part: str, metric: str) -> bool:
+    (_, left), (_, right) = pair
+
+    def curve(run: RunResult) -> list[float]:
+        return [epoch.scores.get(part, {}).get(metric) for epoch in run.epochs]
+
+    return left.keys() == right.keys() and all(curve(left[seed]) == curve(right[seed]) for seed in left)

@@ -1,0 +1,264 @@
+"""From a table's cells and what was observed to verdicts. Pure: no files, no torch, nothing of the trainer.
+
+A table is judged at once: its rows share a spread, and its cells a rate of false alarms. Against the paper, whose
+five seeds nobody has, a score is an equivalence question: is the difference surely within the margin, surely beyond
+it, or undecided? One seed decides nothing. Against our own raw reference seeds it is a question of sameness where both
+were made alike, bit for bit, and else one of prediction: would another run like the reference have come out here?
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from progbench.judging.expected import Cell
+from progbench.judging.verdict import Observed, Verdict
+
+if TYPE_CHECKING:  # loading it takes seconds, which only judging scores is worth
+    from progbench.judging.decision import Decided, Differences
+
+
+def judge_table(cells: Sequence[Cell], observed: Mapping[str, Observed]) -> dict[str, Verdict]:
+    """Judge a table's cells together, each by what was observed of it; the verdicts by the cell's id.
+
+    >>> from progbench.judging.expected import Expectation
+    >>> cell = Cell("m-constant-rte", "paper", "table1", "Table 1", "M FT", "RTE", "scored", "points", "glue", "m",
+    ...     "full", "constant", "Table 1", expectation=Expectation("66.5", margin=2.9))
+    >>> seeds = dict(enumerate([66.3, 66.4, 66.5, 66.6, 66.7]))
+    >>> judge_table([cell], {cell.id: Observed(seeds)})["m-constant-rte"].sentence
+    '66.50 ± 0.16 (n=5) against the printed 66.5: +0.00 (-0.21 to +0.21), within the margin of 2.9'
+
+    Every cell counts that the table judges by scores, also one without any: a verdict depends on the results that
+    exist, and neither on the order in which tests run nor on how many of them were asked for.
+    """
+    found = {cell.id: _settle(cell, observed.get(cell.id, Observed())) for cell in cells}
+    for kind in ("scored", "derived"):  # averages follow from the scored cells, and are a family of their own
+        family = sum(cell.kind == kind for cell in cells)
+        waiting = [cell for cell in cells if found[cell.id] is None and cell.kind == kind]
+        for judge_scores, printed in ((_judge_against_paper, True), (_judge_against_reference, False)):
+            if those := [cell for cell in waiting if bool(cell.expectation.printed) is printed]:
+                found |= judge_scores(those, [observed[cell.id] for cell in those], family)
+    return {cell.id: _dispute(cell, found[cell.id]) for cell in cells}
+
+
+def judge(cell: Cell, observed: Observed) -> Verdict:
+    """Judge one cell as if its table had no other.
+
+    >>> from progbench.judging.expected import Expectation
+    >>> cell = Cell("bert-large-constant-updated", "paper", "figure4", "Figure 4", "BERT_LARGE FT", "Updated",
+    ...     "counted", "M parameters", "glue", "bert-large", "full", "constant", "section 4.2",
+    ...     expectation=Expectation("1005.4"))
+    >>> judge(cell, Observed(count=1005431814)).sentence
+    'counted 1,005,431,814, which is the printed 1005.4 M'
+    """
+    return judge_table([cell], {cell.id: observed})[cell.id]
+
+
+def agrees_with_print(count: int, printed: str) -> bool:
+    """Whether a count, in millions, rounds or truncates to the printed string; the paper does both.
+
+    >>> agrees_with_print(217_786_372, "217.7"), agrees_with_print(217_786_372, "217.8")
+    (True, True)
+    >>> agrees_with_print(217_786_372, "217.6")
+    False
+    """
+    decimals = len(printed.partition(".")[2])
+    scaled = count * 10**decimals / 1_000_000
+    return round(float(printed) * 10**decimals) in (math.floor(scaled), math.floor(scaled + 0.5))
+
+
+def _settle(cell: Cell, observed: Observed) -> Verdict | None:
+    """The verdict on a cell that needs no statistics, or None."""
+    if cell.problem:
+        return Verdict.on(cell, "error", cell.problem, observed)
+    not_finite = {seed: f"the score is {value}" for seed, value in observed.values.items() if not math.isfinite(value)}
+    if errors := {**observed.errors, **not_finite}:
+        seed, message = min(errors.items())
+        others = f" (seeds with an error: {', '.join(map(str, sorted(errors)))})" if len(errors) > 1 else ""
+        sound = {seed: value for seed, value in observed.values.items() if seed not in errors}
+        return Verdict.on(cell, "error", f"seed {seed}: {message}{others}", replace(observed, values=sound))
+    if cell.kind == "counted":
+        return _judge_count(cell, observed)
+    if not observed.values:
+        return Verdict.on(cell, "missing", observed.missing or "not run", observed)
+    if cell.expectation.printed:
+        return None
+    if cell.expectation.reference is None:
+        return Verdict.on(cell, "missing", cell.expectation.no_reference, observed)
+    alike = set(observed.values) & set(observed.same)
+    exactly = alike == set(observed.values) or not all(observed.same[seed] for seed in alike)
+    return _judge_exactly(cell, observed) if exactly else None
+
+
+def _dispute(cell: Cell, found: Verdict) -> Verdict:
+    """The verdict on a printed number that cannot follow from the paper's own equations.
+
+    That it does after all is an error when it is arithmetic: then the argument is wrong, or the counting has changed.
+    A score may agree by luck.
+    """
+    if not cell.disputed or not found.judged:
+        return found
+    if found.outcome == "reproduced" and cell.kind != "scored":
+        sentence = f"disputed, and yet {found.sentence}: correct disputed.toml or the count. It says: {cell.disputed}"
+        return replace(found, outcome="error", sentence=sentence)
+    return replace(found, outcome="disputed", direction=None, sentence=f"{found.sentence}; {cell.disputed}")
+
+
+def _judge_count(cell: Cell, observed: Observed) -> Verdict:
+    count, expectation = observed.count, cell.expectation
+    if count is None:
+        return Verdict.on(cell, "missing", observed.missing or "not counted", observed)
+    if expectation.printed:
+        agrees = agrees_with_print(count, expectation.printed)
+        how = "which is" if agrees else "which neither rounds nor truncates to"
+        sentence = f"counted {count:,}, {how} the printed {expectation.printed} M"
+    elif expectation.exact is not None:
+        agrees = count == expectation.exact
+        sentence = f"counted {count:,}, expected {'exactly that' if agrees else f'{expectation.exact:,}'}"
+    else:
+        return Verdict.on(cell, "missing", "no reference: the paper draws this bar without a number", observed)
+    return Verdict.on(cell, "reproduced" if agrees else "deviates", sentence, observed, tier="count")
+
+
+def _judge_exactly(cell: Cell, observed: Observed) -> Verdict:
+    """The verdict on seeds that were made as the reference's were: the same computation, so the same scores.
+
+    Others there may be do not take part: no number of them excuses one that did not repeat.
+    """
+    observed = replace(observed, values={k: v for k, v in observed.values.items() if k in observed.same})
+    reference = {seed: cell.expectation.reference.seeds[seed] for seed in observed.values}
+    expected = statistics.fmean(reference.values())
+    moved = [seed for seed in reference if not observed.same[seed]]
+    if not moved:
+        seeds = f"seed{'s' if len(reference) > 1 else ''} {', '.join(map(str, reference))}"
+        sentence = f"{_ours(observed)}, bit for bit the scores of our reference's {seeds}"
+        found = Verdict.on(cell, "reproduced", sentence, observed, expected=expected, tier="reference, exact")
+        return replace(found, tolerance=0.0)
+    ours, theirs = observed.values[moved[0]], reference[moved[0]]
+    within = " (as points; the recorded scores differ)" if ours == theirs else ""
+    sentence = (
+        f"seed {moved[0]}: {ours!r} against our reference's {theirs!r}{within}, "
+        "though recipe, machine, threads and versions are the same: something that moves scores has changed without a "
+        "new SCORES_VERSION, or this machine does not repeat itself"
+    )
+    direction = "high" if ours > theirs else "low" if ours < theirs else None
+    found = Verdict.on(cell, "deviates", sentence, observed, expected=expected, tier="reference, exact")
+    return replace(found, tolerance=0.0, direction=direction)
+
+
+def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], family: int) -> dict[str, Verdict]:
+    """The verdicts on printed scores; `family` is how many cells of their kind the table has."""
+    import numpy as np
+
+    from progbench.judging import decision
+
+    values = np.full((len(cells), max(len(one.values) for one in observed)), np.nan)
+    for row, one in zip(values, observed, strict=True):
+        row[: len(one.values)] = list(one.values.values())
+    groups = [(cell.model, cell.tuning, cell.evaluation_set, cell.metric, *cell.mean_of.items()) for cell in cells]
+    found = decision.against_paper(
+        values,
+        [float(cell.expectation.printed) for cell in cells],
+        [cell.expectation.margin for cell in cells],
+        [groups.index(group) for group in groups],
+    )
+    absent = np.ones(family - len(cells))
+    decided = decision.decide(found, absent)
+    verdicts = {}
+    for i, (cell, one) in enumerate(zip(cells, observed, strict=True)):
+        margin = f"{cell.expectation.margin:g}"
+        sentence = f"{_ours(one)} against the printed {cell.expectation.printed}: {found.difference[i]:+z.2f}"
+        if found.df[i]:
+            sentence += f" ({decided.low[i]:+z.2f} to {decided.high[i]:+z.2f})"
+        if not found.enough[i]:
+            outcome = "inconclusive"
+            more = decision.seeds_to_decide(found, np.append(decided.chance, absent), i, 1) if found.df[i] else 0
+            sentence += (
+                f"; one seed decides nothing, the paper's number is a mean of {decision.PAPER_SEEDS}; {_more(more)}"
+            )
+        elif decided.within[i]:
+            outcome = "reproduced"
+            sentence += f", within the margin of {margin}"
+        elif decided.beyond[i]:
+            outcome = "deviates"
+            sentence += f", beyond the margin of {margin} and beyond chance ({_chance(decided.p[i], family)})"
+        else:
+            outcome = "inconclusive"
+            more = decision.seeds_to_decide(found, np.append(decided.chance, absent), i, len(one.values))
+            sentence += f", margin {margin}; {_more(more)}"
+        verdicts[cell.id] = Verdict.on(cell, outcome, sentence, one, tier="paper", **_numbers(found, decided, i))
+    return verdicts
+
+
+def _judge_against_reference(cells: Sequence[Cell], observed: Sequence[Observed], family: int) -> dict[str, Verdict]:
+    """The verdicts on scores that have raw reference seeds, made elsewhere or with other seeds."""
+    import numpy as np
+
+    from progbench.judging import decision
+
+    references = [cell.expectation.reference for cell in cells]
+    found = decision.against_reference(
+        means=[statistics.fmean(one.values.values()) for one in observed],
+        n=[len(one.values) for one in observed],
+        expected=[statistics.fmean(reference.seeds.values()) for reference in references],
+        seeds=[len(reference.seeds) for reference in references],
+        sd=[reference.sd for reference in references],
+        df=[reference.df for reference in references],
+        floor=[cell.expectation.margin for cell in cells],
+    )
+    decided = decision.decide(found, np.ones(family - len(cells)))
+    verdicts = {}
+    for i, (cell, one) in enumerate(zip(cells, observed, strict=True)):
+        expected, n = statistics.fmean(references[i].seeds.values()), len(references[i].seeds)
+        floor = f"the floor of {cell.expectation.margin:g}"
+        if abs(found.difference[i]) <= cell.expectation.margin:
+            how = f"within {floor}"
+        else:
+            how = f"beyond {floor} {'and beyond' if decided.beyond[i] else 'but within'} chance"
+        sentence = f"{_ours(one)} against our reference {expected:.2f} (n={n}): {found.difference[i]:+z.2f}, {how}"
+        verdicts[cell.id] = Verdict.on(
+            cell,
+            "deviates" if decided.beyond[i] else "reproduced",
+            f"{sentence} ({_chance(decided.p[i], family)})",
+            one,
+            tier="reference, statistical",
+            **_numbers(found, decided, i),
+        )
+    return verdicts
+
+
+def _numbers(found: Differences, decided: Decided, i: int) -> dict[str, float | int]:
+    """What a verdict keeps of the statistics of cell `i`; nothing where there is no spread."""
+    if not found.df[i]:
+        return {}
+    return {
+        "low": float(decided.low[i]),
+        "high": float(decided.high[i]),
+        "p": float(decided.p[i]),
+        "spread": float(found.spread[i]),
+        "df": int(found.df[i]),
+    }
+
+
+def _ours(observed: Observed) -> str:
+    values = list(observed.values.values())
+    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.2f}{spread} (n={len(values)})"
+
+
+def _chance(p: float, family: int) -> str:
+    return f"p = {p:.2g} among {family} cell{'s' if family > 1 else ''}"
+
+
+def _more(seeds: float) -> str:
+    """In words, how many more seeds would decide: infinite for more than were tried, NaN for none, 0 for unknown."""
+    if not seeds:
+        return "a second seed would tell the spread"
+    if math.isnan(seeds):
+        return "no number of seeds would decide: the paper's own mean of 5, taken to be as noisy as ours, is the limit"
+    if math.isinf(seeds):
+        return "more than 100 more seeds would be needed if mean and spread stayed as they are"
+    return f"{seeds:.0f} more seed{'s' if seeds > 1 else ''} would decide if mean and spread stayed as they are"

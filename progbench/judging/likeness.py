@@ -1,0 +1,67 @@
+"""Whether a run answers a reference's question, and whether it was made so alike that its scores must be the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from progbench import environment
+from progbench.judging.expected import Reference
+from progbench.recipes.recipe import Recipe
+from progbench.runs.results import RunResult
+
+MACHINE = ("cpu", "cpu_model", "device", "gpu", "threads")
+VERSIONS = ("python", *environment.PACKAGES)
+
+
+def made_alike(ours: Mapping[str, str | int], theirs: Mapping[str, str | int]) -> bool:
+    """Whether two results' environments leave no room for other scores: the same machine, threads and versions.
+
+    >>> here = {"cpu": "EPYC", "device": "cpu", "threads": 1, "torch": "2.13.0"}
+    >>> made_alike(here, here | {"cores": 64}), made_alike(here, here | {"threads": 2})
+    (True, False)
+
+    A version that only one of them names says nothing. A machine that a result does not name is like no other.
+    """
+    if "cpu" not in ours:
+        return False
+    machine = all(ours.get(key) == theirs.get(key) for key in MACHINE)
+    return machine and all(ours[key] == theirs[key] for key in VERSIONS if key in ours and key in theirs)
+
+
+def no_reference(reference: Reference, made: Mapping[Recipe, Iterable[RunResult]]) -> str:
+    """Why a reference is none to these runs, else "": it was made with another recipe, or on other data or weights."""
+    for wanted, results in made.items():
+        on_file = reference.runs[wanted.id]
+        if on_file.get("digest") != wanted.digest:
+            theirs = on_file.get("digest")
+            return f"no reference: the one on file is of {wanted.id} {theirs}, and that recipe is now {wanted.digest}"
+        for run in results:
+            for what in ("data", "weights"):
+                theirs, ours = on_file.get("fingerprints", {}).get(what), run.fingerprints.get(what)
+                if theirs and ours and theirs != ours:
+                    return f"no reference: the one on file was made on other {what} ({theirs}; seed {run.seed}: {ours})"
+    return ""
+
+
+def same_scores(
+    reference: Reference, parts: Iterable[tuple[Recipe, str, str]], made: Mapping[Recipe, Iterable[RunResult]]
+) -> dict[int, bool]:
+    """The seeds whose runs were all made as the reference's of that seed, and whether all their scores are identical.
+
+    `parts` are what a cell reads: a recipe, an evaluation set and a metric, one for each of its columns. Compared are
+    the scores as they were recorded, before any mean is taken: to the last bit.
+    """
+    found: dict[int, bool] = {}
+    runs = {(wanted, run.seed): run for wanted, results in made.items() for run in results}
+    parts = list(parts)
+    for seed in reference.seeds:
+        pairs = [(runs.get((wanted, seed)), reference.runs[wanted.id], part, metric) for wanted, part, metric in parts]
+        if all(
+            run and made_alike(run.environment, on_file.get("environment", {}).get(str(seed), {}))
+            for run, on_file, _, _ in pairs
+        ):
+            found[seed] = all(
+                run.epochs[-1].scores[part][metric] == on_file["seeds"][str(seed)][part][metric]
+                for run, on_file, part, metric in pairs
+            )
+    return found

@@ -1,0 +1,180 @@
+"""What was observed of a cell, and the verdict on it: what judging and reports share. No torch, no arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+
+from progbench.judging.expected import Cell
+
+OUTCOMES = ("reproduced", "deviates", "inconclusive", "disputed", "missing", "error")
+JUDGED = ("reproduced", "deviates", "inconclusive", "disputed")
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What there is to judge a cell by: points by seed, or an exact count; and what went wrong or is not there.
+
+    `same` has the seeds that were made as the reference's seed of that number was, and whether their scores are the
+    reference's, bit for bit. `recipes` names the runs behind all this, as a verdict does.
+    """
+
+    values: Mapping[int, float] = field(default_factory=dict)
+    count: int | None = None
+    errors: Mapping[int, str] = field(default_factory=dict)
+    missing: str = ""
+    same: Mapping[int, bool] = field(default_factory=dict)
+    recipes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One cell of the report. Numbers are in the cell's unit; None where there is none.
+
+    `sd` is that of this cell's own `n` seeds; `spread`, with `df` degrees of freedom, the one it was judged by. From
+    `low` to `high` is the difference's interval at 90 %: within the margin on both sides, it is an equivalence at 5 %.
+    `p` belongs to no difference at all, after Holm's correction over the table. `tier` says what it was judged
+    against, and `recipes` the runs it was read from, as `<recipe>/<digest>` below the suite's folder of results.
+    """
+
+    cell: str
+    table: str
+    row: str
+    column: str
+    kind: str
+    unit: str
+    expected: float | None
+    printed: str | None
+    observed: float | None
+    sd: float | None
+    n: int
+    difference: float | None
+    tolerance: float | None
+    outcome: str
+    direction: str | None
+    sentence: str
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    spread: float | None = None
+    df: int | None = None
+    tier: str = ""
+    recipes: tuple[str, ...] = ()
+
+    @property
+    def judged(self) -> bool:
+        return self.outcome in JUDGED
+
+    @classmethod
+    def on(
+        cls, cell: Cell, outcome: str, sentence: str, observed: Observed, *, expected: float | None = None, **statistics
+    ) -> Verdict:
+        """The verdict on a cell with this outcome: its numbers, and the `statistics` that only some verdicts have.
+
+        `expected` takes the place of what the cell itself expects.
+        """
+        expectation, values = cell.expectation, list(observed.values.values())
+        if cell.kind == "counted":
+            ours = observed.count
+            if ours is not None and cell.unit.startswith("M "):
+                ours /= 1_000_000
+        else:
+            ours = fmean(values) if values else None
+        if expected is None:
+            expected = _expected(cell)
+        # a counted cell may differ from its print by less than one unit of the last digit: rounded or truncated
+        last_digit = 10.0 ** -len(expectation.printed.partition(".")[2]) if expectation.printed else 0.0
+        tolerance = last_digit if cell.kind == "counted" else expectation.margin or None
+        difference = None if ours is None or expected is None else ours - expected
+        return cls(
+            cell=cell.id,
+            table=cell.table,
+            row=cell.row,
+            column=cell.column,
+            kind=cell.kind,
+            unit=cell.unit,
+            expected=expected,
+            printed=expectation.printed or None,
+            observed=ours,
+            sd=stdev(values) if len(values) > 1 else None,
+            n=len(values) if cell.kind != "counted" else int(ours is not None),
+            difference=difference,
+            tolerance=None if expected is None else tolerance,
+            outcome=outcome,
+            direction=("high" if difference > 0 else "low") if outcome == "deviates" and difference else None,
+            sentence=sentence,
+            recipes=observed.recipes,
+            **statistics,
+        )
+
+
+def _expected(cell: Cell) -> float | None:
+    expectation = cell.expectation
+    if expectation.printed and not cell.problem:
+        return float(expectation.printed)
+    if expectation.exact is not None:
+        return expectation.exact
+    return fmean(expectation.reference.seeds.values()) if expectation.reference else None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A cell's value under one recipe: the primary (no name) or a variant; `closest` is the nearest to the print."""
+
+    cell: str
+    table: str
+    variant: str
+    unit: str
+    expected: float | None
+    observed: float | None
+    sd: float | None
+    n: int
+    difference: float | None
+    closest: bool
+    missing: str
+    error: str
+
+
+def compare_variants(cell: Cell, primary: Verdict, observed: Mapping[str, Observed]) -> list[Variant]:
+    """The primary's value and each variant's, the nearest to what is expected marked where something is.
+
+    A variant that leaves a count as it is says nothing about it, and is left out.
+    """
+    others = {name: Verdict.on(cell, "", "", one) for name, one in observed.items()}
+    if cell.kind == "counted":
+        others = {name: one for name, one in others.items() if one.observed != primary.observed}
+    found = {"": primary} | others if others else {}
+    distances = {name: abs(one.difference) for name, one in found.items() if one.difference is not None}
+    return [
+        Variant(
+            cell=cell.id,
+            table=cell.table,
+            variant=name,
+            unit=cell.unit,
+            expected=primary.expected,
+            observed=one.observed,
+            sd=one.sd,
+            n=one.n,
+            difference=one.difference,
+            closest=name in distances and distances[name] == min(distances.values()),
+            missing=(observed[name].missing if name else primary.sentence) if one.observed is None else "",
+            error=next(iter(observed[name].errors.values()), "") if name else "",
+        )
+        for name, one in found.items()
+    ]
+
+
+def missing(cell: Cell, why: str) -> Verdict:
+    """The verdict on a cell that was not looked at."""
+    return Verdict.on(cell, "missing", why, Observed())
+
+
+def error(cell: Cell, why: str) -> Verdict:
+    """The verdict on a cell whose judging itself failed."""
+    return Verdict.on(cell, "error", why, Observed())
+
+
+def unreadable(table: str, why: str) -> Verdict:
+    """The verdict that stands for a whole table whose file cannot be read."""
+    return Verdict(table, table, "", "", "", "", None, None, None, None, 0, None, None, "error", None, why)

@@ -1,0 +1,114 @@
+"""Updated parameters in closed form: arithmetic over a model's dimensions and a schedule's stages. No torch.
+
+"The number of updated parameters is the sum of parameters that get updated in the backward propagation in each
+epoch" (section 4.1): embeddings, the stage's blocks, and the head, summed over epochs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from progbench.errors import BadInput
+from progbench.method.layout import LAYOUTS
+from progbench.method.options import bottleneck_of, require_tuning
+from progbench.method.schedule import Schedule, require_depth
+from progbench.models.spec import ModelSpec, spec
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+# What a model ends in: over the whole text, or two scores a token (a start and an end).
+HEADS = ("classification", "question_answering")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many parameters may train in the embeddings E, in one block, and in the head H (Eq. 1)."""
+
+    embeddings: int
+    block: int
+    head: int
+
+
+def sizes(
+    model: ModelSpec, num_labels: int, tuning: str = "full", head: str = "classification", **options: Any
+) -> Sizes:
+    """Count what a tuning trains in E, one block and H of a BERT or RoBERTa model with this head.
+
+    >>> sizes(spec("bert-base"), num_labels=2)
+    Sizes(embeddings=23837184, block=7087872, head=592130)
+    >>> sizes(spec("bert-base"), num_labels=2, tuning="adapter")
+    Sizes(embeddings=0, block=149088, head=1538)
+    >>> sizes(spec("bert-base"), num_labels=2, head="question_answering").head
+    1538
+
+    With hidden size h and intermediate size i, a block holds four h*h attention matrices and the two h*i matrices of
+    the feed-forward network, each with its bias, and two LayerNorms of 2h. The head is BERT's pooler (RoBERTa: the
+    classifier's dense layer, which is as large) and the output layer; for question answering, the latter alone.
+    Two adapters of bottleneck d have 2hd + d + h parameters each, a LoRA pair of rank r on an h*h matrix 2hr.
+    """
+    options = require_tuning(tuning, options)
+    h, i = model.hidden, model.intermediate
+    dense, output = h * h + h, h * num_labels + num_labels
+    if head not in HEADS:
+        raise BadInput(f"unknown head {head!r}: known are {', '.join(HEADS)}")
+    pooled = head == "classification"
+    classifier = dense + output if pooled and model.architecture == "roberta" else output
+    if tuning == "adapter":
+        d = bottleneck_of(h, options["reduction"])
+        return Sizes(embeddings=0, block=2 * (2 * h * d + d + h), head=classifier)
+    if tuning == "bitfit":
+        pooler = h if pooled and model.architecture == "bert" else 0
+        return Sizes(embeddings=h, block=4 * h + h + i + h + h, head=pooler + classifier)
+    if tuning == "lora":
+        there = LAYOUTS[model.architecture].projections
+        if absent := [target for target in options["targets"] if target not in there]:
+            raise BadInput(f"LoRA target {absent[0]!r} matches nothing in {model.name}, which has {', '.join(there)}")
+        return Sizes(embeddings=0, block=len(options["targets"]) * options["rank"] * 2 * h, head=classifier)
+    layer_norm = 2 * h
+    return Sizes(
+        embeddings=(model.vocabulary + model.positions + model.token_types) * h + layer_norm,
+        block=4 * dense + layer_norm + (h * i + i) + (i * h + h) + layer_norm,
+        head=dense + output if pooled else output,
+    )
+
+
+def updated_parameters(
+    model: str | Module,
+    schedule: Schedule,
+    tuning: str = "full",
+    *,
+    num_labels: int | None = None,
+    head: str | None = None,
+    **options: Any,
+) -> int:
+    """The paper's *updated parameters*: trainable elements summed over the epochs of a schedule, exactly.
+
+    >>> from progbench.method.schedule import constant, shrinking
+    >>> updated_parameters("bert-base-uncased", constant(L=12, T=3))
+    328451334
+    >>> updated_parameters("bert-base-uncased", shrinking(L=12, T=3))
+    243396870
+    >>> updated_parameters("roberta-base", shrinking(L=12, T=80), "lora")  # Table 3: 60.2
+    60248224
+    >>> updated_parameters("bert-base", constant(L=12, T=3), head="question_answering")  # Table 2: 326.7
+    326679558
+
+    A name is counted in closed form, without torch, with `num_labels` outputs (2 unless given), this head (one
+    of `HEADS`, classification unless given) and the tuning's options (see TUNINGS); a model object is
+    counted as it is, its adapters or LoRA matrices among it. Raises BadInput for an unknown name, tuning, option, head
+    or architecture, or a schedule for another depth.
+    """
+    if not isinstance(model, str):
+        if num_labels is not None or head is not None or options:
+            raise BadInput(
+                "num_labels, head and a tuning's options go with a model's name; a model object already has them"
+            )
+        from progbench.method.anatomy import Anatomy
+
+        return Anatomy.of(model, tuning).updated_parameters(schedule)
+    known = spec(model)
+    require_depth(schedule, known.blocks, known.name)
+    size = sizes(known, 2 if num_labels is None else num_labels, tuning, head or HEADS[0], **options)
+    return sum(size.embeddings + len(stage.blocks) * size.block + size.head for stage in schedule)

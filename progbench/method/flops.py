@@ -1,0 +1,106 @@
+"""What a training step costs: its multiplications and additions in closed form, module by module. No torch.
+
+Updated parameters are not work. A frozen block still computes forward, and backward passes through it for as long as
+something below it trains: the embeddings, in full fine-tuning and BitFit, in every epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from progbench.method.options import bottleneck_of, require_tuning
+from progbench.models.spec import ModelSpec, spec
+
+
+class _Pass:
+    """Adds up matrix products along the model; `alive`, whether a gradient must still travel below this point."""
+
+    def __init__(self, alive: bool) -> None:
+        self.flops = 0
+        self.alive = alive
+
+    def linear(self, tokens: int, inputs: int, outputs: int, weight: bool = False, bias: bool = False) -> None:
+        """One layer: forward, the gradient of what goes in if that is wanted, and of the weight if that trains."""
+        self.flops += 2 * tokens * inputs * outputs * (1 + self.alive + weight)
+        self.alive = self.alive or weight or bias
+
+
+def step_flops(
+    model: str | ModelSpec,
+    blocks: Sequence[int],
+    tuning: str = "full",
+    head: str = "classification",
+    *,
+    lengths: Sequence[int],
+    num_labels: int = 2,
+    **options: Any,
+) -> int:
+    """Floating-point operations of one step, forward and backward, on packed sequences of these lengths in tokens.
+
+    >>> whole = step_flops("bert-base", range(12), lengths=[25] * 32)
+    >>> round(1 - step_flops("bert-base", range(8, 12), lengths=[25] * 32) / whole, 3)  # eight of twelve blocks frozen
+    0.235
+
+    `blocks` are those that train in this stage. A product of an m x k and a k x n matrix counts 2 m k n; the optimizer,
+    normalisation and activations, a few percent, do not count. Raises BadInput for an unknown model or tuning.
+    """
+    known = spec(model) if isinstance(model, str) else model
+    options = require_tuning(tuning, options)
+    h = known.hidden
+    tokens, square, texts = sum(lengths), sum(length * length for length in lengths), len(lengths)
+    step = _Pass(alive=tuning in ("full", "bitfit"))  # these two train something in the embeddings
+    for number in range(known.blocks):
+        top = number == known.blocks - 1 and head == "classification"
+        _block(step, known, tuning, number in blocks, options, tokens, square, texts if top else tokens)
+    whole = tuning == "full"
+    if head == "question_answering":
+        step.linear(tokens, h, num_labels, True, True)
+        return step.flops
+    roberta = known.architecture == "roberta"
+    step.linear(texts, h, h, whole or roberta, whole or roberta or tuning == "bitfit")
+    step.linear(texts, h, num_labels, True, True)
+    return step.flops
+
+
+def _block(
+    step: _Pass, model: ModelSpec, tuning: str, live: bool, options: dict, tokens: int, square: int, after: int
+) -> None:
+    """One block; `after` its attention as many tokens go on: in the top block of a classifier one a text.
+
+    `square` is the sum of the texts' squared lengths: as many scores a head has.
+    """
+    h, i = model.hidden, model.intermediate
+    weight, bias = live and tuning == "full", live and tuning in ("full", "bitfit")
+    entered, wants = step.alive, {}
+    for name in ("query", "key", "value"):
+        step.alive = entered
+        step.linear(tokens, h, h, weight, bias)
+        if tuning == "lora" and name in options["targets"]:
+            _low_rank(step, tokens, h, options["rank"], live, entered)
+        wants[name] = step.alive
+    # scores = query x key, context = scores x value: forward, then the gradient of each factor that wants one
+    scores = wants["query"] or wants["key"]
+    step.flops += 2 * square * h * (2 + wants["query"] + wants["key"] + scores + wants["value"])
+    step.alive = scores or wants["value"]
+    step.linear(after, h, h, weight, bias)
+    _adapter(step, after, h, tuning, live, options)
+    step.linear(after, h, i, weight, bias)
+    step.linear(after, i, h, weight, bias)
+    _adapter(step, after, h, tuning, live, options)
+
+
+def _low_rank(step: _Pass, tokens: int, h: int, rank: int, live: bool, entered: bool) -> None:
+    """LoRA's pair beside a projection: the gradient that enters it is the projection's own."""
+    beside = _Pass(alive=entered)
+    beside.linear(tokens, h, rank, live)
+    beside.linear(tokens, rank, h, live)
+    step.flops += beside.flops
+    step.alive = step.alive or beside.alive
+
+
+def _adapter(step: _Pass, tokens: int, h: int, tuning: str, live: bool, options: dict) -> None:
+    if tuning == "adapter":
+        bottleneck = bottleneck_of(h, options["reduction"])
+        step.linear(tokens, h, bottleneck, live, live)
+        step.linear(tokens, bottleneck, h, live, live)

@@ -1,0 +1,147 @@
+"""A known model made: found, built from its dimensions, or loaded with its weights. Loads torch only to make one."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from progbench import hub
+from progbench.errors import BadInput, Missing
+from progbench.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+HUB_FILES = ["*.json", "*.txt", "model.safetensors"]
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
+
+
+def require(model: ModelSpec) -> None:
+    """Raise Missing, without asking the network, when `fetch` is bound to."""
+    if not model.hub or os.environ.get("PROGBENCH_MODELS"):
+        fetch(model)
+
+
+def fetch(model: ModelSpec) -> Path | None:
+    """The folder with this model's weights, or None for a random one.
+
+    Looks in PROGBENCH_MODELS (a folder of model folders) when that is set, then where the model lives: its package,
+    or the hub. Raises Missing when it is not to be had.
+    """
+    if model.random:
+        return None
+    if root := os.environ.get("PROGBENCH_MODELS"):
+        names = [name for name in (model.name, model.hub.rpartition("/")[2]) if name]
+        if found := next((Path(root) / name for name in names if (Path(root) / name / "config.json").is_file()), None):
+            return found
+        if model.hub:
+            tried = " or ".join(str(Path(root) / name) for name in names)
+            raise Missing(f"no weights of {model.name}: PROGBENCH_MODELS is set, but {tried} has no config.json")
+    if model.package:
+        found = importlib.util.find_spec(model.package)
+        if found is None or found.origin is None:
+            package = model.package.replace("_", "-")
+            raise Missing(f"no weights of {model.name}: package {package} is not installed (extra 'mini')")
+        return Path(found.origin).parent / model.folder
+    return hub.fetch(
+        model.hub,
+        model.revision,
+        "model",
+        HUB_FILES,
+        lambda folder: (folder / "config.json").is_file() and (folder / "model.safetensors").is_file(),
+        instead="PROGBENCH_MODELS",
+    )
+
+
+def build(model: ModelSpec, num_labels: int, head: str = "classification") -> PreTrainedModel:
+    """A model of these dimensions with random weights and this head; on `torch.device("meta")` it takes no memory.
+
+    `head` is "classification" or "question_answering" (two outputs a token, and no pooler). Draws from torch's
+    global generator: seed it first. Raises BadInput for an architecture it does not know.
+    """
+    import transformers
+
+    configurations = {"bert": transformers.BertConfig, "roberta": transformers.RobertaConfig}
+    if model.architecture not in configurations:
+        known = ", ".join(configurations)
+        raise BadInput(f"{model.name}: unknown architecture {model.architecture!r}: known are {known}")
+    return _automatic(head).from_config(
+        configurations[model.architecture](
+            num_labels=num_labels,
+            vocab_size=model.vocabulary,
+            hidden_size=model.hidden,
+            num_hidden_layers=model.blocks,
+            num_attention_heads=model.heads,
+            intermediate_size=model.intermediate,
+            max_position_embeddings=model.positions,
+            type_vocab_size=model.token_types,
+            initializer_range=model.initializer_range,
+        )
+    )
+
+
+def _automatic(head: str) -> type:
+    import transformers
+
+    return {
+        "classification": transformers.AutoModelForSequenceClassification,
+        "question_answering": transformers.AutoModelForQuestionAnswering,
+    }[head]
+
+
+def load(
+    model: ModelSpec, num_labels: int, head: str = "classification"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, str]:
+    """The model with a fresh head, its tokenizer, and a fingerprint of its weights, in float32.
+
+    The head's initial weights come from torch's global generator: seed it first. Raises Missing where there
+    are no weights.
+    """
+    import torch
+    import transformers
+
+    folder = fetch(model)
+    if folder is None:
+        from progbench.models import toy_tokenizer
+
+        return build(model, num_labels, head), toy_tokenizer.build(model.architecture), "random"
+    if not any((folder / name).is_file() for name in VOCABULARIES):  # without one, every word would be unknown
+        raise BadInput(f"{folder}: holds no tokenizer: none of {', '.join(VOCABULARIES)}")
+    logging = transformers.utils.logging
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # it warns that the head is new, which is the point of fine-tuning
+    logging.disable_progress_bar()
+    try:
+        loaded, info = _automatic(head).from_pretrained(
+            folder, num_labels=num_labels, dtype=torch.float32, output_loading_info=True
+        )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, RuntimeError) as problem:
+        raise BadInput(f"{folder}: this is not a usable model folder: {problem}") from problem
+    finally:
+        logging.set_verbosity(verbosity)
+        logging.enable_progress_bar()
+    _require_fresh_head(loaded, info["missing_keys"], folder)
+    return loaded, tokenizer, _sha256(folder / "model.safetensors")
+
+
+def _require_fresh_head(model: PreTrainedModel, initialised: set[str], folder: Path) -> None:
+    """Raise BadInput unless exactly the head is new: a trained one, or a body without weights, moves scores."""
+    body = f"{model.base_model_prefix}."
+    head = {name for name, _ in model.named_parameters() if not name.startswith(body)}
+    if held := sorted(head - initialised):
+        raise BadInput(f"{folder}: holds a trained head already ({', '.join(held)}); pretrained weights are needed")
+    if absent := sorted(name for name in initialised if name.startswith(body)):
+        raise BadInput(f"{folder}: has no weights for {', '.join(absent[:3])} ({len(absent)} in all)")
+
+
+@functools.cache
+def _sha256(path: Path) -> str:
+    if not path.is_file():
+        return "unknown: no model.safetensors"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

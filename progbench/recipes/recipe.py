@@ -1,0 +1,142 @@
+"""A recipe: everything that can change a score, its id and its digest. No torch.
+
+A recipe is one training run of the suite up to its seed. Its id says what it is, its digest whether it is still the
+same one: results are filed under both, so an edited recipe starts anew and overwrites nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from progbench.method import schedule
+from progbench.method.counting import updated_parameters
+from progbench.method.options import TUNINGS
+from progbench.method.schedule import Schedule
+from progbench.models.spec import spec
+from progbench.tasks.catalog import tasks
+from progbench.tasks.source import Source
+
+# Raised by every change to code that can move a score (see CHANGELOG.md); part of every digest.
+SCORES_VERSION = 5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run, up to its seed.
+
+    >>> from progbench.recipes.reading import read
+    >>> recipe = read("paper", "glue", model="bert-base", schedule="shrinking", task="rte")
+    >>> recipe.id
+    'bert-base-shrinking-rte'
+    >>> recipe.build_schedule().stages[2].blocks
+    range(8, 12)
+
+    `warmup` is the share of all steps over which the learning rate rises; then it falls linearly to zero at the last
+    step of the last epoch, or stays, with `decay = "constant"`. `batch_size` is in examples, `max_length` in tokens.
+    `precision` "bf16" runs the model under autocast, with weights and optimizer in float32, and "tf32" lets a GPU
+    round what it multiplies; `prefix_cache` keeps what the frozen lowest blocks make of each text, without their
+    dropout.
+    What only some tunings have (`adapter_…`, `lora_…`) is None in the others, and so is, outside SQuAD, what only that
+    has: windows (which are its examples) overlap by `doc_stride` tokens; an answer is sought among the `n_best` starts
+    and ends and has at most `max_answer_length` tokens; v2.0 answers nothing where that scores above the best span by
+    more than `null_threshold`; and `train_questions`, where given, trains on the first so many.
+
+    `variant` names a departure from the primary recipe, where sources conflict; what departs is in the other fields.
+    """
+
+    suite: str
+    model: str
+    tuning: str
+    schedule: str
+    task: str
+    dataset: str
+    revision: str
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    max_length: int
+    warmup: float
+    weight_decay: float
+    adam_beta1: float
+    adam_beta2: float
+    adam_epsilon: float
+    clip_norm: float
+    decay: str = "linear"
+    precision: str = "fp32"
+    prefix_cache: bool = False
+    adapter_reduction: int | None = None
+    lora_rank: int | None = None
+    lora_alpha: float | None = None
+    lora_targets: tuple[str, ...] | None = None
+    train_questions: int | None = None
+    doc_stride: int | None = None
+    n_best: int | None = None
+    max_answer_length: int | None = None
+    null_threshold: float | None = None
+    variant: str = ""
+
+    @property
+    def id(self) -> str:
+        name = run_id(self.model, self.tuning, self.schedule, self.task)
+        return f"{name}~{self.variant}" if self.variant else name
+
+    @functools.cached_property  # every result file is looked up by it
+    def digest(self) -> str:
+        """Eight hex digits over the canonical recipe, its model's identity, and SCORES_VERSION.
+
+        A field at its default is left out, so that a field added later leaves older results valid.
+        """
+        defaults = {field.name: field.default for field in fields(self)}
+        content = {name: value for name, value in asdict(self).items() if value != defaults[name] and name != "variant"}
+        content |= {"model": spec(self.model).identity(), "scores_version": SCORES_VERSION}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def data_source(self) -> Source:
+        return Source(self.dataset, self.revision, self.train_questions)
+
+    @property
+    def tuning_options(self) -> dict[str, Any]:
+        """The options of this recipe's tuning, as `apply_tuning` and `updated_parameters` take them."""
+        return {name: getattr(self, f"{self.tuning}_{name}") for name in TUNINGS[self.tuning]}
+
+    def build_schedule(self) -> Schedule:
+        return schedule.named(self.schedule, spec(self.model).blocks, self.epochs)
+
+    def planned(self) -> int:
+        """The updated parameters this recipe's run must come to, by arithmetic alone."""
+        task = tasks()[self.task]
+        return updated_parameters(
+            self.model,
+            self.build_schedule(),
+            self.tuning,
+            num_labels=task.num_labels,
+            head=task.head,
+            **self.tuning_options,
+        )
+
+
+def run_id(model: str, tuning: str, schedule: str, last: str) -> str:
+    """The name of a recipe (`last` is its task) or of a cell (`last` is its column).
+
+    >>> run_id("bert-base", "full", "shrinking", "rte"), run_id("bert-base", "lora", "constant", "avg")
+    ('bert-base-shrinking-rte', 'bert-base-lora-constant-avg')
+    """
+    return "-".join([model] + ([] if tuning == "full" else [tuning]) + [schedule, last])
+
+
+def split_id(name: str) -> tuple[str, str, str]:
+    """Undo `run_id`: the model with its tuning, the schedule, and the task or column.
+
+    >>> split_id("bert-base-lora-constant-rte"), split_id("bert-base-single_block_b12-sst2")
+    (('bert-base-lora', 'constant', 'rte'), ('bert-base', 'single_block_b12', 'sst2'))
+
+    A name of another shape comes back whole, as the first.
+    """
+    found = re.fullmatch(rf"(.+)-({'|'.join(schedule.SCHEDULES)}|single_block_b\d+)-(.+)", name, re.DOTALL)
+    return found.groups() if found else (name, "", "")

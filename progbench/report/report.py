@@ -1,0 +1,203 @@
+"""What a report is: the verdicts of a session, and what every view says of them in the same words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from progbench.judging import claims as claiming
+from progbench.judging.claims import ClaimVerdict
+from progbench.judging.power import Curves
+from progbench.judging.verdict import JUDGED, OUTCOMES, Variant, Verdict
+from progbench.report import attribution, tables
+from progbench.runs.ledger import Entry, costs
+
+SCHEMA_VERSION = 2
+NAMED = 3  # as many deviating cells as the first line can name
+_PLURALS = {"holds": "hold", "does not hold": "do not hold"}
+_TIERS = {
+    "paper": "scores, by the paper's means of five",
+    "reference, exact": "scores, by our reference of a machine like this one, bit for bit",
+    "reference, statistical": "scores, by our reference, within what another run may score",
+    "count": "counts, by arithmetic",
+}
+
+
+@dataclass(frozen=True)
+class Notable:
+    """Verdicts of one outcome, each with its words; those that are disputed share the argument."""
+
+    outcome: str
+    argument: str
+    sentences: Sequence[tuple[Verdict, str]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every verdict of a session, those that were not reached included, the runs behind them, and where it was made.
+
+    `ledger` are the runs, `runs` the folder they are in; `power` the curves of the appendix, which `writing.write`
+    simulates.
+    """
+
+    suite: str
+    verdicts: Sequence[Verdict]
+    environment: dict[str, str | int]
+    warnings: Sequence[str] = ()
+    claims: Sequence[ClaimVerdict] = ()
+    variants: Sequence[Variant] = ()
+    ledger: Sequence[Entry] = ()
+    runs: Path | None = None
+    power: Curves | None = None
+
+    @property
+    def headline(self) -> str:
+        """The answer first: how many were judged, how they came out, and which deviate where they are few.
+
+        >>> Report("smoke", [], {}).headline
+        '0 of 0 judged: nothing'
+        """
+        counts = self.tally()
+        deviating = [verdict for verdict in self.verdicts if verdict.outcome == "deviates"]
+        names = ", ".join(f"{one.cell} {one.direction or ''}".strip() for one in deviating)
+        named = {"deviates": f" ({names})"} if len(deviating) <= NAMED else {}
+        words = {
+            outcome: f"{counts[outcome]} {outcome}{named.get(outcome, '')}" for outcome in OUTCOMES if counts[outcome]
+        }
+        of_judged = ", ".join(words[outcome] for outcome in JUDGED if outcome in words)
+        rest = ", ".join(words[outcome] for outcome in OUTCOMES if outcome in words and outcome not in JUDGED)
+        judged = sum(verdict.judged for verdict in self.verdicts)
+        line = f"{judged} of {len(self.verdicts)} judged: {of_judged or 'nothing'}"
+        return f"{line}; {rest}" if rest else line
+
+    @property
+    def answer(self) -> str:
+        """The first lines of every view: the cells' headline and what it is made of, the claims', or both."""
+        heads = [self.headline, self.judged_by] if self.verdicts or not self.claims else []
+        return "\n".join(filter(None, [*heads, self.claims_headline if self.claims else ""]))
+
+    @property
+    def claims_headline(self) -> str:
+        """How the claims came out: on the print, and on our runs, where those that are disputed count as that."""
+        sides = [("on the print", [claim.on_print for claim in self.claims])]
+        sides.append(("on our runs", [claim.outcome for claim in self.claims]))
+        counted = [
+            f"{side} "
+            + ", ".join(f"{found.count(one)} {_PLURALS.get(one, one)}" for one in claiming.OUTCOMES if one in found)
+            for side, found in sides
+        ]
+        return f"{len(self.claims)} claims: {'; '.join(counted)}"
+
+    @property
+    def judged_by(self) -> str:
+        """How scores and counts came out, apart, and by what each was judged; "" where none was."""
+        found = []
+        for tier, words in _TIERS.items():
+            counts = Counter(verdict.outcome for verdict in self.verdicts if verdict.judged and verdict.tier == tier)
+            others = [f"{counts[outcome]} {outcome}" for outcome in JUDGED[1:] if counts[outcome]]
+            if counts:
+                agree = f"{counts['reproduced']} of {counts.total()} reproduced"
+                found.append(f"{words}: {', '.join([agree, *others])}")
+        rest = sum(not verdict.judged for verdict in self.verdicts)
+        return "; ".join([*found, *([f"{rest} not judged"] if rest else [])]) if found else ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything deviates, does not hold, or went wrong."""
+        outcomes = {one.outcome for one in (*self.verdicts, *self.claims)}
+        return bool(outcomes & {"deviates", "error", "does not hold"})
+
+    @property
+    def yardstick(self) -> str:
+        """What this suite is compared with: the paper, or our own reference."""
+        return "paper" if any(verdict.printed for verdict in self.verdicts) else "reference"
+
+    @property
+    def cost_words(self) -> str:
+        """What a reader should know before comparing parameters with cost."""
+        return (
+            "Updated parameters are not work. A frozen block still computes forward; and where something below it "
+            "trains, as the embeddings do in every epoch of full tuning and of BitFit, backward crosses it, too. Each "
+            "share is of what constant, which trains every block in every epoch, takes with the same model, tuning and "
+            "task: FLOPs by formula, time and peak memory as one machine measured both."
+        )
+
+    def tally(self) -> dict[str, int]:
+        """How many cells came out in each way."""
+        counts = Counter(verdict.outcome for verdict in self.verdicts)
+        return {outcome: counts[outcome] for outcome in OUTCOMES}
+
+    def notable(self) -> list[Notable]:
+        """What was judged and did not reproduce: what deviates first; what is disputed by its argument."""
+        groups: dict[tuple[str, str], list[tuple[Verdict, str]]] = {}
+        for outcome in ("deviates", "disputed", "inconclusive"):
+            for verdict in (one for _, found in self.by_table() for one in found if one.outcome == outcome):
+                own, _, argument = verdict.sentence.partition("; ")
+                key, words = ((outcome, argument), own) if outcome == "disputed" else ((outcome, ""), verdict.sentence)
+                groups.setdefault(key, []).append((verdict, words))
+        return [Notable(outcome, argument, found) for (outcome, argument), found in groups.items()]
+
+    def not_judged(self) -> list[tuple[str, list[str]]]:
+        """The cells without a judgement, grouped by the sentence that says why."""
+        reasons: dict[str, list[str]] = {}
+        for verdict in self.verdicts:
+            if not verdict.judged:
+                reasons.setdefault(f"{verdict.outcome}: {verdict.sentence}", []).append(verdict.cell)
+        return list(reasons.items())
+
+    def by_table(self) -> list[tuple[str, list[Verdict]]]:
+        """The verdicts by the name of their table, tables before figures."""
+        names = sorted({verdict.table for verdict in self.verdicts}, key=lambda name: ("Table" not in name, name))
+        return [(name, [verdict for verdict in self.verdicts if verdict.table == name]) for name in names]
+
+    def tables(self) -> list[tables.PrintedTable]:
+        """The tables as the paper prints them."""
+        return tables.printed_tables(self.suite, self.verdicts)
+
+    def attribution(self) -> list[attribution.Attribution]:
+        """Which variants close the gaps of the cells that do not agree."""
+        return attribution.attribute(self.verdicts, self.variants)
+
+    def closest(self) -> str:
+        """Which recipe comes nearest to the print, and in how many cells."""
+        nearest = Counter(variant.variant or "primary" for variant in self.variants if variant.closest)
+        return "closest: " + (", ".join(f"{name} in {count}" for name, count in nearest.most_common()) or "unknown")
+
+    def as_json(self) -> dict:
+        """For a program; README.md says what each key holds."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "suite": self.suite,
+            "verdicts": [asdict(one) for one in self.verdicts],
+            "claims": [asdict(one) for one in self.claims],
+            "variants": [asdict(one) for one in self.variants],
+            "attribution": [asdict(one) for one in self.attribution()],
+            "runs": [asdict(one) for one in self.ledger],
+            "costs": [asdict(one) for one in costs(self.ledger)],
+            "summary": {
+                "headline": self.headline,
+                "total": len(self.verdicts),
+                "judged": sum(verdict.judged for verdict in self.verdicts),
+                "outcomes": self.tally(),
+                "warnings": list(self.warnings),
+            },
+            "environment": self.environment,
+        }
+
+    def for_others(self) -> Report:
+        """The same for who reads it elsewhere: the folder of results has its name, but not where it lies here."""
+
+        def named(text: str) -> str:
+            return text.replace(str(self.runs), self.runs.name) if self.runs and self.runs.name else text
+
+        return replace(
+            self,
+            verdicts=[replace(one, sentence=named(one.sentence)) for one in self.verdicts],
+            claims=[
+                replace(one, print_words=named(one.print_words), our_words=named(one.our_words)) for one in self.claims
+            ],
+            variants=[replace(one, missing=named(one.missing), error=named(one.error)) for one in self.variants],
+            warnings=[named(one) for one in self.warnings],
+        )

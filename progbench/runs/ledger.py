@@ -1,0 +1,161 @@
+"""The runs behind a report: what each scored, what it took, where it was made; and a schedule's cost beside constant's.
+
+Pure: from results to values, without files, torch or pytest.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from progbench.recipes.recipe import Recipe, split_id
+from progbench.runs.results import RunResult, path_of
+
+HERE = Path()  # a run's file is named from the folder of results
+
+
+@dataclass(frozen=True)
+class Run:
+    """One seed of a recipe. `scores` are the last epoch's, in points, by "set metric"; None where something is unknown.
+
+    `file` lies below the folder of results; `seconds` is the whole run, `step_seconds` the mean of its training steps,
+    `memory` the peak in bytes, and `machine` what times and memory may be compared on.
+    """
+
+    seed: int
+    file: str
+    scores: Mapping[str, float]
+    updated: int | None
+    flops: int | None
+    seconds: float
+    step_seconds: float | None
+    memory: int | None
+    commit: str
+    machine: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recipe and its runs; `planned` are the updated parameters of a run by arithmetic alone."""
+
+    recipe: str
+    digest: str
+    planned: int
+    runs: tuple[Run, ...]
+
+    @property
+    def name(self) -> str:
+        """As verdicts name the runs they were read from."""
+        return f"{self.recipe}/{self.digest}"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a schedule takes, as shares of what `constant` takes with the same model, tuning and task.
+
+    Medians over the seeds that one machine ran of both; None where that is unknown, and `unknown` says why.
+    """
+
+    body: str
+    schedule: str
+    task: str
+    updated: float
+    flops: float | None
+    step_seconds: float | None
+    memory: float | None
+    unknown: tuple[str, ...] = ()
+
+
+def entry(wanted: Recipe, results: Iterable[RunResult]) -> Entry:
+    """A recipe's results as a report lists them."""
+    return Entry(wanted.id, wanted.digest, wanted.planned(), tuple(_run(wanted, result) for result in results))
+
+
+def _run(wanted: Recipe, result: RunResult) -> Run:
+    epochs, about = result.epochs, result.environment
+    steps, flops = ([getattr(epoch, name) for epoch in epochs] for name in ("steps", "flops"))
+    device = about.get("gpu") or about.get("cpu", "unknown")
+    scores = epochs[-1].scores.items() if epochs else ()
+    return Run(
+        seed=result.seed,
+        file=path_of(HERE, wanted, result.seed).as_posix(),
+        scores={f"{part} {metric}": 100 * score for part, found in scores for metric, score in found.items()},
+        updated=sum(epoch.updated_parameters for epoch in epochs) if epochs else None,
+        flops=sum(flops) if epochs and None not in flops else None,
+        seconds=result.seconds,
+        step_seconds=sum(epoch.seconds for epoch in epochs) / sum(steps) if epochs and all(steps) else None,
+        memory=result.peak_memory_bytes or None,
+        commit=str(about.get("commit", "unknown")),
+        machine=f"{device}, {about['threads']} threads" if "threads" in about else str(device),
+        error=result.error,
+    )
+
+
+def costs(entries: Sequence[Entry]) -> list[Cost]:
+    """Each schedule's cost beside that of `constant`, for every entry that has such a partner with runs.
+
+    >>> costs([])
+    []
+    """
+    known = {one.recipe: one for one in entries}
+    found = []
+    for one in entries:
+        body, schedule, task = split_id(one.recipe)
+        whole = known.get(f"{body}-constant-{task}")
+        if whole and schedule not in ("", "constant"):
+            found.append(_cost(body, schedule, task, one, whole))
+    return found
+
+
+def _cost(body: str, schedule: str, task: str, one: Entry, whole: Entry) -> Cost:
+    sides = [[run for run in side.runs if not run.error] for side in (one, whole)]
+    machines = [Counter(run.machine for run in runs) for runs in sides]
+    shared = max(machines[0] & machines[1], key=(machines[0] & machines[1]).get, default=None)
+    here = [[run for run in runs if run.machine == shared] for runs in sides]
+    unknown = []
+
+    def share(quantity: str, runs: Sequence[Sequence[Run]], why: str) -> float | None:
+        values = [[value for run in side if (value := getattr(run, quantity)) is not None] for side in runs]
+        if all(values):
+            return statistics.median(values[0]) / statistics.median(values[1])
+        unknown.append(why)
+        return None
+
+    flops = share("flops", sides, "FLOPs not recorded")
+    if shared is None:
+        unknown.append("time and memory: no machine ran both")
+        return Cost(body, schedule, task, one.planned / whole.planned, flops, None, None, tuple(unknown))
+    step_seconds = share("step_seconds", here, "step time not recorded")
+    memory = share("memory", here, "peak memory not recorded")
+    return Cost(body, schedule, task, one.planned / whole.planned, flops, step_seconds, memory, tuple(unknown))
+
+
+def mean_costs(found: Sequence[Cost]) -> list[Cost]:
+    """A line a model and schedule: geometric means over its tasks, of those that know every share if any does.
+
+    Figure 1's single blocks are left out: each of them costs about the same.
+
+    >>> half = Cost("m", "shrinking", "rte", updated=0.5, flops=0.8, step_seconds=0.8, memory=1.0)
+    >>> (mean,) = mean_costs([half, replace(half, task="cola", flops=0.2)])
+    >>> mean.task, round(mean.updated, 3), round(mean.flops, 3)
+    ('2 tasks', 0.5, 0.4)
+    """
+    rows: dict[tuple[str, str], list[Cost]] = {}
+    for one in found:
+        if not one.schedule.startswith("single_block"):
+            rows.setdefault((one.body, one.schedule), []).append(one)
+    return [_mean([one for one in chosen if not one.unknown] or chosen) for chosen in rows.values()]
+
+
+def _mean(chosen: Sequence[Cost]) -> Cost:
+    means = {}
+    for name in ("updated", "flops", "step_seconds", "memory"):
+        values = [value for one in chosen if (value := getattr(one, name)) is not None]
+        means[name] = statistics.geometric_mean(values) if values else None
+    unknown = tuple(dict.fromkeys(why for one in chosen for why in one.unknown))
+    tasks = chosen[0].task if len(chosen) == 1 else f"{len(chosen)} tasks"
+    return replace(chosen[0], task=tasks, unknown=unknown, **means)

@@ -1,0 +1,198 @@
+"""Results as JSON files, one a recipe, digest and seed: runs/<suite>/<recipe>/<digest>/seed<k>.json. No torch.
+
+The file is the only thing training and judging share, so runs can be made on several days and machines, and a session
+resumes by looking. A file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import filelock
+
+from progbench.errors import BadInput
+from progbench.files import write_atomically
+from progbench.recipes.recipe import SCORES_VERSION, Recipe
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """One epoch: scores as fractions by evaluation set and metric, updated parameters, mean loss, training seconds.
+
+    `steps` are the optimizer's, `flops` the floating-point operations of all of them (`flops.step_flops`); None where
+    that is not known: results from before it was recorded, padded batches, and what a prefix cache spares.
+    """
+
+    scores: dict[str, dict[str, float]]
+    updated_parameters: int
+    loss: float
+    seconds: float
+    steps: int | None = None
+    flops: int | None = None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One recipe trained with one seed; `error` says why there are no epochs, `final` that trying again is useless.
+
+    `notes` are sentences that a reader of its scores should see.
+    """
+
+    recipe: Recipe
+    seed: int
+    epochs: tuple[EpochResult, ...] = ()
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    examples: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    environment: dict[str, str | int] = field(default_factory=dict)
+    error: str = ""
+    final: bool = True
+
+    def score(self, evaluation_set: str, metric: str) -> float:
+        """The last epoch's score, in points (0 to 100). Raises BadInput, saying why, where there is none."""
+        if self.error:
+            raise BadInput(self.error)
+        try:
+            return 100 * self.epochs[-1].scores[evaluation_set][metric]
+        except (KeyError, TypeError):
+            raise BadInput(
+                f"its result has no {metric} of {evaluation_set}; delete it to run this seed again"
+            ) from None
+
+
+def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:
+    """Where this recipe's result with this seed is filed."""
+    return folder / recipe.suite / recipe.id / recipe.digest / f"seed{seed}.json"
+
+
+def save(folder: Path, result: RunResult) -> Path:
+    """File a result: written aside, flushed to disk, then moved into place in one step."""
+    path = path_of(folder, result.recipe, result.seed)
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "scores_version": SCORES_VERSION,
+        "digest": result.recipe.digest,
+        **asdict(result),
+    }
+    write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return path
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number")
+
+
+def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
+    """The result on file, or None. Raises BadInput, naming the file, when it cannot be read as one."""
+    path = path_of(folder, recipe, seed)
+    try:
+        content = _content(path)
+    except FileNotFoundError:
+        return None
+    # the folder is named after the digest, which is slow to take twice
+    if tuple(map(content.get, ("digest", "seed"))) != (path.parent.name, seed):
+        raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
+    return _result(path, content, recipe)
+
+
+def read(path: Path) -> RunResult:
+    """The result in a file, whatever recipe it is of, which the file itself says.
+
+    Raises BadInput, naming the file, when it cannot be read as one, or is filed under another seed or digest.
+    """
+    content = _content(path)
+    try:
+        fields = {name: tuple(value) if isinstance(value, list) else value for name, value in content["recipe"].items()}
+        found = _result(path, content, Recipe(**fields))
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise BadInput(f"{path}: its recipe is none of this version's ({problem})") from None
+    if (content.get("digest"), f"seed{found.seed}") != (path.parent.name, path.stem):
+        raise BadInput(f"{path}: filed as {path.parent.name}, {path.stem}, but made as another recipe or seed")
+    return found
+
+
+def checked(result: RunResult) -> RunResult:
+    """The result, as an error if it updated another number of parameters than its recipe's schedule plans."""
+    if result.error:
+        return result
+    planned = _planned(result.recipe)
+    updated = sum(epoch.updated_parameters for epoch in result.epochs)
+    if updated == planned:
+        return result
+    return replace(result, error=f"the run updated {updated:,} parameters, but its schedule plans {planned:,}")
+
+
+@functools.lru_cache
+def _planned(wanted: Recipe) -> int:
+    return wanted.planned()
+
+
+def _content(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as problem:
+        raise BadInput(f"{path}: not a readable result ({problem}); delete it to run this seed again") from None
+    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
+        raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
+    return content
+
+
+def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
+    content = {"notes": (), **content}  # results from before there were notes
+    try:
+        epochs = tuple(EpochResult(**epoch) for epoch in content["epochs"])
+        rest = {key: content[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
+        if strange := [name for name, fits in _kinds(rest, epochs) if not fits]:
+            raise TypeError(f"{strange[0]} is not what it should be")
+        rest["notes"] = tuple(rest["notes"])
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise BadInput(f"{path}: not a whole result ({problem!r}); delete it to run this seed again") from None
+    if not epochs and not rest["error"]:
+        raise BadInput(f"{path}: a result without an epoch; delete it to run this seed again")
+    return RunResult(recipe=recipe, epochs=epochs, **rest)
+
+
+def _kinds(rest: dict, epochs: Sequence[EpochResult]) -> Iterator[tuple[str, bool]]:
+    """Each part of a result that a session computes with, and whether it is of a kind to compute with."""
+    for name, kind in (("seed", int), ("error", str), ("notes", list | tuple)):
+        yield name, isinstance(rest[name], kind)
+    for name in ("fingerprints", "examples", "left_out", "environment"):
+        yield name, isinstance(rest[name], dict)
+    for name in ("seconds", "peak_memory_bytes"):
+        yield name, _number(rest[name])
+    for epoch in epochs:
+        for name in ("updated_parameters", "loss", "seconds"):
+            yield name, _number(getattr(epoch, name))
+        for name in ("steps", "flops"):
+            yield name, getattr(epoch, name) is None or _number(getattr(epoch, name))
+        for metric, score in (one for found in epoch.scores.values() for one in found.items()):
+            yield f"the score {metric}, a fraction from -1 to 1,", _number(score) and abs(score) < 1 + 1e-9
+
+
+def _number(value: object) -> bool:
+    """Whether it is one, and neither infinite nor beyond what a float holds; True is none, though Python counts it."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def seeds_on_file(folder: Path, recipe: Recipe) -> list[int]:
+    """The seeds whose results of this very recipe are there, readable or not."""
+    names = (path.stem.removeprefix("seed") for path in path_of(folder, recipe, 0).parent.glob("seed*.json"))
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+def lock(folder: Path, recipe: Recipe, seed: int) -> filelock.FileLock:
+    """Held while this result is being made, so that two processes never train the same seed."""
+    path = path_of(folder, recipe, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(path.with_suffix(".lock"))

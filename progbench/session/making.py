@@ -1,0 +1,200 @@
+"""Runs looked up, and made where they are missing: each once, however many processes work at the same folder.
+
+The lock of a result's file is the queue. Every process goes through the same list; it takes the runs that nobody
+holds, and waits for the others at the end. So all have the same results to judge by, whoever made them. Runs of one
+recipe and seed that differ in their schedules alone are taken together: the epochs they share are trained once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import filelock
+
+from progbench import environment
+from progbench.errors import BadInput, Missing
+from progbench.models import loading
+from progbench.models.spec import spec
+from progbench.recipes.recipe import Recipe
+from progbench.runs import results
+from progbench.runs.results import RunResult
+from progbench.tasks import catalog
+from progbench.training.fork import Shared, shared_epochs
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What there is of one recipe's results: by seed, errors among them, and why seeds are missing."""
+
+    results: Mapping[int, RunResult]
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recipe and a seed to train, and where."""
+
+    recipe: Recipe
+    seed: int
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.recipe.id}, seed {self.seed}"
+
+
+class Maker:
+    """The runs of one session, filed in a folder: looked up by `runs`, made by `make`.
+
+    Of each recipe there are `seeds` (None: those on file), trained on `device` ("cpu", "cuda", or "auto": a GPU if
+    there is one) with `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained.
+    """
+
+    def __init__(self, folder: Path, seeds: range | None, device: str, threads: int = 0, *, train: bool = True) -> None:
+        self.folder = folder
+        self.seeds = seeds
+        self.device = device
+        self.threads = threads
+        self.train = train
+        self._started = time.time()
+        self._tried: set[str] = set()
+        self._hopeless: set[str] = set()
+        self._missing: dict[str, str] = {}
+        self._found: dict[str, Runs] = {}
+
+    def runs(self, wanted: Recipe) -> Runs:
+        """A recipe's results as they are on file; nothing is trained."""
+        if wanted.id not in self._found:
+            seeds = results.seeds_on_file(self.folder, wanted) if self.seeds is None else self.seeds
+            found = {seed: result for seed in seeds if (result := self._on_file(wanted, seed))}
+            why = "" if self.train or self.seeds is None else " (--no-train)"
+            missing = self._missing.get(wanted.id, f"not run yet: nothing in {self.folder}{why}")
+            self._found[wanted.id] = Runs(found, missing if not seeds or len(found) < len(seeds) else "")
+        return self._found[wanted.id]
+
+    def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
+        """Train what these recipes' runs lack, telling `say` which run of how many it is; each is tried once a session.
+
+        What goes wrong in a run is filed as its error, or kept as the reason why it is missing, and stops no other. A
+        failure of this session is not tried again by its other processes; one of an earlier session is.
+        """
+        fresh = {recipe.id: recipe for recipe in wanted if recipe.id not in self._tried}.values()
+        self._tried |= {recipe.id for recipe in fresh}
+        for recipe in fresh:
+            self._found.pop(recipe.id, None)
+        families: dict[tuple[Recipe, int], list[Job]] = {}
+        for recipe in fresh:
+            for seed, device in self._lacking(recipe):
+                families.setdefault((replace(recipe, schedule=""), seed), []).append(Job(recipe, seed, device))
+
+        def told(those: Iterable[Sequence[Job]], what: str = "") -> Callable[[Job], None]:
+            total, number = sum(map(len, those)), itertools.count(1)
+            return lambda job: say(f"run {next(number)} of {total}{what}: {job}")
+
+        held, tell = [], told(families.values())
+        for family in families.values():
+            try:
+                self._make_together(family, tell, blocking=False)
+            except filelock.Timeout:
+                held.append(family)
+        tell = told(held, " that another process had begun")
+        for family in held:
+            self._make_together(family, tell, blocking=True)
+
+    def require(self, wanted: Recipe) -> str:
+        """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
+
+        Decided without importing torch and without the network.
+        """
+        if self.device == "cuda" and not environment.gpu_count():
+            raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
+        catalog.require(catalog.tasks()[wanted.task], wanted.data_source)
+        loading.require(spec(wanted.model))
+        if self.device == "auto":
+            return "cuda" if environment.gpu_count() else "cpu"
+        return self.device
+
+    def _lacking(self, wanted: Recipe) -> list[tuple[int, str]]:
+        """The seeds to train, each with the device to do it on; none where that is missing."""
+        wanted_seeds = self.seeds if self.train and self.seeds else ()
+        seeds = [seed for seed in wanted_seeds if not self._settled(wanted, seed)]
+        if not seeds:
+            return []
+        try:
+            device = self.require(wanted)
+        except Missing as problem:
+            self._missing[wanted.id] = str(problem)
+            return []
+        except BadInput as problem:
+            self._fail(wanted, seeds[0], problem)
+            return []
+        return [(seed, device) for seed in seeds]
+
+    def _make_together(self, family: Sequence[Job], say: Callable[[Job], None], *, blocking: bool) -> None:
+        """Make runs that differ in their schedules alone. Raises Timeout if another process holds one of them."""
+        with contextlib.ExitStack() as held:
+            for job in sorted(family, key=str):  # in one order everywhere, so that no two wait for each other
+                held.enter_context(results.lock(self.folder, job.recipe, job.seed).acquire(blocking=blocking))
+            epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
+            past = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="progbench-"))) / "past"
+            for job in family:
+                say(job)
+                self._make(job, Shared(past, epochs) if epochs else None)
+
+    def _make(self, job: Job, shared: Shared | None) -> None:
+        """Train one seed and file it, unless that is done or useless."""
+        wanted, seed = job.recipe, job.seed
+        if self._settled(wanted, seed) or wanted.id in self._missing or wanted.id in self._hopeless:
+            return
+        try:
+            results.save(self.folder, _train(job, self.threads, shared))
+        except Missing as problem:
+            self._missing[wanted.id] = str(problem)
+        except BadInput as problem:
+            self._fail(wanted, seed, problem)
+
+    def _fail(self, wanted: Recipe, seed: int, problem: BadInput) -> None:
+        """File what is wrong with a recipe's input under one seed: it would be wrong for all."""
+        self._hopeless.add(wanted.id)
+        results.save(self.folder, RunResult(wanted, seed, error=str(problem), final=False))
+
+    def _settled(self, wanted: Recipe, seed: int) -> bool:
+        """Whether this session need not train a seed: there is a result, or another process of it has just failed."""
+        result = self._on_file(wanted, seed)
+        if result is None or result.final:
+            return result is not None
+        just_now = results.path_of(self.folder, wanted, seed).stat().st_mtime >= self._started
+        if just_now and not result.environment:  # it did not come as far as training: bad input
+            self._hopeless.add(wanted.id)
+        return just_now
+
+    def _on_file(self, wanted: Recipe, seed: int) -> RunResult | None:
+        try:
+            found = results.load(self.folder, wanted, seed)
+        except BadInput as problem:
+            return RunResult(wanted, seed, error=str(problem))
+        return found and results.checked(found)
+
+
+def _train(job: Job, threads: int, shared: Shared | None) -> RunResult:
+    """Train one seed; an exception while training becomes the result's error, so that no other cell is lost to it."""
+    import torch
+
+    from progbench.training.train import train
+    from progbench.training.workload import NonFinite
+
+    if job.device == "cuda" and not torch.cuda.is_available():
+        raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
+    try:
+        return train(job.recipe, job.seed, job.device, threads, shared)
+    except (Missing, BadInput):
+        raise
+    except Exception as problem:
+        final = isinstance(problem, NonFinite)
+        message = str(problem) if final else f"{type(problem).__name__}: {problem}"
+        return RunResult(job.recipe, job.seed, error=message, final=final, environment=environment.describe(job.device))

@@ -1,0 +1,92 @@
+"""Our own references: recorded from result files on request, with the change shown before it is written."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from tabulate import tabulate
+
+from progbench import environment, files
+from progbench.errors import BadInput
+from progbench.judging.expected import REFERENCE_SEEDS, Cell, read_reference
+from progbench.runs import results
+from progbench.session.suite import Suite
+
+SCHEMA_VERSION = 1
+
+
+def refuse_dirty_tree(root: Path) -> None:
+    """Raise BadInput unless the checkout at `root` is exactly one commit: a reference names the code that made it."""
+    run = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise BadInput(f"{root} is not a git checkout, so a reference could not name its commit")
+    if changed := run.stdout.splitlines():
+        more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+        raise BadInput(f"the tree is dirty ({'; '.join(changed[:5])}{more}): commit first, then record references")
+
+
+def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
+    """The raw scores of every recipe the cells need, as reference.json holds them.
+
+    Recipes that were not run are left as they are on file. Raises BadInput if none was run, and
+    for a run with an error, with too few seeds, or made by code that was not committed.
+    """
+    gathered: dict[str, dict] = {}
+    recipes = {wanted.id: wanted for cell in cells if cell.kind == "scored" for wanted in suite.recipes(cell)}
+    for name, wanted in recipes.items():
+        found = suite.runs(wanted).results
+        if not found:
+            continue
+        for seed, result in found.items():
+            path = results.path_of(suite.folder, wanted, seed)
+            if result.error:
+                raise BadInput(f"{path}: {result.error}: an error is no reference")
+            commit = str(result.environment["commit"])
+            if commit == "unknown" or commit.endswith("-dirty"):
+                raise BadInput(f"{path}: made by code that is not a commit ({commit}); delete it and run it again")
+        if len(found) < REFERENCE_SEEDS:
+            raise BadInput(f"{name}: {len(found)} seeds; a reference needs {REFERENCE_SEEDS}")
+        gathered[name] = {
+            "digest": wanted.digest,
+            "seeds": {str(seed): result.epochs[-1].scores for seed, result in found.items()},
+            "environment": {str(seed): result.environment for seed, result in found.items()},
+            "fingerprints": found[min(found)].fingerprints,
+        }
+    if not gathered:
+        raise BadInput("this session ran no scored cell")
+    return gathered
+
+
+def changes(old: dict[str, dict], new: dict[str, dict]) -> str:
+    """What recording `new` would change, a line an evaluation set and metric: mean and spread, before and after."""
+    rows = []
+    for name, run in new.items():
+        first = next(iter(run["seeds"].values()))
+        for part, metric in ((part, metric) for part, scores in first.items() for metric in scores):
+            before = _spread(old[name], part, metric) if name in old else "none"
+            rows.append([name, part, metric, before, _spread(run, part, metric)])
+    return tabulate(rows, ("recipe", "set", "metric", "before", "after"), disable_numparse=True)
+
+
+def _spread(run: dict, part: str, metric: str) -> str:
+    points = [100 * scores[part][metric] for scores in run["seeds"].values() if metric in scores.get(part, {})]
+    if len(points) < 2:
+        return "none"
+    return f"{statistics.fmean(points):.2f} ± {statistics.stdev(points):.2f} (n={len(points)}, {run['digest']})"
+
+
+def record(root: Path, suite: str, new: dict[str, dict]) -> Path:
+    """Write expected/<suite>/reference.json: the new runs, and those on file that were not run now."""
+    path = root / suite / "reference.json"
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "suite": suite,
+        "recorded": environment.describe(),
+        "runs": dict(sorted((read_reference(root, suite) | new).items())),
+    }
+    files.write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return path

@@ -1,0 +1,85 @@
+"""From a suite to its report, without pytest: the runs behind its cells, and the whole of what is on file."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+
+from progbench import environment
+from progbench.errors import BadInput
+from progbench.judging import claims
+from progbench.judging.expected import Cell
+from progbench.judging.verdict import Variant, Verdict, unreadable
+from progbench.recipes.recipe import Recipe
+from progbench.report.report import Report
+from progbench.runs import ledger
+from progbench.runs.ledger import Entry
+from progbench.session.suite import Suite
+
+
+def behind(suite: Suite, cells: Iterable[Cell]) -> list[Entry]:
+    """The runs that these cells are read from, as a report lists them; trains nothing."""
+    found = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in _recipes(suite, cells)]
+    return [one for one in found if one.runs]
+
+
+def _recipes(suite: Suite, cells: Iterable[Cell]) -> list[Recipe]:
+    """The recipes that the scores among these cells are read from, each once."""
+    found: dict[str, Recipe] = {}
+    for cell in cells:
+        if cell.kind != "counted" and not cell.problem:
+            with contextlib.suppress(BadInput):  # which the cell's verdict says
+                found |= {wanted.id: wanted for wanted in suite.recipes(cell)}
+    return list(found.values())
+
+
+def report(suite: Suite) -> Report:
+    """What is on file for a suite, judged: every cell and claim, and the variants of what deviates. Trains nothing."""
+    verdicts: list[Verdict] = []
+    variants: list[Variant] = []
+    warnings: dict[str, None] = {}
+    every: list[Cell] = []
+    for name in suite.tables():
+        table = suite.table(name)
+        if table.problem:
+            verdicts.append(unreadable(name, table.problem))
+            continue
+        found = suite.verdicts(name)
+        for cell in table.cells:
+            verdict = found[cell.id]
+            if verdict.outcome in ("deviates", "disputed"):
+                variants += _tried(suite.variants(cell, verdict))
+            if verdict.observed is not None:
+                warnings |= dict.fromkeys(suite.warnings(cell))
+        verdicts += found.values()
+        every += table.cells
+    return Report(
+        suite.name,
+        verdicts,
+        environment.describe(),
+        [*warnings, *_stale(suite, every)],
+        claims=_claims(suite),
+        variants=variants,
+        ledger=behind(suite, every),
+        runs=suite.folder,
+    )
+
+
+def _tried(variants: Sequence[Variant]) -> list[Variant]:
+    """A cell's variants where one has a value; nobody needs a list of what was never run."""
+    return list(variants) if any(one.variant and one.observed is not None for one in variants) else []
+
+
+def _stale(suite: Suite, cells: Iterable[Cell]) -> list[str]:
+    """A sentence on results of the suite's recipes as they were before an edit: on file, and not counted."""
+    names = {wanted.id: wanted.digest for wanted in _recipes(suite, cells)}
+    folders = (path for path in (suite.folder / suite.name).glob("*/*") if path.is_dir())
+    old = sorted({path.parent.name for path in folders if names.get(path.parent.name, path.name) != path.name})
+    more = f" and {len(old) - 3} more" if len(old) > 3 else ""
+    words = "there are results of other digests (the recipe was edited, or SCORES_VERSION raised), which do not count"
+    return [f"{', '.join(old[:3])}{more}: {words}"] if old else []
+
+
+def _claims(suite: Suite) -> list[claims.ClaimVerdict]:
+    known = suite.claims()
+    return [claims.unreadable(str(known))] if isinstance(known, BadInput) else [suite.claim(claim) for claim in known]

@@ -1,0 +1,266 @@
+"""A suite in a session: from a cell to its recipe, its runs and its verdict. No pytest.
+
+Training and judging meet in result files only: `make` trains the runs that are missing, and everything else looks at
+those that are there and hands the judge numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from progbench.errors import BadInput
+from progbench.judging import claims, expected, likeness, verdict
+from progbench.judging.caveats import caveats
+from progbench.judging.claims import Claim, ClaimVerdict
+from progbench.judging.expected import Cell
+from progbench.judging.judge import agrees_with_print, judge_table
+from progbench.judging.verdict import Observed, Verdict
+from progbench.recipes import reading
+from progbench.recipes.recipe import Recipe
+from progbench.runs.results import RunResult
+from progbench.session.making import Maker, Runs
+from progbench.tasks import catalog
+
+
+class Suite:
+    """One suite as one session sees it.
+
+    `seeds` runs a recipe, 0 upwards, or with None those that are on file; `device` "cpu", "cuda" or "auto"; with
+    `train=False` nothing is trained and what exists is judged.
+    """
+
+    def __init__(
+        self, name: str, answers: Path, folder: Path, *, seeds: int | None = 0, device: str = "", train: bool = True
+    ) -> None:
+        settings = reading.settings(name)
+        self.name = name
+        self.answers = answers
+        self.folder = folder
+        wanted = None if seeds is None else range(seeds or settings.seeds)
+        self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train)
+        self._verdicts: dict[str, dict[str, Verdict]] = {}
+
+    def tables(self) -> list[str]:
+        """The names of the suite's files of cells."""
+        return sorted(path.stem for path in (self.answers / self.name).glob("*[0-9].toml"))
+
+    @functools.cache  # noqa: B019  (a session has one suite)
+    def table(self, name: str) -> expected.Table:
+        """The table in expected/<suite>/<name>.toml."""
+        return expected.read(self.answers, self.name, name)
+
+    def cell(self, name: str) -> Cell:
+        """The cell called "table/id". Raises BadInput where there is none, or its table cannot be read."""
+        file, _, wanted = name.partition("/")
+        table = self.table(file)
+        if table.problem:
+            raise BadInput(table.problem)
+        found = next((cell for cell in table.cells if cell.id == wanted), None)
+        if found is None:
+            raise BadInput(f"no cell {wanted} in {self.answers / self.name / file}.toml")
+        return found
+
+    def recipe(self, cell: Cell, task: str = "", variant: str = "") -> Recipe:
+        """The recipe that a cell (or one column of a derived cell, by its task) is read from."""
+        return reading.read(
+            self.name,
+            cell.recipe_file,
+            model=cell.model,
+            schedule=cell.schedule,
+            task=task or cell.count_task or catalog.task_of(cell.evaluation_set).name,
+            tuning=cell.tuning,
+            variant=variant,
+        )
+
+    def recipes(self, cell: Cell, variant: str = "") -> list[Recipe]:
+        """Every recipe a cell needs: one, or for a derived cell one a task."""
+        names = dict.fromkeys(catalog.task_of(part).name for part in cell.mean_of) or [""]
+        return [self.recipe(cell, name, variant) for name in names]
+
+    def needed(self, wanted: Cell | Claim, *, variants: bool = False) -> dict[str, Recipe]:
+        """The recipes whose runs a cell (with its variants, if asked) or a claim is judged by, by their id.
+
+        Empty for a count, and for what cannot be judged: its verdict says why.
+        """
+        try:
+            if isinstance(wanted, Claim):
+                names = [name for one in wanted.comparisons for name in (*one.left, *one.right)]
+                cells = [] if wanted.problem else [self.cell(name) for name in names]
+            else:
+                cells = [wanted]
+            found = {}
+            for cell in cells:
+                if cell.kind == "counted" or cell.problem:
+                    continue
+                others = reading.variants(self.name, cell.recipe_file, cell.tuning) if variants else []
+                found |= {one.id: one for name in ("", *others) for one in self.recipes(cell, name)}
+            return found
+        except BadInput:
+            return {}
+
+    def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
+        """Train what these recipes' runs lack, once a session; `say` is told which run of how many it is."""
+        self.maker.make(wanted, say)
+        self._verdicts.clear()
+
+    def verdicts(self, table: str) -> dict[str, Verdict]:
+        """The verdict on every cell of a table, judged together by the runs that are there; by the cell's id."""
+        if table not in self._verdicts:
+            asked = [self._asked(cell) for cell in self.table(table).cells]
+            cells = [cell for cell, _ in asked]
+            found = judge_table(cells, {cell.id: observed for cell, observed in asked})
+            self._verdicts[table] = found | self._repeated(table, cells)
+        return self._verdicts[table]
+
+    def _repeated(self, table: str, cells: Iterable[Cell]) -> dict[str, Verdict]:
+        """The verdicts on scores that an earlier table prints, too, as there: one number of one run, one verdict."""
+        found = {}
+        for name in self.tables()[: self.tables().index(table)]:
+            printed = {(cell.id, cell.expectation.printed) for cell in self.table(name).cells if cell.kind == "scored"}
+            for cell in cells:
+                if cell.expectation.printed and (cell.id, cell.expectation.printed) in printed:
+                    found[cell.id] = replace(self.verdicts(name)[cell.id], table=cell.table, row=cell.row)
+        return found
+
+    def verdict(self, cell: Cell) -> Verdict:
+        """The verdict on one cell of a table: it depends on what there is of the table's others."""
+        return self.verdicts(cell.file)[cell.id]
+
+    def _asked(self, cell: Cell) -> tuple[Cell, Observed]:
+        """A cell as it can be judged, and what there is to judge it by.
+
+        A bad recipe is the cell's problem. A reference of another recipe, other data or other weights is none: it would
+        judge another question.
+        """
+        if cell.problem:
+            return cell, Observed()
+        try:
+            observed = self.observed(cell)
+            made = {wanted: self._good(wanted) for wanted in self.recipes(cell)} if cell.kind != "counted" else {}
+        except BadInput as problem:
+            return replace(cell, problem=str(problem)), Observed()
+        if reference := cell.expectation.reference:
+            if why := likeness.no_reference(reference, made):
+                return replace(cell, expectation=replace(cell.expectation, reference=None, no_reference=why)), observed
+            if not observed.errors:
+                parts = [(self.recipe(cell, catalog.task_of(part).name), part, metric) for part, metric in _parts(cell)]
+                observed = replace(observed, same=likeness.same_scores(reference, parts, made))
+        return cell, observed
+
+    def variants(self, cell: Cell, primary: Verdict) -> list[verdict.Variant]:
+        """A cell's value under its primary recipe and each of its variants.
+
+        Empty for a cell without variants, and one that cannot be judged.
+        """
+        if cell.problem:
+            return []
+        found = {}
+        try:
+            for name in reading.variants(self.name, cell.recipe_file, cell.tuning):
+                found[name] = self._tried(cell, name)
+        except BadInput:  # the recipe file itself, which the primary's verdict has said
+            return []
+        return verdict.compare_variants(cell, primary, found)
+
+    def _tried(self, cell: Cell, variant: str) -> Observed:
+        try:
+            return self.observed(cell, variant)
+        except BadInput as problem:
+            return Observed(errors={0: str(problem)})
+
+    def claims(self) -> list[Claim] | BadInput:
+        """The sentences in expected/<suite>/claims.toml, or what is wrong with it."""
+        return claims.read(self.answers, self.name)
+
+    def claim(self, claim: Claim) -> ClaimVerdict:
+        """Judge a sentence over its cells, by the runs that are there."""
+        try:
+            return self._claim(claim)
+        except BadInput as problem:  # it names a cell there is not, or one whose table cannot be read
+            return claims.not_judged(claim, str(problem))
+
+    def _claim(self, claim: Claim) -> ClaimVerdict:
+        if claim.problem:
+            return claims.judge(claim, [])
+        for name in (name for one in claim.comparisons for name in (*one.left, *one.right)):
+            if problem := self.cell(name).problem:
+                raise BadInput(problem)
+        if claim.quantity == "fits":
+            cells = [self.cell(name) for one in claim.comparisons for name in one.left]
+            printed = [cell.expectation.printed for cell in cells]
+            agree, elsewhere = (
+                [
+                    agrees_with_print(self.observed(cell, name).count, text)
+                    for cell, text in zip(cells, printed, strict=True)
+                ]
+                for name in (claim.variant, "")
+            )
+            return claims.judge_fit(claim, printed, agree, elsewhere)
+        return claims.judge(claim, [self._measured(claim, comparison) for comparison in claim.comparisons])
+
+    def _measured(self, claim: Claim, one: claims.Comparison) -> claims.Measured:
+        left, right = ([self.cell(name) for name in side] for side in (one.left, one.right))
+        printed = [[cell.expectation.printed for cell in side] for side in (left, right)]
+        metric = claim.metric.get(one.column)
+        ours = [
+            [self.observed(replace(cell, metric=metric) if metric else cell) for cell in side] for side in (left, right)
+        ]
+        metrics = list(dict.fromkeys(cell.metric for cell in (*left, *right)))
+        return replace(
+            claims.our_quantity(claim, one.column, *ours),
+            printed=claims.printed_quantity(claim, *printed),
+            mixed=" against ".join(metrics) if len(metrics) > 1 else "",
+        )
+
+    def observed(self, cell: Cell, variant: str = "") -> Observed:
+        """What there is to judge a cell by, without a look at its reference: a count, or scores by seed.
+
+        Raises BadInput for a cell without a sound recipe.
+        """
+        recipes = self.recipes(cell, variant)
+        read = tuple(f"{wanted.id}/{wanted.digest}" for wanted in recipes)
+        if cell.kind == "counted":
+            return Observed(count=recipes[0].planned(), recipes=read)
+        columns: list[dict[int, float]] = []
+        errors: dict[int, str] = {}
+        reasons: dict[str, list[str]] = {}
+        for part, metric in _parts(cell):
+            found = self.runs(self.recipe(cell, catalog.task_of(part).name, variant))
+            where = f"{part}: " if cell.mean_of else ""
+            scores = {}
+            for seed, run in found.results.items():
+                try:
+                    scores[seed] = run.score(part, metric)
+                except BadInput as problem:
+                    errors[seed] = f"{where}{problem}"
+            columns.append(scores)
+            if not scores:
+                reasons.setdefault(found.missing, []).append(part)
+        shared = sorted(set.intersection(*(set(column) for column in columns)))
+        values = {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}
+        if cell.mean_of and not shared and not reasons:
+            reasons["no seed has all of them"] = list(cell.mean_of)
+        missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
+        return Observed(values, errors=errors, missing="; ".join(missing), recipes=read)
+
+    def runs(self, wanted: Recipe) -> Runs:
+        """The results of a recipe that are on file."""
+        return self.maker.runs(wanted)
+
+    def warnings(self, cell: Cell) -> list[str]:
+        """What a reader should know of a cell's runs."""
+        if cell.kind == "counted" or cell.problem:
+            return []
+        return caveats(cell.id, {wanted: self._good(wanted) for wanted in self.recipes(cell)})
+
+    def _good(self, wanted: Recipe) -> list[RunResult]:
+        return [run for run in self.runs(wanted).results.values() if not run.error]
+
+
+def _parts(cell: Cell) -> list[tuple[str, str]]:
+    """The evaluation sets a scored cell is the mean over, mostly one, each with its metric."""
+    return list(cell.mean_of.items()) or [(cell.evaluation_set, cell.metric)]

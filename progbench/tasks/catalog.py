@@ -1,0 +1,70 @@
+"""The tasks there are, by name; where a task's data comes from; and which task an evaluation set belongs to. No torch.
+
+A task reads its own files (`read`), fetches its own splits (`fetch`), and says early what is not there (`require`). Its
+`head` is what the model ends in, its `recipe_fields` what only recipes of this kind of task have.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+from progbench.errors import BadInput, Missing
+from progbench.tasks import toy, toy_squad
+from progbench.tasks.glue import Data, GlueTask, glue_tasks
+from progbench.tasks.source import GENERATED, Source
+from progbench.tasks.squad import SquadData, SquadTask, squad_tasks
+
+Task = GlueTask | SquadTask
+
+_GENERATED = {"GLUE_DIR": toy.glue_folder, "SQUAD_DIR": toy_squad.folder}
+
+
+@functools.cache
+def tasks() -> dict[str, Task]:
+    """Every task by name: the eight of GLUE, and SQuAD v1.1 and v2.0."""
+    return {**glue_tasks(), **squad_tasks()}
+
+
+def task_of(evaluation_set: str) -> Task:
+    """The task that an evaluation set belongs to.
+
+    >>> task_of("mnli-mm").name
+    'mnli'
+
+    Raises BadInput for a set no task has.
+    """
+    for task in tasks().values():
+        if evaluation_set in task.evaluate:
+            return task
+    raise BadInput(f"no task here has this evaluation set (the tasks are {', '.join(tasks())})")
+
+
+def load(task: Task, source: Source) -> Data | SquadData:
+    """A task's data: generated, from the folder that its variable (GLUE_DIR, SQUAD_DIR) names, or from the hub.
+
+    >>> len(load(tasks()["rte"], Source("toy")).train)
+    400
+
+    Raises Missing when files or hub are not to be had, BadInput (saying where) when a file is malformed.
+    """
+    root = _folder(task, source)
+    return task.fetch(source) if root is None else task.read(root, source)
+
+
+def require(task: Task, source: Source) -> None:
+    """Raise Missing, without reading a file or asking the network, when `load` is bound to."""
+    if source.dataset != GENERATED and (root := _folder(task, source)):
+        task.require(root, source)
+
+
+def _folder(task: Task, source: Source) -> Path | None:
+    """The folder to read from; None for the hub."""
+    if source.dataset == GENERATED:
+        return _GENERATED[task.variable]()
+    if root := os.environ.get(task.variable):
+        return Path(root)
+    if source.dataset == task.variable:
+        raise Missing(f"no data: set {task.variable} to a folder with {task.files}")
+    return None

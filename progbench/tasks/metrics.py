@@ -1,0 +1,127 @@
+"""GLUE's and SQuAD's metrics, each an `evaluate.Metric` that is part of the project and so needs no network.
+
+`evaluate.load("glue")` would fetch a script, or run one that lies in the working directory.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+import string
+from collections import Counter
+from collections.abc import Sequence
+from statistics import fmean
+
+import datasets
+import evaluate
+import scipy.stats
+import sklearn.metrics
+
+from progbench.tasks.glue import GlueTask
+
+
+def _correlation(references: Sequence[float], predictions: Sequence[float]) -> float:
+    """Pearson's, by the standard library's exact sums: numpy's last bit depends on which kernels its BLAS chose."""
+    try:
+        return statistics.correlation(references, predictions)
+    except statistics.StatisticsError:  # one of them is constant
+        return math.nan
+
+
+_FUNCTIONS = {
+    "accuracy": sklearn.metrics.accuracy_score,
+    "f1": sklearn.metrics.f1_score,
+    "matthews_correlation": sklearn.metrics.matthews_corrcoef,
+    "pearson": _correlation,
+    "spearman": lambda *both: _correlation(*(scipy.stats.rankdata(one).tolist() for one in both)),
+}
+
+
+class GlueMetric(evaluate.Metric):
+    """A task's metrics over predicted classes (or scores) and true ones, as fractions.
+
+    >>> from progbench.tasks.glue import glue_tasks
+    >>> GlueMetric(glue_tasks()["mrpc"]).compute(predictions=[1, 1, 0, 0], references=[1, 0, 0, 0])
+    {'f1': 0.6666666666666666, 'accuracy': 0.75}
+
+    F1 is that of class 1, as GLUE defines it. With constant predictions Matthews correlation is 0 and the others are
+    NaN; so is (evaluate's own rule) any metric of no examples.
+    """
+
+    def __init__(self, task: GlueTask) -> None:
+        self.task = task
+        super().__init__(config_name=task.name, keep_in_memory=True)
+
+    def _info(self) -> evaluate.MetricInfo:
+        kind = datasets.Value("int64" if self.task.labels else "float64")
+        return evaluate.MetricInfo(
+            description=f"GLUE {self.task.name}: {', '.join(self.task.metrics)}",
+            citation="Wang et al., GLUE, ICLR 2019",
+            inputs_description="predictions and references: class numbers, or scores for stsb",
+            features=datasets.Features({"predictions": kind, "references": kind}),
+        )
+
+    def _compute(self, predictions, references) -> dict[str, float]:
+        return {name: float(_FUNCTIONS[name](references, predictions)) for name in self.task.metrics}
+
+
+class SquadMetric(evaluate.Metric):
+    """Exact match and F1 over predicted answers, as fractions: each question counts the gold answer that fits best.
+
+    >>> SquadMetric().compute(predictions=["the Oslo fjord"], references=[["Oslo", "Norway"]])
+    {'exact_match': 0.0, 'f1': 0.6666666666666666}
+
+    Both ignore case, punctuation, articles and spacing; F1 is over words, as often as they occur. Follows the authors'
+    two scorers: with `unanswerable` (v2.0) no gold answer, or none but articles, stands for the empty answer.
+    Of no questions both are NaN.
+    Source: Rajpurkar et al. 2016, section 6.1; 2018, and their evaluate-v2.0.py.
+    """
+
+    def __init__(self, *, unanswerable: bool = False) -> None:
+        self.unanswerable = unanswerable
+        super().__init__(config_name="squad2" if unanswerable else "squad1", keep_in_memory=True)
+
+    def _info(self) -> evaluate.MetricInfo:
+        text = datasets.Value("string")
+        return evaluate.MetricInfo(
+            description="SQuAD: exact match and F1",
+            citation="Rajpurkar et al., SQuAD, EMNLP 2016; Know What You Don't Know, ACL 2018",
+            inputs_description="predictions: one text a question ('' for no answer); references: its gold answers",
+            features=datasets.Features({"predictions": text, "references": datasets.Sequence(text)}),
+        )
+
+    def _compute(self, predictions, references) -> dict[str, float]:
+        gold = [self._gold(answers) for answers in references]
+        pairs = list(zip(predictions, gold, strict=True))
+        if not pairs:
+            return {"exact_match": math.nan, "f1": math.nan}
+        return {
+            "exact_match": fmean(
+                max((_words(one) == _words(answer) for answer in answers), default=False) for one, answers in pairs
+            ),
+            "f1": fmean(max((self._f1(one, answer) for answer in answers), default=0.0) for one, answers in pairs),
+        }
+
+    def _gold(self, answers: list[str]) -> list[str]:
+        if not self.unanswerable:
+            return answers
+        return [answer for answer in answers if _words(answer)] or [""]
+
+    def _f1(self, predicted: str, answer: str) -> float:
+        ours, gold = _words(predicted), _words(answer)
+        if self.unanswerable and not (ours and gold):
+            return float(ours == gold)
+        shared = sum((Counter(ours) & Counter(gold)).values())
+        return 2 * shared / (len(ours) + len(gold)) if shared else 0.0
+
+
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+def _words(text: str) -> list[str]:
+    """An answer's words as the authors compare them: lower case, without punctuation and articles.
+
+    Punctuation goes before articles do, so that "a-b" is one word; it is ASCII's, so that a typographic quote stays.
+    """
+    return re.sub(r"\b(a|an|the)\b", " ", text.lower().translate(_PUNCTUATION)).split()

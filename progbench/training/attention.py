@@ -1,0 +1,134 @@
+"""Attention within each text of a packed row, a call a group of texts."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from progbench.training import cpu
+from progbench.training.rows import Group, Packing
+
+
+def attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    packing: Packing | None = None,
+    **rest,
+) -> tuple[torch.Tensor, None]:
+    """Attention as transformers calls it; without a `packing`, that of a padded batch.
+
+    >>> query = key = value = torch.ones(1, 2, 5, 4)  # two texts, of two and three tokens
+    >>> attention(None, query, key, value, None, packing=Packing.of([2, 3]))[0].shape
+    torch.Size([1, 5, 2, 4])
+
+    Shapes: query, key, value (1, heads, tokens, size); result (1, tokens, heads, size), as transformers wants it.
+    """
+    if packing is None:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest
+        )
+    if query.device.type == "cpu" and cpu.drops(dropout):
+        scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+        return WithDropout.apply(query, key, value, packing.groups, dropout, scaling), None
+    pieces = []
+    # split, not sliced: the gradient of a slice is a whole row of zeros
+    parts = [part[0].transpose(0, 1).split(_sizes(packing.groups)) for part in (query, key, value)]
+    for group, *those in zip(packing.groups, *parts, strict=True):
+        q, k, v = (_among_zeros(part, group) for part in those)
+        attended = nn.functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=group.mask, dropout_p=dropout, scale=scaling
+        )
+        pieces.append(_together(attended, group))
+    return torch.cat(pieces)[None], None
+
+
+class WithDropout(torch.autograd.Function):
+    """Attention with dropout on a CPU, which torch has no kernel for: one node for all groups, its gradient spelt out.
+
+    On short texts a step takes as long as it has operations, however small they are. As in torch, products and softmax
+    are in float32 at least. Shapes: as `attention`.
+    """
+
+    @staticmethod
+    @torch.autocast("cpu", enabled=False)
+    def forward(
+        ctx: FunctionCtx,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        groups: tuple[Group, ...],
+        dropout: float,
+        scaling: float,
+    ) -> torch.Tensor:
+        ctx.groups, ctx.dtype, ctx.scaling, ctx.scale = groups, query.dtype, scaling, cpu.dropout_scale(dropout)
+        rows = torch.cat((query, key, value)).transpose(1, 2).to(torch.promote_types(query.dtype, torch.float32))
+        rows[0] *= scaling
+        heads, pieces, saved = rows.shape[2], [], []
+        for group, part in zip(groups, rows.split(_sizes(groups), 1), strict=True):
+            q, k, v = texts = _apart(part, group).flatten(1, 2)
+            scores = q @ k.transpose(1, 2)
+            if group.mask is not None:
+                scores.unflatten(0, (-1, heads)).masked_fill_(~group.mask, -math.inf)
+            weights = scores.softmax(-1)
+            mask = cpu.dropout_mask(weights, dropout)
+            attended = cpu.masked(weights, mask, ctx.scale) @ v
+            pieces.append(_together(attended.unflatten(0, (-1, heads)), group))
+            saved += [texts, weights, mask]
+        ctx.save_for_backward(*saved)
+        return torch.cat(pieces).to(query.dtype)[None]
+
+    @staticmethod
+    @once_differentiable
+    @torch.autocast("cpu", enabled=False)
+    def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        saved = ctx.saved_tensors  # texts, weights and mask of one group after another
+        rows = gradient[0].to(saved[0].dtype)
+        heads, pieces = rows.shape[1], []
+        parts = zip(ctx.groups, rows.split(_sizes(ctx.groups)), saved[::3], saved[1::3], saved[2::3], strict=True)
+        for group, part, texts, weights, mask in parts:
+            q, k, v = texts
+            attended = _among_zeros(part, group).flatten(0, 1)
+            gradients = torch.empty_like(texts)
+            torch.bmm(cpu.masked(weights, mask, ctx.scale).transpose(1, 2), attended, out=gradients[2])
+            of_weights = cpu.masked(attended @ v.transpose(1, 2), mask, ctx.scale)
+            of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+            torch.bmm(of_scores, k, out=gradients[0])
+            torch.bmm(of_scores.transpose(1, 2), q, out=gradients[1])
+            pieces.append(_together(gradients.unflatten(1, (-1, heads)), group))
+        whole = torch.cat(pieces, 1)
+        whole[0] *= ctx.scaling
+        return *whole.to(ctx.dtype).transpose(1, 2).split(1), None, None, None
+
+
+def _sizes(groups: tuple[Group, ...]) -> list[int]:
+    return [group.stop - group.start for group in groups]
+
+
+def _apart(tokens: torch.Tensor, group: Group) -> torch.Tensor:
+    """(..., tokens, heads, size) of a group as (..., texts, heads, longest, size), a text's last token repeated."""
+    if group.repeated is not None:
+        tokens = tokens.index_select(-3, group.repeated)
+    return tokens.unflatten(-3, (-1, group.longest)).transpose(-3, -2)
+
+
+def _among_zeros(tokens: torch.Tensor, group: Group) -> torch.Tensor:
+    """As `_apart`, but with zeros where a text has no token: a repeated token's gradient would count again."""
+    if group.places is not None:
+        padded = tokens.new_zeros(len(group.repeated), *tokens.shape[1:])
+        tokens = padded.index_copy_(0, group.places, tokens)
+    return tokens.unflatten(0, (-1, group.longest)).transpose(1, 2)
+
+
+def _together(texts: torch.Tensor, group: Group) -> torch.Tensor:
+    """The way back from `_apart`."""
+    tokens = texts.transpose(-3, -2).flatten(-4, -3)
+    return tokens if group.places is None else tokens.index_select(-3, group.places)

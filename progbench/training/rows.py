@@ -1,0 +1,139 @@
+"""What a packed row is: the texts of a batch one after another, without padding, and where each of them is."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import transformers
+
+
+@dataclass(frozen=True)
+class Group:
+    """Neighbours in a packed row that attention takes in one call: tokens `start` to `stop`, each text up to `longest`.
+
+    `places` are the tokens' places among the group's texts padded to `longest`; `repeated` are the tokens at all of
+    those places, a text's last one repeated; and `mask` says which are real. All three are None where the texts are
+    equally long.
+    """
+
+    start: int
+    stop: int
+    longest: int
+    places: torch.Tensor | None = None
+    repeated: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where a packed row's texts are. All of it is made with the batch, so that no step waits for a GPU to tell it.
+
+    `first` are the places of the texts' first tokens; `padded`, every token's place among all texts padded to the
+    longest, as question answering's rows of scores have them.
+    """
+
+    lengths: tuple[int, ...]
+    groups: tuple[Group, ...]
+    first: torch.Tensor
+    padded: torch.Tensor
+
+    @classmethod
+    def of(cls, lengths: Sequence[int], most_padded: float = 0) -> Packing:
+        """The packing of texts of these lengths, shortest first."""
+        starts = list(itertools.accumulate(lengths[:-1], initial=0))
+        return cls(tuple(lengths), groups_of(lengths, most_padded), torch.tensor(starts), _padded(lengths))
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Packing:
+        def moved(tensor: torch.Tensor | None) -> torch.Tensor | None:
+            return None if tensor is None else tensor.to(device, non_blocking=non_blocking)
+
+        names = ("places", "repeated", "mask")
+        groups = tuple(replace(one, **{name: moved(getattr(one, name)) for name in names}) for one in self.groups)
+        return Packing(self.lengths, groups, moved(self.first), moved(self.padded))
+
+
+def groups_of(lengths: Sequence[int], most_padded: float) -> tuple[Group, ...]:
+    """Cut a row of texts, shortest first, into groups that share an attention call.
+
+    >>> [(group.start, group.stop) for group in groups_of((2, 2, 3, 9), most_padded=10)]
+    [(0, 7), (7, 16)]
+
+    A call costs time however small it is, and so does padding: texts of one length always share a call, and
+    neighbouring groups are joined, cheapest first, while that adds no more than `most_padded` scores a head.
+    """
+    found = [list(group) for _, group in itertools.groupby(lengths)]
+    while len(found) > 1:
+        # a text of the shorter group then has scores for the longer one's length squared
+        added = [len(left) * (right[-1] ** 2 - left[-1] ** 2) for left, right in itertools.pairwise(found)]
+        cheapest = min(range(len(added)), key=added.__getitem__)
+        if added[cheapest] > most_padded:
+            break
+        found[cheapest : cheapest + 2] = [found[cheapest] + found[cheapest + 1]]
+    groups, start = [], 0
+    for group in found:
+        stop, longest = start + sum(group), group[-1]
+        if group[0] == longest:
+            groups.append(Group(start, stop, longest))
+        else:
+            counts, places = torch.tensor(group)[:, None], torch.arange(longest)
+            repeated = places.minimum(counts - 1) + counts.cumsum(0) - counts
+            real = places < counts
+            groups.append(Group(start, stop, longest, _padded(group), repeated.flatten(), real[:, None, None, :]))
+        start = stop
+    return tuple(groups)
+
+
+def _padded(lengths: Sequence[int]) -> torch.Tensor:
+    """Each token's place once every text is padded to the longest, which is the last.
+
+    >>> _padded([1, 3]).tolist()
+    [0, 3, 4, 5]
+    """
+    counts = torch.tensor(lengths)
+    missing = (lengths[-1] - counts).cumsum(0) - (lengths[-1] - counts)
+    return torch.arange(int(counts.sum())) + missing.repeat_interleave(counts)
+
+
+@dataclass(frozen=True)
+class PackedCollator:
+    """Makes one batch of encoded rows: each model input as one row of all tokens, everything else a value a text.
+
+    >>> rows = [{"input_ids": [5, 6, 7], "labels": 1}, {"input_ids": [8], "labels": 0}]
+    >>> batch = PackedCollator()(rows)
+    >>> batch["input_ids"], batch["position_ids"], batch["labels"], batch["packing"].lengths
+    (tensor([[8, 5, 6, 7]]), tensor([[0, 0, 1, 2]]), tensor([0, 1]), (1, 3))
+
+    Shapes: (1, tokens) for inputs, (texts,) for the rest. With `padding`, the padding token's id, positions are
+    numbered as RoBERTa does: from one above it, and a padding token that stands in a text itself is not counted.
+    `most_padded` scores a head is what attention may add to take two groups of texts together (see `groups_of`).
+    """
+
+    padding: int | None = None
+    most_padded: float = 0
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> transformers.BatchEncoding:
+        rows = sorted(rows, key=lambda row: len(row["input_ids"]))
+        batch: dict[str, Any] = {}
+        for name in rows[0]:
+            if name == "attention_mask":
+                continue
+            values = [row[name] for row in rows]
+            if isinstance(values[0], torch.Tensor):
+                batch[name] = torch.cat(values)[None]
+            else:
+                batch[name] = torch.tensor([list(itertools.chain(*values))] if isinstance(values[0], list) else values)
+        places = [place for row in rows for place in self._positions(row["input_ids"])]
+        packing = Packing.of([len(row["input_ids"]) for row in rows], self.most_padded)
+        return transformers.BatchEncoding({**batch, "position_ids": torch.tensor([places]), "packing": packing})
+
+    def _positions(self, ids: Sequence[int]) -> Iterable[int]:
+        if self.padding is None:
+            return range(len(ids))
+        if self.padding not in ids:
+            return range(self.padding + 1, self.padding + 1 + len(ids))
+        counted = itertools.accumulate(int(token != self.padding) for token in ids)
+        return [self.padding + n * (token != self.padding) for n, token in zip(counted, ids, strict=True)]

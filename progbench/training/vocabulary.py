@@ -1,0 +1,37 @@
+"""Word embeddings cut to the words that occur: the rest need no gradient, no moments and no room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+
+@torch.no_grad()
+def cut(model: nn.Module, words: Iterable[int]) -> int:
+    """Keep, of a transformers model's word embeddings, these token ids' rows; returns how many numbers are left out.
+
+    >>> from progbench.models import loading
+
+    >>> from progbench.models.spec import spec, specs, ModelSpec
+    >>> model = loading.build(spec("tiny-bert"), num_labels=2)
+    >>> whole = model.num_parameters()
+    >>> cut(model, words={2, 7, 9}) == whole - model.num_parameters()
+    True
+
+    Exact for whoever meets no other words: a row that nothing looks up moves by weight decay alone, and nothing sees it
+    move. Two fifths of MiniLM's numbers, and a sixth of BERT-base's, are words that CoLA does not have. The model takes
+    token ids as before, fails at one that was not kept, and counts as many parameters less as are left out. For models
+    whose word embeddings nothing else shares.
+    """
+    embedding = model.get_input_embeddings()
+    whole, padding = embedding.weight, embedding.padding_idx
+    kept = torch.tensor(sorted({*words} if padding is None else {*words, padding}), device=whole.device)
+    places = torch.full((len(whole),), -1, device=whole.device)
+    places[kept] = torch.arange(len(kept), device=whole.device)
+    embedding.weight = nn.Parameter(whole[kept], requires_grad=whole.requires_grad)
+    embedding.num_embeddings = len(kept)
+    embedding.padding_idx = None if padding is None else int(places[padding])
+    embedding.register_forward_pre_hook(lambda module, arguments: (places[arguments[0]],))
+    return whole.numel() - embedding.weight.numel()

@@ -1,0 +1,261 @@
+"""Two folders of results: what is the same, what changed, and what else tells them apart."""
+
+import itertools
+import json
+from dataclasses import replace
+
+import pytest
+from made_up import HOSTILE, MADE_ON, recipes, result
+
+from progbench.errors import BadInput
+from progbench.judging import against
+from progbench.report import difference
+from progbench.runs import results
+from progbench.tasks import catalog
+
+NAME = "tiny-bert-constant-rte"
+
+
+@pytest.fixture
+def file(answers, tmp_path):
+    """File results of a recipe in a folder: its scores in points by seed."""
+    known = recipes(answers)
+
+    def save(folder, points, recipe=NAME, **values):
+        wanted = replace(known[recipe], **values.pop("recipe_values", {}))
+        for seed, score in points.items():
+            metrics = catalog.tasks()[wanted.task].metrics
+            results.save(
+                tmp_path / folder, result(wanted, seed, {wanted.task: dict.fromkeys(metrics, score / 100)}, **values)
+            )
+
+    return save
+
+
+@pytest.fixture
+def compared(tmp_path):
+    return lambda: against.compare(against.read(tmp_path / "a"), against.read(tmp_path / "b"))
+
+
+SEEDS = {0: 60.0, 1: 61.0, 2: 62.0}
+
+
+def test_equal_scores_are_bit_identical(file, compared):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    (change,) = compared().changes
+
+    assert (change.recipe, change.score, change.outcome) == (f"smoke/{NAME}", "rte accuracy", "bit-identical")
+
+
+def test_the_smallest_difference_is_not_bit_identical(file, compared):
+    file("a", SEEDS)
+    file("b", SEEDS | {2: 62.0 + 1e-12})
+
+    assert compared().changes[0].outcome == "within chance"
+
+
+def test_an_epoch_on_the_way_that_differs_is_not_bit_identical(file, compared, answers, tmp_path):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    made = result(recipes(answers)[NAME], 0, {"rte": {"accuracy": 0.6}})
+    first = replace(made.epochs[0], scores={"rte": {"accuracy": 0.1}})
+    results.save(tmp_path / "b", replace(made, epochs=(first, *made.epochs[1:])))
+
+    assert compared().changes[0].outcome == "within chance"
+
+
+def test_another_seed_on_one_side_is_not_bit_identical_whatever_the_shared_ones_are(file, compared):
+    file("a", SEEDS)
+    file("b", {2: 62.0, 7: 10.0})
+
+    assert compared().changes[0].outcome == "within chance"
+
+
+def test_folders_without_a_recipe_in_common_have_failed_to_compare(file, compared):
+    file("a", SEEDS)
+    file("b", SEEDS, "tiny-bert-constant-cola")
+
+    assert compared().failed
+
+
+def test_a_result_that_lacks_a_score_of_its_task_is_an_error(file, compared, answers, tmp_path):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    results.save(tmp_path / "b", result(recipes(answers)[NAME], 3, {"rte": {"acc": 0.6}}))
+    (problem,) = compared().errors[1].values()
+
+    assert "no accuracy of rte" in problem
+
+
+def test_a_result_filed_under_another_seed_is_an_error(file, compared, tmp_path):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    path = next((tmp_path / "b").rglob("seed0.json"))
+    path.with_name("seed7.json").write_bytes(path.read_bytes())
+
+    assert [name[-10:] for name in compared().errors[1]] == ["seed7.json"]
+
+
+def test_a_run_with_fewer_epochs_than_its_recipe_is_an_error(file, compared, tmp_path):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    path = next((tmp_path / "b").rglob("seed0.json"))
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"epochs": content["epochs"][:1]}))
+    (problem,) = compared().errors[1].values()
+
+    assert "but its schedule plans" in problem
+
+
+def test_the_interval_and_p_are_those_of_a_t_test_with_the_pooled_spread(file, compared):
+    """By hand: means 61 and 65, sd 1 on 4 degrees of freedom, t = 4 / sqrt(2/3) = 4.899, p = 0.00805."""
+    file("a", SEEDS)
+    file("b", {3: 64.0, 4: 65.0, 5: 66.0})
+    (change,) = compared().changes
+
+    assert change.difference == pytest.approx(-4.0)
+    assert (change.low, change.high) == pytest.approx((-4 - 2.2669, -4 + 2.2669), abs=1e-3)
+    assert change.p == pytest.approx(0.00805, abs=1e-5)
+    assert change.outcome == "changed"
+
+
+def test_spread_is_pooled_over_the_schedules_of_a_model_and_task(file, compared):
+    """The noisy other schedule makes the same difference one that chance explains."""
+    file("a", SEEDS)
+    file("b", {3: 64.0, 4: 65.0, 5: 66.0})
+    for folder in ("a", "b"):
+        file(folder, {0: 40.0, 1: 60.0, 2: 80.0}, "tiny-bert-shrinking-rte")
+
+    assert {one.outcome for one in compared().changes if one.recipe.endswith(NAME)} == {"within chance"}
+
+
+def test_what_is_changed_is_corrected_for_how_many_scores_are_compared(file, compared):
+    """p is 0.00805 alone, and times 8 beside seven scores that do not differ at all: 0.0644."""
+    file("a", SEEDS)
+    file("b", {3: 64.0, 4: 65.0, 5: 66.0})
+    for folder, schedule, task in itertools.product("ab", ("constant", "shrinking"), ("cola", "qnli", "sst2")):
+        file(folder, SEEDS, f"tiny-bert-{schedule}-{task}")
+    for folder in ("a", "b"):
+        file(folder, SEEDS, "tiny-roberta-constant-rte")
+    found = {one.recipe: one for one in compared().changes}
+
+    assert found[f"smoke/{NAME}"].p == pytest.approx(8 * 0.00805, abs=1e-4)
+    assert found[f"smoke/{NAME}"].outcome == "within chance"
+
+
+def test_single_seeds_decide_nothing(file, compared):
+    file("a", {0: 60.0})
+    file("b", {0: 90.0})
+    (change,) = compared().changes
+
+    assert (change.outcome, change.p, change.low) == ("undecided", None, None)
+
+
+def test_seeds_without_any_spread_are_no_proof(file, compared):
+    """A difference of 0.03 points is below what a printed digit shows, though all three seeds agree."""
+    file("a", dict.fromkeys(range(3), 60.0))
+    file("b", dict.fromkeys(range(3, 6), 60.03))
+
+    assert compared().changes[0].outcome == "within chance"
+
+
+def test_a_recipe_in_one_folder_only_is_named(file, compared):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    file("b", SEEDS, "tiny-bert-constant-qnli")
+    found = compared()
+
+    assert found.only == ([], ["smoke/tiny-bert-constant-qnli"])
+    assert "; 1 only in" in found.headline
+
+
+def test_errors_on_either_side_are_named_and_fail_the_comparison(file, compared, tmp_path):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    file("a", {5: 0.0}, epochs=(), error="the loss is nan")
+    (path,) = (tmp_path / "b").rglob("seed2.json")
+    path.write_text("{")
+    found = compared()
+
+    assert list(found.errors[0].values()) == ["the loss is nan"]
+    assert [f"{path}: not a readable result" in why for why in found.errors[1].values()] == [True]
+    assert found.failed
+
+
+def test_step_time_and_memory_are_multiples_of_the_others(file, compared, answers):
+    epochs = result(recipes(answers)[NAME], 0, {"rte": {"accuracy": 0.6}}).epochs
+    file("a", {0: 60.0}, epochs=tuple(replace(epoch, seconds=6.0) for epoch in epochs))
+    file("b", {0: 60.0}, peak_memory_bytes=2**21)
+    (ratio,) = compared().ratios
+
+    assert (ratio.step_seconds, ratio.memory) == (3.0, 0.5)
+
+
+def test_where_they_were_made_is_shown_as_far_as_it_differs(file, compared):
+    file("a", SEEDS)
+    file("b", SEEDS, environment=MADE_ON | {"torch": "2.14.0", "date": "later"})
+
+    assert compared().environment == {"torch": (["2.13.0"], ["2.14.0"])}
+
+
+def test_recipes_are_matched_by_name_when_their_digests_differ_and_that_is_said(file, compared):
+    file("a", SEEDS)
+    file("b", SEEDS, recipe_values={"learning_rate": 0.5})
+    found = compared()
+
+    assert len(set(found.changes[0].digests)) == 2
+    assert "1 recipes (or SCORES_VERSION) differ between the two" in difference.as_text(found)
+
+
+def test_a_digest_that_both_have_is_compared_before_a_newer_one(file, compared):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    newer = MADE_ON | {"date": "2030"}
+    file("b", {0: 1.0}, recipe_values={"learning_rate": 0.5}, environment=newer)
+
+    assert compared().changes[0].outcome == "bit-identical"
+
+
+def test_of_digests_that_differ_the_newest_is_compared(file, compared):
+    file("a", SEEDS)
+    file("b", {0: 60.0}, recipe_values={"learning_rate": 0.5}, environment=MADE_ON | {"date": "2020"})
+    file("b", {0: 1.0}, recipe_values={"learning_rate": 0.6}, environment=MADE_ON | {"date": "2030"})
+
+    assert compared().changes[0].means[1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("suite", ["", "smoke"])
+def test_a_folder_without_results_is_refused(tmp_path, suite):
+    with pytest.raises(BadInput, match="no results"):
+        against.read(tmp_path, suite)
+
+
+def test_the_terminal_fits_a_hundred_columns_and_shows_no_control_character(file, compared):
+    file("a", SEEDS, environment=MADE_ON | {HOSTILE: HOSTILE * 3})
+    file("b", {0: 90.0, 1: 91.0, 2: 92.0})
+    file("a", {5: 0.0}, epochs=(), error=HOSTILE * 3)
+    lines = difference.as_text(compared()).splitlines()
+
+    assert max(map(len, lines)) <= 100
+    assert all(line.isprintable() for line in lines)
+
+
+def test_the_page_shows_hostile_names_as_text(file, compared):
+    file("a", SEEDS, environment=MADE_ON | {"cpu": HOSTILE})
+    file("b", SEEDS)
+    page = difference.as_html(compared())
+
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "<script" not in difference.as_markdown(compared()).replace("\\<", "")
+
+
+def test_the_json_has_every_score_the_bit_identical_too(file, compared, tmp_path):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    difference.write(compared(), tmp_path / "out")
+    content = json.loads((tmp_path / "out" / "difference.json").read_text())
+
+    assert [one["outcome"] for one in content["changes"]] == ["bit-identical"]
+    assert content["schema_version"] == 1

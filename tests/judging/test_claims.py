@@ -1,0 +1,276 @@
+"""The paper's sentences: on its own print, and on runs whose numbers are made up here."""
+
+import dataclasses
+import hashlib
+
+import pytest
+
+from progbench.errors import BadInput
+from progbench.judging import claims
+from progbench.judging.claims import Claim, Comparison, Measured
+from progbench.judging.verdict import Observed
+from progbench.session.suite import Suite
+
+
+def claim(**changes):
+    fields = {"id": "x", "sentence": "It is better.", "source": "section 1", "quantity": "difference"}
+    return Claim(**(fields | {"comparisons": (Comparison("cola", ("a",), ("b",)),), "lowest": 0.0} | changes))
+
+
+def seeds(*values):
+    return dict(enumerate(values))
+
+
+@pytest.fixture
+def paper(answers, tmp_path):
+    own = Suite("paper", answers, tmp_path, train=False)
+    return {found.claim: found for found in map(own.claim, own.claims())}
+
+
+# What the printed tables say of each sentence, worked out beside them: see the numbers in expected/paper.
+ON_PRINT = {
+    "avg-bert-base": "holds",  # 82.8 - 82.6
+    "avg-bert-large": "holds",  # 83.8 - 83.4
+    "avg-roberta-base": "holds",  # 83.5 - 82.8
+    "reduction-bert-base": "undecided",  # drawn without a number
+    "reduction-roberta-base": "undecided",
+    "reduction-bert-large": "holds",  # 1 - 703.1 / 1005.4 = 30.07 %
+    "reduction-squad1": "holds",  # 1 - 241.6 / 326.7 = 26.05 %
+    "reduction-squad2": "holds",  # 1 - 175.3 / 217.7 = 19.48 %
+    "better-on-both-squads": "does not hold",  # v2.0 EM 71.6 < 72.5
+    "only-bert-base": "does not hold",
+    "adapter-67-percent": "holds",  # 1 - 11.9 / 35.8 = 66.76 %
+    "adapter-within-half-a-point": "holds",  # 83.1 - 83.6
+    "adapter-33-percent": "holds",
+    "bitfit-a-little-lower": "holds",  # 79.4 - 80.1
+    "lora-a-little-lower": "holds",  # 85.8 - 86.0
+    "low-blocks-needed": "undecided",  # 5.0, 3.4, 21.5; MRPC's 21.3 is F1 less accuracy
+    "stsb-21.5-points": "holds",  # 88.3 - 66.8
+    "growing-is-worse": "undecided",  # 3.1, 1.1, 19.8; MRPC's 21.9 is F1 less accuracy
+    "mrpc-21.9-points": "undecided",  # 89.8 - 67.9, F1 less accuracy
+    "growing-above-without-low-blocks": "does not hold",  # MRPC 67.9 < 68.5
+    "high-blocks-better": "undecided",  # drawn without a number
+}
+
+
+def test_what_the_print_says_of_each_of_its_sentences(paper):
+    assert {name: found.on_print for name, found in paper.items()} == ON_PRINT
+
+
+def test_what_counting_alone_decides_is_decided_without_a_run(paper):
+    assert {name: found.on_ours for name, found in paper.items() if found.on_ours != "undecided"} == {
+        "reduction-bert-base": "holds",  # 1 - 243,396,870 / 328,451,334 = 25.90 %
+        "reduction-roberta-base": "holds",  # 22.75 %
+        "reduction-bert-large": "holds",  # 30.07 %
+        "reduction-squad1": "holds",  # 1 - 241,625,094 / 326,679,558 = 26.04 %
+        "reduction-squad2": "holds",  # 1 - 175,259,140 / 217,786,372 = 19.53 %
+        "only-bert-base": "does not hold",
+        "adapter-67-percent": "does not hold",  # 44 %
+        "adapter-33-percent": "does not hold",
+    }
+
+
+def test_disputed_sentences_are_these_four(paper):
+    assert {name for name, found in paper.items() if found.outcome == "disputed"} == {
+        "only-bert-base", "adapter-67-percent", "adapter-33-percent", "mrpc-21.9-points",
+    }  # fmt: skip
+
+
+def test_none_of_loras_totals_fits_bert_base_and_all_fit_roberta_base(paper):
+    assert paper["only-bert-base"].print_words == (
+        "0 of 18 printed totals fit bert-base, 18 fit the model of their primary recipe"
+    )
+
+
+def test_every_sentence_of_every_suite_names_cells_there_are(answers, tmp_path):
+    for name in ("paper", "mini", "smoke"):
+        own = Suite(name, answers, tmp_path, train=False)
+        cells = [cell for one in own.claims() for c in one.comparisons for cell in (*c.left, *c.right)]
+        assert cells
+        assert all(own.cell(cell) for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("values", "answer"),
+    [
+        ([2.0, 2.1, 1.9, 2.2, 1.8], "holds"),
+        ([-2.0, -2.1, -1.9, -2.2, -1.8], "does not hold"),
+        ([2.0, -2.1, 1.9, -2.2, 0.5], "undecided"),
+        ([3.0], "undecided"),
+    ],
+)
+def test_our_answer_follows_the_interval_of_the_paired_differences(values, answer):
+    found = claims.judge(claim(), [Measured("cola", seeds=seeds(*values))])
+
+    assert (found.on_ours, found.outcome) == (answer, answer)
+
+
+def test_the_borderline_is_students_quantile_by_hand():
+    # five differences of sd 1: one-sided 5 % at 4 degrees of freedom is 2.132, so the mean must exceed 2.132 / sqrt(5)
+    spread = [-1.264911, -0.632456, 0.0, 0.632456, 1.264911]
+    answers = [
+        claims.judge(claim(), [Measured("cola", seeds=seeds(*(x + mean for x in spread)))]).on_ours
+        for mean in (0.943, 0.964)
+    ]
+
+    assert answers == ["undecided", "holds"]
+
+
+def test_a_sentence_about_all_tasks_fails_by_one_that_surely_fails():
+    sure, lost = Measured("cola", seeds=seeds(2, 2.1, 1.9)), Measured("rte", seeds=seeds(-9, -9.1, -8.9))
+
+    assert claims.judge(claim(), [sure, lost]).on_ours == "does not hold"
+
+
+def test_a_sentence_about_all_tasks_is_undecided_while_one_is_missing():
+    found = claims.judge(claim(), [Measured("cola", seeds=seeds(2, 2.1, 1.9)), Measured("rte", missing="no GPU here")])
+
+    assert found.on_ours == "undecided"
+    assert found.our_words == "cola +2.00 ± 0.10 (3); rte unknown (no GPU here); wanted at least 0 points"
+
+
+def test_what_is_not_printed_is_set_apart_from_the_wanted_range_and_its_unit():
+    found = claims.judge(claim(quantity="reduction", lowest=22.5, highest=27.5), [Measured("updated")])
+
+    assert found.print_words == "updated unknown (not printed); wanted 22.5 to 27.5 %"
+
+
+def test_a_claims_verdict_says_why_the_range_is_another_than_the_sentences(paper):
+    assert paper["avg-roberta-base"].reason == "that it is higher is the claim; the 0.7 is a cell's own matter"
+
+
+def test_seeds_are_paired_and_a_seed_that_one_side_lacks_is_left_out():
+    left, right = Observed({0: 60.0, 1: 70.0, 2: 80.0}), Observed({0: 59.0, 1: 69.0})
+
+    assert claims.our_quantity(claim(), "cola", [left], [right]).seeds == {0: 1.0, 1: 1.0}
+
+
+def test_several_cells_on_a_side_stand_for_their_mean_seed_by_seed():
+    high = [Observed({0: 90.0}), Observed({0: 92.0})]
+
+    assert claims.our_quantity(claim(), "sst2", high, [Observed({0: 85.0})]).seeds == {0: 6.0}
+
+
+def test_a_reduction_is_the_percentage_saved():
+    found = claims.our_quantity(claim(quantity="reduction"), "updated", [Observed(count=30)], [Observed(count=40)])
+
+    assert found.exact == 25.0
+
+
+def test_equal_is_not_above():
+    equal = [Measured("cola", printed=0.0)]
+
+    assert claims.judge(claim(strict=True), equal).on_print == "does not hold"
+    assert claims.judge(claim(strict=False), equal).on_print == "holds"
+
+
+def test_a_disputed_count_that_holds_after_all_is_an_error():
+    found = claims.judge(claim(quantity="reduction", disputed="it cannot"), [Measured("updated", exact=67.0)])
+
+    assert found.outcome == "error"
+
+
+def test_a_column_of_mixed_metrics_is_compared_by_one_on_our_side(answers, tmp_path, monkeypatch):
+    own = Suite("paper", answers, tmp_path, train=False)
+    asked = []
+    monkeypatch.setattr(own, "observed", lambda cell, variant="": asked.append(cell.metric) or Observed(missing="x"))
+    own.claim(next(one for one in own.claims() if one.id == "mrpc-21.9-points"))
+
+    assert asked == ["accuracy", "accuracy"]
+
+
+def test_an_edited_claim_is_not_judged(copied, tmp_path):
+    path = copied / "paper" / "claims.toml"
+    path.write_text(path.read_text().replace("above = 0.0", "above = -5.0"))
+    own = Suite("paper", copied, tmp_path, train=False)
+    found = own.claim(own.claims()[0])
+
+    assert found.outcome == "error"
+    assert "claims.toml was edited: its sha256" in found.print_words
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            'quantity = "difference"',
+            'quantity = "ratio"',
+            "quantity = 'ratio': allowed are difference, reduction, fits",
+        ),
+        ("at_least = 0.0", "", "one of above and at_least must say when it holds"),
+        ("at_least = 0.0", "at_least = 0.0\nabove = 0.0", "one of above and at_least"),
+        ("at_least = 0.0", "at_least = '0'", "at_least = '0': allowed is a number"),
+        ("at_least = 0.0", "at_least = 0.0\nat_most = -1", "at_most = -1 is below 0"),
+        ('columns = ["avg"]', "", "claim 'avg': no columns"),
+        ('columns = ["avg"]', "columns = []", "claim 'avg': no columns"),
+        ('right = "table1', 'rihgt = "table1', "unknown key rihgt"),
+        ('id = "reduction"', 'id = "avg"', "two claims are called 'avg'"),
+        ("[[claims]]", "[[claims", "line"),
+    ],
+)
+def test_a_malformed_file_of_claims_says_what_is_wrong(copied, old, new, problem):
+    path = copied / "smoke" / "claims.toml"
+    path.write_text(path.read_text().replace(old, new))
+    found = claims.read(copied, "smoke")
+
+    assert isinstance(found, BadInput)
+    assert problem in str(found)
+
+
+def test_a_claim_over_a_cell_there_is_not_is_an_error_that_names_it(copied, tmp_path):
+    own = Suite("smoke", copied, tmp_path, train=False)
+    bad = dataclasses.replace(own.claims()[1], comparisons=(Comparison("avg", ("table1/no-such-avg",), ()),))
+    found = own.claim(bad)
+
+    assert found.outcome == "error"
+    assert "no cell no-such-avg in" in found.our_words
+
+
+def test_the_sums_cover_the_claims(answers):
+    lines = (answers / "paper" / "SHA256SUMS").read_text().splitlines()
+    digest = hashlib.sha256((answers / "paper" / "claims.toml").read_bytes()).hexdigest()
+
+    assert f"{digest}  claims.toml" in lines
+
+
+def test_printed_numbers_of_two_metrics_decide_nothing():
+    found = claims.judge(claim(), [Measured("mrpc", printed=21.9, mixed="f1 against accuracy", seeds=seeds(1, 1.1, 1))])
+
+    assert (found.on_print, found.on_ours) == ("undecided", "holds")
+    assert found.print_words == "mrpc +21.90, but of f1 against accuracy; wanted at least 0 points"
+
+
+def test_a_run_with_an_error_makes_the_claim_one():
+    found = claims.our_quantity(claim(), "cola", [Observed(errors={1: "the loss is nan"})], [Observed({0: 1.0})])
+
+    assert claims.judge(claim(), [found]).outcome == "error"
+    assert found.error == "seed 1: the loss is nan"
+
+
+def test_a_claim_over_an_edited_table_is_an_error(copied, tmp_path):
+    path = copied / "paper" / "table5.toml"
+    path.write_text(path.read_text().replace('mrpc = "67.9"', 'mrpc = "99.9"'))
+    own = Suite("paper", copied, tmp_path, train=False)
+    found = own.claim(next(one for one in own.claims() if one.id == "growing-above-without-low-blocks"))
+
+    assert found.outcome == "error"
+    assert "table5.toml was edited" in found.print_words
+
+
+def test_a_bad_recipe_makes_the_claim_an_error_and_no_skip(answers, tmp_path, monkeypatch):
+    own = Suite("smoke", answers, tmp_path, train=False)
+
+    def bad(*names, **more):
+        raise BadInput("glue.toml: unknown field learning_rat")
+
+    monkeypatch.setattr("progbench.recipes.reading.read", bad)
+    found = own.claim(next(one for one in own.claims() if one.id == "avg"))
+
+    assert found.outcome == "error"
+    assert "unknown field learning_rat" in found.our_words
+
+
+def test_a_file_without_claims_is_refused(copied):
+    (copied / "smoke" / "claims.toml").write_text("claim = []")
+
+    assert "one [[claims]] for each sentence" in str(claims.read(copied, "smoke"))

@@ -1,0 +1,101 @@
+"""The arithmetic of judging, on numbers worked out by hand, and on hostile ones."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_1samp
+
+from progbench.judging import decision
+
+NONE = math.nan
+
+
+def test_cells_of_unequal_numbers_of_seeds_are_pooled_by_their_degrees_of_freedom():
+    # squares 2 (of 1, 3) and 8 (of 1, 3, 5): 10 over 1 + 2
+    sd, df = decision.pooled([[1, 3, NONE], [1, 3, 5]], [0, 0])
+
+    assert sd == pytest.approx(math.sqrt(10 / 3))
+    assert list(df) == [3, 3]
+
+
+def test_a_cell_without_seeds_has_the_spread_of_its_siblings_and_no_difference():
+    found = decision.against_paper([[NONE, NONE], [1, 3]], 2.0, 1.0, [0, 0])
+    decided = decision.decide(found)
+
+    assert list(found.df) == [1, 1]
+    assert math.isnan(found.difference[0])
+    assert (decided.p[0], decided.within[0], decided.beyond[0]) == (1.0, False, False)
+
+
+def test_equal_seeds_are_taken_to_spread_by_half_a_printed_unit():
+    # 0.05 * sqrt(1/5 + 1/5)
+    found = decision.against_paper([[66.5] * 5], 66.5, 1.0, [0])
+
+    assert found.error == pytest.approx(0.0316, abs=1e-4)
+
+
+def test_a_reference_has_its_own_spread_and_number_of_seeds():
+    # 2 * sqrt(1/1 + 1/4)
+    found = decision.against_reference([91.0], [1], [90.0], [4], [2.0], [9], [0.8])
+
+    assert (found.difference, found.error, found.df) == (1.0, pytest.approx(2 * math.sqrt(1.25)), 9)
+
+
+def test_the_rest_of_the_family_counts():
+    # p 0.374 of one error at 4 degrees of freedom; 3 times that is above 1
+    found = decision.against_paper([[66.4, 66.5, 66.6, 66.7, 66.8]], 66.5, 1.0, [0])
+
+    assert decision.decide(found).p == pytest.approx(0.374, abs=5e-4)
+    assert decision.decide(found, rest=[1.0]).p == pytest.approx(0.748, abs=1e-3)
+    assert decision.decide(found, rest=[1.0, 1.0]).p == 1.0
+
+
+def test_a_difference_of_exactly_the_margin_does_not_deviate():
+    found = decision.against_paper([[67.5] * 5], 66.5, 1.0, [0])
+
+    assert not decision.decide(found).beyond[0]
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.00625])
+def test_the_interval_of_a_mean_is_scipys(alpha):
+    values = [0.3, 1.1, -0.4, 0.9, 0.2]
+    theirs = ttest_1samp(values, 0).confidence_interval(1 - 2 * alpha)
+
+    assert decision.of_mean(values, alpha) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_the_interval_of_equal_values_is_not_nothing():
+    # 0.05 / sqrt(5) * 2.132
+    low, high = decision.of_mean([1.0] * 5)
+
+    assert (low, high) == pytest.approx((1 - 0.0477, 1 + 0.0477), abs=1e-4)
+
+
+def test_garbage_that_somebody_froze_stays_frozen():
+    import gc
+
+    gc.freeze()
+    try:
+        decision.holm([0.01, 0.02])
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+    decision.holm([0.01, 0.02])
+    assert not gc.get_freeze_count()
+
+
+def test_how_many_seeds_would_decide_keeps_the_familys_other_p_values():
+    # alone the difference of 2 with sd 1.58 needs 10 seeds (see test_verdict); with two more cells it needs more
+    found = decision.against_paper(np.array([[66.5, 67.5, 68.5, 69.5, 70.5]]), 66.5, 1.0, [0])
+    chance = decision.decide(found).chance
+
+    assert decision.seeds_to_decide(found, chance, 0, 5) == 5
+    assert decision.seeds_to_decide(found, np.append(chance, [1.0, 1.0]), 0, 5) > 5
+
+
+def test_a_row_of_equal_seeds_lends_its_sibling_no_spread():
+    sd, df = decision.pooled([[1.0, 2.0, 3.0], [7.1, 7.1, 7.1]], groups=[0, 0])
+
+    assert sd.tolist() == [1.0, 1.0]
+    assert df.tolist() == [2, 2]

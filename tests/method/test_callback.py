@@ -1,0 +1,198 @@
+"""The callback in Hugging Face's own Trainer, against the compact trainer, in float64 and without dropout."""
+
+import math
+
+import pytest
+import torch
+import transformers
+
+from progbench import Anatomy, ProgressiveFreezing, apply_tuning
+from progbench.errors import BadInput
+from progbench.method.schedule import constant, growing, shrinking
+from progbench.models import loading
+from progbench.models.spec import spec
+from progbench.training import fitting
+
+ROWS, BATCH, EPOCHS = 20, 8, 3
+STEPS = math.ceil(ROWS / BATCH)
+
+
+def build():
+    torch.manual_seed(0)
+    model = loading.build(spec("tiny-bert"), num_labels=2).double()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    model.config.attention_probs_dropout_prob = 0.0
+    return model
+
+
+def rows():
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(5, 100, (ROWS, 10), generator=generator)
+    return [{"input_ids": ids[i], "labels": torch.tensor(i % 2)} for i in range(ROWS)]
+
+
+def collate(chosen):
+    return {name: torch.stack([row[name] for row in chosen]) for name in chosen[0]}
+
+
+class Ordered(transformers.Trainer):
+    """A Trainer that takes its rows as they come."""
+
+    def get_train_dataloader(self):
+        return torch.utils.data.DataLoader(self.train_dataset, batch_size=BATCH, collate_fn=collate)
+
+
+def arguments(folder, **changes):
+    settings = {
+        "output_dir": str(folder), "num_train_epochs": EPOCHS, "per_device_train_batch_size": BATCH, "use_cpu": True,
+        "learning_rate": 1e-3, "weight_decay": 0.01, "warmup_steps": 2, "max_grad_norm": 1.0, "report_to": [],
+        "save_strategy": "no", "disable_tqdm": True, "logging_strategy": "no",
+    }  # fmt: skip
+    return transformers.TrainingArguments(**(settings | changes))
+
+
+def trainer(folder, model, callback, **changes):
+    return Ordered(model, arguments(folder, **changes), train_dataset=rows(), callbacks=[callback])
+
+
+@pytest.mark.parametrize("make", [constant, shrinking, growing])
+def test_trainer_with_the_callback_ends_where_the_compact_trainer_does(tmp_path, smoke_recipe, make):
+    schedule = make(4, EPOCHS)
+    theirs, ours = build(), build()
+    trainer(tmp_path, theirs, ProgressiveFreezing(schedule)).train()
+    recipe = smoke_recipe(epochs=EPOCHS, learning_rate=1e-3, weight_decay=0.01, warmup=2 / (STEPS * EPOCHS))
+
+    def batches():
+        return (collate(rows()[start : start + BATCH]) for start in range(0, ROWS, BATCH))
+
+    list(fitting.fit(ours, recipe, schedule, batches, STEPS))
+
+    for (name, a), b in zip(theirs.named_parameters(), ours.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-9, msg=lambda text, name=name: f"{name}: {text}")
+    assert any(not torch.equal(a, b) for a, b in zip(build().parameters(), ours.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("tuning", ["adapter", "bitfit", "lora"])
+def test_with_a_tuning_too_it_ends_where_the_compact_trainer_does(tmp_path, smoke_recipe, tuning):
+    schedule = shrinking(4, EPOCHS)
+    theirs, ours = build(), build()
+    for model in (theirs, ours):
+        torch.manual_seed(2)
+        apply_tuning(model, tuning)
+    start = [parameter.detach().clone() for parameter in ours.parameters()]
+    trainer(tmp_path, theirs, ProgressiveFreezing(schedule, tuning)).train()
+    settings = {"learning_rate": 1e-3, "weight_decay": 0.01, "warmup": 2 / (STEPS * EPOCHS)}
+    recipe = smoke_recipe(epochs=EPOCHS, tuning=tuning, **settings)
+
+    def batches():
+        return (collate(rows()[start : start + BATCH]) for start in range(0, ROWS, BATCH))
+
+    list(fitting.fit(ours, recipe, schedule, batches, STEPS))
+    moved = 0
+    for (name, a), b, before in zip(theirs.named_parameters(), ours.parameters(), start, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-9, msg=lambda text, name=name: f"{name}: {text}")
+        moved += not torch.equal(b, before)
+    assert moved == len(Anatomy.of(ours, tuning).parameters())
+
+
+def test_without_what_the_tuning_trains_the_trainer_does_not_start(tmp_path):
+    with pytest.raises(BadInput, match=r"apply_tuning\(model, 'lora'\) adds them"):
+        trainer(tmp_path, build(), ProgressiveFreezing(shrinking(4, EPOCHS), "lora")).train()
+
+
+@pytest.mark.parametrize(("accumulation", "steps"), [(2, 2), (4, 1)])
+def test_with_gradient_accumulation_a_stage_still_lasts_an_epoch(tmp_path, accumulation, steps):
+    recorder = Recorder()
+    run = trainer(
+        tmp_path, build(), ProgressiveFreezing(shrinking(4, EPOCHS)), gradient_accumulation_steps=accumulation
+    )
+    run.add_callback(recorder)
+    run.train()
+
+    assert [sum(live) for live in recorder.live] == [4] * steps + [3] * steps + [2] * steps
+
+
+class Recorder(transformers.TrainerCallback):
+    """Notes which blocks train in each step."""
+
+    def __init__(self):
+        self.live = []
+
+    def on_step_begin(self, args, state, control, model=None, **kwargs):
+        self.live.append([any(p.requires_grad for p in layer.parameters()) for layer in model.bert.encoder.layer])
+
+
+class StopAfter(transformers.TrainerCallback):
+    def __init__(self, steps):
+        self.steps = steps
+
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_training_stop = state.global_step == self.steps
+
+
+@pytest.mark.parametrize("stopped_after", [STEPS, STEPS + 1])
+def test_a_resumed_run_is_on_the_stage_it_would_have_been_on(tmp_path, stopped_after):
+    schedule = shrinking(4, EPOCHS)
+    saving = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 1}
+    first = trainer(tmp_path, build(), ProgressiveFreezing(schedule), **saving)
+    first.add_callback(StopAfter(stopped_after))
+    first.train()
+    recorder = Recorder()
+    second = trainer(tmp_path, build(), ProgressiveFreezing(schedule), **saving)
+    second.add_callback(recorder)
+    second.train(resume_from_checkpoint=True)
+    whole = Recorder()
+    third = trainer(tmp_path / "whole", build(), ProgressiveFreezing(schedule))
+    third.add_callback(whole)
+    third.train()
+
+    assert recorder.live == whole.live[stopped_after:]
+    assert whole.live[0] == [True] * 4
+    assert whole.live[-1] == [False, False, True, True]
+
+
+def test_after_training_everything_may_train_again(tmp_path):
+    model = build()
+    trainer(tmp_path, model, ProgressiveFreezing(shrinking(4, EPOCHS))).train()
+
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("epochs", [2, 4, 2.5])
+def test_epochs_that_are_not_the_schedules_stages_are_refused(tmp_path, epochs):
+    with pytest.raises(BadInput, match=f"num_train_epochs={epochs}, but the schedule has 3 stages"):
+        trainer(tmp_path, build(), ProgressiveFreezing(shrinking(4, 3)), num_train_epochs=epochs).train()
+
+
+def test_max_steps_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="max_steps=5 cuts epochs short: set num_train_epochs=3"):
+        trainer(tmp_path, build(), ProgressiveFreezing(shrinking(4, 3)), max_steps=5).train()
+
+
+def test_a_schedule_for_another_depth_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="L=12 blocks, but BertForSequenceClassification has 4"):
+        trainer(tmp_path, build(), ProgressiveFreezing(shrinking(12, 3))).train()
+
+
+def test_blocks_frozen_before_the_optimizer_was_built_are_refused(tmp_path):
+    model = build()
+    Anatomy.of(model).freeze(growing(4, 3)[0])
+
+    with pytest.raises(BadInput, match="the optimizer does not hold 32 of the parameters"):  # 2 blocks of 16 tensors
+        trainer(tmp_path, model, ProgressiveFreezing(growing(4, 3))).train()
+
+
+def test_an_own_architecture_trains_with_an_anatomy_taken_apart_by_hand(tmp_path):
+    model = build()
+    anatomy = Anatomy.split(
+        model, embeddings=[model.bert.embeddings], blocks=list(model.bert.encoder.layer)[::-1],
+        head=[model.bert.pooler, model.classifier],
+    )  # fmt: skip
+    recorder = Recorder()
+    run = trainer(tmp_path, model, ProgressiveFreezing(shrinking(4, EPOCHS), anatomy=anatomy))
+    run.add_callback(recorder)
+    run.train()
+
+    assert recorder.live[-1] == [True, True, False, False]

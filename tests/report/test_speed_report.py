@@ -1,0 +1,60 @@
+"""The speed benchmark's measurements as tables and as JSON; test_speed.py is the benchmark itself."""
+
+import json
+
+from progbench.report.speed import Speed
+
+STEP = {
+    "model": "m", "device": "cpu", "case": "full-fp32-default", "task": "sst2", "texts": "real", "ratio": 12.0,
+    "least": 11.0, "most": 13.0, "bound": 10.0, "milliseconds": [100.0, 90.0, 80.0], "stage_measured": [1.0, 0.9, 0.8],
+    "stage_formula": [1.0, 0.89, 0.77], "gflops": 240.4,
+}  # fmt: skip
+MEMORY = {"model": "m", "device": "cpu", "frozen": 8, "ours": 300 * 2**20, "theirs": 1000 * 2**20}
+
+
+def test_a_ratio_is_shown_with_its_range_and_against_the_share_of_real_tokens():
+    row = Speed(steps=[STEP]).as_text().splitlines()[-1]
+
+    assert (
+        row.split()
+        == "m full-fp32-default sst2 real 12.00 [11.00..13.00] 10.00 1.20 100 90 80 0.90 0.80 0.89 0.77 240".split()
+    )
+
+
+def test_of_many_stages_the_first_and_the_last_are_shown():
+    times = [100.0, 90.0, 80.0, 70.0, 60.0]
+    row = Speed(steps=[{**STEP, "milliseconds": times, "stage_formula": None}]).as_text().splitlines()[-1]
+
+    assert "100 to 60" in row
+
+
+def test_memory_is_shown_in_mebibytes_and_as_a_share():
+    assert Speed(memory=[MEMORY]).as_markdown().splitlines()[-1].replace(" ", "") == "|m|8|300|1,000|0.30|"
+
+
+def test_kinds_that_were_not_measured_have_no_table():
+    text = Speed(sessions=[{"session": "-m params", "seconds": 1.0}]).as_text()
+
+    assert "padded/real" not in text
+    assert "MiB" not in text
+
+
+def test_raw_measurements_and_the_machine_are_written(tmp_path):
+    path = Speed(steps=[STEP], memory=[MEMORY]).write(tmp_path, {"commit": "c"})
+    content = json.loads(path.read_text())
+
+    assert content["steps"] == [STEP]
+    assert content["environment"] == {"commit": "c"}
+
+
+def test_what_was_written_is_read_as_it_was(tmp_path):
+    speed = Speed(steps=[STEP], memory=[MEMORY], sessions=[{"session": "-m params", "seconds": 1.0}])
+
+    assert Speed.read(speed.write(tmp_path, {})) == speed
+
+
+def test_measurements_in_several_files_are_read_one_after_another(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    paths = [Speed(steps=[STEP]).write(first, {}), Speed(steps=[{**STEP, "task": "mnli"}]).write(second, {})]
+
+    assert [one["task"] for one in Speed.read(*paths).steps] == ["sst2", "mnli"]

@@ -1,0 +1,126 @@
+"""The runs behind a report, and what a schedule costs beside constant."""
+
+from dataclasses import replace
+
+import pytest
+from made_up import entry, result, run
+
+from progbench.runs.ledger import costs, mean_costs
+from progbench.runs.ledger import entry as entry_of
+
+
+@pytest.fixture
+def listed(smoke_recipe):
+    """A result as it is listed, any of its fields replaced."""
+
+    def make(**values):
+        recipe = smoke_recipe()
+        made = result(recipe, 3, {"sst2": {"accuracy": 0.625}}, **values)
+        (found,) = entry_of(recipe, [made]).runs
+        return found
+
+    return make
+
+
+def test_a_run_is_listed_with_its_last_scores_in_points(listed):
+    assert listed().scores == {"sst2 accuracy": 62.5}
+
+
+def test_a_run_is_listed_with_its_file_below_the_folder_of_results(listed, smoke_recipe):
+    assert listed().file == f"smoke/tiny-bert-shrinking-sst2/{smoke_recipe().digest}/seed3.json"
+
+
+def test_steps_take_the_mean_of_the_training_time(listed, smoke_recipe):
+    found = listed()
+
+    assert found.step_seconds == 0.5  # 2 seconds and 4 steps an epoch
+    assert found.flops == 1000 * smoke_recipe().epochs
+
+
+def test_what_was_not_recorded_is_unknown(listed, smoke_recipe):
+    made = result(smoke_recipe(), 3, {"sst2": {"accuracy": 0.625}})
+    epochs = (replace(made.epochs[0], steps=None, flops=None), *made.epochs[1:])
+    found = listed(epochs=epochs, peak_memory_bytes=0, environment={})
+
+    assert (found.step_seconds, found.flops, found.memory) == (None, None, None)
+    assert (found.commit, found.machine) == ("unknown", "unknown")
+
+
+def test_an_error_is_listed_with_its_message(listed):
+    found = listed(epochs=(), error="the loss is nan")
+
+    assert (found.error, found.scores, found.updated) == ("the loss is nan", {}, None)
+
+
+def test_a_machine_is_its_gpu_or_cpu_and_its_threads(listed):
+    on_cpu = {"cpu": "some CPU", "threads": 2}
+
+    assert listed(environment=on_cpu).machine == "some CPU, 2 threads"
+    assert listed(environment={**on_cpu, "gpu": "some GPU"}).machine == "some GPU, 2 threads"
+
+
+def test_an_entry_is_named_as_verdicts_name_their_runs(smoke_recipe):
+    recipe = smoke_recipe()
+
+    assert entry_of(recipe, []).name == f"{recipe.id}/{recipe.digest}"
+
+
+WHOLE = entry("m-constant-rte", 200, [run(0), run(1, step_seconds=0.7), run(2, step_seconds=0.5)])
+
+
+def test_a_schedules_cost_is_its_share_of_constants_median():
+    less = entry("m-shrinking-rte", 150, [run(0, flops=90, step_seconds=0.4, memory=2**19), run(1, step_seconds=0.4)])
+    (cost,) = costs([WHOLE, less])
+
+    assert (cost.body, cost.schedule, cost.task) == ("m", "shrinking", "rte")
+    assert (cost.updated, cost.flops, cost.step_seconds, cost.memory) == (0.75, 0.95, 0.8, 0.75)
+    assert cost.unknown == ()
+
+
+def test_times_of_two_machines_are_not_compared():
+    (cost,) = costs([WHOLE, entry("m-shrinking-rte", 150, [run(machine="another", flops=90)])])
+
+    assert (cost.flops, cost.step_seconds, cost.memory) == (0.9, None, None)
+    assert cost.unknown == ("time and memory: no machine ran both",)
+
+
+def test_of_several_machines_the_one_that_ran_most_of_both_is_used():
+    here = [run(i, machine="here", step_seconds=1.0) for i in range(2)]
+    there = [run(i, machine="there", step_seconds=8.0) for i in range(7, 10)]
+    less = [replace(one, step_seconds=one.step_seconds / 2) for one in here] + there[:1]
+    (cost,) = costs([entry("m-constant-rte", 200, here + there), entry("m-shrinking-rte", 150, less)])
+
+    assert cost.step_seconds == 0.5
+
+
+def test_runs_with_an_error_count_for_nothing():
+    broken = run(5, flops=1, step_seconds=0.001, error="the loss is nan")
+    (cost,) = costs([WHOLE, entry("m-shrinking-rte", 150, [run(flops=90), broken])])
+
+    assert cost.flops == 0.9
+
+
+def test_unrecorded_operations_are_said_to_be_unknown():
+    (cost,) = costs([WHOLE, entry("m-shrinking-rte", 150, [run(flops=None)])])
+
+    assert cost.flops is None
+    assert cost.unknown == ("FLOPs not recorded",)
+
+
+def test_only_the_same_model_tuning_and_task_is_a_partner():
+    assert costs([WHOLE, entry("m-shrinking-cola"), entry("m-lora-shrinking-rte"), entry("other-growing-rte")]) == []
+
+
+def test_means_are_over_the_tasks_that_know_every_share():
+    ledger = [WHOLE, entry("m-constant-cola", 200), entry("m-shrinking-rte", 150, [run(flops=50)])]
+    ledger.append(entry("m-shrinking-cola", 100, [run(machine="another")]))
+    (mean,) = mean_costs(costs(ledger))
+
+    assert (mean.task, mean.updated, mean.flops) == ("rte", 0.75, 0.5)
+
+
+def test_single_blocks_are_left_to_the_list_of_tasks():
+    found = costs([WHOLE, entry("m-single_block_b1-rte", 50)])
+
+    assert len(found) == 1
+    assert mean_costs(found) == []

@@ -1,0 +1,159 @@
+import json
+import multiprocessing
+import os
+
+import pytest
+
+from progbench import files
+from progbench.errors import BadInput
+from progbench.runs import results
+from progbench.runs.results import EpochResult, RunResult
+
+
+def result(recipe, seed=0, score=0.625):
+    return RunResult(recipe, seed, epochs=(EpochResult({"sst2": {"accuracy": score}}, 7, 0.5, 1.0),))
+
+
+def test_a_result_comes_back_as_it_was_saved(tmp_path, smoke_recipe):
+    saved = result(smoke_recipe())
+    results.save(tmp_path, saved)
+
+    assert results.load(tmp_path, smoke_recipe(), 0) == saved
+
+
+def test_the_path_says_suite_recipe_digest_and_seed(tmp_path, smoke_recipe):
+    recipe = smoke_recipe()
+
+    folder = tmp_path / "smoke" / "tiny-bert-shrinking-sst2"
+    assert results.path_of(tmp_path, recipe, 3) == folder / recipe.digest / "seed3.json"
+
+
+def test_an_edited_recipe_finds_no_result_and_overwrites_none(tmp_path, smoke_recipe):
+    old = results.save(tmp_path, result(smoke_recipe()))
+    edited = smoke_recipe(learning_rate=0.5)
+
+    assert results.load(tmp_path, edited, 0) is None
+    assert results.save(tmp_path, result(edited)) != old
+    assert old.exists()
+
+
+def test_scores_are_points_of_the_last_epoch(smoke_recipe):
+    epochs = tuple(EpochResult({"sst2": {"accuracy": score}}, 7, 0.5, 1.0) for score in (0.9, 0.625))
+
+    assert RunResult(smoke_recipe(), 0, epochs=epochs).score("sst2", "accuracy") == 62.5
+
+
+def test_a_score_that_is_not_finite_is_not_written(tmp_path, smoke_recipe):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        results.save(tmp_path, result(smoke_recipe(), score=float("nan")))
+
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_stump(tmp_path, monkeypatch):
+    files.write_atomically(tmp_path / "a.json", "old")
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+
+    with pytest.raises(OSError, match="disk full"):
+        files.write_atomically(tmp_path / "a.json", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == "old"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"schema_version": 0}'])
+def test_a_file_that_is_no_result_is_refused_by_its_path(tmp_path, smoke_recipe, content):
+    path = results.save(tmp_path, result(smoke_recipe()))
+    path.write_text(content)
+
+    with pytest.raises(BadInput, match=r"seed0\.json: .*delete it to run this seed again"):
+        results.load(tmp_path, smoke_recipe(), 0)
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_a_score_on_file_that_is_not_finite_is_refused(tmp_path, smoke_recipe, constant):
+    path = results.save(tmp_path, result(smoke_recipe()))
+    path.write_text(path.read_text().replace("0.625", constant))
+
+    with pytest.raises(BadInput, match=rf"seed0\.json: not a readable result \({constant} is not a number"):
+        results.load(tmp_path, smoke_recipe(), 0)
+
+
+def test_a_result_filed_under_another_recipe_is_refused(tmp_path, smoke_recipe):
+    path = results.save(tmp_path, result(smoke_recipe()))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"digest": "00000000"}))
+
+    with pytest.raises(BadInput, match="another recipe, seed or format"):
+        results.load(tmp_path, smoke_recipe(), 0)
+
+
+def _count(folder, recipe):
+    with results.lock(folder, recipe, 0):
+        number = int((folder / "count").read_text())
+        (folder / "count").write_text(str(number + 1))
+
+
+def test_a_lock_lets_one_process_at_a_time_make_a_result(tmp_path, smoke_recipe):
+    (tmp_path / "count").write_text("0")
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_count, args=(tmp_path, smoke_recipe())) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+    assert (tmp_path / "count").read_text() == "4"
+
+
+def test_a_file_says_itself_which_recipe_it_is_of(tmp_path, smoke_recipe):
+    saved = result(smoke_recipe(), seed=4)
+
+    assert results.read(results.save(tmp_path, saved)) == saved
+
+
+def test_a_file_of_a_recipe_this_version_does_not_know_is_refused_by_name(tmp_path, smoke_recipe):
+    path = results.save(tmp_path, result(smoke_recipe()))
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"recipe": content["recipe"] | {"flavour": 1}}))
+
+    with pytest.raises(BadInput, match=r"seed0\.json: its recipe is none of this version's .*flavour"):
+        results.read(path)
+
+
+@pytest.mark.parametrize("part", ["scores", "updated_parameters", "seconds", "steps", "flops"])
+@pytest.mark.parametrize("strange", ['"high"', "[]", "1e999", "{}"])
+def test_what_cannot_be_computed_with_is_refused_by_name(tmp_path, smoke_recipe, part, strange):
+    path = results.save(tmp_path, result(smoke_recipe()))
+    content = json.loads(path.read_text())
+    content["epochs"][0][part] = {"sst2": {"accuracy": "STRANGE"}} if part == "scores" else "STRANGE"
+    path.write_text(json.dumps(content).replace('"STRANGE"', strange))
+
+    with pytest.raises(BadInput, match=r"seed0\.json: not a whole result .* is not what it should be"):
+        results.load(tmp_path, smoke_recipe(), 0)
+
+
+@pytest.mark.parametrize("score", ["88.4", "-1.1", "true"])
+def test_a_score_that_is_no_fraction_is_refused(tmp_path, smoke_recipe, score):
+    path = results.save(tmp_path, result(smoke_recipe()))
+    content = json.loads(path.read_text())
+    content["epochs"][0]["scores"] = {"sst2": {"accuracy": json.loads(score)}}
+    path.write_text(json.dumps(content))
+
+    with pytest.raises(BadInput, match="the score accuracy, a fraction from -1 to 1, is not what it should be"):
+        results.load(tmp_path, smoke_recipe(), 0)
+
+
+@pytest.mark.parametrize("part", ["environment", "fingerprints", "notes", "error", "seed", "peak_memory_bytes"])
+def test_a_part_of_another_kind_is_refused_by_name(tmp_path, smoke_recipe, part):
+    path = results.save(tmp_path, result(smoke_recipe()))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {part: None}))
+
+    with pytest.raises(BadInput, match=rf"seed0\.json: not a whole result .*{part} is not what it should be"):
+        results.read(path)
+
+
+def test_the_seeds_on_file_are_those_of_this_very_recipe(tmp_path, smoke_recipe):
+    for recipe, seed in ((smoke_recipe(), 3), (smoke_recipe(), 12), (smoke_recipe(learning_rate=0.5), 7)):
+        results.save(tmp_path, result(recipe, seed))
+    results.path_of(tmp_path, smoke_recipe(), 0).with_name("seed9.json").write_text("not readable")
+
+    assert results.seeds_on_file(tmp_path, smoke_recipe()) == [3, 9, 12]

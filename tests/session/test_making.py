@@ -1,0 +1,233 @@
+"""Runs made once each, by one process or several; two threads with a maker each stand for two processes."""
+
+import threading
+import time
+
+import pytest
+
+from progbench.errors import BadInput, Missing
+from progbench.runs import results
+from progbench.runs.results import EpochResult, RunResult
+from progbench.session.making import Maker
+from progbench.training import train
+from progbench.training.workload import NonFinite
+
+
+def result(recipe, seed):
+    return RunResult(recipe, seed, (EpochResult({"sst2": {"accuracy": 0.9}}, recipe.planned(), 0.5, 1.0),))
+
+
+class Trained(list):
+    """The (schedule, seed) of every training; `during` is called at each, in the place of the trainer."""
+
+    during = staticmethod(result)
+
+    def __init__(self):
+        self.shared = []
+
+    def __call__(self, recipe, seed, device, threads, shared):
+        self.append((recipe.schedule, seed))
+        self.shared.append(shared)
+        return self.during(recipe, seed)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    calls = Trained()
+    monkeypatch.setattr(train, "train", calls)
+    return calls
+
+
+@pytest.fixture
+def recipes(smoke_recipe):
+    return [smoke_recipe(schedule=schedule) for schedule in ("constant", "shrinking")]
+
+
+def maker(folder, seeds=1, **options):
+    return Maker(folder, range(seeds), "cpu", **options)
+
+
+def test_each_run_is_said_with_how_many_there_are(tmp_path, recipes, trained):
+    lines = []
+    maker(tmp_path, 2).make(recipes, lines.append)
+
+    assert lines == [
+        "run 1 of 4: tiny-bert-constant-sst2, seed 0", "run 2 of 4: tiny-bert-shrinking-sst2, seed 0",
+        "run 3 of 4: tiny-bert-constant-sst2, seed 1", "run 4 of 4: tiny-bert-shrinking-sst2, seed 1",
+    ]  # fmt: skip
+
+
+def test_what_is_there_is_neither_made_nor_counted(tmp_path, recipes, trained):
+    results.save(tmp_path, result(recipes[0], 0))
+    lines = []
+    maker(tmp_path).make(recipes, lines.append)
+
+    assert lines == ["run 1 of 1: tiny-bert-shrinking-sst2, seed 0"]
+    assert trained == [("shrinking", 0)]
+
+
+def test_looking_makes_nothing(tmp_path, recipes, trained):
+    found = maker(tmp_path).runs(recipes[0])
+
+    assert (found.results, found.missing) == ({}, f"not run yet: nothing in {tmp_path}")
+    assert trained == []
+
+
+def test_what_was_looked_up_before_it_was_made_is_looked_up_anew(tmp_path, recipes, trained):
+    own = maker(tmp_path)
+    own.runs(recipes[0])
+    own.make(recipes)
+
+    assert list(own.runs(recipes[0]).results) == [0]
+
+
+def test_bad_input_of_one_recipe_stops_no_other(tmp_path, recipes, trained):
+    def bad(recipe, seed):
+        if recipe.schedule == "constant":
+            raise BadInput("dev.tsv:7: 2 columns")
+        return result(recipe, seed)
+
+    trained.during = bad
+    own = maker(tmp_path, 3)
+    own.make(recipes)
+
+    assert {seed: one.error for seed, one in own.runs(recipes[0]).results.items()} == {0: "dev.tsv:7: 2 columns"}
+    assert [one.error for one in own.runs(recipes[1]).results.values()] == ["", "", ""]
+
+
+def test_what_cannot_run_here_leaves_no_folder_behind(tmp_path, recipes, trained, monkeypatch):
+    def no_data(recipe):
+        raise Missing("no data")
+
+    own = maker(tmp_path / "runs")
+    monkeypatch.setattr(own, "require", no_data)
+    own.make(recipes)
+
+    assert own.runs(recipes[0]).missing == "no data"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_two_processes_share_the_runs_and_have_the_same_results(tmp_path, recipes, trained):
+    met = threading.Barrier(2, timeout=30)
+    firsts = []
+
+    def wait_for_the_other(recipe, seed):
+        if threading.get_ident() not in firsts:
+            firsts.append(threading.get_ident())
+            met.wait()  # passes only if both train at the same time
+        return result(recipe, seed)
+
+    trained.during = wait_for_the_other
+    makers = [maker(tmp_path, 3), maker(tmp_path, 3)]
+    threads = [threading.Thread(target=one.make, args=(recipes,)) for one in makers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+
+    assert sorted(trained) == [(schedule, seed) for schedule in ("constant", "shrinking") for seed in range(3)]
+    assert makers[0].runs(recipes[0]) == makers[1].runs(recipes[0])
+    assert list(makers[0].runs(recipes[1]).results) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_run_that_another_holds_comes_last_and_is_made_if_the_other_did_not(
+    tmp_path, recipes, smoke_recipe, trained, finished
+):
+    lock, other = results.lock(tmp_path, recipes[0], 0), smoke_recipe(task="cola")
+
+    def release(recipe, seed):
+        if recipe == other:
+            if finished:
+                results.save(tmp_path, result(recipes[0], 0))
+            lock.release()
+        return result(recipe, seed)
+
+    trained.during = release
+    lines = []
+    own = maker(tmp_path)
+    with lock:
+        own.make([recipes[0], other], lines.append)
+
+    assert trained == [("shrinking", 0)] + ([] if finished else [("constant", 0)])
+    assert list(own.runs(recipes[0]).results) == [0]
+    assert lines[-1] == "run 1 of 1 that another process had begun: tiny-bert-constant-sst2, seed 0"
+
+
+def test_runs_that_differ_in_their_schedules_alone_share_epochs_seed_by_seed(tmp_path, recipes, trained):
+    maker(tmp_path, 2).make(recipes)
+
+    assert trained == [("constant", 0), ("shrinking", 0), ("constant", 1), ("shrinking", 1)]
+    assert [one.epochs for one in trained.shared] == [1, 1, 1, 1]
+    assert trained.shared[0].path == trained.shared[1].path != trained.shared[2].path
+    assert not trained.shared[0].path.parent.exists()
+
+
+@pytest.mark.parametrize("changes", [{"schedule": "growing"}, {"learning_rate": 1.0}, {"task": "cola"}])
+def test_other_runs_share_nothing(tmp_path, smoke_recipe, trained, changes):
+    maker(tmp_path).make([smoke_recipe(), smoke_recipe(**{"schedule": "constant"} | changes)])
+
+    assert trained.shared == [None, None]
+
+
+def test_a_run_whose_siblings_are_there_already_shares_nothing(tmp_path, recipes, trained):
+    results.save(tmp_path, result(recipes[0], 0))
+    maker(tmp_path).make(recipes)
+
+    assert trained.shared == [None]
+
+
+def test_where_the_first_of_two_fails_the_second_is_trained_all_the_same(tmp_path, recipes, trained):
+    def fail(recipe, seed):
+        if recipe.schedule == "constant":
+            raise NonFinite("epoch 2, step 3: the loss is nan")
+        return result(recipe, seed)
+
+    trained.during = fail
+    own = maker(tmp_path)
+    own.make(recipes)
+
+    assert own.runs(recipes[0]).results[0].error == "epoch 2, step 3: the loss is nan"
+    assert own.runs(recipes[1]).results[0].error == ""
+
+
+@pytest.mark.parametrize(("problem", "tried"), [(RuntimeError("out of memory"), [0, 1]), (BadInput("dev.tsv:7"), [0])])
+def test_a_failure_of_this_session_is_not_tried_again_by_its_other_processes(
+    tmp_path, recipes, trained, problem, tried
+):
+    def fail(recipe, seed):
+        raise problem
+
+    trained.during = fail
+    one, other = maker(tmp_path, 2), maker(tmp_path, 2)
+    time.sleep(0.02)  # a file's time may be that of the clock's last tick
+    one.make(recipes[:1])
+    other.make(recipes[:1])
+
+    assert [seed for _, seed in trained] == tried
+    assert one.runs(recipes[0]) == other.runs(recipes[0])
+
+
+def test_an_interrupt_leaves_the_run_free_for_the_next_session(tmp_path, recipes, trained):
+    def interrupt(recipe, seed):
+        raise KeyboardInterrupt
+
+    trained.during = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        maker(tmp_path).make(recipes)
+    trained.during = result
+    own = maker(tmp_path)
+    own.make(recipes)
+
+    assert list(own.runs(recipes[0]).results) == [0]
+
+
+def test_a_familys_locks_are_taken_in_one_order_whatever_the_sessions(tmp_path, recipes, trained, monkeypatch):
+    taken, lock = [], results.lock
+    monkeypatch.setattr(
+        results, "lock", lambda folder, recipe, seed: taken.append(recipe.id) or lock(folder, recipe, seed)
+    )
+    for folder, wanted in (("a", recipes), ("b", recipes[::-1])):
+        maker(tmp_path / folder).make(wanted)
+
+    assert taken[:2] == taken[2:]

@@ -1,0 +1,96 @@
+"""Recording our own references: from runs of committed code, with enough seeds, and the change shown."""
+
+import dataclasses
+import json
+import subprocess
+
+import pytest
+
+from progbench.errors import BadInput
+from progbench.judging import expected
+from progbench.session import reference
+from progbench.session.suite import Suite
+from progbench.training import train
+
+CELL = "table1/tiny-bert-constant-rte"
+
+
+def trained_suite(answers, folder, seeds):
+    """A suite whose RTE cell has runs of so many seeds."""
+    own = Suite("smoke", answers, folder, seeds=seeds)
+    own.make(own.needed(own.cell(CELL)).values())
+    return own
+
+
+def test_a_tree_with_uncommitted_changes_is_refused(tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / "new.py").write_text("")
+
+    with pytest.raises(BadInput, match=r"the tree is dirty \(\?\? new\.py\)"):
+        reference.refuse_dirty_tree(tmp_path)
+
+
+def test_a_folder_that_is_no_checkout_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="is not a git checkout"):
+        reference.refuse_dirty_tree(tmp_path)
+
+
+def test_a_session_that_ran_nothing_records_nothing(answers, tmp_path):
+    own = Suite("smoke", answers, tmp_path, train=False)
+
+    with pytest.raises(BadInput, match="ran no scored cell"):
+        reference.gather(own, own.table("table1").cells)
+
+
+def test_gathering_a_reference_keeps_raw_seeds_and_where_they_were_made(answers, tmp_path, trained):
+    own = trained_suite(answers, tmp_path, 5)
+    gathered = reference.gather(own, [own.cell(CELL)])["tiny-bert-constant-rte"]
+
+    assert gathered["seeds"]["4"] == {"rte": {"accuracy": pytest.approx(0.86)}}
+    assert gathered["environment"]["0"]["commit"] == "c" * 40
+
+
+def test_fewer_than_five_seeds_are_not_recorded(answers, tmp_path, trained):
+    own = trained_suite(answers, tmp_path, 4)
+
+    with pytest.raises(BadInput, match="4 seeds; a reference needs 5"):
+        reference.gather(own, [own.cell(CELL)])
+
+
+@pytest.mark.parametrize("commit", ["unknown", "abc-dirty"])
+def test_runs_of_code_that_is_no_commit_are_not_recorded(answers, tmp_path, trained, made_in, monkeypatch, commit):
+    fake = train.train
+    monkeypatch.setattr(
+        train, "train", lambda *a: dataclasses.replace(fake(*a), environment=made_in | {"commit": commit})
+    )
+    own = trained_suite(answers, tmp_path, 5)
+
+    with pytest.raises(BadInput, match="made by code that is not a commit"):
+        reference.gather(own, [own.cell(CELL)])
+
+
+def test_recording_keeps_the_references_that_were_not_run_now(tmp_path):
+    (tmp_path / "smoke").mkdir()
+    reference.record(tmp_path, "smoke", {"a": {"digest": "1"}, "b": {"digest": "1"}})
+    reference.record(tmp_path, "smoke", {"b": {"digest": "2"}})
+
+    assert expected.read_reference(tmp_path, "smoke") == {"a": {"digest": "1"}, "b": {"digest": "2"}}
+
+
+def test_the_change_of_a_reference_shows_mean_and_spread_before_and_after():
+    old = {"a": {"digest": "1", "seeds": {str(k): {"rte": {"accuracy": 0.5 + k / 100}} for k in range(5)}}}
+    new = {"a": {"digest": "2", "seeds": {str(k): {"rte": {"accuracy": 0.6}} for k in range(5)}}}
+    line = reference.changes(old, new).splitlines()[-1]
+
+    assert line.split("accuracy  ")[1] == "52.00 ± 1.58 (n=5, 1)  60.00 ± 0.00 (n=5, 2)"
+
+
+def test_the_smoke_reference_names_machine_versions_and_commit_of_every_seed(answers):
+    content = json.loads((answers / "smoke" / "reference.json").read_text())
+
+    assert len(content["runs"]) == 32 + 4 + 48 + 8 + 4  # Tables 1, 2 and 4, two rows of Table 5, Figure 1's blocks
+    for run in content["runs"].values():
+        assert len(run["seeds"]) >= 5
+        for about in run["environment"].values():
+            assert {"commit", "cpu", "cores", "threads", "torch", "transformers", "date"} <= set(about)
+            assert len(about["commit"]) == 40

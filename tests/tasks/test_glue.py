@@ -1,0 +1,210 @@
+import pytest
+
+from progbench.errors import BadInput, Missing
+from progbench.tasks import catalog, glue, toy
+from progbench.tasks.source import Source
+
+SST2, COLA, STSB, QQP, MNLI = (glue.glue_tasks()[name] for name in ("sst2", "cola", "stsb", "qqp", "mnli"))
+
+
+def write(path, content):
+    path.write_bytes(content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        'he said " no',
+        '"quoted"',
+        "NA",
+        "null",
+        "nan",
+        "",
+        " spaces ",
+        "line\u2028separator",
+        "form\x0cfeed",
+        "caf\u00e9",
+    ],
+)
+def test_a_sentence_comes_back_as_it_was_written(tmp_path, sentence):
+    path = write(tmp_path / "train.tsv", f"sentence\tlabel\n{sentence}\t1\nlast\t0\n")
+
+    assert glue.read_tsv(path, SST2) == glue.Examples(([sentence, "last"],), [1, 0])
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("last", ["", "end"])
+def test_byte_order_mark_line_ending_and_final_newline_lose_no_row(tmp_path, ending, mark, last):
+    path = write(
+        tmp_path / "train.tsv", mark + ending.join(["sentence\tlabel", "a\t0", "b\t1"]) + (ending if last else "")
+    )
+
+    assert glue.read_tsv(path, SST2) == glue.Examples((["a", "b"],), [0, 1])
+
+
+def test_cola_has_no_header_and_its_first_line_is_a_row(tmp_path):
+    path = write(tmp_path / "train.tsv", "gj04\t1\t\tThe sailors rode.\ngj04\t0\t*\tThe rode sailors.\n")
+
+    assert glue.read_tsv(path, COLA) == glue.Examples((["The sailors rode.", "The rode sailors."],), [1, 0])
+
+
+def test_columns_are_found_by_name_so_mnli_train_and_dev_may_differ(tmp_path):
+    path = write(tmp_path / "dev.tsv", "index\tsentence2\tgold_label\tsentence1\n0\thyp\tneutral\tprem\n")
+
+    assert glue.read_tsv(path, MNLI) == glue.Examples((["prem"], ["hyp"]), [1])
+
+
+def test_an_stsb_score_is_a_number(tmp_path):
+    path = write(tmp_path / "dev.tsv", "sentence1\tsentence2\tscore\na\tb\t3.800\n")
+
+    assert glue.read_tsv(path, STSB).labels == [3.8]
+
+
+@pytest.mark.parametrize(
+    ("task", "content", "problem"),
+    [
+        (SST2, "sentence\tlabel\nfine\t1\nno label\n", r":3: 1 columns, expected 2"),
+        (SST2, "sentence\tlabel\na\tb\t1\nc\td\t1\n", r":2: 3 columns, expected 2 \(and 1 more such lines\)"),
+        (SST2, "sentence\tlabel\nfine\t2\n", r":2: label '2' is none of 0, 1"),
+        (SST2, "sentence\tlabel\nfine\t\n", r":2: label '' is none of 0, 1"),
+        (SST2, "text\tlabel\nfine\t1\n", r":1: no column sentence; the header has text, label"),
+        (SST2, "sentence\tlabel\n", r": the file holds no examples"),
+        (SST2, "", r": the file holds no examples"),
+        (STSB, "sentence1\tsentence2\tscore\na\tb\t5.1\n", r":2: score '5.1' is not a number from 0 to 5"),
+        (STSB, "sentence1\tsentence2\tscore\na\tb\tnan\n", r":2: score 'nan' is not a number from 0 to 5"),
+        (STSB, "sentence1\tsentence2\tscore\na\tb\tNA\n", r":2: score 'NA' is not a number from 0 to 5"),
+    ],
+)
+def test_a_malformed_file_is_refused_at_its_line(tmp_path, task, content, problem):
+    path = write(tmp_path / "train.tsv", content)
+
+    with pytest.raises(BadInput, match=f"train.tsv{problem}$"):
+        glue.read_tsv(path, task)
+
+
+def test_bytes_that_are_not_utf8_are_refused_at_their_line(tmp_path):
+    path = tmp_path / "train.tsv"
+    path.write_bytes(b"sentence\tlabel\nna\xefve\t1\n")
+
+    with pytest.raises(BadInput, match=r"train\.tsv:2: not UTF-8"):
+        glue.read_tsv(path, SST2)
+
+
+def test_qqps_few_known_broken_rows_are_left_out_and_counted(tmp_path):
+    rows = "".join(f"{i}\t0\t0\ta\tb\t1\n" for i in range(6000))
+    path = write(tmp_path / "train.tsv", f"id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n{rows}broken\n")
+
+    examples = glue.read_tsv(path, QQP)
+
+    assert (len(examples), examples.left_out) == (6000, 1)
+
+
+def test_more_broken_rows_than_qqp_is_known_to_have_are_refused(tmp_path):
+    rows = "".join(f"{i}\t0\t0\ta\tb\t1\n" for i in range(6000))
+    path = write(tmp_path / "train.tsv", f"id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n{rows}broken\nbroken\n")
+
+    with pytest.raises(BadInput, match=r"train.tsv:6002: 1 columns, expected 6 \(and 1 more such lines\)"):
+        glue.read_tsv(path, QQP)
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(
+        Missing, match=r"no data of mnli: no file .*train\.tsv and no .*dev_matched\.tsv and no .*dev_mism"
+    ):
+        glue.read_folder(MNLI, tmp_path)
+
+
+def test_without_GLUE_DIR_local_files_are_missing_and_the_variable_is_named(monkeypatch):
+    monkeypatch.delenv("GLUE_DIR", raising=False)
+
+    with pytest.raises(Missing, match="set GLUE_DIR to a folder"):
+        catalog.load(SST2, Source("GLUE_DIR"))
+
+
+def test_GLUE_DIR_takes_the_hubs_place(monkeypatch, tmp_path):
+    toy.write(tmp_path / "glue")
+    monkeypatch.setenv("GLUE_DIR", str(tmp_path / "glue"))
+
+    assert len(catalog.load(SST2, Source("nyu-mll/glue")).train) == toy.SIZES["train"]
+
+
+def test_another_file_gives_another_fingerprint(tmp_path):
+    toy.write(tmp_path / "a")
+    toy.write(tmp_path / "b")
+    same = glue.read_folder(SST2, tmp_path / "b").fingerprint
+    with (tmp_path / "b" / "SST-2" / "train.tsv").open("a") as file:
+        file.write("one more\t1\n")
+
+    assert glue.read_folder(SST2, tmp_path / "a").fingerprint == same
+    assert glue.read_folder(SST2, tmp_path / "b").fingerprint != same
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "positive", "dev"),
+    # rows and class-1 rows as the data's own documentation counts them
+    [("cola", 8551, 6023, 1043), ("sst2", 67349, 37569, 872), ("mrpc", 3668, 2474, 408), ("rte", 2490, 1241, 277)],
+)
+def test_the_real_files_lose_no_row(glue_dir, name, train, positive, dev):
+    data = glue.read_folder(glue.glue_tasks()[name], glue_dir)
+
+    assert (len(data.train), sum(data.train.labels), len(data.evaluate[name])) == (train, positive, dev)
+    assert data.train.left_out == 0
+
+
+def test_the_real_stsb_files_lose_no_row(glue_dir):
+    data = glue.read_folder(STSB, glue_dir)
+
+    assert (len(data.train), len(data.evaluate["stsb"])) == (5749, 1500)
+
+
+@pytest.mark.parametrize("task", glue.glue_tasks().values(), ids=lambda task: task.name)
+def test_generated_files_are_as_large_as_said(tmp_path, task):
+    toy.write(tmp_path / "glue")
+    data = glue.read_folder(task, tmp_path / "glue")
+
+    assert len(data.train) == 400
+    assert {len(split) for split in data.evaluate.values()} == {250}
+
+
+@pytest.mark.parametrize("name", ["cola", "sst2", "mrpc", "rte", "stsb"])
+def test_generated_files_have_the_real_files_header(tmp_path, glue_dir, name):
+    task = glue.glue_tasks()[name]
+    toy.write(tmp_path / "glue")
+    ours, real = (
+        (root / task.folder / task.train).open(encoding="utf-8-sig") for root in (tmp_path / "glue", glue_dir)
+    )
+    with ours, real:
+        assert len(ours.readline().split("\t")) == len((first := real.readline()).split("\t"))
+        assert task.no_header or tuple(first.rstrip("\n").split("\t")) == task.columns
+
+
+@pytest.fixture
+def hub_copy(tmp_path, monkeypatch):
+    """MNLI laid out as the hub's copy is, in its cache on this machine."""
+    import datasets
+    import huggingface_hub
+
+    monkeypatch.delenv("GLUE_DIR", raising=False)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "hub"))
+    rows = {"premise": ["p0", "p1"], "hypothesis": ["h0", "h1"], "label": [2, 0], "idx": [0, 1]}
+    for name in ("train", "validation_matched", "validation_mismatched"):
+        datasets.Dataset.from_dict(rows).to_parquet(tmp_path / "hub" / "mnli" / f"{name}-00000-of-00001.parquet")
+    return tmp_path / "hub" / "mnli"
+
+
+def test_the_hubs_copy_is_read_by_its_own_file_and_column_names(hub_copy):
+    data = catalog.load(MNLI, Source("nyu-mll/glue", "pinned"))
+
+    assert data.train == glue.Examples((["p0", "p1"], ["h0", "h1"]), [2, 0])
+    assert sorted(data.evaluate) == ["mnli-m", "mnli-mm"]
+    assert data.fingerprint == "hub:nyu-mll/glue@pinned"
+
+
+def test_an_incomplete_copy_of_the_hubs_files_is_not_trained_on(hub_copy):
+    (hub_copy / "validation_mismatched-00000-of-00001.parquet").unlink()
+
+    with pytest.raises(Missing, match="nyu-mll/glue is not on this machine and the hub does not give it"):
+        catalog.load(MNLI, Source("nyu-mll/glue", "pinned"))

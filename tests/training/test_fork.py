@@ -1,0 +1,130 @@
+"""Epochs that two schedules share are trained once, and both end as they would have ended alone."""
+
+import dataclasses
+import weakref
+
+import pytest
+import torch
+
+from progbench.recipes import reading
+from progbench.training import fitting, fork, train
+from progbench.training.fork import Shared, shared_epochs
+
+
+def pair(file="glue", task="sst2", model="tiny-bert", tuning="full"):
+    return [
+        reading.read("smoke", file, model=model, tuning=tuning, schedule=name, task=task)
+        for name in ("constant", "shrinking")
+    ]
+
+
+def learnt(result):
+    return [(epoch.scores, epoch.loss, epoch.updated_parameters, epoch.steps, epoch.flops) for epoch in result.epochs]
+
+
+@pytest.mark.parametrize(
+    ("file", "task", "model", "tuning"),
+    [
+        ("glue", "sst2", "tiny-roberta", "full"),
+        ("glue", "stsb", "tiny-bert", "full"),
+        ("peft", "rte", "tiny-bert-wide", "bitfit"),
+        ("peft", "rte", "tiny-bert-wide", "adapter"),
+        ("peft", "rte", "tiny-roberta", "lora"),
+        ("squad", "squad1", "tiny-bert", "full"),
+    ],
+)
+def test_a_run_that_goes_on_from_anothers_epochs_ends_as_alone_to_the_last_bit(tmp_path, file, task, model, tuning):
+    first, second = pair(file, task, model, tuning)
+    alone = train.train(second, 1, threads=1)
+    shared = Shared(tmp_path / "past", shared_epochs([first, second]))
+    left = train.train(first, 1, threads=1, shared=shared)
+    taken = train.train(second, 1, threads=1, shared=shared)
+
+    assert 0 < shared.epochs < second.epochs
+    assert learnt(left)[: shared.epochs] == learnt(taken)[: shared.epochs]
+    assert learnt(taken) == learnt(alone)
+
+
+def test_shared_epochs_are_not_trained_again(tmp_path, monkeypatch):
+    first, second = pair()
+    trained = []
+    fit = fitting.fit
+
+    def noted(*arguments, **keywords):
+        for epoch in fit(*arguments, **keywords):
+            trained.append(epoch.t)
+            yield epoch
+
+    monkeypatch.setattr(train, "fit", noted)
+    shared = Shared(tmp_path / "past", 1)
+    for one in (first, second):
+        train.train(dataclasses.replace(one, epochs=3), 0, threads=1, shared=shared)
+
+    assert trained == [0, 1, 2, 1, 2]
+
+
+def test_a_run_that_goes_on_keeps_no_second_copy_of_what_it_took_over(tmp_path, monkeypatch):
+    first, second = pair()
+    shared = Shared(tmp_path / "past", 1)
+    train.train(first, 0, threads=1, shared=shared)
+    kept, fit = [], fitting.fit
+
+    def noted(model, *arguments, past, **keywords):
+        taken = [weakref.ref(parameter) for parameter in past.state["parameters"]]
+        moments = [weakref.ref(of["exp_avg"]) for of in past.state["optimizer"]["state"].values()]
+        for epoch in fit(model, *arguments, past=past, **keywords):
+            trains = sum(parameter.requires_grad for parameter in model.parameters())
+            kept.append((sum(one() is not None for one in taken), sum(one() is not None for one in moments) - trains))
+            yield epoch
+
+    monkeypatch.setattr(train, "fit", noted)
+    train.train(second, 0, threads=1, shared=shared)
+
+    assert kept[0] == (0, 0)
+
+
+def test_time_and_memory_of_shared_epochs_count_for_both_runs(tmp_path):
+    first, second = (dataclasses.replace(one, model="tiny-roberta") for one in pair())
+    shared = Shared(tmp_path / "past", 1)
+    train.train(first, 0, threads=1, shared=shared)
+    past = shared.load()
+    shared.save(dataclasses.replace(past, seconds=1000.0, peak_memory_bytes=10**15))
+    result = train.train(second, 0, threads=1, shared=shared)
+
+    assert 1000.0 < result.seconds < 1000.0 + 600
+    assert result.peak_memory_bytes == 10**15
+
+
+@pytest.mark.parametrize(
+    ("T", "tuning", "shared"),
+    # of twelve blocks: 12 * 1 // 3 = 4 freeze after one epoch; 12 * t // 80 is 0 for t = 0 to 6
+    [(3, "full", 1), (80, "lora", 7), (1, "full", 1)],
+)
+def test_schedules_share_the_epochs_before_the_first_block_freezes(T, tuning, shared):
+    file, model = ("peft", "roberta-base") if tuning == "lora" else ("glue", "bert-base")
+    both = [
+        reading.read("paper", file, model=model, tuning=tuning, schedule=name, task="rte")
+        for name in ("constant", "shrinking")
+    ]
+
+    assert shared_epochs([dataclasses.replace(one, epochs=T) for one in both]) == shared
+
+
+def test_schedules_that_begin_differently_share_nothing():
+    growing = reading.read("paper", "glue", model="bert-base", schedule="growing", task="rte")
+
+    assert fork.shared_epochs([dataclasses.replace(growing, schedule="shrinking"), growing]) == 0
+
+
+def test_a_disk_too_full_for_the_shared_epochs_costs_no_run(tmp_path, monkeypatch):
+    def full(content, path):
+        path.write_bytes(b"stump")
+        raise RuntimeError("enforce fail at inline_container.cc")
+
+    monkeypatch.setattr(torch, "save", full)
+    first, second = pair()
+    shared = Shared(tmp_path / "past", shared_epochs([first, second]))
+    with pytest.warns(UserWarning, match="were not left for it: enforce fail"):
+        train.train(first, 0, threads=1, shared=shared)
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,329 @@
+"""A packed batch computes what a padded one does, for every model, tuning and head."""
+
+import dataclasses
+import itertools
+import math
+
+import pytest
+import torch
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+
+from progbench import Anatomy, apply_tuning
+from progbench.method import schedule
+from progbench.method.counting import HEADS
+from progbench.method.options import TUNINGS
+from progbench.models import loading, toy_tokenizer
+from progbench.models.spec import spec
+from progbench.training import fitting, packing, prepared, train
+from progbench.training.rows import PackedCollator, groups_of
+
+LENGTHS = (3, 9, 5, 5, 12, 3, 7)
+
+
+def rows(head, vocabulary=200, seed=0):
+    """Sequences of several lengths, some of them equal, two tokens of which are the answer, or which have a class."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def target(length):
+        if head == "classification":
+            return {"labels": int(torch.randint(2, (1,), generator=generator))}
+        first = int(torch.randint(length, (1,), generator=generator))
+        return {"start_positions": first, "end_positions": length - 1}
+
+    return [
+        {"input_ids": torch.randint(5, vocabulary, (length,), generator=generator).tolist(), **target(length)}
+        for length in LENGTHS
+    ]
+
+
+def pair(name="tiny-bert", head="classification", tuning="full"):
+    """The same model twice, in float64 without dropout: as it is, and packed, with its collator."""
+    made = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = loading.build(spec(name), 2, head).double()
+        apply_tuning(model, tuning)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        made.append(model)
+    return made[0], made[1], packing.pack(made[1])
+
+
+class Padded(torch.nn.Module):
+    """Hugging Face's own padded batch. A softmax over tokens leaves the padding out, which run_qa.py's does not."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, **batch):
+        if "labels" in batch:
+            return self.model(**batch)
+        positions = [batch.pop(name) for name in ("start_positions", "end_positions")]
+        outputs = self.model(**batch)
+        padding = batch["attention_mask"] == 0
+        scores = [part.masked_fill(padding, -torch.inf) for part in (outputs.start_logits, outputs.end_logits)]
+        losses = [torch.nn.functional.cross_entropy(s, p) for s, p in zip(scores, positions, strict=True)]
+        return transformers.modeling_outputs.QuestionAnsweringModelOutput(loss=sum(losses) / 2)
+
+
+def trained_both_ways(wanted, name, head, tuning, batches):
+    """The same model twice, trained for two epochs of other stages: on padded batches by Hugging Face, and packed."""
+    theirs, ours, packed = pair(name, head, tuning)
+    padded = transformers.DataCollatorWithPadding(toy_tokenizer.build(name.removeprefix("tiny-")))
+    stages = schedule.shrinking(spec(name).blocks, 2)
+    wanted = dataclasses.replace(wanted, epochs=2, warmup=0.0, tuning=tuning)
+    list(fitting.fit(ours, wanted, stages, lambda: map(packed, batches), 3))
+    wrapped = Padded(theirs)
+    anatomy = Anatomy.of(theirs, tuning)
+    optimizer = fitting.build_optimizer(anatomy, wanted)
+    rate = transformers.get_scheduler("linear", optimizer, 0, 6)
+    for stage in stages:
+        theirs.train()
+        anatomy.freeze(stage)
+        for batch in batches:
+            wrapped(**padded(batch)).loss.backward()
+            torch.nn.utils.clip_grad_norm_(anatomy.trainable(stage), wanted.clip_norm)
+            optimizer.step()
+            rate.step()
+            optimizer.zero_grad(set_to_none=True)
+    return theirs, ours
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("tuning", TUNINGS)
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+def test_steps_over_a_stage_change_equal_padded_hugging_face(smoke_recipe, name, tuning, head):
+    batches = [rows(head, seed=seed) for seed in range(3)]
+    theirs, ours = trained_both_ways(smoke_recipe(), name, head, tuning, batches)
+
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("tuning", TUNINGS)
+def test_steps_on_pairs_of_texts_equal_padded_hugging_face(smoke_recipe, tuning):
+    batches = [rows("classification", seed=seed) for seed in range(3)]
+    for row in itertools.chain(*batches):
+        length = len(row["input_ids"])
+        row["token_type_ids"] = [0] * (length // 2) + [1] * (length - length // 2)
+    theirs, ours = trained_both_ways(smoke_recipe(), "tiny-bert", "classification", tuning, batches)
+
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+def test_pairs_of_texts_come_out_as_they_do_padded(name):
+    theirs, ours, packed = pair(name)
+    tokenizer = toy_tokenizer.build(name.removeprefix("tiny-"))
+    encoded = tokenizer(["fox sees dog", "cat"], ["dog likes the river and boat", "a house"])
+    examples = [{key: encoded[key][i] for key in encoded} for i in (1, 0)]
+    ours.eval(), theirs.eval()
+
+    torch.testing.assert_close(
+        ours(**packed(examples)).logits,
+        theirs(**transformers.DataCollatorWithPadding(tokenizer)(examples)).logits,
+        rtol=0,
+        atol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+def test_a_padding_token_that_stands_in_a_text_has_the_position_hugging_face_gives_it(name, head):
+    theirs, ours, packed = pair(name, head)
+    ids = [5, theirs.config.pad_token_id, 7, 9]
+    ours.eval(), theirs.eval()
+    alone = {"input_ids": torch.tensor([ids]), "attention_mask": torch.ones(1, 4, dtype=torch.long)}
+    a, b = ours(**packed([{"input_ids": ids}])), theirs(**alone)
+
+    for key in b:
+        torch.testing.assert_close(a[key], b[key], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("lengths", [(1,), (1, 1), (7,), (12, 1, 12)])
+def test_short_and_single_sequences_come_out_as_they_do_padded(lengths):
+    theirs, ours, packed = pair()
+    ours.eval(), theirs.eval()
+    examples = [{"input_ids": list(range(5, 5 + length))} for length in sorted(lengths)]
+    padded = transformers.DataCollatorWithPadding(toy_tokenizer.build("bert"))(examples)
+
+    torch.testing.assert_close(ours(**packed(examples)).logits, theirs(**padded).logits, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("most_padded", "groups"), [(0, 5), (50, 3), (math.inf, 1)])
+@pytest.mark.parametrize("head", HEADS)
+def test_however_texts_share_attention_calls_they_come_out_as_they_do_padded(head, most_padded, groups):
+    theirs, ours, packed = pair(head=head)
+    ours.eval(), theirs.eval()
+    examples = [{"input_ids": row["input_ids"]} for row in sorted(rows(head), key=lambda row: len(row["input_ids"]))]
+    padded = transformers.DataCollatorWithPadding(toy_tokenizer.build("bert"))(examples)
+    batch = dataclasses.replace(packed, most_padded=most_padded)(examples)
+    a, b = ours(**batch), theirs(**padded)
+
+    assert len(batch["packing"].groups) == groups
+    for key in b:
+        real = padded["attention_mask"].bool() if head == "question_answering" else slice(None)
+        torch.testing.assert_close(a[key][real], b[key][real], rtol=0, atol=1e-12)
+
+
+@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=40).map(sorted), most=st.integers(0, 3000))
+def test_groups_hold_every_text_once_and_texts_of_one_length_together(lengths, most):
+    groups, texts = groups_of(lengths, most), list(lengths)
+    for group, start in zip(groups, [0, *(group.stop for group in groups)], strict=False):
+        inside = []
+        while sum(inside) < group.stop - group.start:
+            inside.append(texts.pop(0))
+
+        assert (group.start, group.longest) == (start, inside[-1])
+        assert (group.places is None) == (len({*inside}) == 1)
+        assert not texts or texts[0] > group.longest
+    assert not texts
+
+
+def test_groups_are_joined_cheapest_first_and_only_where_that_pads_little():
+    # (1, 1) to length 3: 2 * (9 - 1) = 16; 3 to 4: 16 - 9 = 7; then (1, 1) to 4: 2 * (16 - 1) = 30
+    def cut(most):
+        return [(group.start, group.stop) for group in groups_of((1, 1, 3, 4), most)]
+
+    assert cut(6) == [(0, 2), (2, 5), (5, 9)]
+    assert cut(29) == [(0, 2), (2, 9)]
+    assert cut(30) == [(0, 9)]
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_step_needs_no_value_from_the_device(head):
+    """On a GPU a step that asks for one would wait for all before it; the meta device has none to give."""
+    _, model, packed = pair(head=head)
+    batch = dataclasses.replace(packed, most_padded=math.inf)(rows(head)).to("meta")
+    model.to("meta").train()
+    model(**batch).loss.backward()
+
+    assert all(parameter.grad.is_meta for parameter in model.parameters())
+
+
+def test_no_linear_layer_sees_a_padding_token():
+    _, ours, packed = pair()
+    seen = []
+    for module in ours.bert.encoder.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.register_forward_hook(lambda module, arguments, output: seen.append(arguments[0].shape[:-1].numel()))
+    ours(**packed(rows("classification")))
+
+    # past the attention of the top block only first tokens: its attention.output.dense, and both of its feed-forward
+    assert seen == [sum(LENGTHS)] * (3 * 6 + 3) + [len(LENGTHS)] * 3
+
+
+def test_a_packed_model_still_takes_padded_batches():
+    theirs, ours, _ = pair()
+    batch = transformers.DataCollatorWithPadding(toy_tokenizer.build("bert"))(rows("classification"))
+
+    torch.testing.assert_close(ours(**batch).logits, theirs(**batch).logits, rtol=0, atol=1e-12)
+
+
+def test_packing_a_packed_model_again_changes_nothing():
+    theirs, ours, packed = pair()
+
+    assert packing.pack(ours) == packed
+    torch.testing.assert_close(
+        ours(**packed(rows("classification"))).logits[0],
+        theirs(input_ids=torch.tensor([rows("classification")[0]["input_ids"]])).logits[0],
+    )
+
+
+def test_examples_keep_their_targets_when_a_batch_is_ordered_by_length():
+    batch = PackedCollator()([{"input_ids": [7, 8, 9], "labels": 1}, {"input_ids": [6], "labels": 0}])
+
+    assert batch["input_ids"].tolist() == [[6, 7, 8, 9]]
+    assert batch["labels"].tolist() == [0, 1]
+
+
+def test_attention_with_dropout_is_random_and_right_on_average():
+    torch.manual_seed(0)
+    _, ours, packed = pair()
+    for module in ours.modules():
+        if hasattr(module, "scaling"):
+            module.dropout.p = 0.1
+    ours.train()
+    batch = packed(rows("classification"))
+    logits = torch.stack([ours(**batch).logits for _ in range(300)])
+    ours.eval()
+
+    assert logits.std(dim=0).min() > 0
+    torch.testing.assert_close(logits.mean(dim=0), ours(**batch).logits, rtol=0, atol=0.02)
+
+
+def test_a_model_whose_attention_looks_elsewhere_is_not_served():
+    """A model that ignores the lengths it is given does not pass the proof, and is left as it was."""
+    torch.manual_seed(0)
+    model = loading.build(spec("tiny-bert"), 2)
+    forward = model.bert.forward
+
+    def deaf(*arguments, packing=None, **keywords):
+        return forward(*arguments, **keywords)
+
+    model.bert.forward = deaf
+
+    assert packing.pack(model) is None
+    assert model.config._attn_implementation == "sdpa"
+    assert not model._forward_pre_hooks
+
+
+def test_a_model_that_is_not_served_keeps_no_hook():
+    model = transformers.BertForMaskedLM(loading.build(spec("tiny-bert"), 2).config)
+
+    assert packing.pack(model) is None
+    assert not model._forward_pre_hooks
+
+
+def test_an_unknown_architecture_is_not_served():
+    configuration = transformers.DistilBertConfig(vocab_size=99, dim=16, n_layers=1, n_heads=2, hidden_dim=32)
+
+    assert packing.pack(transformers.DistilBertForSequenceClassification(configuration)) is None
+
+
+def test_a_run_that_packing_does_not_serve_is_padded_and_says_so(smoke_recipe, monkeypatch):
+    monkeypatch.setattr(prepared, "pack", lambda model: None)
+    result = train.train(smoke_recipe(model="tiny-roberta"), 0)
+
+    assert result.notes == ("padded batches: packing does not serve this model",)
+    assert result.epochs[-1].scores["sst2"]["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("kind", [transformers.BertModel, transformers.BertForPreTraining])
+def test_a_model_whose_outputs_are_not_known_is_left_as_it_was(kind):
+    model = kind(loading.build(spec("tiny-bert"), 2).config)
+
+    assert packing.pack(model) is None
+    assert model.config._attn_implementation != packing.ATTENTION
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())
+
+
+def test_a_model_that_breaks_while_it_is_proved_is_left_as_it_was(monkeypatch):
+    model = loading.build(spec("tiny-bert"), 2)
+    monkeypatch.setattr(model.bert.embeddings, "forward", lambda **inputs: inputs["no such input"])
+    with pytest.raises(KeyError, match="no such input"):
+        packing.pack(model)
+
+    assert model.config._attn_implementation != packing.ATTENTION
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())
+
+
+def test_a_model_without_a_padding_token_is_not_served():
+    model = loading.build(spec("tiny-bert"), 2)
+    model.config.pad_token_id = None
+
+    assert packing.pack(model) is None
+
+
+def test_models_that_share_a_configuration_are_each_packed():
+    first = loading.build(spec("tiny-bert"), 2)
+    second = type(first)(first.config)
+    packing.pack(first)
+    packed = packing.pack(second)
+
+    assert second(**packed(rows("classification"))).logits.shape == (len(LENGTHS), 2)

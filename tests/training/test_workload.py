@@ -1,0 +1,231 @@
+"""What a task gives the trainer: rows, and scores, of classes and of answers."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+import transformers
+
+from progbench.errors import BadInput
+from progbench.models import loading, toy_tokenizer
+from progbench.models.spec import spec
+from progbench.recipes import reading
+from progbench.tasks import catalog, squad, windows
+from progbench.tasks.glue import Data, Examples, glue_tasks
+from progbench.training import workload
+
+
+@pytest.mark.filterwarnings("ignore:An input array is constant")
+def test_a_correlation_with_constant_predictions_is_an_error_and_no_score():
+    torch.manual_seed(0)
+    model = loading.build(spec("tiny-bert"), num_labels=1)
+    model.classifier.weight.data.zero_()
+    tokenizer = toy_tokenizer.build("bert")
+    rows = workload.encode(Examples((["fox", "dog"], ["cat", "cat"]), [1.0, 4.0]), tokenizer, 32)
+
+    with pytest.raises(workload.NonFinite, match="stsb: pearson, spearman undefined"):
+        workload.score_classes(model, rows, transformers.DataCollatorWithPadding(tokenizer), glue_tasks()["stsb"])
+
+
+def test_a_model_whose_outputs_are_not_finite_is_not_scored():
+    model = loading.build(spec("tiny-bert"), num_labels=2)
+    model.classifier.weight.data.fill_(math.nan)
+    tokenizer = toy_tokenizer.build("bert")
+    rows = workload.encode(Examples((["fox", "dog"],), [0, 1]), tokenizer, 32)
+
+    with pytest.raises(workload.NonFinite, match="sst2: the model's outputs are not finite"):
+        workload.score_classes(model, rows, transformers.DataCollatorWithPadding(tokenizer), glue_tasks()["sst2"])
+
+
+def test_an_example_longer_than_the_recipes_maximum_is_cut_to_it():
+    examples = Examples(([" ".join(["fox"] * 50)], [" ".join(["dog"] * 20)]), [0])
+
+    assert len(workload.encode(examples, toy_tokenizer.build("bert"), 32)[0]["input_ids"]) == 32
+
+
+def test_the_words_are_those_of_every_split(smoke_recipe, tmp_path):
+    tokenizer, wanted = toy_tokenizer.build("bert"), smoke_recipe(task="sst2")
+    data = Data(Examples((["fox"],), [0]), {"sst2": Examples((["dog cat"],), [1])}, "")
+    made = workload.tokenise(catalog.tasks()["sst2"], data, tokenizer, wanted, None, tmp_path)
+
+    assert made.words == set(tokenizer("fox dog cat")["input_ids"])
+
+
+def test_the_words_of_questions_are_those_of_every_window(tmp_path):
+    tokenizer = toy_tokenizer.build("bert")
+    wanted = reading.read("smoke", "squad", model="tiny-bert", schedule="constant", task="squad1")
+    asked = [
+        squad.Question(name, "A", "where was fox ?", text, ((0, text),)) for name, text in (("a", "dog"), ("b", "cat"))
+    ]
+    data = squad.SquadData(asked[:1], {"squad1": asked[1:]}, (), "")
+    made = workload.tokenise(catalog.tasks()["squad1"], data, tokenizer, wanted, None, tmp_path)
+
+    assert made.words == set(tokenizer("where was fox ?", "dog cat")["input_ids"])
+
+
+NONE = -100.0
+
+
+def spans(start, end, context=None, n_best=20, max_answer_length=30):
+    start, end = torch.tensor([start]), torch.tensor([end])
+    context = torch.tensor([context]) if context else torch.ones(start.shape, dtype=torch.bool)
+    score, first, last = (part.item() for part in workload.best_spans(start, end, context, n_best, max_answer_length))
+    return (first, last) if math.isfinite(score) else None
+
+
+def test_the_best_span_is_the_highest_sum_of_a_start_and_a_later_end():
+    # 5 + 4 at (0, 2) beats 5 + 1 at (0, 0) and 3 + 4 at (2, 2)
+    assert spans([5.0, 0.0, 3.0], [1.0, 0.0, 4.0]) == (0, 2)
+
+
+def test_a_span_that_ends_before_it_starts_is_none():
+    # 9 + 9 would be (2, 0); of the others 9 + 2 at (2, 2) is highest
+    assert spans([0.0, 0.0, 9.0], [9.0, 1.0, 2.0]) == (2, 2)
+
+
+def test_a_span_of_more_tokens_than_allowed_is_none():
+    assert spans([9.0, 0.0, 1.0], [0.0, 0.0, 9.0], max_answer_length=3) == (0, 2)
+    assert spans([9.0, 0.0, 1.0], [0.0, 0.0, 9.0], max_answer_length=2) == (2, 2)
+
+
+def test_a_span_outside_the_context_is_none():
+    assert spans([9.0, 1.0, 0.0], [9.0, 0.0, 1.0], context=[False, True, True]) == (1, 2)
+
+
+def test_a_window_without_context_has_no_span():
+    assert spans([9.0, 1.0], [9.0, 1.0], context=[False, False]) is None
+
+
+def test_only_the_n_best_starts_and_ends_are_tried():
+    # the two best starts lie after the two best ends: with two candidates nothing fits
+    start, end = [1.0, 1.0, 9.0, 8.0], [9.0, 8.0, 1.0, 1.0]
+
+    assert spans(start, end, n_best=2) is None
+    assert spans(start, end, n_best=3) is not None
+
+
+def test_best_spans_equal_an_exhaustive_search_over_random_scores():
+    generator = torch.Generator().manual_seed(0)
+    start, end = torch.randn(50, 12, generator=generator), torch.randn(50, 12, generator=generator)
+    context = torch.ones(50, 12, dtype=torch.bool)
+    context[:, :3] = False
+    score, first, last = workload.best_spans(start, end, context, n_best=12, max_answer_length=4)
+
+    for row in range(50):
+        every = {(a, b): float(start[row, a] + end[row, b]) for a in range(3, 12) for b in range(a, min(a + 4, 12))}
+        assert (int(first[row]), int(last[row])) == max(every, key=every.get)
+        assert float(score[row]) == pytest.approx(max(every.values()))
+
+
+class Scripted(torch.nn.Module):
+    """A model whose scores are made up: high for the words it is told to answer with, `null` for token 0."""
+
+    def __init__(self, tokenizer, start, end, null):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        vocabulary = tokenizer.get_vocab()
+        self.start, self.end, self.null = vocabulary[start], vocabulary[end], null
+
+    def forward(self, input_ids, attention_mask, **rest):
+        scores = [(input_ids == word).float() * 10 for word in (self.start, self.end)]
+        for part in scores:
+            part[:, 0] = self.null
+        return transformers.modeling_outputs.QuestionAnsweringModelOutput(start_logits=scores[0], end_logits=scores[1])
+
+
+LONG = " . ".join(["fox sees dog"] * 20)
+
+
+def answered(tmp_path, context, start, end, null=0.0, task="squad1", **changes):
+    tokenizer = toy_tokenizer.build("bert")
+    wanted = reading.read("smoke", "squad", model="tiny-bert", schedule="constant", task=task)
+    wanted = dataclasses.replace(wanted, **changes)
+    questions = [squad.Question("q", "A", "where was fox ?", context, ())]
+    cut = windows.write(questions, tokenizer, tmp_path / "w.arrow", max_length=32, doc_stride=8)
+    collate = transformers.DataCollatorWithPadding(tokenizer)
+    (found,) = workload.answers(Scripted(tokenizer, start, end, null), questions, cut, collate, wanted)
+    return found
+
+
+@pytest.mark.parametrize("before", ["", LONG + " . "])
+@pytest.mark.parametrize("after", ["", " . " + LONG])
+def test_the_answer_is_the_contexts_own_text_from_whatever_window_holds_it(tmp_path, before, after):
+    assert answered(tmp_path, f"{before}cat likes Warm  Oslo{after}", "warm", "oslo") == "Warm  Oslo"
+
+
+def test_a_context_without_words_is_answered_with_nothing(tmp_path):
+    assert answered(tmp_path, "   ", "warm", "oslo") == ""
+
+
+@pytest.mark.parametrize(("null", "found"), [(9.9, "Oslo"), (10.1, "")])
+def test_v2_answers_nothing_when_that_scores_higher_than_the_best_span(tmp_path, null, found):
+    assert answered(tmp_path, "cat likes Oslo", "oslo", "oslo", null, "squad2") == found
+
+
+@pytest.mark.parametrize(("threshold", "found"), [(-1.0, ""), (1.0, "Oslo")])
+def test_the_recipes_threshold_moves_the_border_between_answer_and_none(tmp_path, threshold, found):
+    # "no answer" scores 2 * 10 and the best span as much
+    assert answered(tmp_path, "cat likes Oslo", "oslo", "oslo", 10.0, "squad2", null_threshold=threshold) == found
+
+
+def test_evaluation_batches_hold_every_row_once_and_few_tokens():
+    lengths = [(37 * i) % 384 + 1 for i in range(1000)]
+    batches = list(workload.by_length(lengths))
+
+    assert sorted(i for batch in batches for i in batch) == list(range(1000))
+    assert all(len(batch) * max(lengths[i] for i in batch) <= workload.EVALUATION_TOKENS for batch in batches)
+
+
+def test_v1_always_answers(tmp_path):
+    assert answered(tmp_path, "cat likes Oslo", "oslo", "oslo", 99.0) == "Oslo"
+
+
+def test_of_several_windows_the_one_surest_of_an_answer_speaks_for_no_answer(tmp_path):
+    """run_qa.py takes the lowest score for "no answer" over a question's windows."""
+
+    class Wavering(Scripted):
+        def forward(self, input_ids, **rest):
+            outputs = super().forward(input_ids, **rest)
+            holds = (input_ids == self.start).any(dim=1)
+            outputs.start_logits[:, 0] = torch.where(holds, 0.0, 50.0)
+            return outputs
+
+    tokenizer = toy_tokenizer.build("bert")
+    wanted = reading.read("smoke", "squad", model="tiny-bert", schedule="constant", task="squad2")
+    questions = [squad.Question("q", "A", "where was fox ?", f"{LONG} . Oslo", ())]
+    cut = windows.write(questions, tokenizer, tmp_path / "w.arrow", max_length=32, doc_stride=8)
+    model = Wavering(tokenizer, "oslo", "oslo", 0.0)
+
+    assert len(cut) > 2
+    assert workload.answers(model, questions, cut, transformers.DataCollatorWithPadding(tokenizer), wanted) == ["Oslo"]
+
+
+def test_answers_of_a_model_whose_outputs_are_not_finite_are_no_answers(tmp_path):
+    with pytest.raises(workload.NonFinite, match="squad1: the model's outputs are not finite"):
+        answered(tmp_path, "cat likes Oslo", "oslo", "oslo", math.nan)
+
+
+def test_answers_off_token_borders_and_held_by_no_window_are_counted_in_the_notes(tmp_path):
+    wanted = reading.read("smoke", "squad", model="tiny-bert", schedule="constant", task="squad1")
+    asked = [
+        squad.Question("a", "A", "where was fox ?", "cat likes Oslo", ((4, "like"),)),
+        squad.Question("b", "A", "where was fox ?", LONG, ((0, LONG),)),
+    ]
+    data = squad.SquadData(asked, {}, ("A: no answers",), "")
+    made = workload.tokenise(catalog.tasks()["squad1"], data, toy_tokenizer.build("bert"), wanted, None, tmp_path)
+
+    assert [note.partition(" (")[0] for note in made.notes] == [
+        "training questions set aside: 1",
+        "training answers held whole by no window: 1",
+        "training answers not on token borders: 1",
+    ]
+
+
+def test_a_question_that_leaves_no_room_for_a_window_is_refused_with_its_split_and_what_to_do(tmp_path):
+    wanted = reading.read("smoke", "squad", model="tiny-bert", schedule="constant", task="squad1")
+    asked = [squad.Question("q7", "A", " ".join(["fox"] * wanted.max_length), "cat likes Oslo", ((10, "Oslo"),))]
+    data = squad.SquadData([], {"squad1": asked}, (), "")
+
+    with pytest.raises(BadInput, match=r": windows of squad1: article 'A', question 'q7': .*: raise the recipe's max_"):
+        workload.tokenise(catalog.tasks()["squad1"], data, toy_tokenizer.build("bert"), wanted, None, tmp_path)
