@@ -146,7 +146,7 @@ def test_seconds_of_a_session(name, record_property, tmp_path):
 def test_seconds_of_a_report(record_property, tmp_path):
     """How long it takes to report on thousands of results, Python's own start included."""
     count = file_results(tmp_path, "table1", seeds=209)
-    seconds = _seconds(["progbench.cli", "report", tmp_path, "--suite", "paper"])
+    seconds = _seconds(["progbench", "report", tmp_path, "--suite", "paper"])
     record_property("progbench-speed-sessions", {"session": f"reporting on {count:,} results", "seconds": seconds})
 
 

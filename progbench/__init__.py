@@ -6,6 +6,22 @@ The public names load on first use, so that `from progbench import updated_param
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` loads a name when it is asked for
+    from progbench.method.anatomy import Anatomy
+    from progbench.method.callback import ProgressiveFreezing
+    from progbench.method.counting import updated_parameters
+    from progbench.method.schedule import (
+        Schedule,
+        Stage,
+        constant,
+        growing,
+        shrinking,
+        single_block,
+        without_low_blocks,
+    )
+    from progbench.method.tuning import apply_tuning
 
 _HOMES = {
     "Anatomy": "method.anatomy",
@@ -36,7 +52,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'progbench' has no attribute {name!r}")
     return getattr(importlib.import_module(f"progbench.{_HOMES[name]}"), name)

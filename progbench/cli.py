@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import gc
+import importlib.metadata
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="progbench", description="Does the paper reproduce, and where does it deviate?"
     )
+    parser.add_argument("--version", action="version", version=f"progbench {importlib.metadata.version('progbench')}")
     commands = parser.add_subparsers(dest="command", required=True)
     report = commands.add_parser("report", help="report on a folder of results; trains nothing")
     report.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
@@ -97,7 +99,3 @@ def _suite(options: argparse.Namespace) -> str:
     if len(wanted) > 1:
         raise BadInput(f"{options.runs} has results of {', '.join(wanted)}: choose one with --suite")
     return wanted[0]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from progbench.errors import BadInput
-from progbench.method.layout import layout_of, listed
+from progbench.method.layout import base_of, blocks_of, layout_of, listed
 from progbench.method.schedule import Schedule, Stage, require_depth
 from progbench.method.tuning import tuned
 
@@ -19,12 +19,11 @@ Parameters = tuple[nn.Parameter, ...]
 class Anatomy:
     """The parameters that may train, each in exactly one of embeddings, a block, or the head (Eq. 1).
 
-    >>> from progbench.models import loading
-
-    >>> from progbench.models.spec import spec, specs, ModelSpec
+    >>> from progbench.models.loading import build
+    >>> from progbench.models.spec import spec
 
     >>> from progbench.method import schedule
-    >>> model = loading.build(spec("tiny-bert"), num_labels=2)
+    >>> model = build(spec("tiny-bert"), num_labels=2)
     >>> anatomy = Anatomy.of(model)
     >>> anatomy.L
     4
@@ -53,13 +52,13 @@ class Anatomy:
         by hand (`Anatomy.split`), for a tuning it does not know, and for a model without what the tuning trains.
         """
         layout = layout_of(model)
-        base = model.base_model
+        base = base_of(model)
         outside = [module for module in model.children() if module is not base] if model is not base else []
         pooler = getattr(base, layout.pooler, None)
         whole = cls.split(
             model,
             embeddings=[base.get_submodule(layout.embeddings)],
-            blocks=list(base.get_submodule(layout.blocks)),
+            blocks=blocks_of(model, layout),
             head=[*([] if pooler is None else [pooler]), *outside],
         )
         return whole if tuning == "full" else whole.restrict(tuned(model, tuning))

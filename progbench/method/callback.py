@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from transformers import TrainerCallback
+from typing import Any
+
+from torch.optim import Optimizer
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from progbench.errors import BadInput
 from progbench.method.anatomy import Anatomy
@@ -29,7 +32,9 @@ class ProgressiveFreezing(TrainerCallback):
         self.tuning = tuning
         self.anatomy = anatomy
 
-    def on_train_begin(self, args, state, control, *, model=None, optimizer=None, **kwargs) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         T = self.schedule.T
         if args.max_steps > 0:
             raise BadInput(f"max_steps={args.max_steps} cuts epochs short: set num_train_epochs={T} instead")
@@ -38,18 +43,22 @@ class ProgressiveFreezing(TrainerCallback):
                 f"num_train_epochs={args.num_train_epochs:g}, but the schedule has {T} stages, one an epoch: "
                 f"set num_train_epochs={T}, or cut the schedule with T={args.num_train_epochs:g}"
             )
-        self._anatomy = self.anatomy or Anatomy.of(model, self.tuning)
+        self._anatomy = self.anatomy or Anatomy.of(kwargs["model"], self.tuning)
         require_depth(self.schedule, self._anatomy.L, self._anatomy.name)
-        self._require_all_in(optimizer)
+        self._require_all_in(kwargs["optimizer"])
         self._steps_per_epoch = state.max_steps // T
 
-    def on_epoch_begin(self, args, state, control, **kwargs) -> None:
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         self._anatomy.freeze(self.schedule[state.global_step // self._steps_per_epoch])
 
-    def on_train_end(self, args, state, control, **kwargs) -> None:
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         self._anatomy.unfreeze()
 
-    def _require_all_in(self, optimizer) -> None:
+    def _require_all_in(self, optimizer: Optimizer) -> None:
         held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         absent = [parameter for parameter in self._anatomy.parameters() if id(parameter) not in held]
         if absent:

@@ -36,6 +36,16 @@ class Layout:
 LAYOUTS = {"bert": Layout(), "roberta": Layout(first_token="classifier", positions_after_padding=True)}
 
 
+def base_of(model: nn.Module) -> nn.Module:
+    """The transformer inside a transformers model with a head; any other model as it is."""
+    return getattr(model, "base_model", model)
+
+
+def blocks_of(model: nn.Module, layout: Layout) -> list[nn.Module]:
+    """The blocks of a model with this layout, from low to high."""
+    return list(base_of(model).get_submodule(layout.blocks).children())
+
+
 def layout_of(model: nn.Module) -> Layout:
     """The layout of a transformers model. Raises BadInput for an architecture it does not know, naming what to do."""
     kind = getattr(getattr(model, "config", None), "model_type", None)
@@ -46,7 +56,7 @@ def layout_of(model: nn.Module) -> Layout:
             f"assigned: {listed(names)}. Say where its parts are: Anatomy.split(model, embeddings=[module, ...], "
             "blocks=[module, ...], head=[module, ...])"
         )
-    layout, base = LAYOUTS[kind], getattr(model, "base_model", model)
+    layout, base = LAYOUTS[kind], base_of(model)
     for path in (layout.embeddings, layout.blocks):
         try:
             base.get_submodule(path)

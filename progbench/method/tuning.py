@@ -11,13 +11,14 @@ The classifier is everything outside the base model: BERT's output layer, RoBERT
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
 from progbench.errors import BadInput
-from progbench.method.layout import Layout, layout_of
+from progbench.method.layout import Layout, base_of, blocks_of, layout_of
 from progbench.method.options import bottleneck_of, require_tuning
 
 
@@ -46,13 +47,12 @@ class Adapter(nn.Module):
         return x + self.up(nn.functional.silu(self.down(x)))
 
 
-def apply_tuning(model: nn.Module, tuning: str, **options) -> None:
+def apply_tuning(model: nn.Module, tuning: str, **options: Any) -> None:
     """Add what a tuning trains to a model, in place, and freeze the rest; then `Anatomy.of(model, tuning)` holds it.
 
-    >>> from progbench.models import loading
-
-    >>> from progbench.models.spec import spec, specs, ModelSpec
-    >>> model = loading.build(spec("tiny-bert"), num_labels=2)
+    >>> from progbench.models.loading import build
+    >>> from progbench.models.spec import spec
+    >>> model = build(spec("tiny-bert"), num_labels=2)
     >>> apply_tuning(model, "lora")
     >>> sum(p.numel() for p in model.parameters() if p.requires_grad)  # 4 blocks * 2 * 8 * (64 + 64), classifier 130
     8322
@@ -65,9 +65,10 @@ def apply_tuning(model: nn.Module, tuning: str, **options) -> None:
     layout = layout_of(model)
     if any(isinstance(module, Adapter) or _is_lora(module) for module in model.modules()):
         raise BadInput(f"{type(model).__name__} has adapters or LoRA matrices already: start from a fresh model")
-    blocks = model.base_model.get_submodule(layout.blocks)
+    blocks = blocks_of(model, layout)
     if tuning == "adapter":
-        _add_adapters(model, blocks, layout, **options)
+        config: Any = base_of(model).config
+        _add_adapters(config.hidden_size, blocks, layout, **options)
     if tuning == "lora":
         _add_lora(model, blocks, layout, **options)
     live = {id(parameter) for parameter in tuned(model, tuning)}
@@ -87,8 +88,8 @@ def tuned(model: nn.Module, tuning: str) -> list[nn.Parameter]:
         if tuning != other and any(map(has, model.modules())):
             raise BadInput(f"{type(model).__name__} was given {other} parameters, so its tuning is not {tuning!r}")
     layout = layout_of(model)
-    base = model.base_model
-    chosen = [module for block in base.get_submodule(layout.blocks) for module in _chosen(block, tuning)]
+    base = base_of(model)
+    chosen = [parameter for block in blocks_of(model, layout) for parameter in _chosen(block, tuning)]
     if tuning == "bitfit":
         chosen = [*_biases(base.get_submodule(layout.embeddings)), *chosen]
         if pooler := getattr(base, layout.pooler, None):
@@ -101,7 +102,7 @@ def _chosen(block: nn.Module, tuning: str) -> list[nn.Parameter]:
     if tuning == "bitfit":
         return list(_biases(block))
     if tuning == "adapter":
-        holders = [module for module in block.modules() if isinstance(module, Adapter)]
+        holders: list[Any] = [module for module in block.modules() if isinstance(module, Adapter)]
     else:
         holders = [part for module in block.modules() if _is_lora(module) for part in (module.lora_A, module.lora_B)]
     if not holders:
@@ -114,8 +115,7 @@ def _biases(module: nn.Module) -> Iterator[nn.Parameter]:
     return (bias for bias in biases if isinstance(bias, nn.Parameter))
 
 
-def _add_adapters(model: nn.Module, blocks: nn.ModuleList, layout: Layout, reduction: int) -> None:
-    hidden = model.config.hidden_size
+def _add_adapters(hidden: int, blocks: Sequence[nn.Module], layout: Layout, reduction: int) -> None:
     for block in blocks:
         for path in layout.sublayer_ends:
             end = block.get_submodule(path)
@@ -124,7 +124,7 @@ def _add_adapters(model: nn.Module, blocks: nn.ModuleList, layout: Layout, reduc
 
 
 def _add_lora(
-    model: nn.Module, blocks: nn.ModuleList, layout: Layout, rank: int, alpha: float, targets: tuple[str, ...]
+    model: nn.Module, blocks: Sequence[nn.Module], layout: Layout, rank: int, alpha: float, targets: tuple[str, ...]
 ) -> None:
     """Through peft, without its wrapper for classifiers: that would keep a second copy of the head and break counts."""
     import peft
@@ -135,7 +135,8 @@ def _add_lora(
             raise BadInput(f"LoRA target {absent[0]!r} matches nothing in the attention, which has {', '.join(there)}")
     paths = {id(module): name for name, module in model.named_modules()}
     names = [paths[id(block.get_submodule(f"{layout.attention}.{target}"))] for block in blocks for target in targets]
-    configuration = peft.LoraConfig(r=rank, lora_alpha=alpha, target_modules=names, lora_dropout=0.0, bias="none")
+    scale: Any = alpha  # peft calls it an int and takes any number
+    configuration = peft.LoraConfig(r=rank, lora_alpha=scale, target_modules=names, lora_dropout=0.0, bias="none")
     peft.inject_adapter_in_model(configuration, model)
 
 

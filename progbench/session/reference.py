@@ -90,3 +90,12 @@ def record(root: Path, suite: str, new: dict[str, dict]) -> Path:
     }
     files.write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return path
+
+
+def updated(suite: Suite, cells: Iterable[Cell]) -> list[str]:
+    """Record the runs behind these cells as the suite's reference; in lines, what that changes and where it stands.
+
+    Raises BadInput as `gather` does, and then writes nothing.
+    """
+    new, old = gather(suite, cells), read_reference(suite.answers, suite.name)
+    return [changes(old, new), f"reference: {record(suite.answers, suite.name, new)}"]

@@ -12,10 +12,9 @@ from torch import nn
 def cut(model: nn.Module, words: Iterable[int]) -> int:
     """Keep, of a transformers model's word embeddings, these token ids' rows; returns how many numbers are left out.
 
-    >>> from progbench.models import loading
-
-    >>> from progbench.models.spec import spec, specs, ModelSpec
-    >>> model = loading.build(spec("tiny-bert"), num_labels=2)
+    >>> from progbench.models.loading import build
+    >>> from progbench.models.spec import spec
+    >>> model = build(spec("tiny-bert"), num_labels=2)
     >>> whole = model.num_parameters()
     >>> cut(model, words={2, 7, 9}) == whole - model.num_parameters()
     True

@@ -1,0 +1,141 @@
+"""What a session's tests find, gathered test by test, and the report on all of them, those not reached included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Any
+
+from progbench import environment
+from progbench.errors import BadInput
+from progbench.judging import claims, verdict
+from progbench.judging.claims import Claim, ClaimVerdict
+from progbench.judging.expected import Cell
+from progbench.judging.verdict import Variant, Verdict
+from progbench.recipes.recipe import Recipe
+from progbench.report.cells import junit_properties
+from progbench.report.report import Report
+from progbench.session import reporting
+from progbench.session.suite import Suite
+
+CLAIMS = "claims"  # in the place of a table's name: the test is for a claim
+Found = tuple[str, Any]
+
+
+def to_train(suite: Suite, asked: Iterable[Cell | Claim], tables: Iterable[str], *, variants: bool) -> list[Recipe]:
+    """The recipes that what is `asked` for needs, as far as these tables' cells are judged by them.
+
+    So a verdict does not depend on the order of tables, nor on what another process is at. Cells that nobody asked for
+    are judged by the results they have.
+    """
+    wanted: dict[str, Recipe] = {}
+    for one in asked:
+        wanted |= suite.needed(one, variants=variants and isinstance(one, Cell))
+    cells = [cell for table in dict.fromkeys(tables) for cell in suite.table(table).cells]
+    here = {name for cell in cells for name in suite.needed(cell, variants=variants)}
+    return [recipe for name, recipe in wanted.items() if name in here]
+
+
+def properties_of(suite: Suite, cell: Cell, found: Verdict, variants: Iterable[Variant] | None) -> list[Found]:
+    """What a cell's test hands to the session that gathers it, which may be another process: names and plain values."""
+    warnings = suite.warnings(cell) if found.observed is not None else ()
+    return [
+        ("progbench", asdict(found)),
+        *junit_properties(found).items(),
+        *(("progbench-warning", warning) for warning in warnings),
+        *([] if variants is None else [("progbench-variants", [asdict(variant) for variant in variants])]),
+    ]
+
+
+def properties_of_claim(found: ClaimVerdict) -> list[Found]:
+    """What a claim's test hands to the session that gathers it."""
+    return [("progbench-claim", asdict(found))]
+
+
+class Gathered:
+    """The verdicts of one session's tests, by test; a test is whatever its runner calls it.
+
+    `select` says which tests there are and what each is for: a table and a cell, or CLAIMS and a claim. Then `add`
+    takes what a test hands over (`properties_of`), and `fail` what went wrong in a test without a verdict.
+    """
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+        self.selected: dict[str, tuple[str, str]] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self._claims: dict[str, ClaimVerdict] = {}
+        self._variants: dict[str, list[Variant]] = {}
+        self._failures: dict[str, str] = {}
+        self._warnings: dict[str, None] = {}
+
+    def select(self, test: str, table: str, name: str) -> None:
+        self.selected[test] = (table, name)
+
+    def add(self, test: str, name: str, value: Any) -> None:
+        """Take one property of a test, however often it comes; those that are not ours are passed over."""
+        takers: dict[str, Callable[[Any], None]] = {
+            "progbench": lambda found: self._verdicts.update({test: Verdict(**found)}),
+            "progbench-claim": lambda found: self._claims.update({test: ClaimVerdict(**found)}),
+            "progbench-warning": lambda warning: self._warnings.update({warning: None}),
+            "progbench-variants": lambda found: self._variants.update({test: [Variant(**one) for one in found]}),
+        }
+        if name in takers:
+            takers[name](value)
+
+    def fail(self, test: str, message: str) -> None:
+        """Note why a test failed; where it has a verdict, that says it already."""
+        if test not in self._verdicts and test not in self._claims:
+            self._failures[test] = message
+
+    def cells(self) -> list[Cell]:
+        """The cells that the selected tests are for."""
+        return list(self._cells().values())
+
+    def report(self) -> Report:
+        """Every selected cell and claim, judged or not, with the runs behind them."""
+        return Report(
+            self.suite.name,
+            self._all_verdicts(),
+            environment.describe(),
+            list(self._warnings),
+            claims=self._all_claims(),
+            variants=[one for found in self._variants.values() for one in found],
+            ledger=reporting.behind(self.suite, self.cells()),
+            runs=self.suite.folder,
+        )
+
+    def _cells(self) -> dict[str, Cell]:
+        """The selected cells by test."""
+        found: dict[str, Cell] = {}
+        for test, (table, name) in self.selected.items():
+            cells = () if table == CLAIMS else self.suite.table(table).cells
+            found.update((test, cell) for cell in cells if cell.id == name)
+        return found
+
+    def _all_verdicts(self) -> list[Verdict]:
+        cells, verdicts = self._cells(), []
+        for test, (table, name) in self.selected.items():
+            failure = self._failures.get(test)
+            if test in self._verdicts:
+                verdicts.append(self._verdicts[test])
+            elif test in cells and failure:
+                verdicts.append(verdict.error(cells[test], failure))
+            elif test in cells:
+                verdicts.append(verdict.missing(cells[test], "session stopped before this cell"))
+            elif failure and table != CLAIMS:
+                verdicts.append(verdict.unreadable(name, failure))
+        return verdicts
+
+    def _all_claims(self) -> list[ClaimVerdict]:
+        """The claims that were judged, and those whose judging itself failed or was not reached."""
+        known = self.suite.claims()
+        found = []
+        for test, (table, name) in self.selected.items():
+            if test in self._claims:
+                found.append(self._claims[test])
+            elif table == CLAIMS and isinstance(known, BadInput):
+                found.append(claims.unreadable(str(known)))
+            elif table == CLAIMS:
+                failure = self._failures.get(test, "")
+                found += [claims.not_judged(claim, failure) for claim in known if claim.id == name]
+        return found

@@ -1,0 +1,69 @@
+"""What a session is asked for, checked before anything is collected, trained or read."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from progbench import environment
+from progbench.errors import BadInput
+from progbench.session import reference
+from progbench.session.suite import Suite
+
+FOLDERS = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A session's options: `suite` is judged by the results in `runs`, and its report written to `report`, if given.
+
+    `seeds` and `device` are the suite's own where they are None and "". With `train=False` nothing is trained.
+    `require_gpu` refuses a machine without one; `update_reference` records the session's runs as our own reference.
+    """
+
+    suite: str
+    runs: Path
+    report: Path | None = None
+    seeds: int | None = None
+    device: str = ""
+    train: bool = True
+    require_gpu: bool = False
+    update_reference: bool = False
+
+
+def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
+    """The suite of a session in the checkout at `root`; a `worker` leaves the look at git to who started it.
+
+    >>> opened(Asked("smoke", Path("runs"), seeds=0), Path("."))
+    Traceback (most recent call last):
+    ...
+    progbench.errors.BadInput: --seeds 0: at least 1
+
+    Raises BadInput for options, variables or settings that no session can start with.
+    """
+    for variable in FOLDERS:
+        if (folder := os.environ.get(variable)) and not Path(folder).is_dir():
+            raise BadInput(f"{variable} is set to {folder}, which is not a folder")
+    if asked.seeds is not None and asked.seeds < 1:
+        raise BadInput(f"--seeds {asked.seeds}: at least 1")
+    if asked.require_gpu and not environment.gpu_count():
+        raise BadInput("--require-gpu: the CUDA driver shows this process no GPU")
+    seeds = asked.seeds or 0
+    if asked.update_reference:
+        _require_referable(asked.suite, root, worker)
+        seeds = seeds or reference.REFERENCE_SEEDS
+    for option, folder in (("--runs", asked.runs), ("--report", asked.report)):
+        if folder and folder.exists() and not folder.is_dir():
+            raise BadInput(f"{option} {folder}: not a folder")
+    return Suite(asked.suite, root / "expected", asked.runs, seeds=seeds, device=asked.device, train=asked.train)
+
+
+def _require_referable(suite: str, root: Path, worker: bool) -> None:
+    if suite == "paper":
+        raise BadInput("--update-reference: the paper's numbers are the paper's; only own suites have one")
+    if not worker:
+        try:
+            reference.refuse_dirty_tree(root)
+        except BadInput as problem:
+            raise BadInput(f"--update-reference: {problem}") from None

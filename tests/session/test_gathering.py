@@ -1,0 +1,125 @@
+"""What tests hand over becomes one report, with those that were not reached."""
+
+import pytest
+
+from progbench.recipes.recipe import Recipe
+from progbench.session import gathering
+from progbench.session.gathering import CLAIMS, Gathered
+from progbench.session.suite import Suite
+
+CELL = "tiny-bert-constant-rte"
+
+
+@pytest.fixture
+def suite(answers, tmp_path):
+    return Suite("smoke", answers, tmp_path / "runs", train=False)
+
+
+@pytest.fixture
+def gathered(suite):
+    found = Gathered(suite)
+    found.select("one", "table1", CELL)
+    return found
+
+
+def hand_over(gathered, test, cell):
+    for name, value in gathering.properties_of(gathered.suite, cell, gathered.suite.verdict(cell), None):
+        gathered.add(test, name, value)
+
+
+def test_a_verdict_that_a_test_handed_over_is_in_the_report(gathered):
+    cell = gathered.suite.cell(f"table1/{CELL}")
+    hand_over(gathered, "one", cell)
+
+    assert gathered.report().verdicts == [gathered.suite.verdict(cell)]
+
+
+def test_what_is_handed_over_twice_counts_once(gathered):
+    variant = {
+        "cell": CELL, "table": "Table 1", "variant": "v", "unit": "points", "expected": None, "observed": None,
+        "sd": None, "n": 0, "difference": None, "closest": False, "missing": "not run", "error": "",
+    }  # fmt: skip
+    for _ in range(2):
+        gathered.add("one", "progbench-variants", [variant])
+        gathered.add("one", "progbench-warning", "mixed versions")
+
+    assert [one.variant for one in gathered.report().variants] == ["v"]
+    assert gathered.report().warnings == ["mixed versions"]
+
+
+def test_a_property_of_someone_elses_is_passed_over(gathered):
+    gathered.add("one", "extra", {"no": "verdict"})
+
+    assert [one.outcome for one in gathered.report().verdicts] == ["missing"]
+
+
+def test_a_cell_that_was_not_reached_is_missing_and_says_so(gathered):
+    (found,) = gathered.report().verdicts
+
+    assert (found.outcome, found.sentence) == ("missing", "session stopped before this cell")
+
+
+def test_a_cell_whose_test_broke_is_an_error_with_its_words(gathered):
+    gathered.fail("one", "KeyError: 'x'")
+    (found,) = gathered.report().verdicts
+
+    assert (found.outcome, found.sentence) == ("error", "KeyError: 'x'")
+
+
+def test_a_failed_test_with_a_verdict_keeps_it(gathered):
+    cell = gathered.suite.cell(f"table1/{CELL}")
+    hand_over(gathered, "one", cell)
+    gathered.fail("one", "missing: not run yet")
+
+    assert gathered.report().verdicts[0].outcome == "missing"
+
+
+def test_a_table_that_cannot_be_read_is_one_error(copied, tmp_path):
+    (copied / "smoke" / "table2.toml").write_text("table = ")
+    gathered = Gathered(Suite("smoke", copied, tmp_path, train=False))
+    gathered.select("two", "table2", "table2")
+    gathered.fail("two", "line 1 is no TOML")
+    (found,) = gathered.report().verdicts
+
+    assert (found.cell, found.outcome, found.sentence) == ("table2", "error", "line 1 is no TOML")
+
+
+def test_a_claim_that_a_test_handed_over_is_in_the_report(gathered):
+    claim = gathered.suite.claims()[0]
+    gathered.select("three", CLAIMS, claim.id)
+    for name, value in gathering.properties_of_claim(gathered.suite.claim(claim)):
+        gathered.add("three", name, value)
+
+    assert gathered.report().claims == [gathered.suite.claim(claim)]
+
+
+def test_a_claim_that_was_not_reached_is_undecided(gathered):
+    gathered.select("three", CLAIMS, gathered.suite.claims()[0].id)
+
+    assert [one.outcome for one in gathered.report().claims] == ["undecided"]
+
+
+def test_claims_that_cannot_be_read_are_one_error(copied, tmp_path):
+    (copied / "smoke" / "claims.toml").write_text("[[claims")
+    gathered = Gathered(Suite("smoke", copied, tmp_path, train=False))
+    gathered.select("three", CLAIMS, "claims")
+
+    assert [one.outcome for one in gathered.report().claims] == ["error"]
+
+
+def trained(suite, asked, tables):
+    wanted = gathering.to_train(suite, [suite.cell(name) for name in asked], tables, variants=False)
+    assert all(isinstance(one, Recipe) for one in wanted)
+    return [one.id for one in wanted]
+
+
+def test_trained_is_what_was_asked_for_of_a_table_and_nothing_else(suite):
+    assert trained(suite, [f"table1/{CELL}"], ["table1"]) == [CELL]
+
+
+def test_what_another_table_asks_for_waits_for_it(suite):
+    assert trained(suite, [f"table1/{CELL}", "table2/tiny-bert-constant-squad1-em"], ["table1"]) == [CELL]
+
+
+def test_what_another_table_asks_for_is_trained_where_this_one_holds_it(suite):
+    assert trained(suite, ["table5/tiny-bert-shrinking-rte"], ["table1"]) == ["tiny-bert-shrinking-rte"]

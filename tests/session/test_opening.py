@@ -1,0 +1,68 @@
+"""What a session may be asked for; the command line's own words are in tests/benchmarks."""
+
+import dataclasses
+
+import pytest
+
+from progbench import environment
+from progbench.errors import BadInput
+from progbench.session.opening import Asked, opened
+from progbench.session.reference import REFERENCE_SEEDS
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    for variable in ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS"):
+        monkeypatch.delenv(variable, raising=False)
+    return Asked("smoke", tmp_path / "runs")
+
+
+def refusal(asked, root, **changes):
+    with pytest.raises(BadInput) as problem:
+        opened(dataclasses.replace(asked, **changes), root)
+    return str(problem.value)
+
+
+@pytest.mark.parametrize("variable", ["GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS"])
+def test_a_variable_that_names_no_folder_is_refused(asked, tmp_path, monkeypatch, variable):
+    monkeypatch.setenv(variable, "/no/such/folder")
+
+    assert refusal(asked, tmp_path) == f"{variable} is set to /no/such/folder, which is not a folder"
+
+
+def test_fewer_than_one_seed_is_refused(asked, tmp_path):
+    assert refusal(asked, tmp_path, seeds=0) == "--seeds 0: at least 1"
+
+
+def test_a_gpu_that_is_required_and_not_there_is_said(asked, tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "gpu_count", lambda: 0)
+
+    assert refusal(asked, tmp_path, require_gpu=True) == "--require-gpu: the CUDA driver shows this process no GPU"
+
+
+@pytest.mark.parametrize("option", ["runs", "report"])
+def test_a_file_in_the_place_of_a_folder_is_refused(asked, tmp_path, option):
+    file = tmp_path / "file"
+    file.write_text("")
+
+    assert refusal(asked, tmp_path, **{option: file}) == f"--{option} {file}: not a folder"
+
+
+def test_the_papers_numbers_are_not_to_be_recorded(asked, tmp_path):
+    assert refusal(asked, tmp_path, suite="paper", update_reference=True).startswith("--update-reference: the paper's")
+
+
+def test_outside_a_checkout_no_reference_is_recorded(asked, tmp_path):
+    words = refusal(asked, tmp_path, update_reference=True)
+
+    assert words == f"--update-reference: {tmp_path} is not a git checkout, so a reference could not name its commit"
+
+
+def test_a_worker_leaves_the_look_at_git_to_who_started_it(asked, tmp_path):
+    suite = opened(dataclasses.replace(asked, update_reference=True), tmp_path, worker=True)
+
+    assert suite.maker.seeds == range(REFERENCE_SEEDS)
+
+
+def test_without_a_number_of_seeds_the_suites_own_counts(asked, tmp_path):
+    assert opened(asked, tmp_path).maker.seeds == range(1)  # recipes/smoke/suite.toml

@@ -1,0 +1,57 @@
+"""What the package says of itself, and that its files come along when it is installed."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from progbench import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = SETTINGS["project"]
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+
+def test_the_command_says_its_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+
+    assert (end.value.code, capsys.readouterr().out) == (0, f"progbench {PROJECT['version']}\n")
+
+
+def test_the_package_runs_as_the_command():
+    command = [sys.executable, "-m", "progbench", "--version"]
+
+    assert subprocess.check_output(command, text=True) == f"progbench {PROJECT['version']}\n"
+
+
+def test_the_citation_is_of_this_version_licence_and_these_authors():
+    assert (CITATION["version"], CITATION["license"]) == (PROJECT["version"], PROJECT["license"])
+    assert [one["name"] for one in CITATION["authors"]] == [one["name"] for one in PROJECT["authors"]]
+
+
+def test_the_citation_names_the_paper():
+    assert [one["url"] for one in CITATION["references"]] == [PROJECT["urls"]["Paper"]]
+
+
+def test_the_licence_is_the_one_that_is_named():
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+
+    assert text.startswith(f"{PROJECT['license']} License\n\nCopyright (c) 2026 {PROJECT['authors'][0]['name']}\n")
+
+
+def test_every_file_of_the_package_that_is_no_code_is_installed_with_it():
+    folder = ROOT / "progbench"
+    there = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    installed = set()
+    for package, patterns in SETTINGS["tool"]["setuptools"]["package-data"].items():
+        for pattern in patterns:
+            found = set(ROOT.joinpath(*package.split(".")).glob(pattern))
+            assert found, f"{package}: nothing is called {pattern}"
+            installed |= found
+
+    assert there == installed
