@@ -13,7 +13,8 @@ from pathlib import Path
 
 import contenders
 import pytest
-from contenders import GLUE, Case, Ours, Theirs, head_of, rows
+from contenders import Case, Ours, Theirs
+from texts import GLUE, head_of, rows
 
 from progbench.method import flops
 from progbench.method.schedule import Schedule

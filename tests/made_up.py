@@ -99,3 +99,18 @@ def save_references(answers, folder, only=lambda recipe: True):
         for seed, scores in references[name]["seeds"].items():
             results.save(folder, result(wanted, int(seed), scores))
     return chosen
+
+
+def suite(answers, folder, name="smoke", **options):
+    return Suite(name, answers, folder, **options)
+
+
+def cell(own, name, table="table1"):
+    return next(found for found in own.table(table).cells if found.id == name)
+
+
+def judged(own, name, table="table1"):
+    """The verdict on a cell, after training what its runs lack."""
+    wanted = cell(own, name, table)
+    own.make(own.needed(wanted).values())
+    return own.verdict(wanted)

@@ -18,8 +18,9 @@ from progbench.training import cpu, workload
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import contenders
+import texts
 
-LENGTHS = [len(row["input_ids"]) for row in contenders.rows(spec("bert-base"), "sst2")[0]]
+LENGTHS = [len(row["input_ids"]) for row in texts.rows(spec("bert-base"), "sst2")[0]]
 
 
 def padding(batches):
@@ -28,13 +29,14 @@ def padding(batches):
     return sum(max(one) * len(one) for one in sizes) / sum(map(sum, sizes))
 
 
-def test_the_examples_in_the_docstrings_are_true():
-    assert doctest.testmod(contenders).failed == 0
+@pytest.mark.parametrize("module", [contenders, texts])
+def test_the_examples_in_the_docstrings_are_true(module):
+    assert doctest.testmod(module).failed == 0
 
 
 @pytest.mark.parametrize(("task", "count"), [("cola", 5869), ("mnli", 30522)], ids=["known", "unknown: all"])
 def test_as_many_words_are_met_as_the_whole_task_has(task, count):
-    assert len(contenders.words(spec("bert-base"), task)) == count
+    assert len(texts.words(spec("bert-base"), task)) == count
 
 
 @pytest.mark.parametrize("task", ["cola", "mrpc", "rte"])
@@ -44,7 +46,7 @@ def test_the_words_a_task_is_said_to_have_are_those_of_its_files(glue_dir, task)
     data, tokenizer = catalog.load(catalog.tasks()[task], wanted.data_source), loading.load(spec("minilm"), 2)[1]
     rows = [row for part in (data.train, *data.evaluate.values()) for row in workload.encode(part, tokenizer, 128)]
 
-    assert contenders.measured()[task]["words"] == len({token for row in rows for token in row["input_ids"]})
+    assert texts.measured()[task]["words"] == len({token for row in rows for token in row["input_ids"]})
 
 
 def test_our_model_computes_as_in_training_with_the_words_that_are_met(monkeypatch):
@@ -56,7 +58,7 @@ def test_our_model_computes_as_in_training_with_the_words_that_are_met(monkeypat
     assert isinstance(ours.model.classifier, cpu.FastLinear)
 
 
-@pytest.mark.parametrize(("make", "steps"), [(contenders.shuffled, 2), (contenders.grouped, 12)])
+@pytest.mark.parametrize(("make", "steps"), [(texts.shuffled, 2), (texts.grouped, 12)])
 def test_timed_batches_have_the_mean_length_of_all_texts(make, steps):
     timed = [LENGTHS[i] for batch in make(LENGTHS, 32, steps) for i in batch]
 
@@ -77,7 +79,7 @@ def test_grouped_batches_are_padded_as_the_trainers_are():
     indices = get_length_grouped_indices(LENGTHS, 32)
     theirs = [indices[start : start + 32] for start in range(0, len(indices), 32)]
 
-    assert padding(contenders.grouped(LENGTHS, 32, 12)) == pytest.approx(padding(theirs), rel=0.01)
+    assert padding(texts.grouped(LENGTHS, 32, 12)) == pytest.approx(padding(theirs), rel=0.01)
 
 
 def test_the_trainers_optimizer_holds_what_a_stage_trains_after_a_stage_that_froze_it(monkeypatch):

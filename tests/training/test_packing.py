@@ -7,8 +7,6 @@ import math
 import pytest
 import torch
 import transformers
-from hypothesis import given
-from hypothesis import strategies as st
 
 from progbench import Anatomy, apply_tuning
 from progbench.method import schedule
@@ -17,7 +15,6 @@ from progbench.method.options import TUNINGS
 from progbench.models import loading, toy_tokenizer
 from progbench.models.spec import spec
 from progbench.training import fitting, packing, prepared, train
-from progbench.training.rows import PackedCollator, groups_of
 
 LENGTHS = (3, 9, 5, 5, 12, 3, 7)
 
@@ -171,30 +168,6 @@ def test_however_texts_share_attention_calls_they_come_out_as_they_do_padded(hea
         torch.testing.assert_close(a[key][real], b[key][real], rtol=0, atol=1e-12)
 
 
-@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=40).map(sorted), most=st.integers(0, 3000))
-def test_groups_hold_every_text_once_and_texts_of_one_length_together(lengths, most):
-    groups, texts = groups_of(lengths, most), list(lengths)
-    for group, start in zip(groups, [0, *(group.stop for group in groups)], strict=False):
-        inside = []
-        while sum(inside) < group.stop - group.start:
-            inside.append(texts.pop(0))
-
-        assert (group.start, group.longest) == (start, inside[-1])
-        assert (group.places is None) == (len({*inside}) == 1)
-        assert not texts or texts[0] > group.longest
-    assert not texts
-
-
-def test_groups_are_joined_cheapest_first_and_only_where_that_pads_little():
-    # (1, 1) to length 3: 2 * (9 - 1) = 16; 3 to 4: 16 - 9 = 7; then (1, 1) to 4: 2 * (16 - 1) = 30
-    def cut(most):
-        return [(group.start, group.stop) for group in groups_of((1, 1, 3, 4), most)]
-
-    assert cut(6) == [(0, 2), (2, 5), (5, 9)]
-    assert cut(29) == [(0, 2), (2, 9)]
-    assert cut(30) == [(0, 9)]
-
-
 @pytest.mark.parametrize("head", HEADS)
 def test_a_step_needs_no_value_from_the_device(head):
     """On a GPU a step that asks for one would wait for all before it; the meta device has none to give."""
@@ -233,13 +206,6 @@ def test_packing_a_packed_model_again_changes_nothing():
         ours(**packed(rows("classification"))).logits[0],
         theirs(input_ids=torch.tensor([rows("classification")[0]["input_ids"]])).logits[0],
     )
-
-
-def test_examples_keep_their_targets_when_a_batch_is_ordered_by_length():
-    batch = PackedCollator()([{"input_ids": [7, 8, 9], "labels": 1}, {"input_ids": [6], "labels": 0}])
-
-    assert batch["input_ids"].tolist() == [[6, 7, 8, 9]]
-    assert batch["labels"].tolist() == [0, 1]
 
 
 def test_attention_with_dropout_is_random_and_right_on_average():
