@@ -185,8 +185,8 @@ def _train(job: Job, threads: int, shared: Shared | None) -> RunResult:
     """Train one seed; an exception while training becomes the result's error, so that no other cell is lost to it."""
     import torch
 
+    from progbench.training.scoring import NonFinite
     from progbench.training.train import train
-    from progbench.training.workload import NonFinite
 
     if job.device == "cuda" and not torch.cuda.is_available():
         raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")

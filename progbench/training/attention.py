@@ -9,8 +9,9 @@ from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from progbench.training import cpu
+from progbench.training import cpu, varlen
 from progbench.training.rows import Group, Packing
+from progbench.training.seed_rows import SeedRows
 
 
 def attention(
@@ -21,7 +22,7 @@ def attention(
     attention_mask: torch.Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    packing: Packing | None = None,
+    packing: Packing | SeedRows | None = None,
     **rest,
 ) -> tuple[torch.Tensor, None]:
     """Attention as transformers calls it; without a `packing`, that of a padded batch.
@@ -30,12 +31,15 @@ def attention(
     >>> attention(None, query, key, value, None, packing=Packing.of([2, 3]))[0].shape
     torch.Size([1, 5, 2, 4])
 
-    Shapes: query, key, value (1, heads, tokens, size); result (1, tokens, heads, size), as transformers wants it.
+    Shapes: query, key, value (rows, heads, tokens, size); result (rows, tokens, heads, size), as transformers wants it.
+    A `Packing` is of one row.
     """
     if packing is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest
         )
+    if isinstance(packing, SeedRows):
+        return varlen.attend(query, key, value, packing, dropout, scaling), None
     if query.device.type == "cpu" and cpu.drops(dropout):
         scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
         return WithDropout.apply(query, key, value, packing.groups, dropout, scaling), None

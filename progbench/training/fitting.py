@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +21,41 @@ from progbench.method.anatomy import Anatomy
 from progbench.method.schedule import Schedule, require_depth
 from progbench.recipes.recipe import Recipe
 from progbench.training.fork import Past
-from progbench.training.workload import Batch, NonFinite
+from progbench.training.scoring import Batch, NonFinite
+
+
+class Seeds:
+    """What a step does for one seed; `side_by_side.Together` does it for several at once.
+
+    `failed` holds, by the seed's place, what stopped it. One seed alone stops the run.
+    """
+
+    count = 1
+
+    def __init__(self) -> None:
+        self.failed: dict[int, NonFinite] = {}
+
+    def losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        """The mean loss over a batch, a number a seed."""
+        return model(**batch).loss
+
+    def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> None:
+        nn.utils.clip_grad_norm_(parameters, norm)
+
+    def is_matrix(self, parameter: nn.Parameter) -> bool:
+        """Whether weight decay is for it: in these models everything else is a bias or a LayerNorm."""
+        return parameter.ndim >= 2
+
+    def fail(self, place: int, problem: NonFinite) -> None:
+        """Note what stopped a seed. Raises it when none is left."""
+        self.failed.setdefault(place, problem)
+        if len(self.failed) == self.count:
+            raise self.failed[min(self.failed)]
 
 
 @dataclass(frozen=True)
 class TrainedEpoch:
-    """What one epoch did: its number from 0, elements that had a gradient, and the mean loss over its steps.
+    """What one epoch did: its number from 0, a seed's elements that had a gradient, and each seed's mean loss.
 
     A model whose vocabulary was cut has fewer elements than it stands for; `Prepared.updated_parameters` adds them.
 
@@ -35,30 +64,57 @@ class TrainedEpoch:
 
     t: int
     updated_parameters: int
-    loss: float
+    losses: tuple[float, ...]
     state: Callable[[], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step of a stage on one batch; gives the losses, a number a seed.
+
+    It reads nothing from the device, so that it can be captured and replayed (`graph.Replayed`).
+    """
+
+    model: nn.Module
+    recipe: Recipe
+    optimizer: torch.optim.Optimizer
+    parameters: Sequence[nn.Parameter]
+    seeds: Seeds
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        with autocast(self.model, self.recipe):
+            losses = self.seeds.losses(self.model, batch)
+        losses.sum().backward()
+        self.seeds.clip(self.parameters, self.recipe.clip_norm)
+        self.optimizer.step()
+        return losses.detach()
 
 
 def fit(
     model: nn.Module,
     recipe: Recipe,
     schedule: Schedule,
-    batches: Callable[[], Iterable[Batch]],
+    batches: Callable[[], Iterable[Any]],
     steps: int,
     *,
+    seeds: Seeds | None = None,
+    runner: Callable[[Step], Callable[[Any], torch.Tensor]] = lambda step: step,
     past: Past | None = None,
     label: str = "",
 ) -> Iterator[TrainedEpoch]:
     """Train through a schedule's stages, yielding after each epoch; with a `past`, those that follow it.
 
-    `batches()` is called once an epoch and gives its `steps` batches. The learning rate falls linearly over all epochs
-    together, never anew in a stage. What will not train again loses its moments.
+    `batches()` is called once an epoch and gives its `steps` batches, which `runner(step)` takes, made anew for each
+    stage. The learning rate falls linearly over all epochs together, never anew in a stage. What will not train again
+    loses its moments.
     Raises BadInput for a schedule of another depth, NonFinite, and RuntimeError if what had a gradient is not the
     stage.
     """
+    seeds = seeds or Seeds()
     anatomy = Anatomy.of(model, recipe.tuning)
     require_depth(schedule, anatomy.L, anatomy.name)
-    optimizer = build_optimizer(anatomy, recipe)
+    optimizer = build_optimizer(anatomy, recipe, seeds)
     total = steps * schedule.T
     shape = "linear" if recipe.decay == "linear" else "constant_with_warmup"
     rate = transformers.get_scheduler(shape, optimizer, math.ceil(recipe.warmup * total), total)
@@ -71,13 +127,11 @@ def fit(
             model.train()
             anatomy.freeze(stage)
             _release(optimizer, anatomy, schedule, t)
+            run = runner(Step(model, recipe, optimizer, anatomy.trainable(stage), seeds))
             updated = 0
-            losses = Losses(t)
+            losses = Losses(t, seeds)
             for step, batch in enumerate(batches()):
-                with autocast(model, recipe):
-                    loss = model(**batch).loss
-                loss.backward()
-                losses.add(loss)
+                losses.add(run(batch))
                 if step == 0:
                     updated = sum(p.numel() for p in model.parameters() if p.grad is not None)
                     if updated != anatomy.count(stage):
@@ -85,13 +139,12 @@ def fit(
                             f"epoch {t + 1}: {updated} elements have a gradient, but its stage holds "
                             f"{anatomy.count(stage)}"
                         )
-                nn.utils.clip_grad_norm_(anatomy.trainable(stage), recipe.clip_norm)
-                optimizer.step()
                 rate.step()
-                optimizer.zero_grad(set_to_none=True)
                 progress.update()
                 progress.set_postfix_str(f"epoch {t + 1}/{schedule.T}, loss {losses.latest:.3f}", refresh=False)
-            yield TrainedEpoch(t, updated, losses.mean(), functools.partial(_state, anatomy, optimizer, rate))
+            optimizer.zero_grad(set_to_none=True)  # scoring does without them
+            state = functools.partial(_state, anatomy, optimizer, rate)
+            yield TrainedEpoch(t, updated // seeds.count, losses.means(), state)
 
 
 class Losses:
@@ -102,28 +155,33 @@ class Losses:
 
     LOOK_EVERY = 32
 
-    def __init__(self, t: int) -> None:
+    def __init__(self, t: int, seeds: Seeds) -> None:
         self.t = t
         self.latest = math.nan
-        self._seen: list[float] = []
+        self._seeds = seeds
+        self._seen: list[list[float]] = []
         self._waiting: list[torch.Tensor] = []
 
-    def add(self, loss: torch.Tensor) -> None:
-        self._waiting.append(loss.detach())
+    def add(self, losses: torch.Tensor) -> None:
+        self._waiting.append(losses.reshape(-1))
         if len(self._waiting) == self.LOOK_EVERY or not self._seen:
             self._look()
 
-    def mean(self) -> float:
+    def means(self) -> tuple[float, ...]:
+        """Each seed's mean loss over the epoch's steps."""
         self._look()
-        return math.fsum(self._seen) / len(self._seen)
+        return tuple(math.fsum(one) / len(one) for one in zip(*self._seen, strict=True))
 
     def _look(self) -> None:
-        """Raise NonFinite, naming epoch and step, for the first loss that is not finite."""
-        for loss in torch.stack(self._waiting).tolist() if self._waiting else ():
-            self._seen.append(loss)
-            if not math.isfinite(loss):
-                raise NonFinite(f"epoch {self.t + 1}, step {len(self._seen)}: the loss is {loss}")
-            self.latest = loss
+        """Note NonFinite, naming epoch and step, for each seed's first loss that is not finite."""
+        for losses in torch.stack(self._waiting).tolist() if self._waiting else ():
+            self._seen.append(losses)
+            for place, loss in enumerate(losses):
+                if not math.isfinite(loss):
+                    where = f"epoch {self.t + 1}, step {len(self._seen)}"
+                    self._seeds.fail(place, NonFinite(f"{where}: the loss is {loss}"))
+            going = [loss for place, loss in enumerate(losses) if place not in self._seeds.failed]
+            self.latest = math.fsum(going) / len(going)
         self._waiting.clear()
 
 
@@ -161,17 +219,27 @@ def _release(optimizer: torch.optim.Optimizer, anatomy: Anatomy, schedule: Sched
 
 
 def autocast(model: nn.Module, recipe: Recipe) -> torch.autocast:
-    """A forward pass in the recipe's precision; weights, gradients and optimizer stay in float32 whatever it is."""
+    """A forward pass in the recipe's precision; weights, gradients and optimizer stay in float32 whatever it is.
+
+    On a GPU casts are not kept from one layer to another: a captured step must make its own.
+    """
     device = next(model.parameters()).device.type
-    return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16")
+    return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16", cache_enabled=device == "cpu")
 
 
-def build_optimizer(anatomy: Anatomy, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW over everything that may train, without weight decay on vectors: in these models biases and LayerNorms."""
+def build_optimizer(anatomy: Anatomy, recipe: Recipe, seeds: Seeds | None = None) -> torch.optim.AdamW:
+    """AdamW over everything that may train, without weight decay on vectors: in these models biases and LayerNorms.
+
+    On a GPU the learning rate lives in a tensor there, which the schedule overwrites: a captured step reads it anew.
+    """
+    seeds = seeds or Seeds()
     parameters = anatomy.parameters()
     groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in parameters if seeds.is_matrix(p)], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if not seeds.is_matrix(p)], "weight_decay": 0.0},
     ]
     betas = (recipe.adam_beta1, recipe.adam_beta2)
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, eps=recipe.adam_epsilon, fused=True)
+    device = parameters[0].device
+    on_gpu = device.type == "cuda"
+    rate = torch.tensor(recipe.learning_rate, device=device) if on_gpu else recipe.learning_rate
+    return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=recipe.adam_epsilon, fused=True, capturable=on_gpu)

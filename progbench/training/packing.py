@@ -18,6 +18,7 @@ from progbench.errors import BadInput
 from progbench.method.layout import Layout, layout_of
 from progbench.training.attention import attention
 from progbench.training.rows import PackedCollator, Packing
+from progbench.training.seed_rows import SeedRows
 
 ATTENTION = "progbench_packed"
 PACKED = "_progbench_packed"  # an attribute of a model that takes packed batches
@@ -64,23 +65,19 @@ def _hooks(model: nn.Module, layout: Layout) -> list:
 
     A classifier reads each text's first token, so past the attention of the top block only those are computed.
     """
-    current: list[Packing | None] = [None]
+    current: list[Packing | SeedRows | None] = [None]
 
     def remember(module, arguments, keywords):
         current[0] = keywords.get("packing")
 
     def first_tokens(module, arguments):
-        return arguments if current[0] is None else tuple(hidden[:, current[0].first] for hidden in arguments)
+        return arguments if current[0] is None else tuple(map(current[0].first_tokens, arguments))
 
     def a_text_each(module, arguments):
-        return arguments if current[0] is None else (arguments[0].transpose(0, 1), *arguments[1:])
+        return arguments if current[0] is None else (current[0].a_text_each(arguments[0]), *arguments[1:])
 
     def a_row_each(module, arguments, scores):
-        if current[0] is None:
-            return scores
-        texts, longest = len(current[0].lengths), current[0].lengths[-1]
-        rows = scores.new_full((texts * longest, scores.shape[-1]), torch.finfo(scores.dtype).min)
-        return rows.index_copy(0, current[0].padded, scores[0]).unflatten(0, (texts, longest))
+        return scores if current[0] is None else current[0].a_row_each(scores)
 
     if tokens := getattr(model, "qa_outputs", None):
         hooks = [tokens.register_forward_hook(a_row_each)]

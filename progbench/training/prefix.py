@@ -18,7 +18,7 @@ from torch import nn
 from progbench.errors import BadInput
 from progbench.method.layout import layout_of
 from progbench.training.rows import PackedCollator
-from progbench.training.workload import by_length
+from progbench.training.scoring import by_length
 
 Row = Mapping[str, Any]
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -20,61 +21,95 @@ from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.tasks import catalog
-from progbench.training import cpu, vocabulary
-from progbench.training.fitting import autocast
+from progbench.training import cpu, scoring, vocabulary
+from progbench.training.ahead import made_ahead
+from progbench.training.fitting import Seeds, autocast
 from progbench.training.packing import pack
 from progbench.training.prefix import PrefixCache
-from progbench.training.workload import Batch, Row, Workload, tokenise
+from progbench.training.scoring import Infer, Row, Scored
+from progbench.training.seed_rows import SeedCollator
+from progbench.training.side_by_side import Together, infer_together, stack
+from progbench.training.workload import Workload, tokenise
+
+
+class NotTogether(Exception):
+    """A recipe whose seeds cannot be trained side by side, and why; each of them can be trained alone."""
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A recipe's model with fresh head and tuning, its rows in batches, and its scorer, on one device.
 
-    `order` is the generator that shuffles the rows, `unseen` how many of the model's numbers were cut with words that
-    do not occur, `fingerprints` what data and weights were read.
+    `numbers` are the seeds' own, `seeds` what a step does for them, `orders` the generators that shuffle each one's
+    rows. `collate` makes a batch of rows, or of as many lists of rows as there are seeds. `unseen` is how many of a
+    seed's numbers were cut with words that do not occur, `fingerprints` what data and weights were read.
     """
 
     recipe: Recipe
+    numbers: tuple[int, ...]
     task: catalog.Task
     model: nn.Module
     work: Workload
     rows: Sequence[Row] | PrefixCache
-    collate: Callable[[list[Row]], Batch]
-    order: torch.Generator
+    collate: Callable[[Any], Any]
+    infer: Infer
+    seeds: Seeds
+    orders: tuple[torch.Generator, ...]
     packed: bool
     unseen: int
     fingerprints: dict[str, str]
 
     @classmethod
-    def of(cls, recipe: Recipe, seed: int, device: str, folder: Path) -> Prepared:
+    def of(
+        cls, recipe: Recipe, numbers: Sequence[int], device: str, folder: Path, *, together: bool = False
+    ) -> Prepared:
         """Make everything a run needs before its first step; what is large lies in files in `folder`.
 
-        The seed fixes head initialisation, data order and dropout, each from a generator started anew.
-        Raises Missing or BadInput.
+        A seed fixes its head's initialisation and its data order, and of seeds that are not `together` dropout, each
+        from a generator started anew. Dropout of seeds together follows from the first of them.
+        Raises Missing or BadInput, and NotTogether.
         """
         task = catalog.tasks()[recipe.task]
         data = catalog.load(task, recipe.data_source)
         environment.reset_peak_memory(device)
-        torch.manual_seed(seed)
-        model, tokenizer, weights = loading.load(spec(recipe.model), task.num_labels, task.head)
-        apply_tuning(model, recipe.tuning, **recipe.tuning_options)
+        model, tokenizer, weights = _model(recipe, task, numbers[0])
         model.to(device)
         packed = pack(model)
-        if device == "cpu":
+        if together and (not packed or recipe.prefix_cache):
+            why = "prefix_cache" if packed else "padded batches"
+            raise NotTogether(f"each seed was trained alone: {why} and seeds side by side do not go together")
+        if device == "cpu" and not together:
             cpu.take_over(model)
         collate = packed or transformers.DataCollatorWithPadding(tokenizer)
-        work = tokenise(task, data, tokenizer, recipe, collate, folder)
+        work = tokenise(task, data, tokenizer, recipe, folder)
+        seeds, infer = Seeds(), scoring.alone(collate)
+        if together:
+            stack([model, *(_model(recipe, task, number)[0] for number in numbers[1:])])
+            collate = SeedCollator(packed, tokenizer.pad_token_id, recipe.max_length)
+            seeds, infer = Together(len(numbers), device), infer_together(collate, len(numbers))
         unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
-        order = torch.Generator().manual_seed(seed)
-        torch.manual_seed(seed)  # dropout does not depend on how many numbers the head drew
+        orders = tuple(torch.Generator().manual_seed(number) for number in numbers)
+        torch.manual_seed(numbers[0])  # dropout does not depend on how many numbers the head drew
         rows = work.rows
         if recipe.prefix_cache:
             if not packed:
                 raise BadInput(f"{recipe.id}: prefix_cache needs packed batches, which do not serve this model")
             rows = PrefixCache(model, rows, work.lengths, packed, folder / "prefix")
-        fingerprints = {"data": data.fingerprint, "weights": weights}
-        return cls(recipe, task, model, work, rows, collate, order, packed is not None, unseen, fingerprints)
+        return cls(
+            recipe,
+            tuple(numbers),
+            task,
+            model,
+            work,
+            rows,
+            collate,
+            infer,
+            seeds,
+            orders,
+            packed is not None,
+            unseen // len(numbers),
+            {"data": data.fingerprint, "weights": weights},
+        )
 
     @property
     def steps(self) -> int:
@@ -82,36 +117,54 @@ class Prepared:
         return math.ceil(len(self.rows) / self.recipe.batch_size)
 
     @property
+    def together(self) -> bool:
+        return isinstance(self.seeds, Together)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the scores should know."""
         padded = () if self.packed else ("padded batches: packing does not serve this model",)
         return (*self.work.notes, *padded)
 
-    def batches(self) -> Iterator[Batch]:
-        """An epoch's batches, on the model's device, in a new order each time."""
+    def batches(self) -> Iterator[Any]:
+        """An epoch's batches on the model's device, in a new order for each seed.
+
+        Of seeds together they are made ahead, and on a GPU stay in pinned memory: a replayed step copies them itself.
+        """
         if isinstance(self.rows, PrefixCache):
             with autocast(self.model, self.recipe):
                 self.rows.refresh()
-        device = self.model.device
-        shuffled = torch.randperm(len(self.rows), generator=self.order).tolist()
-        for start in range(0, len(shuffled), self.recipe.batch_size):
-            chosen = [self.rows[i] for i in shuffled[start : start + self.recipe.batch_size]]
-            yield self.collate(chosen).to(device, non_blocking=True)
+        orders = [torch.randperm(len(self.rows), generator=order).tolist() for order in self.orders]
+        if self.together:
+            yield from made_ahead(map(self._pinned, self._chosen(orders)))
+            return
+        for (chosen,) in self._chosen(orders):
+            yield self.collate(chosen).to(self.model.device, non_blocking=True)
 
-    def score(self) -> dict[str, dict[str, float]]:
-        """The model's scores now, as fractions by evaluation set and metric. Raises NonFinite."""
+    def _chosen(self, orders: Sequence[Sequence[int]]) -> Iterator[list[list[Row]]]:
+        """The rows of each step, a list a seed."""
+        size = self.recipe.batch_size
+        for start in range(0, len(self.rows), size):
+            yield [[self.rows[i] for i in order[start : start + size]] for order in orders]
+
+    def _pinned(self, chosen: list[list[Row]]) -> Any:
+        batch = self.collate(chosen)
+        return batch.pinned() if self.model.device.type == "cuda" else batch
+
+    def score(self) -> list[Scored]:
+        """Each seed's scores now, as fractions by evaluation set and metric."""
         with autocast(self.model, self.recipe):
-            return self.work.score(self.model)
+            return self.work.score(self.model, self.infer)
 
     def updated_parameters(self, counted: int) -> int:
-        """The elements that trained in an epoch, of which `counted` had a gradient.
+        """The elements of a seed that trained in an epoch, of which `counted` had a gradient.
 
         Words that were cut would have had a gradient too, of zeros.
         """
         return counted + (self.unseen if self.model.get_input_embeddings().weight.requires_grad else 0)
 
     def epoch_flops(self, stage: Stage) -> int | None:
-        """What an epoch of a stage costs: no product spans two texts, so how they are batched does not matter.
+        """What an epoch of a stage costs a seed: no product spans two texts, so how they are batched does not matter.
 
         None where the closed form does not hold: for padded batches, and with a prefix cache.
         """
@@ -120,3 +173,13 @@ class Prepared:
         options = {"num_labels": self.task.num_labels, **self.recipe.tuning_options}
         recipe, lengths = self.recipe, self.work.lengths
         return step_flops(recipe.model, stage.blocks, recipe.tuning, self.task.head, lengths=lengths, **options)
+
+
+def _model(
+    recipe: Recipe, task: catalog.Task, number: int
+) -> tuple[transformers.PreTrainedModel, transformers.PreTrainedTokenizerBase, str]:
+    """The model of one seed, its tokenizer, and its weights' fingerprint."""
+    torch.manual_seed(number)
+    model, tokenizer, weights = loading.load(spec(recipe.model), task.num_labels, task.head)
+    apply_tuning(model, recipe.tuning, **recipe.tuning_options)
+    return model, tokenizer, weights

@@ -47,6 +47,20 @@ class Packing:
         starts = list(itertools.accumulate(lengths[:-1], initial=0))
         return cls(tuple(lengths), groups_of(lengths, most_padded), torch.tensor(starts), _padded(lengths))
 
+    def first_tokens(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(1, tokens, hidden) to (1, texts, hidden)."""
+        return hidden[:, self.first]
+
+    def a_text_each(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(1, texts, hidden) to (texts, 1, hidden): a row a text, as a head expects it."""
+        return hidden.transpose(0, 1)
+
+    def a_row_each(self, scores: torch.Tensor) -> torch.Tensor:
+        """(1, tokens, scores a token) to (texts, longest, scores), the lowest number where no token is."""
+        texts, longest = len(self.lengths), self.lengths[-1]
+        rows = scores.new_full((texts * longest, scores.shape[-1]), torch.finfo(scores.dtype).min)
+        return rows.index_copy(0, self.padded, scores[0]).unflatten(0, (texts, longest))
+
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Packing:
         def moved(tensor: torch.Tensor | None) -> torch.Tensor | None:
             return None if tensor is None else tensor.to(device, non_blocking=non_blocking)
@@ -116,7 +130,7 @@ class PackedCollator:
     most_padded: float = 0
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> transformers.BatchEncoding:
-        rows = sorted(rows, key=lambda row: len(row["input_ids"]))
+        rows = self.ordered(rows)
         batch: dict[str, Any] = {}
         for name in rows[0]:
             if name == "attention_mask":
@@ -126,11 +140,17 @@ class PackedCollator:
                 batch[name] = torch.cat(values)[None]
             else:
                 batch[name] = torch.tensor([list(itertools.chain(*values))] if isinstance(values[0], list) else values)
-        places = [place for row in rows for place in self._positions(row["input_ids"])]
+        places = [place for row in rows for place in self.positions(row["input_ids"])]
         packing = Packing.of([len(row["input_ids"]) for row in rows], self.most_padded)
         return transformers.BatchEncoding({**batch, "position_ids": torch.tensor([places]), "packing": packing})
 
-    def _positions(self, ids: Sequence[int]) -> Iterable[int]:
+    @staticmethod
+    def ordered(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The rows of a batch as they stand in it: shortest first."""
+        return sorted(rows, key=lambda row: len(row["input_ids"]))
+
+    def positions(self, ids: Sequence[int]) -> Iterable[int]:
+        """The position of each of a text's tokens."""
         if self.padding is None:
             return range(len(ids))
         if self.padding not in ids:

@@ -1,19 +1,25 @@
-"""Where a seed becomes a score: a recipe and a seed in, a result out. What is expected cannot be seen from here."""
+"""Where a seed becomes a score: a recipe and seeds in, results out. What is expected cannot be seen from here."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from progbench import environment
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import EpochResult, RunResult
 from progbench.training import process
-from progbench.training.fitting import fit
+from progbench.training.fitting import Step, fit
 from progbench.training.fork import Past, Shared
-from progbench.training.prepared import Prepared
+from progbench.training.graph import Graphs, Replayed, Uncaptured
+from progbench.training.prepared import NotTogether, Prepared
+from progbench.training.scoring import NonFinite
 
 
 def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shared: Shared | None = None) -> RunResult:
@@ -27,51 +33,137 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
 
     Raises Missing or BadInput before the first step, and NonFinite as soon as a loss or a score is not finite.
     """
+    (result,) = _train(recipe, [seed], device, threads, shared)
+    if result.error:
+        raise NonFinite(result.error)
+    return result
+
+
+def train_together(
+    recipe: Recipe,
+    seeds: Sequence[int],
+    device: str = "cuda",
+    threads: int = 0,
+    shared: Shared | None = None,
+) -> list[RunResult]:
+    """Train seeds of a recipe side by side, as one model (`side_by_side.stack`); a result a seed, as `train` gives it.
+
+    A seed whose loss or score is not finite is an error; the others go on. Seeds that do not fit the device's memory
+    together are trained in two halves, and those that cannot be stacked alone; their results say so.
+    Raises Missing or BadInput before the first step.
+    """
+    try:
+        return _train(recipe, seeds, device, threads, shared, together=True)
+    except NotTogether as problem:
+        parts, note, again = [[seed] for seed in seeds], str(problem), _train
+    except torch.OutOfMemoryError:
+        if len(seeds) == 1:
+            raise
+        half = (len(seeds) + 1) // 2
+        parts, again = [seeds[:half], seeds[half:]], train_together
+        note = f"{len(seeds)} seeds side by side ran out of memory, so they were trained in two parts"
+    found = [one for part in parts for one in again(recipe, part, device, threads, shared)]
+    return [replace(one, notes=(*one.notes, note)) for one in found]
+
+
+def _train(
+    recipe: Recipe, numbers: Sequence[int], device: str, threads: int, shared: Shared | None, *, together: bool = False
+) -> list[RunResult]:
     started = time.perf_counter()
     environment.commit()  # is that of the code now, not of a tree that moves on while it trains
     with (
         tempfile.TemporaryDirectory(prefix="progbench-") as folder,
         process.settings(recipe, device, threads) as used,
     ):
-        prepared = Prepared.of(recipe, seed, device, Path(folder))
-        past = shared.load() if shared else None
-        epochs = tuple(_epochs(prepared, seed, device, past, shared))
-    return RunResult(
-        recipe=recipe,
-        seed=seed,
-        epochs=epochs,
-        seconds=time.perf_counter() - started + (past.seconds if past else 0.0),
-        peak_memory_bytes=max(environment.peak_memory(device), past.peak_memory_bytes if past else 0),
-        fingerprints=prepared.fingerprints,
-        examples=prepared.work.examples,
-        left_out=prepared.work.left_out,
-        notes=prepared.notes,
-        environment=environment.describe(device, threads=used),
-    )
+        prepared = Prepared.of(recipe, numbers, device, Path(folder), together=together)
+        past = shared.load(numbers) if shared else None
+        run = _Run(prepared, device, shared)
+        epochs = list(run.epochs(past))
+    seconds = time.perf_counter() - started + (past.seconds if past else 0.0)
+    made = environment.describe(device, threads=used)
+    if together:
+        made |= {"side_by_side": " ".join(map(str, numbers))}
+    failed = prepared.seeds.failed
+    return [
+        RunResult(recipe, number, error=str(failed[place]), environment=made)
+        if place in failed
+        else RunResult(
+            recipe=recipe,
+            seed=number,
+            epochs=tuple(epoch[place] for epoch in epochs),
+            seconds=seconds / len(numbers),
+            peak_memory_bytes=max(environment.peak_memory(device), past.peak_memory_bytes if past else 0),
+            fingerprints=prepared.fingerprints,
+            examples=prepared.work.examples,
+            left_out=prepared.work.left_out,
+            notes=(*prepared.notes, *run.notes),
+            environment=made,
+        )
+        for place, number in enumerate(numbers)
+    ]
 
 
-def _epochs(
-    prepared: Prepared, seed: int, device: str, past: Past | None, shared: Shared | None
-) -> Iterator[EpochResult]:
-    """A run's epochs, each trained and scored: those of a past first, then what follows it.
+class _Run:
+    """A prepared run, epoch by epoch; `notes` are what a reader of its scores should know of how it went."""
 
-    Where no past was there, the epochs that another run shares are left for it as soon as they are done.
-    """
-    recipe, epochs = prepared.recipe, [*past.epochs] if past else []
-    if past:
-        prepared.order.set_state(past.state["order"])
-    yield from epochs
-    schedule, label = recipe.build_schedule(), f"{recipe.id} seed {seed}"
-    begun = clock = time.perf_counter()
-    for trained in fit(prepared.model, recipe, schedule, prepared.batches, prepared.steps, past=past, label=label):
-        seconds = time.perf_counter() - clock
-        scores = prepared.score()
-        flops = prepared.epoch_flops(schedule[trained.t])
-        updated = prepared.updated_parameters(trained.updated_parameters)
-        epochs.append(EpochResult(scores, updated, trained.loss, seconds, prepared.steps, flops))
-        if shared and not past and len(epochs) == shared.epochs:
-            state = trained.state() | {"order": prepared.order.get_state()}
-            so_far = time.perf_counter() - begun
-            shared.save(Past(tuple(epochs), so_far, environment.peak_memory(device), state))
-        yield epochs[-1]
-        clock = time.perf_counter()
+    def __init__(self, prepared: Prepared, device: str, shared: Shared | None) -> None:
+        self.prepared, self.device, self.shared = prepared, device, shared
+        self._replayed: list[Replayed] = []
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one.refused for one in self._replayed if one.refused))
+
+    def epochs(self, past: Past | None) -> Iterator[tuple[EpochResult, ...]]:
+        """Each epoch's results, a seed each, trained and scored: those of a past first, then what follows it.
+
+        Where no past was there, the epochs that another run shares are left for it as soon as they are done.
+        """
+        prepared, recipe = self.prepared, self.prepared.recipe
+        epochs = [*past.epochs] if past else []
+        if past:
+            for order, state in zip(prepared.orders, past.state["orders"], strict=True):
+                order.set_state(state)
+            for place, message in past.failed.items():
+                prepared.seeds.fail(place, NonFinite(message))
+        yield from epochs
+        schedule, steps, count = recipe.build_schedule(), prepared.steps, len(prepared.numbers)
+        label = f"{recipe.id} seed{'s' * (count > 1)} {', '.join(map(str, prepared.numbers))}"
+        begun = clock = time.perf_counter()
+        fitting = fit(
+            prepared.model, recipe, schedule, prepared.batches, steps,
+            seeds=prepared.seeds, runner=self._runner, past=past, label=label,
+        )  # fmt: skip
+        for trained in fitting:
+            seconds = (time.perf_counter() - clock) / count  # a seed's share
+            scores = prepared.score()
+            for place, one in enumerate(scores):
+                if isinstance(one, NonFinite):
+                    prepared.seeds.fail(place, one)
+            flops = prepared.epoch_flops(schedule[trained.t])
+            updated = prepared.updated_parameters(trained.updated_parameters)
+            epochs.append(
+                tuple(
+                    EpochResult({} if isinstance(one, NonFinite) else one, updated, loss, seconds, steps, flops)
+                    for one, loss in zip(scores, trained.losses, strict=True)
+                )
+            )
+            if self.shared and not past and len(epochs) == self.shared.epochs:
+                self._leave(epochs, trained.state(), time.perf_counter() - begun)
+            yield epochs[-1]
+            clock = time.perf_counter()
+
+    def _leave(self, epochs: Sequence[tuple[EpochResult, ...]], state: dict, seconds: float) -> None:
+        prepared = self.prepared
+        state |= {"orders": [order.get_state() for order in prepared.orders]}
+        failed = {place: str(problem) for place, problem in prepared.seeds.failed.items()}
+        memory = environment.peak_memory(self.device)
+        self.shared.save(Past(prepared.numbers, tuple(epochs), seconds, memory, state, failed))
+
+    def _runner(self, step: Step) -> Callable[[Any], torch.Tensor]:
+        """How a stage's steps are run: alone as they are, together by replaying them, on a GPU as graphs."""
+        if not self.prepared.together:
+            return step
+        run = Replayed(step, Graphs() if self.device.startswith("cuda") else Uncaptured())
+        self._replayed.append(run)
+        return run

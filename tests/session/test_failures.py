@@ -12,7 +12,7 @@ from progbench.method.schedule import SCHEDULES
 from progbench.recipes import reading
 from progbench.runs import results
 from progbench.training import train
-from progbench.training.workload import NonFinite
+from progbench.training.scoring import NonFinite
 
 
 def fail_with(monkeypatch, problem):

@@ -10,7 +10,7 @@ from progbench.runs import results
 from progbench.runs.results import EpochResult, RunResult
 from progbench.session.making import Maker
 from progbench.training import train
-from progbench.training.workload import NonFinite
+from progbench.training.scoring import NonFinite
 
 
 def result(recipe, seed):

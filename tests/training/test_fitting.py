@@ -11,7 +11,7 @@ from progbench.method import schedule
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.training import fitting
-from progbench.training.workload import NonFinite
+from progbench.training.scoring import NonFinite
 
 SCHEDULES = [schedule.constant, schedule.shrinking, schedule.without_low_blocks, schedule.growing]
 

@@ -87,7 +87,7 @@ def test_time_and_memory_of_shared_epochs_count_for_both_runs(tmp_path):
     first, second = (dataclasses.replace(one, model="tiny-roberta") for one in pair())
     shared = Shared(tmp_path / "past", 1)
     train.train(first, 0, threads=1, shared=shared)
-    past = shared.load()
+    past = shared.load([0])
     shared.save(dataclasses.replace(past, seconds=1000.0, peak_memory_bytes=10**15))
     result = train.train(second, 0, threads=1, shared=shared)
 

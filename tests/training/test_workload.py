@@ -13,7 +13,7 @@ from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.tasks import catalog, squad, windows
 from progbench.tasks.glue import Data, Examples, glue_tasks
-from progbench.training import workload
+from progbench.training import scoring, workload
 
 
 @pytest.mark.filterwarnings("ignore:An input array is constant")
@@ -24,8 +24,11 @@ def test_a_correlation_with_constant_predictions_is_an_error_and_no_score():
     tokenizer = toy_tokenizer.build("bert")
     rows = workload.encode(Examples((["fox", "dog"], ["cat", "cat"]), [1.0, 4.0]), tokenizer, 32)
 
-    with pytest.raises(workload.NonFinite, match="stsb: pearson, spearman undefined"):
-        workload.score_classes(model, rows, transformers.DataCollatorWithPadding(tokenizer), glue_tasks()["stsb"])
+    infer = scoring.alone(transformers.DataCollatorWithPadding(tokenizer))
+    (found,) = scoring.classes(model, rows, infer, glue_tasks()["stsb"])
+
+    assert isinstance(found, scoring.NonFinite)
+    assert str(found).startswith("stsb: pearson, spearman undefined")
 
 
 def test_a_model_whose_outputs_are_not_finite_is_not_scored():
@@ -34,8 +37,11 @@ def test_a_model_whose_outputs_are_not_finite_is_not_scored():
     tokenizer = toy_tokenizer.build("bert")
     rows = workload.encode(Examples((["fox", "dog"],), [0, 1]), tokenizer, 32)
 
-    with pytest.raises(workload.NonFinite, match="sst2: the model's outputs are not finite"):
-        workload.score_classes(model, rows, transformers.DataCollatorWithPadding(tokenizer), glue_tasks()["sst2"])
+    infer = scoring.alone(transformers.DataCollatorWithPadding(tokenizer))
+    (found,) = scoring.classes(model, rows, infer, glue_tasks()["sst2"])
+
+    assert isinstance(found, scoring.NonFinite)
+    assert str(found) == "sst2: the model's outputs are not finite"
 
 
 def test_an_example_longer_than_the_recipes_maximum_is_cut_to_it():
@@ -47,7 +53,7 @@ def test_an_example_longer_than_the_recipes_maximum_is_cut_to_it():
 def test_the_words_are_those_of_every_split(smoke_recipe, tmp_path):
     tokenizer, wanted = toy_tokenizer.build("bert"), smoke_recipe(task="sst2")
     data = Data(Examples((["fox"],), [0]), {"sst2": Examples((["dog cat"],), [1])}, "")
-    made = workload.tokenise(catalog.tasks()["sst2"], data, tokenizer, wanted, None, tmp_path)
+    made = workload.tokenise(catalog.tasks()["sst2"], data, tokenizer, wanted, tmp_path)
 
     assert made.words == set(tokenizer("fox dog cat")["input_ids"])
 
@@ -59,7 +65,7 @@ def test_the_words_of_questions_are_those_of_every_window(tmp_path):
         squad.Question(name, "A", "where was fox ?", text, ((0, text),)) for name, text in (("a", "dog"), ("b", "cat"))
     ]
     data = squad.SquadData(asked[:1], {"squad1": asked[1:]}, (), "")
-    made = workload.tokenise(catalog.tasks()["squad1"], data, tokenizer, wanted, None, tmp_path)
+    made = workload.tokenise(catalog.tasks()["squad1"], data, tokenizer, wanted, tmp_path)
 
     assert made.words == set(tokenizer("where was fox ?", "dog cat")["input_ids"])
 
@@ -70,7 +76,7 @@ NONE = -100.0
 def spans(start, end, context=None, n_best=20, max_answer_length=30):
     start, end = torch.tensor([start]), torch.tensor([end])
     context = torch.tensor([context]) if context else torch.ones(start.shape, dtype=torch.bool)
-    score, first, last = (part.item() for part in workload.best_spans(start, end, context, n_best, max_answer_length))
+    score, first, last = (part.item() for part in scoring.best_spans(start, end, context, n_best, max_answer_length))
     return (first, last) if math.isfinite(score) else None
 
 
@@ -110,7 +116,7 @@ def test_best_spans_equal_an_exhaustive_search_over_random_scores():
     start, end = torch.randn(50, 12, generator=generator), torch.randn(50, 12, generator=generator)
     context = torch.ones(50, 12, dtype=torch.bool)
     context[:, :3] = False
-    score, first, last = workload.best_spans(start, end, context, n_best=12, max_answer_length=4)
+    score, first, last = scoring.best_spans(start, end, context, n_best=12, max_answer_length=4)
 
     for row in range(50):
         every = {(a, b): float(start[row, a] + end[row, b]) for a in range(3, 12) for b in range(a, min(a + 4, 12))}
@@ -144,8 +150,9 @@ def answered(tmp_path, context, start, end, null=0.0, task="squad1", **changes):
     questions = [squad.Question("q", "A", "where was fox ?", context, ())]
     cut = windows.write(questions, tokenizer, tmp_path / "w.arrow", max_length=32, doc_stride=8)
     collate = transformers.DataCollatorWithPadding(tokenizer)
-    (found,) = workload.answers(Scripted(tokenizer, start, end, null), questions, cut, collate, wanted)
-    return found
+    model, infer = Scripted(tokenizer, start, end, null), scoring.alone(collate)
+    (found,) = scoring.answers(model, questions, cut, infer, wanted)
+    return found if isinstance(found, scoring.NonFinite) else found[0]
 
 
 @pytest.mark.parametrize("before", ["", LONG + " . "])
@@ -171,10 +178,10 @@ def test_the_recipes_threshold_moves_the_border_between_answer_and_none(tmp_path
 
 def test_evaluation_batches_hold_every_row_once_and_few_tokens():
     lengths = [(37 * i) % 384 + 1 for i in range(1000)]
-    batches = list(workload.by_length(lengths))
+    batches = list(scoring.by_length(lengths))
 
     assert sorted(i for batch in batches for i in batch) == list(range(1000))
-    assert all(len(batch) * max(lengths[i] for i in batch) <= workload.EVALUATION_TOKENS for batch in batches)
+    assert all(len(batch) * max(lengths[i] for i in batch) <= scoring.EVALUATION_TOKENS for batch in batches)
 
 
 def test_v1_always_answers(tmp_path):
@@ -198,12 +205,14 @@ def test_of_several_windows_the_one_surest_of_an_answer_speaks_for_no_answer(tmp
     model = Wavering(tokenizer, "oslo", "oslo", 0.0)
 
     assert len(cut) > 2
-    assert workload.answers(model, questions, cut, transformers.DataCollatorWithPadding(tokenizer), wanted) == ["Oslo"]
+    infer = scoring.alone(transformers.DataCollatorWithPadding(tokenizer))
+    assert scoring.answers(model, questions, cut, infer, wanted) == [["Oslo"]]
 
 
 def test_answers_of_a_model_whose_outputs_are_not_finite_are_no_answers(tmp_path):
-    with pytest.raises(workload.NonFinite, match="squad1: the model's outputs are not finite"):
-        answered(tmp_path, "cat likes Oslo", "oslo", "oslo", math.nan)
+    found = answered(tmp_path, "cat likes Oslo", "oslo", "oslo", math.nan)
+
+    assert str(found) == "squad1: the model's outputs are not finite"
 
 
 def test_answers_off_token_borders_and_held_by_no_window_are_counted_in_the_notes(tmp_path):
@@ -213,7 +222,7 @@ def test_answers_off_token_borders_and_held_by_no_window_are_counted_in_the_note
         squad.Question("b", "A", "where was fox ?", LONG, ((0, LONG),)),
     ]
     data = squad.SquadData(asked, {}, ("A: no answers",), "")
-    made = workload.tokenise(catalog.tasks()["squad1"], data, toy_tokenizer.build("bert"), wanted, None, tmp_path)
+    made = workload.tokenise(catalog.tasks()["squad1"], data, toy_tokenizer.build("bert"), wanted, tmp_path)
 
     assert [note.partition(" (")[0] for note in made.notes] == [
         "training questions set aside: 1",
@@ -228,4 +237,4 @@ def test_a_question_that_leaves_no_room_for_a_window_is_refused_with_its_split_a
     data = squad.SquadData([], {"squad1": asked}, (), "")
 
     with pytest.raises(BadInput, match=r": windows of squad1: article 'A', question 'q7': .*: raise the recipe's max_"):
-        workload.tokenise(catalog.tasks()["squad1"], data, toy_tokenizer.build("bert"), wanted, None, tmp_path)
+        workload.tokenise(catalog.tasks()["squad1"], data, toy_tokenizer.build("bert"), wanted, tmp_path)

@@ -1,0 +1,172 @@
+"""Seeds of one recipe trained as one model: a row of the batch is a seed.
+
+What trains is stacked, a seed above another: a linear layer's weight is (seeds, out, in). What is frozen and the same
+for all is shared, and sees one larger product. No operation mixes two rows, so each seed computes what it computes
+alone; only dropout draws from one generator for all.
+
+`torch.func.stack_module_state` with `vmap` is not used: it would stack what is shared, too, and it maps over rows of
+one length, where here each row has its own texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from progbench.training.fitting import Seeds
+from progbench.training.scoring import Batch, Infer, NonFinite, Row
+from progbench.training.seed_rows import SeedCollator
+
+TARGETS = ("labels", "start_positions", "end_positions")
+LOGITS = ("logits", "start_logits", "end_logits")
+
+
+@torch.no_grad()
+def stack(models: Sequence[nn.Module]) -> nn.Module:
+    """Make the first of these models, which differ in their seeds alone, one of all; the others stay as they are.
+
+    >>> from progbench.models.loading import build
+    >>> from progbench.models.spec import spec
+    >>> models = [build(spec("tiny-bert"), num_labels=2) for _ in range(3)]
+    >>> stack(models).classifier.weight.shape
+    torch.Size([3, 2, 64])
+
+    Stacked is what requires a gradient in the first, and what differs between them (random bodies do).
+    Raises TypeError for a module whose parameters it cannot stack.
+    """
+    for modules in zip(*(model.modules() for model in models), strict=True):
+        first = modules[0]
+        for name, parameter in [*first.named_parameters(recurse=False)]:
+            each = [one.get_parameter(name).detach().to(parameter.device) for one in modules]
+            if not parameter.requires_grad and all(torch.equal(one, each[0]) for one in each):
+                continue
+            if type(first) not in (*STACKED, *STACKED.values()):
+                raise TypeError(f"{type(first).__name__} cannot be trained side by side")
+            first.__class__ = STACKED.get(type(first), type(first))
+            first.seeds = len(models)
+            setattr(first, name, nn.Parameter(torch.stack(each), requires_grad=parameter.requires_grad))
+    return models[0]
+
+
+class StackedLinear(nn.Linear):
+    """A linear layer a seed, or one for all with a bias a seed. Shapes: (seeds * rows, …, in) to (…, out)."""
+
+    seeds: int
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.reshape(self.seeds, -1, x.shape[-1])
+        if self.weight.ndim == 2:
+            product = nn.functional.linear(rows, self.weight)
+            out = product if self.bias is None else product + self.bias[:, None]
+        elif self.bias is None:
+            out = rows @ self.weight.mT
+        else:
+            out = torch.baddbmm(self.bias[..., None, :], rows, self.weight.mT)
+        return out.reshape(*x.shape[:-1], -1)
+
+
+class StackedLayerNorm(nn.LayerNorm):
+    """A normalisation a seed; shapes as `StackedLinear`."""
+
+    seeds: int
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = nn.functional.layer_norm(x, self.normalized_shape, eps=self.eps).reshape(self.seeds, -1, x.shape[-1])
+        return torch.addcmul(self.bias[..., None, :], rows, self.weight[..., None, :]).reshape(x.shape)
+
+
+class StackedEmbedding(nn.Embedding):
+    """A table a seed. Shapes: (seeds, tokens) to (seeds, tokens, size)."""
+
+    seeds: int
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        tables = self.weight.flatten(0, 1)
+        starts = torch.arange(self.seeds, device=ids.device)[:, None] * self.weight.shape[1]
+        found = nn.functional.embedding(ids + starts, tables)
+        if self.padding_idx is None:
+            return found
+        return torch.where((ids == self.padding_idx)[..., None], found.detach(), found)  # that row does not train
+
+
+STACKED: Mapping[type, type] = {
+    nn.Linear: StackedLinear,
+    nn.LayerNorm: StackedLayerNorm,
+    nn.Embedding: StackedEmbedding,
+}
+
+
+class Together(Seeds):
+    """What a step does for several seeds whose models are stacked in one.
+
+    A seed whose loss is not finite is not `alive` from then on: its gradients are zeros, and the others go on.
+    """
+
+    def __init__(self, count: int, device: torch.device | str) -> None:
+        super().__init__()
+        self.count = count
+        self.alive = torch.ones(count, dtype=torch.bool, device=device)
+
+    def losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        targets = {name: batch[name] for name in TARGETS if name in batch}
+        outputs = model(**{name: value for name, value in batch.items() if name not in targets})
+        losses = losses_of(outputs, targets)
+        self.alive.logical_and_(losses.detach().isfinite())
+        return losses
+
+    def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> None:
+        clip(parameters, norm, self.alive)
+
+    def is_matrix(self, parameter: nn.Parameter) -> bool:
+        return parameter.ndim >= 3  # the first dimension is the seeds
+
+    def fail(self, place: int, problem: NonFinite) -> None:
+        self.alive[place] = False
+        super().fail(place, problem)
+
+
+def infer_together(collate: SeedCollator, seeds: int) -> Infer:
+    """How a stacked model is asked for its outputs: every seed gets the same rows, and gives outputs of its own."""
+
+    def infer(model: nn.Module, rows: Sequence[Row]) -> list[Batch]:
+        inputs = collate([rows] * seeds).to(next(model.parameters()).device).inputs()
+        outputs = model(**{name: value for name, value in inputs.items() if name not in TARGETS})
+        found = {name: outputs[name].unflatten(0, (seeds, -1)) for name in LOGITS if name in outputs}
+        return [{name: value[seed] for name, value in found.items()} for seed in range(seeds)]
+
+    return infer
+
+
+def losses_of(outputs: Mapping[str, Any], batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Each seed's mean loss over its texts, as the Hugging Face models define it. Shape: (seeds,)."""
+    if "labels" in batch:
+        labels = batch["labels"]
+        logits = outputs["logits"].unflatten(0, labels.shape)
+        if logits.shape[-1] == 1:
+            return (logits[..., 0] - labels.to(logits.dtype)).square().mean(1)
+        return _cross_entropy(logits, labels)
+    ends = [(outputs["start_logits"], batch["start_positions"]), (outputs["end_logits"], batch["end_positions"])]
+    start, end = (_cross_entropy(logits.unflatten(0, places.shape), places) for logits, places in ends)
+    return (start + end) / 2
+
+
+def _cross_entropy(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """(seeds, texts, classes) and (seeds, texts) to (seeds,)."""
+    return nn.functional.cross_entropy(logits.transpose(1, 2), wanted, reduction="none").mean(1)
+
+
+@torch.no_grad()
+def clip(parameters: Sequence[nn.Parameter], norm: float, alive: torch.Tensor) -> None:
+    """Clip each seed's gradients to a norm of its own, as `clip_grad_norm_` does; those of seeds not `alive` become 0.
+
+    Shape of `alive`: (seeds,). Nothing is read from the device.
+    """
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norms = torch.stack([torch.linalg.vector_norm(one.flatten(1), dim=1) for one in gradients])
+    share = (norm / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
+    for one in gradients:
+        by_seed = (-1, *[1] * (one.ndim - 1))
+        one.mul_(share.to(one.dtype).view(by_seed)).masked_fill_(~alive.view(by_seed), 0.0)

@@ -1,0 +1,63 @@
+"""Attention within each text of all rows at once, for rows of several seeds: it has no weights, so seeds do not matter.
+
+On a GPU it is one call of the variable-length kernel that comes with torch, keeps float32 and takes dropout
+(`_efficient_attention_forward`; `torch.nn.attention.varlen` has neither). Elsewhere all texts are padded to one length.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from progbench.training.seed_rows import SeedRows
+
+
+def attend(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    where: SeedRows,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+) -> torch.Tensor:
+    """What every token attends to in its own text.
+
+    >>> rows = SeedRows(torch.tensor([[0, 2]]), torch.tensor([0, 2, 5]), tokens=5, longest=3)
+    >>> query = key = value = torch.ones(1, 2, 5, 4)  # a row of two texts, of two and three tokens
+    >>> attend(query, key, value, rows).shape
+    torch.Size([1, 5, 2, 4])
+
+    Shapes: query, key, value (seeds, heads, tokens, size); result (seeds, tokens, heads, size).
+    """
+    seeds = len(query)
+    rows = [part.transpose(1, 2).flatten(0, 1) for part in (query, key, value)]
+    attended = _kernel if query.is_cuda else _padded
+    return attended(*rows, where, dropout, scaling).unflatten(0, (seeds, -1))
+
+
+def _kernel(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, where: SeedRows, dropout: float, scaling: float | None
+) -> torch.Tensor:
+    """Shapes: (seeds * tokens, heads, size) each."""
+    ends, longest = where.ends32, where.longest
+    rows = (query[None], key[None], value[None])
+    unmasked, keep_for_backward = 0, True
+    return torch.ops.aten._efficient_attention_forward(
+        *rows, None, ends, ends, longest, longest, dropout, unmasked, keep_for_backward, scale=scaling
+    )[0][0]
+
+
+def _padded(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, where: SeedRows, dropout: float, scaling: float | None
+) -> torch.Tensor:
+    texts, places = len(where.ends) - 1, where.places
+
+    def apart(tokens: torch.Tensor) -> torch.Tensor:
+        padded = tokens.new_zeros(texts * where.longest, *tokens.shape[1:]).index_copy(0, places, tokens)
+        return padded.unflatten(0, (texts, where.longest)).transpose(1, 2)
+
+    real = torch.arange(where.longest, device=places.device) < where.ends.diff()[:, None]
+    attended = nn.functional.scaled_dot_product_attention(
+        apart(query), apart(key), apart(value), attn_mask=real[:, None, None], dropout_p=dropout, scale=scaling
+    )
+    return attended.transpose(1, 2).flatten(0, 1).index_select(0, places)
