@@ -43,7 +43,7 @@ def _of_recipe(wanted: Recipe) -> list[str]:
     found = []
     if wanted.train_questions:
         found.append(f"partial: trained on the first {wanted.train_questions:,} questions only")
-    if wanted.precision != "fp32":
+    if wanted.precision == "bf16":
         found.append(f"trained in {wanted.precision}, which can move a score")
     if wanted.prefix_cache:
         found.append("frozen blocks ran without dropout (prefix_cache), which can move a score")

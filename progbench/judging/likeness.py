@@ -9,7 +9,7 @@ from progbench.judging.expected import Reference
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 
-MACHINE = ("cpu", "cpu_model", "device", "gpu", "threads")
+MACHINE = ("cpu", "cpu_model", "device", "gpu", "threads", "side_by_side")
 VERSIONS = ("python", *environment.PACKAGES)
 
 
@@ -20,7 +20,8 @@ def made_alike(ours: Mapping[str, str | int], theirs: Mapping[str, str | int]) -
     >>> made_alike(here, here | {"cores": 64}), made_alike(here, here | {"threads": 2})
     (True, False)
 
-    A version that only one of them names says nothing. A machine that a result does not name is like no other.
+    A version that only one of them names says nothing. A machine that a result does not name is like no other. Seeds
+    trained side by side share one stream of dropout, so the same seeds must have been trained together.
     """
     if "cpu" not in ours:
         return False

@@ -99,7 +99,7 @@ def variants(suite: str, file: str, tuning: str) -> list[str]:
     """The names of a tuning's variants in a recipe file.
 
     >>> variants("paper", "peft", "lora")
-    ['alpha-16', 'bert-base']
+    ['alpha-16', 'bert-base', 'fp32']
     """
     content = read_toml(_folder() / suite / f"{file}.toml")
     return list(content.get("tunings", {}).get(tuning, {}).get("variants", {}))

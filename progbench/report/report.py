@@ -25,6 +25,13 @@ _TIERS = {
 }
 
 
+_PRECISIONS = {
+    "fp32": "fp32",
+    "tf32": "tf32 (a GPU multiplies float32 numbers with 10 of their 23 bits)",
+    "bf16": "bf16",
+}
+
+
 @dataclass(frozen=True)
 class Notable:
     """Verdicts of one outcome, each with its words; those that are disputed share the argument."""
@@ -75,7 +82,7 @@ class Report:
     @property
     def answer(self) -> str:
         """The first lines of every view: the cells' headline and what it is made of, the claims', or both."""
-        heads = [self.headline, self.judged_by] if self.verdicts or not self.claims else []
+        heads = [self.headline, self.judged_by, self.precision] if self.verdicts or not self.claims else []
         return "\n".join(filter(None, [*heads, self.claims_headline if self.claims else ""]))
 
     @property
@@ -102,6 +109,15 @@ class Report:
                 found.append(f"{words}: {', '.join([agree, *others])}")
         rest = sum(not verdict.judged for verdict in self.verdicts)
         return "; ".join([*found, *([f"{rest} not judged"] if rest else [])]) if found else ""
+
+    @property
+    def precision(self) -> str:
+        """In which precision the runs multiplied, where that was not float32 for all of them; else ""."""
+        counts = Counter(entry.precision for entry in self.ledger if entry.runs)
+        if not set(counts) - {"fp32"}:
+            return ""
+        words = [f"{_PRECISIONS[name]}: {count} recipes" for name, count in counts.most_common()]
+        return f"trained in {', '.join(words)}"
 
     @property
     def failed(self) -> bool:

@@ -46,6 +46,7 @@ class Entry:
     digest: str
     planned: int
     runs: tuple[Run, ...]
+    precision: str = "fp32"
 
     @property
     def name(self) -> str:
@@ -72,13 +73,16 @@ class Cost:
 
 def entry(wanted: Recipe, results: Iterable[RunResult]) -> Entry:
     """A recipe's results as a report lists them."""
-    return Entry(wanted.id, wanted.digest, wanted.planned(), tuple(_run(wanted, result) for result in results))
+    runs = tuple(_run(wanted, result) for result in results)
+    return Entry(wanted.id, wanted.digest, wanted.planned(), runs, wanted.precision)
 
 
 def _run(wanted: Recipe, result: RunResult) -> Run:
     epochs, about = result.epochs, result.environment
     steps, flops = ([getattr(epoch, name) for epoch in epochs] for name in ("steps", "flops"))
     device = about.get("gpu") or about.get("cpu", "unknown")
+    threads = [f"{about['threads']} threads"] if "threads" in about else []
+    company = [f"{len(str(about['side_by_side']).split())} seeds side by side"] if "side_by_side" in about else []
     scores = epochs[-1].scores.items() if epochs else ()
     return Run(
         seed=result.seed,
@@ -90,7 +94,7 @@ def _run(wanted: Recipe, result: RunResult) -> Run:
         step_seconds=sum(epoch.seconds for epoch in epochs) / sum(steps) if epochs and all(steps) else None,
         memory=result.peak_memory_bytes or None,
         commit=str(about.get("commit", "unknown")),
-        machine=f"{device}, {about['threads']} threads" if "threads" in about else str(device),
+        machine=", ".join([str(device), *threads, *company]),
         error=result.error,
     )
 

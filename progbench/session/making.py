@@ -1,8 +1,9 @@
 """Runs looked up, and made where they are missing: each once, however many processes work at the same folder.
 
 The lock of a result's file is the queue. Every process goes through the same list; it takes the runs that nobody
-holds, and waits for the others at the end. So all have the same results to judge by, whoever made them. Runs of one
-recipe and seed that differ in their schedules alone are taken together: the epochs they share are trained once.
+holds, and waits for the others at the end. So all have the same results to judge by, whoever made them. Runs that
+differ in their schedules alone are taken together: the epochs they share are trained once. On a GPU the seeds that a
+recipe lacks are one job (`jobs.families`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.runs import results
 from progbench.runs.results import RunResult
+from progbench.session import jobs
+from progbench.session.jobs import Job
 from progbench.tasks import catalog
 from progbench.training.fork import Shared, shared_epochs
 
@@ -34,18 +37,6 @@ class Runs:
 
     results: Mapping[int, RunResult]
     missing: str = ""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A recipe and a seed to train, and where."""
-
-    recipe: Recipe
-    seed: int
-    device: str
-
-    def __str__(self) -> str:
-        return f"{self.recipe.id}, seed {self.seed}"
 
 
 class Maker:
@@ -87,17 +78,20 @@ class Maker:
         self._tried |= {recipe.id for recipe in fresh}
         for recipe in fresh:
             self._found.pop(recipe.id, None)
-        families: dict[tuple[Recipe, int], list[Job]] = {}
-        for recipe in fresh:
-            for seed, device in self._lacking(recipe):
-                families.setdefault((replace(recipe, schedule=""), seed), []).append(Job(recipe, seed, device))
+        families = jobs.families((recipe, *self._lacking(recipe)) for recipe in fresh)
 
         def told(those: Iterable[Sequence[Job]], what: str = "") -> Callable[[Job], None]:
-            total, number = sum(map(len, those)), itertools.count(1)
-            return lambda job: say(f"run {next(number)} of {total}{what}: {job}")
+            total, done = sum(len(job.seeds) for family in those for job in family), itertools.count(1)
 
-        held, tell = [], told(families.values())
-        for family in families.values():
+            def tell(job: Job) -> None:
+                first, *_, last = numbers = [next(done) for _ in job.seeds] * 2
+                which = f"run {first}" if len(numbers) == 2 else f"runs {first} to {last}"
+                say(f"{which} of {total}{what}: {job}")
+
+            return tell
+
+        held, tell = [], told(families)
+        for family in families:
             try:
                 self._make_together(family, tell, blocking=False)
             except filelock.Timeout:
@@ -119,27 +113,29 @@ class Maker:
             return "cuda" if environment.gpu_count() else "cpu"
         return self.device
 
-    def _lacking(self, wanted: Recipe) -> list[tuple[int, str]]:
-        """The seeds to train, each with the device to do it on; none where that is missing."""
+    def _lacking(self, wanted: Recipe) -> tuple[list[int], str]:
+        """The seeds to train, and the device to do it on; none where that is missing."""
         wanted_seeds = self.seeds if self.train and self.seeds else ()
         seeds = [seed for seed in wanted_seeds if not self._settled(wanted, seed)]
         if not seeds:
-            return []
+            return [], ""
         try:
-            device = self.require(wanted)
+            return seeds, self.require(wanted)
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
-            return []
         except BadInput as problem:
             self._fail(wanted, seeds[0], problem)
-            return []
-        return [(seed, device) for seed in seeds]
+        return [], ""
 
     def _make_together(self, family: Sequence[Job], say: Callable[[Job], None], *, blocking: bool) -> None:
         """Make runs that differ in their schedules alone. Raises Timeout if another process holds one of them."""
+        # in one order everywhere, so that no two processes wait for each other
+        files = sorted(
+            ((job.recipe, seed) for job in family for seed in job.seeds), key=lambda one: (one[0].id, one[1])
+        )
         with contextlib.ExitStack() as held:
-            for job in sorted(family, key=str):  # in one order everywhere, so that no two wait for each other
-                held.enter_context(results.lock(self.folder, job.recipe, job.seed).acquire(blocking=blocking))
+            for recipe, seed in files:
+                held.enter_context(results.lock(self.folder, recipe, seed).acquire(blocking=blocking))
             epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
             past = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="progbench-"))) / "past"
             for job in family:
@@ -147,16 +143,18 @@ class Maker:
                 self._make(job, Shared(past, epochs) if epochs else None)
 
     def _make(self, job: Job, shared: Shared | None) -> None:
-        """Train one seed and file it, unless that is done or useless."""
-        wanted, seed = job.recipe, job.seed
-        if self._settled(wanted, seed) or wanted.id in self._missing or wanted.id in self._hopeless:
+        """Train a job's seeds and file them, unless that is done or useless."""
+        wanted = job.recipe
+        seeds = tuple(seed for seed in job.seeds if not self._settled(wanted, seed))
+        if not seeds or wanted.id in self._missing or wanted.id in self._hopeless:
             return
         try:
-            results.save(self.folder, _train(job, self.threads, shared))
+            for result in jobs.train(replace(job, seeds=seeds), self.threads, shared):
+                results.save(self.folder, result)
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:
-            self._fail(wanted, seed, problem)
+            self._fail(wanted, seeds[0], problem)
 
     def _fail(self, wanted: Recipe, seed: int, problem: BadInput) -> None:
         """File what is wrong with a recipe's input under one seed: it would be wrong for all."""
@@ -179,22 +177,3 @@ class Maker:
         except BadInput as problem:
             return RunResult(wanted, seed, error=str(problem))
         return found and results.checked(found)
-
-
-def _train(job: Job, threads: int, shared: Shared | None) -> RunResult:
-    """Train one seed; an exception while training becomes the result's error, so that no other cell is lost to it."""
-    import torch
-
-    from progbench.training.scoring import NonFinite
-    from progbench.training.train import train
-
-    if job.device == "cuda" and not torch.cuda.is_available():
-        raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
-    try:
-        return train(job.recipe, job.seed, job.device, threads, shared)
-    except (Missing, BadInput):
-        raise
-    except Exception as problem:
-        final = isinstance(problem, NonFinite)
-        message = str(problem) if final else f"{type(problem).__name__}: {problem}"
-        return RunResult(job.recipe, job.seed, error=message, final=final, environment=environment.describe(job.device))

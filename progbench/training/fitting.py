@@ -114,7 +114,9 @@ def fit(
     seeds = seeds or Seeds()
     anatomy = Anatomy.of(model, recipe.tuning)
     require_depth(schedule, anatomy.L, anatomy.name)
-    optimizer = build_optimizer(anatomy, recipe, seeds)
+    device = anatomy.parameters()[0].device
+    held = torch.zeros((), device=device) if device.type == "cuda" else None
+    optimizer = build_optimizer(anatomy, recipe, seeds, held)
     total = steps * schedule.T
     shape = "linear" if recipe.decay == "linear" else "constant_with_warmup"
     rate = transformers.get_scheduler(shape, optimizer, math.ceil(recipe.warmup * total), total)
@@ -227,10 +229,13 @@ def autocast(model: nn.Module, recipe: Recipe) -> torch.autocast:
     return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16", cache_enabled=device == "cpu")
 
 
-def build_optimizer(anatomy: Anatomy, recipe: Recipe, seeds: Seeds | None = None) -> torch.optim.AdamW:
+def build_optimizer(
+    anatomy: Anatomy, recipe: Recipe, seeds: Seeds | None = None, rate: torch.Tensor | None = None
+) -> torch.optim.AdamW:
     """AdamW over everything that may train, without weight decay on vectors: in these models biases and LayerNorms.
 
-    On a GPU the learning rate lives in a tensor there, which the schedule overwrites: a captured step reads it anew.
+    With a tensor `rate` the learning rate lives in it, and the schedule overwrites it: a captured step reads it anew,
+    where it would repeat a number for ever.
     """
     seeds = seeds or Seeds()
     parameters = anatomy.parameters()
@@ -238,8 +243,11 @@ def build_optimizer(anatomy: Anatomy, recipe: Recipe, seeds: Seeds | None = None
         {"params": [p for p in parameters if seeds.is_matrix(p)], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if not seeds.is_matrix(p)], "weight_decay": 0.0},
     ]
-    betas = (recipe.adam_beta1, recipe.adam_beta2)
-    device = parameters[0].device
-    on_gpu = device.type == "cuda"
-    rate = torch.tensor(recipe.learning_rate, device=device) if on_gpu else recipe.learning_rate
-    return torch.optim.AdamW(groups, lr=rate, betas=betas, eps=recipe.adam_epsilon, fused=True, capturable=on_gpu)
+    return torch.optim.AdamW(
+        groups,
+        lr=recipe.learning_rate if rate is None else rate.fill_(recipe.learning_rate),
+        betas=(recipe.adam_beta1, recipe.adam_beta2),
+        eps=recipe.adam_epsilon,
+        fused=True,
+        capturable=parameters[0].is_cuda,
+    )

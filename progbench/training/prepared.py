@@ -85,7 +85,8 @@ class Prepared:
         seeds, infer = Seeds(), scoring.alone(collate)
         if together:
             stack([model, *(_model(recipe, task, number)[0] for number in numbers[1:])])
-            collate = SeedCollator(packed, tokenizer.pad_token_id, recipe.max_length)
+            answering = task.head == "question_answering"
+            collate = SeedCollator(packed, tokenizer.pad_token_id, recipe.max_length, answering)
             seeds, infer = Together(len(numbers), device), infer_together(collate, len(numbers))
         unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
         orders = tuple(torch.Generator().manual_seed(number) for number in numbers)

@@ -108,12 +108,14 @@ class SeedCollator:
     ([[0, 1], [0, 1]], [0, 1, 4, 11])
 
     `alone` makes the batches of one seed: texts stand in the same order here. `pad` is the id of surplus tokens;
-    `longest`, in tokens, bounds every text. With `bucket` 1 rows are no longer than the longest of them needs.
+    `longest`, in tokens, bounds every text. `answering` batches are for question answering. With `bucket` 1 rows are no
+    longer than the longest of them needs.
     """
 
     alone: PackedCollator
     pad: int
     longest: int
+    answering: bool = False
     bucket: int = BUCKET
 
     def __call__(self, rows: Sequence[Sequence[Mapping[str, Any]]]) -> SeedBatch:
@@ -127,7 +129,7 @@ class SeedCollator:
         values = dict(self._values(rows, surplus))
         values["first"] = [[*itertools.accumulate(one[:-1], initial=0)] for one in lengths]
         values["ends"] = [*itertools.accumulate(itertools.chain(*whole), initial=0)]
-        if "start_positions" in values:
+        if self.answering:
             values["padded"] = list(self._padded(lengths, surplus))
         tensors = {name: torch.tensor(value) for name, value in values.items()}
         form = tuple((name, tuple(tensor.shape), _wide(tensor.dtype)) for name, tensor in tensors.items())

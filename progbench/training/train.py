@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -78,7 +79,9 @@ def _train(
         prepared = Prepared.of(recipe, numbers, device, Path(folder), together=together)
         past = shared.load(numbers) if shared else None
         run = _Run(prepared, device, shared)
-        epochs = list(run.epochs(past))
+        epochs: list[tuple[EpochResult, ...]] = []
+        with contextlib.suppress(NonFinite):  # no seed is left: `failed` has what stopped each
+            epochs += run.epochs(past)
     seconds = time.perf_counter() - started + (past.seconds if past else 0.0)
     made = environment.describe(device, threads=used)
     if together:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up import ENVIRONMENT, HOSTILE, MIXED, everything, missing, verdict
+from made_up import ENVIRONMENT, HOSTILE, MIXED, entry, everything, missing, verdict
 
 from progbench.judging.claims import ClaimVerdict
 from progbench.report.report import Report
@@ -234,3 +234,16 @@ def test_the_written_report_shows_what_its_judgement_can_find(tmp_path):
     write(Report("paper", cells, {}), tmp_path)
 
     assert "margin 2.9 of them, 4 cells" in (tmp_path / "power.svg").read_text()
+
+
+def test_a_precision_that_is_not_float32_is_said_with_the_answer():
+    ledger = [replace(entry(f"m-constant-{task}"), precision=one) for task, one in (("rte", "tf32"), ("cola", "fp32"))]
+    report = Report("paper", [verdict()], {}, ledger=ledger)
+
+    assert report.answer.splitlines()[-1] == (
+        "trained in tf32 (a GPU multiplies float32 numbers with 10 of their 23 bits): 1 recipes, fp32: 1 recipes"
+    )
+
+
+def test_float32_throughout_needs_no_word():
+    assert Report("smoke", [verdict()], {}, ledger=[entry()]).precision == ""

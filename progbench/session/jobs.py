@@ -1,0 +1,95 @@
+"""What is trained in one go: a recipe with one seed, or on a GPU with all the seeds that it lacks, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from progbench import environment
+from progbench.errors import BadInput, Missing
+from progbench.recipes.recipe import Recipe
+from progbench.runs.results import RunResult
+from progbench.training.fork import Shared
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recipe, seeds of it that are trained as one, and where.
+
+    >>> from progbench.recipes.reading import read
+    >>> recipe = read("paper", "glue", model="bert-base", schedule="constant", task="rte")
+    >>> str(Job(recipe, (0,), "cpu")), str(Job(recipe, (0, 2), "cuda"))
+    ('bert-base-constant-rte, seed 0', 'bert-base-constant-rte, seeds 0 2')
+    """
+
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.recipe.id}, seed{'s' * (len(self.seeds) > 1)} {' '.join(map(str, self.seeds))}"
+
+    @property
+    def together(self) -> bool:
+        """Whether its seeds are trained side by side: on a GPU, which one seed leaves idle; a CPU gains nothing."""
+        return self.device == "cuda"
+
+
+def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[Job]]:
+    """The jobs for the seeds that recipes lack, with those together that differ in their schedules alone.
+
+    >>> from progbench.recipes.reading import read
+    >>> names = ("constant", "shrinking")
+    >>> recipes = [read("paper", "glue", model="bert-base", schedule=name, task="rte") for name in names]
+    >>> [[job.seeds for job in jobs] for jobs in families((one, [0, 1], "cpu") for one in recipes)]
+    [[(0,), (0,)], [(1,), (1,)]]
+    >>> [[job.seeds for job in jobs] for jobs in families((one, [0, 1], "cuda") for one in recipes)]
+    [[(0, 1), (0, 1)]]
+    """
+    found: dict[tuple[Recipe, int | None], list[Job]] = {}
+    for recipe, seeds, device in lacking:
+        alike = replace(recipe, schedule="")
+        if device == "cuda":
+            found.setdefault((alike, None), []).append(Job(recipe, tuple(seeds), device))
+            continue
+        for seed in seeds:
+            found.setdefault((alike, seed), []).append(Job(recipe, (seed,), device))
+    return list(found.values())
+
+
+def train(job: Job, threads: int, shared: Shared | None) -> list[RunResult]:
+    """Train a job's seeds; an exception while training becomes their results' error, so that no other cell is lost.
+
+    Seeds that are too many for the device's memory by estimate are trained in parts. Raises Missing or BadInput.
+    """
+    import torch
+
+    from progbench.training import memory
+    from progbench.training.train import train, train_together
+
+    if job.device == "cuda" and not torch.cuda.is_available():
+        raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
+    if not job.together:
+        (seed,) = job.seeds
+        return _kept(job, job.seeds, lambda: [train(job.recipe, seed, job.device, threads, shared)])
+    found, most = [], memory.most_together(job.recipe, memory.free())
+    for start in range(0, len(job.seeds), most):
+        part = job.seeds[start : start + most]
+        own = shared and replace(shared, path=shared.path.with_name(f"past-{part[0]}"))
+        found += _kept(job, part, lambda part=part, own=own: train_together(job.recipe, part, job.device, threads, own))
+    return found
+
+
+def _kept(job: Job, seeds: Sequence[int], run) -> list[RunResult]:
+    """What a run gives, or what went wrong in it, as its seeds' results."""
+    from progbench.training.scoring import NonFinite
+
+    try:
+        return run()
+    except (Missing, BadInput):
+        raise
+    except Exception as problem:
+        final = isinstance(problem, NonFinite)
+        message = str(problem) if final else f"{type(problem).__name__}: {problem}"
+        made = environment.describe(job.device)
+        return [RunResult(job.recipe, seed, error=message, final=final, environment=made) for seed in seeds]

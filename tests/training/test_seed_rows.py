@@ -1,0 +1,107 @@
+"""Rows of several seeds: every text where it should be, and a surplus that nothing reads."""
+
+import dataclasses
+import itertools
+
+import pytest
+import torch
+from company import compare, model, rows
+from hypothesis import given
+from hypothesis import strategies as st
+
+from progbench.method import schedule
+from progbench.training.packing import pack
+from progbench.training.rows import PackedCollator
+from progbench.training.seed_rows import BUCKET, SeedCollator, SeedRows
+from progbench.training.side_by_side import stack
+from progbench.training.varlen import attend
+
+
+def texts(lengths, first=5):
+    return [{"input_ids": list(range(first, first + length)), "labels": i % 2} for i, length in enumerate(lengths)]
+
+
+@given(st.lists(st.lists(st.integers(1, 12), min_size=3, max_size=3), min_size=1, max_size=4))
+def test_every_text_stands_once_in_its_seeds_row_and_the_surplus_behind_it(seeds):
+    batch = SeedCollator(PackedCollator(), pad=0, longest=16)([texts(lengths) for lengths in seeds])
+    inputs = batch.inputs()
+    ids, where = inputs["input_ids"], inputs["packing"]
+    ends = where.ends.tolist()
+
+    assert ids.shape[1] % BUCKET == 0
+    assert ends[0] == 0
+    assert ends[-1] == ids.numel() == where.tokens
+    assert all(0 < stop - start <= 16 for start, stop in itertools.pairwise(ends))
+    for row, first, lengths in zip(ids.tolist(), where.first.tolist(), seeds, strict=True):
+        assert [row[at : at + length] for at, length in zip(first, sorted(lengths), strict=True)] == [
+            list(range(5, 5 + length)) for length in sorted(lengths)
+        ]
+        assert not any(row[sum(lengths) :])
+
+
+def test_rows_of_unlike_lengths_meet_in_one_form():
+    make = SeedCollator(PackedCollator(), pad=0, longest=16)
+    one, other = make([texts([3, 4]), texts([9, 9])]), make([texts([12, 12]), texts([1, 1])])
+
+    assert one.form == other.form
+
+
+def test_a_form_tells_batches_of_unlike_shapes_apart():
+    make = SeedCollator(PackedCollator(), pad=0, longest=16)
+
+    assert make([texts([3, 4])]).form != make([texts([3])]).form
+
+
+def test_scores_keep_their_fractions():
+    batch = SeedCollator(PackedCollator(), pad=0, longest=8)([[{"input_ids": [5], "labels": 2.75}]])
+
+    assert batch.inputs()["labels"].tolist() == [[2.75]]
+
+
+def test_inputs_are_views_that_follow_what_is_copied_into_the_batch():
+    make = SeedCollator(PackedCollator(), pad=0, longest=8)
+    one, other = make([texts([2], 5)]), make([texts([2], 50)])
+    inputs = one.inputs()
+    one.flat.copy_(other.flat)
+
+    assert inputs["input_ids"][0, :2].tolist() == [50, 51]
+
+
+@pytest.mark.parametrize("head", ["classification", "question_answering"])
+def test_a_surplus_token_changes_nothing(head):
+    models = [model("tiny-roberta", head, "full", seed) for seed in (0, 1)]
+    packed = pack(models[0])
+    stacked = stack(models).eval()
+    chosen = [rows(head, seed)[:3] for seed in (0, 1)]
+    found = []
+    for pad in (0, 77):
+        answering = head == "question_answering"
+        inputs = SeedCollator(packed, pad=pad, longest=16, answering=answering)(chosen).inputs()
+        names = ("labels", "start_positions", "end_positions")
+        outputs = stacked(**{name: value for name, value in inputs.items() if name not in names})
+        found.append(outputs["logits" if head == "classification" else "start_logits"])
+
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("tuning", ["full", "adapter"])
+def test_without_buckets_training_is_the_same(wanted, tuning):
+    compare(wanted(tuning), "tiny-bert", "classification", tuning, schedule.shrinking, bucket=1)
+
+
+def test_attention_stays_within_a_text():
+    torch.manual_seed(0)
+    where = SeedRows(torch.tensor([[0, 2], [0, 3]]), torch.tensor([0, 2, 5, 8, 10]), tokens=10, longest=4)
+    query, key, value = (torch.randn(2, 3, 5, 4, dtype=torch.float64) for _ in range(3))
+    whole = attend(query, key, value, where)
+    for row, start, stop in ((0, 0, 2), (0, 2, 5), (1, 0, 3), (1, 3, 5)):
+        q, k, v = (part[row, :, start:stop] for part in (query, key, value))
+        expected = (q @ k.transpose(1, 2) / 2).softmax(-1) @ v  # 2: the root of the size
+        torch.testing.assert_close(whole[row, start:stop].transpose(0, 1), expected, rtol=0, atol=1e-12)
+
+
+def test_a_batch_is_one_tensor():
+    batch = SeedCollator(PackedCollator(), pad=0, longest=8)([texts([2, 3])])
+
+    assert {field.name for field in dataclasses.fields(batch)} == {"form", "longest", "flat"}
+    assert batch.flat.dtype is torch.int64

@@ -1,0 +1,210 @@
+"""Whole runs of several seeds side by side: results, failures, shared epochs, memory."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from progbench import environment
+from progbench.errors import BadInput
+from progbench.models import loading
+from progbench.training import fitting, prepared, train
+from progbench.training.fork import Shared
+from progbench.training.side_by_side import Together
+
+
+@pytest.fixture
+def wanted(smoke_recipe):
+    def make(**changes):
+        return smoke_recipe(**{"model": "tiny-roberta", "epochs": 2, "task": "rte"} | changes)
+
+    return make
+
+
+@pytest.fixture
+def without_dropout(monkeypatch):
+    """Then seeds side by side score what they score alone, but for the order of sums."""
+    load = loading.load
+
+    def quiet(*arguments):
+        model, *rest = load(*arguments)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        model.config.attention_probs_dropout_prob = 0.0
+        for module in model.modules():
+            if hasattr(module, "dropout_prob"):
+                module.dropout_prob = 0.0
+        return model, *rest
+
+    monkeypatch.setattr(loading, "load", quiet)
+
+
+def together(recipe, seeds, **options):
+    return train.train_together(recipe, seeds, "cpu", 1, **options)
+
+
+@pytest.mark.parametrize("task", ["rte", "stsb", "squad2"])
+def test_each_seed_scores_as_alone(wanted, without_dropout, task):
+    recipe = wanted(task=task)
+    found = together(recipe, [0, 2])
+    for one in found:
+        alone = train.train(recipe, one.seed, threads=1)
+        for ours, theirs in zip(one.epochs, alone.epochs, strict=True):
+            assert ours.loss == pytest.approx(theirs.loss, rel=1e-3)
+            assert (ours.updated_parameters, ours.steps, ours.flops) == (
+                theirs.updated_parameters, theirs.steps, theirs.flops,
+            )  # fmt: skip
+            for part, metrics in theirs.scores.items():
+                assert ours.scores[part] == pytest.approx(metrics, abs=0.02)  # five of 250 examples
+
+
+def test_a_result_names_the_seeds_it_was_trained_with(wanted):
+    found = together(wanted(epochs=1), [0, 2])
+
+    assert [(one.seed, one.environment["side_by_side"]) for one in found] == [(0, "0 2"), (2, "0 2")]
+
+
+def test_the_same_company_gives_the_same_scores(wanted):
+    first, second = (together(wanted(epochs=1), [0, 1]) for _ in range(2))
+
+    assert [one.epochs[0].loss for one in first] == [one.epochs[0].loss for one in second]
+
+
+def test_what_a_seed_updated_is_what_its_schedule_plans(wanted):
+    recipe = wanted(schedule="shrinking")
+
+    for one in together(recipe, [0, 1, 2]):
+        assert sum(epoch.updated_parameters for epoch in one.epochs) == recipe.planned()
+
+
+class Broken(Together):
+    """In the step numbered `at`, the second seed's loss is not a number."""
+
+    at = 3
+
+    def losses(self, model, batch):
+        found = super().losses(model, batch)
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps == self.at:
+            first, second, third = found.unbind()
+            found = torch.stack([first, second * math.nan, third])
+            self.alive.logical_and_(found.detach().isfinite())
+        return found
+
+
+def test_a_loss_that_is_not_finite_stops_its_seed_and_no_other(wanted, monkeypatch):
+    whole = together(wanted(), [0, 1, 2])
+    monkeypatch.setattr(prepared, "Together", Broken)
+    found = together(wanted(), [0, 1, 2])
+
+    assert found[1].error == "epoch 1, step 3: the loss is nan"
+    assert found[1].final
+    assert found[1].epochs == ()
+    for place in (0, 2):
+        assert [(one.scores, one.loss) for one in found[place].epochs] == [
+            (one.scores, one.loss) for one in whole[place].epochs
+        ]
+
+
+def test_where_no_seed_is_left_training_stops(wanted, monkeypatch):
+    losses = Together.losses
+    monkeypatch.setattr(Together, "losses", lambda self, model, batch: losses(self, model, batch) * math.nan)
+    trained = []
+    step = fitting.Step.__call__
+    monkeypatch.setattr(fitting.Step, "__call__", lambda self, batch: trained.append(1) or step(self, batch))
+    found = together(wanted(), [0, 1, 2])
+
+    assert [one.error for one in found] == ["epoch 1, step 1: the loss is nan"] * 3
+    assert len(trained) == 1
+
+
+def test_epochs_that_two_schedules_share_are_taken_over_by_the_same_seeds(wanted, tmp_path):
+    first, second = wanted(schedule="constant", epochs=3), wanted(schedule="shrinking", epochs=3)
+    alone = together(second, [0, 1])
+    shared = Shared(tmp_path / "past", 1)
+    together(first, [0, 1], shared=shared)
+    taken = together(second, [0, 1], shared=shared)
+
+    assert [[(one.scores, one.loss) for one in run.epochs] for run in taken] == [
+        [(one.scores, one.loss) for one in run.epochs] for run in alone
+    ]
+    assert shared.load([0, 1]).seeds == (0, 1)
+    assert shared.load([0, 2]) is None
+
+
+def test_running_out_of_memory_is_survived_in_two_parts_and_said(wanted, monkeypatch):
+    of, asked = prepared.Prepared.of, []
+
+    def small(recipe, numbers, *arguments, **options):
+        asked.append(tuple(numbers))
+        if len(numbers) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return of(recipe, numbers, *arguments, **options)
+
+    monkeypatch.setattr(prepared.Prepared, "of", small)
+    found = together(wanted(epochs=1), [0, 1, 2])
+
+    assert asked == [(0, 1, 2), (0, 1), (2,)]
+    assert [one.seed for one in found] == [0, 1, 2]
+    assert [one.notes[-1] for one in found] == [
+        "3 seeds side by side ran out of memory, so they were trained in two parts"
+    ] * 3
+    assert [one.environment["side_by_side"] for one in found] == ["0 1", "0 1", "2"]
+
+
+def test_one_seed_that_runs_out_of_memory_is_an_error(wanted, monkeypatch):
+    def full(*arguments, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(prepared.Prepared, "of", full)
+
+    with pytest.raises(torch.OutOfMemoryError):
+        together(wanted(), [0])
+
+
+def test_seeds_of_a_model_that_packing_does_not_serve_are_trained_alone_and_say_so(wanted, monkeypatch):
+    monkeypatch.setattr(prepared, "pack", lambda model: None)
+    found = together(wanted(epochs=1), [0, 1])
+
+    assert [one.notes[-1] for one in found] == [
+        "each seed was trained alone: padded batches and seeds side by side do not go together"
+    ] * 2
+    assert not any("side_by_side" in one.environment for one in found)
+
+
+def test_a_step_that_was_not_captured_is_said(wanted, monkeypatch):
+    def refuse(self, function):
+        raise RuntimeError("not while capturing")
+
+    monkeypatch.setattr(train.Uncaptured, "capture", refuse)
+    (found,) = together(wanted(epochs=1), [0])
+
+    assert found.notes == ("steps were not captured as a graph: not while capturing",)
+
+
+def test_bad_input_is_refused_before_the_first_step(wanted, monkeypatch):
+    def broken(task, source):
+        raise BadInput("dev.tsv:7: only two columns")
+
+    monkeypatch.setattr(prepared.catalog, "load", broken)
+
+    with pytest.raises(BadInput, match=r"dev\.tsv:7: only two"):
+        together(wanted(), [0, 1])
+
+
+def test_time_is_a_seeds_share(wanted, monkeypatch):
+    clock = iter(range(10**6))
+    monkeypatch.setattr(train.time, "perf_counter", lambda: float(next(clock)))
+    (first, *_, last) = together(wanted(epochs=1), [0, 1])
+
+    assert first.seconds == last.seconds
+    assert first.epochs[0].seconds == 0.5  # one tick of the clock for two seeds
+
+
+def test_a_group_is_described_as_the_machine_it_ran_on(wanted, monkeypatch):
+    (found,) = together(wanted(epochs=1), [3])
+
+    assert found.environment["cpu"] == environment.describe()["cpu"]
+    assert dataclasses.asdict(found)["environment"]["side_by_side"] == "3"
