@@ -21,7 +21,6 @@ class Anatomy:
 
     >>> from progbench.models.loading import build
     >>> from progbench.models.spec import spec
-
     >>> from progbench.method import schedule
     >>> model = build(spec("tiny-bert"), num_labels=2)
     >>> anatomy = Anatomy.of(model)

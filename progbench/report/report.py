@@ -182,7 +182,7 @@ class Report:
         return "closest: " + (", ".join(f"{name} in {count}" for name, count in nearest.most_common()) or "unknown")
 
     def as_json(self) -> dict:
-        """For a program; README.md says what each key holds."""
+        """For a program; docs/report.md says what each key holds."""
         return {
             "schema_version": SCHEMA_VERSION,
             "suite": self.suite,

@@ -42,7 +42,7 @@ class Speed:
         return "\n\n".join(tabulate(rows, headers, disable_numparse=True) for headers, rows in self._tables() if rows)
 
     def as_markdown(self) -> str:
-        """The same tables for a README."""
+        """The same tables as Markdown, for docs/speed.md."""
         tables = [
             tabulate(rows, headers, tablefmt="pipe", disable_numparse=True) for headers, rows in self._tables() if rows
         ]
