@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from progbench import environment
@@ -29,14 +30,11 @@ class Job:
     def __str__(self) -> str:
         return f"{self.recipe.id}, seed{'s' * (len(self.seeds) > 1)} {' '.join(map(str, self.seeds))}"
 
-    @property
-    def together(self) -> bool:
-        """Whether its seeds are trained side by side: on a GPU, which one seed leaves idle; a CPU gains nothing."""
-        return self.device == "cuda"
-
 
 def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[Job]]:
     """The jobs for the seeds that recipes lack, with those together that differ in their schedules alone.
+
+    On a GPU, which one seed leaves mostly idle, a job is all seeds of a recipe; elsewhere that would gain nothing.
 
     >>> from progbench.recipes.reading import read
     >>> names = ("constant", "shrinking")
@@ -57,30 +55,32 @@ def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[
     return list(found.values())
 
 
-def train(job: Job, threads: int, shared: Shared | None) -> list[RunResult]:
-    """Train a job's seeds; an exception while training becomes their results' error, so that no other cell is lost.
+def train(job: Job, threads: int, shared: Shared | None) -> Iterator[RunResult]:
+    """Train a job's seeds, giving their results as soon as they are there.
 
-    Seeds that are too many for the device's memory by estimate are trained in parts. Raises Missing or BadInput.
+    An exception while training becomes its seeds' error, so that no other cell is lost to it. Seeds that are too many
+    for the device's memory, by estimate, are trained in parts. Raises Missing or BadInput.
     """
     import torch
 
     from progbench.training import memory
     from progbench.training.train import train, train_together
 
-    if job.device == "cuda" and not torch.cuda.is_available():
-        raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
-    if not job.together:
+    if job.device != "cuda":
         (seed,) = job.seeds
-        return _kept(job, job.seeds, lambda: [train(job.recipe, seed, job.device, threads, shared)])
-    found, most = [], memory.most_together(job.recipe, memory.free())
+        yield from _kept(job, job.seeds, lambda: [train(job.recipe, seed, job.device, threads, shared)])
+        return
+    if not torch.cuda.is_available():
+        raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
+    most = memory.most_together(job.recipe, memory.free())
     for start in range(0, len(job.seeds), most):
         part = job.seeds[start : start + most]
         own = shared and replace(shared, path=shared.path.with_name(f"past-{part[0]}"))
-        found += _kept(job, part, lambda part=part, own=own: train_together(job.recipe, part, job.device, threads, own))
-    return found
+        run = functools.partial(train_together, job.recipe, part, job.device, threads, own)
+        yield from _kept(job, part, run)
 
 
-def _kept(job: Job, seeds: Sequence[int], run) -> list[RunResult]:
+def _kept(job: Job, seeds: Sequence[int], run: Callable[[], list[RunResult]]) -> list[RunResult]:
     """What a run gives, or what went wrong in it, as its seeds' results."""
     from progbench.training.scoring import NonFinite
 

@@ -204,7 +204,11 @@ def _go_on(
     """Take over a past's state, which it then no longer holds: it would be a second copy for the rest of the run."""
     for parameter, then in zip(anatomy.parameters(), past.state.pop("parameters"), strict=True):
         parameter.copy_(then)
+    rates = [group["lr"] for group in optimizer.param_groups]
     optimizer.load_state_dict(past.state.pop("optimizer"))
+    for group, held in zip(optimizer.param_groups, rates, strict=True):
+        if isinstance(held, torch.Tensor):  # the one that captured steps read
+            group["lr"] = held.fill_(group["lr"])
     rate.load_state_dict(past.state.pop("rate"))
     random = past.state.pop("random")
     torch.set_rng_state(random["cpu"])

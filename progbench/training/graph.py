@@ -53,12 +53,13 @@ class Replayed:
         if known is None and not self.refused and self._seen[batch.form] > 1 and self._seen.total() > WARM_UP:
             known = self._captured(batch)
         if known is None:
-            return self.device.run(lambda: self.step(batch.inputs()))
+            there = self.device.put(batch)
+            return self.device.run(lambda: self.step(there.inputs()))
         known.buffers.flat.copy_(batch.flat, non_blocking=True)
         return known.replay().clone()  # the next replay overwrites the graph's own losses
 
     def _captured(self, batch: SeedBatch) -> Captured | None:
-        buffers = SeedBatch(batch.form, batch.longest, batch.flat.clone())
+        buffers = SeedBatch(batch.form, batch.longest, self.device.put(batch).flat.clone())
         try:
             replay = self.device.capture(lambda: self.step(buffers.inputs()))
         except torch.OutOfMemoryError:
@@ -70,7 +71,14 @@ class Replayed:
 
 
 class Uncaptured:
-    """Where a function runs as it is, and runs again when it is to be replayed: the path of a GPU without one."""
+    """A device where a function runs as it is, and runs again when it is to be replayed."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+
+    def put(self, batch: SeedBatch) -> SeedBatch:
+        """A batch on this device."""
+        return batch.to(self.device, non_blocking=True)
 
     def run(self, function: Function) -> torch.Tensor:
         return function()
@@ -86,6 +94,7 @@ class Graphs(Uncaptured):
     """
 
     def __init__(self) -> None:
+        super().__init__("cuda")
         self.pool, self.stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream()
 
     def run(self, function: Function) -> torch.Tensor:
@@ -98,7 +107,8 @@ class Graphs(Uncaptured):
     def capture(self, function: Function) -> Function:
         """Record what a function does, without doing it; returns what does it."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
+        # of this thread alone: another one makes batches and asks for pinned memory meanwhile
+        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
             out = function()
 
         def replay() -> torch.Tensor:

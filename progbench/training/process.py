@@ -18,7 +18,7 @@ def settings(recipe: Recipe, device: str, threads: int) -> Iterator[int]:
     `threads` 0 leaves as many as the process has. The global random generators are as they were when the run ends.
     """
     memory = cpu.kept_memory() if device == "cpu" else contextlib.nullcontext()
-    with _threads(threads) as used, torch.random.fork_rng(), _products(recipe), memory:
+    with _threads(threads) as used, torch.random.fork_rng(), products(recipe.precision), memory:
         yield used
 
 
@@ -34,10 +34,10 @@ def _threads(threads: int) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _products(recipe: Recipe) -> Iterator[None]:
-    """The precision of float32 products for a run, whatever this process has set for itself."""
+def products(precision: str) -> Iterator[None]:
+    """A recipe's precision for float32 products, whatever this process has set for itself."""
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if recipe.precision == "tf32" else "highest")
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     try:
         yield
     finally:

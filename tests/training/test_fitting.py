@@ -4,13 +4,14 @@ import math
 
 import pytest
 import torch
+import transformers
 
 from progbench import Anatomy
 from progbench.errors import BadInput
 from progbench.method import schedule
 from progbench.models import loading
 from progbench.models.spec import spec
-from progbench.training import fitting
+from progbench.training import fitting, fork
 from progbench.training.scoring import NonFinite
 
 SCHEDULES = [schedule.constant, schedule.shrinking, schedule.without_low_blocks, schedule.growing]
@@ -171,3 +172,16 @@ def test_a_loss_that_is_not_finite_stops_the_run_at_that_step(smoke_recipe):
 def test_a_schedule_for_another_depth_is_refused_before_the_first_step(smoke_recipe):
     with pytest.raises(BadInput, match="cut for L=3 blocks, but BertForSequenceClassification has 4"):
         list(fitting.fit(tiny(), smoke_recipe(epochs=2), schedule.constant(3, 2), batches, 4))
+
+
+def test_a_run_that_goes_on_keeps_the_tensor_that_holds_its_learning_rate(smoke_recipe):
+    wanted = smoke_recipe(epochs=2, warmup=0.0, learning_rate=0.25)
+    first = next(fitting.fit(tiny(), wanted, schedule.constant(4, 2), batches, 4))
+    past = fork.Past((0,), ((),), 0.0, 0, first.state())
+    anatomy, rate = Anatomy.of(tiny()), torch.zeros(())
+    optimizer = fitting.build_optimizer(anatomy, wanted, rate=rate)
+    falling = transformers.get_scheduler("linear", optimizer, 0, 8)
+    fitting._go_on(past, anatomy, optimizer, falling)
+
+    assert all(group["lr"] is rate for group in optimizer.param_groups)
+    assert float(rate) == 0.125  # four of eight steps have been taken

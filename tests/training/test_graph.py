@@ -82,6 +82,7 @@ def test_the_first_steps_and_the_first_of_each_form_are_not_captured():
 
 class Refusing(Uncaptured):
     def __init__(self, problem):
+        super().__init__()
         self.problem, self.tried = problem, 0
 
     def capture(self, function):

@@ -32,10 +32,6 @@ def without_dropout(monkeypatch):
         for module in model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
-        model.config.attention_probs_dropout_prob = 0.0
-        for module in model.modules():
-            if hasattr(module, "dropout_prob"):
-                module.dropout_prob = 0.0
         return model, *rest
 
     monkeypatch.setattr(loading, "load", quiet)

@@ -1,0 +1,97 @@
+"""Is the GPU path right on this machine, and how fast is it? One command, a few minutes, no network:
+
+    python benchmarks/gpu_check.py --out DIR
+
+Each check prints one line with its number and ends as ok, FAILED or skipped (saying why). The exit code is 1 where one
+failed. DIR/gpu-check.json holds all of it. Without a GPU the same checks run on the CPU, where nothing is captured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import gpu_speed
+from gpu_checks import CHECKS, Machine, Skipped
+
+from progbench import environment
+from progbench.files import write_atomically
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a check came to: ok, FAILED or skipped, its number, and what that means."""
+
+    check: str
+    outcome: str
+    number: float | None
+    words: str
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.outcome:<8}{self.check}: {self.words} ({self.seconds:.1f} s)"
+
+
+def checked(name: str, check: Callable[[], tuple[float, float, str]]) -> Found:
+    """Run a check; an exception is a failure with its words.
+
+    >>> print(checked("x", lambda: (2.0, 1.0, "two")))
+    FAILED  x: two; at most 1 is allowed (0.0 s)
+    """
+    start = time.perf_counter()
+    try:
+        number, most, words = check()
+        outcome = "ok" if number <= most else "FAILED"
+        words = words if outcome == "ok" else f"{words}; at most {most:g} is allowed"
+    except Skipped as problem:
+        number, outcome, words = None, "skipped", str(problem)
+    except Exception as problem:
+        number, outcome, words = None, "FAILED", f"{type(problem).__name__}: {problem}"
+    number = number if number is not None and math.isfinite(number) else None
+    return Found(name, outcome, number, words, time.perf_counter() - start)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run every check and measure the speed; 0 if no check failed, 2 where a GPU was asked for and there is none."""
+    parser = argparse.ArgumentParser(description="Prove the GPU path right and print its speed.")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="also write DIR/gpu-check.json")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="the checks whose names hold this, without the speed"
+    )
+    options = parser.parse_args(arguments)
+    device = "cuda" if options.device != "cpu" and torch.cuda.is_available() else "cpu"
+    if options.device == "cuda" and device == "cpu":
+        print("gpu-check: no GPU that torch can use", file=sys.stderr)
+        return 2
+    where = torch.cuda.get_device_name() if device == "cuda" else "a CPU, where nothing is captured"
+    print(f"gpu-check on {where}, torch {torch.__version__}", flush=True)
+    if device == "cpu":
+        torch.set_num_threads(1)  # tiny models gain nothing from a second, and wait for it on a busy machine
+    machine, found = Machine(device), []
+    for name, check in CHECKS.items():
+        if options.only in name:
+            found.append(checked(name, functools.partial(check, machine)))
+            print(found[-1], flush=True)
+    speed = {} if options.only else gpu_speed.short(device, functools.partial(print, flush=True))
+    if options.out:
+        checks = [dataclasses.asdict(one) for one in found]
+        content = {"environment": environment.describe(device), "checks": checks, "speed": speed}
+        write_atomically(options.out / "gpu-check.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+    failed = [one.check for one in found if one.outcome == "FAILED"]
+    print(f"{len(found)} checks: {len(failed)} failed{': ' + ', '.join(failed) if failed else ''}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,312 @@
+"""Speed on a GPU: what the card reaches, what a step takes with several seeds, and the hours of the paper's grid.
+
+Everything here runs on a CPU too, with the same words and without graphs, so that it can be tried before a card is at
+hand.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from contenders import Case, Theirs
+from texts import head_of, measured, rows, shuffled, words
+
+from progbench.method import flops
+from progbench.method.schedule import Schedule, Stage
+from progbench.models import loading
+from progbench.models.spec import ModelSpec, spec
+from progbench.recipes import reading
+from progbench.recipes.recipe import Recipe
+from progbench.session.suite import Suite
+from progbench.training import packing, process, vocabulary
+from progbench.training.ahead import made_ahead
+from progbench.training.fitting import fit
+from progbench.training.graph import WARM_UP, Graphs, Replayed, Uncaptured
+from progbench.training.seed_rows import SeedCollator
+from progbench.training.side_by_side import Together, stack
+
+ROOT = Path(__file__).resolve().parents[1]
+SEEDS = 5
+
+
+def now(device: str) -> float:
+    """Seconds, once the device has done what it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def ceiling(precision: str, device: str, size: int = 8192, rounds: int = 10) -> float:
+    """The floating-point operations a second of a product of two square matrices: what a step is measured against."""
+    if device == "cpu":
+        size = 1024
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    with process.products(precision):
+        one = torch.randn(size, size, device=device, dtype=dtype)
+        one @ one
+        start = now(device)
+        for _ in range(rounds):
+            one @ one
+        return rounds * 2 * size**3 / (now(device) - start)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a step costs by: a model's dimensions, a tuning, a task's lengths, how many texts, and a precision."""
+
+    model: ModelSpec
+    tuning: str
+    task: str
+    batch: int
+    precision: str = "tf32"
+
+    def __str__(self) -> str:
+        return f"{self.model.name} {self.tuning} {self.task} x {self.batch} {self.precision}"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a step of one seed took, in seconds, and what else was seen of it.
+
+    `launches` are the host's a step of all seeds, `captured` the graphs that were replayed, `memory` the peak in bytes.
+    """
+
+    seconds: float
+    flops: float
+    memory: int
+    launches: float
+    captured: int
+    refused: str
+
+
+class SeedsTogether:
+    """A model of a shape with random weights for as many seeds, stacked, and how long its steps take in a stage."""
+
+    def __init__(self, shape: Shape, seeds: int, device: str) -> None:
+        from progbench import apply_tuning
+
+        self.shape, self.seeds, self.device = shape, seeds, device
+        torch.manual_seed(0)
+        self.model = loading.build(shape.model, 2, head_of(shape.task))
+        apply_tuning(self.model, shape.tuning)
+        self.model.to(device)
+        packed = packing.pack(self.model)
+        stack([self.model] * seeds)  # the same weights for all: time does not depend on them
+        vocabulary.cut(self.model, words(shape.model, shape.task))
+        self.rows = rows(shape.model, shape.task)[0]
+        self.lengths = [len(row["input_ids"]) for row in self.rows]
+        longest = min(shape.model.readable, 384 if shape.task == "squad1" else 128)
+        answering = head_of(shape.task) == "question_answering"
+        self.collate = SeedCollator(packed, self.model.config.pad_token_id, longest, answering)
+
+    def take(self, stage: Stage, steps: int = 30) -> Taken:
+        """The mean of `steps` steps, batches made and copied, once each form of batch has been captured."""
+        shape, run = self.shape, []
+        orders = [shuffled(self.lengths, shape.batch, steps, seed) for seed in range(self.seeds)]
+        chosen = [[[self.rows[i] for i in one] for one in those] for those in zip(*orders, strict=True)]
+        warm = [chosen[0]] * WARM_UP + chosen * 2
+        started = []
+
+        def batches():
+            made = made_ahead(map(self._made, [*warm, *chosen]))
+            for number, batch in enumerate(made):
+                if number == len(warm):
+                    started.append(now(self.device))
+                yield batch
+
+        def runner(step):
+            run.append(Replayed(step, Graphs() if self.device == "cuda" else Uncaptured()))
+            return run[0]
+
+        recipe = reading.read("paper", "glue", model="bert-base", schedule="constant", task="sst2")
+        recipe = replace(recipe, tuning=shape.tuning, precision=shape.precision, batch_size=shape.batch)
+        one = Schedule("stage", shape.model.blocks, (stage,))
+        if self.device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        with process.products(shape.precision):
+            seeds = Together(self.seeds, self.device)
+            list(fit(self.model, recipe, one, batches, len(warm) + steps, seeds=seeds, runner=runner))
+            seconds = (now(self.device) - started[0]) / steps / self.seeds
+            launches = self._launches(run[0], chosen)
+        lengths = [self.lengths[i] for step in orders[0] for i in step]
+        cost = flops.step_flops(shape.model, stage.blocks, shape.tuning, head_of(shape.task), lengths=lengths) / steps
+        memory = torch.cuda.max_memory_allocated() if self.device == "cuda" else 0
+        return Taken(seconds, cost, memory, launches, len(run[0].captured), run[0].refused)
+
+    def _made(self, chosen: list[list[dict]]):
+        batch = self.collate(chosen)
+        return batch.pinned() if self.device == "cuda" else batch
+
+    def _launches(self, run: Replayed, chosen: list) -> float:
+        """What the host launches and copies in a step of all seeds, by the profiler; 0 on a CPU."""
+        if self.device != "cuda":
+            return 0.0
+        batches = [self._made(one) for one in chosen[:10]]
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            for batch in batches:
+                run(batch)
+            torch.cuda.synchronize()
+        launched = ("cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx", "cudaGraphLaunch",
+                    "cudaMemcpyAsync", "cudaMemsetAsync")  # fmt: skip
+        return sum(event.count for event in profile.key_averages() if event.key in launched) / len(batches)
+
+
+# What the paper trains, by model, tuning and texts a batch; two tasks of unlike length tell what a token costs
+SHAPES = [
+    ("bert-base", "full", "sst2", 32),
+    ("bert-base", "full", "mnli", 32),
+    ("bert-base", "full", "squad1", 12),
+    ("bert-large", "full", "sst2", 32),
+    ("bert-large", "full", "squad1", 12),
+    ("bert-base", "adapter", "sst2", 32),
+    ("bert-base", "adapter", "mnli", 32),
+    ("bert-base", "bitfit", "sst2", 16),
+    ("bert-base", "bitfit", "mnli", 16),
+    ("bert-base", "lora", "sst2", 16),
+    ("bert-base", "lora", "mnli", 16),
+]
+SHORT = SHAPES[:5] + SHAPES[9:10]
+COMPARED = ("sst2", "mnli")
+
+
+def short(device: str, say: Callable[[str], None]) -> dict:
+    """The speed of a few shapes, each said as soon as it is measured; on a CPU that of a tiny model."""
+    shapes = SHORT if device == "cuda" else [("tiny-bert", "full", "sst2", 32)]
+    found = [one for shape in shapes for one in measure(*shape, device=device, precisions=("tf32",), say=say)]
+    return {"ceilings": ceilings(device), "steps": found, "hours": projected(found) if device == "cuda" else {}}
+
+
+def ceilings(device: str) -> dict[str, float]:
+    """Floating-point operations a second of large products, by precision."""
+    return {precision: ceiling(precision, device) for precision in ("fp32", "tf32", "bf16")}
+
+
+def measure(
+    model: str,
+    tuning: str,
+    task: str,
+    batch: int,
+    *,
+    device: str,
+    precisions: Iterable[str],
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[dict]:
+    """One shape with one and five seeds in each precision, and the comparators: a record each.
+
+    *default* pads to 128 tokens in fp32, *tuned* groups texts by length in bf16; of SQuAD, LoRA and the like only ours
+    are measured. Both sides are measured in turn.
+    """
+    known = spec(model)
+    stage = Stage(range(known.blocks))
+    theirs = {}
+    if tuning == "full" and task in COMPARED:
+        for against, precision in (("default", "fp32"), ("tuned", "bf16")):
+            side = Theirs(known, Case(tuning, precision, against, (task,)), task, device)
+            theirs[against] = statistics.median(side.seconds(stage) for _ in range(3))
+    for precision in precisions:
+        top = ceiling(precision, device)
+        for seeds in (1, SEEDS):
+            shape = Shape(known, tuning, task, batch, precision)
+            try:
+                taken = SeedsTogether(shape, seeds, device).take(stage, 30 if device == "cuda" else 3)
+            except torch.OutOfMemoryError:
+                say(f"{shape}, {seeds} seeds: out of memory")
+                continue
+            record = {
+                "model": model, "tuning": tuning, "task": task, "batch": batch, "precision": precision, "seeds": seeds,
+                "milliseconds": 1000 * taken.seconds, "utilisation": taken.flops / taken.seconds / top,
+                "memory": taken.memory, "launches": taken.launches, "captured": taken.captured,
+                "refused": taken.refused,
+                **{against: seconds / taken.seconds for against, seconds in theirs.items()},
+            }  # fmt: skip
+            say(line(record))
+            yield record
+
+
+def line(record: Mapping[str, Any]) -> str:
+    """A record in words."""
+    ratios = "".join(
+        f", {name} takes {record[name]:.1f} times as long" for name in ("default", "tuned") if name in record
+    )
+    graphs = (
+        f"{record['captured']} graphs, {record['launches']:.0f} launches a step"
+        if not record["refused"]
+        else record["refused"]
+    )
+    return (
+        f"{record['model']} {record['tuning']} {record['task']} x {record['batch']} {record['precision']}, "
+        f"{record['seeds']} seeds: {record['milliseconds']:.2f} ms a seed's step, "
+        f"{100 * record['utilisation']:.0f} % of the card, {record['memory'] / 2**30:.1f} GiB, {graphs}{ratios}"
+    )
+
+
+def projected(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """The hours of the paper's tables with five seeds, by measured shapes; RoBERTa's steps are taken as BERT's.
+
+    Between a model's measured tasks a step's time is taken to be linear in its tokens. A tuning that was not measured
+    is taken as LoRA, which leaves the body frozen, too.
+    """
+    points: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for one in records:
+        if one["seeds"] == SEEDS and one["precision"] == "tf32":
+            tokens = one["batch"] * measured()[one["task"]]["mean"]
+            points.setdefault((one["model"], one["tuning"]), []).append((tokens, one["milliseconds"] / 1000))
+    lines = {key: between(found) for key, found in points.items()}
+
+    def seconds(recipe: Recipe) -> float:
+        body = "bert-large" if recipe.model == "bert-large" else "bert-base"
+        known = next(key for key in ((body, recipe.tuning), (body, "lora"), ("bert-base", "full")) if key in lines)
+        return lines[known](tokens_of(recipe))
+
+    return hours(seconds)
+
+
+def hours(seconds: Callable[[Recipe], float]) -> dict[str, float]:
+    """The hours that each table's runs take with five seeds, by the seconds of a seed's step of each recipe.
+
+    A run that two tables want counts for the first; epochs that schedules share are counted for each of them.
+    """
+    suite = Suite("paper", ROOT / "expected", ROOT / "runs", train=False)
+    found, counted = {}, set()
+    for table in suite.tables():
+        cells = [cell for cell in suite.table(table).cells if cell.kind != "counted"]
+        new = {one.id: one for cell in cells for one in suite.recipes(cell) if one.id not in counted}
+        counted |= set(new)
+        taken = sum(SEEDS * steps_of(one) * seconds(one) for one in new.values())
+        if new:
+            found[table] = taken / 3600
+    return found
+
+
+def steps_of(recipe: Recipe) -> int:
+    """The optimizer steps of one seed's run: an epoch's last, shorter batch is one."""
+    grid = tomllib.loads((ROOT / "benchmarks" / "grid.toml").read_text(encoding="utf-8"))
+    return recipe.epochs * math.ceil(grid["rows"][recipe.task] / recipe.batch_size)
+
+
+def tokens_of(recipe: Recipe) -> float:
+    """The mean tokens of a step; windows of SQuAD v2.0 are taken to be as long as those of v1.1."""
+    return recipe.batch_size * measured()["squad1" if recipe.task == "squad2" else recipe.task]["mean"]
+
+
+def between(points: Iterable[tuple[float, float]]) -> Callable[[float], float]:
+    """The straight line through measured points of (tokens, seconds), nowhere below the least seconds measured.
+
+    >>> line = between([(400.0, 2.0), (1200.0, 4.0)])
+    >>> line(800.0), line(100.0)
+    (3.0, 2.0)
+    """
+    points = sorted(points)
+    least = min(seconds for _, seconds in points)
+    if len(points) == 1:
+        return lambda tokens: least
+    slope, base = statistics.linear_regression(*zip(*points, strict=True))
+    return lambda tokens: max(least, base + slope * tokens)
