@@ -35,7 +35,7 @@ class Skipped(Exception):
 
 def recipe(**changes: object) -> Recipe:
     """Smoke's smallest run, twenty steps: two epochs, the second of another stage, without weight decay."""
-    one = reading.read("smoke", "glue", model="tiny-bert", schedule="shrinking", task="rte")
+    one = reading.read("smoke", "glue", model="tiny-roberta", schedule="shrinking", task="sst2")
     return dataclasses.replace(one, epochs=2, batch_size=40, **changes)
 
 
@@ -181,7 +181,7 @@ def nan_in_one_row(machine: Machine) -> tuple[float, float, str]:
 
     def poison(made: Prepared) -> None:
         with torch.no_grad():
-            made.model.classifier.bias[1] = math.nan
+            made.model.classifier.out_proj.bias[1] = math.nan
 
     whole, broken = (machine.losses(recipe(), machine.graphs, change=change) for change in (None, poison))
     number = apart(broken["losses"][:, [0, 2]], whole["losses"][:, [0, 2]])

@@ -159,28 +159,14 @@ class SeedsTogether:
         return sum(event.count for event in profile.key_averages() if event.key in launched) / len(batches)
 
 
-# What the paper trains, by model, tuning and texts a batch; two tasks of unlike length tell what a token costs
-SHAPES = [
-    ("bert-base", "full", "sst2", 32),
-    ("bert-base", "full", "mnli", 32),
-    ("bert-base", "full", "squad1", 12),
-    ("bert-large", "full", "sst2", 32),
-    ("bert-large", "full", "squad1", 12),
-    ("bert-base", "adapter", "sst2", 32),
-    ("bert-base", "adapter", "mnli", 32),
-    ("bert-base", "bitfit", "sst2", 16),
-    ("bert-base", "bitfit", "mnli", 16),
-    ("bert-base", "lora", "sst2", 16),
-    ("bert-base", "lora", "mnli", 16),
-]
-SHORT = SHAPES[:5] + SHAPES[9:10]
 COMPARED = ("sst2", "mnli")
 
 
 def short(device: str, say: Callable[[str], None]) -> dict:
     """The speed of a few shapes, each said as soon as it is measured; on a CPU that of a tiny model."""
-    shapes = SHORT if device == "cuda" else [("tiny-bert", "full", "sst2", 32)]
-    found = [one for shape in shapes for one in measure(*shape, device=device, precisions=("tf32",), say=say)]
+    tiny = [{"model": "tiny-bert", "tuning": "full", "task": "sst2", "batch": 32}]
+    shapes = [one for one in grid()["shapes"] if one.pop("short")] if device == "cuda" else tiny
+    found = [one for shape in shapes for one in measure(**shape, device=device, precisions=("tf32",), say=say)]
     return {"ceilings": ceilings(device), "steps": found, "hours": projected(found) if device == "cuda" else {}}
 
 
@@ -288,8 +274,12 @@ def hours(seconds: Callable[[Recipe], float]) -> dict[str, float]:
 
 def steps_of(recipe: Recipe) -> int:
     """The optimizer steps of one seed's run: an epoch's last, shorter batch is one."""
-    grid = tomllib.loads((ROOT / "benchmarks" / "grid.toml").read_text(encoding="utf-8"))
-    return recipe.epochs * math.ceil(grid["rows"][recipe.task] / recipe.batch_size)
+    return recipe.epochs * math.ceil(grid()["rows"][recipe.task] / recipe.batch_size)
+
+
+def grid() -> dict:
+    """What grid.toml says."""
+    return tomllib.loads((ROOT / "benchmarks" / "grid.toml").read_text(encoding="utf-8"))
 
 
 def tokens_of(recipe: Recipe) -> float:

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import contenders
@@ -28,6 +29,8 @@ pytestmark = pytest.mark.speed
 MODELS = {"smoke": "tiny-bert", "mini": "minilm", "paper": "bert-base"}
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 3
+SHAPES = tomllib.loads((ROOT / "benchmarks" / "grid.toml").read_text(encoding="utf-8"))["shapes"]
+ON_GPU: list[dict] = []  # what `test_gpu` measured in this session
 CASES = [
     Case("full", "fp32", "default", GLUE),
     Case("full", "fp32", "default", ("squad1",)),
@@ -49,10 +52,18 @@ def machine(request):
     return spec(MODELS[options.suite]), device
 
 
+@pytest.fixture
+def on_cpu(machine):
+    """A CPU, where one seed is trained at a time."""
+    if machine[1] != "cpu":
+        pytest.skip("on a GPU seeds are trained side by side: test_gpu")
+    return machine
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_step(case, machine, benchmark, record_property):
+def test_step(case, on_cpu, benchmark, record_property):
     """Every stage of Progtuning, on both sides in turn."""
-    model, device = machine
+    model, device = on_cpu
     stages = case.stages(model.blocks)
     ours = {task: Ours(model, case, task, device) for task in case.tasks}
     # padded to one width, every text costs the same: one task's stand for all
@@ -111,9 +122,9 @@ def _summary(ours: Ours, theirs: Theirs, against: str, stages: Schedule, measure
 
 
 @pytest.mark.parametrize("share", [0, 2], ids=["nothing-frozen", "two-thirds-frozen"])
-def test_peak_memory(share, machine, record_property):
+def test_peak_memory(share, on_cpu, record_property):
     """SST-2's lengths, 32 texts a batch, float32: ours against *default*, one process each."""
-    model, device = machine
+    model, device = on_cpu
     frozen = share * model.blocks // 3
     record_property(
         "progbench-speed-memory",
@@ -127,6 +138,30 @@ def _in_a_process(*arguments: object) -> int:
         [sys.executable, contenders.__file__, *map(str, arguments)], check=True, capture_output=True, text=True
     )
     return int(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "-".join(map(str, list(shape.values())[:3])))
+def test_gpu(shape, machine, record_property, benchmark):
+    """A shape with one and with five seeds, in tf32 and fp32, against *default* and *tuned*; all stages train."""
+    if machine[1] != "cuda":
+        pytest.skip("a GPU is asked for with --device cuda")
+    from gpu_speed import measure
+
+    shape = {name: value for name, value in shape.items() if name != "short"}
+    found = benchmark.pedantic(lambda: [*measure(**shape, device="cuda", precisions=("tf32", "fp32"))], rounds=1)
+    for record in found:
+        record_property("progbench-speed-gpu", record)
+    ON_GPU.extend(found)
+
+
+def test_hours_of_the_grid(machine, record_property):
+    """What the paper's tables would take on this card, by the shapes that were just measured."""
+    if not ON_GPU:
+        pytest.skip("no shape was measured on a GPU")
+    from gpu_speed import projected
+
+    for table, hours in projected(ON_GPU).items():
+        record_property("progbench-speed-hours", {"table": table, "hours": hours})
 
 
 SESSIONS = {

@@ -13,23 +13,28 @@ from tabulate import tabulate
 from progbench.files import write_atomically
 
 SCHEMA_VERSION = 1
-KINDS = ("steps", "memory", "sessions")
+KINDS = ("steps", "memory", "sessions", "gpu", "hours")
 Record = Mapping[str, Any]
 
 
 @dataclass
 class Speed:
-    """Records of `benchmarks/test_speed.py`: steps against a comparator, peak memory, and whole sessions."""
+    """Records of `benchmarks/test_speed.py`: steps against a comparator, peak memory, whole sessions, and on a GPU.
+
+    `gpu` are steps of one seed of several, `hours` what the paper's tables would take by them.
+    """
 
     steps: list[Record] = field(default_factory=list)
     memory: list[Record] = field(default_factory=list)
     sessions: list[Record] = field(default_factory=list)
+    gpu: list[Record] = field(default_factory=list)
+    hours: list[Record] = field(default_factory=list)
 
     def add(self, kind: str, record: Record) -> None:
         getattr(self, kind).append(record)
 
     def __bool__(self) -> bool:
-        return bool(self.steps or self.memory or self.sessions)
+        return any(getattr(self, kind) for kind in KINDS)
 
     def as_text(self) -> str:
         """Tables for a terminal: ratios of run times, the stages against the formula, memory, sessions.
@@ -52,7 +57,7 @@ class Speed:
     def read(cls, *paths: Path) -> Speed:
         """The measurements in files that `write` made, one after another."""
         contents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-        return cls(*([one for content in contents for one in content[kind]] for kind in KINDS))
+        return cls(*([one for content in contents for one in content.get(kind, ())] for kind in KINDS))
 
     def write(self, folder: Path, environment: Mapping[str, Any]) -> Path:
         content = {
@@ -92,7 +97,23 @@ class Speed:
             for one in self.memory
         ]
         sessions = [[one["session"], f"{one['seconds']:.1f}"] for one in self.sessions]
-        return [(STEPS, steps), (MEMORY, memory), (SESSIONS, sessions)]
+        gpu = [
+            [
+                f"{one['model']} {one['tuning']}",
+                f"{one['task']} x {one['batch']}",
+                one["precision"],
+                one["seeds"],
+                f"{one['milliseconds']:.2f}",
+                f"{1000 / one['milliseconds']:.0f}",
+                *(f"{one[name]:.2f}" if name in one else "" for name in ("default", "tuned")),
+                f"{100 * one['utilisation']:.0f} %",
+                f"{one['launches']:.0f}",
+                f"{one['memory'] / 2**30:.1f}",
+            ]
+            for one in self.gpu
+        ]
+        hours = [[one["table"], f"{one['hours']:.1f}"] for one in self.hours]
+        return [(STEPS, steps), (MEMORY, memory), (SESSIONS, sessions), (GPU, gpu), (HOURS, hours)]
 
 
 def _listed(values: Sequence[float], digits: int) -> str:
@@ -107,3 +128,8 @@ STEPS = (
 )  # fmt: skip
 MEMORY = ("model", "frozen blocks", "ours, MiB", "default, MiB", "share")
 SESSIONS = ("session", "seconds")
+GPU = (
+    "model", "task", "precision", "seeds", "ms a seed's step", "steps/s of a seed", "default/ours", "tuned/ours",
+    "of the card", "launches", "GiB",
+)  # fmt: skip
+HOURS = ("table", "hours, five seeds")

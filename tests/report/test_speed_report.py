@@ -58,3 +58,28 @@ def test_measurements_in_several_files_are_read_one_after_another(tmp_path):
     paths = [Speed(steps=[STEP]).write(first, {}), Speed(steps=[{**STEP, "task": "mnli"}]).write(second, {})]
 
     assert [one["task"] for one in Speed.read(*paths).steps] == ["sst2", "mnli"]
+
+
+GPU = {
+    "model": "m", "tuning": "full", "task": "sst2", "batch": 32, "precision": "tf32", "seeds": 5, "milliseconds": 2.5,
+    "utilisation": 0.25, "memory": 3 * 2**30, "launches": 7.0, "captured": 4, "refused": "", "default": 12.0,
+}  # fmt: skip
+
+
+def test_a_seeds_step_on_a_gpu_is_shown_with_its_ratios():
+    row = Speed(gpu=[GPU]).as_markdown().splitlines()[-1].replace(" ", "")
+
+    assert row == "|mfull|sst2x32|tf32|5|2.50|400|12.00||25%|7|3.0|"
+
+
+def test_hours_are_shown_by_table():
+    row = Speed(hours=[{"table": "table1", "hours": 1.25}]).as_markdown().splitlines()[-1].replace(" ", "")
+
+    assert row == "|table1|1.2|"
+
+
+def test_measurements_from_before_there_were_gpus_are_read(tmp_path):
+    path = tmp_path / "old.json"
+    path.write_text('{"steps": [], "memory": [], "sessions": [{"session": "x", "seconds": 1.0}]}')
+
+    assert Speed.read(path).gpu == []

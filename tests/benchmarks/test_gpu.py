@@ -1,0 +1,163 @@
+"""gpu-check and the speed of a GPU, tried on a CPU with tiny models: each check can pass, fail and be skipped."""
+
+import doctest
+import json
+import math
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from progbench.method.schedule import Stage
+from progbench.models.spec import spec
+from progbench.training import side_by_side
+from progbench.training.fitting import Step
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+import gpu_check
+import gpu_checks
+import gpu_speed
+
+MACHINE = gpu_checks.Machine("cpu")
+RIGHT = [name for name in gpu_checks.CHECKS if not name.startswith("h")]
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_each_check_passes_on_a_cpu(name):
+    found = gpu_check.checked(name, lambda: gpu_checks.CHECKS[name](MACHINE))
+
+    assert found.outcome == "ok", found.words
+
+
+def number_of(name):
+    return gpu_checks.CHECKS[name](MACHINE)[:2]
+
+
+def test_a_learning_rate_that_is_part_of_the_recording_is_found(monkeypatch):
+    def frozen(self, batch):
+        for group in self.optimizer.param_groups:
+            group["lr"] = 1e-3
+        return step(self, batch)
+
+    step = Step.__call__
+    monkeypatch.setattr(Step, "__call__", frozen)
+    number, most = number_of("b the learning rate of a replay")
+
+    assert number > most
+
+
+def test_rows_that_mix_are_found(monkeypatch):
+    forward = side_by_side.StackedLinear.forward
+    monkeypatch.setattr(side_by_side.StackedLinear, "forward", lambda self, x: forward(self, x + x.roll(1, 0)))
+    number, most = number_of("d side by side against alone")
+
+    assert number > most
+
+
+def test_a_frozen_tensor_that_moves_is_found(monkeypatch):
+    def careless(self, batch):
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                parameter.add_(1e-6)
+        return step(self, batch)
+
+    step = Step.__call__
+    monkeypatch.setattr(Step, "__call__", careless)
+    number, most = number_of("e frozen parameters")
+
+    assert number > most
+
+
+def test_a_broken_seed_that_breaks_the_others_is_found(monkeypatch):
+    losses = side_by_side.Together.losses
+
+    def spread(self, model, batch):
+        found = losses(self, model, batch)
+        return found if found.isfinite().all() else found * math.nan
+
+    monkeypatch.setattr(side_by_side.Together, "losses", spread)
+    found = gpu_check.checked("f", lambda: gpu_checks.CHECKS["f nan in one row"](MACHINE))
+
+    assert found.outcome == "FAILED"
+
+
+def test_dropout_that_repeats_itself_is_found(monkeypatch):
+    run = gpu_checks.Replayed.__call__
+
+    def seeded(self, batch):
+        torch.manual_seed(0)
+        return run(self, batch)
+
+    monkeypatch.setattr(gpu_checks.Replayed, "__call__", seeded)
+    number, most = number_of("c dropout")
+
+    assert number > most
+
+
+def test_an_exception_is_a_failure_with_its_words():
+    found = gpu_check.checked("x", lambda: 1 / 0)
+
+    assert (found.outcome, found.number, found.words) == ("FAILED", None, "ZeroDivisionError: division by zero")
+
+
+def test_real_runs_are_skipped_on_a_cpu_and_say_why():
+    found = gpu_check.checked("h", lambda: gpu_checks.real_run(MACHINE, "rte", "constant"))
+
+    assert (found.outcome, found.words) == ("skipped", "ten real runs take a GPU a minute and a CPU an hour")
+
+
+def test_the_command_writes_what_it_found_and_ends_with_0(tmp_path, capsys):
+    code = gpu_check.main(["--device", "cpu", "--only", "g out", "--out", str(tmp_path)])
+    content = json.loads((tmp_path / "gpu-check.json").read_text())
+
+    assert code == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 checks: 0 failed"
+    assert [one["outcome"] for one in content["checks"]] == ["ok"]
+
+
+def test_the_command_ends_with_1_and_names_what_failed(monkeypatch, capsys):
+    monkeypatch.setitem(gpu_checks.CHECKS, "g out of memory", lambda machine: (1.0, 0.0, "seeds [] were trained"))
+    code = gpu_check.main(["--device", "cpu", "--only", "g out"])
+
+    assert code == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "1 checks: 1 failed: g out of memory"
+
+
+def test_a_gpu_that_is_asked_for_and_not_there_is_a_usage_error(capsys):
+    assert gpu_check.main(["--device", "cuda"]) == 2
+    assert capsys.readouterr().err == "gpu-check: no GPU that torch can use\n"
+
+
+@pytest.mark.parametrize("module", [gpu_check, gpu_checks, gpu_speed])
+def test_the_examples_in_the_docstrings_are_true(module):
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(("tuning", "task"), [("full", "sst2"), ("lora", "squad1")])
+def test_a_shapes_steps_are_timed_and_their_cost_is_that_of_their_texts(tuning, task):
+    shape = gpu_speed.Shape(spec("tiny-bert"), tuning, task, 4, "fp32")
+    taken = gpu_speed.SeedsTogether(shape, 2, "cpu").take(Stage(range(4)), steps=2)
+
+    assert taken.seconds > 0
+    assert taken.flops > 0
+    assert taken.captured > 0
+    assert taken.refused == ""
+
+
+def test_the_grid_is_as_many_steps_as_its_recipes_have():
+    # 31,638,890 of Tables 1, 2 and 4, 31,998,000 with Figure 1 and Table 5: worked out in tests/docs
+    hours = gpu_speed.hours(lambda recipe: 3600.0)
+
+    assert round(sum(hours[table] for table in ("table1", "table2", "table4"))) == 31_638_890
+
+
+def test_hours_follow_from_the_measured_steps():
+    def record(model, tuning, task, batch, milliseconds):
+        return {"model": model, "tuning": tuning, "task": task, "batch": batch, "precision": "tf32", "seeds": 5,
+                "milliseconds": milliseconds}  # fmt: skip
+
+    found = [record("bert-base", "full", "sst2", 32, 3.6), record("bert-large", "full", "sst2", 32, 3.6),
+             record("bert-base", "lora", "sst2", 16, 3.6)]  # fmt: skip
+
+    assert sum(gpu_speed.projected(found).values()) == pytest.approx(sum(gpu_speed.hours(lambda _: 0.0036).values()))
