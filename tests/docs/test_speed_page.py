@@ -103,7 +103,7 @@ def test_on_the_gpu_ours_is_slower_than_padding_but_for_padding_to_128_in_fp32()
 
 
 def test_the_launches_that_make_it_slow_are_counted():
-    assert "A step of ours makes 1,396 kernel launches" in GPU
+    assert "A step of ours made 1,396 kernel launches" in GPU
 
 
 def test_the_projection_is_called_one_and_follows_from_its_own_numbers():
