@@ -132,7 +132,7 @@ class SeedsTogether:
         if self.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
         with process.products(shape.precision):
-            seeds = Together(self.seeds, self.device)
+            seeds = Together(self.seeds)
             list(fit(self.model, recipe, one, batches, len(warm) + steps, seeds=seeds, runner=runner))
             seconds = (now(self.device) - started[0]) / steps / self.seeds
             launches = self._launches(run[0], chosen)

@@ -41,7 +41,8 @@ class EpochResult:
 class RunResult:
     """One recipe trained with one seed; `error` says why there are no epochs, `final` that trying again is useless.
 
-    `notes` are sentences that a reader of its scores should see.
+    `notes` are sentences that a reader of its scores should see. Of seeds that were trained side by side (the
+    environment's `side_by_side` names them) times are a seed's share, and peak memory is that of all together.
     """
 
     recipe: Recipe

@@ -87,7 +87,7 @@ class Prepared:
             stack([model, *(_model(recipe, task, number)[0] for number in numbers[1:])])
             answering = task.head == "question_answering"
             collate = SeedCollator(packed, tokenizer.pad_token_id, recipe.max_length, answering)
-            seeds, infer = Together(len(numbers), device), infer_together(collate, len(numbers))
+            seeds, infer = Together(len(numbers)), infer_together(collate, len(numbers))
         unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
         orders = tuple(torch.Generator().manual_seed(number) for number in numbers)
         torch.manual_seed(numbers[0])  # dropout does not depend on how many numbers the head drew

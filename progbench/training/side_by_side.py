@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from progbench.training.fitting import Seeds
-from progbench.training.scoring import Batch, Infer, NonFinite, Row
+from progbench.training.scoring import Batch, Infer, Row
 from progbench.training.seed_rows import SeedCollator
 
 TARGETS = ("labels", "start_positions", "end_positions")
@@ -102,30 +102,23 @@ STACKED: Mapping[type, type] = {
 class Together(Seeds):
     """What a step does for several seeds whose models are stacked in one.
 
-    A seed whose loss is not finite is not `alive` from then on: its gradients are zeros, and the others go on.
+    A seed whose loss is not finite spoils its own parameters and no others, so that the rest simply go on.
     """
 
-    def __init__(self, count: int, device: torch.device | str) -> None:
+    def __init__(self, count: int) -> None:
         super().__init__()
         self.count = count
-        self.alive = torch.ones(count, dtype=torch.bool, device=device)
 
     def losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         targets = {name: batch[name] for name in TARGETS if name in batch}
         outputs = model(**{name: value for name, value in batch.items() if name not in targets})
-        losses = losses_of(outputs, targets)
-        self.alive.logical_and_(losses.detach().isfinite())
-        return losses
+        return losses_of(outputs, targets)
 
     def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> None:
-        clip(parameters, norm, self.alive)
+        clip(parameters, norm)
 
     def is_matrix(self, parameter: nn.Parameter) -> bool:
         return parameter.ndim >= 3  # the first dimension is the seeds
-
-    def fail(self, place: int, problem: NonFinite) -> None:
-        self.alive[place] = False
-        super().fail(place, problem)
 
 
 def infer_together(collate: SeedCollator, seeds: int) -> Infer:
@@ -159,14 +152,10 @@ def _cross_entropy(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def clip(parameters: Sequence[nn.Parameter], norm: float, alive: torch.Tensor) -> None:
-    """Clip each seed's gradients to a norm of its own, as `clip_grad_norm_` does; those of seeds not `alive` become 0.
-
-    Shape of `alive`: (seeds,). Nothing is read from the device.
-    """
+def clip(parameters: Sequence[nn.Parameter], norm: float) -> None:
+    """Clip each seed's gradients to a norm of its own, as `clip_grad_norm_` does. Nothing is read from the device."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norms = torch.stack([torch.linalg.vector_norm(one.flatten(1), dim=1) for one in gradients])
     share = (norm / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
     for one in gradients:
-        by_seed = (-1, *[1] * (one.ndim - 1))
-        one.mul_(share.to(one.dtype).view(by_seed)).masked_fill_(~alive.view(by_seed), 0.0)
+        one.mul_(share.to(one.dtype).view(-1, *[1] * (one.ndim - 1)))

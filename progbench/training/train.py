@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -63,6 +64,7 @@ def train_together(
         half = (len(seeds) + 1) // 2
         parts, again = [seeds[:half], seeds[half:]], train_together
         note = f"{len(seeds)} seeds side by side ran out of memory, so they were trained in two parts"
+    gc.collect()  # models hold themselves by their hooks, and their memory is wanted now
     found = [one for part in parts for one in again(recipe, part, device, threads, shared)]
     return [replace(one, notes=(*one.notes, note)) for one in found]
 

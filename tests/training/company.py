@@ -72,7 +72,7 @@ def trained_together(wanted, models, texts, stages, answering, bucket=64, device
     collate = SeedCollator(packed, pad=0, longest=16, answering=answering, bucket=bucket)
     ready = functools.partial(batches, texts, 3, collate)
     runner = functools.partial(Replayed, device=device or Uncaptured())
-    seeds = Together(len(models), "cpu")
+    seeds = Together(len(models))
     epochs = list(fit(together, wanted, stages, ready, 3, seeds=seeds, runner=runner))
     return epochs, epochs[-1].state()
 

@@ -31,7 +31,7 @@ def ready(wanted, rate):
     models = [model("tiny-bert", "classification", "full", seed) for seed in (0, 1)]
     packed = pack(models[0])
     stacked = stack(models)
-    anatomy, seeds = Anatomy.of(stacked), Together(2, "cpu")
+    anatomy, seeds = Anatomy.of(stacked), Together(2)
     optimizer = build_optimizer(anatomy, wanted(weight_decay=0.0), seeds, rate)
     step = Step(stacked, wanted(), optimizer, anatomy.parameters(), seeds)
     make = SeedCollator(packed, pad=0, longest=16)
@@ -64,7 +64,7 @@ def test_a_replay_computes_on_the_batch_it_is_given(wanted):
         [rows("classification", 2)[:3], rows("classification", 4)[:3]]
     )
     with torch.no_grad():
-        expected = Together(2, "cpu").losses(stacked, other.inputs())
+        expected = Together(2).losses(stacked, other.inputs())
 
     assert other.form in run.captured
     torch.testing.assert_close(run(other), expected, rtol=0, atol=1e-12)

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from progbench.training import prepared, train
+from progbench.models import loading
+from progbench.models.spec import spec
+from progbench.training import packing, prepared, process, train
 
 
 @pytest.mark.parametrize(("precision", "products"), [("fp32", "highest"), ("tf32", "high")])
@@ -49,3 +51,14 @@ def test_a_run_leaves_torchs_number_of_threads_as_it_was(smoke_recipe, monkeypat
         assert torch.get_num_threads() == before
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_model_is_proved_in_full_precision_whatever_the_run_multiplies_in(monkeypatch):
+    seen, close = [], packing._close
+    monkeypatch.setattr(packing, "_close", lambda *two: seen.append(1) or close(*two))
+    model = loading.build(spec("tiny-bert"), num_labels=2)
+    model.classifier.register_forward_hook(lambda *_: seen.append(torch.get_float32_matmul_precision()))
+    with process.products("tf32"):
+        packing.pack(model)
+
+    assert seen == ["highest", "highest", 1]

@@ -9,6 +9,8 @@ import torch
 from progbench import environment
 from progbench.errors import BadInput
 from progbench.models import loading
+from progbench.tasks import catalog
+from progbench.tasks.glue import Examples
 from progbench.training import fitting, prepared, train
 from progbench.training.fork import Shared
 from progbench.training.side_by_side import Together
@@ -20,6 +22,24 @@ def wanted(smoke_recipe):
         return smoke_recipe(**{"model": "tiny-roberta", "epochs": 2, "task": "rte"} | changes)
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def few_rows(monkeypatch):
+    """So many rows of the generated data as a fact needs: six steps an epoch."""
+    load = catalog.load
+
+    def first(rows, count):
+        if isinstance(rows, Examples):
+            return Examples(tuple(part[:count] for part in rows.texts), rows.labels[:count])
+        return rows[:count]
+
+    def few(task, source):
+        data = load(task, source)
+        evaluate = {name: first(rows, 60) for name, rows in data.evaluate.items()}
+        return dataclasses.replace(data, train=first(data.train, 96), evaluate=evaluate)
+
+    monkeypatch.setattr(catalog, "load", few)
 
 
 @pytest.fixture
@@ -53,7 +73,7 @@ def test_each_seed_scores_as_alone(wanted, without_dropout, task):
                 theirs.updated_parameters, theirs.steps, theirs.flops,
             )  # fmt: skip
             for part, metrics in theirs.scores.items():
-                assert ours.scores[part] == pytest.approx(metrics, abs=0.02)  # five of 250 examples
+                assert ours.scores[part] == pytest.approx(metrics, abs=0.06)  # three of 60 examples
 
 
 def test_a_result_names_the_seeds_it_was_trained_with(wanted):
@@ -86,7 +106,6 @@ class Broken(Together):
         if self.steps == self.at:
             first, second, third = found.unbind()
             found = torch.stack([first, second * math.nan, third])
-            self.alive.logical_and_(found.detach().isfinite())
         return found
 
 
