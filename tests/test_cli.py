@@ -1,9 +1,12 @@
 """progbench report, as a person starts it: what it says, what it writes, and how it ends."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from made_up import recipes, result, save_references
@@ -12,12 +15,19 @@ from progbench import cli
 from progbench.runs import results
 
 
-@pytest.fixture
-def folder(answers, tmp_path):
+def save_some(answers, folder):
     """The smoke suite's references as a folder of results: RTE and CoLA of tiny-bert, seeds 0 to 4."""
-    folder = tmp_path / "runs"
     save_references(answers, folder, lambda one: one.task in ("rte", "cola") and one.model == "tiny-bert")
     return folder
+
+
+@pytest.fixture
+def folder(answers, tmp_path):
+    return save_some(answers, tmp_path / "runs")
+
+
+def times(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
 def report(capsys, *arguments):
@@ -31,29 +41,37 @@ def outcomes(folder):
     return {(one["table"], one["cell"]): one["outcome"] for one in content["verdicts"]}
 
 
-def test_what_agrees_ends_with_0_and_the_answer_first(folder, capsys):
-    code, said = report(capsys, folder)
+@pytest.fixture(scope="module")
+def agreeing(tmp_path_factory):
+    """One report on results that agree, and the files of these results with their times, before and after it."""
+    runs, written = (tmp_path_factory.mktemp("agreeing") / name for name in ("runs", "out"))
+    save_some(cli.ANSWERS, runs)
+    before = times(runs)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = cli.main(["report", str(runs), "--report", str(written)])
+    lines = said.getvalue().splitlines()
+    return SimpleNamespace(code=code, lines=lines, written=written, files=(before, times(runs)))
 
-    assert code == 0
+
+def test_what_agrees_ends_with_0_and_the_answer_first(agreeing):
+    assert agreeing.code == 0
     # 62 counts, 4 scores of Table 1 and 6 of Table 5
-    assert said.out.splitlines()[0] == "72 of 186 judged: 72 reproduced; 114 missing"
+    assert agreeing.lines[0] == "72 of 186 judged: 72 reproduced; 114 missing"
 
 
-def test_the_whole_suite_is_reported_and_what_was_not_run_is_missing(folder, capsys, tmp_path):
-    report(capsys, folder, "--report", tmp_path / "out")
-    found = outcomes(tmp_path / "out")
+def test_the_whole_suite_is_reported_and_what_was_not_run_is_missing(agreeing):
+    found = outcomes(agreeing.written)
 
     assert found["Table 1", "tiny-bert-shrinking-rte"] == "reproduced"
     assert found["Table 1", "tiny-bert-shrinking-avg"] == "missing"
     assert found["Table 1", "tiny-roberta-shrinking-rte"] == "missing"
 
 
-def test_every_view_is_written_and_named(folder, capsys, tmp_path):
-    _, said = report(capsys, folder, "--report", tmp_path / "out")
-    named = {Path(line.removeprefix("written: ")).name for line in said.out.splitlines() if line.startswith("written")}
+def test_every_view_is_written_and_named(agreeing):
+    named = {Path(line.removeprefix("written: ")).name for line in agreeing.lines if line.startswith("written")}
 
     assert {"report.md", "report.html", "report.json", "report.tex"} <= named
-    assert named == {path.name for path in (tmp_path / "out").iterdir()}
+    assert named == {path.name for path in agreeing.written.iterdir()}
 
 
 def test_the_seeds_on_file_are_used_whichever_they_are(answers, capsys, tmp_path):
@@ -99,11 +117,10 @@ def test_results_of_an_edited_recipe_are_said_not_to_count(folder, capsys):
     assert "warning: tiny-bert-constant-cola: there are results of other digests" in said.out
 
 
-def test_nothing_is_trained_and_nothing_is_written_into_the_results(folder, capsys):
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    report(capsys, folder)
+def test_nothing_is_trained_and_nothing_is_written_into_the_results(agreeing):
+    before, after = agreeing.files
 
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert before == after
 
 
 def test_no_such_folder_is_a_usage_error(capsys, tmp_path):

@@ -144,7 +144,7 @@ def _rows(
     ):
         sequence = encoded.sequence_ids(number)
         at = sequence.index(1) if 1 in sequence else len(sequence)
-        context = [offset for offset, part in zip(offsets, sequence, strict=True) if part == 1]
+        context = offsets[at : at + sequence.count(1)]  # one text's tokens stand together
         starts, ends = [start for start, _ in context], [end for _, end in context]
         question = questions[sample]
         found = None

@@ -40,10 +40,12 @@ def suites_with_a_deviation(decided):
     return decided.beyond.any(-1).mean()
 
 
-@pytest.mark.parametrize("sd", [EVEN, NOISY], ids=["all alike", "one model three times as noisy"])
-def test_a_true_reproduction_has_a_deviation_in_at_most_5_percent_of_suites(random, sd):
-    # 0.048 and 0.048 without any margin, where Holm's correction alone guards: 1 - (1 - 0.05 / 54)^54 at most
-    assert suites_with_a_deviation(power.judged(random, 20_000, 5, sd, margin=0.0)) <= five_percent(20_000)
+@pytest.mark.parametrize(
+    ("sd", "draws"), [(EVEN, 20_000), (NOISY, 6000)], ids=["all alike", "one model three times as noisy"]
+)
+def test_a_true_reproduction_has_a_deviation_in_at_most_5_percent_of_suites(random, sd, draws):
+    # 0.048 and 0.049 without any margin, where Holm's correction alone guards: 1 - (1 - 0.05 / 54)^54 at most
+    assert suites_with_a_deviation(power.judged(random, draws, 5, sd, margin=0.0)) <= five_percent(draws)
 
 
 @pytest.mark.parametrize("sd", [EVEN, NOISY], ids=["all alike", "one model three times as noisy"])

@@ -266,7 +266,7 @@ def test_training_and_scoring_take_the_faster_ways(onednn, smoke_recipe, monkeyp
         return output
 
     monkeypatch.setattr(cpu, "linear", noted)
-    train.train(smoke_recipe(epochs=1, precision=precision), 0)
+    train.train(smoke_recipe(epochs=1, batch_size=100, precision=precision), 0)
 
     assert {name: calls > 0 for name, calls in during.items()} == {"training": through, "scoring": through}
 
@@ -287,7 +287,7 @@ def test_training_keeps_its_memory_until_it_ends_however_it_ends(smoke_recipe, m
     if breaks:
         monkeypatch.setattr(fitting, "autocast", lambda *given: 1 / 0)
     with contextlib.suppress(ZeroDivisionError):
-        train.train(smoke_recipe(epochs=1), 0)
+        train.train(smoke_recipe(epochs=1, batch_size=100), 0)
 
     assert seen == ["kept", "given back"]
 

@@ -7,8 +7,22 @@ import pytest
 import torch
 
 from progbench.recipes import reading
+from progbench.tasks import catalog, toy, toy_squad
 from progbench.training import fitting, fork, train
 from progbench.training.fork import Shared, shared_epochs
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_rows(tmp_path_factory):
+    """Generated data of a few batches: what two runs share does not depend on how much they learn."""
+    folder = tmp_path_factory.mktemp("few")
+    with pytest.MonkeyPatch.context() as patch:
+        for part, rows in (("train", 48), ("evaluate", 40)):
+            patch.setitem(toy.SIZES, part, rows)
+        for variable, write in (("GLUE_DIR", toy.write), ("SQUAD_DIR", toy_squad.write)):
+            write(folder / variable)
+            patch.setitem(catalog._GENERATED, variable, lambda written=folder / variable: written)
+        yield
 
 
 def pair(file="glue", task="sst2", model="tiny-bert", tuning="full"):

@@ -103,7 +103,7 @@ def test_a_run_in_bf16_fills_the_cache_in_bf16(monkeypatch):
     monkeypatch.setattr(
         PrefixCache, "refresh", lambda own: seen.append(torch.is_autocast_enabled("cpu")) or refresh(own)
     )
-    train.train(dataclasses.replace(wanted, epochs=2, precision="bf16", prefix_cache=True), 0)
+    train.train(dataclasses.replace(wanted, epochs=2, batch_size=100, precision="bf16", prefix_cache=True), 0)
 
     assert seen == [True, True]
 

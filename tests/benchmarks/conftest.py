@@ -1,0 +1,81 @@
+"""The benchmarks as a user starts them: a pytest of their own, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+
+
+class Bench:
+    """Sessions whose results and report go to one folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.runs = folder / "runs"
+
+    def __call__(self, *arguments, timeout=120, **variables):
+        """Run `pytest benchmarks` with these arguments and variables, without real data or weights."""
+        # hypothesis has a plugin that every pytest loads: half of the time of a session, which has no use for it
+        without = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+        command = [sys.executable, "-m", "pytest", "benchmarks", *without, "--runs", self.runs]
+        return subprocess.run(
+            [*command, "--report", self.folder / "report", *arguments], cwd=ROOT, capture_output=True, text=True,
+            timeout=timeout, env=environment() | variables, check=False,
+        )  # fmt: skip
+
+    def without_training(self, *arguments):
+        """A session in which a stand-in gives each run its result, and notes it."""
+        path = os.pathsep.join(map(str, (HERE, HERE.parent)))
+        return self("-p", "stand_in", *arguments, PYTHONPATH=path, STAND_IN=str(self.folder / "noted"))
+
+    def noted(self):
+        """The process and the recipe of each run that a stand-in gave its result."""
+        return [line.split() for line in (self.folder / "noted").read_text().splitlines()]
+
+    def report(self):
+        return json.loads((self.folder / "report" / "report.json").read_text())
+
+    def outcomes(self):
+        return {verdict["cell"]: verdict["outcome"] for verdict in self.report()["verdicts"]}
+
+
+def environment():
+    """This process's variables but those that name real data and weights, or make it one of several workers."""
+    ours = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS", "PYTEST_XDIST_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def benches(tmp_path_factory):
+    """Make a place for sessions that several tests look at."""
+    return lambda name: Bench(tmp_path_factory.mktemp(name))
+
+
+@pytest.fixture(scope="module")
+def collecting():
+    """What comes of a session that only collects: its exit code, its tests, its error, and the modules it has loaded.
+
+    All of a module are in one process, in turn.
+    """
+    command = [sys.executable, HERE / "in_turn.py"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+
+        def collect(*arguments, **variables):
+            print(json.dumps([arguments, variables]), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield collect
+        process.stdin.close()

@@ -1,0 +1,35 @@
+"""A plugin for sessions that are not about training: it notes each run and gives a reference's scores for its result.
+
+With workers, the first run of each waits until all have begun one: so that each has its share, and two that did not
+heed a lock would be at the same run.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from made_up import result
+
+from progbench.session import making
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTED = Path(os.environ["STAND_IN"])
+LONGEST_WAIT = 30
+
+
+def train(job, threads, shared):
+    with NOTED.open("a") as file:
+        file.write(f"{os.getpid()} {job.recipe.id}\n")
+    patience = time.monotonic() + LONGEST_WAIT
+    while workers() < int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) and time.monotonic() < patience:
+        time.sleep(0.02)
+    references = json.loads((ROOT / "expected" / job.recipe.suite / "reference.json").read_text())["runs"]
+    return result(job.recipe, job.seed, references[job.recipe.id]["seeds"][str(job.seed)])
+
+
+def workers():
+    return len({line.split()[0] for line in NOTED.read_text().splitlines()})
+
+
+making._train = train

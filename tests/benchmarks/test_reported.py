@@ -1,0 +1,109 @@
+"""What a session that trains nothing judges and reports."""
+
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def counted(benches):
+    """A session of the paper's Table 1 and of all its counted cells; a GPU, which it asks for, is not there."""
+    bench = benches("counted")
+    bench.done = bench("-m", "glue or params", "--junitxml", bench.folder / "junit.xml")
+    return bench
+
+
+@pytest.fixture(scope="module")
+def argued(benches):
+    """A session of the paper's Table 2 and of its claims."""
+    bench = benches("argued")
+    bench.done = bench("-m", "squad or claims")
+    return bench
+
+
+def test_without_a_gpu_the_papers_scored_cells_are_missing_and_its_counted_ones_judged(counted):
+    report = counted.report()
+
+    assert counted.done.returncode == 0
+    assert "60 of 124 judged: 51 reproduced, 9 disputed; 64 missing" in counted.done.stdout
+    assert counted.outcomes()["bert-large-shrinking-updated"] == "reproduced"
+    assert {v["outcome"] for v in report["verdicts"] if v["kind"] != "counted"} == {"missing"}
+    assert all(v["sentence"] for v in report["verdicts"])
+    assert report["suite"] == "paper"
+
+
+def test_report_writes_every_view(counted):
+    assert {path.name for path in (counted.folder / "report").iterdir()} == {
+        "report.html", "report.json", "report.md", "report.tex", "figure4.svg",
+    }  # fmt: skip
+
+
+def test_a_junit_file_has_each_cells_sentence_and_numbers_as_properties(counted):
+    cases = {case.get("name"): case for case in ElementTree.parse(counted.folder / "junit.xml").iter("testcase")}
+    case = cases["test_figure4[bert-large-shrinking-updated]"]
+    properties = {one.get("name"): one.get("value") for one in case.iter("property")}
+
+    assert properties["verdict.sentence"] == "counted 703,122,438, which is the printed 703.1 M"
+    assert properties["verdict.outcome"] == "reproduced"
+    assert float(properties["verdict.observed"]) == 703.122438
+
+
+def test_of_table_2_the_counted_cells_are_judged_and_the_scored_ones_missing_for_their_reason(argued):
+    verdicts = argued.report()["verdicts"]
+
+    assert "4 of 12 judged: 4 reproduced; 8 missing" in argued.done.stdout
+    assert {v["cell"]: round(v["observed"], 6) for v in verdicts if v["kind"] == "counted"} == {
+        "bert-base-constant-squad1-updated": 326.679558,
+        "bert-base-constant-squad2-updated": 217.786372,
+        "bert-base-shrinking-squad1-updated": 241.625094,
+        "bert-base-shrinking-squad2-updated": 175.25914,
+    }
+    assert {v["sentence"].partition(",")[0] for v in verdicts if v["kind"] == "scored"} == {"no GPU here"}
+
+
+def test_claims_are_judged_without_a_gpu_as_far_as_print_and_counting_go(argued):
+    claims = {claim["claim"]: claim["outcome"] for claim in argued.report()["claims"]}
+
+    assert argued.done.returncode == 0
+    assert (
+        "21 claims: on the print 12 hold, 3 do not hold, 6 undecided; on our runs 5 hold, 4 disputed, 12"
+        in argued.done.stdout
+    )
+    assert claims["reduction-bert-large"] == "holds"
+    assert claims["adapter-67-percent"] == "disputed"
+
+
+def test_without_network_the_paper_suite_ends_at_once_and_says_what_it_cannot_get(bench):
+    """A guard against waiting on the hub's retries, which take minutes; nothing is asked of the network here."""
+    done = bench(
+        "--device", "cpu", "-m", "glue",
+        timeout=60, HF_HUB_OFFLINE="0", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(bench.folder),
+    )  # fmt: skip
+
+    assert done.returncode == 0
+    assert "0 of 60 judged: nothing; 60 missing" in done.stdout
+    assert "nyu-mll/glue is not on this machine and the hub does not give it (ConnectError" in done.stdout
+
+
+def test_no_train_judges_what_exists(bench):
+    done = bench("--suite", "smoke", "-m", "glue", "--no-train")
+
+    assert done.returncode == 0
+    assert "0 of 40 judged: nothing; 40 missing" in done.stdout
+
+
+def test_variants_are_shown_beside_the_primary_with_the_closest(bench):
+    done = bench("-m", "params", "--variants", "-k", "lora-constant-cola or adapter-shrinking-cola")
+    variants = {(one["cell"].split("-updated")[0], one["variant"]): one for one in bench.report()["variants"]}
+
+    assert "closest: epochs-8-10 in 1, primary in 1" in done.stdout
+    assert variants["roberta-base-lora-constant-cola", "bert-base"]["observed"] == pytest.approx(80 * 296_450 / 1e6)
+    assert variants["roberta-base-lora-constant-cola", ""]["closest"]
+
+
+def test_a_cell_in_two_tables_is_in_the_report_for_both(bench):
+    bench("-k", "bert-base-shrinking-cola", "--no-train")
+
+    assert [(v["table"], v["cell"]) for v in bench.report()["verdicts"]] == [
+        ("Table 1", "bert-base-shrinking-cola"), ("Table 5", "bert-base-shrinking-cola"),
+    ]  # fmt: skip

@@ -1,0 +1,73 @@
+"""Which tests a session has, and what no session starts with."""
+
+import pytest
+
+HEAVY = {"torch", "transformers", "numpy", "scipy", "statsmodels", "datasets", "sklearn", "peft", "matplotlib"}
+
+
+@pytest.mark.parametrize("suite", ["smoke", "mini", "paper"])
+def test_collecting_loads_nothing_that_trains_judges_or_draws(collecting, suite):
+    done = collecting("--suite", suite)
+
+    assert done["code"] == 0
+    assert done["tests"]
+    assert HEAVY.intersection(done["modules"]) == set()
+
+
+def test_table1_of_the_paper_is_sixty_tests_with_ids_that_say_what_they_are(collecting):
+    tests = collecting("-m", "glue")["tests"]
+
+    assert len(tests) == 60
+    assert "benchmarks/test_table1_glue.py::test_table1[bert-base-shrinking-rte]" in tests
+
+
+@pytest.mark.parametrize(
+    ("mark", "count"),
+    [("squad", 12), ("params", 4 + 54 + 6), ("peft", 60), ("ablation", 12), ("figures", 12 + 6), ("claims", 21)],
+)
+def test_each_mark_selects_its_table_of_the_paper(collecting, mark, count):
+    assert len(collecting("-m", mark)["tests"]) == count
+
+
+def test_a_mistyped_mark_is_an_error_and_no_empty_success(collecting):
+    assert collecting("-m", "gleu")["code"] == 4
+
+
+@pytest.mark.parametrize(("asked", "collected"), [([], 0), (["-m", "speed"], 19), (["-k", "cola"], 0)])
+def test_speed_is_measured_only_when_asked_for(collecting, asked, collected):
+    done = collecting(*asked)
+
+    assert done["tests"]
+    assert sum("test_speed.py::" in test for test in done["tests"]) == collected
+
+
+def test_require_gpu_without_one_does_not_start(collecting):
+    done = collecting("--require-gpu")
+
+    assert (done["code"], done["tests"]) == (4, [])
+    assert "--require-gpu: the CUDA driver shows this process no GPU" in done["error"]
+
+
+@pytest.mark.parametrize("variable", ["GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS"])
+def test_a_variable_that_points_nowhere_stops_the_session_before_it_collects(collecting, variable):
+    done = collecting("--suite", "mini", **{variable: "/no/such/folder"})
+
+    assert (done["code"], done["tests"]) == (4, [])
+    assert f"{variable} is set to /no/such/folder, which is not a folder" in done["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--suite", "large"], "invalid choice: 'large'"),
+        (["--seeds", "0"], "--seeds 0: at least 1"),
+        (["--device", "tpu"], "invalid choice: 'tpu'"),
+        (["--runs", "pyproject.toml"], "--runs pyproject.toml: not a folder"),
+        (["--update-reference"], "only own suites have one"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_a_usage_error(collecting, arguments, problem):
+    done = collecting(*arguments)
+
+    assert done["code"] == 4
+    assert problem in done["error"]
