@@ -120,7 +120,7 @@ def test_a_module_trains_what_is_selected_of_its_tables_before_it_judges_the_fir
 def test_an_interrupt_while_training_reports_every_cell_as_missing(bench):
     plugin = bench.folder / "interrupt.py"
     plugin.write_text(
-        "from progbench.session import making\n\ndef stop(*_):\n    raise KeyboardInterrupt\n\nmaking._train = stop\n"
+        "from progbench.session import jobs\n\ndef stop(*_):\n    raise KeyboardInterrupt\n\njobs.train = stop\n"
     )
     done = bench(
         "--suite", "smoke", "-p", "interrupt", "-k", "tiny-bert-constant and (cola or rte)",
