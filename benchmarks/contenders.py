@@ -86,10 +86,10 @@ class Side:
         self.batches = self._batches(self.lengths, self.batch, STEPS[case.against] if device == "cpu" else ON_GPU)
         self.left_out = 1 if device == "cpu" else ON_GPU
         torch.manual_seed(0)
-        self.model = (
-            loading.load(model, 2, head_of(task))[0] if model.package else loading.build(model, 2, head_of(task))
-        )
-        apply_tuning(self.model, case.tuning)
+        with torch.device(device):  # a GPU makes random weights in no time
+            make = (lambda *given: loading.load(*given)[0]) if model.package else loading.build
+            self.model = make(model, 2, head_of(task))
+            apply_tuning(self.model, case.tuning)
         self.model.to(device)
 
     _batches = staticmethod(shuffled)

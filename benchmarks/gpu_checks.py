@@ -21,10 +21,12 @@ from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe
 from progbench.tasks import catalog
-from progbench.training import prepared, train
+from progbench.training import train
 from progbench.training.fitting import Step, build_optimizer, fit
-from progbench.training.graph import WARM_UP, Graphs, Replayed, Uncaptured
+from progbench.training.graph import WARM_UP, Plain, Replayed, device_of
 from progbench.training.prepared import Prepared
+from progbench.training.seed_rows import SeedRows
+from progbench.training.varlen import attend
 
 SEEDS = (0, 1, 2)
 
@@ -34,9 +36,9 @@ class Skipped(Exception):
 
 
 def recipe(**changes: object) -> Recipe:
-    """Smoke's smallest run, twenty steps: two epochs, the second of another stage, without weight decay."""
+    """Smoke's smallest run, forty steps: two epochs, the second of another stage, without weight decay."""
     one = reading.read("smoke", "glue", model="tiny-roberta", schedule="shrinking", task="sst2")
-    return dataclasses.replace(one, epochs=2, batch_size=40, **changes)
+    return dataclasses.replace(one, epochs=2, batch_size=20, **changes)
 
 
 class Machine:
@@ -45,8 +47,8 @@ class Machine:
     def __init__(self, device: str) -> None:
         self.device = device
 
-    def graphs(self) -> Uncaptured:
-        return Graphs() if self.device == "cuda" else Uncaptured()
+    def graphs(self) -> Plain:
+        return device_of(self.device)
 
     @contextlib.contextmanager
     def prepared(self, one: Recipe, *, dropout: bool) -> Iterator[Prepared]:
@@ -66,7 +68,7 @@ class Machine:
             run = Replayed(Step(made.model, one, optimizer, parameters, made.seeds), self.graphs())
             yield run, next(made.batches()), rate, parameters
 
-    def losses(self, one: Recipe, captured: Callable[[], Uncaptured], *, dropout: bool = False, change=None) -> dict:
+    def losses(self, one: Recipe, captured: Callable[[], Plain], *, dropout: bool = False, change=None) -> dict:
         """Every step's losses of three seeds, the parameters at the end, and how many graphs were replayed."""
         seen, runs = [], []
 
@@ -86,12 +88,12 @@ class Machine:
                 live = {id(parameter) for parameter in anatomy.trainable(schedule[trained.t])}
                 frozen = [id(parameter) not in live for parameter in anatomy.parameters()]
             refused = [run.refused for run in runs if run.refused]
-            captured_forms = sum(len(run.captured) for run in runs)
+            replays = sum(run.replays for run in runs)
         return {
             "losses": torch.stack(seen).double().cpu(),
             "kept": kept,
             "frozen": frozen,
-            "captured": captured_forms,
+            "replays": replays,
             "refused": refused,
         }
 
@@ -115,13 +117,14 @@ def apart(one: torch.Tensor, other: torch.Tensor) -> float:
 
 def graph_against_eager(machine: Machine) -> tuple[float, float, str]:
     """(a) The same steps replayed and as they are: losses within 1e-5, over a stage change."""
-    as_it_is = functools.partial(Uncaptured, machine.device)
+    as_it_is = functools.partial(Plain, machine.device)
     replayed, eager = (machine.losses(recipe(), one) for one in (machine.graphs, as_it_is))
     if replayed["refused"]:
         return math.inf, 1e-5, replayed["refused"][0]
     number = apart(replayed["losses"], eager["losses"])
-    steps, graphs = len(replayed["losses"]), replayed["captured"]
-    return number, 1e-5, f"{steps} steps, {graphs} graphs; losses differ by at most {number:.1e}"
+    steps, replays = len(replayed["losses"]), replayed["replays"]
+    words = f"{steps} steps, {replays} of them replays; losses differ by at most {number:.1e}"
+    return number if replays >= 20 else math.inf, 1e-5, words
 
 
 def learning_rate_of_a_replay(machine: Machine) -> tuple[float, float, str]:
@@ -156,7 +159,7 @@ def side_by_side_against_alone(machine: Machine) -> tuple[float, float, str]:
     load = loading.load
     loading.load = lambda *arguments: silenced(load(*arguments))
     try:
-        together = train.train_together(recipe(), SEEDS, machine.device)
+        together = list(train.train_together(recipe(), SEEDS, machine.device))
         alone = [train.train(recipe(), seed, machine.device) for seed in SEEDS]
     finally:
         loading.load = load
@@ -191,21 +194,50 @@ def nan_in_one_row(machine: Machine) -> tuple[float, float, str]:
 
 
 def out_of_memory(machine: Machine) -> tuple[float, float, str]:
-    """(g) Three seeds find no memory; two and one do."""
-    of = Prepared.of
+    """(g) Three seeds run out of memory in the middle of an epoch, graphs and all; two and one do not."""
+    step, steps = Step.__call__, []
 
-    def small(one, numbers, *arguments, **options):
-        if len(numbers) > 2:
+    def small(self, batch):
+        steps.append(self.seeds.count)
+        if self.seeds.count > 2 and len(steps) > WARM_UP + 2:
             raise torch.OutOfMemoryError("made up")
-        return of(one, numbers, *arguments, **options)
+        return step(self, batch)
 
-    prepared.Prepared.of = small
+    Step.__call__ = small
     try:
-        found = train.train_together(recipe(), SEEDS, machine.device)
+        found = list(train.train_together(recipe(), SEEDS, machine.device))
     finally:
-        prepared.Prepared.of = of
+        Step.__call__ = step
     good = [one.seed for one in found if not one.error and "ran out of memory" in one.notes[-1]]
     return float(good != list(SEEDS)), 0.0, f"seeds {good} were trained and say so"
+
+
+def no_capture(machine: Machine) -> tuple[float, float, str]:
+    """(i) A step that reads from the device cannot be captured: it goes on as it is, dropout and all, and says why."""
+
+    def read(made: Prepared) -> None:
+        made.model.classifier.register_forward_hook(lambda module, arguments, out: out * float(out.max() > -1e9))
+
+    found = machine.losses(recipe(), machine.graphs, dropout=True, change=read)
+    finite = bool(found["losses"].isfinite().all())
+    if machine.device == "cpu":
+        return float(not finite), 0.0, "a CPU captures nothing, so nothing was refused"
+    said = found["refused"][0] if found["refused"] else "nothing was refused"
+    return float(not (finite and found["refused"])), 0.0, said
+
+
+def attention_with_dropout(machine: Machine) -> tuple[float, float, str]:
+    """(j) Attention is linear in its values: (gradient of values * values) is (result * weights), dropout or not."""
+    torch.manual_seed(0)
+    ends = torch.tensor([0, 5, 12, 20, 27, 32], device=machine.device)
+    where = SeedRows(torch.tensor([[0, 5]], device=machine.device), ends, tokens=32, longest=8)
+    query, key, value, weights = (torch.randn(1, 4, 32, 16, device=machine.device) for _ in range(4))
+    value.requires_grad_()
+    out = attend(query, key, value, where, dropout=0.3).transpose(1, 2)
+    (out * weights).sum().backward()
+    one, other = float((value.grad * value.detach()).sum()), float((out.detach() * weights).sum())
+    number = abs(one - other) / max(1.0, abs(other))
+    return number, 1e-3, f"the two sums are {one:.4f} and {other:.4f}"
 
 
 def real_run(machine: Machine, task: str, schedule: str) -> tuple[float, float, str]:
@@ -220,7 +252,7 @@ def real_run(machine: Machine, task: str, schedule: str) -> tuple[float, float, 
     except Missing as problem:
         raise Skipped(str(problem)) from None
     start = time.perf_counter()
-    found = train.train_together(one, range(5), machine.device)
+    found = list(train.train_together(one, range(5), machine.device))
     scores = [run.epochs[-1].scores[part][metric] for run in found if not run.error]
     if len(scores) < len(found):
         return math.inf, 0.0, "; ".join(run.error for run in found if run.error)
@@ -242,6 +274,8 @@ CHECKS = {
     "e frozen parameters": frozen_stays,
     "f nan in one row": nan_in_one_row,
     "g out of memory": out_of_memory,
+    "i a step that cannot be captured": no_capture,
+    "j attention with dropout": attention_with_dropout,
     **{
         f"h {task} {schedule}": functools.partial(real_run, task=task, schedule=schedule)
         for task in REAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -72,24 +73,29 @@ def train(job: Job, threads: int, shared: Shared | None) -> Iterator[RunResult]:
         return
     if not torch.cuda.is_available():
         raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
-    most = memory.most_together(job.recipe, memory.free())
-    for start in range(0, len(job.seeds), most):
-        part = job.seeds[start : start + most]
+    parts = math.ceil(len(job.seeds) / memory.most_together(job.recipe, memory.free()))
+    size = math.ceil(len(job.seeds) / parts)
+    for start in range(0, len(job.seeds), size):
+        part = job.seeds[start : start + size]
         own = shared and replace(shared, path=shared.path.with_name(f"past-{part[0]}"))
         run = functools.partial(train_together, job.recipe, part, job.device, threads, own)
         yield from _kept(job, part, run)
 
 
-def _kept(job: Job, seeds: Sequence[int], run: Callable[[], list[RunResult]]) -> list[RunResult]:
-    """What a run gives, or what went wrong in it, as its seeds' results."""
+def _kept(job: Job, seeds: Sequence[int], run: Callable[[], Iterable[RunResult]]) -> Iterator[RunResult]:
+    """What a run gives; where something goes wrong in it, that is the result of the seeds that have none yet."""
     from progbench.training.scoring import NonFinite
 
+    left = list(seeds)
     try:
-        return run()
+        for result in run():
+            left.remove(result.seed)
+            yield result
     except (Missing, BadInput):
         raise
     except Exception as problem:
         final = isinstance(problem, NonFinite)
         message = str(problem) if final else f"{type(problem).__name__}: {problem}"
         made = environment.describe(job.device)
-        return [RunResult(job.recipe, seed, error=message, final=final, environment=made) for seed in seeds]
+        for seed in left:
+            yield RunResult(job.recipe, seed, error=message, final=final, environment=made)

@@ -100,29 +100,28 @@ def fit(
     *,
     seeds: Seeds | None = None,
     runner: Callable[[Step], Callable[[Any], torch.Tensor]] = lambda step: step,
+    held: torch.Tensor | None = None,
     past: Past | None = None,
     label: str = "",
 ) -> Iterator[TrainedEpoch]:
     """Train through a schedule's stages, yielding after each epoch; with a `past`, those that follow it.
 
     `batches()` is called once an epoch and gives its `steps` batches, which `runner(step)` takes, made anew for each
-    stage. The learning rate falls linearly over all epochs together, never anew in a stage. What will not train again
-    loses its moments.
+    stage. The learning rate falls linearly over all epochs together, never anew in a stage; with a tensor `held` it
+    lives there, for captured steps to read. What will not train again loses its moments.
     Raises BadInput for a schedule of another depth, NonFinite, and RuntimeError if what had a gradient is not the
     stage.
     """
     seeds = seeds or Seeds()
     anatomy = Anatomy.of(model, recipe.tuning)
     require_depth(schedule, anatomy.L, anatomy.name)
-    device = anatomy.parameters()[0].device
-    held = torch.zeros((), device=device) if device.type == "cuda" else None
     optimizer = build_optimizer(anatomy, recipe, seeds, held)
     total = steps * schedule.T
-    shape = "linear" if recipe.decay == "linear" else "constant_with_warmup"
-    rate = transformers.get_scheduler(shape, optimizer, math.ceil(recipe.warmup * total), total)
+    rate = _schedule_of_rates(optimizer, recipe, total, held)
     begin = len(past.epochs) if past else 0
     if past:
         _go_on(past, anatomy, optimizer, rate)
+    _hold(held, rate)
     with tqdm(total=total, initial=begin * steps, desc=label, unit="step", disable=None, leave=False) as progress:
         for t in range(begin, schedule.T):
             stage = schedule[t]
@@ -142,6 +141,7 @@ def fit(
                             f"{anatomy.count(stage)}"
                         )
                 rate.step()
+                _hold(held, rate)
                 progress.update()
                 progress.set_postfix_str(f"epoch {t + 1}/{schedule.T}, loss {losses.latest:.3f}", refresh=False)
             optimizer.zero_grad(set_to_none=True)  # scoring does without them
@@ -206,9 +206,9 @@ def _go_on(
         parameter.copy_(then)
     rates = [group["lr"] for group in optimizer.param_groups]
     optimizer.load_state_dict(past.state.pop("optimizer"))
-    for group, held in zip(optimizer.param_groups, rates, strict=True):
-        if isinstance(held, torch.Tensor):  # the one that captured steps read
-            group["lr"] = held.fill_(group["lr"])
+    for group, own in zip(optimizer.param_groups, rates, strict=True):
+        if isinstance(own, torch.Tensor):  # the one that captured steps read
+            group["lr"] = own
     rate.load_state_dict(past.state.pop("rate"))
     random = past.state.pop("random")
     torch.set_rng_state(random["cpu"])
@@ -231,6 +231,24 @@ def autocast(model: nn.Module, recipe: Recipe) -> torch.autocast:
     """
     device = next(model.parameters()).device.type
     return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16", cache_enabled=device == "cpu")
+
+
+def _schedule_of_rates(
+    optimizer: torch.optim.Optimizer, recipe: Recipe, total: int, held: torch.Tensor | None
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """How the learning rate goes over all steps. Where it is held in a tensor, it is worked out on the host."""
+    if held is not None:
+        optimizer = torch.optim.SGD([torch.zeros(1)], lr=recipe.learning_rate)
+    shape = "linear" if recipe.decay == "linear" else "constant_with_warmup"
+    rate = transformers.get_scheduler(shape, optimizer, math.ceil(recipe.warmup * total), total)
+    if held is not None:
+        optimizer.step()  # of nothing: without it the schedule warns that it comes before its optimizer
+    return rate
+
+
+def _hold(held: torch.Tensor | None, rate: torch.optim.lr_scheduler.LRScheduler) -> None:
+    if held is not None:
+        held.fill_(rate.get_last_lr()[0])
 
 
 def build_optimizer(

@@ -84,7 +84,10 @@ class Prepared:
         work = tokenise(task, data, tokenizer, recipe, folder)
         seeds, infer = Seeds(), scoring.alone(collate)
         if together:
-            stack([model, *(_model(recipe, task, number)[0] for number in numbers[1:])])
+            try:
+                stack([model, *(_model(recipe, task, number)[0] for number in numbers[1:])])
+            except TypeError as problem:
+                raise NotTogether(f"each seed was trained alone: {problem}") from None
             answering = task.head == "question_answering"
             collate = SeedCollator(packed, tokenizer.pad_token_id, recipe.max_length, answering)
             seeds, infer = Together(len(numbers)), infer_together(collate, len(numbers))
@@ -137,7 +140,8 @@ class Prepared:
                 self.rows.refresh()
         orders = [torch.randperm(len(self.rows), generator=order).tolist() for order in self.orders]
         if self.together:
-            yield from made_ahead(map(self._pinned, self._chosen(orders)))
+            device = self.model.device.type
+            yield from made_ahead(self.collate(chosen).ready_for(device) for chosen in self._chosen(orders))
             return
         for (chosen,) in self._chosen(orders):
             yield self.collate(chosen).to(self.model.device, non_blocking=True)
@@ -147,10 +151,6 @@ class Prepared:
         size = self.recipe.batch_size
         for start in range(0, len(self.rows), size):
             yield [[self.rows[i] for i in order[start : start + size]] for order in orders]
-
-    def _pinned(self, chosen: list[list[Row]]) -> Any:
-        batch = self.collate(chosen)
-        return batch.pinned() if self.model.device.type == "cuda" else batch
 
     def score(self) -> list[Scored]:
         """Each seed's scores now, as fractions by evaluation set and metric."""

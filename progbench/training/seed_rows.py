@@ -17,7 +17,8 @@ import torch
 
 from progbench.training.rows import PackedCollator
 
-BUCKET = 64  # tokens
+BUCKET = 64  # tokens of a row, and of the longest text
+SURPLUS = 4  # texts that hold a row's surplus; twice as many where these cannot
 Form = tuple[tuple[str, tuple[int, ...], torch.dtype], ...]  # a batch's tensors: names, shapes and types
 
 
@@ -70,7 +71,7 @@ class SeedRows:
 class SeedBatch:
     """A batch as one flat tensor of 64-bit numbers, so that one copy brings it to a device.
 
-    `form` says which tensors lie in it; two batches of one form fit the same buffers.
+    `form` says which tensors lie in it, and how long a text may be; two batches of one form fit the same buffers.
     """
 
     form: Form
@@ -80,14 +81,14 @@ class SeedBatch:
     def to(self, device: torch.device | str, non_blocking: bool = False) -> SeedBatch:
         return SeedBatch(self.form, self.longest, self.flat.to(device, non_blocking=non_blocking))
 
-    def pinned(self) -> SeedBatch:
-        """The same in memory that a GPU can copy from while the host goes on."""
-        return SeedBatch(self.form, self.longest, self.flat.pin_memory())
+    def ready_for(self, device: str) -> SeedBatch:
+        """The same, for a GPU in memory that it can copy from while the host goes on."""
+        return SeedBatch(self.form, self.longest, self.flat.pin_memory()) if device == "cuda" else self
 
     def inputs(self) -> dict[str, Any]:
         """What a model is called with: views of the flat tensor, which follow it when it is overwritten."""
         found, start = {}, 0
-        for name, shape, dtype in self.form:
+        for name, shape, dtype in self.form[:-1]:  # the last says how long the longest text may be
             stop = start + math.prod(shape)
             found[name] = self.flat[start:stop].view(dtype).view(shape)
             start = stop
@@ -105,11 +106,11 @@ class SeedCollator:
     >>> batch.inputs()["input_ids"].shape, batch.inputs()["input_ids"][1, :6].tolist()
     (torch.Size([2, 64]), [8, 5, 6, 7, 0, 0])
     >>> batch.inputs()["packing"].first.tolist(), batch.inputs()["packing"].ends.tolist()[:4]
-    ([[0, 1], [0, 1]], [0, 1, 4, 11])
+    ([[0, 1], [0, 1]], [0, 1, 4, 12])
 
-    `alone` makes the batches of one seed: texts stand in the same order here. `pad` is the id of surplus tokens;
-    `longest`, in tokens, bounds every text. `answering` batches are for question answering. With `bucket` 1 rows are no
-    longer than the longest of them needs.
+    `alone` makes the batches of one seed: texts stand in the same order here. `pad` is the id of surplus tokens. No
+    text is longer than `longest` tokens; a batch whose texts are shorter says so. `answering` batches are for question
+    answering. With `bucket` 1 rows are no longer than the longest of them needs.
     """
 
     alone: PackedCollator
@@ -121,20 +122,22 @@ class SeedCollator:
     def __call__(self, rows: Sequence[Sequence[Mapping[str, Any]]]) -> SeedBatch:
         rows = [self.alone.ordered(one) for one in rows]
         lengths = [[len(row["input_ids"]) for row in one] for one in rows]
-        tokens = max(map(sum, lengths))
-        extra = math.ceil((tokens + self.bucket) / self.longest)  # so many texts hold the surplus of any row
-        tokens = math.ceil((tokens + extra) / self.bucket) * self.bucket  # each of them has a token
+        longest = min(self.longest, _rounded(max(map(max, lengths)), self.bucket))
+        tokens, extra = _rounded(max(map(sum, lengths)) + SURPLUS, self.bucket), SURPLUS
+        while extra * longest < tokens - min(map(sum, lengths)):
+            extra *= 2
+            tokens = _rounded(max(map(sum, lengths)) + extra, self.bucket)  # each of them has a token
         surplus = [_evenly(tokens - sum(one), extra) for one in lengths]
         whole = [[*one, *more] for one, more in zip(lengths, surplus, strict=True)]
         values = dict(self._values(rows, surplus))
         values["first"] = [[*itertools.accumulate(one[:-1], initial=0)] for one in lengths]
         values["ends"] = [*itertools.accumulate(itertools.chain(*whole), initial=0)]
         if self.answering:
-            values["padded"] = list(self._padded(lengths, surplus))
+            values["padded"] = list(_padded(lengths, surplus, longest))
         tensors = {name: torch.tensor(value) for name, value in values.items()}
         form = tuple((name, tuple(tensor.shape), _wide(tensor.dtype)) for name, tensor in tensors.items())
         flat = torch.cat([one.to(_wide(one.dtype)).flatten().view(torch.int64) for one in tensors.values()])
-        return SeedBatch(form, self.longest, flat)
+        return SeedBatch((*form, ("longest", (longest,), torch.int64)), longest, flat)
 
     def _values(
         self, rows: Sequence[Sequence[Mapping[str, Any]]], surplus: Sequence[Sequence[int]]
@@ -164,14 +167,20 @@ class SeedCollator:
             ],
         )
 
-    def _padded(self, lengths: Sequence[Sequence[int]], surplus: Sequence[Sequence[int]]) -> Iterator[int]:
-        nowhere = sum(map(len, lengths)) * self.longest
-        start = 0
-        for one, more in zip(lengths, surplus, strict=True):
-            for length in one:
-                yield from range(start, start + length)
-                start += self.longest
-            yield from itertools.repeat(nowhere, sum(more))
+
+def _padded(lengths: Sequence[Sequence[int]], surplus: Sequence[Sequence[int]], longest: int) -> Iterator[int]:
+    """Every token's place among all texts padded to the longest; the surplus has the one behind them."""
+    nowhere = sum(map(len, lengths)) * longest
+    start = 0
+    for one, more in zip(lengths, surplus, strict=True):
+        for length in one:
+            yield from range(start, start + length)
+            start += longest
+        yield from itertools.repeat(nowhere, sum(more))
+
+
+def _rounded(count: int, to: int) -> int:
+    return math.ceil(count / to) * to
 
 
 def _evenly(total: int, parts: int) -> list[int]:

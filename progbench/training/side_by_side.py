@@ -35,19 +35,22 @@ def stack(models: Sequence[nn.Module]) -> nn.Module:
     torch.Size([3, 2, 64])
 
     Stacked is what requires a gradient in the first, and what differs between them (random bodies do).
-    Raises TypeError for a module whose parameters it cannot stack.
+    Raises TypeError for a module whose parameters it cannot stack, and then changes nothing.
     """
+    found = []
     for modules in zip(*(model.modules() for model in models), strict=True):
-        first = modules[0]
-        for name, parameter in [*first.named_parameters(recurse=False)]:
-            each = [one.get_parameter(name).detach().to(parameter.device) for one in modules]
-            if not parameter.requires_grad and all(torch.equal(one, each[0]) for one in each):
-                continue
-            if type(first) not in (*STACKED, *STACKED.values()):
-                raise TypeError(f"{type(first).__name__} cannot be trained side by side")
-            first.__class__ = STACKED.get(type(first), type(first))
-            first.seeds = len(models)
-            setattr(first, name, nn.Parameter(torch.stack(each), requires_grad=parameter.requires_grad))
+        for name, parameter in modules[0].named_parameters(recurse=False):
+            each = [one.get_parameter(name) for one in modules]
+            if parameter.requires_grad or not all(torch.equal(one.to(parameter.device), parameter) for one in each):
+                if type(modules[0]) not in STACKED:
+                    raise TypeError(f"{type(modules[0]).__name__} cannot be trained side by side")
+                found.append((modules[0], name, parameter, each))
+    for module, name, parameter, each in found:
+        together = torch.stack([one.detach().to(parameter.device) for one in each])
+        setattr(module, name, nn.Parameter(together, requires_grad=parameter.requires_grad))
+    for module in {id(module): module for module, *_ in found}.values():
+        module.__class__ = STACKED[type(module)]
+        module.seeds = len(models)
     return models[0]
 
 
@@ -139,7 +142,8 @@ def losses_of(outputs: Mapping[str, Any], batch: Mapping[str, torch.Tensor]) -> 
         labels = batch["labels"]
         logits = outputs["logits"].unflatten(0, labels.shape)
         if logits.shape[-1] == 1:
-            return (logits[..., 0] - labels.to(logits.dtype)).square().mean(1)
+            wide = torch.promote_types(logits.dtype, torch.float32)  # bf16 would round the squares
+            return (logits[..., 0].to(wide) - labels.to(wide)).square().mean(1)
         return _cross_entropy(logits, labels)
     ends = [(outputs["start_logits"], batch["start_positions"]), (outputs["end_logits"], batch["end_positions"])]
     start, end = (_cross_entropy(logits.unflatten(0, places.shape), places) for logits, places in ends)

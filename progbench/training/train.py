@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from progbench import environment
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import EpochResult, RunResult
-from progbench.training import process
-from progbench.training.fitting import Step, fit
+from progbench.training import memory, process
+from progbench.training.fitting import fit
 from progbench.training.fork import Past, Shared
-from progbench.training.graph import Graphs, Replayed, Uncaptured
+from progbench.training.graph import Stages
 from progbench.training.prepared import NotTogether, Prepared
 from progbench.training.scoring import NonFinite
 
@@ -47,15 +45,16 @@ def train_together(
     device: str = "cuda",
     threads: int = 0,
     shared: Shared | None = None,
-) -> list[RunResult]:
+) -> Iterator[RunResult]:
     """Train seeds of a recipe side by side, as one model (`side_by_side.stack`); a result a seed, as `train` gives it.
 
     A seed whose loss or score is not finite is an error; the others go on. Seeds that do not fit the device's memory
-    together are trained in two halves, and those that cannot be stacked alone; their results say so.
-    Raises Missing or BadInput before the first step.
+    together are trained in two parts, and those that cannot be stacked alone; their results say so, and come as soon
+    as a part is done. Raises Missing or BadInput before the first step.
     """
     try:
-        return _train(recipe, seeds, device, threads, shared, together=True)
+        yield from _train(recipe, seeds, device, threads, shared, together=True)
+        return
     except NotTogether as problem:
         parts, note, again = [[seed] for seed in seeds], str(problem), _train
     except torch.OutOfMemoryError:
@@ -64,9 +63,11 @@ def train_together(
         half = (len(seeds) + 1) // 2
         parts, again = [seeds[:half], seeds[half:]], train_together
         note = f"{len(seeds)} seeds side by side ran out of memory, so they were trained in two parts"
-    gc.collect()  # models hold themselves by their hooks, and their memory is wanted now
-    found = [one for part in parts for one in again(recipe, part, device, threads, shared)]
-    return [replace(one, notes=(*one.notes, note)) for one in found]
+    memory.free_all(device)
+    for part in parts:
+        own = shared and replace(shared, path=shared.path.with_name(f"{shared.path.name}-{part[0]}"))
+        for one in again(recipe, part, device, threads, own):
+            yield replace(one, notes=(*one.notes, note))
 
 
 def _train(
@@ -80,10 +81,12 @@ def _train(
     ):
         prepared = Prepared.of(recipe, numbers, device, Path(folder), together=together)
         past = shared.load(numbers) if shared else None
-        run = _Run(prepared, device, shared)
+        stages = Stages(device)
+        run = _Run(prepared, device, shared, stages if together else None)
         epochs: list[tuple[EpochResult, ...]] = []
         with contextlib.suppress(NonFinite):  # no seed is left: `failed` has what stopped each
             epochs += run.epochs(past)
+        stages.close()
     seconds = time.perf_counter() - started + (past.seconds if past else 0.0)
     made = environment.describe(device, threads=used)
     if together:
@@ -101,23 +104,21 @@ def _train(
             fingerprints=prepared.fingerprints,
             examples=prepared.work.examples,
             left_out=prepared.work.left_out,
-            notes=(*prepared.notes, *run.notes),
+            notes=(*prepared.notes, *stages.refused),
             environment=made,
         )
         for place, number in enumerate(numbers)
     ]
 
 
+@dataclass(frozen=True)
 class _Run:
-    """A prepared run, epoch by epoch; `notes` are what a reader of its scores should know of how it went."""
+    """A prepared run, epoch by epoch; with `stages` its steps are replayed."""
 
-    def __init__(self, prepared: Prepared, device: str, shared: Shared | None) -> None:
-        self.prepared, self.device, self.shared = prepared, device, shared
-        self._replayed: list[Replayed] = []
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(one.refused for one in self._replayed if one.refused))
+    prepared: Prepared
+    device: str
+    shared: Shared | None
+    stages: Stages | None
 
     def epochs(self, past: Past | None) -> Iterator[tuple[EpochResult, ...]]:
         """Each epoch's results, a seed each, trained and scored: those of a past first, then what follows it.
@@ -135,9 +136,11 @@ class _Run:
         schedule, steps, count = recipe.build_schedule(), prepared.steps, len(prepared.numbers)
         label = f"{recipe.id} seed{'s' * (count > 1)} {', '.join(map(str, prepared.numbers))}"
         begun = clock = time.perf_counter()
+        # a captured step cannot read a number that lives on the host
+        held = torch.zeros((), device=self.device) if self.device.startswith("cuda") else None
         fitting = fit(
             prepared.model, recipe, schedule, prepared.batches, steps,
-            seeds=prepared.seeds, runner=self._runner, past=past, label=label,
+            seeds=prepared.seeds, runner=self.stages or (lambda step: step), held=held, past=past, label=label,
         )  # fmt: skip
         for trained in fitting:
             seconds = (time.perf_counter() - clock) / count  # a seed's share
@@ -164,11 +167,3 @@ class _Run:
         failed = {place: str(problem) for place, problem in prepared.seeds.failed.items()}
         memory = environment.peak_memory(self.device)
         self.shared.save(Past(prepared.numbers, tuple(epochs), seconds, memory, state, failed))
-
-    def _runner(self, step: Step) -> Callable[[Any], torch.Tensor]:
-        """How a stage's steps are run: alone as they are, together by replaying them, on a GPU as graphs."""
-        if not self.prepared.together:
-            return step
-        run = Replayed(step, Graphs() if self.device.startswith("cuda") else Uncaptured())
-        self._replayed.append(run)
-        return run

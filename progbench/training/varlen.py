@@ -1,7 +1,9 @@
 """Attention within each text of all rows at once, for rows of several seeds: it has no weights, so seeds do not matter.
 
-On a GPU it is one call of the variable-length kernel that comes with torch, keeps float32 and takes dropout
-(`_efficient_attention_forward`; `torch.nn.attention.varlen` has neither). Elsewhere all texts are padded to one length.
+On a GPU it is one call of the variable-length kernel that comes with torch and keeps float32
+(`_efficient_attention_forward`; `torch.nn.attention.varlen` does not) where nothing drops, as in evaluation. With
+dropout that kernel draws one mask in its forward and another in its backward pass (pytorch issue 115590: it takes the
+longest text to have no keys). So in training, and on a CPU, all texts are padded to one length, a few dozen tokens.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ def attend(
     """
     seeds = len(query)
     rows = [part.transpose(1, 2).flatten(0, 1) for part in (query, key, value)]
-    attended = _kernel if query.is_cuda else _padded
+    attended = _kernel if query.is_cuda and not dropout else _padded
     return attended(*rows, where, dropout, scaling).unflatten(0, (seeds, -1))
 
 
@@ -39,12 +41,12 @@ def _kernel(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, where: SeedRows, dropout: float, scaling: float | None
 ) -> torch.Tensor:
     """Shapes: (seeds * tokens, heads, size) each."""
-    ends, longest = where.ends32, where.longest
+    ends, longest = where.ends32, min(where.longest, where.tokens)
     rows = (query[None], key[None], value[None])
     unmasked, keep_for_backward = 0, True
     return torch.ops.aten._efficient_attention_forward(
         *rows, None, ends, ends, longest, longest, dropout, unmasked, keep_for_backward, scale=scaling
-    )[0][0]
+    )[0].squeeze(0)
 
 
 def _padded(

@@ -152,12 +152,19 @@ def test_the_grid_is_as_many_steps_as_its_recipes_have():
     assert round(sum(hours[table] for table in ("table1", "table2", "table4"))) == 31_638_890
 
 
-def test_hours_follow_from_the_measured_steps():
-    def record(model, tuning, task, batch, milliseconds):
-        return {"model": model, "tuning": tuning, "task": task, "batch": batch, "precision": "tf32", "seeds": 5,
-                "milliseconds": milliseconds}  # fmt: skip
+def record(model, tuning, task):
+    return {"model": model, "tuning": tuning, "task": task, "batch": 32, "precision": "tf32", "seeds": 5,
+            "milliseconds": 3.6}  # fmt: skip
 
-    found = [record("bert-base", "full", "sst2", 32, 3.6), record("bert-large", "full", "sst2", 32, 3.6),
-             record("bert-base", "lora", "sst2", 16, 3.6)]  # fmt: skip
+
+BODIES = [("bert-base", "full"), ("bert-large", "full"), ("bert-base", "lora")]
+
+
+def test_hours_follow_from_the_measured_steps():
+    found = [record(*body, task) for body in BODIES for task in ("sst2", "mnli")]
 
     assert sum(gpu_speed.projected(found).values()) == pytest.approx(sum(gpu_speed.hours(lambda _: 0.0036).values()))
+
+
+def test_from_one_task_of_a_model_no_hours_are_projected():
+    assert gpu_speed.projected([record(*body, "sst2") for body in BODIES]) == {}

@@ -121,6 +121,21 @@ def test_what_goes_wrong_in_all_of_them_is_each_ones_error(tmp_path, recipes, to
     ] * 3
 
 
+def test_what_goes_wrong_later_is_no_error_of_the_seeds_that_are_done(tmp_path, recipes, together):
+    def fail(recipe, seeds):
+        yield result(recipe, seeds[0])
+        raise RuntimeError("CUDA out of memory")
+
+    together.during = fail
+    own = maker(tmp_path)
+    own.make(recipes[:1])
+
+    assert [one.error for one in own.runs(recipes[0]).results.values()] == [
+        "",
+        *["RuntimeError: CUDA out of memory"] * 2,
+    ]
+
+
 def test_one_seeds_error_is_filed_beside_the_others_scores(tmp_path, recipes, together):
     def mixed(recipe, seeds):
         broken = NonFinite("epoch 1, step 3: the loss is nan")

@@ -9,7 +9,7 @@ from progbench import apply_tuning
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.training.fitting import Seeds, fit
-from progbench.training.graph import Replayed, Uncaptured
+from progbench.training.graph import Plain, Replayed
 from progbench.training.packing import pack
 from progbench.training.seed_rows import SeedCollator
 from progbench.training.side_by_side import Together, stack
@@ -71,7 +71,7 @@ def trained_together(wanted, models, texts, stages, answering, bucket=64, device
     together = stack(models)
     collate = SeedCollator(packed, pad=0, longest=16, answering=answering, bucket=bucket)
     ready = functools.partial(batches, texts, 3, collate)
-    runner = functools.partial(Replayed, device=device or Uncaptured())
+    runner = functools.partial(Replayed, device=device or Plain())
     seeds = Together(len(models))
     epochs = list(fit(together, wanted, stages, ready, 3, seeds=seeds, runner=runner))
     return epochs, epochs[-1].state()

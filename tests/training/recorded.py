@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from progbench.training.graph import Uncaptured
+from progbench.training.graph import Plain
 
 
 class _Recorder(TorchDispatchMode):
@@ -32,7 +32,7 @@ def _again(func, args, kwargs, out):
             old.copy_(new)
 
 
-class Recorded(Uncaptured):
+class Recorded(Plain):
     def capture(self, function):
         with _Recorder() as recorder:
             out = function()

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-import transformers
 
 from progbench import Anatomy
 from progbench.errors import BadInput
@@ -174,14 +173,40 @@ def test_a_schedule_for_another_depth_is_refused_before_the_first_step(smoke_rec
         list(fitting.fit(tiny(), smoke_recipe(epochs=2), schedule.constant(3, 2), batches, 4))
 
 
-def test_a_run_that_goes_on_keeps_the_tensor_that_holds_its_learning_rate(smoke_recipe):
-    wanted = smoke_recipe(epochs=2, warmup=0.0, learning_rate=0.25)
-    first = next(fitting.fit(tiny(), wanted, schedule.constant(4, 2), batches, 4))
-    past = fork.Past((0,), ((),), 0.0, 0, first.state())
-    anatomy, rate = Anatomy.of(tiny()), torch.zeros(())
-    optimizer = fitting.build_optimizer(anatomy, wanted, rate=rate)
-    falling = transformers.get_scheduler("linear", optimizer, 0, 8)
-    fitting._go_on(past, anatomy, optimizer, falling)
+def rates(wanted, past=None):
+    """The learning rate that a tensor holds at each step."""
+    held, seen = torch.full((), -1.0), []
 
-    assert all(group["lr"] is rate for group in optimizer.param_groups)
-    assert float(rate) == 0.125  # four of eight steps have been taken
+    def runner(step):
+        return lambda batch: seen.append(round(float(held), 9)) or step(batch)
+
+    epochs = fitting.fit(tiny(), wanted, schedule.constant(4, 2), batches, 4, held=held, runner=runner, past=past)
+    return seen, epochs
+
+
+def test_a_tensor_that_holds_the_learning_rate_has_that_of_each_step(smoke_recipe):
+    seen, epochs = rates(smoke_recipe(epochs=2, warmup=0.0, learning_rate=0.25))
+    list(epochs)
+
+    assert seen == [0.25 * (8 - step) / 8 for step in range(8)]
+
+
+def test_a_run_that_goes_on_holds_the_learning_rate_in_its_own_tensor(smoke_recipe):
+    wanted = smoke_recipe(epochs=2, warmup=0.0, learning_rate=0.25)
+    first = next(rates(wanted)[1])
+    seen, epochs = rates(wanted, fork.Past((0,), ((),), 0.0, 0, first.state()))
+    list(epochs)
+
+    assert seen == [0.25 * (8 - step) / 8 for step in range(4, 8)]
+
+
+def test_a_held_learning_rate_trains_as_one_that_is_a_number(smoke_recipe):
+    wanted = smoke_recipe(epochs=2, warmup=0.1, weight_decay=0.1)
+    models = []
+    for held in (None, torch.zeros((), dtype=torch.float64)):
+        models.append(tiny().double())
+        torch.manual_seed(1)  # the same dropout
+        list(fitting.fit(models[-1], wanted, schedule.constant(4, 2), batches, 4, held=held))
+
+    for ours, theirs in zip(*(model.parameters() for model in models), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)

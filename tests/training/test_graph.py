@@ -8,7 +8,7 @@ from recorded import Recorded
 from progbench import Anatomy
 from progbench.method import schedule
 from progbench.training.fitting import Step, build_optimizer
-from progbench.training.graph import WARM_UP, Replayed, Uncaptured
+from progbench.training.graph import WARM_UP, Plain, Replayed
 from progbench.training.packing import pack
 from progbench.training.rows import PackedCollator
 from progbench.training.seed_rows import SeedCollator
@@ -71,7 +71,7 @@ def test_a_replay_computes_on_the_batch_it_is_given(wanted):
 
 
 def test_the_first_steps_and_the_first_of_each_form_are_not_captured():
-    run = Replayed(lambda inputs: inputs["labels"].sum(1), Uncaptured())
+    run = Replayed(lambda inputs: inputs["labels"].sum(1), Plain())
     kept = []
     for texts in (1, 1, 1, 1, 2, 2):
         run(batch(texts))
@@ -80,7 +80,7 @@ def test_the_first_steps_and_the_first_of_each_form_are_not_captured():
     assert kept == [0, 0, 0, 1, 1, 2]
 
 
-class Refusing(Uncaptured):
+class Refusing(Plain):
     def __init__(self, problem):
         super().__init__()
         self.problem, self.tried = problem, 0

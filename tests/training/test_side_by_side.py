@@ -89,3 +89,30 @@ def test_what_is_frozen_and_the_same_is_shared_and_what_differs_is_not():
     assert stacked[0].weight.shape == (2, 2)
     assert stacked[1].weight.shape == (2, 2, 2)
     assert not stacked[1].weight.requires_grad
+
+
+def test_a_padding_row_of_a_stacked_table_does_not_train():
+    models = [torch.nn.Embedding(5, 3, padding_idx=1) for _ in range(2)]
+    stacked = side_by_side.stack(models)
+    stacked(torch.tensor([[0, 1, 1], [1, 2, 4]])).sum().backward()
+
+    assert stacked.weight.grad.sum(-1).tolist() == [[3, 0, 0, 0, 0], [0, 0, 3, 0, 3]]
+
+
+def test_a_model_that_cannot_be_stacked_is_left_as_it_was():
+    class Odd(torch.nn.Linear):
+        pass
+
+    models = [torch.nn.Sequential(torch.nn.Linear(2, 2), Odd(2, 2)) for _ in range(2)]
+    with pytest.raises(TypeError):
+        side_by_side.stack(models)
+
+    assert models[0][0].weight.shape == (2, 2)
+
+
+def test_a_regressions_squares_are_not_rounded_to_half_precision():
+    logits = torch.tensor([[1.0], [2.0]], dtype=torch.bfloat16)
+    labels = torch.tensor([[1.001, 2.001]], dtype=torch.float64)
+    (loss,) = side_by_side.losses_of({"logits": logits}, {"labels": labels})
+
+    assert float(loss) == pytest.approx(1e-6, rel=1e-2)

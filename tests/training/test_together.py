@@ -13,6 +13,7 @@ from progbench.tasks import catalog
 from progbench.tasks.glue import Examples
 from progbench.training import fitting, prepared, train
 from progbench.training.fork import Shared
+from progbench.training.graph import Plain, Stages
 from progbench.training.side_by_side import Together
 
 
@@ -58,7 +59,7 @@ def without_dropout(monkeypatch):
 
 
 def together(recipe, seeds, **options):
-    return train.train_together(recipe, seeds, "cpu", 1, **options)
+    return list(train.train_together(recipe, seeds, "cpu", 1, **options))
 
 
 @pytest.mark.parametrize("task", ["rte", "stsb", "squad2"])
@@ -149,6 +150,39 @@ def test_epochs_that_two_schedules_share_are_taken_over_by_the_same_seeds(wanted
     assert shared.load([0, 2]) is None
 
 
+def test_a_seed_that_failed_in_a_shared_epoch_has_failed_in_the_run_that_takes_it_over(wanted, tmp_path, monkeypatch):
+    first, second = wanted(schedule="constant", epochs=3), wanted(schedule="shrinking", epochs=3)
+    shared = Shared(tmp_path / "past", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(prepared, "Together", Broken)
+        together(first, [0, 1, 2], shared=shared)
+    taken = together(second, [0, 1, 2], shared=shared)
+
+    assert [one.error for one in taken] == ["", "epoch 1, step 3: the loss is nan", ""]
+
+
+def test_a_stage_that_goes_on_keeps_its_graphs_and_another_lets_them_go(wanted, monkeypatch):
+    seen, call = [], Stages.__call__
+
+    def noted(self, step):
+        run = call(self, step)
+        seen.append((id(run), sum(len(one.captured) for one in made)))
+        made.append(run) if run not in made else None
+        return run
+
+    made = []
+    monkeypatch.setattr(Stages, "__call__", noted)
+    together(wanted(schedule="constant", epochs=2), [0])
+    assert len({one for one, _ in seen}) == 1
+    assert seen[1][1] > 0
+    seen.clear(), made.clear()
+    together(wanted(schedule="shrinking", epochs=2), [0])
+
+    assert len({one for one, _ in seen}) == 2
+    assert seen[1][1] == 0
+    assert sum(len(one.captured) for one in made) == 0  # the run is over
+
+
 def test_running_out_of_memory_is_survived_in_two_parts_and_said(wanted, monkeypatch):
     of, asked = prepared.Prepared.of, []
 
@@ -193,7 +227,7 @@ def test_a_step_that_was_not_captured_is_said(wanted, monkeypatch):
     def refuse(self, function):
         raise RuntimeError("not while capturing")
 
-    monkeypatch.setattr(train.Uncaptured, "capture", refuse)
+    monkeypatch.setattr(Plain, "capture", refuse)
     (found,) = together(wanted(epochs=1), [0])
 
     assert found.notes == ("steps were not captured as a graph: not while capturing",)
