@@ -158,7 +158,7 @@ def test_hours_of_the_grid(machine, record_property):
     """What the paper's tables would take on this card, by the shapes that were just measured."""
     if not ON_GPU:
         pytest.skip("no shape was measured on a GPU")
-    from gpu_speed import projected
+    from gpu_hours import projected
 
     for table, hours in projected(ON_GPU).items():
         record_property("progbench-speed-hours", {"table": table, "hours": hours})

@@ -17,6 +17,7 @@ from progbench.training.fitting import Step
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import gpu_check
 import gpu_checks
+import gpu_hours
 import gpu_speed
 
 MACHINE = gpu_checks.Machine("cpu")
@@ -129,7 +130,7 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_a_usage_error(capsys):
     assert capsys.readouterr().err == "gpu-check: no GPU that torch can use\n"
 
 
-@pytest.mark.parametrize("module", [gpu_check, gpu_checks, gpu_speed])
+@pytest.mark.parametrize("module", [gpu_check, gpu_checks, gpu_hours, gpu_speed])
 def test_the_examples_in_the_docstrings_are_true(module):
     assert doctest.testmod(module).failed == 0
 
@@ -147,7 +148,7 @@ def test_a_shapes_steps_are_timed_and_their_cost_is_that_of_their_texts(tuning, 
 
 def test_the_grid_is_as_many_steps_as_its_recipes_have():
     # 31,638,890 of Tables 1, 2 and 4, 31,998,000 with Figure 1 and Table 5: worked out in tests/docs
-    hours = gpu_speed.hours(lambda recipe: 3600.0)
+    hours = gpu_hours.hours(lambda recipe: 3600.0)
 
     assert round(sum(hours[table] for table in ("table1", "table2", "table4"))) == 31_638_890
 
@@ -163,8 +164,8 @@ BODIES = [("bert-base", "full"), ("bert-large", "full"), ("bert-base", "lora")]
 def test_hours_follow_from_the_measured_steps():
     found = [record(*body, task) for body in BODIES for task in ("sst2", "mnli")]
 
-    assert sum(gpu_speed.projected(found).values()) == pytest.approx(sum(gpu_speed.hours(lambda _: 0.0036).values()))
+    assert sum(gpu_hours.projected(found).values()) == pytest.approx(sum(gpu_hours.hours(lambda _: 0.0036).values()))
 
 
 def test_from_one_task_of_a_model_no_hours_are_projected():
-    assert gpu_speed.projected([record(*body, "sst2") for body in BODIES]) == {}
+    assert gpu_hours.projected([record(*body, "sst2") for body in BODIES]) == {}
