@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import statistics
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,12 @@ def test_only_the_benchmarks_know_pytest(path):
 @pytest.mark.parametrize("path", [*PACKAGE.rglob("*.py")], ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_module_is_longer_than_300_lines(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_half_of_the_modules_have_at_most_130_lines():
+    lengths = [len(file_of(module).read_text(encoding="utf-8").splitlines()) for module in MODULES]
+
+    assert statistics.median(lengths) <= 130
 
 
 def test_the_loop_does_not_ask_which_schedule_or_tuning_it_runs():

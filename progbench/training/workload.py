@@ -18,7 +18,8 @@ from progbench.tasks import windows
 from progbench.tasks.catalog import Task
 from progbench.tasks.glue import Data, Examples, GlueTask
 from progbench.tasks.squad import SquadData, SquadTask
-from progbench.training.scoring import Infer, Row, Scored, answering, by_set, classes
+from progbench.training.answering import answering
+from progbench.training.scoring import Infer, Row, Scored, by_set, classes
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.tasks import catalog, squad, windows
 from progbench.tasks.glue import Data, Examples, glue_tasks
-from progbench.training import scoring, workload
+from progbench.training import answering, scoring, workload
 
 
 @pytest.mark.filterwarnings("ignore:An input array is constant")
@@ -76,7 +76,7 @@ NONE = -100.0
 def spans(start, end, context=None, n_best=20, max_answer_length=30):
     start, end = torch.tensor([start]), torch.tensor([end])
     context = torch.tensor([context]) if context else torch.ones(start.shape, dtype=torch.bool)
-    score, first, last = (part.item() for part in scoring.best_spans(start, end, context, n_best, max_answer_length))
+    score, first, last = (part.item() for part in answering.best_spans(start, end, context, n_best, max_answer_length))
     return (first, last) if math.isfinite(score) else None
 
 
@@ -116,7 +116,7 @@ def test_best_spans_equal_an_exhaustive_search_over_random_scores():
     start, end = torch.randn(50, 12, generator=generator), torch.randn(50, 12, generator=generator)
     context = torch.ones(50, 12, dtype=torch.bool)
     context[:, :3] = False
-    score, first, last = scoring.best_spans(start, end, context, n_best=12, max_answer_length=4)
+    score, first, last = answering.best_spans(start, end, context, n_best=12, max_answer_length=4)
 
     for row in range(50):
         every = {(a, b): float(start[row, a] + end[row, b]) for a in range(3, 12) for b in range(a, min(a + 4, 12))}
@@ -151,7 +151,7 @@ def answered(tmp_path, context, start, end, null=0.0, task="squad1", **changes):
     cut = windows.write(questions, tokenizer, tmp_path / "w.arrow", max_length=32, doc_stride=8)
     collate = transformers.DataCollatorWithPadding(tokenizer)
     model, infer = Scripted(tokenizer, start, end, null), scoring.alone(collate)
-    (found,) = scoring.answers(model, questions, cut, infer, wanted)
+    (found,) = answering.answers(model, questions, cut, infer, wanted)
     return found if isinstance(found, scoring.NonFinite) else found[0]
 
 
@@ -206,7 +206,7 @@ def test_of_several_windows_the_one_surest_of_an_answer_speaks_for_no_answer(tmp
 
     assert len(cut) > 2
     infer = scoring.alone(transformers.DataCollatorWithPadding(tokenizer))
-    assert scoring.answers(model, questions, cut, infer, wanted) == [["Oslo"]]
+    assert answering.answers(model, questions, cut, infer, wanted) == [["Oslo"]]
 
 
 def test_answers_of_a_model_whose_outputs_are_not_finite_are_no_answers(tmp_path):
