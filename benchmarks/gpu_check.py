@@ -70,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--only", metavar="TEXT", default="", help="the checks whose names hold this, without the speed"
     )
     options = parser.parse_args(arguments)
+    if not any(options.only in name for name in CHECKS):
+        parser.error(f"--only {options.only}: no check has that in its name; there are: {', '.join(CHECKS)}")
     device = "cuda" if options.device != "cpu" and torch.cuda.is_available() else "cpu"
     if options.device == "cuda" and device == "cpu":
         print("gpu-check: no GPU that torch can use", file=sys.stderr)

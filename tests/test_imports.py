@@ -51,11 +51,19 @@ def modules():
 MODULES = modules()
 
 
+def statements(tree, *, lazily):
+    """Every statement of a file; if not `lazily` without what functions do when called, and without types alone."""
+    for node in ast.iter_child_nodes(tree):
+        types_alone = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if lazily or not (types_alone or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)):
+            yield node
+            yield from statements(node, lazily=lazily)
+
+
 def imported(path, *, lazily=True):
     """Everything a file imports: at any time, for types alone too; or, if not `lazily`, when it is loaded."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     names = set()
-    for node in ast.walk(tree) if lazily else tree.body:
+    for node in statements(ast.parse(path.read_text(encoding="utf-8")), lazily=lazily):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
@@ -83,6 +91,25 @@ def reached(module, *, lazily=True):
 
 def test_every_module_lies_in_a_wing_of_the_house():
     assert {wing_of(module) for module in MODULES} == set(DEPTH)
+
+
+WHOLE = {"progbench"} | {f"progbench.{wing}" for wing in DEPTH if (PACKAGE / wing).is_dir()}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_are_imported_by_their_own_names(module):
+    """A whole wing, or a public name of the package, would hide from the other rules what it brings along."""
+    tree = ast.parse(file_of(module).read_text(encoding="utf-8"))
+    whole = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module in WHOLE]
+    hidden = [
+        f"{node.module}.{alias.name}"
+        for node in froms
+        for alias in node.names
+        if f"{node.module}.{alias.name}".removeprefix("progbench.") not in MODULES
+    ]
+
+    assert [name for name in whole if name in WHOLE] + hidden == []
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -165,9 +192,24 @@ def test_half_of_the_modules_have_at_most_130_lines():
 
 
 def test_the_loop_does_not_ask_which_schedule_or_tuning_it_runs():
-    tree = ast.parse(file_of("training.fitting").read_text())
-    (fit,) = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "fit")
-    compared = [node for test in ast.walk(fit) if isinstance(test, ast.Compare) for node in ast.walk(test)]
-    asked = {node.attr for node in compared if isinstance(node, ast.Attribute)}
+    """A recipe's tuning is handed to the anatomy, and a schedule's name to nobody."""
+    tree = ast.parse(file_of("training.fitting").read_text(encoding="utf-8"))
+    asked = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in ("tuning", "schedule")]
+    handed = [
+        node.args[1] for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Anatomy.of"
+    ]
 
-    assert asked.isdisjoint({"schedule", "tuning", "name"})
+    assert [ast.unparse(node) for node in asked] == ["recipe.tuning"]
+    assert [ast.unparse(node) for node in handed] == ["recipe.tuning"]
+
+
+def test_no_text_of_the_trainer_names_the_answers():
+    folder = PACKAGE / "training"
+    texts = {
+        node.value
+        for path in folder.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value
+    }
+
+    assert [text for text in texts if "expected/" in text or "judging" in text or text == "expected"] == []

@@ -18,6 +18,8 @@ def caveats(cell: str, made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
     """
     runs = [run for results in made.values() for run in results]
     found = _mixed(cell, (*environment.PACKAGES, "device", "threads"), runs)
+    if len({"side_by_side" in run.environment for run in runs}) > 1:
+        found.append(f"{cell}: its runs mix seeds trained alone and seeds trained side by side")
     for wanted, results in made.items():
         found += _mixed(wanted.id, ("data", "weights"), results)
         sentences = [*_of_data(results), *dict.fromkeys(note for run in results for note in run.notes)]

@@ -46,12 +46,15 @@ def train_together(
     threads: int = 0,
     shared: Shared | None = None,
 ) -> Iterator[RunResult]:
-    """Train seeds of a recipe side by side, as one model (`side_by_side.stack`); a result a seed, as `train` gives it.
+    """Train seeds of a recipe side by side, as one model (`side_by_side.stack`); gives a result a seed.
 
-    A seed whose loss or score is not finite is an error; the others go on. Seeds that do not fit the device's memory
-    together are trained in two parts, and those that cannot be stacked alone; their results say so, and come as soon
-    as a part is done. Raises Missing or BadInput before the first step.
+    Its times are a seed's share, its peak memory that of all. A seed whose loss or score is not finite is an error; the
+    others go on. Seeds that do not fit the device's memory together are trained in two parts, and those that cannot be
+    stacked alone; their results say so, and come as soon as a part is done.
+    Raises ValueError for no seeds or a seed twice, and Missing or BadInput before the first step.
     """
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds {[*seeds]}: wanted are one or more, each once")
     try:
         yield from _train(recipe, seeds, device, threads, shared, together=True)
         return
@@ -81,12 +84,13 @@ def _train(
     ):
         prepared = Prepared.of(recipe, numbers, device, Path(folder), together=together)
         past = shared.load(numbers) if shared else None
-        stages = Stages(device)
-        run = _Run(prepared, device, shared, stages if together else None)
+        stages = Stages(device) if together else None
+        run = _Run(prepared, device, shared, stages)
         epochs: list[tuple[EpochResult, ...]] = []
         with contextlib.suppress(NonFinite):  # no seed is left: `failed` has what stopped each
             epochs += run.epochs(past)
-        stages.close()
+        if stages:
+            stages.close()
     seconds = time.perf_counter() - started + (past.seconds if past else 0.0)
     made = environment.describe(device, threads=used)
     if together:
@@ -104,7 +108,7 @@ def _train(
             fingerprints=prepared.fingerprints,
             examples=prepared.work.examples,
             left_out=prepared.work.left_out,
-            notes=(*prepared.notes, *stages.refused),
+            notes=(*prepared.notes, *(stages.refused if stages else ())),
             environment=made,
         )
         for place, number in enumerate(numbers)

@@ -125,6 +125,13 @@ def test_the_command_ends_with_1_and_names_what_failed(monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "1 checks: 1 failed: g out of memory"
 
 
+def test_a_check_that_there_is_not_is_a_usage_error(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        gpu_check.main(["--device", "cpu", "--only", "zzz"])
+
+    assert "no check has that in its name; there are: a graph against eager" in capsys.readouterr().err
+
+
 def test_a_gpu_that_is_asked_for_and_not_there_is_a_usage_error(capsys):
     assert gpu_check.main(["--device", "cuda"]) == 2
     assert capsys.readouterr().err == "gpu-check: no GPU that torch can use\n"

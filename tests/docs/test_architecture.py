@@ -75,7 +75,7 @@ def test_everything_in_the_tree_exists_and_has_its_line():
 def test_every_tox_environment_of_the_tree_exists_and_none_is_left_out():
     named = dict(entries())["tox.ini"].split(" · ")
 
-    assert named == re.findall(r"^\[testenv:(\w+)\]", pages.read("tox.ini"), re.MULTILINE)
+    assert named == re.findall(r"^\[testenv:([\w-]+)\]", pages.read("tox.ini"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["glue", "squad", "params", "peft", "ablation", "figures", "claims", "speed"])

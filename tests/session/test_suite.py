@@ -202,3 +202,16 @@ def test_a_number_that_two_tables_print_has_one_verdict(answers, tmp_path):
 
     assert (again.table, again.df) == ("Table 5", 4)
     assert again.sentence == first.sentence
+
+
+def test_seeds_trained_alone_beside_seeds_in_company_are_warned_of(answers, tmp_path, trained, made_in):
+    own = suite(answers, tmp_path, seeds=2)
+    wanted = cell(own, "tiny-bert-constant-rte")
+    judged(own, wanted.id)
+    made = results.load(tmp_path, own.recipe(wanted), 1)
+    results.save(tmp_path, dataclasses.replace(made, environment=made_in | {"side_by_side": "1 3"}))
+    again = suite(answers, tmp_path, seeds=2)
+
+    assert again.warnings(wanted) == [
+        "tiny-bert-constant-rte: its runs mix seeds trained alone and seeds trained side by side"
+    ]

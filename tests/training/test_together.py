@@ -6,7 +6,6 @@ import math
 import pytest
 import torch
 
-from progbench import environment
 from progbench.errors import BadInput
 from progbench.models import loading
 from progbench.tasks import catalog
@@ -252,8 +251,7 @@ def test_time_is_a_seeds_share(wanted, monkeypatch):
     assert first.epochs[0].seconds == 0.5  # one tick of the clock for two seeds
 
 
-def test_a_group_is_described_as_the_machine_it_ran_on(wanted, monkeypatch):
-    (found,) = together(wanted(epochs=1), [3])
-
-    assert found.environment["cpu"] == environment.describe()["cpu"]
-    assert dataclasses.asdict(found)["environment"]["side_by_side"] == "3"
+@pytest.mark.parametrize("seeds", [[], [0, 0]])
+def test_no_seeds_and_a_seed_twice_are_refused(wanted, seeds):
+    with pytest.raises(ValueError, match="wanted are one or more, each once"):
+        together(wanted(), seeds)
