@@ -1,4 +1,10 @@
-"""Where a known architecture keeps its parts (Eq. 1), by module path; the only place that names them. No torch."""
+"""Which module belongs to which part of Eq. 1: the rules, as data; the only place that names modules. No torch.
+
+`dissect` applies them. A stack is a list of like blocks, each with an attention inside. Around it the order in which a
+model registers its modules decides: what comes before the stack is E, what comes after it and what lies outside the
+base model is H. RULES names the modules of transformers whose place differs from that. E and H train in every stage,
+so a module that landed in the wrong one of the two would change neither what is frozen nor what is counted.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +37,56 @@ class Layout:
     after_attention: str = "attention.output"
     first_token: str = "pooler"
     positions_after_padding: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A module or parameter that does not belong where its order puts it: its name in its holder, and the part.
+
+    `holders`: it applies only where the holder's class has a name with one of these endings.
+    """
+
+    name: str
+    part: str
+    why: str
+    holders: tuple[str, ...] = ("",)
+
+
+EMBEDDINGS, HEAD = "embeddings", "head"
+BEFORE = "before the blocks"
+AFTER = "after the blocks"
+OUTSIDE = "outside the base model"
+
+RULES = (
+    Rule("relative_attention_bias", EMBEDDINGS, "one position bias for all blocks"),  # MPNet, T5
+    Rule("rel_attn_embed", EMBEDDINGS, "one position bias for all blocks"),  # WavLM
+    Rule("global_relative_attention_bias", EMBEDDINGS, "one position bias for all blocks"),  # LongT5
+    Rule("rel_embeddings", EMBEDDINGS, "relative positions, read by all blocks"),  # DeBERTa
+    Rule("LayerNorm", EMBEDDINGS, "normalises the relative positions", ("DebertaV2Encoder",)),
+    Rule("conv", EMBEDDINGS, "reads what enters the first block", ("DebertaV2Encoder",)),
+    Rule("layernorm_embedding", EMBEDDINGS, "normalises the embeddings"),  # BART
+    Rule("masked_spec_embed", EMBEDDINGS, "stands for a masked frame"),  # Wav2Vec2
+    Rule("mask_emb", EMBEDDINGS, "stands for a masked token"),  # XLNet
+    Rule("layer_norm", HEAD, "the final norm", ("EncoderStableLayerNorm",)),  # Wav2Vec2, HuBERT, WavLM
+    Rule("final_layer_norm", HEAD, "the final norm"),  # OPT
+    Rule("project_out", HEAD, "reads what leaves the last block"),  # OPT
+)
+
+# These the first block of a stack holds for all of it; where every block has its own (UMT5), it belongs to the block.
+HELD_BY_THE_FIRST_BLOCK = ("relative_attention_bias", "rel_attn_embed", "global_relative_attention_bias")
+
+REFUSED = {
+    "albert": "all its layers compute with the parameters of one shared block, so no schedule can divide them",
+}
+
+
+def rule_for(name: str, holder: str) -> Rule | None:
+    """The rule for a module or parameter called `name` in a module of the class `holder`.
+
+    >>> rule_for("layer_norm", "HubertEncoderStableLayerNorm").part
+    'head'
+    """
+    return next((rule for rule in RULES if rule.name == name and holder.endswith(rule.holders)), None)
 
 
 LAYOUTS = {"bert": Layout(), "roberta": Layout(first_token="classifier", positions_after_padding=True)}

@@ -21,6 +21,8 @@ from progbench.errors import BadInput
 from progbench.method.layout import Layout, base_of, blocks_of, layout_of
 from progbench.method.options import bottleneck_of, require_tuning
 
+_MARK = "progbench_tuning"  # on the base model: which tuning was applied; BitFit leaves no other trace
+
 
 class Adapter(nn.Module):
     """Houlsby's bottleneck: project down, swish, project up, and add what came in.
@@ -74,6 +76,18 @@ def apply_tuning(model: nn.Module, tuning: str, **options: Any) -> None:
     live = {id(parameter) for parameter in tuned(model, tuning)}
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) in live)
+    if tuning != "full":
+        setattr(base_of(model), _MARK, tuning)
+
+
+def require_tuned(model: nn.Module, tuning: str) -> None:
+    """Raise BadInput if `apply_tuning` gave the model another tuning than this: the whole model would train."""
+    given = next((getattr(module, _MARK) for module in model.modules() if hasattr(module, _MARK)), tuning)
+    if given != tuning:
+        raise BadInput(
+            f"{type(model).__name__} was given {given} parameters by apply_tuning, so its tuning is not {tuning!r}: "
+            f"say Anatomy.of(model, {given!r}), or ProgressiveFreezing(schedule, tuning={given!r})"
+        )
 
 
 def tuned(model: nn.Module, tuning: str) -> list[nn.Parameter]:
