@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from progbench.errors import BadInput
+from progbench.method.checks import Flags, moving_statistics, require_held, require_no_dead_block, require_unchanged
 from progbench.method.dissect import pieces_of, unassigned
-from progbench.method.layout import EMBEDDINGS, HEAD
-from progbench.method.pieces import Piece, Place, placed, several, shown
+from progbench.method.layout import EMBEDDINGS, HEAD, listed
+from progbench.method.pieces import Piece, Place, assembled, placed, several, shown
 from progbench.method.schedule import Schedule, Stage, require_depth
 from progbench.method.tuning import require_tuned, tuned
 from progbench.method.wrappers import has_peft_layers, opened
@@ -38,12 +43,12 @@ class Anatomy:
     """
 
     name: str
+    model: nn.Module
+    pieces: tuple[Piece, ...]
     embeddings: Parameters
     blocks: tuple[Parameters, ...]
     head: Parameters
     frozen: Parameters = ()
-    model: nn.Module | None = None
-    pieces: tuple[Piece, ...] = ()
 
     @classmethod
     def of(cls, model: nn.Module, tuning: str = "full") -> Anatomy:
@@ -100,27 +105,11 @@ class Anatomy:
 
     @classmethod
     def _assembled(cls, model: nn.Module, pieces: list[Piece]) -> Anatomy:
-        names = {id(parameter): name for name, parameter in model.named_parameters()}
-        parts: dict[str, list[nn.Parameter]] = {EMBEDDINGS: [], HEAD: []}
-        owner: dict[int, str] = {}
-        for piece in sorted(
-            pieces, key=lambda piece: (EMBEDDINGS, HEAD).index(piece.part) if piece.part in parts else 2
-        ):
-            part = parts.setdefault(piece.part, [])
-            for parameter in piece.parameters:
-                first = owner.setdefault(id(parameter), piece.part)
-                if first != piece.part and piece.part != HEAD:
-                    raise BadInput(
-                        f"{names.get(id(parameter), 'a parameter')} is shared by {first} and {piece.part}: no stage "
-                        "can freeze one and train the other"
-                    )
-                if first == piece.part and not any(parameter is other for other in part):
-                    part.append(parameter)
-        if left := [name for identity, name in names.items() if identity not in owner]:
+        parts, left = assembled(model, pieces)
+        if left:
             raise unassigned(model, left)
         embeddings, head = parts.pop(EMBEDDINGS), parts.pop(HEAD)
-        blocks = tuple(map(tuple, parts.values()))
-        return cls(type(model).__name__, tuple(embeddings), blocks, tuple(head), (), model, tuple(pieces))
+        return cls(type(model).__name__, model, tuple(pieces), embeddings, tuple(parts.values()), head)
 
     def restrict(self, parameters: Iterable[nn.Parameter]) -> Anatomy:
         """The same parts with these parameters in the place of whole blocks (section 3); the rest never trains.
@@ -149,7 +138,7 @@ class Anatomy:
         )
 
     def _restricted_to_peft(self) -> Anatomy:
-        if self.model is None or not has_peft_layers(self.model):
+        if not has_peft_layers(self.model):
             return self
         return self.restrict([parameter for parameter in self.parameters() if parameter.requires_grad])
 
@@ -185,8 +174,10 @@ class Anatomy:
 
         A frozen parameter's gradient is dropped, not zeroed: AdamW moves a parameter whose gradient is zero, by its
         momentum and its weight decay, and passes over one that has none. What you froze yourself in a part that trains
-        is unfrozen: the stage alone decides.
+        is unfrozen: the stage alone decides (`staged` leaves it frozen). Raises BadInput if the model has other
+        parameters than when the anatomy was taken.
         """
+        require_unchanged(self.model, (*self.parameters(), *self.frozen))
         live = {id(parameter) for parameter in self.trainable(stage)}
         for parameter in (*self.parameters(), *self.frozen):
             parameter.requires_grad_(id(parameter) in live)
@@ -197,3 +188,89 @@ class Anatomy:
         """Let everything that may train do so again, as before the first stage."""
         for parameter in self.parameters():
             parameter.requires_grad_(True)
+
+    def without_frozen(self, schedule: Schedule) -> Anatomy:
+        """The same parts without what is frozen now, so that a stage does not unfreeze it.
+
+        >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+        >>> _ = net[0].requires_grad_(False)
+        >>> whole = Anatomy.split(net, embeddings=["0"], blocks=["1"], head=["2"])
+        >>> whole.without_frozen(Schedule("one", 1, (Stage(range(1)),))).embeddings
+        ()
+
+        For embeddings frozen on purpose, a frozen feature encoder, or fixed sinusoids. Raises BadInput if all of a
+        block that the schedule trains is frozen, or if the schedule is cut for another depth.
+        """
+        require_depth(schedule, self.L, self.name)
+        numbers = sorted({number for stage in schedule for number in stage.blocks})
+        require_no_dead_block(self.name, self.blocks, numbers)
+        return self.restrict(parameter for parameter in self.parameters() if parameter.requires_grad)
+
+    def ever_trained(self, schedule: Schedule) -> list[nn.Parameter]:
+        """What at least one stage of the schedule trains."""
+        return list({id(parameter): parameter for stage in schedule for parameter in self.trainable(stage)}.values())
+
+    def names(self) -> dict[int, str]:
+        """The names of the model's parameters, by their identity."""
+        return {id(one): name for name, one in self.model.named_parameters()}
+
+    @contextlib.contextmanager
+    def staged(
+        self, schedule: Schedule, optimizer: Optimizer | None = None, *, unfreeze: bool = False
+    ) -> Iterator[Iterator[Stage]]:
+        """The stages of a schedule for a training loop of your own: the model is frozen to each as it comes.
+
+        >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+        >>> anatomy = Anatomy.split(net, embeddings=["0"], blocks=["1"], head=["2"])
+        >>> with anatomy.staged(Schedule("head only", 1, (Stage(range(0)),))) as stages:
+        ...     for stage in stages:
+        ...         print(net[1].weight.requires_grad)  # train one epoch here
+        False
+        >>> net[1].weight.requires_grad
+        True
+
+        Afterwards, also after an exception or Ctrl-C, every `requires_grad` is as it was before. What you had frozen
+        stays frozen, unless you say `unfreeze=True`. An optimizer that is given must hold everything that some stage
+        trains; of one that is not, the same is asked after the first stage, if it made a step there. Raises BadInput if
+        it does not, if the model was changed since the anatomy was taken, and for a schedule of another depth.
+        """
+        flags = Flags(self.model)
+        require_depth(schedule, self.L, self.name)
+        anatomy = self if unfreeze else self.without_frozen(schedule)
+        wanted, names = anatomy.ever_trained(schedule), anatomy.names()
+        if optimizer is not None:
+            require_held([optimizer], wanted, names)
+        if moving := anatomy.moving_statistics(schedule):
+            warnings.warn(moving, stacklevel=3)
+        stepped: dict[int, Optimizer] = {}
+        ours = {id(parameter) for parameter in wanted}
+
+        def note(one: Optimizer, *_: object) -> None:
+            if id(one) not in stepped and any(id(p) in ours for group in one.param_groups for p in group["params"]):
+                stepped[id(one)] = one
+
+        def stages() -> Iterator[Stage]:
+            for stage in schedule:
+                anatomy.freeze(stage)
+                yield stage
+                if stepped:
+                    require_held(stepped.values(), wanted, names)
+
+        hook = register_optimizer_step_pre_hook(note)
+        try:
+            yield stages()
+        finally:
+            hook.remove()
+            flags.restore()
+
+    def moving_statistics(self, schedule: Schedule) -> str:
+        """What to say of batch normalisation in blocks that a stage freezes; nothing where there is none."""
+        frozen = {f"block {number}" for stage in schedule for number in range(self.L) if number not in stage.blocks}
+        modules = dict(self.model.named_modules())
+        paths = [piece.path for piece in self.pieces if piece.part in frozen and piece.path in modules]
+        if not (found := moving_statistics((path, modules[path]) for path in paths)):
+            return ""
+        return (
+            f"{self.name}: the running statistics of {listed(found)} go on moving while their blocks are frozen, since "
+            "a stage freezes parameters only. Put these modules into eval mode if that must not be"
+        )

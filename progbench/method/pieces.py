@@ -11,6 +11,7 @@ from torch import nn
 from progbench.errors import BadInput
 from progbench.method.layout import EMBEDDINGS, HEAD
 
+Parameters = tuple[nn.Parameter, ...]
 Place = nn.Module | nn.Parameter | str
 
 
@@ -42,6 +43,30 @@ def placed(model: nn.Module, part: str, place: Place) -> Piece:
         return Piece(part, path, "", (place,))
     path = next((name for name, module in model.named_modules() if module is place), "a module")
     return Piece(part, path, "", tuple(place.parameters()))
+
+
+def assembled(model: nn.Module, pieces: list[Piece]) -> tuple[dict[str, Parameters], list[str]]:
+    """The parameters of each part, and the names of those in none.
+
+    A parameter of two parts belongs to the first, embeddings before head. Raises BadInput where one is a block.
+    """
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    parts: dict[str, dict[int, nn.Parameter]] = {EMBEDDINGS: {}, HEAD: {}}
+    owner: dict[int, str] = {}
+    order = {EMBEDDINGS: 0, HEAD: 1}
+    for piece in sorted(pieces, key=lambda piece: order.get(piece.part, 2)):
+        part = parts.setdefault(piece.part, {})
+        for parameter in piece.parameters:
+            first = owner.setdefault(id(parameter), piece.part)
+            if first == piece.part:
+                part[id(parameter)] = parameter
+            elif piece.part != HEAD:
+                raise BadInput(
+                    f"{names.get(id(parameter), 'a parameter')} is shared by {first} and {piece.part}: no stage can "
+                    "freeze one and train the other"
+                )
+    left = [name for identity, name in names.items() if identity not in owner]
+    return {name: tuple(part.values()) for name, part in parts.items()}, left
 
 
 def shown(name: str, pieces: Iterable[Piece], live: Iterable[nn.Parameter], frozen: Iterable[nn.Parameter]) -> str:
