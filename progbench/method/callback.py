@@ -7,12 +7,14 @@ import inspect
 import logging
 from typing import Any
 
+from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from progbench.errors import BadInput
 from progbench.method.anatomy import Anatomy
 from progbench.method.checks import Flags, require_ddp_follows, require_held, require_same_model
 from progbench.method.layout import listed
+from progbench.method.plan import blocks_of, plan
 from progbench.method.schedule import Schedule
 
 LOGGER = logging.getLogger("progbench")
@@ -60,6 +62,20 @@ class ProgressiveFreezing(TrainerCallback):
         self.by = by
         self._flags: Flags | None = None
         self._trainer: Any = None
+
+    def plan(self, model: nn.Module) -> None:
+        """Print what each stage would train in this model, and what it costs beside `constant`; trains nothing.
+
+        >>> from progbench import shrinking
+        >>> from progbench.models.loading import build
+        >>> from progbench.models.spec import spec
+        >>> model = build(spec("tiny-bert"), num_labels=2)
+        >>> ProgressiveFreezing(shrinking(L=4, T=2)).plan(model)  # doctest: +ELLIPSIS
+        BertForSequenceClassification: shrinking, 2 stages of 4 blocks, beside constant
+        ...
+        """
+        anatomy = self.anatomy or Anatomy.of(model, self.tuning)
+        print(plan(anatomy.without_frozen(self.schedule), self.schedule))
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -119,10 +135,9 @@ class ProgressiveFreezing(TrainerCallback):
         self._anatomy.freeze(stage)
         self._stage, self._trainable = number, self._anatomy.count(stage)
         if self._says:
-            names = f"B{stage.blocks.start + 1} to B{stage.blocks.stop}" if stage.blocks else "no block"
             LOGGER.info(
-                "step %d: stage %d of %d of %s: %s of %d blocks, %s parameters train",
-                state.global_step, number + 1, self.schedule.T, self.schedule.name, names, self._anatomy.L,
+                "step %d: stage %d of %d of %s: of %d blocks %s, %s parameters train",
+                state.global_step, number + 1, self.schedule.T, self.schedule.name, self._anatomy.L, blocks_of(stage),
                 f"{self._trainable:,}",
             )  # fmt: skip
 

@@ -130,8 +130,8 @@ def test_each_change_of_the_stage_logs_one_line(tmp_path, caplog):
     run(tmp_path, halves())
 
     assert [line.partition(", ")[0] for line in caplog.messages] == [
-        "step 0: stage 1 of 2 of shrinking: B1 to B4 of 4 blocks",
-        "step 4: stage 2 of 2 of shrinking: B3 to B4 of 4 blocks",
+        "step 0: stage 1 of 2 of shrinking: of 4 blocks B1-B4",
+        "step 4: stage 2 of 2 of shrinking: of 4 blocks B3-B4",
     ]
 
 

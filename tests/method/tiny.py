@@ -17,6 +17,7 @@ RELATIVE = {
 SOUND = {
     "conv_dim": (8, 8), "conv_stride": (4, 4), "conv_kernel": (8, 8), "num_feat_extract_layers": 2,
     "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2, "classifier_proj_size": 8, "mask_time_prob": 0.0,
+    "layerdrop": 0.0,  # LayerDrop leaves a block out of a step by chance, and then nothing in it has a gradient
 }  # fmt: skip
 IMAGE = {"image_size": 8, "patch_size": 4}
 SEQ2SEQ = {"decoder_start_token_id": 0, "vocab_size": WORDS, "d_model": 16, "pad_token_id": 0, "eos_token_id": 2}
