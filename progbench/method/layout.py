@@ -19,21 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """Module paths: `embeddings`, `blocks` and `pooler` below the base model; the rest below one block.
+    """Module paths: `embeddings` and `blocks` below the base model; the rest below one block.
 
-    What lies outside the base model is the classifier. `attention` holds the `projections` LoRA may target; behind each
-    of `sublayer_ends` (the dropout that closes attention and feed-forward network, before the residual is added)
-    Houlsby's adapter goes; from `after_attention` on no token sees another. `first_token` is the module that takes a
-    text's first token for the whole. `positions_after_padding`: positions are numbered from one above the padding
-    token's id.
+    What lies outside the base model is the classifier. `attention` holds the `projections` LoRA may target; from
+    `after_attention` on no token sees another. `first_token` is the module that takes a text's first token for the
+    whole. `positions_after_padding`: positions are numbered from one above the padding token's id.
     """
 
     embeddings: str = "embeddings"
     blocks: str = "encoder.layer"
-    pooler: str = "pooler"
     attention: str = "attention.self"
     projections: tuple[str, ...] = ("query", "key", "value")
-    sublayer_ends: tuple[str, str] = ("attention.output.dropout", "output.dropout")
     after_attention: str = "attention.output"
     first_token: str = "pooler"
     positions_after_padding: bool = False
@@ -80,6 +76,34 @@ REFUSED = {
 }
 
 
+# What LoRA's targets are called in other architectures than BERT; one matrix for all three serves each of them.
+PROJECTIONS = {
+    "query": ("query", "query_proj", "q_proj", "q_lin", "q"),
+    "key": ("key", "key_proj", "k_proj", "k_lin", "k"),
+    "value": ("value", "value_proj", "v_proj", "v_lin", "v"),
+}
+FUSED = ("c_attn", "Wqkv", "query_key_value", "qkv_proj", "qkv")
+
+# The module that closes each sublayer of a block, before the residual is added: Houlsby's adapter goes behind it. The
+# third is that of a decoder in an encoder-decoder.
+_LIKE_BERT = ("attention.output.dropout", "output.dropout")
+_LIKE_LLAMA = ("self_attn.o_proj", "mlp.down_proj")
+SUBLAYER_ENDS = {
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra", "deberta", "deberta-v2"), _LIKE_BERT),
+    **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text"), _LIKE_LLAMA),
+    "distilbert": ("attention.out_lin", "ffn.dropout"),
+    "mpnet": ("attention.dropout", "output.dropout"),
+    "modernbert": ("attn.Wo", "mlp.Wo"),
+    "gpt2": ("attn.resid_dropout", "mlp.dropout"),
+    "opt": ("self_attn.out_proj", "fc2"),
+    "vit": ("attention.o_proj", "mlp.fc2"),
+    "wav2vec2": ("dropout", "feed_forward.output_dropout"),
+    "clip_text_model": ("self_attn.out_proj", "mlp.fc2"),
+    "t5": ("layer.0.dropout", "layer.1.dropout", "layer.2.dropout"),
+    "bart": ("self_attn.out_proj", "fc2", "encoder_attn.out_proj"),
+}
+
+
 def rule_for(name: str, holder: str) -> Rule | None:
     """The rule for a module or parameter called `name` in a module of the class `holder`.
 
@@ -97,32 +121,12 @@ def base_of(model: nn.Module) -> nn.Module:
     return getattr(model, "base_model", model)
 
 
-def blocks_of(model: nn.Module, layout: Layout) -> list[nn.Module]:
-    """The blocks of a model with this layout, from low to high."""
-    return list(base_of(model).get_submodule(layout.blocks).children())
-
-
 def layout_of(model: nn.Module) -> Layout:
-    """The layout of a transformers model. Raises BadInput for an architecture it does not know, naming what to do."""
+    """The layout of a BERT or RoBERTa model. Raises BadInput for another architecture."""
     kind = getattr(getattr(model, "config", None), "model_type", None)
     if kind not in LAYOUTS:
-        names = [name for name, _ in model.named_parameters()]
-        raise BadInput(
-            f"{type(model).__name__} has the unknown architecture {kind!r} (known: {', '.join(LAYOUTS)}); not "
-            f"assigned: {listed(names)}. Say where its parts are: Anatomy.split(model, embeddings=[module, ...], "
-            "blocks=[module, ...], head=[module, ...])"
-        )
-    layout, base = LAYOUTS[kind], base_of(model)
-    for path in (layout.embeddings, layout.blocks):
-        try:
-            base.get_submodule(path)
-        except AttributeError:
-            raise BadInput(
-                f"{type(model).__name__} wraps its model: {type(base).__name__} has no {path}. Take apart the model "
-                "inside it (peft: model.get_base_model()), Anatomy.of(inner).restrict(p for p in inner.parameters() if "
-                "p.requires_grad)"
-            ) from None
-    return layout
+        raise BadInput(f"{type(model).__name__} has the unknown architecture {kind!r} (known: {', '.join(LAYOUTS)})")
+    return LAYOUTS[kind]
 
 
 def listed(names: list[str], most: int = 6) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
@@ -40,10 +41,23 @@ def opened(model: nn.Module) -> nn.Module:
 
 
 def transformer_of(model: nn.Module) -> nn.Module:
-    """The transformer in an opened model, without its head: in a SentenceTransformer, the one of its first module."""
-    first = next(iter(model.children()), None) if isinstance(model, nn.Sequential) else None
-    inside = getattr(first, "auto_model", None)
-    return base_of(opened(inside) if isinstance(inside, nn.Module) else model)
+    """The transformer in an opened model, without its head; also where a module that is not of transformers holds it.
+
+    A SentenceTransformer is such a module, and so is a model of your own around one of theirs. Where it holds none, or
+    several, the model is taken as a whole.
+    """
+    if hasattr(model, "base_model"):
+        return base_of(model)
+    inside = list(_outermost(model))
+    return base_of(opened(inside[0])) if len(inside) == 1 else model
+
+
+def _outermost(model: nn.Module) -> Iterator[nn.Module]:
+    for child in model.children():
+        if hasattr(child, "base_model"):
+            yield child
+        else:
+            yield from _outermost(child)
 
 
 def has_peft_layers(model: nn.Module) -> bool:

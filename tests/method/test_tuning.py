@@ -194,14 +194,14 @@ def test_applying_a_tuning_freezes_the_rest():
     assert [n for n, p in model.named_parameters() if p.requires_grad and n.endswith("weight")] == ["classifier.weight"]
 
 
-def gpt2():
-    return transformers.GPT2Model(transformers.GPT2Config(n_layer=1, n_embd=8, n_head=1, vocab_size=9, n_positions=9))
+def bloom():
+    return transformers.BloomModel(transformers.BloomConfig(n_layer=1, hidden_size=8, n_head=1, vocab_size=9))
 
 
 @pytest.mark.parametrize(
     ("make", "tuning", "options", "problem"),
     [
-        (gpt2, "adapter", {}, "unknown architecture 'gpt2'"),
+        (bloom, "adapter", {}, "where 'bloom' closes its sublayers, behind which adapters go, is not known"),
         (None, "lora", {"targets": ("q_proj",)}, "target 'q_proj' matches nothing in the attention, which has query"),
         (None, "lora", {"targets": ()}, r"targets = \(\): allowed is one or more"),
         (None, "lora", {"targets": ("query", "query")}, "allowed is one or more names of projections, each once"),
