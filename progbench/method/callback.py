@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import sys
 from typing import Any
 
 from torch import nn
+from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from progbench.errors import BadInput
@@ -220,7 +222,14 @@ def _trainer_above() -> Any:
 
 
 def _make_heard() -> None:
-    """Where nobody has set up logging, lines of ours go to the error stream, as those of transformers do."""
+    """Where nobody has set up logging, our lines go to the error stream, as those of transformers do."""
     if not LOGGER.hasHandlers():
-        LOGGER.addHandler(logging.StreamHandler())
+        LOGGER.addHandler(_AboveTheBar())
         LOGGER.setLevel(logging.INFO)
+
+
+class _AboveTheBar(logging.Handler):
+    """Writes a line of its own where the Trainer draws its progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)

@@ -89,7 +89,8 @@ def plan(anatomy: Anatomy, schedule: Schedule) -> str:
         *lines,
         f"updated parameters: {updated:,}, which is {_less(updated, all_updated)} than {all_updated:,} with constant",
         f"FLOPs of all stages: {_less(flops, all_flops)} (those of the blocks' weight matrices)",
-        f"It cannot save the forward pass, {_backward(anatomy)}. The optimizer keeps the moments of what has trained.",
+        f"It cannot save the forward pass, {_backward(anatomy)}.",
+        "AdamW keeps the moments of what has trained.",
     ])  # fmt: skip
 
 
