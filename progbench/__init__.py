@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` lo
     from progbench.method.anatomy import Anatomy
     from progbench.method.callback import ProgressiveFreezing
     from progbench.method.counting import updated_parameters
+    from progbench.method.saving import load_tuning, save_tuning
     from progbench.method.schedule import (
         Schedule,
         Stage,
@@ -27,6 +28,8 @@ _HOMES = {
     "Anatomy": "method.anatomy",
     "ProgressiveFreezing": "method.callback",
     "apply_tuning": "method.tuning",
+    "load_tuning": "method.saving",
+    "save_tuning": "method.saving",
     "updated_parameters": "method.counting",
     "Schedule": "method.schedule",
     "Stage": "method.schedule",
@@ -45,6 +48,8 @@ __all__ = [
     "apply_tuning",
     "constant",
     "growing",
+    "load_tuning",
+    "save_tuning",
     "shrinking",
     "single_block",
     "updated_parameters",

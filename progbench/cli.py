@@ -1,4 +1,4 @@
-"""The command `progbench`: a report on results that exist, or on what tells two folders of them apart."""
+"""The command `progbench`: a report on results that exist, or a plan of what a schedule trains in a model."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from pathlib import Path
 
 from progbench.errors import BadInput
 from progbench.judging import against
+from progbench.method.options import TUNINGS
+from progbench.method.schedule import SCHEDULES, named
+from progbench.models import loading
 from progbench.recipes import reading
 from progbench.report import difference, text, writing
 from progbench.session import reporting
@@ -31,11 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     gc.disable()  # thousands of results are millions of objects, none of them garbage: looking takes half the time
     try:
+        if options.command == "params":
+            return _params(options)
         if options.report and options.report.exists() and not options.report.is_dir():
             raise BadInput(f"--report {options.report}: not a folder")
         return _against(options) if options.against else _report(options)
     except BadInput as problem:
-        print(f"progbench report: {problem}", file=sys.stderr)
+        print(f"progbench {options.command}: {problem}", file=sys.stderr)
         return USAGE
     finally:
         gc.enable()
@@ -52,7 +57,34 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
     report.add_argument("--against", type=Path, metavar="OTHER", help="compare with another folder, score by score")
     report.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
+    params = commands.add_parser("params", help="what each stage of a schedule trains in a model; no weights needed")
+    params.add_argument("model", metavar="MODEL", help="a known name, a model's folder, or its config.json")
+    params.add_argument("--epochs", type=int, required=True, metavar="T", help="how many stages")
+    params.add_argument("--schedule", default="shrinking", help=f"{', '.join(SCHEDULES)}, or single_block_b<N>")
+    params.add_argument("--tuning", choices=TUNINGS, default="full", help="what trains inside a block")
+    params.add_argument("--labels", type=int, default=2, metavar="N", help="outputs of the classifier; default 2")
     return parser
+
+
+def _params(options: argparse.Namespace) -> int:
+    from progbench.method.anatomy import Anatomy
+    from progbench.method.plan import plan
+    from progbench.method.tuning import apply_tuning
+
+    model = loading.outline(options.model, options.labels)
+    if options.tuning != "full":
+        import torch
+
+        with torch.device("meta"):
+            apply_tuning(model, options.tuning)
+    anatomy = Anatomy.of(model, options.tuning)
+    try:
+        schedule = named(options.schedule, anatomy.L, options.epochs)
+    except ValueError as problem:
+        raise BadInput(str(problem)) from problem
+    with contextlib.suppress(BrokenPipeError):
+        print(f"{anatomy}\n\n{plan(anatomy, schedule)}", flush=True)
+    return FINE
 
 
 def _report(options: argparse.Namespace) -> int:

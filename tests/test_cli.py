@@ -229,3 +229,34 @@ def test_as_a_process_it_loads_no_torch_and_its_output_may_be_cut_short(folder, 
 
     assert said.splitlines()[0] == "0 []"
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_params_prints_the_plan_of_a_known_model(capsys):
+    assert cli.main(["params", "bert-base", "--epochs", "3"]) == 0
+    assert "updated parameters: 243,396,870, which is 25.9% less than 328,451,334" in capsys.readouterr().out
+
+
+def test_params_reads_a_config_json_and_needs_no_weights(tmp_path, capsys):
+    configuration = {"model_type": "modernbert", "num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 2}
+    (tmp_path / "config.json").write_text(json.dumps(configuration | {"intermediate_size": 8, "vocab_size": 60000}))
+    for place in (tmp_path, tmp_path / "config.json"):
+        assert cli.main(["params", str(place), "--epochs", "2", "--labels", "5"]) == 0
+        assert "ModernBertForSequenceClassification: 2 blocks" in capsys.readouterr().out
+
+
+def test_params_with_a_tuning_counts_what_that_trains(capsys):
+    assert cli.main(["params", "roberta-base", "--epochs", "80", "--tuning", "lora"]) == 0
+    assert "updated parameters: 60,248,224," in capsys.readouterr().out  # Table 3: 60.2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["no-such-model", "--epochs", "3"], "no-such-model: no folder, no file, and no known name: bert-base"),
+        (["bert-base", "--epochs", "0"], "T must be a whole number of at least 1, got 0"),
+        (["bert-base", "--epochs", "3", "--schedule", "melting"], "unknown schedule 'melting'"),
+    ],
+)
+def test_params_that_cannot_be_planned_are_a_usage_error(capsys, arguments, problem):
+    assert cli.main(["params", *arguments]) == 2
+    assert problem in capsys.readouterr().err

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import contextlib
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from progbench.errors import BadInput
-from progbench.method.layout import base_of, blocks_of, layout_of, listed
+from progbench.method.checks import Flags, moving_statistics, require_held, require_no_dead_block, require_unchanged
+from progbench.method.dissect import pieces_of, unassigned
+from progbench.method.layout import EMBEDDINGS, HEAD, listed
+from progbench.method.pieces import Piece, Place, assembled, placed, several, shown
 from progbench.method.schedule import Schedule, Stage, require_depth
-from progbench.method.tuning import tuned
+from progbench.method.tuning import require_tuned, tuned
+from progbench.method.wrappers import has_peft_layers, opened
 
 Parameters = tuple[nn.Parameter, ...]
 
@@ -35,6 +43,8 @@ class Anatomy:
     """
 
     name: str
+    model: nn.Module
+    pieces: tuple[Piece, ...]
     embeddings: Parameters
     blocks: tuple[Parameters, ...]
     head: Parameters
@@ -42,68 +52,64 @@ class Anatomy:
 
     @classmethod
     def of(cls, model: nn.Module, tuning: str = "full") -> Anatomy:
-        """Take apart a BERT or RoBERTa model from transformers, with whatever head it has.
+        """Take apart any transformer with one stack of like blocks, or with an encoder's and a decoder's.
 
-        With a tuning other than "full" the parts hold what that tuning trains (Algorithm 1, line 2), and the rest is
-        `frozen` in every stage; `apply_tuning` has added adapters or LoRA matrices before.
+        >>> import transformers
+        >>> tiny = transformers.GPT2Config(n_layer=2, n_embd=4, n_head=1, vocab_size=9, n_positions=9, bos_token_id=1)
+        >>> tiny.eos_token_id = 2
+        >>> print(Anatomy.of(transformers.GPT2LMHeadModel(tiny)))
+        GPT2LMHeadModel: 2 blocks, 568 parameters, 568 of them may train
+        E       72  transformer.wte, transformer.wpe (before the blocks)
+        B1-B2  244  each: transformer.h.0 to transformer.h.1
+        H        8  transformer.ln_f (after the blocks)
 
-        Raises BadInput for an architecture it does not know, naming the ones it does and how to take the model apart
-        by hand (`Anatomy.split`), for a tuning it does not know, and for a model without what the tuning trains.
+        The rules are in `layout`, and printing the anatomy shows what they decided. Wrapped models are opened
+        (`wrappers.opened`). Where peft has put layers into the model, the parts hold what requires a gradient. With a
+        tuning other than "full" they hold what that tuning trains (Algorithm 1, line 2), and the rest is `frozen` in
+        every stage; `apply_tuning` has added adapters or LoRA matrices before.
+
+        Raises BadInput, with an `Anatomy.split` to copy, for a model that the rules do not fit; and for a tuning it
+        does not know, for a model without what the tuning trains, and for one that was given another tuning.
         """
-        layout = layout_of(model)
-        base = base_of(model)
-        outside = [module for module in model.children() if module is not base] if model is not base else []
-        pooler = getattr(base, layout.pooler, None)
-        whole = cls.split(
-            model,
-            embeddings=[base.get_submodule(layout.embeddings)],
-            blocks=blocks_of(model, layout),
-            head=[*([] if pooler is None else [pooler]), *outside],
-        )
-        return whole if tuning == "full" else whole.restrict(tuned(model, tuning))
+        inside = opened(model)
+        require_tuned(inside, tuning)
+        whole = cls._assembled(inside, pieces_of(inside))
+        if tuning != "full":
+            return whole.restrict(tuned(inside, tuning))
+        return whole._restricted_to_peft()
 
     @classmethod
     def split(
         cls,
         model: nn.Module,
         *,
-        embeddings: Iterable[nn.Module],
-        blocks: Sequence[nn.Module],
-        head: Iterable[nn.Module],
+        embeddings: Iterable[Place],
+        blocks: Iterable[Place],
+        head: Iterable[Place],
     ) -> Anatomy:
         """Take apart any model by naming the modules of E, of each block from low to high, and of H.
 
         >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
-        >>> Anatomy.split(net, embeddings=[net[0]], blocks=[net[1], net[2]], head=[net[3]]).L
+        >>> Anatomy.split(net, embeddings=["0"], blocks=[net[1], net[2]], head=[net[3].weight, "3.bias"]).L
         2
 
-        A parameter shared by embeddings and head (tied weights) counts once, as embeddings. Raises BadInput naming
-        the parameters that no part holds, and those shared with a block: no stage could freeze one of its holders.
+        A module, a parameter, or the path of one. A parameter shared by embeddings and head (tied weights) counts once,
+        as embeddings. Raises BadInput naming the parameters that no part holds, and those shared with a block: no stage
+        could freeze one of its holders.
         """
-        names = {id(parameter): name for name, parameter in model.named_parameters()}
-        owner: dict[int, str] = {}
-        found: dict[str, list[nn.Parameter]] = {}
-        parts = [("embeddings", list(embeddings)), ("head", list(head))]
-        parts += [(f"block {number}", [block]) for number, block in enumerate(blocks)]
-        for part, modules in parts:
-            found[part] = []
-            for parameter in (p for module in modules for p in module.parameters()):
-                first = owner.setdefault(id(parameter), part)
-                if first != part and part != "head":
-                    raise BadInput(
-                        f"{names.get(id(parameter), 'a parameter')} is shared by {first} and {part}: no stage can "
-                        "freeze one and train the other"
-                    )
-                if first == part and not any(parameter is other for other in found[part]):
-                    found[part].append(parameter)
-        if left := [name for identity, name in names.items() if identity not in owner]:
-            raise BadInput(f"{type(model).__name__}: in no part of Eq. 1 (embeddings, blocks, head): {listed(left)}")
-        return cls(
-            type(model).__name__,
-            tuple(found["embeddings"]),
-            tuple(tuple(found[f"block {number}"]) for number in range(len(blocks))),
-            tuple(found["head"]),
-        )
+        inside = opened(model)
+        pieces = [placed(inside, EMBEDDINGS, place) for place in several(embeddings)]
+        pieces += [placed(inside, f"block {number}", place) for number, place in enumerate(several(blocks))]
+        pieces += [placed(inside, HEAD, place) for place in several(head)]
+        return cls._assembled(inside, pieces)._restricted_to_peft()
+
+    @classmethod
+    def _assembled(cls, model: nn.Module, pieces: list[Piece]) -> Anatomy:
+        parts, left = assembled(model, pieces)
+        if left:
+            raise unassigned(model, left)
+        embeddings, head = parts.pop(EMBEDDINGS), parts.pop(HEAD)
+        return cls(type(model).__name__, model, tuple(pieces), embeddings, tuple(parts.values()), head)
 
     def restrict(self, parameters: Iterable[nn.Parameter]) -> Anatomy:
         """The same parts with these parameters in the place of whole blocks (section 3); the rest never trains.
@@ -113,8 +119,8 @@ class Anatomy:
         >>> whole.restrict([net[1].bias, *net[2].parameters()]).count(Stage(range(1)))
         14
 
-        For a method of your own, or of peft: whatever requires a gradient once that has been set up. Raises BadInput
-        for a parameter that is in no part.
+        For a method of your own: whatever requires a gradient once that has been set up. Raises BadInput for a
+        parameter that is in no part, and where nothing is left in any block: the schedule would have no effect.
         """
         wanted = {id(parameter) for parameter in parameters}
         if wanted - {id(parameter) for parameter in self.parameters()}:
@@ -125,7 +131,19 @@ class Anatomy:
 
         rest = tuple(parameter for parameter in self.parameters() if id(parameter) not in wanted)
         blocks = tuple(map(kept, self.blocks))
-        return Anatomy(self.name, kept(self.embeddings), blocks, kept(self.head), (*self.frozen, *rest))
+        if not any(blocks):
+            raise BadInput(f"{self.name}: nothing that trains is in a block, so a schedule of blocks has no effect")
+        return replace(
+            self, embeddings=kept(self.embeddings), blocks=blocks, head=kept(self.head), frozen=(*self.frozen, *rest)
+        )
+
+    def _restricted_to_peft(self) -> Anatomy:
+        if not has_peft_layers(self.model):
+            return self
+        return self.restrict([parameter for parameter in self.parameters() if parameter.requires_grad])
+
+    def __str__(self) -> str:
+        return shown(self.name, self.pieces, self.parameters(), self.frozen)
 
     @property
     def L(self) -> int:
@@ -156,8 +174,10 @@ class Anatomy:
 
         A frozen parameter's gradient is dropped, not zeroed: AdamW moves a parameter whose gradient is zero, by its
         momentum and its weight decay, and passes over one that has none. What you froze yourself in a part that trains
-        is unfrozen: the stage alone decides.
+        is unfrozen: the stage alone decides (`staged` leaves it frozen). Raises BadInput if the model has other
+        parameters than when the anatomy was taken.
         """
+        require_unchanged(self.model, (*self.parameters(), *self.frozen))
         live = {id(parameter) for parameter in self.trainable(stage)}
         for parameter in (*self.parameters(), *self.frozen):
             parameter.requires_grad_(id(parameter) in live)
@@ -168,3 +188,89 @@ class Anatomy:
         """Let everything that may train do so again, as before the first stage."""
         for parameter in self.parameters():
             parameter.requires_grad_(True)
+
+    def without_frozen(self, schedule: Schedule) -> Anatomy:
+        """The same parts without what is frozen now, so that a stage does not unfreeze it.
+
+        >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+        >>> _ = net[0].requires_grad_(False)
+        >>> whole = Anatomy.split(net, embeddings=["0"], blocks=["1"], head=["2"])
+        >>> whole.without_frozen(Schedule("one", 1, (Stage(range(1)),))).embeddings
+        ()
+
+        For embeddings frozen on purpose, a frozen feature encoder, or fixed sinusoids. Raises BadInput if all of a
+        block that the schedule trains is frozen, or if the schedule is cut for another depth.
+        """
+        require_depth(schedule, self.L, self.name)
+        numbers = sorted({number for stage in schedule for number in stage.blocks})
+        require_no_dead_block(self.name, self.blocks, numbers)
+        return self.restrict(parameter for parameter in self.parameters() if parameter.requires_grad)
+
+    def ever_trained(self, schedule: Schedule) -> list[nn.Parameter]:
+        """What at least one stage of the schedule trains."""
+        return list({id(parameter): parameter for stage in schedule for parameter in self.trainable(stage)}.values())
+
+    def names(self) -> dict[int, str]:
+        """The names of the model's parameters, by their identity."""
+        return {id(one): name for name, one in self.model.named_parameters()}
+
+    @contextlib.contextmanager
+    def staged(
+        self, schedule: Schedule, optimizer: Optimizer | None = None, *, unfreeze: bool = False
+    ) -> Iterator[Iterator[Stage]]:
+        """The stages of a schedule for a training loop of your own: the model is frozen to each as it comes.
+
+        >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 2))
+        >>> anatomy = Anatomy.split(net, embeddings=["0"], blocks=["1"], head=["2"])
+        >>> with anatomy.staged(Schedule("head only", 1, (Stage(range(0)),))) as stages:
+        ...     for stage in stages:
+        ...         print(net[1].weight.requires_grad)  # train one epoch here
+        False
+        >>> net[1].weight.requires_grad
+        True
+
+        Afterwards, also after an exception or Ctrl-C, every `requires_grad` is as it was before. What you had frozen
+        stays frozen, unless you say `unfreeze=True`. An optimizer that is given must hold everything that some stage
+        trains; of one that is not, the same is asked after the first stage, if it made a step there. Raises BadInput if
+        it does not, if the model was changed since the anatomy was taken, and for a schedule of another depth.
+        """
+        flags = Flags(self.model)
+        require_depth(schedule, self.L, self.name)
+        anatomy = self if unfreeze else self.without_frozen(schedule)
+        wanted, names = anatomy.ever_trained(schedule), anatomy.names()
+        if optimizer is not None:
+            require_held([optimizer], wanted, names)
+        if moving := anatomy.moving_statistics(schedule):
+            warnings.warn(moving, stacklevel=3)
+        stepped: dict[int, Optimizer] = {}
+        ours = {id(parameter) for parameter in wanted}
+
+        def note(one: Optimizer, *_: object) -> None:
+            if id(one) not in stepped and any(id(p) in ours for group in one.param_groups for p in group["params"]):
+                stepped[id(one)] = one
+
+        def stages() -> Iterator[Stage]:
+            for stage in schedule:
+                anatomy.freeze(stage)
+                yield stage
+                if stepped:
+                    require_held(stepped.values(), wanted, names)
+
+        hook = register_optimizer_step_pre_hook(note)
+        try:
+            yield stages()
+        finally:
+            hook.remove()
+            flags.restore()
+
+    def moving_statistics(self, schedule: Schedule) -> str:
+        """What to say of batch normalisation in blocks that a stage freezes; nothing where there is none."""
+        frozen = {f"block {number}" for stage in schedule for number in range(self.L) if number not in stage.blocks}
+        modules = dict(self.model.named_modules())
+        paths = [piece.path for piece in self.pieces if piece.part in frozen and piece.path in modules]
+        if not (found := moving_statistics((path, modules[path]) for path in paths)):
+            return ""
+        return (
+            f"{self.name}: the running statistics of {listed(found)} go on moving while their blocks are frozen, since "
+            "a stage freezes parameters only. Put these modules into eval mode if that must not be"
+        )

@@ -1,4 +1,10 @@
-"""Where a known architecture keeps its parts (Eq. 1), by module path; the only place that names them. No torch."""
+"""Which module belongs to which part of Eq. 1: the rules, as data; the only place that names modules. No torch.
+
+`dissect` applies them. A stack is a list of like blocks, each with an attention inside. Around it the order in which a
+model registers its modules decides: what comes before the stack is E, what comes after it and what lies outside the
+base model is H. RULES names the modules of transformers whose place differs from that. E and H train in every stage,
+so a module that landed in the wrong one of the two would change neither what is frozen nor what is counted.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +19,98 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """Module paths: `embeddings`, `blocks` and `pooler` below the base model; the rest below one block.
+    """Module paths: `embeddings` and `blocks` below the base model; the rest below one block.
 
-    What lies outside the base model is the classifier. `attention` holds the `projections` LoRA may target; behind each
-    of `sublayer_ends` (the dropout that closes attention and feed-forward network, before the residual is added)
-    Houlsby's adapter goes; from `after_attention` on no token sees another. `first_token` is the module that takes a
-    text's first token for the whole. `positions_after_padding`: positions are numbered from one above the padding
-    token's id.
+    What lies outside the base model is the classifier. `attention` holds the `projections` LoRA may target; from
+    `after_attention` on no token sees another. `first_token` is the module that takes a text's first token for the
+    whole. `positions_after_padding`: positions are numbered from one above the padding token's id.
     """
 
     embeddings: str = "embeddings"
     blocks: str = "encoder.layer"
-    pooler: str = "pooler"
     attention: str = "attention.self"
     projections: tuple[str, ...] = ("query", "key", "value")
-    sublayer_ends: tuple[str, str] = ("attention.output.dropout", "output.dropout")
     after_attention: str = "attention.output"
     first_token: str = "pooler"
     positions_after_padding: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A module or parameter that does not belong where its order puts it: its name in its holder, and the part.
+
+    `holders`: it applies only where the holder's class has a name with one of these endings.
+    """
+
+    name: str
+    part: str
+    why: str
+    holders: tuple[str, ...] = ("",)
+
+
+EMBEDDINGS, HEAD = "embeddings", "head"
+BEFORE = "before the blocks"
+AFTER = "after the blocks"
+OUTSIDE = "outside the base model"
+
+RULES = (
+    Rule("relative_attention_bias", EMBEDDINGS, "one position bias for all blocks"),  # MPNet, T5
+    Rule("rel_attn_embed", EMBEDDINGS, "one position bias for all blocks"),  # WavLM
+    Rule("global_relative_attention_bias", EMBEDDINGS, "one position bias for all blocks"),  # LongT5
+    Rule("rel_embeddings", EMBEDDINGS, "relative positions, read by all blocks"),  # DeBERTa
+    Rule("LayerNorm", EMBEDDINGS, "normalises the relative positions", ("DebertaV2Encoder",)),
+    Rule("conv", EMBEDDINGS, "reads what enters the first block", ("DebertaV2Encoder",)),
+    Rule("layernorm_embedding", EMBEDDINGS, "normalises the embeddings"),  # BART
+    Rule("masked_spec_embed", EMBEDDINGS, "stands for a masked frame"),  # Wav2Vec2
+    Rule("mask_emb", EMBEDDINGS, "stands for a masked token"),  # XLNet
+    Rule("layer_norm", HEAD, "the final norm", ("EncoderStableLayerNorm",)),  # Wav2Vec2, HuBERT, WavLM
+    Rule("final_layer_norm", HEAD, "the final norm"),  # OPT
+    Rule("project_out", HEAD, "reads what leaves the last block"),  # OPT
+)
+
+# These the first block of a stack holds for all of it; where every block has its own (UMT5), it belongs to the block.
+HELD_BY_THE_FIRST_BLOCK = ("relative_attention_bias", "rel_attn_embed", "global_relative_attention_bias")
+
+REFUSED = {
+    "albert": "all its layers compute with the parameters of one shared block, so no schedule can divide them",
+}
+
+
+# What LoRA's targets are called in other architectures than BERT; one matrix for all three serves each of them.
+PROJECTIONS = {
+    "query": ("query", "query_proj", "q_proj", "q_lin", "q"),
+    "key": ("key", "key_proj", "k_proj", "k_lin", "k"),
+    "value": ("value", "value_proj", "v_proj", "v_lin", "v"),
+}
+FUSED = ("c_attn", "Wqkv", "query_key_value", "qkv_proj", "qkv")
+
+# The module that closes each sublayer of a block, before the residual is added: Houlsby's adapter goes behind it. The
+# third is that of a decoder in an encoder-decoder.
+_LIKE_BERT = ("attention.output.dropout", "output.dropout")
+_LIKE_LLAMA = ("self_attn.o_proj", "mlp.down_proj")
+SUBLAYER_ENDS = {
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra", "deberta", "deberta-v2"), _LIKE_BERT),
+    **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text"), _LIKE_LLAMA),
+    "distilbert": ("attention.out_lin", "ffn.dropout"),
+    "mpnet": ("attention.dropout", "output.dropout"),
+    "modernbert": ("attn.Wo", "mlp.Wo"),
+    "gpt2": ("attn.resid_dropout", "mlp.dropout"),
+    "opt": ("self_attn.out_proj", "fc2"),
+    "vit": ("attention.o_proj", "mlp.fc2"),
+    "wav2vec2": ("dropout", "feed_forward.output_dropout"),
+    "clip_text_model": ("self_attn.out_proj", "mlp.fc2"),
+    "t5": ("layer.0.dropout", "layer.1.dropout", "layer.2.dropout"),
+    "bart": ("self_attn.out_proj", "fc2", "encoder_attn.out_proj"),
+}
+
+
+def rule_for(name: str, holder: str) -> Rule | None:
+    """The rule for a module or parameter called `name` in a module of the class `holder`.
+
+    >>> rule_for("layer_norm", "HubertEncoderStableLayerNorm").part
+    'head'
+    """
+    return next((rule for rule in RULES if rule.name == name and holder.endswith(rule.holders)), None)
 
 
 LAYOUTS = {"bert": Layout(), "roberta": Layout(first_token="classifier", positions_after_padding=True)}
@@ -41,32 +121,12 @@ def base_of(model: nn.Module) -> nn.Module:
     return getattr(model, "base_model", model)
 
 
-def blocks_of(model: nn.Module, layout: Layout) -> list[nn.Module]:
-    """The blocks of a model with this layout, from low to high."""
-    return list(base_of(model).get_submodule(layout.blocks).children())
-
-
 def layout_of(model: nn.Module) -> Layout:
-    """The layout of a transformers model. Raises BadInput for an architecture it does not know, naming what to do."""
+    """The layout of a BERT or RoBERTa model. Raises BadInput for another architecture."""
     kind = getattr(getattr(model, "config", None), "model_type", None)
     if kind not in LAYOUTS:
-        names = [name for name, _ in model.named_parameters()]
-        raise BadInput(
-            f"{type(model).__name__} has the unknown architecture {kind!r} (known: {', '.join(LAYOUTS)}); not "
-            f"assigned: {listed(names)}. Say where its parts are: Anatomy.split(model, embeddings=[module, ...], "
-            "blocks=[module, ...], head=[module, ...])"
-        )
-    layout, base = LAYOUTS[kind], base_of(model)
-    for path in (layout.embeddings, layout.blocks):
-        try:
-            base.get_submodule(path)
-        except AttributeError:
-            raise BadInput(
-                f"{type(model).__name__} wraps its model: {type(base).__name__} has no {path}. Take apart the model "
-                "inside it (peft: model.get_base_model()), Anatomy.of(inner).restrict(p for p in inner.parameters() if "
-                "p.requires_grad)"
-            ) from None
-    return layout
+        raise BadInput(f"{type(model).__name__} has the unknown architecture {kind!r} (known: {', '.join(LAYOUTS)})")
+    return LAYOUTS[kind]
 
 
 def listed(names: list[str], most: int = 6) -> str:

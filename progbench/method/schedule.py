@@ -12,6 +12,7 @@ A schedule is a list of stages, one an epoch; fine-tuning and the paper's three 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,6 +43,9 @@ class Schedule:
     L: int
     stages: tuple[Stage, ...]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "L", operator.index(self.L))  # a number of numpy's, for one
+
     @property
     def T(self) -> int:
         return len(self.stages)
@@ -68,11 +72,16 @@ def parts(L: int, T: int) -> list[range]:
     as in the paper's own PEFT rows. Part t = [floor(L*t/T), floor(L*(t+1)/T)) equals Eq. 2 whenever T divides L,
     covers every block once, and gives the BitFit and LoRA totals that Table 3 prints.
 
-    Raises ValueError unless L and T are whole numbers of at least 1.
+    Raises ValueError unless L and T are whole numbers of at least 1; those of numpy and torch are taken too.
     """
     for name, value in (("L", L), ("T", T)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        try:
+            number = 0 if isinstance(value, bool) else operator.index(value)
+        except TypeError:
+            number = 0
+        if number < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+    L, T = operator.index(L), operator.index(T)
     return [range(L * t // T, L * (t + 1) // T) for t in range(T)]
 
 

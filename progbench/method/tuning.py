@@ -6,7 +6,8 @@
 | bitfit  | LayerNorm bias | every bias (Ben Zaken 2021)         | pooler bias and classifier |
 | lora    | none           | low-rank pairs (Hu 2021)            | classifier                 |
 
-The classifier is everything outside the base model: BERT's output layer, RoBERTa's dense and output layers.
+The classifier is everything outside the base model: BERT's output layer, RoBERTa's dense and output layers. In other
+architectures BitFit trains every bias of the base model, and LoRA's targets are called as `layout.PROJECTIONS` says.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ import torch
 from torch import nn
 
 from progbench.errors import BadInput
-from progbench.method.layout import Layout, base_of, blocks_of, layout_of
+from progbench.method.dissect import require_stacks
+from progbench.method.layout import FUSED, LAYOUTS, PROJECTIONS, SUBLAYER_ENDS
 from progbench.method.options import bottleneck_of, require_tuning
+from progbench.method.wrappers import opened, transformer_of
+
+_MARK = "progbench_tuning"  # on the base model: which tuning was applied; BitFit leaves no other trace
 
 
 class Adapter(nn.Module):
@@ -62,18 +67,41 @@ def apply_tuning(model: nn.Module, tuning: str, **options: Any) -> None:
     unknown tuning, option or architecture, a target that is not there, and a model with adapters or LoRA matrices.
     """
     options = require_tuning(tuning, options)
-    layout = layout_of(model)
-    if any(isinstance(module, Adapter) or _is_lora(module) for module in model.modules()):
+    model = opened(model)
+    if any(isinstance(module, Adapter) or is_lora(module) for module in model.modules()):
         raise BadInput(f"{type(model).__name__} has adapters or LoRA matrices already: start from a fresh model")
-    blocks = blocks_of(model, layout)
+    blocks = _blocks(model)
     if tuning == "adapter":
-        config: Any = base_of(model).config
-        _add_adapters(config.hidden_size, blocks, layout, **options)
+        _add_adapters(model, blocks, **options)
     if tuning == "lora":
-        _add_lora(model, blocks, layout, **options)
+        _add_lora(model, blocks, **options)
     live = {id(parameter) for parameter in tuned(model, tuning)}
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) in live)
+    if tuning != "full":
+        setattr(transformer_of(model), _MARK, {"tuning": tuning, "options": options})
+
+
+def given(model: nn.Module) -> dict[str, Any] | None:
+    """The tuning that `apply_tuning` gave the model, and its options."""
+    return next((getattr(module, _MARK) for module in model.modules() if hasattr(module, _MARK)), None)
+
+
+def forget(model: nn.Module) -> None:
+    """Take the mark away: the model is a plain one again."""
+    for module in model.modules():
+        module.__dict__.pop(_MARK, None)
+
+
+def require_tuned(model: nn.Module, tuning: str) -> None:
+    """Raise BadInput if `apply_tuning` gave the model another tuning than this: the whole model would train."""
+    mark = given(model)
+    if mark and mark["tuning"] != tuning:
+        own = mark["tuning"]
+        raise BadInput(
+            f"{type(model).__name__} was given {own} parameters by apply_tuning, so its tuning is not {tuning!r}: "
+            f"say Anatomy.of(model, {own!r}), or ProgressiveFreezing(schedule, tuning={own!r})"
+        )
 
 
 def tuned(model: nn.Module, tuning: str) -> list[nn.Parameter]:
@@ -84,18 +112,21 @@ def tuned(model: nn.Module, tuning: str) -> list[nn.Parameter]:
     require_tuning(tuning, {})
     if tuning == "full":
         return list(model.parameters())
-    for other, has in (("adapter", lambda module: isinstance(module, Adapter)), ("lora", _is_lora)):
+    for other, has in (("adapter", lambda module: isinstance(module, Adapter)), ("lora", is_lora)):
         if tuning != other and any(map(has, model.modules())):
             raise BadInput(f"{type(model).__name__} was given {other} parameters, so its tuning is not {tuning!r}")
-    layout = layout_of(model)
-    base = base_of(model)
-    chosen = [parameter for block in blocks_of(model, layout) for parameter in _chosen(block, tuning)]
+    base = transformer_of(model)
+    chosen = [parameter for block in _blocks(model) for parameter in _chosen(block, tuning)]
+    if not chosen:
+        raise BadInput(f"{type(model).__name__} has no bias in its blocks, so BitFit would train nothing there")
     if tuning == "bitfit":
-        chosen = [*_biases(base.get_submodule(layout.embeddings)), *chosen]
-        if pooler := getattr(base, layout.pooler, None):
-            chosen += _biases(pooler)
+        chosen = list(_biases(base))
     inside = {id(parameter) for parameter in base.parameters()}  # a decoder's weights may be the embeddings'
     return [*chosen, *(parameter for parameter in model.parameters() if id(parameter) not in inside)]
+
+
+def _blocks(model: nn.Module) -> list[nn.Module]:
+    return [block for stack in require_stacks(model) for block in stack.blocks]
 
 
 def _chosen(block: nn.Module, tuning: str) -> list[nn.Parameter]:
@@ -104,7 +135,7 @@ def _chosen(block: nn.Module, tuning: str) -> list[nn.Parameter]:
     if tuning == "adapter":
         holders: list[Any] = [module for module in block.modules() if isinstance(module, Adapter)]
     else:
-        holders = [part for module in block.modules() if _is_lora(module) for part in (module.lora_A, module.lora_B)]
+        holders = [part for module in block.modules() if is_lora(module) for part in (module.lora_A, module.lora_B)]
     if not holders:
         raise BadInput(f"a block has no {tuning} parameters: apply_tuning(model, {tuning!r}) adds them")
     return [parameter for holder in holders for parameter in holder.parameters()]
@@ -115,31 +146,62 @@ def _biases(module: nn.Module) -> Iterator[nn.Parameter]:
     return (bias for bias in biases if isinstance(bias, nn.Parameter))
 
 
-def _add_adapters(hidden: int, blocks: Sequence[nn.Module], layout: Layout, reduction: int) -> None:
+def _add_adapters(model: nn.Module, blocks: Sequence[nn.Module], reduction: int) -> None:
+    configuration: Any = transformer_of(model).config
+    if configuration.model_type not in SUBLAYER_ENDS:
+        raise BadInput(
+            f"{type(model).__name__}: where {configuration.model_type!r} closes its sublayers, behind which adapters "
+            f"go, is not known (known: {', '.join(SUBLAYER_ENDS)}); LoRA and BitFit need no such place"
+        )
+    bottleneck = bottleneck_of(configuration.hidden_size, reduction)
     for block in blocks:
-        for path in layout.sublayer_ends:
-            end = block.get_submodule(path)
-            adapter = Adapter(hidden, bottleneck_of(hidden, reduction)).to(next(block.parameters()))
-            block.set_submodule(path, nn.Sequential(end, adapter))
+        there = dict(block.named_modules())
+        for path in SUBLAYER_ENDS[configuration.model_type]:
+            if path in there:
+                adapter = Adapter(configuration.hidden_size, bottleneck).to(next(block.parameters()))
+                block.set_submodule(path, nn.Sequential(there[path], adapter))
 
 
-def _add_lora(
-    model: nn.Module, blocks: Sequence[nn.Module], layout: Layout, rank: int, alpha: float, targets: tuple[str, ...]
-) -> None:
+def _add_lora(model: nn.Module, blocks: Sequence[nn.Module], rank: int, alpha: float, targets: tuple[str, ...]) -> None:
     """Through peft, without its wrapper for classifiers: that would keep a second copy of the head and break counts."""
     import peft
 
-    for block in blocks:
-        there = [name for name in layout.projections if hasattr(block.get_submodule(layout.attention), name)]
-        if absent := [target for target in targets if target not in there]:
-            raise BadInput(f"LoRA target {absent[0]!r} matches nothing in the attention, which has {', '.join(there)}")
+    kind = getattr(getattr(transformer_of(model), "config", None), "model_type", None)
+    chosen = [module for block in blocks for module in _targeted(block, targets, kind)]
     paths = {id(module): name for name, module in model.named_modules()}
-    names = [paths[id(block.get_submodule(f"{layout.attention}.{target}"))] for block in blocks for target in targets]
     scale: Any = alpha  # peft calls it an int and takes any number
-    configuration = peft.LoraConfig(r=rank, lora_alpha=scale, target_modules=names, lora_dropout=0.0, bias="none")
+    configuration = peft.LoraConfig(
+        r=rank, lora_alpha=scale, target_modules=[paths[id(module)] for module in chosen], lora_dropout=0.0,
+        bias="none", fan_in_fan_out=any(type(module).__name__ == "Conv1D" for module in chosen),
+    )  # fmt: skip
     peft.inject_adapter_in_model(configuration, model)
 
 
-def _is_lora(module: nn.Module) -> bool:
+def _targeted(block: nn.Module, targets: tuple[str, ...], kind: str | None) -> list[nn.Module]:
+    """The projections of a block's attention that the targets name: by their own name, or as query, key and value."""
+    layout = LAYOUTS.get(kind or "")
+    there: dict[str, list[nn.Module]] = {}
+    for path, module in block.named_modules():
+        holder, _, name = path.rpartition(".")
+        known = layout is not None and (holder != layout.attention or name not in layout.projections)
+        if not known and type(module).__name__ in ("Linear", "Conv1D") and _in_attention(block, holder):
+            there.setdefault(name, []).append(module)
+    found: dict[int, nn.Module] = {}
+    for target in targets:
+        names = [name for name in (target, *PROJECTIONS.get(target, ())) if name in there]
+        names = names or [name for name in FUSED if name in there and target in PROJECTIONS]
+        if not names:
+            raise BadInput(f"LoRA target {target!r} matches nothing in the attention, which has {', '.join(there)}")
+        found |= {id(module): module for name in names for module in there[name]}
+    return list(found.values())
+
+
+def _in_attention(block: nn.Module, path: str) -> bool:
+    parts = path.split(".") if path else []
+    holders = (block.get_submodule(".".join(parts[:end])) for end in range(1, len(parts) + 1))
+    return any("Attention" in type(holder).__name__ for holder in holders)
+
+
+def is_lora(module: nn.Module) -> bool:
     """Whether peft put low-rank matrices here; without importing peft, which takes seconds, where there are none."""
     return hasattr(module, "lora_A") and hasattr(module, "lora_B")

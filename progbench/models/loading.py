@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from progbench import hub
 from progbench.errors import BadInput, Missing
-from progbench.models.spec import ModelSpec
+from progbench.models.spec import ModelSpec, spec, specs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -91,6 +91,33 @@ def _automatic(head: str) -> type:
         "classification": transformers.AutoModelForSequenceClassification,
         "question_answering": transformers.AutoModelForQuestionAnswering,
     }[head]
+
+
+def outline(name: str, num_labels: int) -> PreTrainedModel:
+    """A model without weights, on the meta device: by a known name, or from a folder or its config.json.
+
+    It gets a classifier of texts, images or sounds, the first that its architecture has, or else no head. Raises
+    BadInput for a name that is neither, and for a configuration that transformers cannot read.
+    """
+    import torch
+    import transformers
+
+    path = Path(name)
+    with torch.device("meta"):
+        if not path.exists():
+            try:
+                known = spec(name)
+            except BadInput as problem:
+                raise BadInput(f"{name}: no folder, no file, and no known name: {', '.join(specs())}") from problem
+            return build(known, num_labels)
+        try:
+            configuration = transformers.AutoConfig.from_pretrained(path, num_labels=num_labels)
+        except (OSError, ValueError) as problem:
+            raise BadInput(f"{path}: no configuration of a transformers model: {problem}") from problem
+        heads = ("SequenceClassification", "ImageClassification", "AudioClassification")
+        makers = [getattr(transformers, f"AutoModelFor{head}") for head in heads] + [transformers.AutoModel]
+        maker = next(maker for maker in makers if type(configuration) in maker._model_mapping or maker is makers[-1])
+        return maker.from_config(configuration)
 
 
 def load(

@@ -13,6 +13,8 @@ from progbench import (
     apply_tuning,
     constant,
     growing,
+    load_tuning,
+    save_tuning,
     shrinking,
     single_block,
     updated_parameters,
@@ -33,6 +35,11 @@ def models(model: nn.Module, trainer: Trainer) -> None:
     anatomy = Anatomy.of(model, "lora")
     assert_type(anatomy, Anatomy)
     assert_type(anatomy.count(shrinking(12, 3)[0]), int)
+    with anatomy.staged(shrinking(12, 3)) as stages:
+        assert_type([stage.blocks for stage in stages], list[range])
+    save_tuning(model, "lora")
+    load_tuning(model, "lora", merge=True)
     assert_type(updated_parameters(model, shrinking(12, 3)), int)
     assert_type(updated_parameters("bert-base", shrinking(12, 3), num_labels=3), int)
-    trainer.add_callback(ProgressiveFreezing(shrinking(12, 3), tuning="lora"))
+    trainer.add_callback(ProgressiveFreezing(shrinking(12, 3), tuning="lora", by="fraction"))
+    ProgressiveFreezing(shrinking(12, 3)).plan(model)

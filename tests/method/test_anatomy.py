@@ -81,18 +81,11 @@ def test_weights_shared_by_two_blocks_are_refused_by_name():
         Anatomy.split(net, embeddings=[net[0]], blocks=[net[1], net[2]], head=[net[3]])
 
 
-def test_an_unknown_architecture_is_refused_with_the_names_it_could_not_assign():
-    model = transformers.GPT2Model(transformers.GPT2Config(n_layer=1, n_embd=8, n_head=1, vocab_size=9, n_positions=9))
-
-    with pytest.raises(BadInput, match=r"'gpt2' \(known: bert, roberta\); not assigned: wte.weight, wpe.weight"):
-        Anatomy.of(model)
-
-
 def test_a_parameter_in_no_part_is_refused_by_name():
     model = build("tiny-bert")
     model.bert.encoder.register_parameter("prompt", nn.Parameter(torch.zeros(3)))
 
-    with pytest.raises(BadInput, match=r"in no part of Eq. 1 .*: bert\.encoder\.prompt$"):
+    with pytest.raises(BadInput, match=r"in no part of Eq. 1 .*: bert\.encoder\.prompt; name all parts"):
         Anatomy.of(model)
 
 

@@ -1,0 +1,106 @@
+"""What an anatomy is put together from: modules and parameters by path, each with its part and the rule that chose."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import nn
+
+from progbench.errors import BadInput
+from progbench.method.layout import EMBEDDINGS, HEAD
+
+Parameters = tuple[nn.Parameter, ...]
+Place = nn.Module | nn.Parameter | str
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Parameters of one module, the part they belong to ("embeddings", "block 0", ..., "head"), and why."""
+
+    part: str
+    path: str
+    why: str
+    parameters: tuple[nn.Parameter, ...]
+
+
+def several(places: Iterable[Place]) -> list[Place]:
+    """The places of a part; one path alone is one place, and not its letters."""
+    return [places] if isinstance(places, str) else list(places)
+
+
+def placed(model: nn.Module, part: str, place: Place) -> Piece:
+    """A module, a parameter, or the path of one, as a piece. Raises BadInput for a path that is not in the model."""
+    if isinstance(place, str):
+        modules, parameters = dict(model.named_modules()), dict(model.named_parameters(remove_duplicate=False))
+        if place not in modules and place not in parameters:
+            raise BadInput(f"{type(model).__name__} has no module and no parameter {place!r}")
+        found = tuple(modules[place].parameters()) if place in modules else (parameters[place],)
+        return Piece(part, place, "", found)
+    if isinstance(place, nn.Parameter):
+        path = next((name for name, parameter in model.named_parameters() if parameter is place), "a parameter")
+        return Piece(part, path, "", (place,))
+    path = next((name for name, module in model.named_modules() if module is place), "a module")
+    return Piece(part, path, "", tuple(place.parameters()))
+
+
+def assembled(model: nn.Module, pieces: list[Piece]) -> tuple[dict[str, Parameters], list[str]]:
+    """The parameters of each part, and the names of those in none.
+
+    A parameter of two parts belongs to the first, embeddings before head. Raises BadInput where one is a block.
+    """
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    parts: dict[str, dict[int, nn.Parameter]] = {EMBEDDINGS: {}, HEAD: {}}
+    owner: dict[int, str] = {}
+    order = {EMBEDDINGS: 0, HEAD: 1}
+    for piece in sorted(pieces, key=lambda piece: order.get(piece.part, 2)):
+        part = parts.setdefault(piece.part, {})
+        for parameter in piece.parameters:
+            first = owner.setdefault(id(parameter), piece.part)
+            if first == piece.part:
+                part[id(parameter)] = parameter
+            elif piece.part != HEAD:
+                raise BadInput(
+                    f"{names.get(id(parameter), 'a parameter')} is shared by {first} and {piece.part}: no stage can "
+                    "freeze one and train the other"
+                )
+    left = [name for identity, name in names.items() if identity not in owner]
+    return {name: tuple(part.values()) for name, part in parts.items()}, left
+
+
+def shown(name: str, pieces: Iterable[Piece], live: Iterable[nn.Parameter], frozen: Iterable[nn.Parameter]) -> str:
+    """The anatomy as a table: a row for E, for each run of blocks of one size, and for H, with elements and paths."""
+    trains = {id(parameter) for parameter in live}
+    seen: set[int] = set()
+    counts: list[tuple[Piece, int]] = []
+    for piece in pieces:
+        own = [p for p in piece.parameters if id(p) in trains and not (id(p) in seen or seen.add(id(p)))]  # type: ignore
+        counts.append((piece, sum(parameter.numel() for parameter in own)))
+    rows = [_row("E", [(piece, count) for piece, count in counts if piece.part == EMBEDDINGS])]
+    blocks = [(piece, count) for piece, count in counts if piece.part not in (EMBEDDINGS, HEAD)]
+    number = 1
+    for _, group in itertools.groupby(blocks, key=lambda one: one[1]):
+        alike = list(group)
+        last = number + len(alike) - 1
+        if len(alike) == 1:
+            rows.append((f"B{number}", alike[0][1], alike[0][0].path))
+        else:
+            rows.append((f"B{number}-B{last}", alike[0][1], f"each: {alike[0][0].path} to {alike[-1][0].path}"))
+        number = last + 1
+    rows.append(_row("H", [(piece, count) for piece, count in counts if piece.part == HEAD]))
+    may = sum(count for _, count in counts)
+    everything = may + sum(parameter.numel() for parameter in frozen)
+    labels, widths = max(len(row[0]) for row in rows), max(len(f"{row[1]:,}") for row in rows)
+    lines = [f"{name}: {number - 1} blocks, {everything:,} parameters, {may:,} of them may train"]
+    lines += [f"{label:{labels}}  {count:>{widths},}  {paths}".rstrip() for label, count, paths in rows]
+    return "\n".join(lines)
+
+
+def _row(label: str, counts: list[tuple[Piece, int]]) -> tuple[str, int, str]:
+    """E or H: its pieces that train, those chosen by one rule together."""
+    texts = []
+    for why, group in itertools.groupby((piece for piece, count in counts if count), key=lambda piece: piece.why):
+        paths = ", ".join(piece.path for piece in group)
+        texts.append(f"{paths} ({why})" if why else paths)
+    return label, sum(count for _, count in counts), "; ".join(texts)

@@ -1,0 +1,86 @@
+"""The model inside what others wrapped around it: peft, DDP, torch.compile, Accelerate, sentence-transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from progbench.errors import BadInput
+from progbench.method.layout import base_of
+
+
+def opened(model: nn.Module) -> nn.Module:
+    """The model inside DDP, DataParallel, `torch.compile` and peft's wrapper; any other model as it is.
+
+    >>> net = nn.Linear(2, 2)
+    >>> opened(nn.DataParallel(net)) is net
+    True
+
+    The parameters are the same objects, inside and outside. Accelerate's `prepare` wraps in these, or not at all.
+    Raises BadInput for FSDP, which cuts parameters of several blocks into one, and for a peft method that trains
+    nothing in the blocks (prompt, prefix and p-tuning).
+    """
+    while True:
+        if any(_is_a(module, "FullyShardedDataParallel", "FSDPModule") for module in model.modules()):
+            raise BadInput(
+                f"{type(model).__name__} is sharded by FSDP, which stores parameters of several modules as one, or as "
+                "shards: no stage can freeze a block there. Use DDP, or one process"
+            )
+        inside: Any = model
+        if isinstance(model, nn.parallel.DistributedDataParallel | nn.DataParallel):
+            inside = model.module
+        elif _is_a(model, "OptimizedModule"):
+            inside = model._orig_mod
+        elif _is_a(model, "PeftModel"):
+            inside = _inside_peft(model)
+        if inside is model:
+            return model
+        model = inside
+
+
+def transformer_of(model: nn.Module) -> nn.Module:
+    """The transformer in an opened model, without its head; also where a module that is not of transformers holds it.
+
+    A SentenceTransformer is such a module, and so is a model of your own around one of theirs. Where it holds none, or
+    several, the model is taken as a whole.
+    """
+    if hasattr(model, "base_model"):
+        return base_of(model)
+    inside = list(_outermost(model))
+    return base_of(opened(inside[0])) if len(inside) == 1 else model
+
+
+def _outermost(model: nn.Module) -> Iterator[nn.Module]:
+    for child in model.children():
+        if hasattr(child, "base_model"):
+            yield child
+        else:
+            yield from _outermost(child)
+
+
+def has_peft_layers(model: nn.Module) -> bool:
+    """Whether peft put layers into the model; without importing peft, which takes seconds."""
+    return any(_is_a(module, "BaseTunerLayer") for module in model.modules())
+
+
+def _inside_peft(model: Any) -> nn.Module:
+    configuration = model.active_peft_config
+    kind = str(getattr(configuration.peft_type, "value", configuration.peft_type))
+    if configuration.is_prompt_learning:
+        raise BadInput(
+            f"{type(model).__name__}: {kind} trains nothing in the blocks, only vectors in front of them: a schedule "
+            "of blocks has no effect. Use a method that trains in the blocks: LoRA, DoRA, IA3, VeRA"
+        )
+    if kind == "ADALORA":
+        raise BadInput(
+            f"{type(model).__name__}: AdaLoRA shares ranks out by the gradients of all its matrices in every step, and "
+            "frozen blocks have none. Use LoRA, or AdaLoRA without a schedule"
+        )
+    return model.get_base_model()
+
+
+def _is_a(module: nn.Module, *names: str) -> bool:
+    """By the name of a class, so that the library it comes from is not imported for models that do not need it."""
+    return any(kind.__name__ in names for kind in type(module).__mro__)

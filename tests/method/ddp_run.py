@@ -1,0 +1,50 @@
+"""Two processes on gloo, each this program: a Trainer in DDP with a schedule; prints what it found."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import tiny
+import torch
+import trainers
+
+from progbench import Anatomy, ProgressiveFreezing
+from progbench.method.schedule import shrinking
+
+FLAGS = {
+    "default": {},
+    "every gradient awaited": {"ddp_find_unused_parameters": False},
+    "static graph": {"ddp_static_graph": True},
+    "checkpointing": {"activation_checkpointing": True},
+    "checkpointing as told": {
+        "activation_checkpointing": True,
+        "activation_checkpointing_kwargs": {"use_reentrant": False},
+        "ddp_find_unused_parameters": True,
+    },
+}
+
+
+def main():
+    for name, flags in FLAGS.items():
+        model = tiny.model("BERT")
+        watch = trainers.Watch(model)
+        settings = {"num_train_epochs": 2, "per_device_train_batch_size": 2, **flags}
+        with tempfile.TemporaryDirectory() as folder:
+            run = trainers.trainer(
+                folder, model, [ProgressiveFreezing(shrinking(4, 2)), watch], tiny.rows("BERT"), **settings
+            )
+            try:
+                run.train()
+                right = watch.updated == [Anatomy.of(model).count(stage) for stage in shrinking(4, 2)]
+                found = f"{type(run.model_wrapped).__name__}, {right}"
+            except Exception as problem:
+                found = str(problem)[:80]
+        if torch.distributed.get_rank() == 0:
+            print(f"{name}: {found}", flush=True)
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+"""The callback in runs of all kinds: what a stage lasts, what is logged, how a run breaks off and goes on."""
+
+import logging
+
+import pytest
+import tiny
+import torch
+import trainers
+import transformers
+
+from progbench import Anatomy, ProgressiveFreezing, apply_tuning
+from progbench.errors import BadInput
+from progbench.method.schedule import growing, shrinking
+
+SETTINGS = {"num_train_epochs": 2, "per_device_train_batch_size": 2}  # four steps an epoch
+
+
+def build(folder, callback, *others, model=None, rows=None, **changes):
+    """A Trainer of a tiny BERT, and a recorder of how many blocks are frozen in each of its steps."""
+    model = model or tiny.model("BERT")
+    recorder = trainers.Recorder(model.bert.encoder.layer)
+    rows = tiny.rows("BERT") if rows is None else rows
+    return trainers.trainer(folder, model, [*others, callback, recorder], rows, **(SETTINGS | changes)), recorder
+
+
+def run(*arguments, **changes):
+    trainer, recorder = build(*arguments, **changes)
+    trainer.train()
+    return recorder.frozen
+
+
+def halves(**options):
+    return ProgressiveFreezing(shrinking(4, 2), **options)
+
+
+class Do(transformers.TrainerCallback):
+    """Does something after one step."""
+
+    def __init__(self, step, what):
+        self.step, self.what = step, what
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            self.what(control)
+
+
+# --- what a stage lasts
+
+
+def end_epoch(control):
+    control.should_epoch_stop = True
+
+
+def test_an_epoch_that_a_callback_ends_early_ends_its_stage(tmp_path):
+    assert run(tmp_path, halves(), Do(1, end_epoch)) == [0] + [2] * 4
+
+
+def test_with_max_steps_each_stage_is_a_fraction_of_the_steps(tmp_path):
+    assert run(tmp_path, halves(by="fraction"), max_steps=6) == [0] * 3 + [2] * 3
+
+
+def test_a_fraction_may_end_within_an_epoch(tmp_path):
+    assert run(tmp_path, halves(by="fraction"), num_train_epochs=2.5) == [0] * 5 + [2] * 5
+
+
+class Endless(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        while True:
+            yield from tiny.rows("BERT")
+
+
+def test_data_without_a_length_is_divided_by_steps(tmp_path):
+    assert run(tmp_path, halves(by=2), rows=Endless(), max_steps=5) == [0] * 2 + [2] * 3
+
+
+@pytest.mark.parametrize(("by", "steps"), [("fraction", 1), (3, 3)])
+def test_a_run_too_short_for_all_stages_is_refused(tmp_path, by, steps):
+    with pytest.raises(BadInput, match=f"the run has {steps} steps, and .* last of the schedule's 2 stages"):
+        run(tmp_path, halves(by=by), max_steps=steps)
+
+
+def test_epochs_that_are_no_whole_number_are_sent_to_fractions(tmp_path):
+    with pytest.raises(BadInput, match=r'set num_train_epochs=2, or use by="fraction"$'):
+        run(tmp_path, halves(), num_train_epochs=2.5)
+
+
+# --- what is refused when the callback is made
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"schedule": "shrinking"}, r"schedule = 'shrinking' is no Schedule: cut one.*shrinking\(L=12, T=3\)"),
+        ({"by": "step"}, "by = 'step': allowed is"),
+        ({"by": 0}, "by = 0: allowed is"),
+        ({"tuning": "bitfit", "anatomy": object()}, r"holds its tuning already.*Anatomy\.of\(model, 'bitfit'\) alone"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_training(options, problem):
+    with pytest.raises(BadInput, match=problem):
+        ProgressiveFreezing(**({"schedule": shrinking(4, 2)} | options))
+
+
+# --- what is logged
+
+
+class Reports(transformers.TrainerCallback):
+    """As TensorBoard's and W&B's callbacks, which stand before a user's own."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_log(self, args, state, control, logs, **kwargs):
+        self.seen.append(logs.get("trainable_parameters"))
+
+
+def test_the_trainers_logs_have_what_trains_for_reporters_and_for_the_history(tmp_path):
+    reports, model = Reports(), tiny.model("BERT")
+    counts = [Anatomy.of(model).count(stage) for stage in shrinking(4, 2)]
+    trainer, _ = build(tmp_path, halves(), reports, model=model, logging_strategy="epoch")
+    trainer.train()
+    expected = [*counts, counts[1]]  # after each epoch, and for the whole run
+
+    assert reports.seen == expected
+    assert [one["trainable_parameters"] for one in trainer.state.log_history] == expected
+
+
+def test_each_change_of_the_stage_logs_one_line(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "progbench")
+    run(tmp_path, halves())
+
+    assert [line.partition(", ")[0] for line in caplog.messages] == [
+        "step 0: stage 1 of 2 of shrinking: of 4 blocks B1-B4",
+        "step 4: stage 2 of 2 of shrinking: of 4 blocks B3-B4",
+    ]
+
+
+# --- how a run breaks off
+
+
+def interrupt(control):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_in_a_stage_gives_the_model_back_and_the_next_trainer_trains_all_of_it(tmp_path):
+    model = tiny.model("BERT")
+    trainer, _ = build(tmp_path, ProgressiveFreezing(growing(4, 2)), Do(2, interrupt), model=model)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert run(tmp_path, halves(), model=model) == [0] * 4 + [2] * 4
+
+
+def test_a_trainer_is_left_as_it_was(tmp_path):
+    trainer, _ = build(tmp_path, halves())
+    before = set(trainer.__dict__)
+    trainer.train()
+
+    assert "_run_epoch" not in set(trainer.__dict__) - before
+
+
+# --- how it goes on
+
+
+def stop(control):
+    control.should_training_stop = True
+
+
+SAVING = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 1}
+
+
+def stopped(folder, callback, after=3, **changes):
+    run(folder, callback, Do(after, stop), **SAVING, **changes)
+
+
+def resumed(folder, callback, **changes):
+    trainer, recorder = build(folder, callback, **SAVING, **changes)
+    trainer.train(resume_from_checkpoint=True)
+    return recorder.frozen
+
+
+def test_a_resumed_run_goes_on_in_its_fraction(tmp_path):
+    stopped(tmp_path, halves(by="fraction"), after=2, max_steps=6)
+
+    assert resumed(tmp_path, halves(by="fraction"), max_steps=6) == [0] + [2] * 3
+
+
+@pytest.mark.parametrize("other", [ProgressiveFreezing(growing(4, 2)), halves(by=4)], ids=["schedule", "by"])
+def test_resuming_with_another_schedule_is_refused(tmp_path, other):
+    stopped(tmp_path, halves())
+
+    with pytest.raises(BadInput, match=r"the checkpoint was made with another schedule: .*shrinking|'by': 'epoch'"):
+        resumed(tmp_path, other)
+
+
+def test_resuming_a_run_that_had_no_schedule_is_refused(tmp_path):
+    trainer, _ = build(tmp_path, Do(3, stop), **SAVING)
+    trainer.train()
+
+    with pytest.raises(BadInput, match="the checkpoint was made without ProgressiveFreezing"):
+        resumed(tmp_path, halves())
+
+
+# --- what was frozen before, and why
+
+
+def test_embeddings_frozen_on_purpose_stay_frozen_and_the_log_names_them(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "progbench")
+    model = tiny.model("BERT")
+    model.bert.embeddings.requires_grad_(False)
+    before = [parameter.clone() for parameter in model.bert.embeddings.parameters()]
+    assert run(tmp_path, halves(), model=model) == [0] * 4 + [2] * 4
+
+    assert all(torch.equal(a, b) for a, b in zip(before, model.bert.embeddings.parameters(), strict=True))
+    assert "5 parameters were frozen before training and stay so: bert.embeddings.word" in caplog.text
+
+
+def test_a_frozen_feature_encoder_stays_frozen(tmp_path):
+    model = tiny.model("Wav2Vec2")
+    model.freeze_feature_encoder()
+    watch = trainers.Watch(model)
+    rows = tiny.rows("Wav2Vec2")
+    trainers.trainer(tmp_path, model, [halves(), watch], rows, **SETTINGS).train()
+
+    assert not any("feature_extractor" in name for moved in watch.moved for name in moved)
+    assert any("feature_projection" in name for name in watch.moved[1])
+
+
+def test_fixed_sinusoids_stay_fixed(tmp_path):
+    sizes = {f"{half}_{what}": 2 for half in ("encoder", "decoder") for what in ("layers", "attention_heads")}
+    sizes |= {"encoder_ffn_dim": 8, "decoder_ffn_dim": 8, "forced_eos_token_id": None, **tiny.SEQ2SEQ}
+    model = transformers.MarianMTModel(transformers.MarianConfig(max_position_embeddings=32, **sizes))
+    watch = trainers.Watch(model)
+    trainers.trainer(tmp_path, model, [halves(), watch], tiny.rows("T5"), **SETTINGS).train()
+
+    assert {name for name, _ in model.named_parameters()} - watch.moved[0] == {
+        "model.encoder.embed_positions.weight", "model.decoder.embed_positions.weight",
+    }  # fmt: skip
+
+
+def test_a_forgotten_tuning_is_named(tmp_path):
+    model = tiny.model("BERT")
+    apply_tuning(model, "bitfit")
+
+    with pytest.raises(BadInput, match=r"given bitfit parameters by apply_tuning.*tuning='bitfit'\)$"):
+        run(tmp_path, halves(), model=model)
+
+
+def test_an_optimizer_over_a_part_of_the_model_is_refused(tmp_path):
+    model = tiny.model("BERT")
+    trainer, _ = build(tmp_path, halves(), model=model)
+    trainer.optimizer = torch.optim.AdamW(model.classifier.parameters())
+
+    with pytest.raises(BadInput, match=r"does not hold 71 .*built over a part of the model"):
+        trainer.train()
+
+
+def test_an_anatomy_of_another_model_is_refused_since_model_init_makes_a_new_one(tmp_path):
+    callback = ProgressiveFreezing(shrinking(4, 2), anatomy=Anatomy.of(tiny.model("BERT")))
+
+    with pytest.raises(BadInput, match=r"73 parameters of the anatomy are not in the Trainer's model.*model_init"):
+        run(tmp_path, callback)
+
+
+def test_a_parameter_that_trains_in_no_part_of_the_anatomy_is_refused(tmp_path):
+    model = tiny.model("BERT")
+    callback = ProgressiveFreezing(shrinking(4, 2), anatomy=Anatomy.of(model.bert))
+
+    with pytest.raises(BadInput, match=r"trains 2 parameters that are in no part of the anatomy.*classifier\.weight"):
+        run(tmp_path, callback, model=model)

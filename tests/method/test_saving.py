@@ -1,0 +1,114 @@
+"""What `apply_tuning` added survives: saved, loaded into the pretrained model, merged."""
+
+import pytest
+import tiny
+import torch
+import transformers
+
+from progbench import Anatomy, apply_tuning, load_tuning, save_tuning
+from progbench.errors import BadInput
+from progbench.method.tuning import Adapter
+
+TEXTS = torch.stack([row["input_ids"] for row in tiny.rows("BERT", 4)])
+
+
+def trained(name, tuning, **options):
+    """A model whose tuned parameters are no longer what apply_tuning drew."""
+    model = tiny.model(name)
+    apply_tuning(model, tuning, **options)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in Anatomy.of(model, tuning).parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", ["BERT", "GPT-2"])
+@pytest.mark.parametrize(
+    ("tuning", "options"), [("lora", {"rank": 2, "alpha": 3}), ("adapter", {"reduction": 4}), ("bitfit", {})]
+)
+def test_loaded_into_the_pretrained_model_it_computes_what_it_did(tmp_path, name, tuning, options):
+    model, fresh = trained(name, tuning, **options), tiny.model(name).eval()
+    assert not torch.equal(fresh(TEXTS).logits, model(TEXTS).logits)
+    save_tuning(model, tmp_path)
+    torch.manual_seed(9)  # what apply_tuning draws anew must be replaced
+    load_tuning(fresh, tmp_path)
+
+    assert torch.equal(fresh(TEXTS).logits, model(TEXTS).logits)
+    assert Anatomy.of(fresh, tuning).L == tiny.BLOCKS
+
+
+def test_merged_lora_is_a_plain_model_that_from_pretrained_loads(tmp_path):
+    model, fresh = trained("BERT", "lora").double(), tiny.model("BERT").double().eval()
+    save_tuning(model, tmp_path / "lora")
+    load_tuning(fresh, tmp_path / "lora", merge=True)
+    fresh.save_pretrained(tmp_path / "whole")
+    again = transformers.BertForSequenceClassification.from_pretrained(tmp_path / "whole").double().eval()
+
+    torch.testing.assert_close(again(TEXTS).logits, model(TEXTS).logits, rtol=0, atol=1e-12)
+    assert [n for n, _ in fresh.named_parameters()] == [n for n, _ in tiny.model("BERT").named_parameters()]
+    assert Anatomy.of(fresh).L == tiny.BLOCKS  # it has no tuning any more
+
+
+def test_merged_bitfit_is_a_plain_model(tmp_path):
+    fresh = tiny.model("BERT")
+    save_tuning(trained("BERT", "bitfit"), tmp_path)
+    load_tuning(fresh, tmp_path, merge=True)
+
+    assert all(parameter.requires_grad for parameter in fresh.parameters())
+
+
+def test_only_what_the_tuning_trains_is_written(tmp_path):
+    save_tuning(trained("BERT", "lora"), tmp_path)
+
+    assert (tmp_path / "tuning.safetensors").stat().st_size < 24_000  # the whole model has 18,418 floats of 4 bytes
+
+
+def test_adapters_are_not_merged(tmp_path):
+    save_tuning(trained("BERT", "adapter"), tmp_path)
+
+    with pytest.raises(BadInput, match="not linear, so they cannot be merged"):
+        load_tuning(tiny.model("BERT"), tmp_path, merge=True)
+
+
+def test_a_model_without_a_tuning_has_nothing_to_save(tmp_path):
+    with pytest.raises(BadInput, match="has no tuning of apply_tuning's: save it with save_pretrained"):
+        save_tuning(tiny.model("BERT"), tmp_path)
+
+
+def test_a_folder_without_a_tuning_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="no tuning that save_tuning wrote"):
+        load_tuning(tiny.model("BERT"), tmp_path)
+
+
+def test_a_tuning_of_another_model_is_refused_by_its_tensors(tmp_path):
+    save_tuning(trained("BERT", "lora"), tmp_path)
+
+    with pytest.raises(BadInput, match=r"made for BertForSequenceClassification, and does not fit this Electra.*query"):
+        load_tuning(tiny.model("ELECTRA"), tmp_path)
+
+
+# --- on other architectures
+
+
+@pytest.mark.parametrize("name", tiny.MODELS)
+def test_with_zero_up_projections_adapters_change_nothing_in_any_architecture(name):
+    row = {key: value[None] for key, value in tiny.rows(name, 1)[0].items()}
+    model = tiny.model(name).eval()
+    before = model(**row)["loss"]
+    apply_tuning(model, "adapter", reduction=4)
+    adapters = [module for module in model.modules() if isinstance(module, Adapter)]
+    for adapter in adapters:
+        torch.nn.init.zeros_(adapter.up.weight)
+    model.eval()
+
+    assert torch.equal(model(**row)["loss"], before)
+    assert len(adapters) == {"T5": 10, "BART": 10}.get(name, 8)  # two a block, three in one of a decoder
+
+
+def test_loras_query_and_value_are_what_the_architecture_calls_them():
+    for name, modules in (("MPNet", 2), ("ModernBERT", 1), ("GPT-2", 1), ("Llama", 2), ("DeBERTa-v2/v3", 2)):
+        model = tiny.model(name)
+        apply_tuning(model, "lora", rank=1)
+        found = [path for path, module in model.named_modules() if hasattr(module, "lora_A")]
+        assert len(found) == modules * tiny.BLOCKS, found
