@@ -157,10 +157,9 @@ def holm(p: ArrayLike) -> NDArray:
     array([0.03, 0.08, 0.9 ])
     """
     # statsmodels collects garbage in each call (its pull request 8671): 35 ms with torch loaded, of which frozen
-    # objects are spared. What somebody else has frozen stays so.
+    # objects are spared. If somebody else has frozen some, those stay so, and the ones made since with them.
     frozen = gc.get_freeze_count()
-    if not frozen:
-        gc.freeze()
+    gc.freeze()
     try:
         return np.apply_along_axis(lambda row: np.minimum(multipletests(row, method="holm")[1], 1.0), -1, p)
     finally:

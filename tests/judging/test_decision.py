@@ -85,6 +85,18 @@ def test_garbage_that_somebody_froze_stays_frozen():
     assert not gc.get_freeze_count()
 
 
+def test_what_was_made_since_somebody_froze_is_spared_too():
+    import gc
+
+    gc.freeze()
+    try:
+        before, made = gc.get_freeze_count(), [[] for _ in range(1000)]
+        decision.holm([0.01, 0.02])
+        assert gc.get_freeze_count() >= before + len(made)
+    finally:
+        gc.unfreeze()
+
+
 def test_how_many_seeds_would_decide_keeps_the_familys_other_p_values():
     # alone the difference of 2 with sd 1.58 needs 10 seeds (see test_verdict); with two more cells it needs more
     found = decision.against_paper(np.array([[66.5, 67.5, 68.5, 69.5, 70.5]]), 66.5, 1.0, [0])
