@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from torch import nn
 
@@ -12,7 +13,7 @@ from progbench.errors import BadInput
 from progbench.method.layout import EMBEDDINGS, HEAD
 
 Parameters = tuple[nn.Parameter, ...]
-Place = nn.Module | nn.Parameter | str
+Place: TypeAlias = nn.Module | nn.Parameter | str  # said to be one, so that mypy knows it where torch is missing
 
 
 @dataclass(frozen=True)
