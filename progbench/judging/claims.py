@@ -137,7 +137,7 @@ def _claim(entry: dict, arguments: Mapping[str, str], problem: str, where: str) 
     if lowest > entry.get("at_most", math.inf):
         raise BadInput(f"{where}: at_most = {entry['at_most']:g} is below {lowest:g}")
     if strange := sorted(set(entry.get("metric", {})) - set(entry["columns"])):
-        raise BadInput(f"{where}: metric names {strange[0]}, which is none of its columns")
+        raise BadInput(f"{where}: metric names {strange[0]}, which is not listed in columns")
 
     def cells(side: str, column: str) -> tuple[str, ...]:
         rows = entry.get(side, ())

@@ -173,9 +173,9 @@ class Anatomy:
         """Let exactly this stage train. Idempotent and reversible: the same call serves every schedule.
 
         A frozen parameter's gradient is dropped, not zeroed: AdamW moves a parameter whose gradient is zero, by its
-        momentum and its weight decay, and passes over one that has none. What you froze yourself in a part that trains
-        is unfrozen: the stage alone decides (`staged` leaves it frozen). Raises BadInput if the model has other
-        parameters than when the anatomy was taken.
+        momentum and its weight decay, and skips a parameter that has no gradient. What you froze yourself in a part
+        that trains is unfrozen: the stage alone decides (`staged` leaves it frozen). Raises BadInput if the model has
+        other parameters than when the anatomy was taken.
         """
         require_unchanged(self.model, (*self.parameters(), *self.frozen))
         live = {id(parameter) for parameter in self.trainable(stage)}

@@ -41,10 +41,10 @@ class Recipe:
     `precision` "bf16" runs the model under autocast, with weights and optimizer in float32, and "tf32" lets a GPU
     round what it multiplies; `prefix_cache` keeps what the frozen lowest blocks make of each text, without their
     dropout.
-    What only some tunings have (`adapter_…`, `lora_…`) is None in the others, and so is, outside SQuAD, what only that
-    has: windows (which are its examples) overlap by `doc_stride` tokens; an answer is sought among the `n_best` starts
-    and ends and has at most `max_answer_length` tokens; v2.0 answers nothing where that scores above the best span by
-    more than `null_threshold`; and `train_questions`, where given, trains on the first so many.
+    The fields of one tuning (`adapter_…`, `lora_…`) are None under every other tuning. These fields are None for every
+    task but SQuAD: `doc_stride`, by how many tokens windows (SQuAD's examples) overlap; `n_best`, among how many starts
+    and ends an answer is sought; `max_answer_length`, in tokens; `null_threshold`, by how much "no answer" must score
+    above the best span to be given (v2.0); and `train_questions`, to train on the first so many questions alone.
 
     `variant` names a departure from the primary recipe, where sources conflict; what departs is in the other fields.
     """

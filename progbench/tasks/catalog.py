@@ -1,7 +1,7 @@
 """The tasks there are, by name; where a task's data comes from; and which task an evaluation set belongs to. No torch.
 
 A task reads its own files (`read`), fetches its own splits (`fetch`), and says early what is not there (`require`). Its
-`head` is what the model ends in, its `recipe_fields` what only recipes of this kind of task have.
+`head` is the kind of the model's head. Its `recipe_fields` are recipe fields that other kinds of task do not use.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def test_stopping_at_the_first_failure_reports_the_rest_as_missing(bench, unread
 
 @pytest.mark.usefixtures("unreadable")
 def test_a_module_trains_what_is_selected_of_its_tables_before_it_judges_the_first_cell(bench):
-    """Also what only a later module asks for (Table 5's shrinking row is Table 1's), but no more of that module."""
+    """Table 5's shrinking row is a run of Table 1, so it is trained with Table 1. Table 5's other runs are not."""
     asked = "(test_table1 and tiny-bert-constant-cola) or (test_table5 and cola)"
     done = bench.without_training("--suite", "smoke", "-x", "-k", asked)
 
