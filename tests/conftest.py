@@ -91,3 +91,28 @@ def trained(monkeypatch, made_in):
 
     monkeypatch.setattr(train, "train", fake)
     return calls
+
+
+@pytest.fixture
+def reliability(tmp_path):
+    """Hold a row of docs/reliability.md to what a test has just seen; with PROGBENCH_WRITE_DOCS=1 write it there.
+
+    `happens` is what was said, where something was: the test's own folder is cut from it.
+    """
+    page = ROOT / "docs" / "reliability.md"
+
+    def hold(section, fault, *, happens, kept):
+        cells = [fault, str(happens).replace(f"{tmp_path}/", ""), kept]
+        row = "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+        before, head, rest = page.read_text(encoding="utf-8").partition(f"## {section}\n")
+        assert head, f"docs/reliability.md has no section {section!r}"
+        if os.environ.get("PROGBENCH_WRITE_DOCS"):
+            table, blank, after = rest.partition("\n## ")
+            start, rule, rows = table.partition("| --- | --- | --- |\n")
+            others = [one for one in rows.splitlines() if one and not one.startswith(f"| {fault} |")]
+            written = start + rule + "\n".join(sorted([*others, row])) + "\n" + blank + after
+            page.write_text(before + head + written, encoding="utf-8")
+        else:
+            assert row in rest.partition("\n## ")[0].splitlines(), "write it anew with PROGBENCH_WRITE_DOCS=1, and -n 0"
+
+    return hold
