@@ -34,7 +34,7 @@ class Sizes:
 def sizes(
     model: ModelSpec, num_labels: int, tuning: str = "full", head: str = "classification", **options: Any
 ) -> Sizes:
-    """Count what a tuning trains in E, one block and H of a BERT or RoBERTa model with this head.
+    """Count what a tuning trains in E, one block and H of a BERT, RoBERTa or MPNet model with this head.
 
     >>> sizes(spec("bert-base"), num_labels=2)
     Sizes(embeddings=23837184, block=7087872, head=592130)
@@ -44,31 +44,40 @@ def sizes(
     1538
 
     With hidden size h and intermediate size i, a block holds four h*h attention matrices and the two h*i matrices of
-    the feed-forward network, each with its bias, and two LayerNorms of 2h. The head is BERT's pooler (RoBERTa: the
-    classifier's dense layer, which is as large) and the output layer; for question answering, the latter alone.
+    the feed-forward network, each with its bias, and two LayerNorms of 2h. The head is BERT's pooler (RoBERTa, MPNet:
+    the classifier's dense layer, which is as large) and the output layer; for question answering, the latter alone.
+    MPNet's E has a bias by relative position too, a number for each of its buckets and heads.
     Two adapters of bottleneck d have 2hd + d + h parameters each, a LoRA pair of rank r on an h*h matrix 2hr.
     """
     options = require_tuning(tuning, options)
+    if model.architecture not in LAYOUTS:
+        raise BadInput(
+            f"{model.name}: how many parameters {model.architecture!r} has is not known: {', '.join(LAYOUTS)}"
+        )
+    layout = LAYOUTS[model.architecture]
     h, i = model.hidden, model.intermediate
     dense, output = h * h + h, h * num_labels + num_labels
     if head not in HEADS:
         raise BadInput(f"unknown head {head!r}: known are {', '.join(HEADS)}")
     pooled = head == "classification"
-    classifier = dense + output if pooled and model.architecture == "roberta" else output
+    classifier = dense + output if pooled and not layout.has_pooler else output
     if tuning == "adapter":
         d = bottleneck_of(h, options["reduction"])
         return Sizes(embeddings=0, block=2 * (2 * h * d + d + h), head=classifier)
     if tuning == "bitfit":
-        pooler = h if pooled and model.architecture == "bert" else 0
+        pooler = h if pooled and layout.has_pooler else 0
         return Sizes(embeddings=h, block=4 * h + h + i + h + h, head=pooler + classifier)
     if tuning == "lora":
-        there = LAYOUTS[model.architecture].projections
-        if absent := [target for target in options["targets"] if target not in there]:
-            raise BadInput(f"LoRA target {absent[0]!r} matches nothing in {model.name}, which has {', '.join(there)}")
-        return Sizes(embeddings=0, block=len(options["targets"]) * options["rank"] * 2 * h, head=classifier)
+        found = {target: layout.projection(target) for target in options["targets"]}
+        if absent := [target for target, name in found.items() if name is None]:
+            there = ", ".join(layout.projections)
+            raise BadInput(f"LoRA target {absent[0]!r} matches nothing in {model.name}, which has {there}")
+        return Sizes(embeddings=0, block=len({*found.values()}) * options["rank"] * 2 * h, head=classifier)
     layer_norm = 2 * h
     return Sizes(
-        embeddings=(model.vocabulary + model.positions + model.token_types) * h + layer_norm,
+        embeddings=(model.vocabulary + model.positions + model.token_types) * h
+        + layer_norm
+        + (model.position_buckets or 0) * model.heads,
         block=4 * dense + layer_norm + (h * i + i) + (i * h + h) + layer_norm,
         head=dense + output if pooled else output,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from progbench.method.layout import LAYOUTS
 from progbench.method.options import bottleneck_of, require_tuning
 from progbench.models.spec import ModelSpec, spec
 
@@ -57,8 +58,8 @@ def step_flops(
     if head == "question_answering":
         step.linear(tokens, h, num_labels, True, True)
         return step.flops
-    roberta = known.architecture == "roberta"
-    step.linear(texts, h, h, whole or roberta, whole or roberta or tuning == "bitfit")
+    first = whole or not LAYOUTS[known.architecture].has_pooler  # a classifier trains with every tuning
+    step.linear(texts, h, h, first, first or tuning == "bitfit")
     step.linear(texts, h, num_labels, True, True)
     return step.flops
 
@@ -72,18 +73,22 @@ def _block(
     """
     h, i = model.hidden, model.intermediate
     weight, bias = live and tuning == "full", live and tuning in ("full", "bitfit")
+    layout = LAYOUTS[model.architecture]
+    targets = {layout.projection(name) for name in options.get("targets", ())}
     entered, wants = step.alive, {}
     for name in ("query", "key", "value"):
         step.alive = entered
         step.linear(tokens, h, h, weight, bias)
-        if tuning == "lora" and name in options["targets"]:
+        if layout.projection(name) in targets:
             _low_rank(step, tokens, h, options["rank"], live, entered)
         wants[name] = step.alive
     # scores = query x key, context = scores x value: forward, then the gradient of each factor that wants one
     scores = wants["query"] or wants["key"]
     step.flops += 2 * square * h * (2 + wants["query"] + wants["key"] + scores + wants["value"])
-    step.alive = scores or wants["value"]
+    step.alive = entered = scores or wants["value"]
     step.linear(after, h, h, weight, bias)
+    if "o" in targets:
+        _low_rank(step, after, h, options["rank"], live, entered)
     _adapter(step, after, h, tuning, live, options)
     step.linear(after, h, i, weight, bias)
     step.linear(after, i, h, weight, bias)

@@ -24,6 +24,7 @@ class Layout:
     What lies outside the base model is the classifier. `attention` holds the `projections` LoRA may target; from
     `after_attention` on no token sees another. `first_token` is the module that takes a text's first token for the
     whole. `positions_after_padding`: positions are numbered from one above the padding token's id.
+    `relative_positions`: attention adds a bias by relative position, and is none of transformers' registry.
     """
 
     embeddings: str = "embeddings"
@@ -33,6 +34,20 @@ class Layout:
     after_attention: str = "attention.output"
     first_token: str = "pooler"
     positions_after_padding: bool = False
+    relative_positions: bool = False
+
+    @property
+    def has_pooler(self) -> bool:
+        """Whether the head's first linear layer is a pooler of the base model, and not part of the classifier."""
+        return self.first_token == "pooler"
+
+    def projection(self, target: str) -> str | None:
+        """What one of LoRA's targets is called here.
+
+        >>> LAYOUTS["mpnet"].projection("query"), LAYOUTS["mpnet"].projection("dense")
+        ('q', None)
+        """
+        return next((name for name in (target, *PROJECTIONS.get(target, ())) if name in self.projections), None)
 
 
 @dataclass(frozen=True)
@@ -113,7 +128,18 @@ def rule_for(name: str, holder: str) -> Rule | None:
     return next((rule for rule in RULES if rule.name == name and holder.endswith(rule.holders)), None)
 
 
-LAYOUTS = {"bert": Layout(), "roberta": Layout(first_token="classifier", positions_after_padding=True)}
+LAYOUTS = {
+    "bert": Layout(),
+    "roberta": Layout(first_token="classifier", positions_after_padding=True),
+    "mpnet": Layout(
+        attention="attention.attn",
+        projections=("q", "k", "v", "o"),
+        after_attention="attention",
+        first_token="classifier",
+        positions_after_padding=True,
+        relative_positions=True,
+    ),
+}
 
 
 def base_of(model: nn.Module) -> nn.Module:
@@ -122,7 +148,7 @@ def base_of(model: nn.Module) -> nn.Module:
 
 
 def layout_of(model: nn.Module) -> Layout:
-    """The layout of a BERT or RoBERTa model. Raises BadInput for another architecture."""
+    """The layout of a model whose architecture is in LAYOUTS. Raises BadInput for another architecture."""
     kind = getattr(getattr(model, "config", None), "model_type", None)
     if kind not in LAYOUTS:
         raise BadInput(f"{type(model).__name__} has the unknown architecture {kind!r} (known: {', '.join(LAYOUTS)})")

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 HUB_FILES = ["*.json", "*.txt", "model.safetensors"]
+_CALLED = {  # what a configuration of transformers calls a model's dimensions
+    "vocabulary": "vocab_size",
+    "hidden": "hidden_size",
+    "blocks": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "intermediate": "intermediate_size",
+    "positions": "max_position_embeddings",
+    "token_types": "type_vocab_size",
+    "position_buckets": "relative_attention_num_buckets",
+    "initializer_range": "initializer_range",
+}
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
 
 
@@ -65,23 +76,16 @@ def build(model: ModelSpec, num_labels: int, head: str = "classification") -> Pr
     """
     import transformers
 
-    configurations = {"bert": transformers.BertConfig, "roberta": transformers.RobertaConfig}
+    configurations = {
+        "bert": transformers.BertConfig,
+        "roberta": transformers.RobertaConfig,
+        "mpnet": transformers.MPNetConfig,
+    }
     if model.architecture not in configurations:
         known = ", ".join(configurations)
         raise BadInput(f"{model.name}: unknown architecture {model.architecture!r}: known are {known}")
-    return _automatic(head).from_config(
-        configurations[model.architecture](
-            num_labels=num_labels,
-            vocab_size=model.vocabulary,
-            hidden_size=model.hidden,
-            num_hidden_layers=model.blocks,
-            num_attention_heads=model.heads,
-            intermediate_size=model.intermediate,
-            max_position_embeddings=model.positions,
-            type_vocab_size=model.token_types,
-            initializer_range=model.initializer_range,
-        )
-    )
+    sizes = {_CALLED[name]: value for name in _CALLED if (value := getattr(model, name)) is not None}
+    return _automatic(head).from_config(configurations[model.architecture](num_labels=num_labels, **sizes))
 
 
 def _automatic(head: str) -> type:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 
 from progbench.errors import BadInput
 
+UNSCORED = ("source", "seen")  # what is said of a model, and moves no score
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -17,6 +19,7 @@ class ModelSpec:
     >>> spec("bert-base-uncased").blocks
     12
 
+    `position_buckets` is how many distances MPNet's bias by relative position tells apart.
     `hub` with `revision`, or `package` with `folder`, say where the weights are; with neither the model is built from
     its dimensions with random weights (the smoke suite). `seen` names the tasks whose data its weights were trained on,
     so that its scores there are not clean.
@@ -33,6 +36,7 @@ class ModelSpec:
     token_types: int
     source: str
     initializer_range: float = 0.02
+    position_buckets: int | None = None
     seen: tuple[str, ...] = ()
     hub: str = ""
     revision: str = ""
@@ -41,8 +45,8 @@ class ModelSpec:
 
     @property
     def readable(self) -> int:
-        """The most tokens it reads: RoBERTa's positions start above the padding token's id, which is 1."""
-        return self.positions - (2 if self.architecture == "roberta" else 0)
+        """The most tokens it reads: RoBERTa's and MPNet's positions start above the padding token's id, which is 1."""
+        return self.positions - (2 if self.architecture in ("roberta", "mpnet") else 0)
 
     @property
     def random(self) -> bool:
@@ -50,7 +54,7 @@ class ModelSpec:
 
     def identity(self) -> dict[str, str | int | float]:
         """What of this entry can move a score, for the recipe's digest: everything but what is said of it."""
-        return {key: value for key, value in asdict(self).items() if key not in ("source", "seen") and value != ""}
+        return {key: value for key, value in asdict(self).items() if key not in UNSCORED and value not in ("", None)}
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from progbench.training import cpu, varlen
+from progbench.training.bias import Bias
 from progbench.training.rows import Group, Packing
 from progbench.training.seed_rows import SeedRows
 
@@ -23,6 +24,7 @@ def attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     packing: Packing | SeedRows | None = None,
+    bias: Bias | None = None,
     **rest,
 ) -> tuple[torch.Tensor, None]:
     """Attention as transformers calls it; without a `packing`, that of a padded batch.
@@ -32,25 +34,24 @@ def attention(
     torch.Size([1, 5, 2, 4])
 
     Shapes: query, key, value (rows, heads, tokens, size); result (rows, tokens, heads, size), as transformers wants it.
-    A `Packing` is of one row.
+    A `Packing` is of one row. A `bias` is added to the scores of each text.
     """
     if packing is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest
         )
     if isinstance(packing, SeedRows):
-        return varlen.attend(query, key, value, packing, dropout, scaling), None
+        return varlen.attend(query, key, value, packing, dropout, scaling, bias), None
     if query.device.type == "cpu" and cpu.drops(dropout):
         scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-        return WithDropout.apply(query, key, value, packing.groups, dropout, scaling), None
+        return WithDropout.apply(query, key, value, packing.groups, dropout, scaling, bias and bias.values), None
     pieces = []
     # split, not sliced: the gradient of a slice is a whole row of zeros
     parts = [part[0].transpose(0, 1).split(_sizes(packing.groups)) for part in (query, key, value)]
     for group, *those in zip(packing.groups, *parts, strict=True):
         q, k, v = (_among_zeros(part, group) for part in those)
-        attended = nn.functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=group.mask, dropout_p=dropout, scale=scaling
-        )
+        mask = group.mask if bias is None else bias.masked(group.longest, group.mask, group.start).to(q.dtype)
+        attended = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
         pieces.append(_together(attended, group))
     return torch.cat(pieces)[None], None
 
@@ -59,7 +60,7 @@ class WithDropout(torch.autograd.Function):
     """Attention with dropout on a CPU, which torch has no kernel for: one node for all groups, its gradient spelt out.
 
     On short texts a step takes as long as it has operations, however small they are. As in torch, products and softmax
-    are in float32 at least. Shapes: as `attention`.
+    are in float32 at least. Shapes: as `attention`; the bias, if there is one, (1, heads, longest, longest).
     """
 
     @staticmethod
@@ -72,6 +73,7 @@ class WithDropout(torch.autograd.Function):
         groups: tuple[Group, ...],
         dropout: float,
         scaling: float,
+        bias: torch.Tensor | None = None,
     ) -> torch.Tensor:
         ctx.groups, ctx.dtype, ctx.scaling, ctx.scale = groups, query.dtype, scaling, cpu.dropout_scale(dropout)
         rows = torch.cat((query, key, value)).transpose(1, 2).to(torch.promote_types(query.dtype, torch.float32))
@@ -80,6 +82,8 @@ class WithDropout(torch.autograd.Function):
         for group, part in zip(groups, rows.split(_sizes(groups), 1), strict=True):
             q, k, v = texts = _apart(part, group).flatten(1, 2)
             scores = q @ k.transpose(1, 2)
+            if bias is not None:
+                scores.unflatten(0, (-1, heads)).add_(bias[..., : group.longest, : group.longest])
             if group.mask is not None:
                 scores.unflatten(0, (-1, heads)).masked_fill_(~group.mask, -math.inf)
             weights = scores.softmax(-1)
@@ -87,6 +91,7 @@ class WithDropout(torch.autograd.Function):
             attended = cpu.masked(weights, mask, ctx.scale) @ v
             pieces.append(_together(attended.unflatten(0, (-1, heads)), group))
             saved += [texts, weights, mask]
+        ctx.bias_like = bias.detach() if ctx.needs_input_grad[-1] else None
         ctx.save_for_backward(*saved)
         return torch.cat(pieces).to(query.dtype)[None]
 
@@ -97,6 +102,7 @@ class WithDropout(torch.autograd.Function):
         saved = ctx.saved_tensors  # texts, weights and mask of one group after another
         rows = gradient[0].to(saved[0].dtype)
         heads, pieces = rows.shape[1], []
+        of_bias = None if ctx.bias_like is None else torch.zeros_like(ctx.bias_like)
         parts = zip(ctx.groups, rows.split(_sizes(ctx.groups)), saved[::3], saved[1::3], saved[2::3], strict=True)
         for group, part, texts, weights, mask in parts:
             q, k, v = texts
@@ -105,12 +111,14 @@ class WithDropout(torch.autograd.Function):
             torch.bmm(cpu.masked(weights, mask, ctx.scale).transpose(1, 2), attended, out=gradients[2])
             of_weights = cpu.masked(attended @ v.transpose(1, 2), mask, ctx.scale)
             of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+            if of_bias is not None:
+                of_bias[..., : group.longest, : group.longest] += of_scores.unflatten(0, (-1, heads)).sum(0)
             torch.bmm(of_scores, k, out=gradients[0])
             torch.bmm(of_scores.transpose(1, 2), q, out=gradients[1])
             pieces.append(_together(gradients.unflatten(1, (-1, heads)), group))
         whole = torch.cat(pieces, 1)
         whole[0] *= ctx.scaling
-        return *whole.to(ctx.dtype).transpose(1, 2).split(1), None, None, None
+        return *whole.to(ctx.dtype).transpose(1, 2).split(1), None, None, None, of_bias
 
 
 def _sizes(groups: tuple[Group, ...]) -> list[int]:

@@ -16,6 +16,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 
 from progbench.errors import BadInput
 from progbench.method.layout import Layout, layout_of
+from progbench.training import bias
 from progbench.training.attention import attention
 from progbench.training.process import products
 from progbench.training.rows import PackedCollator, Packing
@@ -48,11 +49,13 @@ def pack(model: transformers.PreTrainedModel) -> PackedCollator | None:
         return None
     before, proved = model.config._attn_implementation, False
     try:
-        model.set_attn_implementation(ATTENTION)
+        if not layout.relative_positions:
+            model.set_attn_implementation(ATTENTION)
         proved = _agrees_with_padding(model, collator)
     finally:
         if not proved:
-            model.set_attn_implementation(before)
+            if not layout.relative_positions:
+                model.set_attn_implementation(before)
             for hook in hooks:
                 hook.remove()
     if not proved:
@@ -80,14 +83,20 @@ def _hooks(model: nn.Module, layout: Layout) -> list:
     def a_row_each(module, arguments, scores):
         return scores if current[0] is None else current[0].a_row_each(scores)
 
-    if tokens := getattr(model, "qa_outputs", None):
+    blocks = model.base_model.get_submodule(layout.blocks)
+    tokens = getattr(model, "qa_outputs", None)
+    if tokens is not None:
         hooks = [tokens.register_forward_hook(a_row_each)]
     else:
         head = getattr(model, layout.first_token, None) or getattr(model.base_model, layout.first_token, None)
         if head is None:
             raise BadInput(f"{type(model).__name__} has no {layout.first_token}")
-        top = model.base_model.get_submodule(layout.blocks)[-1].get_submodule(layout.after_attention)
-        hooks = [top.register_forward_pre_hook(first_tokens), head.register_forward_pre_hook(a_text_each)]
+        hooks = [head.register_forward_pre_hook(a_text_each)]
+        if not layout.relative_positions:
+            top = blocks[-1].get_submodule(layout.after_attention)
+            hooks.append(top.register_forward_pre_hook(first_tokens))
+    if layout.relative_positions:
+        hooks.append(bias.Served(model, current, blocks, tokens is None))
     return [*hooks, model.register_forward_pre_hook(remember, with_kwargs=True)]
 
 

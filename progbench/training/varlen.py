@@ -3,7 +3,8 @@
 On a GPU it is one call of the variable-length kernel that comes with torch and keeps float32
 (`_efficient_attention_forward`; `torch.nn.attention.varlen` does not) where nothing drops, as in evaluation. With
 dropout that kernel draws one mask in its forward and another in its backward pass (pytorch issue 115590: it takes the
-longest text to have no keys). So in training, and on a CPU, all texts are padded to one length, a few dozen tokens.
+longest text to have no keys), and it takes no bias. So in training, on a CPU, and with a bias all texts are padded to
+one length, a few dozen tokens.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from progbench.training.bias import Bias
 from progbench.training.seed_rows import SeedRows
 
 
@@ -21,6 +23,7 @@ def attend(
     where: SeedRows,
     dropout: float = 0.0,
     scaling: float | None = None,
+    bias: Bias | None = None,
 ) -> torch.Tensor:
     """What every token attends to in its own text.
 
@@ -33,8 +36,9 @@ def attend(
     """
     seeds = len(query)
     rows = [part.transpose(1, 2).flatten(0, 1) for part in (query, key, value)]
-    attended = _kernel if query.is_cuda and not dropout else _padded
-    return attended(*rows, where, dropout, scaling).unflatten(0, (seeds, -1))
+    if query.is_cuda and not dropout and bias is None:
+        return _kernel(*rows, where, dropout, scaling).unflatten(0, (seeds, -1))
+    return _padded(*rows, where, dropout, scaling, bias).unflatten(0, (seeds, -1))
 
 
 def _kernel(
@@ -50,7 +54,13 @@ def _kernel(
 
 
 def _padded(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, where: SeedRows, dropout: float, scaling: float | None
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    where: SeedRows,
+    dropout: float,
+    scaling: float | None,
+    bias: Bias | None,
 ) -> torch.Tensor:
     texts, places = len(where.ends) - 1, where.places
 
@@ -58,8 +68,9 @@ def _padded(
         padded = tokens.new_zeros(texts * where.longest, *tokens.shape[1:]).index_copy(0, places, tokens)
         return padded.unflatten(0, (texts, where.longest)).transpose(1, 2)
 
-    real = torch.arange(where.longest, device=places.device) < where.ends.diff()[:, None]
+    real = (torch.arange(where.longest, device=places.device) < where.ends.diff()[:, None])[:, None, None]
+    mask = real if bias is None else bias.masked(where.longest, real).to(query.dtype)
     attended = nn.functional.scaled_dot_product_attention(
-        apart(query), apart(key), apart(value), attn_mask=real[:, None, None], dropout_p=dropout, scale=scaling
+        apart(query), apart(key), apart(value), attn_mask=mask, dropout_p=dropout, scale=scaling
     )
     return attended.transpose(1, 2).flatten(0, 1).index_select(0, places)

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 
@@ -6,6 +7,7 @@ import torch
 
 from progbench import apply_tuning, updated_parameters
 from progbench.errors import BadInput
+from progbench.method.counting import sizes
 from progbench.method.options import TUNINGS
 from progbench.method.schedule import SCHEDULES, constant, shrinking
 from progbench.models import loading
@@ -21,6 +23,45 @@ BERT_BASE, BERT_LARGE, ROBERTA_BASE = 109_483_778, 335_143_938, 124_647_170
 )
 def test_fine_tuning_updates_the_whole_model_in_each_epoch(name, L, whole):
     assert updated_parameters(name, constant(L, 3)) == 3 * whole
+
+
+def test_mpnet_totals_are_those_worked_out_by_hand():
+    block = 4 * (768 * 768 + 768) + 2 * 2 * 768 + (768 * 3072 + 3072) + (3072 * 768 + 768)
+    # words and positions, LayerNorm, and the bias by relative position: 32 buckets for each of 12 heads
+    embeddings = (30_527 + 514) * 768 + 2 * 768 + 32 * 12
+    head = (768 * 768 + 768) + (2 * 768 + 2)
+
+    assert (
+        updated_parameters("all-mpnet-base-v2", constant(12, 3)) == 3 * (embeddings + 12 * block + head) == 328_464_006
+    )
+    assert (
+        updated_parameters("mpnet", shrinking(12, 3)) == 3 * (embeddings + head) + (12 + 8 + 4) * block == 243_409_542
+    )
+
+
+@pytest.mark.parametrize("targets", [("query", "value"), ("q", "o"), ("query", "q")])
+def test_lora_on_mpnet_counts_what_the_model_has_however_its_targets_are_called(targets):
+    with torch.device("meta"):
+        model = loading.build(spec("tiny-mpnet"), 2)
+        apply_tuning(model, "lora", targets=targets)
+    stages = shrinking(3, 3)
+
+    assert updated_parameters("tiny-mpnet", stages, "lora", targets=targets) == updated_parameters(
+        model, stages, "lora"
+    )
+
+
+def test_an_architecture_whose_sizes_are_not_known_is_refused(reliability):
+    odd = dataclasses.replace(spec("bert-base"), name="odd", architecture="nomic")
+    with pytest.raises(BadInput) as refused:
+        sizes(odd, 2)
+
+    reliability(
+        "Models",
+        "an architecture in models.toml whose sizes are not known",
+        happens=str(refused.value),
+        kept="nothing is counted or trained",
+    )
 
 
 def test_bert_base_progtuning_leaves_out_four_then_eight_blocks():

@@ -92,7 +92,7 @@ def trained_both_ways(wanted, name, head, tuning, batches):
 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("tuning", TUNINGS)
-@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta", "tiny-mpnet"])
 def test_steps_over_a_stage_change_equal_padded_hugging_face(smoke_recipe, name, tuning, head):
     batches = [rows(head, seed=seed) for seed in range(3)]
     theirs, ours = trained_both_ways(smoke_recipe(), name, head, tuning, batches)
@@ -113,7 +113,7 @@ def test_steps_on_pairs_of_texts_equal_padded_hugging_face(smoke_recipe, tuning)
         torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta", "tiny-mpnet"])
 def test_pairs_of_texts_come_out_as_they_do_padded(name):
     theirs, ours, packed = pair(name)
     tokenizer = toy_tokenizer.build(name.removeprefix("tiny-"))
@@ -130,7 +130,7 @@ def test_pairs_of_texts_come_out_as_they_do_padded(name):
 
 
 @pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta", "tiny-mpnet"])
 def test_a_padding_token_that_stands_in_a_text_has_the_position_hugging_face_gives_it(name, head):
     theirs, ours, packed = pair(name, head)
     ids = [5, theirs.config.pad_token_id, 7, 9]
@@ -179,21 +179,25 @@ def test_a_step_needs_no_value_from_the_device(head):
     assert all(parameter.grad.is_meta for parameter in model.parameters())
 
 
-def test_no_linear_layer_sees_a_padding_token():
-    _, ours, packed = pair()
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-mpnet"])
+def test_no_linear_layer_sees_a_padding_token(name):
+    _, ours, packed = pair(name)
     seen = []
-    for module in ours.bert.encoder.modules():
+    for module in ours.base_model.encoder.modules():
         if isinstance(module, torch.nn.Linear):
             module.register_forward_hook(lambda module, arguments, output: seen.append(arguments[0].shape[:-1].numel()))
     ours(**packed(rows("classification")))
 
     # past the attention of the top block only first tokens: its attention.output.dense, and both of its feed-forward
-    assert seen == [sum(LENGTHS)] * (3 * 6 + 3) + [len(LENGTHS)] * 3
+    assert seen == [sum(LENGTHS)] * ((spec(name).blocks - 1) * 6 + 3) + [len(LENGTHS)] * 3
 
 
-def test_a_packed_model_still_takes_padded_batches():
-    theirs, ours, _ = pair()
-    batch = transformers.DataCollatorWithPadding(toy_tokenizer.build("bert"))(rows("classification"))
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-mpnet"])
+def test_a_packed_model_still_takes_padded_batches(name):
+    theirs, ours, _ = pair(name)
+    batch = transformers.DataCollatorWithPadding(toy_tokenizer.build(name.removeprefix("tiny-")))(
+        rows("classification")
+    )
 
     torch.testing.assert_close(ours(**batch).logits, theirs(**batch).logits, rtol=0, atol=1e-12)
 
@@ -237,6 +241,32 @@ def test_a_model_whose_attention_looks_elsewhere_is_not_served():
     assert packing.pack(model) is None
     assert model.config._attn_implementation == "sdpa"
     assert not model._forward_pre_hooks
+
+
+def test_an_mpnet_that_breaks_while_it_is_proved_has_its_own_classes_again(monkeypatch):
+    model = loading.build(spec("tiny-mpnet"), 2)
+    classes = [type(module) for module in model.modules()]
+    monkeypatch.setattr(model.mpnet.embeddings, "forward", lambda **inputs: inputs["no such input"])
+    with pytest.raises(KeyError, match="no such input"):
+        packing.pack(model)
+
+    assert [type(module) for module in model.modules()] == classes
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())
+
+
+def test_a_packed_mpnet_makes_no_bias_or_mask_over_a_whole_row(monkeypatch):
+    _, ours, packed = pair("tiny-mpnet")
+    made = []
+    encode = ours.mpnet.encoder.layer[0].forward
+
+    def looked_at(hidden, mask, bias, **rest):
+        made.extend([mask.shape, bias.values.shape])
+        return encode(hidden, mask, bias, **rest)
+
+    monkeypatch.setattr(ours.mpnet.encoder.layer[0], "forward", looked_at)
+    ours(**packed(rows("classification")))
+
+    assert made == [(1, 1, 1, 1), (1, spec("tiny-mpnet").heads, max(LENGTHS), max(LENGTHS))]
 
 
 def test_a_model_that_is_not_served_keeps_no_hook():

@@ -11,7 +11,7 @@ SCHEDULES = {name: getattr(schedule, name) for name in ("constant", "shrinking",
 
 
 @pytest.mark.parametrize("tuning", ["full", "adapter", "bitfit", "lora"])
-@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta", "tiny-mpnet"])
 @pytest.mark.parametrize("head", ["classification", "question_answering"])
 def test_every_tuning_model_and_head_trains_as_alone(wanted, name, head, tuning):
     compare(wanted(tuning), name, head, tuning, schedule.shrinking)
