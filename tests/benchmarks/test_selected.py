@@ -5,7 +5,7 @@ import pytest
 HEAVY = {"torch", "transformers", "numpy", "scipy", "statsmodels", "datasets", "sklearn", "peft", "matplotlib"}
 
 
-@pytest.mark.parametrize("suite", ["smoke", "mini", "paper"])
+@pytest.mark.parametrize("suite", ["smoke", "mini", "base", "paper"])
 def test_collecting_loads_nothing_that_trains_judges_or_draws(collecting, suite):
     done = collecting("--suite", suite)
 

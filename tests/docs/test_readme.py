@@ -91,8 +91,8 @@ def test_every_suite_has_its_cost():
     assert [
         pages.bare(suite).split()[0]
         for suite, *_ in pages.table(pages.section(README, "What each suite costs"), "suite")
-    ] == ["smoke", "mini", "paper"]
-    assert sorted(reading.suites()) == ["mini", "paper", "smoke"]
+    ] == ["smoke", "mini", "base", "paper"]
+    assert sorted(reading.suites()) == ["base", "mini", "paper", "smoke"]
 
 
 @pytest.mark.parametrize(("task", "unit", "seconds"), [("cola", "minutes (CoLA)", 60), ("mnli", "hours (MNLI)", 3600)])
@@ -134,22 +134,27 @@ def test_every_option_is_in_the_readme():
     assert sorted(listed) == sorted(options)
 
 
-@pytest.mark.parametrize("suite", ["paper", "mini", "smoke"])
+@pytest.mark.parametrize("suite", reading.suites())
 def test_the_defaults_of_the_options_are_the_suites(suite):
     option = {pages.bare(name).split()[0]: what for name, what in pages.table(README, "option")}
-    seeds, device = (dict(re.findall(r"(paper|mini|smoke) (?:and smoke )?(\w+)", option[name].partition("default:")[2]))
-                     for name in ("--seeds", "--device"))  # fmt: skip
-    seeds["smoke"] = seeds["mini"]  # "mini and smoke 1"
+    seeds, device = (
+        {
+            name: default
+            for names, default in re.findall(r"((?:\w+ and )?\w+) (\w+)(?:,|$)", option[one].partition("default: ")[2])
+            for name in names.split(" and ")
+        }
+        for one in ("--seeds", "--device")
+    )
     found = reading.settings(suite)
 
     assert (seeds[suite], device[suite]) == (str(found.seeds), found.device)
 
 
-def test_what_minilm_has_seen_and_what_mini_trains_on_are_said():
+def test_what_minilm_and_mpnet_have_seen_and_what_mini_trains_on_are_said():
     recipe = reading.read("mini", "squad", model="minilm", schedule="constant", task="squad1")
 
-    assert set(spec("minilm").seen) == {"qqp", "mnli", "qnli", "squad1", "squad2"}
-    assert "MiniLM's weights were trained on data of QQP, MNLI, QNLI and SQuAD" in WORDS
+    assert set(spec("minilm").seen) == set(spec("mpnet").seen) == {"qqp", "mnli", "qnli", "squad1", "squad2"}
+    assert "The weights of MiniLM and MPNet were trained on data of QQP, MNLI, QNLI and SQuAD" in WORDS
     assert f"trains on the first {recipe.train_questions:,} questions only" in WORDS
 
 

@@ -83,7 +83,7 @@ def test_none_of_loras_totals_fits_bert_base_and_all_fit_roberta_base(paper):
 
 
 def test_every_sentence_of_every_suite_names_cells_there_are(answers, tmp_path):
-    for name in ("paper", "mini", "smoke"):
+    for name in ("paper", "base", "mini", "smoke"):
         own = Suite(name, answers, tmp_path, train=False)
         cells = [cell for one in own.claims() for c in one.comparisons for cell in (*c.left, *c.right)]
         assert cells
