@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,13 @@ from progbench.recipes import reading
 from progbench.report import text, writing
 from progbench.report.speed import Speed
 from progbench.session import gathering, opening, outcomes, reference
-from progbench.session.gathering import Gathered
+from progbench.session.gathering import CLAIMS, Gathered
 from progbench.session.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITE = pytest.StashKey[Suite]()
+NOT_OF_SUITE = pytest.StashKey[list[str]]()  # the tables whose tests were left out
+NONE = object()  # in the place of a cell: the suite has no such table
 
 
 def pytest_addoption(parser):
@@ -55,42 +58,60 @@ def pytest_configure(config):
     config.pluginmanager.register(Collector(config, suite), "progbench-collector")
 
 
+@pytest.hookimpl(trylast=True)  # of what -m and -k leave
 def pytest_collection_modifyitems(config, items):
-    """Measuring speed takes minutes and judges nothing: only who asks for it gets it."""
+    """Leave out what is not of this suite, and what measures speed: that takes minutes, and judges nothing."""
     asked = "speed" in config.option.markexpr or any("test_speed" in argument for argument in config.args)
-    slow = [] if asked else [item for item in items if item.get_closest_marker("speed")]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    strange = [item for item in items if _given(item) is NONE]
+    config.stash[NOT_OF_SUITE] = sorted({_table(item.function) for item in strange})
+    left_out = strange + ([] if asked else [item for item in items if item.get_closest_marker("speed")])
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_generate_tests(metafunc):
     """One test a cell of the table the test is named for (test_table1), and one a claim.
 
-    A file that cannot be read is one test, which fails saying why.
+    A file that cannot be read is one test, which fails saying why. What the suite does not list is left out.
     """
-    suite = metafunc.config.stash[SUITE]
-    if "cell" in metafunc.fixturenames:
-        table = suite.table(metafunc.function.__name__.removeprefix("test_"))
-        cells = [BadInput(table.problem)] if table.problem else table.cells
-        metafunc.parametrize("cell", [_cell_parameter(cell, table.name) for cell in cells])
-    if "claim" in metafunc.fixturenames:
+    suite, name = metafunc.config.stash[SUITE], _table(metafunc.function)
+    if not {"cell", "claim"} & {*metafunc.fixturenames}:
+        return
+    if not suite.has(name):
+        given: list[Any] = [NONE]
+    elif "cell" in metafunc.fixturenames:
+        table = suite.table(name)
+        given = [BadInput(table.problem)] if table.problem else [*table.cells]
+    else:
         found = suite.claims()
-        claims = [found] if isinstance(found, BadInput) else found
-        metafunc.parametrize("claim", [pytest.param(claim, id=getattr(claim, "id", "claims")) for claim in claims])
+        given = [found] if isinstance(found, BadInput) else [*found]
+    kind = "cell" if "cell" in metafunc.fixturenames else "claim"
+    metafunc.parametrize(kind, [_parameter(one, name) for one in given])
 
 
-def _cell_parameter(cell: Cell | BadInput, table: str):
-    if isinstance(cell, BadInput):
-        return pytest.param(cell, id=table)
-    return pytest.param(cell, id=cell.id, marks=[pytest.mark.params] if cell.kind == "counted" else [])
+def _parameter(given: Any, table: str):
+    """A test's parameter. A table that cannot be read may have had counts: its test runs among them, too."""
+    counted = given.kind == "counted" if isinstance(given, Cell) else isinstance(given, BadInput) and table != CLAIMS
+    return pytest.param(given, id=getattr(given, "id", table), marks=[pytest.mark.params] if counted else [])
+
+
+def _table(function) -> str:
+    """The table, or "claims", that a test is named for."""
+    return function.__name__.removeprefix("test_")
+
+
+def pytest_report_collectionfinish(config):
+    """Say which tables were asked for and are none of the suite's."""
+    names = config.stash.get(NOT_OF_SUITE, [])
+    return f"not in the suite {config.stash[SUITE].name}: {', '.join(names)}" if names else []
 
 
 @pytest.fixture(scope="module")
 def made(request):
     """Train what this module's cells need, before the first of them is judged: a table's cells are judged together."""
     suite, variants = request.config.stash[SUITE], request.config.option.variants
-    asked = [(item, given) for item in request.session.items if isinstance(given := _asked(item), Cell | Claim)]
+    asked = [(item, given) for item in request.session.items if isinstance(given := _given(item), Cell | Claim)]
     tables = [given.file for item, given in asked if isinstance(given, Cell) and item.module is request.module]
     wanted = gathering.to_train(suite, [given for _, given in asked], tables, variants=variants)
     with _progress_shown(request.config) as say:
@@ -144,8 +165,8 @@ def _show(outcome: str, words: str) -> None:
         pytest.skip(words)
 
 
-def _asked(item) -> Cell | Claim | BadInput | None:
-    """What a test is for."""
+def _given(item) -> Any:
+    """What a test is for: a cell, a claim, what is wrong with its table, NONE, or None where it is for none of them."""
     given = item.callspec.params if hasattr(item, "callspec") else {}
     return given.get("cell", given.get("claim"))
 

@@ -19,6 +19,7 @@ from progbench.files import read_toml
 from progbench.recipes.recipe import run_id
 
 REFERENCE_SEEDS = 5  # fewer raw seeds give no usable spread
+NO_TABLES = {"tolerance", "disputed"}  # what tables and claims are read with
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,30 @@ def _unprintable(expectation: Expectation, cell_id: str, path: Path) -> str:
     except (TypeError, ValueError):
         return f"{path}: {cell_id} prints {expectation.printed!r}, which is not a number"
     return ""
+
+
+def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str, str]:
+    """What is wrong with a suite's files, by the file's name without its ending.
+
+    A file that the suite lists or SHA256SUMS has, and that is gone, would take its cells out of the report. One that is
+    there and is not listed would never be judged.
+    """
+    folder = root / suite
+    found = {}
+    there = {path.stem for path in folder.glob("*.toml")} - NO_TABLES
+    for name in sorted({*listed, *_summed(folder / "SHA256SUMS")} - there):
+        where = "suite.toml" if name in listed else "SHA256SUMS"
+        found[name] = f"{folder / name}.toml is gone, and {where} lists it: nobody knows which cells it had"
+    for name in sorted(there - {*listed}):
+        found[name] = f"{folder / name}.toml is not listed in the suite's suite.toml: add it to `tables`, or delete it"
+    return found
+
+
+def _summed(sums: Path) -> set[str]:
+    """The tables, and claims, that a file of checksums lists."""
+    lines = sums.read_text(encoding="utf-8", errors="replace").splitlines() if sums.is_file() else []
+    names = {line.split()[-1] for line in lines if line.strip()}
+    return {name.removesuffix(".toml") for name in names if name.endswith(".toml")} - NO_TABLES
 
 
 def edited(folder: Path, names: Sequence[str], printed: bool) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.resources
 import math
-from dataclasses import MISSING, dataclass, fields
+import re
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,16 @@ from progbench.tasks.catalog import tasks
 
 @dataclass(frozen=True)
 class SuiteSettings:
-    """How a suite runs: nothing of the recipe, so not in its digest.
+    """What a suite has and how it runs: nothing of the recipe, so not in its digest.
 
-    `device` is "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if there is one). `threads` is how
-    many CPU threads torch uses; 0 leaves that to torch. Seeds and device are defaults of the command line.
+    `tables` names the files of expected/<suite>/ that the suite has: its tables and figures, and "claims". `device`
+    is "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if there is one). `threads` is how many CPU
+    threads torch uses; 0 leaves that to torch. Seeds and device are defaults of the command line.
     """
 
     seeds: int
     device: str
+    tables: tuple[str, ...]
     threads: int = 0
 
 
@@ -42,12 +45,17 @@ def settings(suite: str) -> SuiteSettings:
     try:
         found = SuiteSettings(**read_toml(path))
     except TypeError as problem:
-        raise BadInput(f"{path}: seeds, device and perhaps threads are wanted: {problem}") from None
+        raise BadInput(f"{path}: seeds, device, tables and perhaps threads are wanted: {problem}") from None
     if found.device not in ("cpu", "cuda", "auto"):
         raise BadInput(f"{path}: device = {found.device!r}: allowed are cpu, cuda, auto")
     if not (isinstance(found.seeds, int) and found.seeds >= 1):
         raise BadInput(f"{path}: seeds = {found.seeds!r}: allowed is a whole number of at least 1")
-    return found
+    names = found.tables if isinstance(found.tables, list) else []
+    plain = all(isinstance(name, str) and re.fullmatch(r"\w+", name) for name in names)
+    if not names or not plain or len({*names}) < len(names):
+        allowed = 'a list of names, each once, such as ["table1", "claims"]'
+        raise BadInput(f"{path}: tables = {found.tables!r}: allowed is {allowed}")
+    return replace(found, tables=tuple(names))
 
 
 def read(

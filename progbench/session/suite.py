@@ -41,16 +41,24 @@ class Suite:
         self.answers = answers
         self.folder = folder
         wanted = None if seeds is None else range(seeds or settings.seeds)
+        self._listed = settings.tables
+        self._wrong = expected.absent_or_strange(answers, name, settings.tables)
         self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train)
         self._verdicts: dict[str, dict[str, Verdict]] = {}
 
+    def has(self, name: str) -> bool:
+        """Whether a table, or "claims", belongs to this suite: it is listed, or its file is there or was."""
+        return name in self._listed or name in self._wrong
+
     def tables(self) -> list[str]:
-        """The names of the suite's files of cells."""
-        return sorted(path.stem for path in (self.answers / self.name).glob("*[0-9].toml"))
+        """The names of the suite's files of cells, of which some may be gone."""
+        return sorted({*self._listed, *self._wrong} - {"claims"})
 
     @functools.cache  # noqa: B019  (a session has one suite)
     def table(self, name: str) -> expected.Table:
-        """The table in expected/<suite>/<name>.toml."""
+        """The table in expected/<suite>/<name>.toml, or what is wrong with that file."""
+        if name in self._wrong:
+            return expected.Table(name, problem=self._wrong[name])
         return expected.read(self.answers, self.name, name)
 
     def cell(self, name: str) -> Cell:
@@ -173,8 +181,10 @@ class Suite:
             return Observed(errors={0: str(problem)})
 
     def claims(self) -> list[Claim] | BadInput:
-        """The sentences in expected/<suite>/claims.toml, or what is wrong with it."""
-        return claims.read(self.answers, self.name)
+        """The sentences in expected/<suite>/claims.toml, or what is wrong with it; none where a suite has none."""
+        if "claims" in self._wrong:
+            return BadInput(self._wrong["claims"])
+        return claims.read(self.answers, self.name) if self.has("claims") else []
 
     def claim(self, claim: Claim) -> ClaimVerdict:
         """Judge a sentence over its cells, by the runs that are there."""

@@ -14,7 +14,7 @@ from pages import ROOT
 PAGE = pages.read("docs/extending.md")
 # a block of code, and the path of the file it is for, where the words before it name one
 STEP = re.compile(
-    r"(?:(?P<verb>Add\s+to|Write)\s+(?:the\s+dict\s+`(?P<dict>\w+)`\s+in\s+)?`(?P<path>[^`]+)`:\n\n)?"
+    r"(?:(?P<verb>Add\s+to|Write|Rewrite)\s+(?:the\s+dict\s+`(?P<dict>\w+)`\s+in\s+)?`(?P<path>[^`]+)`:\n\n)?"
     r"^```(?P<language>\w+)\n(?P<text>.*?)^```",
     re.MULTILINE | re.DOTALL,
 )
@@ -49,7 +49,7 @@ class Copy:
             after = before.replace(opening, opening + text)
         else:
             assert path.exists() is (verb != "Write"), f"{path}: {verb}"
-            after = f"{before}\n{text}" if before else text
+            after = f"{before}\n{text}" if verb.startswith("Add") and before else text
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(after, encoding="utf-8")
 
@@ -211,10 +211,30 @@ def test_there_is_a_test_for_each_of_the_tables_four_cells(with_table):
     ]
 
 
-def test_a_suite_without_a_file_for_a_table_fails_its_test_which_names_the_file(with_table):
-    printed = with_table[0].run("pytest", "benchmarks/test_table6_own.py", "--suite", "mini", rc=1)
+def test_a_table_that_a_suite_does_not_list_is_left_out_of_its_session_which_says_so(with_table):
+    printed = with_table[0].run("pytest", "benchmarks/test_table6_own.py", "--suite", "mini", rc=5)
 
-    assert "expected/mini/table6.toml: cannot be read" in " ".join(printed.split())
+    assert "not in the suite mini: table6" in printed
+    assert "1 deselected" in printed
+
+
+def test_a_session_of_a_whole_suite_has_tests_for_its_own_tables_alone(with_table):
+    listed = with_table[0].run("pytest", "benchmarks", "--suite", "own", "--collect-only", "-q")
+
+    assert {line.partition("[")[0].partition("::")[2] for line in listed.splitlines() if "::" in line} == {
+        "test_table1", "test_table6",
+    }  # fmt: skip
+
+
+def test_a_listed_table_whose_file_is_gone_fails_its_test_also_among_the_counts(with_table):
+    path = with_table[0].folder / "expected" / "own" / "table6.toml"
+    text = path.read_text(encoding="utf-8")
+    path.unlink()
+    printed = with_table[0].run("pytest", "benchmarks", "-m", "params", "--suite", "own", rc=1)
+    path.write_text(text, encoding="utf-8")
+
+    assert "1 failed, 2 passed" in printed
+    assert "expected/own/table6.toml is gone, and suite.toml lists it" in " ".join(printed.split())
 
 
 def test_none_of_what_the_examples_add_is_in_the_project_yet():

@@ -40,6 +40,30 @@ def written(tmp_path, monkeypatch):
     return read
 
 
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    """Read the settings of a suite from a suite.toml with this text."""
+
+    def read(text):
+        (tmp_path / "own").mkdir()
+        (tmp_path / "own" / "suite.toml").write_text(text)
+        monkeypatch.setattr(reading, "_folder", lambda: tmp_path)
+        return reading.settings("own")
+
+    return read
+
+
+@pytest.mark.parametrize("tables", ['"table1"', "[]", "[1]", '["table1", "table1"]', '["../paper/table1"]', "{}"])
+def test_a_suite_lists_its_tables_by_name_and_each_once(settings, tables):
+    with pytest.raises(BadInput, match=r"own/suite\.toml: tables = .*: allowed is a list of names, each once"):
+        settings(f'seeds = 1\ndevice = "cpu"\ntables = {tables}')
+
+
+def test_a_suite_that_lists_no_tables_is_refused(settings):
+    with pytest.raises(BadInput, match=r"own/suite\.toml: seeds, device, tables .* are wanted: .*'tables'"):
+        settings('seeds = 1\ndevice = "cpu"')
+
+
 def value(field, new):
     def change(text):
         lines = [

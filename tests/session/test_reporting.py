@@ -1,8 +1,11 @@
 """From a suite to its report without pytest: the runs behind its cells, and all that is on file."""
 
+import shutil
+
 import pytest
 from made_up import recipes, result, save_references
 
+from progbench.recipes import reading
 from progbench.recipes.reading import read
 from progbench.runs import results
 from progbench.session import reporting
@@ -97,3 +100,68 @@ def test_results_of_another_digest_are_named(answers, on_file, tmp_path):
         "tiny-bert-constant-rte: there are results of other digests (the recipe was edited, or SCORES_VERSION raised), "
         "which do not count"
     ]
+
+
+ELSEWHERE = "the report has one line for it, which fails; the other tables are judged"
+
+
+def errors(root, tmp_path, name="smoke"):
+    """The report on a suite without results, and its cells that are errors, with what they say."""
+    found = reporting.report(Suite(name, root, tmp_path / "runs", seeds=None, train=False))
+    return found, {one.cell: one.sentence for one in found.verdicts if one.outcome == "error"}
+
+
+def test_a_table_whose_file_was_deleted_is_an_error_that_names_the_file(copied, tmp_path, reliability):
+    (copied / "smoke" / "figure4.toml").unlink()
+    found, said = errors(copied, tmp_path)
+
+    assert found.failed
+    assert said == {
+        "figure4": f"{copied}/smoke/figure4.toml is gone, and suite.toml lists it: nobody knows which cells it had"
+    }
+    assert sum(one.outcome == "reproduced" for one in found.verdicts) > 50
+    reliability("Recipes and expected values", "a table's file is gone", happens=said["figure4"], kept=ELSEWHERE)
+
+
+def test_a_table_that_the_checksums_list_is_an_error_when_it_is_gone_and_no_longer_listed(
+    copied, tmp_path, monkeypatch
+):
+    (copied / "paper" / "table1.toml").unlink()
+    less = tuple(name for name in reading.settings("paper").tables if name != "table1")
+    monkeypatch.setattr(reading, "settings", lambda _: reading.SuiteSettings(5, "cuda", less))
+
+    assert errors(copied, tmp_path, "paper")[1]["table1"] == (
+        f"{copied}/paper/table1.toml is gone, and SHA256SUMS lists it: nobody knows which cells it had"
+    )
+
+
+def test_a_file_that_the_suite_does_not_list_is_an_error(copied, tmp_path, reliability):
+    shutil.copy(copied / "smoke" / "table1.toml", copied / "smoke" / "table6.toml")
+    _, said = errors(copied, tmp_path)
+
+    assert list(said) == ["table6"]
+    assert "table6.toml is not listed in the suite's suite.toml: add it to `tables`, or delete it" in said["table6"]
+    reliability(
+        "Recipes and expected values", "a table that its suite does not list", happens=said["table6"], kept=ELSEWHERE
+    )
+
+
+def test_sentences_whose_file_was_deleted_are_an_error(copied, tmp_path, reliability):
+    (copied / "smoke" / "claims.toml").unlink()
+    found, _ = errors(copied, tmp_path)
+
+    assert [one.outcome for one in found.claims] == ["error"]
+    said = f"{copied}/smoke/claims.toml is gone, and suite.toml lists it: nobody knows which cells it had"
+    assert found.claims[0].our_words == said
+    reliability("Recipes and expected values", "the file of claims is gone", happens=said, kept="every table is judged")
+
+
+def test_a_suite_is_judged_by_the_tables_it_lists(copied, tmp_path, monkeypatch):
+    for path in (copied / "smoke").glob("*.toml"):
+        if path.stem not in ("figure4", "tolerance"):
+            path.unlink()
+    monkeypatch.setattr(reading, "settings", lambda _: reading.SuiteSettings(1, "cpu", ("figure4",)))
+    found, said = errors(copied, tmp_path)
+
+    assert not found.failed
+    assert (said, {one.table for one in found.verdicts}, found.claims) == ({}, {"Figure 4"}, [])
