@@ -154,13 +154,13 @@ def dropout_differs_and_repeats(machine: Machine) -> tuple[float, float, str]:
     return max(again, float(alike)), 1e-3, words
 
 
-def side_by_side_against_alone(machine: Machine) -> tuple[float, float, str]:
+def side_by_side_against_alone(machine: Machine, **changes: object) -> tuple[float, float, str]:
     """(d) Mean losses of an epoch, each seed of three against the seed alone, fp32."""
     load = loading.load
     loading.load = lambda *arguments: silenced(load(*arguments))
     try:
-        together = list(train.train_together(recipe(), SEEDS, machine.device))
-        alone = [train.train(recipe(), seed, machine.device) for seed in SEEDS]
+        together = list(train.train_together(recipe(**changes), SEEDS, machine.device))
+        alone = [train.train(recipe(**changes), seed, machine.device) for seed in SEEDS]
     finally:
         loading.load = load
     pairs = [(one.loss, other.loss) for ours, theirs in zip(together, alone, strict=True)
@@ -276,6 +276,7 @@ CHECKS = {
     "g out of memory": out_of_memory,
     "i a step that cannot be captured": no_capture,
     "j attention with dropout": attention_with_dropout,
+    "k MPNet side by side against alone": functools.partial(side_by_side_against_alone, model="tiny-mpnet"),
     **{
         f"h {task} {schedule}": functools.partial(real_run, task=task, schedule=schedule)
         for task in REAL

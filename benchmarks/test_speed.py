@@ -26,7 +26,7 @@ from progbench.session.suite import Suite
 from progbench.tasks import catalog
 
 pytestmark = pytest.mark.speed
-MODELS = {"smoke": "tiny-bert", "mini": "minilm", "paper": "bert-base"}
+MODELS = {"smoke": "tiny-bert", "mini": "minilm", "base": "mpnet", "paper": "bert-base"}
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 3
 SHAPES = tomllib.loads((ROOT / "benchmarks" / "grid.toml").read_text(encoding="utf-8"))["shapes"]

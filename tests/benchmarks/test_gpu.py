@@ -11,6 +11,7 @@ import torch
 
 from progbench.method.schedule import Stage
 from progbench.models.spec import spec
+from progbench.recipes import reading
 from progbench.training import side_by_side
 from progbench.training.fitting import Step
 
@@ -19,6 +20,7 @@ import gpu_check
 import gpu_checks
 import gpu_hours
 import gpu_speed
+import test_speed
 
 MACHINE = gpu_checks.Machine("cpu")
 RIGHT = [name for name in gpu_checks.CHECKS if not name.startswith("h")]
@@ -29,6 +31,10 @@ def test_each_check_passes_on_a_cpu(name):
     found = gpu_check.checked(name, lambda: gpu_checks.CHECKS[name](MACHINE))
 
     assert found.outcome == "ok", found.words
+
+
+def test_every_suite_has_a_model_whose_steps_can_be_measured():
+    assert set(test_speed.MODELS) == set(reading.suites())
 
 
 def number_of(name):
