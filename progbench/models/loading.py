@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import importlib.util
 import os
 from pathlib import Path
@@ -11,37 +9,30 @@ from typing import TYPE_CHECKING
 
 from progbench import hub
 from progbench.errors import BadInput, Missing
+from progbench.models.agreement import configuration_of, digest_of, require_agreement
+from progbench.models.folder import fingerprint, is_whole, require_whole
 from progbench.models.spec import ModelSpec, spec, specs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 HUB_FILES = ["*.json", "*.txt", "model.safetensors"]
-_CALLED = {  # what a configuration of transformers calls a model's dimensions
-    "vocabulary": "vocab_size",
-    "hidden": "hidden_size",
-    "blocks": "num_hidden_layers",
-    "heads": "num_attention_heads",
-    "intermediate": "intermediate_size",
-    "positions": "max_position_embeddings",
-    "token_types": "type_vocab_size",
-    "position_buckets": "relative_attention_num_buckets",
-    "initializer_range": "initializer_range",
-}
-VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
 
 
 def require(model: ModelSpec) -> None:
-    """Raise Missing, without asking the network, when `fetch` is bound to."""
+    """Raise Missing, without asking the network, when `fetch` is bound to, and BadInput as `require_whole` does."""
     if not model.hub or os.environ.get("PROGBENCH_MODELS"):
-        fetch(model)
+        found = fetch(model)
+        if found:
+            require_whole(found)
 
 
 def fetch(model: ModelSpec) -> Path | None:
     """The folder with this model's weights, or None for a random one.
 
     Looks in PROGBENCH_MODELS (a folder of model folders) when that is set, then where the model lives: its package,
-    or the hub. Raises Missing when it is not to be had.
+    or the hub. An entry of models.toml that names neither is looked for in PROGBENCH_MODELS alone. Raises Missing when
+    it is not to be had.
     """
     if model.random:
         return None
@@ -49,7 +40,7 @@ def fetch(model: ModelSpec) -> Path | None:
         names = [name for name in (model.name, model.hub.rpartition("/")[2]) if name]
         if found := next((Path(root) / name for name in names if (Path(root) / name / "config.json").is_file()), None):
             return found
-        if model.hub:
+        if not model.package:
             tried = " or ".join(str(Path(root) / name) for name in names)
             raise Missing(f"no weights of {model.name}: PROGBENCH_MODELS is set, but {tried} has no config.json")
     if model.package:
@@ -58,12 +49,17 @@ def fetch(model: ModelSpec) -> Path | None:
             package = model.package.replace("_", "-")
             raise Missing(f"no weights of {model.name}: package {package} is not installed (extra 'mini')")
         return Path(found.origin).parent / model.folder
+    if not model.hub:
+        raise Missing(
+            f"no weights of {model.name}: models.toml names neither hub nor package; set PROGBENCH_MODELS to a folder "
+            f"that holds {model.name}, or say random = true there"
+        )
     return hub.fetch(
         model.hub,
         model.revision,
         "model",
         HUB_FILES,
-        lambda folder: (folder / "config.json").is_file() and (folder / "model.safetensors").is_file(),
+        is_whole,
         instead="PROGBENCH_MODELS",
     )
 
@@ -74,18 +70,7 @@ def build(model: ModelSpec, num_labels: int, head: str = "classification") -> Pr
     `head` is "classification" or "question_answering" (two outputs a token, and no pooler). Draws from torch's
     global generator: seed it first. Raises BadInput for an architecture it does not know.
     """
-    import transformers
-
-    configurations = {
-        "bert": transformers.BertConfig,
-        "roberta": transformers.RobertaConfig,
-        "mpnet": transformers.MPNetConfig,
-    }
-    if model.architecture not in configurations:
-        known = ", ".join(configurations)
-        raise BadInput(f"{model.name}: unknown architecture {model.architecture!r}: known are {known}")
-    sizes = {_CALLED[name]: value for name in _CALLED if (value := getattr(model, name)) is not None}
-    return _automatic(head).from_config(configurations[model.architecture](num_labels=num_labels, **sizes))
+    return _automatic(head).from_config(configuration_of(model, num_labels))
 
 
 def _automatic(head: str) -> type:
@@ -127,10 +112,10 @@ def outline(name: str, num_labels: int) -> PreTrainedModel:
 def load(
     model: ModelSpec, num_labels: int, head: str = "classification"
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, str]:
-    """The model with a fresh head, its tokenizer, and a fingerprint of its weights, in float32.
+    """The model with a fresh head, its tokenizer, and a fingerprint of all that was read, in float32.
 
     The head's initial weights come from torch's global generator: seed it first. Raises Missing where there
-    are no weights.
+    are no weights, and BadInput for a folder that holds another model than models.toml describes, or not all of one.
     """
     import torch
     import transformers
@@ -140,24 +125,27 @@ def load(
         from progbench.models import toy_tokenizer
 
         return build(model, num_labels, head), toy_tokenizer.build(model.architecture), "random"
-    if not any((folder / name).is_file() for name in VOCABULARIES):  # without one, every word would be unknown
-        raise BadInput(f"{folder}: holds no tokenizer: none of {', '.join(VOCABULARIES)}")
+    require_whole(folder)
     logging = transformers.utils.logging
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # it warns that the head is new, which is the point of fine-tuning
     logging.disable_progress_bar()
     try:
+        configuration = transformers.AutoConfig.from_pretrained(folder, num_labels=num_labels)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        require_agreement(model, configuration, tokenizer, folder)
         loaded, info = _automatic(head).from_pretrained(
             folder, num_labels=num_labels, dtype=torch.float32, output_loading_info=True
         )
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, RuntimeError) as problem:
+    except BadInput:
+        raise
+    except Exception as problem:  # of transformers, tokenizers or safetensors: whatever is wrong, the folder is named
         raise BadInput(f"{folder}: this is not a usable model folder: {problem}") from problem
     finally:
         logging.set_verbosity(verbosity)
         logging.enable_progress_bar()
     _require_fresh_head(loaded, info["missing_keys"], folder)
-    return loaded, tokenizer, _sha256(folder / "model.safetensors")
+    return loaded, tokenizer, f"{digest_of(configuration, tokenizer)[:8]}:{fingerprint(folder)}"
 
 
 def _require_fresh_head(model: PreTrainedModel, initialised: set[str], folder: Path) -> None:
@@ -168,11 +156,3 @@ def _require_fresh_head(model: PreTrainedModel, initialised: set[str], folder: P
         raise BadInput(f"{folder}: holds a trained head already ({', '.join(held)}); pretrained weights are needed")
     if absent := sorted(name for name in initialised if name.startswith(body)):
         raise BadInput(f"{folder}: has no weights for {', '.join(absent[:3])} ({len(absent)} in all)")
-
-
-@functools.cache
-def _sha256(path: Path) -> str:
-    if not path.is_file():
-        return "unknown: no model.safetensors"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 
 from progbench.errors import BadInput
 
-UNSCORED = ("source", "seen")  # what is said of a model, and moves no score
+UNSCORED = ("source", "seen", "random")  # what is said of a model, and moves no score
+HELD = ("activation", "dropout", "layer_norm_eps")  # what weights were made for: a folder that differs is refused
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,10 @@ class ModelSpec:
     12
 
     `position_buckets` is how many distances MPNet's bias by relative position tells apart.
-    `hub` with `revision`, or `package` with `folder`, say where the weights are; with neither the model is built from
-    its dimensions with random weights (the smoke suite). `seen` names the tasks whose data its weights were trained on,
-    so that its scores there are not clean.
+    `hub` with `revision`, or `package` with `folder`, say where the weights are; without either, PROGBENCH_MODELS must
+    hold them. A `random` model is built from its dimensions with random weights (the smoke suite). `activation`,
+    `dropout` and `layer_norm_eps` are those that its weights were made for. `seen` names the tasks whose data its
+    weights were trained on, so that its scores there are not clean.
     """
 
     name: str
@@ -37,32 +39,75 @@ class ModelSpec:
     source: str
     initializer_range: float = 0.02
     position_buckets: int | None = None
+    activation: str = "gelu"
+    dropout: float = 0.1
+    layer_norm_eps: float = 1e-12
     seen: tuple[str, ...] = ()
     hub: str = ""
     revision: str = ""
     package: str = ""
     folder: str = ""
+    random: bool = False
 
     @property
     def readable(self) -> int:
         """The most tokens it reads: RoBERTa's and MPNet's positions start above the padding token's id, which is 1."""
         return self.positions - (2 if self.architecture in ("roberta", "mpnet") else 0)
 
-    @property
-    def random(self) -> bool:
-        return not (self.hub or self.package)
-
     def identity(self) -> dict[str, str | int | float]:
-        """What of this entry can move a score, for the recipe's digest: everything but what is said of it."""
-        return {key: value for key, value in asdict(self).items() if key not in UNSCORED and value not in ("", None)}
+        """What of this entry can move a score, for the recipe's digest: everything but what is said of it.
+
+        What a folder's own configuration is held to, and what was added since, counts where it is not the usual.
+        """
+        usual = {field.name: field.default for field in fields(self) if field.name in HELD}
+        content = {
+            name: value for name, value in asdict(self).items() if name not in UNSCORED and value not in ("", None)
+        }
+        if not self.random:
+            return {name: value for name, value in content.items() if name not in HELD}
+        return {name: value for name, value in content.items() if name not in HELD or value != usual[name]}
 
 
 @functools.cache
 def specs() -> dict[str, ModelSpec]:
-    """Every model of models.toml by its short name."""
+    """Every model of models.toml by its short name. Raises BadInput, naming entry and field, for an unsound one."""
     text = (importlib.resources.files(__package__) / "models.toml").read_text(encoding="utf-8")
-    entries = tomllib.loads(text).items()
-    return {name: ModelSpec(name=name, **entry | {"seen": tuple(entry.get("seen", ()))}) for name, entry in entries}
+    try:
+        entries = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise BadInput(f"models.toml: {problem}") from None
+    return {name: _read(name, entry) for name, entry in entries.items()}
+
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "str": (str, "a text"),
+    "int": (int, "a whole number of at least 0"),
+    "int | None": (int, "a whole number of at least 0"),
+    "float": (float, "a number with a point or an exponent"),
+    "bool": (bool, "true or false"),
+    "tuple[str, ...]": (list, "a list of texts"),
+}
+
+
+def _read(name: str, entry: object) -> ModelSpec:
+    if not isinstance(entry, dict):
+        raise BadInput(f"models.toml: {name} = {entry!r}: an entry is a table, [{name}]")
+    known = {field.name: field for field in fields(ModelSpec) if field.name != "name"}
+    if unknown := sorted(set(entry) - set(known)):
+        raise BadInput(f"models.toml: [{name}]: unknown field {unknown[0]}; known are {', '.join(known)}")
+    if absent := [key for key, field in known.items() if field.default is MISSING and key not in entry]:
+        raise BadInput(f"models.toml: [{name}]: no {absent[0]}")
+    for key, value in entry.items():
+        kind, wanted = _KINDS[str(known[key].type)]
+        if (
+            type(value) is not kind
+            or (kind is int and value < 0)
+            or (kind is list and not all(type(one) is str for one in value))
+        ):
+            raise BadInput(f"models.toml: [{name}]: {key} = {value!r}: wanted is {wanted}")
+    if entry.get("random") and (entry.get("hub") or entry.get("package")):
+        raise BadInput(f"models.toml: [{name}]: random = true, and yet it names weights; one of the two")
+    return ModelSpec(name=name, **entry | {"seen": tuple(entry.get("seen", ()))})
 
 
 def spec(name: str) -> ModelSpec:

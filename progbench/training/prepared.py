@@ -14,6 +14,7 @@ from torch import nn
 
 from progbench import environment
 from progbench.errors import BadInput
+from progbench.method.anatomy import Anatomy
 from progbench.method.flops import step_flops
 from progbench.method.schedule import Stage
 from progbench.method.tuning import apply_tuning
@@ -73,6 +74,7 @@ class Prepared:
         data = catalog.load(task, recipe.data_source)
         environment.reset_peak_memory(device)
         model, tokenizer, weights = _model(recipe, task, numbers[0])
+        _require_planned(model, recipe)
         model.to(device)
         packed = pack(model)
         if together and (not packed or recipe.prefix_cache):
@@ -184,3 +186,13 @@ def _model(
     model, tokenizer, weights = loading.load(spec(recipe.model), task.num_labels, task.head)
     apply_tuning(model, recipe.tuning, **recipe.tuning_options)
     return model, tokenizer, weights
+
+
+def _require_planned(model: nn.Module, recipe: Recipe) -> None:
+    """Raise BadInput if a run of this model would update another number of parameters than its recipe plans."""
+    counted, planned = Anatomy.of(model, recipe.tuning).updated_parameters(recipe.build_schedule()), recipe.planned()
+    if counted != planned:
+        raise BadInput(
+            f"{recipe.id}: its schedule plans {planned:,} updated parameters, but this model would update {counted:,}: "
+            f"its parts are not of the sizes that models.toml says of {recipe.model}"
+        )

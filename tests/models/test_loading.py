@@ -1,17 +1,67 @@
 """Model folders: what is loaded, and what is refused by its path."""
 
+import dataclasses
+import functools
+import json
+import shutil
+
 import pytest
+import safetensors.torch
 import torch
 
 from progbench.errors import BadInput, Missing
-from progbench.models import loading, toy_tokenizer
+from progbench.models import folder, loading, toy_tokenizer
+from progbench.models import spec as spec_module
 from progbench.models.spec import spec
 from progbench.training import train
 
+WORDS = {name: len(toy_tokenizer.build(name)) for name in ("bert", "roberta")}
 
-def tiny():
+
+@pytest.fixture
+def known(monkeypatch):
+    """Entries of models.toml for folders small enough to write here, "local" of BERT's and "localized" of RoBERTa's."""
+    specs = spec_module.specs()
+    made = {
+        name: dataclasses.replace(specs[like], name=name, random=False, vocabulary=WORDS[like.removeprefix("tiny-")])
+        for name, like in (("local", "tiny-bert"), ("localized", "tiny-roberta"))
+    }
+    monkeypatch.setattr(spec_module, "specs", lambda: specs | made)
+
+
+@pytest.fixture
+def written(known, monkeypatch, tmp_path):
+    """A folder with the weights and tokenizer of "local", where PROGBENCH_MODELS finds it."""
+    models = tmp_path / "models"
+    write(models / "local")
+    monkeypatch.setenv("PROGBENCH_MODELS", str(models))
+    return models / "local"
+
+
+@functools.cache
+def tiny(name="local"):
     torch.manual_seed(0)
-    return loading.build(spec("tiny-bert"), num_labels=2)
+    return loading.build(spec(name), num_labels=2)
+
+
+def write(where, name="local"):
+    tiny(name).base_model.save_pretrained(where)
+    toy_tokenizer.build(spec(name).architecture).save_pretrained(where)
+
+
+def loaded(name="local"):
+    torch.manual_seed(0)
+    return loading.load(spec(name), num_labels=2)
+
+
+def edit(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def refused(name="local"):
+    with pytest.raises(BadInput) as problem:
+        loading.load(spec(name), 2)
+    return str(problem.value)
 
 
 def test_missing_weights_are_reported_before_anything_is_trained(smoke_recipe, monkeypatch, tmp_path):
@@ -23,54 +73,271 @@ def test_missing_weights_are_reported_before_anything_is_trained(smoke_recipe, m
         train.train(smoke_recipe(model="bert-base"), 0)
 
 
-def test_a_model_folder_that_is_no_model_is_refused_by_its_path(smoke_recipe, monkeypatch, tmp_path):
-    (tmp_path / "bert-base").mkdir()
-    (tmp_path / "bert-base" / "config.json").write_text("{}")
-    (tmp_path / "bert-base" / "vocab.txt").write_text("")
-    monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
-
-    with pytest.raises(BadInput, match="bert-base: this is not a usable model folder"):
-        train.train(smoke_recipe(model="bert-base"), 0)
-
-
-def test_a_local_model_folder_is_trained_from_its_own_weights(smoke_recipe, monkeypatch, tmp_path):
+def test_a_local_model_folder_is_loaded_with_its_own_weights_and_tokenizer(written):
     """The path the paper suite takes with PROGBENCH_MODELS, on weights small enough to write here."""
-    folder = tmp_path / "bert-base-uncased"
-    tiny().bert.save_pretrained(folder)
-    toy_tokenizer.build("bert").save_pretrained(folder)
-    monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
-    model, tokenizer, fingerprint = loading.load(spec("bert-base"), num_labels=3)
+    model, tokenizer, fingerprint = loading.load(spec("local"), num_labels=3)
 
     assert torch.equal(model.bert.embeddings.word_embeddings.weight, tiny().bert.embeddings.word_embeddings.weight)
     assert model.classifier.out_features == 3
     assert tokenizer("fox")["input_ids"] == toy_tokenizer.build("bert")("fox")["input_ids"]
-    assert len(fingerprint) == 64
+    assert fingerprint.partition(":")[2] == folder.fingerprint(written)
+
+
+@pytest.mark.parametrize(
+    ("fault", "changes", "words"),
+    [
+        ("a config.json of another architecture", {"model_type": "roberta"}, "model_type = 'roberta', but"),
+        ("a config.json with another number of heads", {"num_attention_heads": 2}, "says heads = 4"),
+        ("a config.json with another activation", {"hidden_act": "relu"}, "says activation = 'gelu'"),
+        ("a config.json that makes a decoder of the model", {"is_decoder": True}, "is_decoder = True, but local has"),
+        ("a config.json with another dropout", {"hidden_dropout_prob": 0.0}, "says dropout = 0.1"),
+        ("a config.json with another normalisation", {"layer_norm_eps": 1e-5}, "says layer_norm_eps = 1e-12"),
+        ("a config.json with another kind of loss", {"problem_type": "multi_label_classification"}, "local has None"),
+    ],
+)
+def test_a_configuration_of_another_model_is_refused_by_field(written, reliability, fault, changes, words):
+    edit(written / "config.json", **changes)
+    problem = refused()
+
+    assert words in problem
+    assert str(written) in problem
+    reliability("Models", fault, happens=problem, kept="nothing is trained; the folder is left as it is")
+
+
+def test_what_changes_no_score_in_a_configuration_is_let_pass(written):
+    edit(written / "config.json", architectures=["BertForMaskedLM"], transformers_version="4.0", use_cache=False)
+
+    assert loaded()[2]
+
+
+def vocabulary(where):
+    return json.loads((where / "tokenizer.json").read_text())
+
+
+def test_a_cut_vocabulary_is_refused(written, reliability):
+    content = vocabulary(written)
+    words = content["model"]["vocab"]
+    content["model"]["vocab"] = {word: number for word, number in words.items() if number < len(words) // 2}
+    (written / "tokenizer.json").write_text(json.dumps(content))
+    problem = refused()
+
+    assert f"its tokenizer knows {len(words) // 2} tokens" in problem
+    reliability("Models", "a vocabulary cut to a half", happens=problem, kept="nothing is trained")
+
+
+def test_a_vocabulary_in_another_order_has_another_fingerprint(written, reliability):
+    before = loaded()[2]
+    content = vocabulary(written)
+    words = content["model"]["vocab"]
+    fox, dog = words["fox"], words["dog"]
+    content["model"]["vocab"] = words | {"fox": dog, "dog": fox}
+    (written / "tokenizer.json").write_text(json.dumps(content))
+    after = loaded()[2]
+
+    assert before != after
+    assert before.partition(":")[2] == after.partition(":")[2]
+    reliability(
+        "Models",
+        "a vocabulary in another order",
+        happens="another fingerprint of the weights: the report warns that runs or references were made on unlike ones",
+        kept="every result, with the fingerprint it was made with",
+    )
+
+
+def test_a_padding_token_with_another_number_is_refused(written, reliability):
+    content = vocabulary(written)
+    words = content["model"]["vocab"]
+    pad, fox = words["[PAD]"], words["fox"]
+    content["model"]["vocab"] = words | {"[PAD]": fox, "fox": pad}
+    content["added_tokens"] = [
+        one | {"id": fox} if one["content"] == "[PAD]" else one for one in content["added_tokens"]
+    ]
+    (written / "tokenizer.json").write_text(json.dumps(content))
+    problem = refused()
+
+    assert f"its tokenizer pads with token {fox}, and its config.json says {pad}" in problem
+    reliability("Models", "a shuffled vocabulary", happens=problem, kept="nothing is trained")
+
+
+def byte_pairs(where, merges):
+    """RoBERTa's kind of tokenizer: letters, and as many merges of them as are asked for."""
+    import tokenizers
+    import transformers
+
+    letters = {chr(0x100 + i): i for i in range(4, 256)}
+    special = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}
+    pairs = [(chr(0x100 + i), chr(0x101 + i)) for i in range(4, 4 + 60)]
+    words = special | letters | {a + b: 256 + i for i, (a, b) in enumerate(pairs)}
+    backend = tokenizers.Tokenizer(tokenizers.models.BPE(words, pairs[:merges], unk_token="<unk>"))
+    names = {"pad_token": "<pad>", "cls_token": "<s>", "sep_token": "</s>", "unk_token": "<unk>"}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=backend, **names).save_pretrained(where)
+    return len(words)
+
+
+@pytest.fixture
+def in_byte_pairs(known, monkeypatch, tmp_path):
+    def make(merges):
+        words = byte_pairs(tmp_path / "models" / "localized", merges)
+        known = spec_module.specs()
+        known["localized"] = dataclasses.replace(known["localized"], vocabulary=words)
+        monkeypatch.setattr(spec_module, "specs", lambda: known)
+        made = loading.build(known["localized"], 2)
+        made.base_model.save_pretrained(tmp_path / "models" / "localized")
+        monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path / "models"))
+
+    return make
+
+
+def test_byte_pairs_with_all_their_merges_are_loaded(in_byte_pairs):
+    in_byte_pairs(60)
+
+    assert loaded("localized")[2]
+
+
+def test_byte_pairs_whose_merges_are_cut_are_refused(in_byte_pairs, reliability):
+    in_byte_pairs(20)
+    problem = refused("localized")
+
+    assert "its merges lead to 280 of its 316 tokens" in problem
+    reliability("Models", "merges cut to a third", happens=problem, kept="nothing is trained")
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "content", "words"),
+    [
+        ("a tokenizer.json that says nothing", "tokenizer.json", b"{}", "tokenizer.json: holds no vocabulary"),
+        ("a tokenizer.json cut off", "tokenizer.json", b'{"model": {"vo', "tokenizer.json: cannot be read as JSON"),
+        ("a config.json that says nothing", "config.json", b"{}", "this is not a usable model folder"),
+        ("a config.json nested too deep", "config.json", b"[" * 200_000, "config.json: cannot be read as JSON"),
+        (
+            "weights that are a pointer of Git LFS",
+            "model.safetensors",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+            "model.safetensors: is a pointer of Git LFS and not the file itself",
+        ),
+        ("weights that are empty", "model.safetensors", b"", "model.safetensors: is not there, or empty"),
+        ("weights that are no tensors", "model.safetensors", b"x" * 99, "its header is not one of safetensors"),
+    ],
+)
+def test_a_folder_that_is_not_whole_is_refused_by_the_file(written, reliability, fault, name, content, words):
+    (written / name).write_bytes(content)
+    problem = refused()
+
+    assert words in problem
+    assert str(written) in problem
+    reliability("Models", fault, happens=problem, kept="nothing is trained; the folder is left as it is")
+
+
+def test_weights_cut_off_are_refused_with_the_bytes_that_are_missing(written, reliability):
+    path = written / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+    problem = refused()
+
+    assert f"has {path.stat().st_size:,} bytes, and its header speaks of {path.stat().st_size + 1000:,}" in problem
+    reliability("Models", "weights cut off", happens=problem, kept="nothing is trained")
+
+
+@pytest.mark.parametrize("fault", ["vocab.txt empty, without a tokenizer.json", "merges.txt without a merge"])
+def test_an_empty_vocabulary_is_refused(written, reliability, fault):
+    (written / "tokenizer.json").unlink()
+    if fault.startswith("vocab"):
+        path = written / "vocab.txt"
+        path.write_text("")
+    else:
+        (written / "vocab.json").write_text('{"a": 0}')
+        path = written / "merges.txt"
+        path.write_text("#version: 0.2\n")
+    problem = refused()
+
+    assert f"{path}: is not there, or holds nothing" in problem
+    reliability("Models", fault, happens=problem, kept="nothing is trained")
+
+
+def test_a_folder_is_looked_at_before_a_session_trains(written):
+    (written / "model.safetensors").unlink()
+
+    with pytest.raises(BadInput, match=r"holds no weights: none of model\.safetensors, pytorch_model\.bin"):
+        loading.require(spec("local"))
+
+
+def test_a_download_without_a_vocabulary_is_not_whole(written):
+    assert folder.is_whole(written)
+    (written / "tokenizer.json").unlink()
+
+    assert not folder.is_whole(written)
+
+
+def test_weights_in_pytorchs_own_format_have_a_fingerprint(written, reliability):
+    weights = safetensors.torch.load_file(written / "model.safetensors")
+    (written / "model.safetensors").unlink()
+    torch.save(weights, written / "pytorch_model.bin")
+    first = loaded()[2]
+    torch.save({name: value + 1 for name, value in weights.items()}, written / "pytorch_model.bin")
+    second = loaded()[2]
+
+    assert first != second
+    assert all(len(one.partition(":")[2]) == 64 for one in (first, second))
+    reliability(
+        "Models",
+        "weights as pytorch_model.bin",
+        happens="they are loaded without running code from the file, and the file's sha256 is the fingerprint",
+        kept="every result, with the fingerprint it was made with",
+    )
+
+
+def test_weights_in_several_files_are_one_fingerprint(written):
+    tiny().bert.save_pretrained(written, max_shard_size="100KB")
+    (written / "model.safetensors").unlink()
+    before = loaded()[2]
+    shard = sorted(written.glob("model-*.safetensors"))[0]
+    weights = safetensors.torch.load_file(shard)
+    safetensors.torch.save_file({name: value + 1 for name, value in weights.items()}, shard, metadata={"format": "pt"})
+
+    assert len(list(written.glob("model-*.safetensors"))) > 1
+    assert before != loaded()[2]
 
 
 @pytest.mark.parametrize("num_labels", [2, 3])
-def test_a_model_folder_with_a_trained_classifier_is_refused(monkeypatch, tmp_path, num_labels):
-    tiny().save_pretrained(tmp_path / "bert-base")
-    toy_tokenizer.build("bert").save_pretrained(tmp_path / "bert-base")
-    monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
+def test_a_model_folder_with_a_trained_classifier_is_refused(written, num_labels):
+    tiny().save_pretrained(written)
 
-    with pytest.raises(BadInput, match=r"bert-base: (holds a trained head already|this is not a usable model folder)"):
-        loading.load(spec("bert-base"), num_labels)
+    with pytest.raises(BadInput, match=r"local: (holds a trained head already|this is not a usable model folder)"):
+        loading.load(spec("local"), num_labels)
 
 
-def test_a_model_folder_without_a_tokenizer_is_refused(monkeypatch, tmp_path):
-    tiny().bert.save_pretrained(tmp_path / "bert-base")
-    monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
+def test_a_model_folder_without_a_tokenizer_is_refused(written, reliability):
+    (written / "tokenizer.json").unlink()
+    problem = refused()
 
-    with pytest.raises(BadInput, match=r"bert-base: holds no tokenizer: none of tokenizer\.json"):
-        loading.load(spec("bert-base"), 2)
+    assert "local: holds no tokenizer: none of tokenizer.json" in problem
+    reliability("Models", "a folder without a vocabulary", happens=problem, kept="nothing is trained")
 
 
-def test_a_model_folder_that_lacks_weights_of_the_body_is_refused_by_their_names(monkeypatch, tmp_path):
-    model = tiny().bert
-    model.pooler = None
-    model.save_pretrained(tmp_path / "bert-base")
-    toy_tokenizer.build("bert").save_pretrained(tmp_path / "bert-base")
-    monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path))
+def test_a_model_folder_that_lacks_weights_of_the_body_is_refused_by_their_names(written):
+    weights = safetensors.torch.load_file(written / "model.safetensors")
+    rest = {name: value for name, value in weights.items() if not name.startswith("pooler")}
+    safetensors.torch.save_file(rest, written / "model.safetensors", metadata={"format": "pt"})
 
-    with pytest.raises(BadInput, match=r"has no weights for bert\.pooler\.dense\.bias, bert\.pooler\.dense\.weight"):
-        loading.load(spec("bert-base"), 2)
+    assert "has no weights for bert.pooler.dense.bias, bert.pooler.dense.weight" in refused()
+
+
+def test_an_entry_that_names_no_weights_trains_no_random_ones(known, monkeypatch, tmp_path, reliability):
+    monkeypatch.delenv("PROGBENCH_MODELS", raising=False)
+    with pytest.raises(Missing) as problem:
+        loading.require(spec("local"))
+
+    assert "models.toml names neither hub nor package; set PROGBENCH_MODELS" in str(problem.value)
+    reliability(
+        "Models",
+        "an entry of models.toml without hub, package or random",
+        happens=str(problem.value),
+        kept="its cells are missing; the others go on",
+    )
+
+
+def test_an_entry_that_names_no_weights_takes_those_of_its_folder(written):
+    assert loading.fetch(spec("local")) == written
+    shutil.rmtree(written)
+
+    with pytest.raises(Missing, match=r"PROGBENCH_MODELS is set, but .*local has no config\.json"):
+        loading.fetch(spec("local"))

@@ -1,0 +1,122 @@
+"""Whether a folder holds the model that models.toml describes: its configuration, field by field, and its tokenizer.
+
+Weights are tensors of some shapes. What they are weights of is said elsewhere: with another number of heads, activation
+or vocabulary they load and train just as well, and to other scores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from progbench.errors import BadInput
+from progbench.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
+# What a configuration of transformers calls what models.toml says.
+CALLED = {
+    "vocab_size": "vocabulary",
+    "hidden_size": "hidden",
+    "num_hidden_layers": "blocks",
+    "num_attention_heads": "heads",
+    "intermediate_size": "intermediate",
+    "max_position_embeddings": "positions",
+    "type_vocab_size": "token_types",
+    "relative_attention_num_buckets": "position_buckets",
+    "initializer_range": "initializer_range",
+    "hidden_act": "activation",
+    "hidden_dropout_prob": "dropout",
+    "attention_probs_dropout_prob": "dropout",
+    "layer_norm_eps": "layer_norm_eps",
+}
+# What differs between folders of one model, and is read by nothing that trains it.
+HARMLESS = {
+    "_name_or_path", "architectures", "transformers_version", "dtype", "torch_dtype", "use_cache", "bos_token_id",
+    "eos_token_id", "id2label", "label2id", "gradient_checkpointing",
+}  # fmt: skip
+
+
+def configuration_of(model: ModelSpec, num_labels: int) -> PreTrainedConfig:
+    """The configuration that models.toml describes. Raises BadInput for an architecture it does not know.
+
+    >>> from progbench.models.spec import spec
+    >>> configuration_of(spec("bert-base"), num_labels=2).num_attention_heads
+    12
+    """
+    import transformers
+
+    known = {
+        "bert": transformers.BertConfig,
+        "roberta": transformers.RobertaConfig,
+        "mpnet": transformers.MPNetConfig,
+    }
+    if model.architecture not in known:
+        raise BadInput(f"{model.name}: unknown architecture {model.architecture!r}: known are {', '.join(known)}")
+    kind = known[model.architecture]
+    there = kind().to_dict()
+    given = {name: value for name, own in CALLED.items() if (value := getattr(model, own)) is not None}
+    return kind(num_labels=num_labels, **{name: value for name, value in given.items() if name in there})
+
+
+def require_agreement(
+    model: ModelSpec, configuration: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, folder: Path
+) -> None:
+    """Raise BadInput, naming the folder and the first difference, if this is another model than models.toml says."""
+    if configuration.model_type != model.architecture:
+        raise BadInput(
+            f"{folder / 'config.json'}: model_type = {configuration.model_type!r}, but models.toml says "
+            f"architecture = {model.architecture!r}"
+        )
+    wanted, found = (_compared(one) for one in (configuration_of(model, configuration.num_labels), configuration))
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            says = f"models.toml says {CALLED[name]} =" if name in CALLED else f"{model.name} has"
+            raise BadInput(f"{folder / 'config.json'}: {name} = {found.get(name)!r}, but {says} {value!r}")
+    if len(tokenizer) != model.vocabulary:
+        raise BadInput(
+            f"{folder}: its tokenizer knows {len(tokenizer):,} tokens, and {model.name} has embeddings of "
+            f"{model.vocabulary:,}; its vocabulary is cut, or another model's"
+        )
+    if tokenizer.pad_token_id != configuration.pad_token_id:
+        raise BadInput(
+            f"{folder}: its tokenizer pads with token {tokenizer.pad_token_id}, and its config.json says "
+            f"{configuration.pad_token_id}; its vocabulary is out of order, or another model's"
+        )
+    reached = _reached(tokenizer)
+    if reached < 0.99 * len(tokenizer):
+        raise BadInput(
+            f"{folder}: its merges lead to {reached:,} of its {len(tokenizer):,} tokens, so that most words would be "
+            "cut into letters; merges.txt is cut, or another model's"
+        )
+
+
+def digest_of(configuration: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> str:
+    """A sha256 of what decides which numbers a text becomes, and what a model does with its weights.
+
+    Of the configuration only what models.toml says of it: the rest is what transformers has, and grows with it.
+    """
+    said = {name: getattr(configuration, name, None) for name in ("model_type", "pad_token_id", *CALLED)}
+    content = {"configuration": said, "tokenizer": _backend(tokenizer)}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _compared(configuration: PreTrainedConfig) -> dict[str, Any]:
+    return {name: value for name, value in configuration.to_dict().items() if name not in HARMLESS}
+
+
+def _backend(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """A tokenizer's own description, without what is set for a call."""
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    return {name: value for name, value in content.items() if name not in ("version", "truncation", "padding")}
+
+
+def _reached(tokenizer: PreTrainedTokenizerBase) -> int:
+    """How many tokens a word can become: of byte pairs, what merges lead to beside the bytes; of other kinds, all."""
+    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    if model.get("type") != "BPE":
+        return len(tokenizer)
+    return 256 + len(model["merges"]) + len(tokenizer.get_added_vocab())
