@@ -114,11 +114,13 @@ class WithDropout(torch.autograd.Function):
             if of_bias is not None:
                 of_bias[..., : group.longest, : group.longest] += of_scores.unflatten(0, (-1, heads)).sum(0)
             torch.bmm(of_scores, k, out=gradients[0])
-            torch.bmm(of_scores.transpose(1, 2), q, out=gradients[1])
+            if ctx.needs_input_grad[1]:  # of LoRA's lowest block that trains, query and value alone
+                torch.bmm(of_scores.transpose(1, 2), q, out=gradients[1])
             pieces.append(_together(gradients.unflatten(1, (-1, heads)), group))
         whole = torch.cat(pieces, 1)
         whole[0] *= ctx.scaling
-        return *whole.to(ctx.dtype).transpose(1, 2).split(1), None, None, None, of_bias
+        of_query, of_key, of_value = whole.to(ctx.dtype).transpose(1, 2).split(1)
+        return of_query, of_key if ctx.needs_input_grad[1] else None, of_value, None, None, None, of_bias
 
 
 def _sizes(groups: tuple[Group, ...]) -> list[int]:
