@@ -24,7 +24,7 @@ def other_counts(
     >>> other_counts({"train": (2490,), "rte": (277,)}, {"train": 32, "rte": 277}, {})
     ['read 32 rows of train (published: 2,490)']
 
-    Some authors count the rows that are left out here, and some do not, so the rows may be as many with them or without.
+    Some authors count the rows that are left out here, and some do not: with them or without, one count must fit.
     """
     return [
         f"read {read:,} rows of {name} (published: {' or '.join(f'{count:,}' for count in counts)})"

@@ -113,7 +113,7 @@ def test_a_malformed_file_is_refused_at_its_line(tmp_path, task, content, proble
         ("a text that is empty, or only of spaces and characters nobody sees", SST2, "sentence\tlabel\n \t1\n"),
         ("a score in digits of another script", STSB, "sentence1\tsentence2\tscore\na\tb\t\u0661\n"),
         ("a score that only a programmer can read", STSB, "sentence1\tsentence2\tscore\na\tb\t1_0e-1\n"),
-        ("a file cut inside its last row", SST2, "sentence\tlabel\nfine\t1\nba"),
+        ("a file cut inside its last row, before the last column", SST2, "sentence\tlabel\nfine\t1\nba"),
     ],
 )
 def test_a_fault_in_a_file_is_said_with_its_line(tmp_path, reliability, fault, task, content):
@@ -162,11 +162,13 @@ def test_a_third_empty_question_of_qqp_is_refused(tmp_path):
         glue.read_tsv(path, QQP)
 
 
-def test_a_last_line_that_does_not_end_is_said_to_be_cut(tmp_path):
+def test_a_last_line_that_does_not_end_is_said_to_be_cut(tmp_path, reliability):
     path = write(tmp_path / "train.tsv", "gj04\t1\t\tThe sailors rode.\ngj04\t0\t*\tThe rode sai")
 
     said = glue.read_tsv(path, COLA).unended
     assert said == "CoLA/train.tsv:2: the last line does not end: the file may have been cut there"
+    kept = "it is trained; every report on these runs shows the sentence"
+    reliability("Data", "a file cut inside its last text or score", happens=said, kept=kept)
 
 
 def test_colas_published_last_line_has_no_end_and_is_whole(tmp_path):
