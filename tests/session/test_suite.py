@@ -6,6 +6,7 @@ import pytest
 from made_up import cell, judged, result, suite
 
 from progbench.errors import Missing
+from progbench.judging.expected import Expectation
 from progbench.runs import results
 from progbench.runs.results import EpochResult, RunResult
 from progbench.session.suite import Suite
@@ -144,6 +145,17 @@ def test_a_score_on_other_rows_is_never_reproduced(answers, tmp_path, reliabilit
     assert [warning.partition(": ")[2] in verdict.sentence for warning in warnings] == [True]
     kept = "the runs and their scores; every report warns of them"
     reliability("Data", fault, happens=f"*inconclusive*: {verdict.sentence}", kept=kept)
+
+
+@pytest.mark.parametrize(("printed", "why"), [("", ""), ("80.0", "partial: trained on the first 4,370 questions only")])
+def test_a_part_that_the_recipe_asks_for_is_other_data_to_a_print_alone(answers, tmp_path, printed, why):
+    own = suite(answers, tmp_path, "mini", train=False)
+    wanted = cell(own, "minilm-constant-squad1-em", "table2")
+    wanted = dataclasses.replace(wanted, expectation=Expectation(printed))
+    recipe, scores = own.recipe(wanted), {"squad1": {"exact_match": 0.8, "f1": 0.9}}
+    results.save(tmp_path, result(recipe, 0, scores, examples={"train": 4370, "squad1": 10_570}))
+
+    assert own.observed(wanted).other_data == why
 
 
 def test_an_average_with_a_column_on_other_rows_names_the_task(answers, tmp_path):
