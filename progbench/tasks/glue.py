@@ -158,6 +158,10 @@ def read_tsv(path: Path, task: GlueTask) -> Examples:
     unended = ""
     for number, line in lines:
         fields = _fields(line)
+        if not line.endswith("\n") and line not in task.unended:
+            unended = (
+                f"{task.folder}/{path.name}:{number}: the last line does not end: the file may have been cut there"
+            )
         if len(fields) != len(header):
             wrong_width.append(f"{path}:{number}: {len(fields)} columns, expected {len(header)}")
             continue
@@ -167,10 +171,6 @@ def read_tsv(path: Path, task: GlueTask) -> Examples:
             if blank(row[name]):
                 empty.append(f"{path}:{number}: nothing in column {name}")
         labels.append(_label(row[task.label], task, path, number))
-        if not line.endswith("\n") and line not in task.unended:
-            unended = (
-                f"{task.folder}/{path.name}:{number}: the last line does not end: the file may have been cut there"
-            )
     _refuse_more_than(task.broken_rows * len(labels), wrong_width)
     _refuse_more_than(task.empty_texts, empty)
     if not labels:

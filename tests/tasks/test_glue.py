@@ -171,6 +171,14 @@ def test_a_last_line_that_does_not_end_is_said_to_be_cut(tmp_path, reliability):
     reliability("Data", "a file cut inside its last text or score", happens=said, kept=kept)
 
 
+def test_a_last_row_that_was_cut_and_may_be_left_out_is_said_to_be_cut_too(tmp_path):
+    rows = "".join(f"{i}\t0\t0\ta\tb\t1\n" for i in range(6000))
+    path = write(tmp_path / "train.tsv", f"id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n{rows}6000\t0")
+
+    examples = glue.read_tsv(path, QQP)
+    assert (examples.left_out, examples.unended[:19]) == (1, "QQP/train.tsv:6002:")
+
+
 def test_colas_published_last_line_has_no_end_and_is_whole(tmp_path):
     path = write(tmp_path / "dev.tsv", "gj04\t1\t\tThe sailors rode.\n" + COLA.unended[0])
 
