@@ -9,6 +9,7 @@ import pytest
 
 from progbench import files
 from progbench.recipes import reading
+from progbench.session.opening import FOLDERS
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -37,22 +38,41 @@ def copied(answers, tmp_path):
     files.read_toml.cache_clear()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def folders():
+    """The folders that this person's variables name; no test sees the variables but those that ask for real files."""
+    with pytest.MonkeyPatch.context() as patch:
+        found = {variable: os.environ.get(variable, "") for variable in FOLDERS}
+        for variable in FOLDERS:
+            patch.delenv(variable, raising=False)
+        yield found
+
+
 @pytest.fixture
-def glue_dir():
+def real_files(folders, monkeypatch):
+    """The folder that a variable names, where it is set to one, and the variable set as it was."""
+
+    def at(variable):
+        if not folders[variable]:
+            pytest.skip(f"{variable} is not set: no real files here")
+        if not Path(folders[variable]).is_dir():
+            pytest.fail(f"{variable} is {folders[variable]}, and there is no such folder", pytrace=False)
+        monkeypatch.setenv(variable, folders[variable])
+        return Path(folders[variable])
+
+    return at
+
+
+@pytest.fixture
+def glue_dir(real_files):
     """Real GLUE files, where GLUE_DIR points to them."""
-    folder = os.environ.get("GLUE_DIR")
-    if not folder:
-        pytest.skip("GLUE_DIR is not set: no real GLUE files here")
-    return Path(folder)
+    return real_files("GLUE_DIR")
 
 
 @pytest.fixture
-def squad_dir():
+def squad_dir(real_files):
     """Real SQuAD files, where SQUAD_DIR points to them."""
-    folder = os.environ.get("SQUAD_DIR")
-    if not folder:
-        pytest.skip("SQUAD_DIR is not set: no real SQuAD files here")
-    return Path(folder)
+    return real_files("SQUAD_DIR")
 
 
 @pytest.fixture

@@ -85,12 +85,20 @@ def _settle(cell: Cell, observed: Observed) -> Verdict | None:
     if not observed.values:
         return Verdict.on(cell, "missing", observed.missing or "not run", observed)
     if cell.expectation.printed:
-        return None
+        return _on_other_data(cell, observed) if observed.other_data else None
     if cell.expectation.reference is None:
         return Verdict.on(cell, "missing", cell.expectation.no_reference, observed)
     alike = set(observed.values) & set(observed.same)
     exactly = alike == set(observed.values) or not all(observed.same[seed] for seed in alike)
     return _judge_exactly(cell, observed) if exactly else None
+
+
+def _on_other_data(cell: Cell, observed: Observed) -> Verdict:
+    """The verdict on a score that the print cannot be compared with: neither agreement nor difference says anything."""
+    printed = cell.expectation.printed
+    difference = statistics.fmean(observed.values.values()) - float(printed)
+    sentence = f"{_ours(observed)} against the printed {printed}: {difference:+z.2f}; not judged: {observed.other_data}"
+    return Verdict.on(cell, "inconclusive", sentence, observed, tier="paper")
 
 
 def _dispute(cell: Cell, found: Verdict) -> Verdict:

@@ -17,7 +17,8 @@ class Observed:
     """What there is to judge a cell by: points by seed, or an exact count; and what went wrong or is not there.
 
     `same` has the seeds that were made as the reference's seed of that number was, and whether their scores are the
-    reference's, bit for bit. `recipes` names the runs behind all this, as a verdict does.
+    reference's, bit for bit. `recipes` names the runs behind all this, as a verdict does. `other_data` says why the
+    scores answer another question than the paper's: they were not made on the data that was published.
     """
 
     values: Mapping[int, float] = field(default_factory=dict)
@@ -26,6 +27,7 @@ class Observed:
     missing: str = ""
     same: Mapping[int, bool] = field(default_factory=dict)
     recipes: tuple[str, ...] = ()
+    other_data: str = ""
 
 
 @dataclass(frozen=True)

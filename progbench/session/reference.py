@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from progbench import environment, files
 from progbench.errors import BadInput
+from progbench.judging.caveats import other_data
 from progbench.judging.expected import REFERENCE_SEEDS, Cell, read_reference
 from progbench.runs import results
 from progbench.session.suite import Suite
@@ -32,8 +33,8 @@ def refuse_dirty_tree(root: Path) -> None:
 def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
     """The raw scores of every recipe the cells need, as reference.json holds them.
 
-    Recipes that were not run are left as they are on file. Raises BadInput if none was run, and
-    for a run with an error, with too few seeds, or made by code that was not committed.
+    Recipes that were not run are left as they are on file. Raises BadInput if none was run, and for a run with an
+    error, on other data than was published, with too few seeds, or made by code that was not committed.
     """
     gathered: dict[str, dict] = {}
     recipes = {wanted.id: wanted for cell in cells if cell.kind == "scored" for wanted in suite.recipes(cell)}
@@ -48,6 +49,8 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
             commit = str(result.environment["commit"])
             if commit == "unknown" or commit.endswith("-dirty"):
                 raise BadInput(f"{path}: made by code that is not a commit ({commit}); delete it and run it again")
+        if why := other_data(wanted, list(found.values())):
+            raise BadInput(f"{name}: {why[0]}: no reference for those who have the published data")
         if len(found) < REFERENCE_SEEDS:
             raise BadInput(f"{name}: {len(found)} seeds; a reference needs {REFERENCE_SEEDS}")
         gathered[name] = {

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from progbench.errors import BadInput
 from progbench.judging import claims, expected, likeness, verdict
-from progbench.judging.caveats import caveats
+from progbench.judging.caveats import caveats, other_data
 from progbench.judging.claims import Claim, ClaimVerdict
 from progbench.judging.expected import Cell
 from progbench.judging.judge import agrees_with_print, judge_table
@@ -255,7 +255,18 @@ class Suite:
         if cell.mean_of and not shared and not reasons:
             reasons["no seed has all of them"] = list(cell.mean_of)
         missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
-        return Observed(values, errors=errors, missing="; ".join(missing), recipes=read)
+        return Observed(
+            values, errors=errors, missing="; ".join(missing), recipes=read, other_data=self._other_data(cell, recipes)
+        )
+
+    def _other_data(self, cell: Cell, recipes: Iterable[Recipe]) -> str:
+        """Why a cell's runs were not made on the data that was published, else ""."""
+        printed = bool(cell.expectation.printed)
+        return "; ".join(
+            f"{wanted.task}: {why}" if cell.mean_of else why
+            for wanted in recipes
+            for why in other_data(wanted, self._good(wanted), printed=printed)
+        )
 
     def runs(self, wanted: Recipe) -> Runs:
         """The results of a recipe that are on file."""

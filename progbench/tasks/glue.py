@@ -9,15 +9,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.resources
-import math
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from progbench import hub
 from progbench.errors import BadInput, Missing
+from progbench.tasks.published import blank
 from progbench.tasks.source import Source
 
 
@@ -45,8 +46,11 @@ class GlueTask:
     metrics: tuple[str, ...]
     train: str
     evaluate: dict[str, tuple[str, str]]
+    rows: dict[str, tuple[int, ...]]
     no_header: bool = False
     broken_rows: float = 0.0
+    empty_texts: int = 0
+    unended: tuple[str, ...] = ()
 
     @property
     def num_labels(self) -> int:
@@ -71,11 +75,15 @@ class GlueTask:
 
 @dataclass(frozen=True)
 class Examples:
-    """One split: for each example its one or two texts and its label (class number, or a score from 0 to 5)."""
+    """One split: for each example its one or two texts and its label (class number, or a score from 0 to 5).
+
+    `unended` says where a file's last line does not end, so that it may have been cut.
+    """
 
     texts: tuple[list[str], ...]
     labels: list[int] | list[float]
     left_out: int = 0
+    unended: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -102,16 +110,24 @@ def glue_tasks() -> dict[str, GlueTask]:
 
 def _frozen(value):
     if isinstance(value, dict):
-        return {key: tuple(item) for key, item in value.items()}
+        return {key: tuple(item) if isinstance(item, list) else (item,) for key, item in value.items()}
     return tuple(value) if isinstance(value, list) else value
 
 
 def read_folder(task: GlueTask, root: Path) -> Data:
-    """A task's data from a folder in GLUE's standard layout."""
+    """A task's data from a folder in GLUE's standard layout.
+
+    Raises BadInput for a file that does not fit, and for two that are the same: one is a copy under a wrong name.
+    """
     train, *evaluation = _paths(task, root)
     digest = hashlib.sha256()
+    seen: dict[bytes, Path] = {}
     for path in (train, *evaluation):
-        digest.update(path.read_bytes())
+        content = path.read_bytes()
+        digest.update(content)
+        other = seen.setdefault(hashlib.sha256(content).digest(), path)
+        if other != path:
+            raise BadInput(f"{path}: holds the same bytes as {other.name}: one of them is a copy under a wrong name")
     return Data(
         train=read_tsv(train, task),
         evaluate={name: read_tsv(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)},
@@ -130,38 +146,56 @@ def _paths(task: GlueTask, root: Path) -> list[Path]:
 def read_tsv(path: Path, task: GlueTask) -> Examples:
     """The examples of one file. Raises BadInput with file:line for a line that does not fit, or if none is left."""
     lines = _lines(path)
-    header = task.columns if task.no_header else next((fields for _, fields in lines), ())
+    first = None if task.no_header else next(lines, None)
+    header = tuple(_fields(first[1])) if first else task.columns
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise BadInput(f"{path}:1: two columns are called {twice[0]!r}")
     absent = [name for name in (*task.text, task.label) if name not in header]
-    if absent and header:
+    if absent:
         raise BadInput(f"{path}:1: no column {', '.join(absent)}; the header has {', '.join(header)}")
     texts: tuple[list[str], ...] = tuple([] for _ in task.text)
-    labels = []
-    wrong_width = []
-    for number, fields in lines:
+    labels, wrong_width, empty = [], [], []
+    unended = ""
+    for number, line in lines:
+        fields = _fields(line)
+        if not line.endswith("\n") and line not in task.unended:
+            unended = (
+                f"{task.folder}/{path.name}:{number}: the last line does not end: the file may have been cut there"
+            )
         if len(fields) != len(header):
             wrong_width.append(f"{path}:{number}: {len(fields)} columns, expected {len(header)}")
             continue
         row = dict(zip(header, fields, strict=True))
         for column, name in zip(texts, task.text, strict=True):
             column.append(row[name])
+            if blank(row[name]):
+                empty.append(f"{path}:{number}: nothing in column {name}")
         labels.append(_label(row[task.label], task, path, number))
-    if len(wrong_width) > task.broken_rows * len(labels):
-        more = f" (and {len(wrong_width) - 1} more such lines)" if len(wrong_width) > 1 else ""
-        raise BadInput(wrong_width[0] + more)
+    _refuse_more_than(task.broken_rows * len(labels), wrong_width)
+    _refuse_more_than(task.empty_texts, empty)
     if not labels:
         raise BadInput(f"{path}: the file holds no examples")
-    return Examples(texts, labels, left_out=len(wrong_width))
+    return Examples(texts, labels, len(wrong_width), unended)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Numbered lines, cut at tabs. Only a line feed ends a line: U+2028 or a form feed is text."""
+def _refuse_more_than(allowed: float, wrong: Sequence[str]) -> None:
+    """Raise BadInput with the first of these sentences if there are more of them than allowed."""
+    if len(wrong) > allowed:
+        raise BadInput(wrong[0] + (f" (and {len(wrong) - 1} more such lines)" if len(wrong) > 1 else ""))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines with their ends. Only a line feed ends a line: U+2028 or a form feed is text."""
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
             try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as problem:
                 raise BadInput(f"{path}:{number}: not UTF-8: {problem.reason} at byte {problem.start}") from None
-            yield number, line.removesuffix("\n").removesuffix("\r").split("\t")
+
+
+def _fields(line: str) -> list[str]:
+    return line.removesuffix("\n").removesuffix("\r").split("\t")
 
 
 def _label(text: str, task: GlueTask, path: Path, line: int) -> int | float:
@@ -169,13 +203,10 @@ def _label(text: str, task: GlueTask, path: Path, line: int) -> int | float:
         if text not in task.labels:
             raise BadInput(f"{path}:{line}: label {text!r} is none of {', '.join(task.labels)}")
         return task.labels.index(text)
-    try:
-        score = float(text)
-    except ValueError:
-        score = math.nan
-    if not 0 <= score <= 5:
-        raise BadInput(f"{path}:{line}: score {text!r} is not a number from 0 to 5")
-    return score
+    # float() alone takes digits of any script, "1_0" and "1e0"
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or not 0 <= float(text) <= 5:
+        raise BadInput(f"{path}:{line}: score {text!r} is not a plain decimal number from 0 to 5")
+    return float(text)
 
 
 def _load_hub(task: GlueTask, dataset: str, revision: str) -> Data:
@@ -184,8 +215,15 @@ def _load_hub(task: GlueTask, dataset: str, revision: str) -> Data:
     loaded = hub.fetch_splits(dataset, revision, task.hub, splits, instead="GLUE_DIR")
 
     def examples(split: str) -> Examples:
-        rows = loaded[split]
-        return Examples(tuple(list(rows[column]) for column in task.hub_text), list(rows["label"]))
+        rows, where = loaded[split], f"{dataset} {split}"
+        texts, labels = tuple(list(rows[column]) for column in task.hub_text), list(rows["label"])
+        for number, label in enumerate(labels):
+            if not (label in range(len(task.labels)) if task.labels else label is not None and 0 <= label <= 5):
+                raise BadInput(f"{where}: row {number}: the label is {label!r}")
+        columns = zip(task.hub_text, texts, strict=True)
+        empty = [(i, name) for name, column in columns for i, text in enumerate(column) if blank(text or "")]
+        _refuse_more_than(task.empty_texts, [f"{where}: row {i}: nothing in column {name}" for i, name in empty])
+        return Examples(texts, labels)
 
     evaluation = {name: examples(split) for name, (_, split) in task.evaluate.items()}
     return Data(examples("train"), evaluation, f"hub:{dataset}@{revision}")

@@ -45,8 +45,8 @@ class GlueMetric(evaluate.Metric):
     >>> GlueMetric(glue_tasks()["mrpc"]).compute(predictions=[1, 1, 0, 0], references=[1, 0, 0, 0])
     {'f1': 0.6666666666666666, 'accuracy': 0.75}
 
-    F1 is that of class 1, as GLUE defines it. With constant predictions Matthews correlation is 0 and the others are
-    NaN; so is (evaluate's own rule) any metric of no examples.
+    F1 is that of class 1, as GLUE defines it. With constant predictions Matthews correlation is 0, and Pearson's and
+    Spearman's are NaN. So is any metric of no examples, which scikit-learn would refuse.
     """
 
     def __init__(self, task: GlueTask) -> None:
@@ -63,6 +63,8 @@ class GlueMetric(evaluate.Metric):
         )
 
     def _compute(self, predictions, references) -> dict[str, float]:
+        if not len(references):  # evaluate hands over a list or an array
+            return dict.fromkeys(self.task.metrics, math.nan)
         return {name: float(_FUNCTIONS[name](references, predictions)) for name in self.task.metrics}
 
 

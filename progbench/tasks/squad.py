@@ -11,6 +11,7 @@ import hashlib
 import importlib.resources
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, ClassVar
 
 from progbench import hub
 from progbench.errors import BadInput, Missing
+from progbench.tasks.published import blank
 from progbench.tasks.source import Source
 
 
@@ -75,6 +77,7 @@ class SquadTask:
     name: str
     train: str
     evaluate: dict[str, tuple[str, str]]
+    rows: dict[str, tuple[int, ...]]
     hub: str
     unanswerable: bool
     broken_answers: float
@@ -114,9 +117,12 @@ class SquadTask:
             name: self._questions(where, entries)
             for name, (where, entries) in zip(self.evaluate, evaluation, strict=True)
         }
+        trained = {one.id for one in questions}
         for name, (where, _) in zip(self.evaluate, evaluation, strict=True):
             if wrong := next((one.misplaced for one in found[name] if one.misplaced), ""):
                 raise BadInput(f"{where}: {wrong}")
+            if known := next((one.where for one in found[name] if one.id in trained), ""):
+                raise BadInput(f"{where}: {known}: a training question has the same id; evaluation must not know it")
         return SquadData(questions, found, tuple(set_aside), _fingerprint(questions, *found.values()))
 
     def _paths(self, root: Path, source: Source) -> list[Path]:
@@ -163,15 +169,32 @@ class SquadTask:
 def squad_tasks() -> dict[str, SquadTask]:
     """Every task of squad.toml by name."""
     text = (importlib.resources.files(__package__) / "squad.toml").read_text(encoding="utf-8")
-    return {
-        name: SquadTask(name=name, **entry | {"evaluate": {k: tuple(v) for k, v in entry["evaluate"].items()}})
-        for name, entry in tomllib.loads(text).items()
-    }
+    found = {}
+    for name, entry in tomllib.loads(text).items():
+        entry["evaluate"] = {part: tuple(files) for part, files in entry["evaluate"].items()}
+        entry["rows"] = {part: (count,) for part, count in entry["rows"].items()}
+        found[name] = SquadTask(name=name, **entry)
+    return found
+
+
+class _Repeated(dict):
+    """A JSON object that has a key twice: which of the two values is meant, nobody knows."""
+
+    key: str
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    repeated = _Repeated(found)
+    repeated.key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+    return repeated
 
 
 def _file_entries(path: Path) -> Iterator[Question]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_object)
     except (ValueError, RecursionError) as problem:  # of the text, of its syntax, of an endless number
         raise BadInput(f"{path}: not JSON: {problem}") from None
     articles = _field(content, "data", list, str(path))
@@ -193,14 +216,19 @@ def _question(entry: Any, title: str, context: str, at: str) -> Question:
         for answer in _field(entry, "answers", list, at)
     )
     impossible = _field(entry, "is_impossible", bool, at) if "is_impossible" in entry else not answers
-    if empty := [start for start, text in answers if not text.strip()]:
+    if empty := [start for start, text in answers if blank(text)]:
         raise BadInput(f"{at}: the answer at character {empty[0]} is empty")
     if bool(answers) == impossible:
         raise BadInput(f"{at}: is_impossible is {impossible}, but it has {len(answers)} answers")
-    return Question(name, title, _field(entry, "question", str, at), context, answers)
+    text = _field(entry, "question", str, at)
+    if nothing := [what for what, one in (("question", text), ("context", context)) if blank(one)]:
+        raise BadInput(f"{at}: the {nothing[0]} is empty")
+    return Question(name, title, text, context, answers)
 
 
 def _field(holder: Any, name: str, kind: type, where: str) -> Any:
+    if isinstance(holder, _Repeated):
+        raise BadInput(f"{where}: the key {holder.key!r} stands twice in one object")
     if not isinstance(holder, dict) or name not in holder:
         raise BadInput(f"{where}: no {name!r}")
     if type(holder[name]) is not kind:

@@ -8,7 +8,7 @@ memory-mapped, so that a training set's tokens are never Python lists in memory.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +63,30 @@ def locate(starts: Sequence[int], ends: Sequence[int], start: int, end: int) -> 
     return (first, last) if first <= last else None
 
 
+def whole(context: str, spans: Iterable[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, int]]:
+    """For each token's characters those and the dropped ones beside them; `spans` are of all of the context's tokens.
+
+    >>> whole("Cafe\\u0301 in\\u200b Oslo", [(0, 4), (6, 8), (10, 14)])
+    {(0, 4): (0, 5), (6, 8): (6, 9), (10, 14): (10, 14)}
+
+    A tokenizer's normaliser drops accents that are characters of their own, and characters without a width; an answer
+    may end in one. A dropped character belongs to the token that it touches, between two to the one before.
+    """
+    spans = sorted({*spans})
+    found = {span: span for span in spans}
+    for before, after in zip([None, *spans], [*spans, None], strict=True):
+        begin, end = before[1] if before else 0, after[0] if after else len(context)
+        gap = context[begin:end]
+        if not gap or gap.isspace():
+            continue
+        runs = gap.split()
+        if before and not gap[0].isspace():
+            found[before] = found[before][0], begin + len(runs[0])
+        if after and not gap[-1].isspace() and (len(runs[0]) < len(gap) or not before):
+            found[after] = end - len(runs[-1]), after[1]
+    return found
+
+
 def write(
     questions: Sequence[Question],
     tokenizer: PreTrainedTokenizerBase,
@@ -76,7 +100,8 @@ def write(
 
     Each row has the model's inputs; `start_positions` and `end_positions`, the tokens of the question's first answer
     (0, the classification token, where the window does not hold it, as run_qa.py has it); `question`, the question's
-    number; and `starts` and `ends`, the characters of each token of the context, the first of which is `context_at`.
+    number; and `starts` and `ends`, the characters of each token of the context (`whole`), the first of which is
+    `context_at`.
 
     Raises BadInput for a tokenizer that cannot say which characters a token came from, and for a question so long that
     no room is left for a window.
@@ -139,19 +164,24 @@ def _rows(
         return_offsets_mapping=True,
     )
     held: dict[int, bool] = {}
+    placed: list[tuple[int, list[tuple[int, int]]]] = []
+    spans: list[set[tuple[int, int]]] = [set() for _ in questions]
     for number, (sample, offsets) in enumerate(
         zip(encoded["overflow_to_sample_mapping"], encoded["offset_mapping"], strict=True)
     ):
         sequence = encoded.sequence_ids(number)
         at = sequence.index(1) if 1 in sequence else len(sequence)
-        context = offsets[at : at + sequence.count(1)]  # one text's tokens stand together
-        starts, ends = [start for start, _ in context], [end for _, end in context]
+        placed.append((at, offsets[at : at + sequence.count(1)]))  # one text's tokens stand together
+        spans[sample].update(placed[-1][1])
+    grown = [whole(question.context, found) for question, found in zip(questions, spans, strict=True)]
+    for number, (sample, (at, context)) in enumerate(zip(encoded["overflow_to_sample_mapping"], placed, strict=True)):
         question = questions[sample]
+        starts, ends = ([grown[sample][span][edge] for span in context] for edge in (0, 1))
         found = None
         if question.answers:
             start, text = question.answers[0]
             end = start + len(text)
-            found = locate(starts, ends, end - len(text.lstrip()), start + len(text.rstrip()))
+            found = _held(context, starts, ends, end - len(text.lstrip()), start + len(text.rstrip()))
             held[sample] = held.get(sample, False) or found is not None
         yield {
             **{name: encoded[name][number] for name in inputs(tokenizer)},
@@ -172,6 +202,17 @@ def _rows(
         for sample, whole in held.items()
         if not whole
     ]
+
+
+def _held(
+    context: Sequence[tuple[int, int]], starts: Sequence[int], ends: Sequence[int], start: int, end: int
+) -> tuple[int, int] | None:
+    """`locate` by the tokens' own characters; at a window's edges the dropped ones (`starts`, `ends`) are held too."""
+    if context and starts[0] <= start < context[0][0]:
+        start = context[0][0]
+    if context and context[-1][1] < end <= ends[-1]:
+        end = context[-1][1]
+    return locate([first for first, _ in context], [last for _, last in context], start, end)
 
 
 def _require_room(questions, texts: list[str], tokenizer, max_length: int, doc_stride: int) -> None:

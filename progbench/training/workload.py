@@ -63,6 +63,7 @@ def _classification(task: GlueTask, data: Data, tokenizer, recipe: Recipe, folde
         score=lambda model, infer: by_set({name: classes(model, rows, infer, task) for name, rows in encoded.items()}),
         examples={name: len(split) for name, split in splits.items()},
         left_out={name: split.left_out for name, split in splits.items()},
+        notes=[split.unended for split in splits.values() if split.unended],
     )
 
 

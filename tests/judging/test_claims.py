@@ -247,6 +247,16 @@ def test_a_run_with_an_error_makes_the_claim_one():
     assert found.error == "seed 1: the loss is nan"
 
 
+def test_a_sentence_is_not_decided_by_scores_on_other_data():
+    left, right = Observed(seeds(2.0, 3.0), other_data="it read 32 rows of train"), Observed(seeds(1.0, 1.0))
+    found = claims.judge(claim(), [claims.our_quantity(claim(), "cola", [left], [right])])
+
+    assert (found.on_ours, found.our_words) == (
+        "undecided",
+        "cola unknown (it read 32 rows of train); wanted at least 0 points",
+    )
+
+
 def test_a_claim_over_an_edited_table_is_an_error(copied, tmp_path):
     path = copied / "paper" / "table5.toml"
     path.write_text(path.read_text().replace('mrpc = "67.9"', 'mrpc = "99.9"'))

@@ -79,6 +79,52 @@ def test_a_cell_with_an_error_lends_nobody_its_spread():
     assert (found["a"].df, found["b"].outcome) == (4, "error")
 
 
+OTHER = "not the published data: it read 32 rows of train (published: 2,490)"
+
+
+def on_other_data(values, **changes):
+    return Observed(dict(enumerate(values)), other_data=OTHER, **changes)
+
+
+@pytest.mark.parametrize(("values", "difference"), [(STEADY, "+0.00"), ([v + 9 for v in STEADY], "+9.00")])
+def test_a_score_on_other_data_is_neither_reproduced_nor_deviates(values, difference):
+    found = judge_table([CELL], {"a": on_other_data(values)})["a"]
+
+    assert (found.outcome, found.p, found.tier) == ("inconclusive", None, "paper")
+    assert found.sentence.endswith(f"(n=5) against the printed 66.5: {difference}; not judged: {OTHER}")
+
+
+def test_a_score_on_other_data_lends_nobody_its_spread_and_stays_in_the_family():
+    cells = [CELL, dataclasses.replace(CELL, id="b")]
+    alone, beside = (
+        judge_table(cells, {"a": Observed(dict(enumerate(STEADY))), **more})["a"]
+        for more in ({}, {"b": on_other_data(WILD)})
+    )
+
+    assert beside == alone
+
+
+def test_a_score_on_other_data_that_is_disputed_keeps_both_reasons():
+    found = judge_table([dataclasses.replace(CELL, disputed="it cannot be")], {"a": on_other_data(STEADY)})["a"]
+
+    assert (found.outcome, found.sentence.endswith(f"{OTHER}; it cannot be")) == ("disputed", True)
+
+
+def test_an_error_on_other_data_is_an_error():
+    assert judge_table([CELL], {"a": on_other_data(STEADY, errors={4: "x"})})["a"].outcome == "error"
+
+
+def test_without_a_score_other_data_is_not_spoken_of():
+    assert judge_table([CELL], {"a": on_other_data([])})["a"].sentence == "not run"
+
+
+def test_against_our_own_reference_the_fingerprint_says_which_data_it_was():
+    reference = Reference(dict(enumerate(STEADY)), {}, 0.158, 4)
+    cell = dataclasses.replace(CELL, expectation=Expectation(reference=reference, margin=0.8))
+
+    assert judge_table([cell], {"a": on_other_data(STEADY)})["a"].outcome == "reproduced"
+
+
 def test_holms_correction_is_over_the_tables_scored_cells_run_or_not():
     # p = 0.374 alone (one error off, 4 degrees of freedom); with another cell that was not run, twice that
     one = [66.4, 66.5, 66.6, 66.7, 66.8]

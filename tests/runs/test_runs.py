@@ -131,7 +131,22 @@ def test_what_cannot_be_computed_with_is_refused_by_name(tmp_path, smoke_recipe,
         results.load(tmp_path, smoke_recipe(), 0)
 
 
-@pytest.mark.parametrize("score", ["88.4", "-1.1", "true"])
+@pytest.mark.parametrize("score", [1.0, -1.0, 1.0000000000000002])  # the last: a correlation's rounding
+def test_a_perfect_score_is_read_as_it_was_written(tmp_path, smoke_recipe, score):
+    made = result(smoke_recipe(), score=score)
+    results.save(tmp_path, made)
+
+    assert results.load(tmp_path, made.recipe, 0).score("sst2", "accuracy") == 100 * score
+
+
+def test_a_perfect_score_is_no_fault(tmp_path, smoke_recipe, reliability):
+    results.save(tmp_path, result(smoke_recipe(), score=1.0))
+    read = results.load(tmp_path, smoke_recipe(), 0).score("sst2", "accuracy")
+
+    reliability("Results", "a perfect score", happens=f"it is read as {read:g} points", kept="all")
+
+
+@pytest.mark.parametrize("score", ["88.4", "1.001", "-1.1", "true"])
 def test_a_score_that_is_no_fraction_is_refused(tmp_path, smoke_recipe, score):
     path = results.save(tmp_path, result(smoke_recipe()))
     content = json.loads(path.read_text())

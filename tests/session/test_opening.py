@@ -1,19 +1,18 @@
 """What a session may be asked for; the command line's own words are in tests/benchmarks."""
 
 import dataclasses
+import os
 
 import pytest
 
 from progbench import environment
 from progbench.errors import BadInput
-from progbench.session.opening import Asked, opened
+from progbench.session.opening import FOLDERS, Asked, opened
 from progbench.session.reference import REFERENCE_SEEDS
 
 
 @pytest.fixture
-def asked(tmp_path, monkeypatch):
-    for variable in ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS"):
-        monkeypatch.delenv(variable, raising=False)
+def asked(tmp_path):
     return Asked("smoke", tmp_path / "runs")
 
 
@@ -23,11 +22,22 @@ def refusal(asked, root, **changes):
     return str(problem.value)
 
 
-@pytest.mark.parametrize("variable", ["GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS"])
+@pytest.mark.parametrize("variable", FOLDERS)
 def test_a_variable_that_names_no_folder_is_refused(asked, tmp_path, monkeypatch, variable):
     monkeypatch.setenv(variable, "/no/such/folder")
 
     assert refusal(asked, tmp_path) == f"{variable} is set to /no/such/folder, which is not a folder"
+
+
+def test_a_folder_of_data_that_is_gone_is_said_before_anything_is_read(asked, tmp_path, monkeypatch, reliability):
+    monkeypatch.setenv("SQUAD_DIR", "/no/such/folder")
+
+    kept = "all results; of the project's own tests only those on real files fail, and say this"
+    reliability("Data", "a folder of data that is gone", happens=refusal(asked, tmp_path), kept=kept)
+
+
+def test_no_test_sees_the_variables_of_whoever_runs_the_tests():
+    assert [variable for variable in FOLDERS if variable in os.environ] == []
 
 
 def test_fewer_than_one_seed_is_refused(asked, tmp_path):

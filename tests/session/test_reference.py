@@ -5,9 +5,11 @@ import json
 import subprocess
 
 import pytest
+from made_up import result
 
 from progbench.errors import BadInput
 from progbench.judging import expected
+from progbench.runs import results
 from progbench.session import reference
 from progbench.session.suite import Suite
 from progbench.training import train
@@ -55,6 +57,18 @@ def test_fewer_than_five_seeds_are_not_recorded(answers, tmp_path, trained):
 
     with pytest.raises(BadInput, match="4 seeds; a reference needs 5"):
         reference.gather(own, [own.cell(CELL)])
+
+
+def test_runs_on_other_data_than_was_published_are_not_recorded(answers, tmp_path):
+    own = Suite("mini", answers, tmp_path, train=False)
+    wanted = own.cell("table1/minilm-constant-rte")
+    recipe = own.recipe(wanted)
+    for seed in range(5):
+        results.save(tmp_path, result(recipe, seed, {"rte": {"accuracy": 0.6}}, examples={"train": 32, "rte": 277}))
+
+    said = r"minilm-constant-rte: not the published data: it read 32 rows of train \(published: 2,490\)"
+    with pytest.raises(BadInput, match=f"{said}: no reference"):
+        reference.gather(own, [wanted])
 
 
 @pytest.mark.parametrize("commit", ["unknown", "abc-dirty"])

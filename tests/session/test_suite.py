@@ -3,13 +3,15 @@
 import dataclasses
 
 import pytest
-from made_up import cell, judged, suite
+from made_up import cell, judged, result, suite
 
 from progbench.errors import Missing
+from progbench.judging.expected import Expectation
 from progbench.runs import results
 from progbench.runs.results import EpochResult, RunResult
 from progbench.session.suite import Suite
 from progbench.tasks import toy_squad
+from progbench.tasks.catalog import tasks
 from progbench.training import train
 
 
@@ -110,6 +112,65 @@ def test_a_run_on_a_part_of_the_data_and_a_model_that_has_seen_it_are_warned_of(
         "minilm-constant-squad1: partial: trained on the first 4,370 questions only",
         "minilm-constant-squad1: not a clean score: the weights of minilm have seen this task's data before",
     ]
+
+
+def glue_cell_judged(answers, tmp_path, examples):
+    """The verdict on a cell of Table 1, and its warnings, by five runs that read so many rows and hit the print."""
+    own = suite(answers, tmp_path, "paper", train=False)
+    wanted = cell(own, "bert-base-constant-rte")
+    score = float(wanted.expectation.printed) / 100
+    for seed in range(5):
+        recipe = own.recipe(wanted)
+        results.save(tmp_path, result(recipe, seed, {"rte": {"accuracy": score}}, examples=examples))
+    return own.verdict(wanted), own.warnings(wanted)
+
+
+def test_a_score_on_the_published_rows_can_be_reproduced(answers, tmp_path):
+    verdict, warnings = glue_cell_judged(answers, tmp_path, {"train": 2490, "rte": 277})
+
+    assert (verdict.outcome, warnings) == ("reproduced", [])
+
+
+@pytest.mark.parametrize(
+    ("fault", "examples"),
+    [
+        ("32 of RTE's 2,490 training rows", {"train": 32, "rte": 277}),
+        ("half of the evaluation rows", {"train": 2490, "rte": 138}),
+    ],
+)
+def test_a_score_on_other_rows_is_never_reproduced(answers, tmp_path, reliability, fault, examples):
+    verdict, warnings = glue_cell_judged(answers, tmp_path, examples)
+
+    assert verdict.outcome == "inconclusive"
+    assert [warning.partition(": ")[2] in verdict.sentence for warning in warnings] == [True]
+    kept = "the runs and their scores; every report warns of them"
+    reliability("Data", fault, happens=f"*inconclusive*: {verdict.sentence}", kept=kept)
+
+
+@pytest.mark.parametrize(("printed", "why"), [("", ""), ("80.0", "partial: trained on the first 4,370 questions only")])
+def test_a_part_that_the_recipe_asks_for_is_other_data_to_a_print_alone(answers, tmp_path, printed, why):
+    own = suite(answers, tmp_path, "mini", train=False)
+    wanted = cell(own, "minilm-constant-squad1-em", "table2")
+    wanted = dataclasses.replace(wanted, expectation=Expectation(printed))
+    recipe, scores = own.recipe(wanted), {"squad1": {"exact_match": 0.8, "f1": 0.9}}
+    results.save(tmp_path, result(recipe, 0, scores, examples={"train": 4370, "squad1": 10_570}))
+
+    assert own.observed(wanted).other_data == why
+
+
+def test_an_average_with_a_column_on_other_rows_names_the_task(answers, tmp_path):
+    own = suite(answers, tmp_path, "paper", train=False)
+    wanted = cell(own, "bert-base-constant-avg")
+    for recipe in own.recipes(wanted):
+        task = tasks()[recipe.task]
+        examples = {name: counts[0] for name, counts in task.rows.items()} | (
+            {"cola": 9} if task.name == "cola" else {}
+        )
+        scores = {part: dict.fromkeys(task.metrics, 0.8) for part in task.evaluate}
+        results.save(tmp_path, result(recipe, 0, scores, examples=examples))
+
+    said = "; not judged: cola: not the published data: it read 9 rows of cola (published: 1,043)"
+    assert own.verdict(wanted).sentence.endswith(said)
 
 
 def test_what_was_not_run_is_not_warned_of(answers, tmp_path, squad_files):

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from progbench.errors import BadInput, Missing
@@ -20,7 +22,7 @@ def write(path, content):
         "NA",
         "null",
         "nan",
-        "",
+        "\u200b.",
         " spaces ",
         "line\u2028separator",
         "form\x0cfeed",
@@ -40,8 +42,9 @@ def test_byte_order_mark_line_ending_and_final_newline_lose_no_row(tmp_path, end
     path = write(
         tmp_path / "train.tsv", mark + ending.join(["sentence\tlabel", "a\t0", "b\t1"]) + (ending if last else "")
     )
+    examples = glue.read_tsv(path, SST2)
 
-    assert glue.read_tsv(path, SST2) == glue.Examples((["a", "b"],), [0, 1])
+    assert (examples.texts, examples.labels) == ((["a", "b"],), [0, 1])
 
 
 def test_cola_has_no_header_and_its_first_line_is_a_row(tmp_path):
@@ -70,11 +73,30 @@ def test_an_stsb_score_is_a_number(tmp_path):
         (SST2, "sentence\tlabel\nfine\t2\n", r":2: label '2' is none of 0, 1"),
         (SST2, "sentence\tlabel\nfine\t\n", r":2: label '' is none of 0, 1"),
         (SST2, "text\tlabel\nfine\t1\n", r":1: no column sentence; the header has text, label"),
+        (SST2, "sentence\tlabel\tsentence\na\t1\tb\n", r":1: two columns are called 'sentence'"),
+        (SST2, "sentence\tlabel\n \t1\n", r":2: nothing in column sentence"),
+        (SST2, "sentence\tlabel\n\t1\n\0\0\t1\n", r":2: nothing in column sentence \(and 1 more such lines\)"),
         (SST2, "sentence\tlabel\n", r": the file holds no examples"),
         (SST2, "", r": the file holds no examples"),
-        (STSB, "sentence1\tsentence2\tscore\na\tb\t5.1\n", r":2: score '5.1' is not a number from 0 to 5"),
-        (STSB, "sentence1\tsentence2\tscore\na\tb\tnan\n", r":2: score 'nan' is not a number from 0 to 5"),
-        (STSB, "sentence1\tsentence2\tscore\na\tb\tNA\n", r":2: score 'NA' is not a number from 0 to 5"),
+        (
+            STSB,
+            "sentence1\tsentence2\tscore\na\tb\t5.1\n",
+            r":2: score '5.1' is not a plain decimal number from 0 to 5",
+        ),
+        (
+            STSB,
+            "sentence1\tsentence2\tscore\na\tb\tnan\n",
+            r":2: score 'nan' is not a plain decimal number from 0 to 5",
+        ),
+        *(
+            (
+                STSB,
+                f"sentence1\tsentence2\tscore\na\tb\t{score}\n",
+                r":2: score '.*' is not a plain decimal number from 0 to 5",
+            )
+            for score in ("\u0661", "1_0e-1", "1e0", "+1", " 1", "-0", "1.", ".5", "0x1", "")
+        ),
+        (STSB, "sentence1\tsentence2\tscore\na\tb\tNA\n", r":2: score 'NA' is not a plain decimal number from 0 to 5"),
     ],
 )
 def test_a_malformed_file_is_refused_at_its_line(tmp_path, task, content, problem):
@@ -82,6 +104,22 @@ def test_a_malformed_file_is_refused_at_its_line(tmp_path, task, content, proble
 
     with pytest.raises(BadInput, match=f"train.tsv{problem}$"):
         glue.read_tsv(path, task)
+
+
+@pytest.mark.parametrize(
+    ("fault", "task", "content"),
+    [
+        ("a header that names a column twice", SST2, "sentence\tlabel\tsentence\nfine\t1\tbad\n"),
+        ("a text that is empty, or only of spaces and characters nobody sees", SST2, "sentence\tlabel\n \t1\n"),
+        ("a score in digits of another script", STSB, "sentence1\tsentence2\tscore\na\tb\t\u0661\n"),
+        ("a score that only a programmer can read", STSB, "sentence1\tsentence2\tscore\na\tb\t1_0e-1\n"),
+        ("a file cut inside its last row, before the last column", SST2, "sentence\tlabel\nfine\t1\nba"),
+    ],
+)
+def test_a_fault_in_a_file_is_said_with_its_line(tmp_path, reliability, fault, task, content):
+    with pytest.raises(BadInput) as problem:
+        glue.read_tsv(write(tmp_path / "train.tsv", content), task)
+    reliability("Data", fault, happens=problem.value, kept="nothing is trained; other tasks run")
 
 
 def test_bytes_that_are_not_utf8_are_refused_at_their_line(tmp_path):
@@ -107,6 +145,58 @@ def test_more_broken_rows_than_qqp_is_known_to_have_are_refused(tmp_path):
 
     with pytest.raises(BadInput, match=r"train.tsv:6002: 1 columns, expected 6 \(and 1 more such lines\)"):
         glue.read_tsv(path, QQP)
+
+
+def test_qqps_two_known_empty_questions_are_kept(tmp_path):
+    head, full = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n", "0\t0\t0\ta\tb\t1\n"
+    path = write(tmp_path / "train.tsv", head + full + 2 * "0\t0\t0\ta\t\t0\n")
+
+    assert glue.read_tsv(path, QQP) == glue.Examples((["a", "a", "a"], ["b", "", ""]), [1, 0, 0])
+
+
+def test_a_third_empty_question_of_qqp_is_refused(tmp_path):
+    head = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n"
+    path = write(tmp_path / "train.tsv", head + 3 * "0\t0\t0\ta\t\t0\n")
+
+    with pytest.raises(BadInput, match=r"train.tsv:2: nothing in column question2 \(and 2 more such lines\)"):
+        glue.read_tsv(path, QQP)
+
+
+def test_a_last_line_that_does_not_end_is_said_to_be_cut(tmp_path, reliability):
+    path = write(tmp_path / "train.tsv", "gj04\t1\t\tThe sailors rode.\ngj04\t0\t*\tThe rode sai")
+
+    said = glue.read_tsv(path, COLA).unended
+    assert said == "CoLA/train.tsv:2: the last line does not end: the file may have been cut there"
+    kept = "it is trained; every report on these runs shows the sentence"
+    reliability("Data", "a file cut inside its last text or score", happens=said, kept=kept)
+
+
+def test_a_last_row_that_was_cut_and_may_be_left_out_is_said_to_be_cut_too(tmp_path):
+    rows = "".join(f"{i}\t0\t0\ta\tb\t1\n" for i in range(6000))
+    path = write(tmp_path / "train.tsv", f"id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n{rows}6000\t0")
+
+    examples = glue.read_tsv(path, QQP)
+    assert (examples.left_out, examples.unended[:19]) == (1, "QQP/train.tsv:6002:")
+
+
+def test_colas_published_last_line_has_no_end_and_is_whole(tmp_path):
+    path = write(tmp_path / "dev.tsv", "gj04\t1\t\tThe sailors rode.\n" + COLA.unended[0])
+
+    assert glue.read_tsv(path, COLA).unended == ""
+
+
+def test_a_copy_of_the_training_file_is_not_evaluated_on(tmp_path, reliability):
+    toy.write(tmp_path)
+    shutil.copy(tmp_path / "RTE" / "train.tsv", tmp_path / "RTE" / "dev.tsv")
+
+    with pytest.raises(BadInput) as problem:
+        glue.read_folder(glue.glue_tasks()["rte"], tmp_path)
+    reliability(
+        "Data",
+        "the training file copied over the evaluation file",
+        happens=problem.value,
+        kept="nothing is trained; other tasks run",
+    )
 
 
 def test_missing_files_are_named(tmp_path):
@@ -141,22 +231,30 @@ def test_another_file_gives_another_fingerprint(tmp_path):
     assert glue.read_folder(SST2, tmp_path / "b").fingerprint != same
 
 
+REAL = {"cola": 6023, "sst2": 37569, "mrpc": 2474, "rte": 1241}  # class-1 rows, as the data's documentation counts them
+
+
+@pytest.mark.parametrize("name", [*REAL, "stsb"])
+def test_the_real_files_have_as_many_rows_as_were_published_and_none_is_cut(glue_dir, name):
+    task = glue.glue_tasks()[name]
+    data = glue.read_folder(task, glue_dir)
+    splits = {"train": data.train, **data.evaluate}
+
+    assert {part: (len(split),) for part, split in splits.items()} == task.rows
+    assert [(split.left_out, split.unended) for split in splits.values()] == [(0, "")] * 2
+    assert name not in REAL or sum(data.train.labels) == REAL[name]
+
+
 @pytest.mark.parametrize(
-    ("name", "train", "positive", "dev"),
-    # rows and class-1 rows as the data's own documentation counts them
-    [("cola", 8551, 6023, 1043), ("sst2", 67349, 37569, 872), ("mrpc", 3668, 2474, 408), ("rte", 2490, 1241, 277)],
+    ("name", "part", "file"),
+    [("mnli", "mnli-m", "dev_matched.tsv"), ("qnli", "qnli", "dev.tsv"), ("qqp", "", "train.partial.tsv")],
 )
-def test_the_real_files_lose_no_row(glue_dir, name, train, positive, dev):
-    data = glue.read_folder(glue.glue_tasks()[name], glue_dir)
+def test_real_files_of_tasks_that_are_not_all_here_lose_no_row(glue_dir, name, part, file):
+    task = glue.glue_tasks()[name]
+    examples = glue.read_tsv(glue_dir / task.folder / file, task)
 
-    assert (len(data.train), sum(data.train.labels), len(data.evaluate[name])) == (train, positive, dev)
-    assert data.train.left_out == 0
-
-
-def test_the_real_stsb_files_lose_no_row(glue_dir):
-    data = glue.read_folder(STSB, glue_dir)
-
-    assert (len(data.train), len(data.evaluate["stsb"])) == (5749, 1500)
+    assert (len(examples),) == task.rows.get(part, (23_496,))
+    assert (examples.left_out, examples.unended) == (0, "")
 
 
 @pytest.mark.parametrize("task", glue.glue_tasks().values(), ids=lambda task: task.name)
@@ -201,6 +299,41 @@ def test_the_hubs_copy_is_read_by_its_own_file_and_column_names(hub_copy):
     assert data.train == glue.Examples((["p0", "p1"], ["h0", "h1"]), [2, 0])
     assert sorted(data.evaluate) == ["mnli-m", "mnli-mm"]
     assert data.fingerprint == "hub:nyu-mll/glue@pinned"
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"label": -1}, r"row 1: the label is -1"),
+        ({"label": 3}, r"row 1: the label is 3"),
+        ({"label": None}, r"row 1: the label is None"),
+        ({"premise": ""}, r"row 1: nothing in column premise"),
+        ({"hypothesis": None}, r"row 1: nothing in column hypothesis"),
+    ],
+)
+def test_a_row_of_the_hubs_copy_that_does_not_fit_is_refused_at_its_place(hub_copy, row, problem):
+    import datasets
+
+    whole = {"premise": "p", "hypothesis": "h", "label": 0, "idx": 0}
+    datasets.Dataset.from_list([whole, whole | row]).to_parquet(hub_copy / "train-00000-of-00001.parquet")
+
+    with pytest.raises(BadInput, match=f"nyu-mll/glue train: {problem}$"):
+        catalog.load(MNLI, Source("nyu-mll/glue", "pinned"))
+
+
+@pytest.mark.parametrize(("score", "fits"), [(0.0, True), (5.0, True), (-0.1, False), (float("nan"), False)])
+def test_a_score_of_the_hubs_copy_is_from_0_to_5(hub_copy, score, fits):
+    import datasets
+
+    rows = {"sentence1": ["a"], "sentence2": ["b"], "label": [score], "idx": [0]}
+    for name in ("train", "validation"):
+        datasets.Dataset.from_dict(rows).to_parquet(hub_copy.parent / "stsb" / f"{name}-00000-of-00001.parquet")
+
+    if fits:
+        assert catalog.load(STSB, Source("nyu-mll/glue", "pinned")).train.labels == [score]
+    else:
+        with pytest.raises(BadInput, match="nyu-mll/glue validation: row 0: the label is"):
+            catalog.load(STSB, Source("nyu-mll/glue", "pinned"))
 
 
 def test_an_incomplete_copy_of_the_hubs_files_is_not_trained_on(hub_copy):

@@ -29,6 +29,30 @@ def test_cola_is_matthews_correlation():
     assert compute("cola", [1, 1, 0, 1, 0], [1, 1, 0, 0, 1])["matthews_correlation"] == pytest.approx(1 / 6)
 
 
+@pytest.mark.parametrize("task", glue_tasks().values(), ids=glue_tasks())
+def test_of_no_examples_every_metric_is_undefined(task):
+    scores = compute(task.name, [], [])
+
+    assert list(scores) == list(task.metrics)
+    assert all(math.isnan(value) for value in scores.values())
+
+
+def test_of_no_examples_there_is_no_score(reliability):
+    happens = f"every metric is {compute('rte', [], [])['accuracy']}, which is no score"
+    reliability("Results", "a metric of no examples", happens=happens, kept="all")
+
+
+@pytest.mark.parametrize("task", glue_tasks().values(), ids=glue_tasks())
+def test_where_every_prediction_is_right_every_metric_is_1(task):
+    right = [number % (len(task.labels) or 5) for number in range(60)]
+
+    assert compute(task.name, right, right) == dict.fromkeys(task.metrics, 1.0)
+
+
+def test_where_every_prediction_is_wrong_matthews_correlation_is_minus_1():
+    assert compute("cola", [1, 0, 1, 0], [0, 1, 0, 1]) == {"matthews_correlation": -1.0}
+
+
 CORRELATION = """
 import random
 from progbench.tasks.metrics import _FUNCTIONS

@@ -22,6 +22,14 @@ def content(*entries, context=CONTEXT, title="Rain"):
     return {"version": "1.1", "data": [{"title": title, "paragraphs": [{"context": context, "qas": list(entries)}]}]}
 
 
+def twice(key):
+    """A file in which an object has this key twice."""
+    whole = json.dumps(content(entry()))
+    begin = whole.index(f'"{key}"')
+    _, end = json.JSONDecoder().raw_decode(whole, whole.index(":", begin) + 2)
+    return f"{whole[:end]}, {whole[begin:]}"
+
+
 def write(path, what):
     path.write_text(what if isinstance(what, str) else json.dumps(what), encoding="utf-8")
     return path
@@ -63,6 +71,14 @@ def test_a_v2_question_may_have_no_answer_and_its_plausible_ones_are_not_read(tm
         (content(entry(answers=(("12", "Oslo"),))), r"'q1': 'answer_start' is '12', wanted is a JSON whole number"),
         (content(entry(answers=((True, "Oslo"),))), r"'q1': 'answer_start' is True, wanted is a JSON whole number"),
         (content(entry(answers=((12, " "),))), r"question 'q1': the answer at character 12 is empty"),
+        (content(entry(answers=((12, "\u200b"),))), r"question 'q1': the answer at character 12 is empty"),
+        (content(entry(question=" \t")), r"question 'q1': the question is empty"),
+        (content(entry(), context="\0\0"), r"question 'q1': the context is empty"),
+        (twice("data"), r"f\.json: the key 'data' stands twice in one object"),
+        (twice("title"), r"f\.json: article 1: the key 'title' stands twice in one object"),
+        (twice("context"), r"article 1 'Rain', paragraph 1: the key 'context' stands twice in one object"),
+        (twice("answers"), r"article 1 'Rain', paragraph 1: the key 'answers' stands twice in one object"),
+        (twice("answer_start"), r"paragraph 1, question 'q1': the key 'answer_start' stands twice in one object"),
         (content(entry(answers=())), r"'q1': no answer; only SQuAD v2\.0 has questions without one"),
         (content(entry(is_impossible="true")), r"'q1': 'is_impossible' is 'true', wanted is a JSON true or false"),
         (content(entry(question="\ud800 ?")), r"'q1': 'question' is not Unicode text: surrogates not allowed"),
@@ -77,6 +93,20 @@ def test_a_file_that_does_not_fit_is_refused_at_its_place(tmp_path, what, proble
 
     with pytest.raises(BadInput, match=problem):
         V1.questions(path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [
+        ("a JSON object with a key twice", twice("context")),
+        ("a question without a character that can be seen", content(entry(question=" "))),
+        ("a context without a character that can be seen", content(entry(), context="\u200b")),
+    ],
+)
+def test_a_fault_in_a_file_is_said_with_its_place(tmp_path, reliability, fault, what):
+    with pytest.raises(BadInput) as problem:
+        V1.questions(write(tmp_path / "train-v1.1.json", what))
+    reliability("Data", fault, happens=problem.value, kept="nothing is trained; other tasks run")
 
 
 def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
@@ -137,6 +167,20 @@ def test_more_misplaced_training_answers_than_that_are_refused(folder):
         BadInput, match=r"train-v1\.1\.json: article 'Rain', question 'q0': .* \(and 2 more such answers"
     ):
         catalog.load(V1, Source("SQUAD_DIR"))
+
+
+def test_a_training_question_is_not_evaluated_on(folder, reliability):
+    (folder / "dev-v1.1.json").write_bytes((folder / "train-v1.1.json").read_bytes() + b"\n")
+
+    with pytest.raises(BadInput) as problem:
+        catalog.load(V1, Source("SQUAD_DIR"))
+    said = str(problem.value).replace("squad/", "")
+    reliability(
+        "Data",
+        "training questions in SQuAD's evaluation file",
+        happens=said,
+        kept="nothing is trained; other tasks run",
+    )
 
 
 def test_missing_files_are_named(folder):
@@ -203,19 +247,23 @@ def hub_copy(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "hub"))
     answers = [{"text": ["Oslo"], "answer_start": [12]}, {"text": [], "answer_start": []}]
-    rows = {"id": ["a", "b"], "title": ["Rain"] * 2, "context": [CONTEXT] * 2, "question": ["Where?"] * 2}
+    rows = {"title": ["Rain"] * 2, "context": [CONTEXT] * 2, "question": ["Where?"] * 2}
     for name in ("train", "validation"):
         path = tmp_path / "hub" / "squad_v2" / f"{name}-00000-of-00001.parquet"
-        datasets.Dataset.from_dict(rows | {"answers": answers}).to_parquet(path)
+        ids = {"id": [f"{name}/a", f"{name}/b"]}
+        datasets.Dataset.from_dict(rows | ids | {"answers": answers}).to_parquet(path)
     return tmp_path / "hub" / "squad_v2"
 
 
 def test_the_hubs_copy_is_read_as_the_files_are(hub_copy):
     data = catalog.load(V2, Source("rajpurkar/squad_v2", "pinned"))
-    wanted = [Question("a", "Rain", "Where?", CONTEXT, ((12, "Oslo"),)), Question("b", "Rain", "Where?", CONTEXT, ())]
 
-    assert data.train == wanted
-    assert data.evaluate == {"squad2": wanted}
+    def wanted(split):
+        marked = {"a": ((12, "Oslo"),), "b": ()}
+        return [Question(f"{split}/{name}", "Rain", "Where?", CONTEXT, answers) for name, answers in marked.items()]
+
+    assert data.train == wanted("train")
+    assert data.evaluate == {"squad2": wanted("validation")}
 
 
 @pytest.mark.parametrize(
@@ -252,7 +300,7 @@ def test_an_incomplete_copy_of_the_hubs_files_is_not_trained_on(hub_copy, damage
 def test_the_real_files_lose_no_question(squad_dir, task, file, count, unanswerable):
     questions = task.questions(squad_dir / file)
 
-    assert len(questions) == count
+    assert (len(questions),) == task.rows[task.name] == (count,)
     assert sum(not one.answers for one in questions) == unanswerable
     assert not any(one.misplaced for one in questions)
 

@@ -12,7 +12,7 @@ from progbench.errors import BadInput
 from progbench.models import toy_tokenizer
 from progbench.tasks import windows
 from progbench.tasks.squad import Question, squad_tasks
-from progbench.tasks.windows import locate
+from progbench.tasks.windows import locate, whole
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,17 @@ def test_a_window_without_tokens_holds_nothing():
         ("Oslo", "Oslo"),
         ("paid \u00a320 in Oslo", "\u00a320"),
         ("x\r\n\ty Oslo", "y Oslo"),
+        # the normaliser drops accents of their own, and characters without a width
+        ("the cafe\u0301", "cafe\u0301"),
+        ("cafe\u0301", "cafe\u0301"),
+        ("cafe\u0301 oslo", "cafe\u0301"),
+        ("in Oslo\u200b", "Oslo\u200b"),
+        ("\u200bOslo is", "\u200bOslo"),
+        ("in \ufeffOslo is", "\ufeffOslo"),
+        ("in Oslo\u200e\u200b is", "Oslo\u200e\u200b"),
+        ("in \u202aOslo\u202c", "\u202aOslo\u202c"),
+        ("Oslo\0", "Oslo\0"),
+        ("a\u200bb", "a\u200bb"),
     ],
 )
 def test_an_answer_on_token_borders_comes_back_character_for_character(tmp_path, wordpiece, context, answer):
@@ -83,6 +94,49 @@ def test_an_answer_on_token_borders_comes_back_character_for_character(tmp_path,
 
     assert set(texts) == {answer}
     assert (made.inside, made.unheld) == ([], [])
+
+
+def test_an_answer_whose_last_accent_the_normaliser_drops_is_found_whole(tmp_path, wordpiece, reliability):
+    texts, made = found_again(tmp_path, wordpiece, "the cafe\u0301", 4, "cafe\u0301")
+
+    assert (texts, made.unheld, made.inside) == (["cafe\u0301"], [], [])
+    happens = "the accent belongs to the token before it, so that the right token is the whole answer"
+    reliability("Data", "an answer that ends in a character which the tokenizer drops", happens=happens, kept="all")
+
+
+@pytest.mark.parametrize(
+    ("spans", "wanted"),
+    [
+        ("Oslo\u200b is", {(0, 4): (0, 5), (6, 8): (6, 8)}),
+        ("\u200bOslo is", {(1, 5): (0, 5), (6, 8): (6, 8)}),
+        ("Oslo \u200bis", {(0, 4): (0, 4), (6, 8): (5, 8)}),
+        ("Oslo\u200b \u200bis", {(0, 4): (0, 5), (7, 9): (6, 9)}),
+        ("Oslo \u200b is", {(0, 4): (0, 4), (7, 9): (7, 9)}),  # it touches neither
+        ("Oslo\u200bis", {(0, 4): (0, 5), (5, 7): (5, 7)}),  # the one before
+        ("Oslo  is", {(0, 4): (0, 4), (6, 8): (6, 8)}),
+    ],
+)
+def test_a_dropped_character_belongs_to_the_token_that_it_touches(spans, wanted):
+    assert whole(spans, wanted) == wanted
+
+
+def test_two_tokens_of_one_character_get_the_same_dropped_ones():
+    assert whole("\u4e2d\u200b", [(0, 1), (0, 1)]) == {(0, 1): (0, 2)}
+
+
+def test_a_dropped_character_at_an_answers_edge_does_not_move_it_to_the_neighbour(tmp_path, wordpiece):
+    texts, made = found_again(tmp_path, wordpiece, "oslo\u200bgold", 4, "\u200bgold")
+
+    assert len(made.unheld) == 0
+    assert texts == ["gold"]
+
+
+def test_a_window_that_begins_within_a_word_takes_no_character_of_another_windows_token(tmp_path, wordpiece):
+    made = cut(tmp_path, [question("goldgoldgold" * 4)], wordpiece, max_length=12, doc_stride=2)
+    spans = {span for row in made.rows for span in zip(row["starts"], row["ends"], strict=True)}
+
+    assert len(made) > 2
+    assert sum(end - start for start, end in spans) == len("goldgoldgold" * 4)
 
 
 @pytest.mark.parametrize(
@@ -140,13 +194,27 @@ def test_an_answer_longer_than_every_window_is_named(tmp_path, wordpiece):
 def test_the_windows_of_a_context_hold_all_of_its_tokens_in_order(
     wordpiece, tmp_path_factory, context, max_length, doc_stride
 ):
-    whole = wordpiece(context, add_special_tokens=False, return_offsets_mapping=True)
+    tokens = wordpiece(context, add_special_tokens=False, return_offsets_mapping=True)
     made = cut(tmp_path_factory.mktemp("w"), [question(context)], wordpiece, max_length, doc_stride)
     covered = {span for row in made.rows for span in zip(row["starts"], row["ends"], strict=True)}
 
-    assert covered == set(whole["offset_mapping"])
+    assert covered == set(windows.whole(context, tokens["offset_mapping"]).values())
     assert all(len(row["input_ids"]) <= max_length for row in made.rows)
     assert made.lengths == [len(row["input_ids"]) for row in made.rows]
+
+
+@settings(max_examples=100, deadline=None)
+@given(context=st.text(st.sampled_from("a\u00e9e\u0301\u200b\ufeff \n\u4e2d.\0\u202a"), max_size=30))
+def test_every_character_that_is_seen_or_touches_a_token_belongs_to_one(wordpiece, context):
+    spans = wordpiece(context, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    grown = sorted(whole(context, spans).values())
+    owned = {place for start, end in grown for place in range(start, end)}
+
+    assert all(start <= old[0] and old[1] <= end for old, (start, end) in whole(context, spans).items())
+    assert sum(end - start for start, end in grown) == len(owned)  # none belongs to two
+    for start, end in grown:
+        for beside in (start - 1, end):
+            assert not 0 <= beside < len(context) or beside in owned or context[beside].isspace()
 
 
 def test_neighbouring_windows_overlap_by_the_stride(tmp_path, wordpiece):

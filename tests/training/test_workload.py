@@ -50,6 +50,16 @@ def test_an_example_longer_than_the_recipes_maximum_is_cut_to_it():
     assert len(workload.encode(examples, toy_tokenizer.build("bert"), 32)[0]["input_ids"]) == 32
 
 
+def test_a_file_that_may_have_been_cut_is_a_note(smoke_recipe, tmp_path):
+    train, dev = Examples((["fox"],), [0], unended="train.tsv:1: cut"), Examples((["dog"],), [1])
+    data = Data(train, {"sst2": dev}, "")
+    made = workload.tokenise(
+        catalog.tasks()["sst2"], data, toy_tokenizer.build("bert"), smoke_recipe(task="sst2"), tmp_path
+    )
+
+    assert made.notes == ["train.tsv:1: cut"]
+
+
 def test_the_words_are_those_of_every_split(smoke_recipe, tmp_path):
     tokenizer, wanted = toy_tokenizer.build("bert"), smoke_recipe(task="sst2")
     data = Data(Examples((["fox"],), [0]), {"sst2": Examples((["dog cat"],), [1])}, "")

@@ -1,0 +1,33 @@
+"""What published data is like: as many rows as its authors say, and a text in every row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def blank(text: str) -> bool:
+    """Whether a text has no character that a reader could see.
+
+    >>> [blank(text) for text in ("", " \\t", "\\u200b", "?")]
+    [True, True, True, False]
+
+    A file that was cut, or filled with zeros by a disk, has such texts; a model trains on them without a word.
+    """
+    return not any(one.isprintable() and not one.isspace() for one in text)
+
+
+def other_counts(
+    published: Mapping[str, tuple[int, ...]], examples: Mapping[str, int], left_out: Mapping[str, int]
+) -> list[str]:
+    """A sentence on each set of which a run read another number of rows than any that was published.
+
+    >>> other_counts({"train": (2490,), "rte": (277,)}, {"train": 32, "rte": 277}, {})
+    ['read 32 rows of train (published: 2,490)']
+
+    Some authors count the rows that are left out here, and some do not: with them or without, one count must fit.
+    """
+    return [
+        f"read {read:,} rows of {name} (published: {' or '.join(f'{count:,}' for count in counts)})"
+        for name, counts in published.items()
+        if (read := examples.get(name)) is not None and not {read, read + left_out.get(name, 0)} & {*counts}
+    ]
