@@ -103,12 +103,21 @@ class Maker:
     def require(self, wanted: Recipe) -> str:
         """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
 
-        Decided without importing torch and without the network.
+        Decided without importing torch; and data and weights together, so that a reader hears at once of all to get.
         """
         if self.device == "cuda" and not environment.gpu_count():
             raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
-        catalog.require(catalog.tasks()[wanted.task], wanted.data_source)
-        loading.require(spec(wanted.model))
+        absent = []
+        for require in (
+            lambda: catalog.require(catalog.tasks()[wanted.task], wanted.data_source),
+            lambda: loading.require(spec(wanted.model)),
+        ):
+            try:
+                require()
+            except Missing as problem:
+                absent.append(str(problem))
+        if absent:
+            raise Missing("; ".join(absent))
         if self.device == "auto":
             return "cuda" if environment.gpu_count() else "cpu"
         return self.device

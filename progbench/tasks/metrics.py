@@ -40,7 +40,7 @@ _FUNCTIONS = {
 
 
 class _WithoutFiles(evaluate.Metric):
-    """A metric that keeps nothing on disk: even in memory, evaluate makes a folder, below a HOME that may be read-only."""
+    """A metric that keeps nothing on disk: evaluate would make a folder even so, below a HOME that may be read-only."""
 
     def __init__(self, name: str) -> None:
         with tempfile.TemporaryDirectory(prefix="progbench-") as folder:  # which stays empty
