@@ -1,4 +1,4 @@
-"""A file read, or written whole; and whether a folder takes one."""
+"""A file read, or written whole; and whether there is room for one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import tomllib
 from pathlib import Path
 
 from progbench.errors import BadInput
-
 
 ROOM = 1 << 16  # bytes: more than any result takes
 
@@ -50,7 +49,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def require_room(folder: Path) -> None:
-    """Raise OSError unless a file can be written into a folder (made where it is not there), flushed, moved, removed."""
+    """Make a folder, and raise OSError unless a file can be written into it, flushed, moved and removed."""
     probe = folder / f"probe-{os.getpid()}-{threading.get_ident()}"
     write_atomically(probe, " " * ROOM)
     probe.unlink()
