@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import gc
 import importlib.metadata
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +16,7 @@ from progbench.method.options import TUNINGS
 from progbench.method.schedule import SCHEDULES, named
 from progbench.models import loading
 from progbench.recipes import reading
-from progbench.report import difference, text, writing
+from progbench.report import difference, printing, text, writing
 from progbench.report.cells import plain
 from progbench.session import reporting
 from progbench.session.suite import Suite
@@ -84,7 +82,7 @@ def _params(options: argparse.Namespace) -> int:
         schedule = named(options.schedule, anatomy.L, options.epochs)
     except ValueError as problem:
         raise BadInput(str(problem)) from problem
-    _print(f"{anatomy}\n\n{plan(anatomy, schedule)}")
+    printing.show(f"{anatomy}\n\n{plan(anatomy, schedule)}")
     return FINE
 
 
@@ -109,31 +107,10 @@ def _finish(options: argparse.Namespace, write: Callable[[Path], list[Path]], te
         written = write(options.report) if options.report else []
     except OSError as failure:
         problem = BadInput(f"--report {options.report}: cannot be written: {failure.strerror or failure}")
-    _print("\n".join([text, *(f"written: {plain(path)}" for path in written)]))
+    printing.show("\n".join([text, *(f"written: {plain(path)}" for path in written)]))
     if problem:
         raise problem
     return FAILED if failed else FINE
-
-
-def _print(text: str) -> None:
-    """Print, with what the terminal's encoding has no sign for spelled out. Raises BadInput where there is no room.
-
-    Whoever reads may have stopped: then the rest goes nowhere, without a word.
-    """
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    try:
-        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
-    except BrokenPipeError:
-        _give_up_output()
-    except OSError as problem:
-        _give_up_output()
-        raise BadInput(f"the output cannot be written: {problem.strerror or problem}") from None
-
-
-def _give_up_output() -> None:
-    """Let what is left of the output go nowhere: Python tries to write it again when it ends, and would complain."""
-    with contextlib.suppress(OSError, ValueError):  # no file, in a test
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _suite(options: argparse.Namespace) -> str:

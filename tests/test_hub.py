@@ -10,6 +10,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from progbench import hub
 from progbench.errors import BadInput, Missing
+from progbench.tasks import hub_splits
 
 
 @pytest.fixture(autouse=True)
@@ -172,7 +173,7 @@ def test_a_table_that_is_no_parquet_file_is_refused_by_its_path(answering, tmp_p
     path.write_bytes(b"version https://git-lfs")
 
     with pytest.raises(BadInput) as problem:
-        hub.fetch_splits("nyu-mll/glue", "pinned", "rte", ["train"], instead="GLUE_DIR")
+        hub_splits.fetch("nyu-mll/glue", "pinned", "rte", ["train"], instead="GLUE_DIR")
     assert str(problem.value).startswith(f"{path}: cannot be read (")
     reliability(
         "Data",

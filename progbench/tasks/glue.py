@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from progbench import hub
 from progbench.errors import BadInput, Missing
+from progbench.tasks import hub_splits
 from progbench.tasks.source import Source
 
 
@@ -74,7 +74,7 @@ class GlueTask:
         if root:
             _paths(self, root)
         else:
-            hub.require_splits(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
+            hub_splits.require(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _label(text: str, task: GlueTask, path: Path, line: int) -> int | float:
 
 
 def _load_hub(task: GlueTask, dataset: str, revision: str) -> Data:
-    loaded = hub.fetch_splits(dataset, revision, task.hub, task.splits, instead=task.variable)
+    loaded = hub_splits.fetch(dataset, revision, task.hub, task.splits, instead=task.variable)
 
     def examples(split: str) -> Examples:
         rows = loaded[split]

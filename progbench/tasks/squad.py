@@ -16,8 +16,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from progbench import hub
 from progbench.errors import BadInput, Missing
+from progbench.tasks import hub_splits
 from progbench.tasks.source import Source
 
 
@@ -99,7 +99,7 @@ class SquadTask:
 
     def fetch(self, source: Source) -> SquadData:
         """The task's questions from the hub. Raises Missing where they are not to be had."""
-        loaded = hub.fetch_splits(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
+        loaded = hub_splits.fetch(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
         named = [(f"{source.dataset} {split}", split) for split in self.splits]
         return self._data(source, [(where, _hub_entries(where, loaded[split])) for where, split in named])
 
@@ -108,7 +108,7 @@ class SquadTask:
         if root:
             self._paths(root, source)
         else:
-            hub.require_splits(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
+            hub_splits.require(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
 
     def questions(self, path: Path) -> list[Question]:
         """The questions of one file. Raises BadInput, naming file, article and question, for what does not fit."""
