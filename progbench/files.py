@@ -18,7 +18,7 @@ ROOM = 1 << 16  # bytes: more than any result takes
 def read_text(path: Path) -> str:
     """A file's text. Raises OSError for what is no file, too: a pipe would be waited for, and a device has no end."""
     if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError(errno.EINVAL, "not a file", str(path))
+        raise OSError(errno.EINVAL, "not a file")
     return path.read_text(encoding="utf-8")
 
 

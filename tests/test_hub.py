@@ -3,6 +3,7 @@
 import socket
 import threading
 
+import datasets
 import huggingface_hub
 import pytest
 from huggingface_hub import constants
@@ -181,3 +182,21 @@ def test_a_table_that_is_no_parquet_file_is_refused_by_its_path(answering, tmp_p
         happens="an error with the file's path: clear the hub's cache of it, and fetch it again",
         kept="the cells of other tasks",
     )
+
+
+def test_a_split_in_two_files_is_read_in_their_order(answering, tmp_path):
+    answering(here=str(tmp_path))
+    for i, labels in enumerate(([1, 0], [1, 1, 0])):
+        datasets.Dataset.from_dict({"label": labels}).to_parquet(tmp_path / "rte" / f"train-0000{i}-of-00002.parquet")
+    found = hub_splits.fetch("nyu-mll/glue", "pinned", "rte", ["train"], instead="GLUE_DIR")
+
+    assert list(found["train"]["label"]) == [1, 0, 1, 1, 0]
+
+
+def test_the_hubs_tables_are_read_without_a_cache(answering, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "file" / "below")
+    answering(here=str(tmp_path))
+    datasets.Dataset.from_dict({"label": [1]}).to_parquet(tmp_path / "rte" / "train-00000-of-00001.parquet")
+
+    assert list(hub_splits.fetch("nyu-mll/glue", "pinned", "rte", ["train"], instead="GLUE_DIR")) == ["train"]

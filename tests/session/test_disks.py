@@ -1,5 +1,6 @@
 """Disks that are full or read-only, and things that stand in a result's place: what is said, and what is kept."""
 
+import contextlib
 import errno
 import os
 import tempfile
@@ -144,6 +145,24 @@ def test_where_no_temporary_folder_can_be_made_nothing_is_trained(own, trained, 
     )
 
 
+def test_a_disk_of_temporary_files_that_fills_up_is_said_with_its_place(own, monkeypatch, reliability):
+    def fail(*_):
+        full()
+
+    monkeypatch.setattr(train, "train", fail)
+    monkeypatch.setattr(tempfile, "tempdir", "/scratch")
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", lambda **_: contextlib.nullcontext("/scratch/progbench-1"))
+    found = judged(own, RTE)
+
+    assert found.sentence == (
+        "seed 0: OSError: [Errno 28] No space left on device; temporary files lie in /scratch, and TMPDIR names "
+        "another folder (seeds with an error: 0, 1)"
+    )
+    reliability(
+        SECTION, "a TMPDIR that fills up during a run", happens=found.sentence, kept="every run that was filed before"
+    )
+
+
 @pytest.mark.parametrize("thing", ["folder", "link"])
 def test_a_lock_that_cannot_be_taken_is_the_error_of_its_own_seed(own, trained, thing, reliability):
     lock = path_of(own, RTE).with_suffix(".lock")
@@ -169,7 +188,7 @@ def test_a_result_that_would_be_waited_for_is_an_error_by_its_path(own, trained,
     assert trained == [(RTE, 1)]
     assert found.sentence.startswith(f"seed 0: {path}: not a readable result (")
     if thing == "pipe":
-        happens = f"{path.name}: not a readable result ([Errno 22] not a file); delete it to run this seed again"
+        happens = found.sentence.replace(f"{path.parent}/", "")
         reliability(SECTION, "a result that is a pipe or a device", happens=happens, kept=THE_REST)
 
 
