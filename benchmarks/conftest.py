@@ -14,6 +14,7 @@ from progbench.judging.claims import Claim
 from progbench.judging.expected import Cell
 from progbench.recipes import reading
 from progbench.report import text, writing
+from progbench.report.cells import plain
 from progbench.report.speed import Speed
 from progbench.session import gathering, opening, outcomes, reference
 from progbench.session.gathering import CLAIMS, Gathered
@@ -53,7 +54,7 @@ def pytest_configure(config):
     try:
         suite = opening.opened(asked, ROOT, worker=hasattr(config, "workerinput"))
     except BadInput as problem:
-        raise pytest.UsageError(str(problem)) from None
+        raise pytest.UsageError(plain(problem)) from None
     config.stash[SUITE] = suite
     config.pluginmanager.register(Collector(config, suite), "progbench-collector")
 
@@ -125,14 +126,14 @@ def judged(request, record_property, made):
 
     def judge(cell: Cell | BadInput) -> None:
         if isinstance(cell, BadInput):
-            pytest.fail(str(cell), pytrace=False)
+            _show("failed", str(cell))
         found = suite.verdict(cell)
         variants = suite.variants(cell, found) if request.config.option.variants else None
         for name, value in gathering.properties_of(suite, cell, found, variants):
             record_property(name, value)
         for variant in variants or ():
             if variant.error:
-                pytest.fail(f"variant {variant.variant}: {variant.error}", pytrace=False)
+                _show("failed", f"variant {variant.variant}: {variant.error}")
         _show(*outcomes.of_cell(found))
 
     return judge
@@ -145,7 +146,7 @@ def weighed(request, record_property):
 
     def weigh(claim: Claim | BadInput) -> None:
         if isinstance(claim, BadInput):
-            pytest.fail(str(claim), pytrace=False)
+            _show("failed", str(claim))
         with _progress_shown(request.config) as say:
             suite.make(suite.needed(claim).values(), say)
         found = suite.claim(claim)
@@ -157,6 +158,7 @@ def weighed(request, record_property):
 
 
 def _show(outcome: str, words: str) -> None:
+    words = plain(words)  # they may quote a file, which must not move a terminal's cursor
     if outcome == "failed":
         pytest.fail(words, pytrace=False)
     if outcome == "xfailed":
@@ -213,24 +215,42 @@ class Collector:
         if report.failed:
             self.gathered.fail(report.nodeid, str(report.longrepr).strip().splitlines()[-1])
 
+    def pytest_sessionstart(self, session):
+        self.session = session
+
     def pytest_terminal_summary(self, terminalreporter):
-        folder = self.config.option.report
         if self.speed:
             terminalreporter.section("speed")
-            terminalreporter.write_line(self.speed.as_text())
-            if folder:
-                terminalreporter.write_line(f"written: {self.speed.write(folder, environment.describe())}")
+            self._say(self.speed.as_text())
+            self._written(lambda folder: [self.speed.write(folder, environment.describe())])
         if not self.gathered.selected:
             return
         report = self.gathered.report()
         terminalreporter.section("progbench")
-        terminalreporter.write_line(text.render(report))
-        if folder:
-            terminalreporter.write_line(f"written: {', '.join(map(str, writing.write(report, folder)))}")
+        self._say(text.render(report))
+        self._written(lambda folder: writing.write(report, folder))
         if self.config.option.update_reference:
             try:
-                lines, colour = reference.updated(self.suite, self.gathered.cells()), {}
+                self._say("\n".join(reference.updated(self.suite, self.gathered.cells())))
             except BadInput as problem:
-                lines, colour = [f"reference not updated: {problem}"], {"red": True}
-            for line in lines:
-                terminalreporter.write_line(line, **colour)
+                self._fail(f"reference not updated: {problem}")
+            except OSError as problem:
+                self._fail(f"reference not updated: it cannot be written ({problem.strerror or problem})")
+
+    def _written(self, write):
+        """Write to the folder of --report, if there is one, and say what, or why not."""
+        if folder := self.config.option.report:
+            try:
+                self._say(f"written: {', '.join(map(plain, write(folder)))}")
+            except OSError as problem:
+                self._fail(f"--report {folder}: cannot be written: {problem.strerror or problem}")
+
+    def _say(self, words: str) -> None:
+        """Line by line: where the terminal's encoding lacks a sign, pytest spells out all that it is given at once."""
+        for line in words.split("\n"):
+            self.config.pluginmanager.getplugin("terminalreporter").write_line(line)
+
+    def _fail(self, words: str) -> None:
+        """Say what went wrong after the last test; the session has failed, whatever its tests found."""
+        self.config.pluginmanager.getplugin("terminalreporter").write_line(plain(words), red=True)
+        self.session.exitstatus = self.session.exitstatus or pytest.ExitCode.TESTS_FAILED

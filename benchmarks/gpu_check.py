@@ -25,7 +25,7 @@ import gpu_speed
 from gpu_checks import CHECKS, Machine, Skipped
 
 from progbench import environment
-from progbench.files import write_atomically
+from progbench.files import require_room, write_atomically
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +72,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not any(options.only in name for name in CHECKS):
         parser.error(f"--only {options.only}: no check has that in its name; there are: {', '.join(CHECKS)}")
+    if options.out:
+        try:
+            require_room(options.out)
+        except OSError as problem:
+            parser.error(f"--out {options.out}: cannot be written: {problem.strerror or problem}")
     device = "cuda" if options.device != "cpu" and torch.cuda.is_available() else "cpu"
     if options.device == "cuda" and device == "cpu":
         print("gpu-check: no GPU that torch can use", file=sys.stderr)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import gc
 import importlib.metadata
@@ -17,7 +16,8 @@ from progbench.method.options import TUNINGS
 from progbench.method.schedule import SCHEDULES, named
 from progbench.models import loading
 from progbench.recipes import reading
-from progbench.report import difference, text, writing
+from progbench.report import difference, printing, text, writing
+from progbench.report.cells import plain
 from progbench.session import reporting
 from progbench.session.suite import Suite
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise BadInput(f"--report {options.report}: not a folder")
         return _against(options) if options.against else _report(options)
     except BadInput as problem:
-        print(f"progbench {options.command}: {problem}", file=sys.stderr)
+        print(f"progbench {options.command}: {plain(problem)}", file=sys.stderr)
         return USAGE
     finally:
         gc.enable()
@@ -82,8 +82,7 @@ def _params(options: argparse.Namespace) -> int:
         schedule = named(options.schedule, anatomy.L, options.epochs)
     except ValueError as problem:
         raise BadInput(str(problem)) from problem
-    with contextlib.suppress(BrokenPipeError):
-        print(f"{anatomy}\n\n{plan(anatomy, schedule)}", flush=True)
+    printing.show(f"{anatomy}\n\n{plan(anatomy, schedule)}")
     return FINE
 
 
@@ -108,8 +107,7 @@ def _finish(options: argparse.Namespace, write: Callable[[Path], list[Path]], te
         written = write(options.report) if options.report else []
     except OSError as failure:
         problem = BadInput(f"--report {options.report}: cannot be written: {failure.strerror or failure}")
-    with contextlib.suppress(BrokenPipeError):
-        print("\n".join([text, *(f"written: {path}" for path in written)]), flush=True)
+    printing.show("\n".join([text, *(f"written: {plain(path)}" for path in written)]))
     if problem:
         raise problem
     return FAILED if failed else FINE

@@ -8,11 +8,15 @@ import functools
 import importlib.metadata
 import os
 import platform
-import resource
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+
+try:
+    import resource
+except ModuleNotFoundError:
+    raise ImportError("progbench runs on Linux and macOS, and not on Windows") from None
 
 PACKAGES = ("torch", "transformers", "peft", "datasets", "evaluate", "scikit-learn", "scipy", "numpy")
 
@@ -21,7 +25,7 @@ PACKAGES = ("torch", "transformers", "peft", "datasets", "evaluate", "scikit-lea
 def gpu_count() -> int:
     """CUDA GPUs this process may use, asked of the driver itself: importing torch to ask takes seconds."""
     try:
-        driver = ctypes.CDLL("libcuda.so.1" if sys.platform != "win32" else "nvcuda.dll")
+        driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
         return 0
     count = ctypes.c_int()

@@ -1,20 +1,32 @@
-"""A TOML file read, or a file written whole."""
+"""A file read, or written whole; and whether there is room for one."""
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
+import stat
+import threading
 import tomllib
 from pathlib import Path
 
 from progbench.errors import BadInput
+
+ROOM = 1 << 16  # bytes: more than any result takes
+
+
+def read_text(path: Path) -> str:
+    """A file's text. Raises OSError for what is no file, too: a pipe would be waited for, and a device has no end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a file")
+    return path.read_text(encoding="utf-8")
 
 
 @functools.cache
 def read_toml(path: Path) -> dict:
     """A TOML file's content. Raises BadInput naming the file, and the line where it does not parse."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except OSError as problem:
         raise BadInput(f"{path}: cannot be read: {problem.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
@@ -34,3 +46,10 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def require_room(folder: Path) -> None:
+    """Make a folder, and raise OSError unless a file can be written into it, flushed, moved and removed."""
+    probe = folder / f"probe-{os.getpid()}-{threading.get_ident()}"
+    write_atomically(probe, " " * ROOM)
+    probe.unlink()

@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from progbench.errors import BadInput, Missing
+from progbench.errors import Missing
 
-if TYPE_CHECKING:
-    from datasets import DatasetDict
-
-
-def fetch_splits(repository: str, revision: str, folder: str, splits: Sequence[str], *, instead: str) -> DatasetDict:
-    """These splits of a dataset, from the Parquet files in a folder of its repository.
-
-    `instead` is the variable a reader may set to a local copy. Raises Missing as `fetch` does.
-    """
-
-    def shards(root: Path) -> dict[str, list[str]]:
-        """Every split's files; none for a split of which any is absent, which `-of-00002` in their names tells."""
-        found = {split: sorted(map(str, (root / folder).glob(f"{split}-*.parquet"))) for split in splits}
-        return {
-            split: paths if {path.rpartition("-of-")[2] for path in paths} == {f"{len(paths):05}.parquet"} else []
-            for split, paths in found.items()
-        }
-
-    root = fetch(
-        repository, revision, "dataset", [f"{folder}/*"], lambda root: all(shards(root).values()), instead=instead
-    )
-    if absent := [split for split, paths in shards(root).items() if not paths]:
-        raise BadInput(f"{repository}@{revision}: no {folder}/{absent[0]}-*.parquet")
-    import datasets
-
-    datasets.disable_progress_bars()
-    return datasets.load_dataset("parquet", data_files=shards(root))
+PATIENCE = 2.0  # seconds for the hub's first sign of life
+LONG = 10.0  # seconds for its answer to a question, once it has shown one
+NO_ANSWER = "no answer in time"
 
 
 def fetch(
@@ -49,34 +25,104 @@ def fetch(
 ) -> Path:
     """The folder with a repository's files; `kind` is "model" or "dataset", `complete` says whether a folder has all.
 
-    Raises Missing with the hub's own words, within seconds, when the files are not here and it does not give them.
+    Raises Missing with the hub's own words, within seconds, when the files are not here and it does not give them; and
+    when they cannot be fetched, which is tried once a session.
+    """
+    if folder := require(repository, revision, kind, patterns, complete, instead=instead):
+        return folder
+    folder, problem = _downloaded(repository, revision, kind, tuple(patterns))
+    if folder is None:
+        raise Missing(
+            f"{repository} could not be fetched ({problem}); "
+            f"set HF_HOME to a folder with room for it, or {instead} to one that holds it"
+        )
+    return folder
+
+
+def require(
+    repository: str,
+    revision: str,
+    kind: str,
+    patterns: Sequence[str],
+    complete: Callable[[Path], bool],
+    *,
+    instead: str,
+) -> Path | None:
+    """The folder with a repository's files where they are on this machine, None where the hub has them to fetch.
+
+    Raises Missing as `fetch` does, and fetches nothing.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    download = functools.partial(
-        snapshot_download, repository, revision=revision, repo_type=kind, allow_patterns=list(patterns)
-    )
     try:
-        if complete(folder := Path(download(local_files_only=True))):
+        here = snapshot_download(
+            repository, revision=revision, repo_type=kind, allow_patterns=list(patterns), local_files_only=True
+        )
+        if complete(folder := Path(here)):
             return folder
     except LocalEntryNotFoundError:
         pass
-    if problem := _problem(repository, revision, kind):
+    if problem := _silence() or _problem(repository, revision, kind):
         raise Missing(
             f"{repository} is not on this machine and the hub does not give it ({problem}); "
             f"fetch it, or set {instead} to a folder that holds it"
         )
-    return Path(download())
+    return None
+
+
+@functools.cache
+def _downloaded(repository: str, revision: str, kind: str, patterns: Sequence[str]) -> tuple[Path | None, str]:
+    """A repository's folder, or why it could not be fetched. Its client retries for minutes: nobody waits twice."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        found = snapshot_download(repository, revision=revision, repo_type=kind, allow_patterns=list(patterns))
+    except Exception as problem:  # of the network, the hub or the disk: the reader gets its words
+        return None, _words(problem)
+    return Path(found), ""
+
+
+@functools.cache
+def _silence() -> str:
+    """Why there is no hub to ask, in words; '' if it answers, whatever it says. Once a session: its name alone may take
+    a minute not to be found, and sixty cells would each wait."""
+    from huggingface_hub import HfApi, get_session
+
+    endpoint = HfApi().endpoint
+    problem = _within(PATIENCE, lambda: get_session().head(endpoint, timeout=2 * PATIENCE))
+    if problem == NO_ANSWER:
+        return f"{endpoint} does not answer within {PATIENCE:g} seconds; with HF_HUB_OFFLINE=1 it is not asked"
+    return problem
 
 
 @functools.cache
 def _problem(repository: str, revision: str, kind: str) -> str:
-    """Ask once, briefly, whether the hub has this: its client retries for minutes, and sixty cells would each wait."""
+    """Why the hub does not give this, in words; '' if it does."""
     from huggingface_hub import HfApi
 
-    try:
-        HfApi().repo_info(repository, revision=revision, repo_type=kind, timeout=1.5)
-    except Exception as problem:  # whatever the network or the hub answers, the reader gets its words
-        return f"{type(problem).__name__}: {str(problem).partition(chr(10))[0]}"
-    return ""
+    return _within(LONG, lambda: HfApi().repo_info(repository, revision=revision, repo_type=kind, timeout=LONG))
+
+
+def _within(seconds: float, ask: Callable[[], object]) -> str:
+    """What goes wrong when this is asked, in words, '' for nothing; NO_ANSWER where it takes longer than that.
+
+    A thread asks, since no timeout of the client's covers the look-up of a name, nor its retries.
+    """
+    said = [NO_ANSWER]
+
+    def run() -> None:
+        try:
+            ask()
+            said.append("")
+        except Exception as problem:  # whatever the network or the hub answers, the reader gets its words
+            said.append(_words(problem))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return said[-1]
+
+
+def _words(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {str(problem).partition(chr(10))[0]}"

@@ -188,6 +188,62 @@ def test_a_report_that_cannot_be_written_is_still_said(folder, capsys, unwritabl
     assert said.out.startswith("72 of 186 judged: 72 reproduced; 114 missing\n")
 
 
+REPORT = "Report and terminal"
+
+
+@pytest.mark.parametrize(("encoding", "spread"), [("ascii", r"\xb1"), ("latin-1", "±")])
+def test_what_a_terminal_has_no_sign_for_is_spelled_out(folder, monkeypatch, encoding, spread, reliability):
+    said = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", said)
+    code = cli.main(["report", str(folder)])
+    words = said.buffer.getvalue().decode(encoding)
+
+    assert code == 0
+    assert f"95.52 {spread} 0.66 (5)" in words
+    reliability(
+        REPORT,
+        "a terminal that shows ASCII or Latin-1 alone",
+        happens="what it has no sign for is spelled out: ± becomes \\\\xb1",
+        kept="the report, and the exit code",
+    )
+
+
+class Full(io.StringIO):
+    """A terminal that is a file on a full disk."""
+
+    def flush(self):
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("arguments", [["report", "FOLDER"], ["params", "bert-base", "--epochs", "3"]])
+def test_output_that_finds_no_room_is_a_usage_error(folder, capsys, monkeypatch, arguments, reliability):
+    monkeypatch.setattr(sys, "stdout", Full())
+    code = cli.main([str(folder) if one == "FOLDER" else one for one in arguments])
+    said = capsys.readouterr().err
+
+    assert (code, said) == (2, f"progbench {arguments[0]}: the output cannot be written: No space left on device\n")
+    if arguments[0] == "report":
+        reliability(
+            REPORT,
+            "progbench report into a file on a full disk",
+            happens=f"{said} (exit code 2; 1 would mean that something deviates)",
+            kept="what --report wrote",
+        )
+
+
+def test_a_name_cannot_move_the_cursor(capsys, tmp_path):
+    code, said = report(capsys, tmp_path / "no\x1b[2Jne")
+
+    assert (code, said.err) == (2, f"progbench report: no such folder: {tmp_path}/no\\x1b[2Jne\n")
+
+
+def test_the_names_of_written_files_cannot_move_the_cursor(folder, capsys, tmp_path):
+    _, said = report(capsys, folder, "--report", tmp_path / "o\x1b[2Jut")
+
+    assert f"written: {tmp_path}/o\\x1b[2Jut/report.md" in said.out
+    assert "\x1b" not in said.out
+
+
 def test_a_folder_against_itself_is_bit_identical(folder, capsys):
     code, said = report(capsys, folder, "--against", folder)
 

@@ -1,5 +1,6 @@
 """What the package says of itself, and that its files come along when it is installed."""
 
+import importlib.util
 import subprocess
 import sys
 import tomllib
@@ -55,3 +56,17 @@ def test_every_file_of_the_package_that_is_no_code_is_installed_with_it():
             installed |= found
 
     assert there == installed
+
+
+def test_on_windows_it_says_that_it_does_not_run_there(monkeypatch, reliability):
+    monkeypatch.setitem(sys.modules, "resource", None)  # which Windows does not have
+    wanted = importlib.util.find_spec("progbench.environment")
+
+    with pytest.raises(ImportError) as problem:
+        wanted.loader.exec_module(importlib.util.module_from_spec(wanted))
+    reliability(
+        "Disks, processes and networks",
+        "a session on Windows",
+        happens=problem.value,
+        kept="the schedules and the counts, which can be imported",
+    )

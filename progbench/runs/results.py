@@ -15,7 +15,7 @@ from pathlib import Path
 import filelock
 
 from progbench.errors import BadInput
-from progbench.files import write_atomically
+from progbench.files import read_text, write_atomically
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
 
 SCHEMA_VERSION = 1
@@ -97,7 +97,7 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
     path = path_of(folder, recipe, seed)
     try:
         content = _content(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     # the folder is named after the digest, which is slow to take twice
     if tuple(map(content.get, ("digest", "seed"))) != (path.parent.name, seed):
@@ -139,8 +139,10 @@ def _planned(wanted: Recipe) -> int:
 
 def _content(path: Path) -> dict:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
-    except FileNotFoundError:
+        content = json.loads(read_text(path), parse_constant=_refuse)
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():  # what it stands for may be on a disk that is not mounted now
+            raise BadInput(f"{path}: a link to what is not there; delete it to run this seed again") from None
         raise
     except (OSError, ValueError) as problem:
         raise BadInput(f"{path}: not a readable result ({problem}); delete it to run this seed again") from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import math
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +14,8 @@ from progbench.errors import BadInput, Missing
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 from progbench.training.fork import Shared
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,8 @@ def _kept(job: Job, seeds: Sequence[int], run: Callable[[], Iterable[RunResult]]
     except Exception as problem:
         final = isinstance(problem, NonFinite)
         message = str(problem) if final else f"{type(problem).__name__}: {problem}"
+        if isinstance(problem, OSError) and problem.errno in FULL:
+            message += f"; temporary files lie in {tempfile.gettempdir()}, and TMPDIR names another folder"
         made = environment.describe(job.device)
         for seed in left:
             yield RunResult(job.recipe, seed, error=message, final=final, environment=made)

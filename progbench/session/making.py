@@ -20,6 +20,7 @@ import filelock
 
 from progbench import environment
 from progbench.errors import BadInput, Missing
+from progbench.files import require_room
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
@@ -57,6 +58,7 @@ class Maker:
         self._hopeless: set[str] = set()
         self._missing: dict[str, str] = {}
         self._found: dict[str, Runs] = {}
+        self._not_filed: dict[tuple[str, int], RunResult] = {}
 
     def runs(self, wanted: Recipe) -> Runs:
         """A recipe's results as they are on file; nothing is trained."""
@@ -72,7 +74,8 @@ class Maker:
         """Train what these recipes' runs lack, telling `say` which run of how many it is; each is tried once a session.
 
         What goes wrong in a run is filed as its error, or kept as the reason why it is missing, and stops no other. A
-        failure of this session is not tried again by its other processes; one of an earlier session is.
+        failure of this session is not tried again by its other processes; one of an earlier session is. Where a result
+        could not be filed, nothing is trained; one that cannot be filed after all counts in this session, with a note.
         """
         fresh = {recipe.id: recipe for recipe in wanted if recipe.id not in self._tried}.values()
         self._tried |= {recipe.id for recipe in fresh}
@@ -103,12 +106,21 @@ class Maker:
     def require(self, wanted: Recipe) -> str:
         """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
 
-        Decided without importing torch and without the network.
+        Decided without importing torch; and data and weights together, so that a reader hears at once of all to get.
         """
         if self.device == "cuda" and not environment.gpu_count():
             raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
-        catalog.require(catalog.tasks()[wanted.task], wanted.data_source)
-        loading.require(spec(wanted.model))
+        absent = []
+        for require in (
+            lambda: catalog.require(catalog.tasks()[wanted.task], wanted.data_source),
+            lambda: loading.require(spec(wanted.model)),
+        ):
+            try:
+                require()
+            except Missing as problem:
+                absent.append(str(problem))
+        if absent:
+            raise Missing("; ".join(absent))
         if self.device == "auto":
             return "cuda" if environment.gpu_count() else "cpu"
         return self.device
@@ -135,9 +147,19 @@ class Maker:
         )
         with contextlib.ExitStack() as held:
             for recipe, seed in files:
-                held.enter_context(results.lock(self.folder, recipe, seed).acquire(blocking=blocking))
+                try:
+                    held.enter_context(results.lock(self.folder, recipe, seed).acquire(blocking=blocking))
+                except filelock.Timeout:
+                    raise
+                except OSError as problem:
+                    self._refuse(recipe, [seed], problem.filename or "its lock", problem)
             epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
-            past = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="progbench-"))) / "past"
+            try:
+                past = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="progbench-"))) / "past"
+            except OSError as problem:
+                for job in family:
+                    self._refuse(job.recipe, job.seeds, "a temporary folder", problem)
+                return
             for job in family:
                 say(job)
                 self._make(job, Shared(past, epochs) if epochs else None)
@@ -148,9 +170,15 @@ class Maker:
         seeds = tuple(seed for seed in job.seeds if not self._settled(wanted, seed))
         if not seeds or wanted.id in self._missing or wanted.id in self._hopeless:
             return
+        folder = results.path_of(self.folder, wanted, seeds[0]).parent
+        try:
+            require_room(folder)
+        except OSError as problem:
+            self._refuse(wanted, seeds, folder, problem)
+            return
         try:
             for result in jobs.train(replace(job, seeds=seeds), self.threads, shared):
-                results.save(self.folder, result)
+                self._file(result)
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:
@@ -159,12 +187,31 @@ class Maker:
     def _fail(self, wanted: Recipe, seed: int, problem: BadInput) -> None:
         """File what is wrong with a recipe's input under one seed: it would be wrong for all."""
         self._hopeless.add(wanted.id)
-        results.save(self.folder, RunResult(wanted, seed, error=str(problem), final=False))
+        self._file(RunResult(wanted, seed, error=str(problem), final=False))
+
+    def _file(self, result: RunResult) -> None:
+        """File a result; one that cannot be filed counts in this session, and a note says that it is not kept."""
+        wanted, seed = result.recipe, result.seed
+        try:
+            results.save(self.folder, result)
+        except OSError as problem:
+            path = results.path_of(self.folder, wanted, seed)
+            note = (
+                f"seed {seed} was trained, but {path} cannot be written ({problem.strerror or problem}): "
+                "its scores count in this report, and are not kept"
+            )
+            self._not_filed[wanted.id, seed] = replace(result, notes=(*result.notes, note))
+
+    def _refuse(self, wanted: Recipe, seeds: Iterable[int], where: object, problem: OSError) -> None:
+        """Keep in mind for this session that there is no place for these seeds' results, so that none is trained."""
+        why = f"not trained, because {where} cannot be written ({problem.strerror or problem})"
+        for seed in seeds:
+            self._not_filed[wanted.id, seed] = RunResult(wanted, seed, error=why, final=False)
 
     def _settled(self, wanted: Recipe, seed: int) -> bool:
         """Whether this session need not train a seed: there is a result, or another process of it has just failed."""
         result = self._on_file(wanted, seed)
-        if result is None or result.final:
+        if result is None or result.final or (wanted.id, seed) in self._not_filed:
             return result is not None
         just_now = results.path_of(self.folder, wanted, seed).stat().st_mtime >= self._started
         if just_now and not result.environment:  # it did not come as far as training: bad input
@@ -172,6 +219,8 @@ class Maker:
         return just_now
 
     def _on_file(self, wanted: Recipe, seed: int) -> RunResult | None:
+        if kept := self._not_filed.get((wanted.id, seed)):
+            return results.checked(kept)
         try:
             found = results.load(self.folder, wanted, seed)
         except BadInput as problem:

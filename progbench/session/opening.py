@@ -8,6 +8,7 @@ from pathlib import Path
 
 from progbench import environment
 from progbench.errors import BadInput
+from progbench.files import require_room
 from progbench.session import reference
 from progbench.session.suite import Suite
 
@@ -54,8 +55,13 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
         _require_referable(asked.suite, root, worker)
         seeds = seeds or reference.REFERENCE_SEEDS
     for option, folder in (("--runs", asked.runs), ("--report", asked.report)):
-        if folder and folder.exists() and not folder.is_dir():
+        if folder and os.path.lexists(folder) and not folder.is_dir():
             raise BadInput(f"{option} {folder}: not a folder")
+    if asked.report and not worker:
+        try:
+            require_room(asked.report)  # now, and not after hours
+        except OSError as problem:
+            raise BadInput(f"--report {asked.report}: cannot be written: {problem.strerror or problem}") from None
     return Suite(asked.suite, root / "expected", asked.runs, seeds=seeds, device=asked.device, train=asked.train)
 
 

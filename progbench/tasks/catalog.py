@@ -54,9 +54,9 @@ def load(task: Task, source: Source) -> Data | SquadData:
 
 
 def require(task: Task, source: Source) -> None:
-    """Raise Missing, without reading a file or asking the network, when `load` is bound to."""
-    if source.dataset != GENERATED and (root := _folder(task, source)):
-        task.require(root, source)
+    """Raise Missing, in seconds and without reading or fetching a file, when `load` is bound to."""
+    if source.dataset != GENERATED:
+        task.require(_folder(task, source), source)
 
 
 def _folder(task: Task, source: Source) -> Path | None:

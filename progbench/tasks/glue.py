@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from progbench import hub
 from progbench.errors import BadInput, Missing
+from progbench.tasks import hub_splits
 from progbench.tasks.published import blank
 from progbench.tasks.source import Source
 
@@ -57,6 +57,11 @@ class GlueTask:
         """Outputs of the classifier: one a class, or a single one for a regression."""
         return len(self.labels) or 1
 
+    @property
+    def splits(self) -> list[str]:
+        """The names of its splits on the hub."""
+        return ["train", *(split for _, split in self.evaluate.values())]
+
     def read(self, root: Path, source: Source) -> Data:
         """The task's data from a folder in GLUE's layout.
 
@@ -68,9 +73,12 @@ class GlueTask:
         """The task's data from the hub. Raises Missing where it is not to be had."""
         return _load_hub(self, source.dataset, source.revision)
 
-    def require(self, root: Path, source: Source) -> None:
-        """Raise Missing, without reading a file, for a file that `read` would not find."""
-        _paths(self, root)
+    def require(self, root: Path | None, source: Source) -> None:
+        """Raise Missing, without reading a file, where `read` or (without a folder) `fetch` is bound to."""
+        if root:
+            _paths(self, root)
+        else:
+            hub_splits.require(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
 
 
 @dataclass(frozen=True)
@@ -210,9 +218,7 @@ def _label(text: str, task: GlueTask, path: Path, line: int) -> int | float:
 
 
 def _load_hub(task: GlueTask, dataset: str, revision: str) -> Data:
-    splits = ["train", *(split for _, split in task.evaluate.values())]
-
-    loaded = hub.fetch_splits(dataset, revision, task.hub, splits, instead="GLUE_DIR")
+    loaded = hub_splits.fetch(dataset, revision, task.hub, task.splits, instead=task.variable)
 
     def examples(split: str) -> Examples:
         rows, where = loaded[split], f"{dataset} {split}"

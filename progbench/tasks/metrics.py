@@ -9,6 +9,7 @@ import math
 import re
 import statistics
 import string
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
@@ -38,7 +39,15 @@ _FUNCTIONS = {
 }
 
 
-class GlueMetric(evaluate.Metric):
+class _WithoutFiles(evaluate.Metric):
+    """A metric that keeps nothing on disk: evaluate would make a folder even so, below a HOME that may be read-only."""
+
+    def __init__(self, name: str) -> None:
+        with tempfile.TemporaryDirectory(prefix="progbench-") as folder:  # which stays empty
+            super().__init__(config_name=name, keep_in_memory=True, cache_dir=folder)
+
+
+class GlueMetric(_WithoutFiles):
     """A task's metrics over predicted classes (or scores) and true ones, as fractions.
 
     >>> from progbench.tasks.glue import glue_tasks
@@ -51,7 +60,7 @@ class GlueMetric(evaluate.Metric):
 
     def __init__(self, task: GlueTask) -> None:
         self.task = task
-        super().__init__(config_name=task.name, keep_in_memory=True)
+        super().__init__(task.name)
 
     def _info(self) -> evaluate.MetricInfo:
         kind = datasets.Value("int64" if self.task.labels else "float64")
@@ -68,7 +77,7 @@ class GlueMetric(evaluate.Metric):
         return {name: float(_FUNCTIONS[name](references, predictions)) for name in self.task.metrics}
 
 
-class SquadMetric(evaluate.Metric):
+class SquadMetric(_WithoutFiles):
     """Exact match and F1 over predicted answers, as fractions: each question counts the gold answer that fits best.
 
     >>> SquadMetric().compute(predictions=["the Oslo fjord"], references=[["Oslo", "Norway"]])
@@ -82,7 +91,7 @@ class SquadMetric(evaluate.Metric):
 
     def __init__(self, *, unanswerable: bool = False) -> None:
         self.unanswerable = unanswerable
-        super().__init__(config_name="squad2" if unanswerable else "squad1", keep_in_memory=True)
+        super().__init__("squad2" if unanswerable else "squad1")
 
     def _info(self) -> evaluate.MetricInfo:
         text = datasets.Value("string")

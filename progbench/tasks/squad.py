@@ -17,8 +17,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from progbench import hub
 from progbench.errors import BadInput, Missing
+from progbench.tasks import hub_splits
 from progbench.tasks.published import blank
 from progbench.tasks.source import Source
 
@@ -88,6 +88,11 @@ class SquadTask:
         """What only recipes of this task have."""
         return ("doc_stride", "n_best", "max_answer_length", *(("null_threshold",) if self.unanswerable else ()))
 
+    @property
+    def splits(self) -> list[str]:
+        """The names of its splits on the hub."""
+        return ["train", *(split for _, split in self.evaluate.values())]
+
     def read(self, root: Path, source: Source) -> SquadData:
         """The task's questions from a folder with the authors' files.
 
@@ -97,14 +102,16 @@ class SquadTask:
 
     def fetch(self, source: Source) -> SquadData:
         """The task's questions from the hub. Raises Missing where they are not to be had."""
-        splits = ["train", *(split for _, split in self.evaluate.values())]
-        loaded = hub.fetch_splits(source.dataset, source.revision, self.hub, splits, instead=self.variable)
-        named = [(f"{source.dataset} {split}", split) for split in splits]
+        loaded = hub_splits.fetch(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
+        named = [(f"{source.dataset} {split}", split) for split in self.splits]
         return self._data(source, [(where, _hub_entries(where, loaded[split])) for where, split in named])
 
-    def require(self, root: Path, source: Source) -> None:
-        """Raise Missing, without reading a file, for a file that `read` would not find."""
-        self._paths(root, source)
+    def require(self, root: Path | None, source: Source) -> None:
+        """Raise Missing, without reading a file, where `read` or (without a folder) `fetch` is bound to."""
+        if root:
+            self._paths(root, source)
+        else:
+            hub_splits.require(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
 
     def questions(self, path: Path) -> list[Question]:
         """The questions of one file. Raises BadInput, naming file, article and question, for what does not fit."""

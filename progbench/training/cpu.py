@@ -213,7 +213,7 @@ def kept_memory() -> Iterator[None]:
     try:
         library = ctypes.CDLL(None)
         mallopt, malloc_trim = library.mallopt, library.malloc_trim
-    except (OSError, TypeError, AttributeError):  # macOS, Windows, musl
+    except (OSError, AttributeError):  # macOS, musl
         mallopt = malloc_trim = lambda *arguments: 0
     for option, value in KEEPING.items():
         mallopt(option, value)

@@ -34,6 +34,10 @@ class Bench:
         path = os.pathsep.join(map(str, (HERE, HERE.parent)))
         return self("-p", "stand_in", *arguments, PYTHONPATH=path, STAND_IN=str(self.folder / "noted"))
 
+    def losing_its_report(self, *arguments):
+        """A session whose folder of --report goes away after the last test."""
+        return self("-p", "report_gone", *arguments, PYTHONPATH=str(HERE))
+
     def noted(self):
         """The process and the recipe of each run that a stand-in gave its result."""
         return [line.split() for line in (self.folder / "noted").read_text().splitlines()]

@@ -1,8 +1,13 @@
 """What a session that trains nothing judges and reports."""
 
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import pytest
+from made_up import recipes
+
+from progbench.runs import results
+from progbench.runs.results import RunResult
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +88,52 @@ def test_without_network_the_paper_suite_ends_at_once_and_says_what_it_cannot_ge
     assert done.returncode == 0
     assert "0 of 60 judged: nothing; 60 missing" in done.stdout
     assert "nyu-mll/glue is not on this machine and the hub does not give it (ConnectError" in done.stdout
+
+
+def test_a_report_that_cannot_be_written_at_the_end_is_one_line_and_fails_the_session(bench, reliability):
+    done = bench.losing_its_report("-m", "figures", "-k", "figure4", "--no-train")
+    lines = done.stdout.splitlines()
+
+    assert done.returncode == 1
+    (said,) = [line for line in lines if "cannot be written" in line]
+    assert said == f"--report {bench.folder}/report: cannot be written: File exists"
+    assert "Traceback" not in done.stdout + done.stderr
+    assert lines[-1].startswith("==") or " passed" in lines[-1]
+    assert any("judged" in line for line in lines)
+    reliability(
+        "Report and terminal",
+        "a --report whose disk fills up, or goes away, during the session",
+        happens=f"after the report on the terminal: {said} (exit code 1)",
+        kept="the report on the terminal, pytest's summary, and every result",
+    )
+
+
+@pytest.fixture
+def hostile(bench, answers):
+    """A session on an ASCII terminal, of results whose folder's name and whose error would move the cursor."""
+    bench.runs = bench.folder / "ru\x1b[2Jns"
+    wanted = recipes(answers)
+    failed = RunResult(wanted["tiny-bert-constant-rte"], 0, error="train.tsv:1: the header has a\x1b[31mb")
+    results.save(bench.runs, failed)
+    results.save(bench.runs, replace(failed, recipe=wanted["tiny-bert-constant-cola"])).write_text("{")
+    only = "tiny-bert-constant-rte or tiny-bert-constant-cola or tiny-bert-constant-mrpc"
+    return bench("--suite", "smoke", "-m", "glue", "-k", only, "--no-train", "-rA", PYTHONIOENCODING="ascii")
+
+
+def test_no_text_of_a_file_or_folder_reaches_the_terminal_raw(hostile, reliability):
+    assert "\x1b" not in hostile.stdout + hostile.stderr
+    words = r"error: seed 0: train.tsv:1: the header has a\x1b[31mb"
+    assert words in hostile.stdout.splitlines()
+    reliability(
+        "Report and terminal",
+        "escape sequences in a file's header, an error on file, or a folder's name",
+        happens=f"they are spelled out: {words}".replace("\\", "\\\\"),
+        kept="the terminal",
+    )
+
+
+def test_on_an_ascii_terminal_the_report_keeps_its_lines(hostile):
+    assert r"  error: seed 0: train.tsv:1: the header has a\x1b[31mb" in hostile.stdout.splitlines()
 
 
 def test_no_train_judges_what_exists(bench):

@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import resource
 
 import pytest
 
@@ -58,6 +59,17 @@ def test_a_failed_write_leaves_the_old_file_and_no_stump(tmp_path, monkeypatch):
         files.write_atomically(tmp_path / "a.json", "new")
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     assert (tmp_path / "a.json").read_text() == "old"
+
+
+def test_a_limit_on_the_size_of_files_is_found_before_anything_is_trained(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            files.require_room(tmp_path / "runs")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list((tmp_path / "runs").iterdir())
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"schema_version": 0}'])

@@ -58,6 +58,43 @@ def test_a_file_in_the_place_of_a_folder_is_refused(asked, tmp_path, option):
     assert refusal(asked, tmp_path, **{option: file}) == f"--{option} {file}: not a folder"
 
 
+@pytest.mark.parametrize("option", ["runs", "report"])
+def test_a_link_to_nothing_in_the_place_of_a_folder_is_refused(asked, tmp_path, option):
+    link = tmp_path / "link"
+    link.symlink_to("nowhere")
+
+    assert refusal(asked, tmp_path, **{option: link}) == f"--{option} {link}: not a folder"
+
+
+def test_a_report_that_cannot_be_made_is_refused_before_the_session(asked, tmp_path, reliability):
+    (tmp_path / "file").touch()
+    words = refusal(asked, tmp_path, report=tmp_path / "file" / "out")
+
+    assert words == f"--report {tmp_path}/file/out: cannot be written: Not a directory"
+    reliability(
+        "Report and terminal",
+        "a --report that cannot be made or written",
+        happens=f"before the session: {words}",
+        kept="the hours of the session",
+    )
+
+
+def test_a_report_on_a_full_disk_is_refused_before_the_session(asked, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+
+    words = refusal(asked, tmp_path, report=tmp_path / "out")
+    assert words == f"--report {tmp_path}/out: cannot be written: No space left on device"
+
+
+def test_the_look_at_the_report_leaves_nothing_in_its_folder(asked, tmp_path):
+    opened(dataclasses.replace(asked, report=tmp_path / "out"), tmp_path)
+
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_the_papers_numbers_are_not_to_be_recorded(asked, tmp_path):
     assert refusal(asked, tmp_path, suite="paper", update_reference=True).startswith("--update-reference: the paper's")
 

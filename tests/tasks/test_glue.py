@@ -285,7 +285,6 @@ def hub_copy(tmp_path, monkeypatch):
     import huggingface_hub
 
     monkeypatch.delenv("GLUE_DIR", raising=False)
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "hub"))
     rows = {"premise": ["p0", "p1"], "hypothesis": ["h0", "h1"], "label": [2, 0], "idx": [0, 1]}
     for name in ("train", "validation_matched", "validation_mismatched"):

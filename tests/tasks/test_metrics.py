@@ -3,7 +3,9 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 
+import evaluate
 import pytest
 
 from progbench.tasks.glue import glue_tasks
@@ -191,3 +193,34 @@ def test_the_squad_metric_asks_no_network_and_runs_no_script(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
 
     assert answered("Oslo", "Oslo") == (1.0, 1.0)
+
+
+@pytest.fixture
+def no_home(tmp_path, monkeypatch):
+    """Evaluate's own folder where no folder can be made, by anyone: what should be its parent is a file."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(evaluate.config, "HF_METRICS_CACHE", tmp_path / "file" / "metrics")
+
+
+@pytest.mark.parametrize("task", ["mrpc", "stsb", "cola"])
+def test_scores_of_classes_need_no_folder_below_home(no_home, task, reliability):
+    assert compute(task, [1, 0, 1], [1, 0, 1]) == dict.fromkeys(glue_tasks()[task].metrics, 1.0)
+    reliability(
+        "Disks, processes and networks",
+        "a HOME or HF_HOME that cannot be written",
+        happens="nothing: metrics keep no files, and what lies in the hub's cache is read as it is",
+        kept="everything",
+    )
+
+
+def test_scores_of_answers_need_no_folder_below_home(no_home):
+    found = SquadMetric().compute(predictions=["Oslo"], references=[["Oslo"]])
+
+    assert found == {"exact_match": 1.0, "f1": 1.0}
+
+
+def test_a_metric_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    compute("rte", [1, 0], [1, 0])
+
+    assert list(tmp_path.iterdir()) == []

@@ -244,7 +244,6 @@ def hub_copy(tmp_path, monkeypatch):
     import huggingface_hub
 
     monkeypatch.delenv("SQUAD_DIR", raising=False)
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "hub"))
     answers = [{"text": ["Oslo"], "answer_start": [12]}, {"text": [], "answer_start": []}]
     rows = {"title": ["Rain"] * 2, "context": [CONTEXT] * 2, "question": ["Where?"] * 2}
