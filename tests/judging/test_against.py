@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from made_up import HOSTILE, MADE_ON, recipes, result
+from made_up import HOSTILE, MADE_ON, recipes, result, rewrite
 
 from progbench.errors import BadInput
 from progbench.judging import against
@@ -101,8 +101,7 @@ def test_a_run_with_fewer_epochs_than_its_recipe_is_an_error(file, compared, tmp
     file("a", SEEDS)
     file("b", SEEDS)
     path = next((tmp_path / "b").rglob("seed0.json"))
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps(content | {"epochs": content["epochs"][:1]}))
+    rewrite(path, epochs=json.loads(path.read_text())["epochs"][:1])
     (problem,) = compared().errors[1].values()
 
     assert "but its schedule plans" in problem
