@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import tempfile
-import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import filelock
 
-from progbench import environment
+from progbench import environment, files
 from progbench.errors import BadInput, Missing
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.runs import results
 from progbench.runs.results import RunResult
-from progbench.session import jobs
+from progbench.session import company, jobs
 from progbench.session.jobs import Job
 from progbench.tasks import catalog
 from progbench.training.fork import Shared, shared_epochs
@@ -44,15 +43,26 @@ class Maker:
 
     Of each recipe there are `seeds` (None: those on file), trained on `device` ("cpu", "cuda", or "auto": a GPU if
     there is one) with `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained.
+    Processes that work for one session share its name, `session`; without one, a process is a session of its own.
     """
 
-    def __init__(self, folder: Path, seeds: range | None, device: str, threads: int = 0, *, train: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seeds: range | None,
+        device: str,
+        threads: int = 0,
+        *,
+        train: bool = True,
+        session: str = "",
+    ) -> None:
         self.folder = folder
         self.seeds = seeds
         self.device = device
         self.threads = threads
         self.train = train
-        self._started = time.time()
+        self.session = session or uuid.uuid4().hex
+        self._swept = False
         self._tried: set[str] = set()
         self._hopeless: set[str] = set()
         self._missing: dict[str, str] = {}
@@ -75,6 +85,7 @@ class Maker:
         failure of this session is not tried again by its other processes; one of an earlier session is.
         """
         fresh = {recipe.id: recipe for recipe in wanted if recipe.id not in self._tried}.values()
+        self._sweep({recipe.suite for recipe in fresh})
         self._tried |= {recipe.id for recipe in fresh}
         for recipe in fresh:
             self._found.pop(recipe.id, None)
@@ -99,6 +110,14 @@ class Maker:
         tell = told(held, " that another process had begun")
         for family in held:
             self._make_together(family, tell, blocking=True)
+
+    def _sweep(self, suites: Iterable[str]) -> None:
+        """Once a session, remove what killed ones left behind; who only looks leaves everything as it is."""
+        if self.train and not self._swept:
+            self._swept = True
+            files.temporary_folders()
+            for suite in suites:
+                results.sweep_results(self.folder / suite)
 
     def require(self, wanted: Recipe) -> str:
         """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
@@ -137,12 +156,12 @@ class Maker:
             for recipe, seed in files:
                 held.enter_context(results.lock(self.folder, recipe, seed).acquire(blocking=blocking))
             epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
-            past = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="progbench-"))) / "past"
+            place = held.enter_context(company.at(family[0].device))
             for job in family:
                 say(job)
-                self._make(job, Shared(past, epochs) if epochs else None)
+                self._make(job, Shared(place / "past", epochs) if epochs else None, place)
 
-    def _make(self, job: Job, shared: Shared | None) -> None:
+    def _make(self, job: Job, shared: Shared | None, place: Path) -> None:
         """Train a job's seeds and file them, unless that is done or useless."""
         wanted = job.recipe
         seeds = tuple(seed for seed in job.seeds if not self._settled(wanted, seed))
@@ -150,7 +169,8 @@ class Maker:
             return
         try:
             for result in jobs.train(replace(job, seeds=seeds), self.threads, shared):
-                results.save(self.folder, result)
+                about = result.environment | {"others": company.met(place)}
+                results.save(self.folder, replace(result, environment=about, session=self.session))
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:
@@ -159,17 +179,17 @@ class Maker:
     def _fail(self, wanted: Recipe, seed: int, problem: BadInput) -> None:
         """File what is wrong with a recipe's input under one seed: it would be wrong for all."""
         self._hopeless.add(wanted.id)
-        results.save(self.folder, RunResult(wanted, seed, error=str(problem), final=False))
+        results.save(self.folder, RunResult(wanted, seed, error=str(problem), final=False, session=self.session))
 
     def _settled(self, wanted: Recipe, seed: int) -> bool:
         """Whether this session need not train a seed: there is a result, or another process of it has just failed."""
         result = self._on_file(wanted, seed)
         if result is None or result.final:
             return result is not None
-        just_now = results.path_of(self.folder, wanted, seed).stat().st_mtime >= self._started
-        if just_now and not result.environment:  # it did not come as far as training: bad input
+        tried = result.session == self.session
+        if tried and not result.environment:  # it did not come as far as training: bad input
             self._hopeless.add(wanted.id)
-        return just_now
+        return tried
 
     def _on_file(self, wanted: Recipe, seed: int) -> RunResult | None:
         try:

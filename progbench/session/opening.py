@@ -20,6 +20,7 @@ class Asked:
 
     `seeds` and `device` are the suite's own where they are None and "". With `train=False` nothing is trained.
     `require_gpu` refuses a machine without one; `update_reference` records the session's runs as our own reference.
+    `session` names the session, where it has several processes.
     """
 
     suite: str
@@ -30,6 +31,7 @@ class Asked:
     train: bool = True
     require_gpu: bool = False
     update_reference: bool = False
+    session: str = ""
 
 
 def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
@@ -56,7 +58,10 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
     for option, folder in (("--runs", asked.runs), ("--report", asked.report)):
         if folder and folder.exists() and not folder.is_dir():
             raise BadInput(f"{option} {folder}: not a folder")
-    return Suite(asked.suite, root / "expected", asked.runs, seeds=seeds, device=asked.device, train=asked.train)
+    answers = root / "expected"
+    return Suite(
+        asked.suite, answers, asked.runs, seeds=seeds, device=asked.device, train=asked.train, session=asked.session
+    )
 
 
 def _require_referable(suite: str, root: Path, worker: bool) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from progbench.errors import BadInput
 from progbench.judging import claims, expected, likeness, verdict
-from progbench.judging.caveats import caveats
+from progbench.judging.caveats import caveats, unlike
 from progbench.judging.claims import Claim, ClaimVerdict
 from progbench.judging.expected import Cell
 from progbench.judging.judge import agrees_with_print, judge_table
@@ -30,19 +30,28 @@ class Suite:
     """One suite as one session sees it.
 
     `seeds` runs a recipe, 0 upwards, or with None those that are on file; `device` "cpu", "cuda" or "auto"; with
-    `train=False` nothing is trained and what exists is judged.
+    `train=False` nothing is trained and what exists is judged. Processes of one session share its name, `session`.
     """
 
     def __init__(
-        self, name: str, answers: Path, folder: Path, *, seeds: int | None = 0, device: str = "", train: bool = True
+        self,
+        name: str,
+        answers: Path,
+        folder: Path,
+        *,
+        seeds: int | None = 0,
+        device: str = "",
+        train: bool = True,
+        session: str = "",
     ) -> None:
         settings = reading.settings(name)
         self.name = name
         self.answers = answers
         self.folder = folder
         wanted = None if seeds is None else range(seeds or settings.seeds)
-        self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train)
+        self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
         self._verdicts: dict[str, dict[str, Verdict]] = {}
+        self._unlike: dict[tuple[str, str], list[str]] = {}
 
     def tables(self) -> list[str]:
         """The names of the suite's files of cells."""
@@ -106,6 +115,7 @@ class Suite:
         """Train what these recipes' runs lack, once a session; `say` is told which run of how many it is."""
         self.maker.make(wanted, say)
         self._verdicts.clear()
+        self._unlike.clear()
 
     def verdicts(self, table: str) -> dict[str, Verdict]:
         """The verdict on every cell of a table, judged together by the runs that are there; by the cell's id."""
@@ -140,7 +150,7 @@ class Suite:
             return cell, Observed()
         try:
             observed = self.observed(cell)
-            made = {wanted: self._good(wanted) for wanted in self.recipes(cell)} if cell.kind != "counted" else {}
+            made = self._made(self.recipes(cell)) if cell.kind != "counted" else {}
         except BadInput as problem:
             return replace(cell, problem=str(problem)), Observed()
         if reference := cell.expectation.reference:
@@ -179,7 +189,9 @@ class Suite:
     def claim(self, claim: Claim) -> ClaimVerdict:
         """Judge a sentence over its cells, by the runs that are there."""
         try:
-            return self._claim(claim)
+            found = self._claim(claim)
+            made = {} if claim.problem else self._made(self.needed(claim).values())
+            return replace(found, our_words="; ".join([found.our_words, *unlike(made)]))
         except BadInput as problem:  # it names a cell there is not, or one whose table cannot be read
             return claims.not_judged(claim, str(problem))
 
@@ -252,13 +264,19 @@ class Suite:
         return self.maker.runs(wanted)
 
     def warnings(self, cell: Cell) -> list[str]:
-        """What a reader should know of a cell's runs."""
+        """What a reader should know of a cell's runs, and of those that they are compared with in its column."""
         if cell.kind == "counted" or cell.problem:
             return []
-        return caveats(cell.id, {wanted: self._good(wanted) for wanted in self.recipes(cell)})
+        column = (cell.file, cell.column)
+        if column not in self._unlike:
+            beside = [one for one in self.table(cell.file).cells if one.column == cell.column]
+            compared = {name: wanted for one in beside for name, wanted in self.needed(one, variants=True).items()}
+            self._unlike[column] = unlike(self._made(compared.values()))
+        return [*caveats(cell.id, self._made(self.recipes(cell))), *self._unlike[column]]
 
-    def _good(self, wanted: Recipe) -> list[RunResult]:
-        return [run for run in self.runs(wanted).results.values() if not run.error]
+    def _made(self, recipes: Iterable[Recipe]) -> dict[Recipe, list[RunResult]]:
+        """The good results of recipes."""
+        return {wanted: [run for run in self.runs(wanted).results.values() if not run.error] for wanted in recipes}
 
 
 def _parts(cell: Cell) -> list[tuple[str, str]]:
