@@ -10,7 +10,7 @@ from pathlib import Path
 from progbench.errors import BadInput
 from progbench.judging.changes import CHANGED, OUTCOMES, Change, Pair, Seeds, Side, changes
 from progbench.runs import results
-from progbench.runs.ledger import entry
+from progbench.runs.ledger import Run, entry
 from progbench.runs.results import RunResult
 from progbench.tasks import catalog
 
@@ -30,7 +30,10 @@ class Folder:
 
 @dataclass(frozen=True)
 class Ratio:
-    """What a recipe took in the first folder, as a multiple of the second's: median step time and peak memory."""
+    """What a recipe took in the first folder, as a multiple of the second's: median step time and peak memory.
+
+    Of time only runs count that are known to have had their device to themselves.
+    """
 
     recipe: str
     step_seconds: float | None
@@ -134,11 +137,12 @@ def _pair(left: Mapping[str, Seeds], right: Mapping[str, Seeds]) -> Pair:
 def _ratio(name: str, pair: Pair) -> Ratio:
     listed = [entry(next(iter(side.values())).recipe, side.values()).runs for _, side in pair]
 
-    def ratio(quantity: str) -> float | None:
-        values = [[value for run in side if (value := getattr(run, quantity)) is not None] for side in listed]
+    def ratio(quantity: str, sides: Sequence[Sequence[Run]]) -> float | None:
+        values = [[value for run in side if (value := getattr(run, quantity)) is not None] for side in sides]
         return statistics.median(values[0]) / statistics.median(values[1]) if all(values) else None
 
-    return Ratio(name, ratio("step_seconds"), ratio("memory"))
+    alone = [[run for run in side if run.alone] for side in listed]
+    return Ratio(name, ratio("step_seconds", alone), ratio("memory", listed))
 
 
 def _environment(pairs: Iterable[Pair]) -> dict[str, tuple[list[str], list[str]]]:
