@@ -41,8 +41,8 @@ def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
             prints = groups.setdefault(same(wanted), {})
             prints.setdefault(str(run.fingerprints.get(what, "unknown")), {})[wanted.id] = None
         for prints in (prints for prints in groups.values() if len(prints) > 1):
-            sides = "; ".join(f"{_some(list(names))} on {value[:15]}" for value, names in prints.items())
-            found.append(f"made on unlike {what}, so their scores should not be compared: {sides}")
+            sides = sorted(f"{_some(sorted(names))} on {value[:15]}" for value, names in prints.items())
+            found.append(f"made on unlike {what}, so their scores should not be compared: {'; '.join(sides)}")
     return found
 
 

@@ -97,6 +97,14 @@ def test_a_result_filed_under_another_seed_is_an_error(file, compared, tmp_path)
     assert [name[-10:] for name in compared().errors[1]] == ["seed7.json"]
 
 
+def test_times_of_runs_beside_others_are_not_compared(file, compared):
+    file("a", SEEDS)
+    file("b", SEEDS, environment=MADE_ON | {"others": 3})
+    (ratio,) = compared().ratios
+
+    assert (ratio.step_seconds, ratio.memory) == (None, 1.0)
+
+
 def test_a_run_with_fewer_epochs_than_its_recipe_is_an_error(file, compared, tmp_path):
     file("a", SEEDS)
     file("b", SEEDS)
