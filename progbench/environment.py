@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
+DIRTY = "-dirty"  # behind a commit: the code was not all of it
 PACKAGES = ("torch", "transformers", "peft", "datasets", "evaluate", "scikit-learn", "scipy", "numpy")
 
 
@@ -97,7 +98,7 @@ def commit_of(package: Path) -> str:
         return "unknown"
     loaded = (path.relative_to(package) for path in package.rglob("*") if path.is_file())
     own = {path.as_posix() for path in loaded if "__pycache__" not in path.parts and not path.name.startswith(".")}
-    return f"{revision}-dirty" if changed or own - tracked else revision
+    return revision + (DIRTY if changed or own - tracked else "")
 
 
 def git(folder: Path, *arguments: str) -> str:

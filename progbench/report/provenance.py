@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from progbench.environment import DIRTY
 from progbench.report.cells import some
 from progbench.runs.ledger import Entry, Run
 from progbench.runs.results import UNSEALED
 
-DIRTY = "-dirty"
 MOST = 3  # runs and commits that a sentence names
 
 

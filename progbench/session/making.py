@@ -63,6 +63,7 @@ class Maker:
         self.train = train
         self.session = session or uuid.uuid4().hex
         self._swept = False
+        self._before: dict[tuple[str, int], str | None] = {}
         self._tried: set[str] = set()
         self._hopeless: set[str] = set()
         self._missing: dict[str, str] = {}
@@ -82,7 +83,8 @@ class Maker:
         """Train what these recipes' runs lack, telling `say` which run of how many it is; each is tried once a session.
 
         What goes wrong in a run is filed as its error, or kept as the reason why it is missing, and stops no other. A
-        failure of this session is not tried again by its other processes; one of an earlier session is.
+        failure of this session is not tried again by its other processes, nor is one that another session has had while
+        this one waited for it; one of an earlier session is.
         """
         fresh = {recipe.id: recipe for recipe in wanted if recipe.id not in self._tried}.values()
         self._sweep({recipe.suite for recipe in fresh})
@@ -182,11 +184,13 @@ class Maker:
         results.save(self.folder, RunResult(wanted, seed, error=str(problem), final=False, session=self.session))
 
     def _settled(self, wanted: Recipe, seed: int) -> bool:
-        """Whether this session need not train a seed: there is a result, or another process of it has just failed."""
+        """Whether this session need not train a seed: there is a result, or it has failed since this session looked."""
         result = self._on_file(wanted, seed)
+        session = result.session if result else None
+        before = self._before.setdefault((wanted.id, seed), session)
         if result is None or result.final:
             return result is not None
-        tried = result.session == self.session
+        tried = session == self.session or session != before
         if tried and not result.environment:  # it did not come as far as training: bad input
             self._hopeless.add(wanted.id)
         return tried

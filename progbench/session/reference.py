@@ -47,7 +47,7 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
             if result.error:
                 raise BadInput(f"{path}: {result.error}: an error is no reference")
             commit = str(result.environment["commit"])
-            if commit == "unknown" or commit.endswith("-dirty"):
+            if commit == "unknown" or commit.endswith(environment.DIRTY):
                 raise BadInput(f"{path}: made by code that is not a commit ({commit}); delete it and run it again")
             if not result.sealed:
                 raise BadInput(f"{path}: {results.UNSEALED}; delete it and run it again")

@@ -97,6 +97,40 @@ def test_a_result_filed_under_another_seed_is_an_error(file, compared, tmp_path)
     assert [name[-10:] for name in compared().errors[1]] == ["seed7.json"]
 
 
+def test_results_of_doubtful_origin_are_counted_on_each_side(file, compared):
+    file("a", SEEDS, environment=MADE_ON | {"commit": "c0ffee-dirty"})
+    file("b", {0: 60.0}, environment={})
+    file("b", {1: 61.0})
+    text = " ".join(difference.as_text(compared()).split())
+
+    assert "3 results of the first and 0 of the second are made by changed code, which no commit has." in text
+    assert "0 results of the first and 1 of the second are made by code of unknown commit." in text
+
+
+def test_results_without_a_checksum_are_counted_on_each_side(file, compared, tmp_path):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    for path in (tmp_path / "b").rglob("seed[12].json"):
+        rewrite(path, sealed=False)
+
+    assert list(compared().doubtful.values()) == [(0, 2)]
+
+
+def test_results_that_leave_no_doubt_are_not_spoken_of(file, compared):
+    file("a", SEEDS)
+    file("b", SEEDS)
+
+    assert compared().doubtful == {}
+
+
+@pytest.mark.parametrize("what", ["data", "weights"])
+def test_folders_made_on_unlike_data_or_weights_are_said_to_be(file, compared, what):
+    file("a", SEEDS, fingerprints={what: "sha256:1"})
+    file("b", SEEDS, fingerprints={what: "sha256:2"})
+
+    assert f"made on unlike {what}, so that a change may be theirs" in " ".join(difference.as_text(compared()).split())
+
+
 def test_times_of_runs_beside_others_are_not_compared(file, compared):
     file("a", SEEDS)
     file("b", SEEDS, environment=MADE_ON | {"others": 3})

@@ -255,6 +255,23 @@ def test_an_error_of_another_session_is_tried_again_whatever_the_clock_says(tmp_
     )
 
 
+def test_a_failure_of_another_session_while_this_one_waits_is_not_tried_again(tmp_path, recipes, smoke_recipe, trained):
+    lock, other = results.lock(tmp_path, recipes[0], 0), smoke_recipe(task="cola")
+
+    def fail_there(recipe, seed):
+        results.save(tmp_path, RunResult(recipes[0], 0, error="out of memory", final=False, session="another"))
+        lock.release()
+        return result(recipe, seed)
+
+    trained.during = fail_there
+    own = maker(tmp_path)
+    with lock:
+        own.make([recipes[0], other])
+
+    assert trained == [("shrinking", 0)]
+    assert own.runs(recipes[0]).results[0].error == "out of memory"
+
+
 def test_makers_without_a_name_for_their_session_are_sessions_of_their_own(tmp_path):
     assert maker(tmp_path).session != maker(tmp_path).session
 
