@@ -61,8 +61,7 @@ def _of_time(runs: Mapping[str, Run]) -> list[str]:
     timed = {name: run for name, run in runs.items() if run.step_seconds is not None and not run.alone}
     shared = [f"{name} ({run.others})" for name, run in timed.items() if run.others]
     unknown = [name for name, run in timed.items() if run.others is None]
-    left = "whose step times are left out"
     return [
-        *_said(shared, f"beside other runs on the same device, {left}"),
-        *_said(unknown, f"not known to have had their device to themselves, {left}"),
+        *_said(shared, "beside other runs on the same device, with step times left out"),
+        *_said(unknown, "without a record of what else used the device, with step times left out"),
     ]

@@ -62,16 +62,14 @@ def test_a_run_without_a_checksum_is_named(reliability):
 def test_a_run_beside_others_is_named_with_their_number(reliability):
     (found,) = doubts(run(others=11))
 
-    assert found == (
-        "1 run beside other runs on the same device, whose step times are left out: m-constant-rte seed 0 (11)"
-    )
+    assert found == ("1 run beside other runs on the same device, with step times left out: m-constant-rte seed 0 (11)")
     reliability("Results", "a run shared its device with eleven others", happens=found, kept="its scores, which count")
 
 
 def test_a_run_of_which_nobody_knows_is_named():
     (found,) = doubts(run(others=None))
 
-    assert found.startswith("1 run not known to have had their device to themselves, whose step times are left out")
+    assert found.startswith("1 run without a record of what else used the device, with step times left out")
 
 
 def test_an_error_has_no_time_to_doubt():
