@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from progbench.recipes import reading
 from progbench.report import text, writing
 from progbench.report.cells import plain
 from progbench.report.speed import Speed
-from progbench.session import gathering, opening, outcomes, reference
+from progbench.session import gathering, opening, outcomes, reference, stopping
 from progbench.session.gathering import CLAIMS, Gathered
 from progbench.session.suite import Suite
 
@@ -50,11 +50,15 @@ def pytest_configure(config):
         train=not options.no_train,
         require_gpu=options.require_gpu,
         update_reference=options.update_reference,
+        session=getattr(config, "workerinput", {}).get("testrunuid", ""),  # xdist's name for it
     )
     try:
         suite = opening.opened(asked, ROOT, worker=hasattr(config, "workerinput"))
     except BadInput as problem:
         raise pytest.UsageError(plain(problem)) from None
+    ending = ExitStack()
+    ending.enter_context(stopping.interrupted_when_told())
+    config.add_cleanup(ending.close)
     config.stash[SUITE] = suite
     config.pluginmanager.register(Collector(config, suite), "progbench-collector")
 

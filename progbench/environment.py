@@ -18,19 +18,39 @@ try:
 except ModuleNotFoundError:
     raise ImportError("progbench runs on Linux and macOS, and not on Windows") from None
 
+_ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
+DIRTY = "-dirty"  # behind a commit: the code was not all of it
 PACKAGES = ("torch", "transformers", "peft", "datasets", "evaluate", "scikit-learn", "scipy", "numpy")
 
 
 @functools.cache
 def gpu_count() -> int:
     """CUDA GPUs this process may use, asked of the driver itself: importing torch to ask takes seconds."""
+    driver, count = _driver(), ctypes.c_int()
+    found = driver and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return count.value if found else 0
+
+
+@functools.cache
+def gpu_uuid() -> str:
+    """The card, or the part of one, that this process calls "cuda", by a name that no other has; "" where it has none.
+
+    Two processes may each see one card alone, which both call the first, and those may be one card or two.
+    """
+    driver, device, uuid = _driver(), ctypes.c_int(), (ctypes.c_ubyte * 16)()
+    if not driver or driver.cuDeviceGet(ctypes.byref(device), 0):
+        return ""
+    ask = getattr(driver, "cuDeviceGetUuid_v2", None) or driver.cuDeviceGetUuid  # the older knows no parts of cards
+    return "" if ask(ctypes.byref(uuid), device) else bytes(uuid).hex()
+
+
+def _driver() -> ctypes.CDLL | None:
+    """CUDA's driver, ready to be asked."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
-        return 0
-    count = ctypes.c_int()
-    found = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-    return count.value if found else 0
+        return None
+    return driver if driver.cuInit(0) == 0 else None
 
 
 def describe(device: str = "", threads: int | None = None) -> dict[str, str | int]:
@@ -62,15 +82,37 @@ def describe(device: str = "", threads: int | None = None) -> dict[str, str | in
 
 @functools.cache
 def commit() -> str:
-    """The commit of this source tree, "-dirty" if files git tracks were changed, or "unknown" outside a checkout."""
-    here = Path(__file__).resolve().parent
+    """The commit that this package's code is of, with "-dirty" if it is not all of it; "unknown" outside a checkout.
+
+    Dirty are changes to files that git tracks, and files in the package that it does not track, ignored ones too, which
+    Python loads all the same. An install that lies in another project's checkout is not of that project's commit.
+    """
+    return commit_of(Path(__file__).resolve().parent)
+
+
+def commit_of(package: Path) -> str:
+    """The same of a package in another folder, which this file's name must be tracked in."""
     try:
-        run = functools.partial(subprocess.run, cwd=here, capture_output=True, text=True, check=True)
-        revision = run(["git", "rev-parse", "HEAD"]).stdout.strip()
-        dirty = run(["git", "status", "--porcelain", "--untracked-files=no"]).stdout.strip()
+        revision = git(package, "rev-parse", "HEAD").strip()
+        changed = git(package, "status", "--porcelain", "--untracked-files=no")
+        tracked = set(git(package, "ls-files", "-z", "--", ".").split("\0"))
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return revision + ("-dirty" if dirty else "")
+    if Path(__file__).name not in tracked:
+        return "unknown"
+    loaded = (path.relative_to(package) for path in package.rglob("*") if path.is_file())
+    own = {path.as_posix() for path in loaded if "__pycache__" not in path.parts and not path.name.startswith(".")}
+    return revision + (DIRTY if changed or own - tracked else "")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """What git says in a folder, whatever repository the variables of a hook, say, point to.
+
+    Raises OSError where there is no git, and CalledProcessError where git says no.
+    """
+    variables = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=True).stdout
 
 
 def _version(package: str) -> str:

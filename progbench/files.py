@@ -1,11 +1,16 @@
-"""A file read, or written whole; and whether there is room for one."""
+"""A file read, or written whole; whether there is room for one, and what killed processes left."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
+import glob
 import os
+import shutil
+import socket
 import stat
+import tempfile
 import threading
 import tomllib
 from pathlib import Path
@@ -36,7 +41,8 @@ def read_toml(path: Path) -> dict:
 def write_atomically(path: Path, text: str) -> None:
     """Write a file that appears whole or not at all, whatever stops the process."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    sweep(path.parent)
+    aside = path.with_name(f".{path.name}.{_owner()}")
     try:
         with aside.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -53,3 +59,60 @@ def require_room(folder: Path) -> None:
     probe = folder / f"probe-{os.getpid()}-{threading.get_ident()}"
     write_atomically(probe, " " * ROOM)
     probe.unlink()
+
+
+def temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes with its block or its process; its name says whose it is, should the process be killed.
+
+    >>> with temporary_folder() as folder:
+    ...     Path(folder) in temporary_folders()
+    True
+    """
+    return tempfile.TemporaryDirectory(prefix=f"progbench-{_owner()}-")
+
+
+def temporary_folders() -> list[Path]:
+    """The temporary folders of this machine's processes that run; those that killed ones left behind are removed."""
+    found = list(Path(tempfile.gettempdir()).glob(f"progbench-*@{glob.escape(_machine())}-*"))
+    dead = [folder for folder in found if _ended(folder.name.removeprefix("progbench-").partition("@")[0])]
+    for folder in dead:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [folder for folder in found if folder not in dead]
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes of this machine left in a folder while they wrote a file aside.
+
+    What another machine writes into a shared folder looks the same, but its name says so, and it stays.
+    """
+    end = f"@{_machine()}"
+    for aside in folder.glob(f".*{glob.escape(end)}"):
+        if _ended(aside.name.removesuffix(end).rpartition(".")[2]):
+            with contextlib.suppress(OSError):
+                aside.unlink()
+
+
+def _owner() -> str:
+    return f"{os.getpid()}@{_machine()}"
+
+
+@functools.cache
+def _machine() -> str:
+    """Where a process's number is its own: the host, and on Linux the namespace, of which a container has another."""
+    try:
+        return f"{socket.gethostname()}-{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return socket.gethostname()
+
+
+def _ended(process: str) -> bool:
+    """Whether no process of this machine has this number any more."""
+    if not process.isdecimal():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # it is another user's
+        return False
+    return False

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from progbench import environment
 from progbench.errors import BadInput
 from progbench.judging.changes import CHANGED, OUTCOMES, Change, Pair, Seeds, Side, changes
 from progbench.runs import results
-from progbench.runs.ledger import entry
+from progbench.runs.ledger import Run, entry
 from progbench.runs.results import RunResult
 from progbench.tasks import catalog
 
@@ -30,7 +31,10 @@ class Folder:
 
 @dataclass(frozen=True)
 class Ratio:
-    """What a recipe took in the first folder, as a multiple of the second's: median step time and peak memory."""
+    """What a recipe took in the first folder, as a multiple of the second's: median step time and peak memory.
+
+    Of time only runs count that are known to have had their device to themselves.
+    """
 
     recipe: str
     step_seconds: float | None
@@ -39,7 +43,10 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything that tells two folders apart; `environment` has for each field that differs its values in both."""
+    """Everything that tells two folders apart; `environment` has for each field that differs its values in both.
+
+    `doubtful` says how many results in both are not to be taken as they are, by what is wrong with them.
+    """
 
     folders: tuple[str, str]
     changes: Sequence[Change]
@@ -47,6 +54,7 @@ class Difference:
     only: tuple[Sequence[str], Sequence[str]]
     errors: tuple[Mapping[str, str], Mapping[str, str]]
     environment: Mapping[str, tuple[Sequence[str], Sequence[str]]]
+    doubtful: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def headline(self) -> str:
@@ -119,6 +127,7 @@ def compare(first: Folder, second: Folder) -> Difference:
         only=(sorted(set(first.good) - set(second.good)), sorted(set(second.good) - set(first.good))),
         errors=(first.errors, second.errors),
         environment=_environment(pairs.values()),
+        doubtful=_doubtful(pairs.values()),
     )
 
 
@@ -134,11 +143,27 @@ def _pair(left: Mapping[str, Seeds], right: Mapping[str, Seeds]) -> Pair:
 def _ratio(name: str, pair: Pair) -> Ratio:
     listed = [entry(next(iter(side.values())).recipe, side.values()).runs for _, side in pair]
 
-    def ratio(quantity: str) -> float | None:
-        values = [[value for run in side if (value := getattr(run, quantity)) is not None] for side in listed]
+    def ratio(quantity: str, sides: Sequence[Sequence[Run]]) -> float | None:
+        values = [[value for run in side if (value := getattr(run, quantity)) is not None] for side in sides]
         return statistics.median(values[0]) / statistics.median(values[1]) if all(values) else None
 
-    return Ratio(name, ratio("step_seconds"), ratio("memory"))
+    alone = [[run for run in side if run.alone] for side in listed]
+    return Ratio(name, ratio("step_seconds", alone), ratio("memory", listed))
+
+
+def _doubtful(pairs: Iterable[Pair]) -> dict[str, tuple[int, int]]:
+    sides = [[run for side in one for run in side[1].values()] for one in zip(*pairs, strict=True)]
+    doubts: dict[str, Callable[[RunResult], bool]] = {
+        "made by changed code, which no commit has": lambda run: commit_of(run).endswith(environment.DIRTY),
+        "made by code of unknown commit": lambda run: commit_of(run) == "unknown",
+        results.UNSEALED: lambda run: not run.sealed,
+    }
+
+    def commit_of(run: RunResult) -> str:
+        return str(run.environment.get("commit", "unknown"))
+
+    counts = {what: [sum(map(doubt, side)) for side in sides] for what, doubt in doubts.items()}
+    return {what: (count[0], count[1]) for what, count in counts.items() if any(count)}
 
 
 def _environment(pairs: Iterable[Pair]) -> dict[str, tuple[list[str], list[str]]]:

@@ -32,6 +32,33 @@ def caveats(cell: str, made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
     return found
 
 
+def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
+    """Sentences on recipes that are compared with each other, but were made on other data of a task, or other weights.
+
+    >>> unlike({})
+    []
+    """
+    found = []
+    for what, same in (("data", _same_data), ("weights", lambda wanted: wanted.model)):
+        groups: dict[object, dict[str, dict[str, None]]] = {}
+        for wanted, run in ((wanted, run) for wanted, results in made.items() for run in results):
+            prints = groups.setdefault(same(wanted), {})
+            prints.setdefault(str(run.fingerprints.get(what, "unknown")), {})[wanted.id] = None
+        for prints in (prints for prints in groups.values() if len(prints) > 1):
+            sides = sorted(f"{_some(sorted(names))} on {value[:15]}" for value, names in prints.items())
+            found.append(f"made on unlike {what}, so their scores should not be compared: {'; '.join(sides)}")
+    return found
+
+
+def _same_data(wanted: Recipe) -> tuple[object, ...]:
+    """What recipes have in common that read the same data."""
+    return wanted.task, wanted.data_source
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
 def _mixed(name: str, fields: Sequence[str], results: Sequence[RunResult]) -> list[str]:
     """A warning for each of these fields in which results differ."""
     values = {

@@ -21,7 +21,7 @@ HUB_FILES = ["*.json", "*.txt", "model.safetensors"]
 
 
 def require(model: ModelSpec) -> None:
-    """Raise Missing, in seconds and without fetching a file, when `fetch` is bound to, and BadInput as `require_whole`."""
+    """Raise Missing, in seconds and without fetching a file, when `fetch` is bound to; BadInput as `require_whole`."""
     hub_alone = model.hub and not os.environ.get("PROGBENCH_MODELS")
     found = _on_hub(model, hub.require) if hub_alone else fetch(model)
     if found:

@@ -91,9 +91,13 @@ class Recipe:
 
         A field at its default is left out, so that a field added later leaves older results valid.
         """
+        return self.digest_at(SCORES_VERSION)
+
+    def digest_at(self, scores_version: int) -> str:
+        """The digest that the same recipe had when SCORES_VERSION was another."""
         defaults = {field.name: field.default for field in fields(self)}
         content = {name: value for name, value in asdict(self).items() if value != defaults[name] and name != "variant"}
-        content |= {"model": spec(self.model).identity(), "scores_version": SCORES_VERSION}
+        content |= {"model": spec(self.model).identity(), "scores_version": scores_version}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
     @property

@@ -85,6 +85,10 @@ def _notes(found: Difference) -> list[str]:
             f"{len(others)} recipes (or SCORES_VERSION) differ between the two, so that a change may be meant: "
             f"{', '.join(others[:MOST])}{' and others' if len(others) > MOST else ''}."
         )
+    if unlike := [name for name in ("data", "weights") if name in found.environment]:
+        notes.append(f"The two were made on unlike {' and '.join(unlike)}, so that a change may be theirs.")
+    for what, (first, second) in found.doubtful.items():
+        notes.append(f"{first} results of the first and {second} of the second are {what}.")
     return notes
 
 

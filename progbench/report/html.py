@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from progbench.judging.verdict import Verdict
 from progbench.recipes.recipe import split_id
-from progbench.report import canvas, cells, figures, text
+from progbench.report import canvas, cells, figures, provenance, text
 from progbench.report.report import Report
 from progbench.report.tables import BOLD, views
 from progbench.runs.ledger import Entry, costs, mean_costs
@@ -52,6 +52,7 @@ def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
         why=text.WHY,
         scores=lambda run: ", ".join(f"{name} {value:.2f}" for name, value in run.scores.items()),
         interval=_interval,
+        commit=provenance.commit,
         as_cell=lambda outcome: cells.AS_CELL.get(outcome, outcome),
     )
 

@@ -21,10 +21,11 @@ _LEGEND = "D: deviates, I: inconclusive, P: disputed, M: missing, E: error; no l
 
 
 def render(report: Report) -> str:
-    """The report's tables as a LaTeX document; every other view holds more."""
+    """The report's tables as a LaTeX document, with its warnings; every other view holds more."""
     tables = "\n".join(_table(table, report.yardstick) for table in report.tables())
     answer = f"\\noindent\\textbf{{{escape(report.headline)}}}\n\n{escape(report.judged_by)}"
-    return f"{_HEAD}{answer}\n\n{tables}\\end{{document}}\n"
+    warnings = "".join(f"\n\n\\noindent {escape(f'Warning: {one}')}" for one in report.caveats)
+    return f"{_HEAD}{answer}{warnings}\n\n{tables}\\end{{document}}\n"
 
 
 def _table(table: PrintedTable, yardstick: str) -> str:

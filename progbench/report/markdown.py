@@ -56,7 +56,8 @@ def render(report: Report) -> str:
     if groups := report.not_judged():
         lines += ["", "## Not judged", ""]
         lines += [f"- {escape(reason)} ({len(names)}: {escape(', '.join(names))})" for reason, names in groups]
-    lines += ["", "## Environment", "", *(f"- {escape(warning)}" for warning in report.warnings)]
+    lines += ["", "## Environment", "", *(f"- {escape(warning)}" for warning in report.caveats)]
+    lines += [f"- {escape(report.commits)}"] if report.commits else []
     lines += [f"- {escape(key)}: {escape(value)}" for key, value in report.environment.items()]
     return "\n".join(lines) + "\n"
 

@@ -11,7 +11,7 @@ from progbench.judging import claims as claiming
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.power import Curves
 from progbench.judging.verdict import JUDGED, OUTCOMES, Variant, Verdict
-from progbench.report import attribution, tables
+from progbench.report import attribution, provenance, tables
 from progbench.runs.ledger import Entry, costs
 
 SCHEMA_VERSION = 2
@@ -120,6 +120,16 @@ class Report:
         return f"trained in {', '.join(words)}"
 
     @property
+    def commits(self) -> str:
+        """The commits of the code that made the runs; "" for no runs."""
+        return provenance.commits(self.ledger)
+
+    @property
+    def caveats(self) -> list[str]:
+        """The warnings, and what speaks against the runs behind the report, and against the code that made it."""
+        return [*self.warnings, *provenance.doubts(self.environment, self.ledger)]
+
+    @property
     def failed(self) -> bool:
         """Whether anything deviates, does not hold, or went wrong."""
         outcomes = {one.outcome for one in (*self.verdicts, *self.claims)}
@@ -197,7 +207,7 @@ class Report:
                 "total": len(self.verdicts),
                 "judged": sum(verdict.judged for verdict in self.verdicts),
                 "outcomes": self.tally(),
-                "warnings": list(self.warnings),
+                "warnings": self.caveats,
             },
             "environment": self.environment,
         }

@@ -53,8 +53,8 @@ def render(report: Report) -> str:
         lines += ["", "Not judged:"]
         for reason, names in groups:
             lines += [*wrapped(reason, "  ", "  "), *wrapped(cells.some(names, 4), "    ", "    ")]
-    lines += ["", *(line for warning in report.warnings for line in wrapped(f"warning: {warning}"))]
-    return "\n".join([*lines, *wrapped(_where(report.environment))])
+    lines += ["", *(line for warning in report.caveats for line in wrapped(f"warning: {warning}"))]
+    return "\n".join([*lines, *wrapped(report.commits), *wrapped(_where(report.environment))])
 
 
 def wrapped(text: str, later: str = "    ", first: str = "") -> list[str]:

@@ -22,7 +22,8 @@ class Run:
     """One seed of a recipe. `scores` are the last epoch's, in points, by "set metric"; None where something is unknown.
 
     `file` lies below the folder of results; `seconds` is the whole run, `step_seconds` the mean of its training steps,
-    `memory` the peak in bytes, and `machine` what times and memory may be compared on.
+    `memory` the peak in bytes, and `machine` what times and memory may be compared on. `others` is how many other runs
+    of progbench used its device meanwhile, None where that was not recorded; `sealed`, whether its file has a checksum.
     """
 
     seed: int
@@ -36,6 +37,13 @@ class Run:
     commit: str
     machine: str
     error: str
+    others: int | None = None
+    sealed: bool = True
+
+    @property
+    def alone(self) -> bool:
+        """Whether its times are known to be those of a run that had its device to itself."""
+        return self.others == 0
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,8 @@ class Entry:
 class Cost:
     """What a schedule takes, as shares of what `constant` takes with the same model, tuning and task.
 
-    Medians over the seeds that one machine ran of both; None where that is unknown, and `unknown` says why.
+    Medians over the seeds that one machine ran of both, of time over those that ran alone; None where that is unknown,
+    and `unknown` says why.
     """
 
     body: str
@@ -96,6 +105,8 @@ def _run(wanted: Recipe, result: RunResult) -> Run:
         commit=str(about.get("commit", "unknown")),
         machine=", ".join([str(device), *threads, *company]),
         error=result.error,
+        others=others if isinstance(others := about.get("others"), int) else None,
+        sealed=result.sealed,
     )
 
 
@@ -117,9 +128,7 @@ def costs(entries: Sequence[Entry]) -> list[Cost]:
 
 def _cost(body: str, schedule: str, task: str, one: Entry, whole: Entry) -> Cost:
     sides = [[run for run in side.runs if not run.error] for side in (one, whole)]
-    machines = [Counter(run.machine for run in runs) for runs in sides]
-    shared = max(machines[0] & machines[1], key=(machines[0] & machines[1]).get, default=None)
-    here = [[run for run in runs if run.machine == shared] for runs in sides]
+    here, alone = _on_one_machine(sides), _on_one_machine([[run for run in side if run.alone] for side in sides])
     unknown = []
 
     def share(quantity: str, runs: Sequence[Sequence[Run]], why: str) -> float | None:
@@ -130,12 +139,21 @@ def _cost(body: str, schedule: str, task: str, one: Entry, whole: Entry) -> Cost
         return None
 
     flops = share("flops", sides, "FLOPs not recorded")
-    if shared is None:
+    if not all(here):
         unknown.append("time and memory: no machine ran both")
         return Cost(body, schedule, task, one.planned / whole.planned, flops, None, None, tuple(unknown))
-    step_seconds = share("step_seconds", here, "step time not recorded")
+    known = "not recorded" if all(alone) else "no machine is known to have run both with nothing beside them"
+    step_seconds = share("step_seconds", alone, f"step time: {known}")
     memory = share("memory", here, "peak memory not recorded")
     return Cost(body, schedule, task, one.planned / whole.planned, flops, step_seconds, memory, tuple(unknown))
+
+
+def _on_one_machine(sides: Sequence[Sequence[Run]]) -> list[list[Run]]:
+    """Of both sides, the runs of the machine that ran most of both; none where no machine ran both."""
+    first, second = (Counter(run.machine for run in side) for side in sides)
+    shared = first & second
+    machine = max(shared, key=shared.__getitem__, default=None)
+    return [[run for run in side if run.machine == machine] for side in sides]
 
 
 def mean_costs(found: Sequence[Cost]) -> list[Cost]:

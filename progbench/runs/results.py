@@ -1,24 +1,27 @@
 """Results as JSON files, one a recipe, digest and seed: runs/<suite>/<recipe>/<digest>/seed<k>.json. No torch.
 
 The file is the only thing training and judging share, so runs can be made on several days and machines, and a session
-resumes by looking. A file appears whole or not at all.
+resumes by looking. A file appears whole or not at all, and carries a checksum of its content.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import filelock
 
 from progbench.errors import BadInput
-from progbench.files import read_text, write_atomically
+from progbench.files import read_text, sweep, write_atomically
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
 
 SCHEMA_VERSION = 1
+UNSEALED = "without a checksum, as results were before they had one: nobody can see whether it was edited"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class RunResult:
 
     `notes` are sentences that a reader of its scores should see. Of seeds that were trained side by side (the
     environment's `side_by_side` names them) times are a seed's share, and peak memory is that of all together.
+    `session` is the one that filed it, and `sealed` whether its file has a checksum.
     """
 
     recipe: Recipe
@@ -57,6 +61,8 @@ class RunResult:
     environment: dict[str, str | int] = field(default_factory=dict)
     error: str = ""
     final: bool = True
+    session: str = ""
+    sealed: bool = True
 
     def score(self, evaluation_set: str, metric: str) -> float:
         """The last epoch's score, in points (0 to 100). Raises BadInput, saying why, where there is none."""
@@ -84,8 +90,23 @@ def save(folder: Path, result: RunResult) -> Path:
         "digest": result.recipe.digest,
         **asdict(result),
     }
+    del content["sealed"]
+    content["checksum"] = checksum(content)
     write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return path
+
+
+def checksum(content: Mapping[str, object]) -> str:
+    """Of a result's content, however its file is laid out: as JSON with its keys in order and no space between them.
+
+    >>> checksum({"seed": 1, "error": ""}) == checksum({"error": "", "seed": 1, "checksum": "its own does not count"})
+    True
+    >>> checksum({"seed": 1}) == checksum({"seed": 2})
+    False
+    """
+    rest = {name: value for name, value in content.items() if name != "checksum"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
 def _refuse(constant: str) -> None:
@@ -102,22 +123,30 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
     # the folder is named after the digest, which is slow to take twice
     if tuple(map(content.get, ("digest", "seed"))) != (path.parent.name, seed):
         raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
+    inside = _recipe(path, content)
+    if unlike := [name for name in recipe.__dataclass_fields__ if getattr(inside, name) != getattr(recipe, name)]:
+        theirs, ours = (getattr(one, unlike[0]) for one in (inside, recipe))
+        raise BadInput(
+            f"{path}: the recipe inside is another than the one it is filed under ({unlike[0]} = {theirs!r}, not "
+            f"{ours!r}); delete it to run this seed again"
+        )
     return _result(path, content, recipe)
 
 
 def read(path: Path) -> RunResult:
     """The result in a file, whatever recipe it is of, which the file itself says.
 
-    Raises BadInput, naming the file, when it cannot be read as one, or is filed under another seed or digest.
+    Raises BadInput, naming the file, when it cannot be read as one, or is filed under another recipe, digest or seed.
     """
     content = _content(path)
-    try:
-        fields = {name: tuple(value) if isinstance(value, list) else value for name, value in content["recipe"].items()}
-        found = _result(path, content, Recipe(**fields))
-    except (KeyError, TypeError, AttributeError) as problem:
-        raise BadInput(f"{path}: its recipe is none of this version's ({problem})") from None
-    if (content.get("digest"), f"seed{found.seed}") != (path.parent.name, path.stem):
-        raise BadInput(f"{path}: filed as {path.parent.name}, {path.stem}, but made as another recipe or seed")
+    found = _result(path, content, _recipe(path, content))
+    suite, name, digest, seed = (*(one.name for one in list(path.parents)[2::-1]), path.stem)
+    made = (found.recipe.suite, found.recipe.id, str(content.get("digest")), f"seed{found.seed}")
+    if made != (suite, name, digest, seed):
+        raise BadInput(f"{path}: filed as {digest}, {seed}, but made as another recipe or seed: {', '.join(made)}")
+    # a checksum covers recipe and digest; without one they are held against each other
+    if not found.sealed and _digest(path, content, found.recipe) != digest:
+        raise BadInput(f"{path}: filed as {digest}, which is not the digest of the recipe inside")
     return found
 
 
@@ -151,11 +180,33 @@ def _content(path: Path) -> dict:
     return content
 
 
-def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
-    content = {"notes": (), **content}  # results from before there were notes
+def _recipe(path: Path, content: dict) -> Recipe:
+    """The recipe inside a file, which need not be the one that it is filed under."""
+    inside = content.get("recipe")
+    if not isinstance(inside, dict):
+        raise BadInput(f"{path}: no recipe inside; delete it to run this seed again")
     try:
-        epochs = tuple(EpochResult(**epoch) for epoch in content["epochs"])
-        rest = {key: content[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
+        found = Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in inside.items()})
+        hash((found, found.id))  # which names that are no text, or values that are tables, do not have
+        return found
+    except TypeError as problem:
+        raise BadInput(f"{path}: its recipe is none of this version's ({problem})") from None
+
+
+def _digest(path: Path, content: dict, inside: Recipe) -> str:
+    """The digest of the recipe inside, as it was when the file was written."""
+    try:
+        return inside.digest_at(content["scores_version"])
+    except (KeyError, TypeError, ValueError) as problem:
+        raise BadInput(f"{path}: its recipe is none of this version's ({problem})") from None
+
+
+def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
+    sealed = "checksum" in content
+    known = {"notes": (), "session": ""} | content | {"sealed": sealed}  # what older results do not have
+    try:
+        epochs = tuple(EpochResult(**epoch) for epoch in known["epochs"])
+        rest = {key: known[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
         if strange := [name for name, fits in _kinds(rest, epochs) if not fits]:
             raise TypeError(f"{strange[0]} is not what it should be")
         rest["notes"] = tuple(rest["notes"])
@@ -163,12 +214,17 @@ def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
         raise BadInput(f"{path}: not a whole result ({problem!r}); delete it to run this seed again") from None
     if not epochs and not rest["error"]:
         raise BadInput(f"{path}: a result without an epoch; delete it to run this seed again")
+    if sealed and content["checksum"] != checksum(content):
+        raise BadInput(
+            f"{path}: its checksum does not fit its content, so it was damaged or edited; delete it to run this seed "
+            "again"
+        )
     return RunResult(recipe=recipe, epochs=epochs, **rest)
 
 
 def _kinds(rest: dict, epochs: Sequence[EpochResult]) -> Iterator[tuple[str, bool]]:
     """Each part of a result that a session computes with, and whether it is of a kind to compute with."""
-    for name, kind in (("seed", int), ("error", str), ("notes", list | tuple)):
+    for name, kind in (("seed", int), ("error", str), ("session", str), ("final", bool), ("notes", list | tuple)):
         yield name, isinstance(rest[name], kind)
     for name in ("fingerprints", "examples", "left_out", "environment"):
         yield name, isinstance(rest[name], dict)
@@ -199,3 +255,13 @@ def lock(folder: Path, recipe: Recipe, seed: int) -> filelock.FileLock:
     path = path_of(folder, recipe, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     return filelock.FileLock(path.with_suffix(".lock"))
+
+
+def sweep_results(folder: Path) -> None:
+    """Remove what killed sessions left among a suite's results: half-written files, and locks that nobody holds."""
+    for place in (path for path in folder.glob("*/*") if path.is_dir()):
+        sweep(place)
+        for path in place.glob("seed*.lock"):
+            # who holds it has it; one that is no file, or another user's, is said where it is needed
+            with contextlib.suppress(OSError, filelock.Timeout), filelock.FileLock(path).acquire(blocking=False):
+                path.unlink()

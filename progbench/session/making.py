@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import tempfile
-import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import filelock
 
-from progbench import environment
+from progbench import environment, files
 from progbench.errors import BadInput, Missing
 from progbench.files import require_room
 from progbench.models import loading
@@ -26,7 +25,7 @@ from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.runs import results
 from progbench.runs.results import RunResult
-from progbench.session import jobs
+from progbench.session import company, jobs
 from progbench.session.jobs import Job
 from progbench.tasks import catalog
 from progbench.training.fork import Shared, shared_epochs
@@ -45,15 +44,27 @@ class Maker:
 
     Of each recipe there are `seeds` (None: those on file), trained on `device` ("cpu", "cuda", or "auto": a GPU if
     there is one) with `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained.
+    Processes that work for one session share its name, `session`; without one, a process is a session of its own.
     """
 
-    def __init__(self, folder: Path, seeds: range | None, device: str, threads: int = 0, *, train: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seeds: range | None,
+        device: str,
+        threads: int = 0,
+        *,
+        train: bool = True,
+        session: str = "",
+    ) -> None:
         self.folder = folder
         self.seeds = seeds
         self.device = device
         self.threads = threads
         self.train = train
-        self._started = time.time()
+        self.session = session or uuid.uuid4().hex
+        self._swept = False
+        self._before: dict[tuple[str, int], str | None] = {}
         self._tried: set[str] = set()
         self._hopeless: set[str] = set()
         self._missing: dict[str, str] = {}
@@ -74,10 +85,12 @@ class Maker:
         """Train what these recipes' runs lack, telling `say` which run of how many it is; each is tried once a session.
 
         What goes wrong in a run is filed as its error, or kept as the reason why it is missing, and stops no other. A
-        failure of this session is not tried again by its other processes; one of an earlier session is. Where a result
-        could not be filed, nothing is trained; one that cannot be filed after all counts in this session, with a note.
+        failure of this session is not tried again by its other processes, nor is one that another session has had while
+        this one waited for it; one of an earlier session is. Where a result could not be filed, nothing is trained; one
+        that cannot be filed after all counts in this session, with a note.
         """
         fresh = {recipe.id: recipe for recipe in wanted if recipe.id not in self._tried}.values()
+        self._sweep({recipe.suite for recipe in fresh})
         self._tried |= {recipe.id for recipe in fresh}
         for recipe in fresh:
             self._found.pop(recipe.id, None)
@@ -102,6 +115,14 @@ class Maker:
         tell = told(held, " that another process had begun")
         for family in held:
             self._make_together(family, tell, blocking=True)
+
+    def _sweep(self, suites: Iterable[str]) -> None:
+        """Once a session, remove what killed ones left behind; who only looks leaves everything as it is."""
+        if self.train and not self._swept:
+            self._swept = True
+            files.temporary_folders()
+            for suite in suites:
+                results.sweep_results(self.folder / suite)
 
     def require(self, wanted: Recipe) -> str:
         """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
@@ -155,16 +176,16 @@ class Maker:
                     self._refuse(recipe, [seed], problem.filename or "its lock", problem)
             epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
             try:
-                past = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="progbench-"))) / "past"
+                place = held.enter_context(company.at(family[0].device))
             except OSError as problem:
                 for job in family:
                     self._refuse(job.recipe, job.seeds, "a temporary folder", problem)
                 return
             for job in family:
                 say(job)
-                self._make(job, Shared(past, epochs) if epochs else None)
+                self._make(job, Shared(place / "past", epochs) if epochs else None, place)
 
-    def _make(self, job: Job, shared: Shared | None) -> None:
+    def _make(self, job: Job, shared: Shared | None, place: Path) -> None:
         """Train a job's seeds and file them, unless that is done or useless."""
         wanted = job.recipe
         seeds = tuple(seed for seed in job.seeds if not self._settled(wanted, seed))
@@ -178,7 +199,8 @@ class Maker:
             return
         try:
             for result in jobs.train(replace(job, seeds=seeds), self.threads, shared):
-                self._file(result)
+                about = result.environment | {"others": company.met(place)}
+                self._file(replace(result, environment=about))
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:
@@ -193,7 +215,7 @@ class Maker:
         """File a result; one that cannot be filed counts in this session, and a note says that it is not kept."""
         wanted, seed = result.recipe, result.seed
         try:
-            results.save(self.folder, result)
+            results.save(self.folder, replace(result, session=self.session))
         except OSError as problem:
             path = results.path_of(self.folder, wanted, seed)
             note = (
@@ -209,14 +231,16 @@ class Maker:
             self._not_filed[wanted.id, seed] = RunResult(wanted, seed, error=why, final=False)
 
     def _settled(self, wanted: Recipe, seed: int) -> bool:
-        """Whether this session need not train a seed: there is a result, or another process of it has just failed."""
+        """Whether this session need not train a seed: there is a result, or it has failed since this session looked."""
         result = self._on_file(wanted, seed)
+        session = result.session if result else None
+        before = self._before.setdefault((wanted.id, seed), session)
         if result is None or result.final or (wanted.id, seed) in self._not_filed:
             return result is not None
-        just_now = results.path_of(self.folder, wanted, seed).stat().st_mtime >= self._started
-        if just_now and not result.environment:  # it did not come as far as training: bad input
+        tried = session == self.session or session != before
+        if tried and not result.environment:  # it did not come as far as training: bad input
             self._hopeless.add(wanted.id)
-        return just_now
+        return tried
 
     def _on_file(self, wanted: Recipe, seed: int) -> RunResult | None:
         if kept := self._not_filed.get((wanted.id, seed)):

@@ -21,6 +21,7 @@ class Asked:
 
     `seeds` and `device` are the suite's own where they are None and "". With `train=False` nothing is trained.
     `require_gpu` refuses a machine without one; `update_reference` records the session's runs as our own reference.
+    `session` names the session, where it has several processes.
     """
 
     suite: str
@@ -31,6 +32,7 @@ class Asked:
     train: bool = True
     require_gpu: bool = False
     update_reference: bool = False
+    session: str = ""
 
 
 def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
@@ -62,7 +64,10 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
             require_room(asked.report)  # now, and not after hours
         except OSError as problem:
             raise BadInput(f"--report {asked.report}: cannot be written: {problem.strerror or problem}") from None
-    return Suite(asked.suite, root / "expected", asked.runs, seeds=seeds, device=asked.device, train=asked.train)
+    answers = root / "expected"
+    return Suite(
+        asked.suite, answers, asked.runs, seeds=seeds, device=asked.device, train=asked.train, session=asked.session
+    )
 
 
 def _require_referable(suite: str, root: Path, worker: bool) -> None:

@@ -22,10 +22,11 @@ SCHEMA_VERSION = 1
 
 def refuse_dirty_tree(root: Path) -> None:
     """Raise BadInput unless the checkout at `root` is exactly one commit: a reference names the code that made it."""
-    run = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise BadInput(f"{root} is not a git checkout, so a reference could not name its commit")
-    if changed := run.stdout.splitlines():
+    try:
+        changed = environment.git(root, "status", "--porcelain", "--untracked-files=normal").splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        raise BadInput(f"{root} is not a git checkout, so a reference could not name its commit") from None
+    if changed:
         more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
         raise BadInput(f"the tree is dirty ({'; '.join(changed[:5])}{more}): commit first, then record references")
 
@@ -47,8 +48,10 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
             if result.error:
                 raise BadInput(f"{path}: {result.error}: an error is no reference")
             commit = str(result.environment["commit"])
-            if commit == "unknown" or commit.endswith("-dirty"):
+            if commit == "unknown" or commit.endswith(environment.DIRTY):
                 raise BadInput(f"{path}: made by code that is not a commit ({commit}); delete it and run it again")
+            if not result.sealed:
+                raise BadInput(f"{path}: {results.UNSEALED}; delete it and run it again")
         if why := other_data(wanted, list(found.values())):
             raise BadInput(f"{name}: {why[0]}: no reference for those who have the published data")
         if len(found) < REFERENCE_SEEDS:

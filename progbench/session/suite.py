@@ -14,7 +14,7 @@ from pathlib import Path
 
 from progbench.errors import BadInput
 from progbench.judging import claims, expected, likeness, verdict
-from progbench.judging.caveats import caveats, other_data
+from progbench.judging.caveats import caveats, other_data, unlike
 from progbench.judging.claims import Claim, ClaimVerdict
 from progbench.judging.expected import Cell
 from progbench.judging.judge import agrees_with_print, judge_table
@@ -30,11 +30,19 @@ class Suite:
     """One suite as one session sees it.
 
     `seeds` runs a recipe, 0 upwards, or with None those that are on file; `device` "cpu", "cuda" or "auto"; with
-    `train=False` nothing is trained and what exists is judged.
+    `train=False` nothing is trained and what exists is judged. Processes of one session share its name, `session`.
     """
 
     def __init__(
-        self, name: str, answers: Path, folder: Path, *, seeds: int | None = 0, device: str = "", train: bool = True
+        self,
+        name: str,
+        answers: Path,
+        folder: Path,
+        *,
+        seeds: int | None = 0,
+        device: str = "",
+        train: bool = True,
+        session: str = "",
     ) -> None:
         settings = reading.settings(name)
         self.name = name
@@ -43,8 +51,9 @@ class Suite:
         wanted = None if seeds is None else range(seeds or settings.seeds)
         self._listed = settings.tables
         self._wrong = expected.absent_or_strange(answers, name, settings.tables)
-        self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train)
+        self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
         self._verdicts: dict[str, dict[str, Verdict]] = {}
+        self._unlike: dict[tuple[str, str], list[str]] = {}
 
     def has(self, name: str) -> bool:
         """Whether a table, or "claims", belongs to this suite: it is listed, or its file is there or was."""
@@ -114,6 +123,7 @@ class Suite:
         """Train what these recipes' runs lack, once a session; `say` is told which run of how many it is."""
         self.maker.make(wanted, say)
         self._verdicts.clear()
+        self._unlike.clear()
 
     def verdicts(self, table: str) -> dict[str, Verdict]:
         """The verdict on every cell of a table, judged together by the runs that are there; by the cell's id."""
@@ -148,7 +158,7 @@ class Suite:
             return cell, Observed()
         try:
             observed = self.observed(cell)
-            made = {wanted: self._good(wanted) for wanted in self.recipes(cell)} if cell.kind != "counted" else {}
+            made = self._made(self.recipes(cell)) if cell.kind != "counted" else {}
         except BadInput as problem:
             return replace(cell, problem=str(problem)), Observed()
         if reference := cell.expectation.reference:
@@ -189,7 +199,9 @@ class Suite:
     def claim(self, claim: Claim) -> ClaimVerdict:
         """Judge a sentence over its cells, by the runs that are there."""
         try:
-            return self._claim(claim)
+            found = self._claim(claim)
+            made = {} if claim.problem else self._made(self.needed(claim).values())
+            return replace(found, our_words="; ".join([found.our_words, *unlike(made)]))
         except BadInput as problem:  # it names a cell there is not, or one whose table cannot be read
             return claims.not_judged(claim, str(problem))
 
@@ -264,8 +276,8 @@ class Suite:
         printed = bool(cell.expectation.printed)
         return "; ".join(
             f"{wanted.task}: {why}" if cell.mean_of else why
-            for wanted in recipes
-            for why in other_data(wanted, self._good(wanted), printed=printed)
+            for wanted, made in self._made(recipes).items()
+            for why in other_data(wanted, made, printed=printed)
         )
 
     def runs(self, wanted: Recipe) -> Runs:
@@ -273,13 +285,19 @@ class Suite:
         return self.maker.runs(wanted)
 
     def warnings(self, cell: Cell) -> list[str]:
-        """What a reader should know of a cell's runs."""
+        """What a reader should know of a cell's runs, and of those that they are compared with in its column."""
         if cell.kind == "counted" or cell.problem:
             return []
-        return caveats(cell.id, {wanted: self._good(wanted) for wanted in self.recipes(cell)})
+        column = (cell.file, cell.column)
+        if column not in self._unlike:
+            beside = [one for one in self.table(cell.file).cells if one.column == cell.column]
+            compared = {name: wanted for one in beside for name, wanted in self.needed(one, variants=True).items()}
+            self._unlike[column] = unlike(self._made(compared.values()))
+        return [*caveats(cell.id, self._made(self.recipes(cell))), *self._unlike[column]]
 
-    def _good(self, wanted: Recipe) -> list[RunResult]:
-        return [run for run in self.runs(wanted).results.values() if not run.error]
+    def _made(self, recipes: Iterable[Recipe]) -> dict[Recipe, list[RunResult]]:
+        """The good results of recipes."""
+        return {wanted: [run for run in self.runs(wanted).results.values() if not run.error] for wanted in recipes}
 
 
 def _parts(cell: Cell) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from progbench.files import temporary_folder
 from progbench.tasks.glue import GlueTask, glue_tasks
 
 SIZES = {"train": 400, "evaluate": 250}
@@ -132,6 +133,6 @@ _keep: list[tempfile.TemporaryDirectory] = []
 @functools.cache
 def glue_folder() -> Path:
     """The generated files, written once a process to a folder that goes when the process does."""
-    _keep.append(tempfile.TemporaryDirectory(prefix="progbench-toy-"))
+    _keep.append(temporary_folder())
     write(Path(_keep[0].name))
     return Path(_keep[0].name)

@@ -13,6 +13,7 @@ import random
 import tempfile
 from pathlib import Path
 
+from progbench.files import temporary_folder
 from progbench.tasks.squad import SquadTask, squad_tasks
 from progbench.tasks.toy import BAD, GOOD, NOUNS, PLACES, SIZES, VAGUE, WRONG_LABELS, clause, cue
 
@@ -64,6 +65,6 @@ _keep: list[tempfile.TemporaryDirectory] = []
 @functools.cache
 def folder() -> Path:
     """The generated files, written once a process to a folder that goes when the process does."""
-    _keep.append(tempfile.TemporaryDirectory(prefix="progbench-toy-"))
+    _keep.append(temporary_folder())
     write(Path(_keep[0].name))
     return Path(_keep[0].name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from progbench import environment
+from progbench import environment, files
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import EpochResult, RunResult
 from progbench.training import memory, process
@@ -79,7 +78,7 @@ def _train(
     started = time.perf_counter()
     environment.commit()  # is that of the code now, not of a tree that moves on while it trains
     with (
-        tempfile.TemporaryDirectory(prefix="progbench-") as folder,
+        files.temporary_folder() as folder,
         process.settings(recipe, device, threads) as used,
     ):
         prepared = Prepared.of(recipe, numbers, device, Path(folder), together=together)

@@ -132,6 +132,30 @@ def test_an_interrupt_while_training_reports_every_cell_as_missing(bench):
     assert "missing: session stopped before this cell" in done.stdout
 
 
+def test_a_signal_to_end_while_training_reports_what_there_is_and_leaves_no_folder(bench, reliability):
+    plugin, passing = bench.folder / "told.py", bench.folder / "passing"
+    passing.mkdir()
+    plugin.write_text(
+        "import os, signal\nfrom progbench.session import jobs\n\n"
+        "def stop(*_):\n    os.kill(os.getpid(), signal.SIGTERM)\n\njobs.train = stop\n"
+    )
+    done = bench(
+        "--suite", "smoke", "-p", "told", "-k", "tiny-bert-constant and (cola or rte or updated)",
+        PYTHONPATH=f"{bench.folder}{os.pathsep}{ROOT}", TMPDIR=str(passing),
+    )  # fmt: skip
+    found = bench.outcomes()
+
+    assert done.returncode == 2
+    assert {found[f"tiny-bert-constant-{column}"] for column in ("cola", "rte")} == {"missing"}
+    assert [path.name for path in passing.iterdir() if path.name.startswith("progbench-")] == []
+    reliability(
+        "Disks, processes and networks",
+        "SIGTERM or SIGHUP, as from a scheduler whose time is up",
+        happens="the session ends as by Ctrl-C: the report is written, and what was not reached is missing",
+        kept="all results that were finished",
+    )
+
+
 def test_a_malformed_file_is_an_error_with_its_line_while_other_tasks_run_on(answers, tmp_path, monkeypatch):
     glue = tmp_path / "glue"
     toy.write(glue)

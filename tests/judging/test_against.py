@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from made_up import HOSTILE, MADE_ON, recipes, result
+from made_up import HOSTILE, MADE_ON, recipes, result, rewrite
 
 from progbench.errors import BadInput
 from progbench.judging import against
@@ -97,12 +97,53 @@ def test_a_result_filed_under_another_seed_is_an_error(file, compared, tmp_path)
     assert [name[-10:] for name in compared().errors[1]] == ["seed7.json"]
 
 
+def test_results_of_doubtful_origin_are_counted_on_each_side(file, compared):
+    file("a", SEEDS, environment=MADE_ON | {"commit": "c0ffee-dirty"})
+    file("b", {0: 60.0}, environment={})
+    file("b", {1: 61.0})
+    text = " ".join(difference.as_text(compared()).split())
+
+    assert "3 results of the first and 0 of the second are made by changed code, which no commit has." in text
+    assert "0 results of the first and 1 of the second are made by code of unknown commit." in text
+
+
+def test_results_without_a_checksum_are_counted_on_each_side(file, compared, tmp_path):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    for path in (tmp_path / "b").rglob("seed[12].json"):
+        rewrite(path, sealed=False)
+
+    assert list(compared().doubtful.values()) == [(0, 2)]
+
+
+def test_results_that_leave_no_doubt_are_not_spoken_of(file, compared):
+    file("a", SEEDS)
+    file("b", SEEDS)
+
+    assert compared().doubtful == {}
+
+
+@pytest.mark.parametrize("what", ["data", "weights"])
+def test_folders_made_on_unlike_data_or_weights_are_said_to_be(file, compared, what):
+    file("a", SEEDS, fingerprints={what: "sha256:1"})
+    file("b", SEEDS, fingerprints={what: "sha256:2"})
+
+    assert f"made on unlike {what}, so that a change may be theirs" in " ".join(difference.as_text(compared()).split())
+
+
+def test_times_of_runs_beside_others_are_not_compared(file, compared):
+    file("a", SEEDS)
+    file("b", SEEDS, environment=MADE_ON | {"others": 3})
+    (ratio,) = compared().ratios
+
+    assert (ratio.step_seconds, ratio.memory) == (None, 1.0)
+
+
 def test_a_run_with_fewer_epochs_than_its_recipe_is_an_error(file, compared, tmp_path):
     file("a", SEEDS)
     file("b", SEEDS)
     path = next((tmp_path / "b").rglob("seed0.json"))
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps(content | {"epochs": content["epochs"][:1]}))
+    rewrite(path, epochs=json.loads(path.read_text())["epochs"][:1])
     (problem,) = compared().errors[1].values()
 
     assert "but its schedule plans" in problem

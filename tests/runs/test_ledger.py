@@ -124,3 +124,36 @@ def test_single_blocks_are_left_to_the_list_of_tasks():
 
     assert len(found) == 1
     assert mean_costs(found) == []
+
+
+def test_a_run_beside_others_lends_no_time_but_its_memory():
+    slow = entry("m-shrinking-rte", 150, [run(0, step_seconds=0.25), run(1, step_seconds=9.0, others=11)])
+    (cost,) = costs([WHOLE, slow])
+
+    assert (cost.step_seconds, cost.memory) == (0.5, 1.0)
+
+
+@pytest.mark.parametrize("others", [1, None])
+def test_without_a_run_known_to_be_alone_there_is_no_time(others):
+    (cost,) = costs([WHOLE, entry("m-shrinking-rte", 150, [run(others=others)])])
+
+    assert (cost.step_seconds, cost.memory) == (None, 1.0)
+    assert cost.unknown == ("step time: no machine is known to have run both with nothing beside them",)
+
+
+def test_times_are_of_one_machine_among_those_that_ran_alone():
+    """The machine that ran most of both did so beside others."""
+    crowd = [run(i, machine="crowded", others=3, step_seconds=9.0) for i in range(3)]
+    whole = entry("m-constant-rte", 200, [*crowd, run(5, machine="quiet", step_seconds=1.0)])
+    (cost,) = costs([whole, entry("m-shrinking-rte", 150, [*crowd, run(5, machine="quiet", step_seconds=0.5)])])
+
+    assert cost.step_seconds == 0.5
+
+
+@pytest.mark.parametrize(("environment", "others"), [({"others": 2}, 2), ({}, None), ({"others": "many"}, None)])
+def test_how_many_ran_beside_it_is_listed_where_it_was_recorded(listed, environment, others):
+    assert listed(environment=environment).others == others
+
+
+def test_a_result_without_a_checksum_is_listed_as_such(listed):
+    assert [listed(sealed=sealed).sealed for sealed in (True, False)] == [True, False]

@@ -1,6 +1,5 @@
 """Disks that are full or read-only, and things that stand in a result's place: what is said, and what is kept."""
 
-import contextlib
 import errno
 import os
 import tempfile
@@ -145,17 +144,18 @@ def test_where_no_temporary_folder_can_be_made_nothing_is_trained(own, trained, 
     )
 
 
-def test_a_disk_of_temporary_files_that_fills_up_is_said_with_its_place(own, monkeypatch, reliability):
+def test_a_disk_of_temporary_files_that_fills_up_is_said_with_its_place(own, monkeypatch, tmp_path, reliability):
     def fail(*_):
         full()
 
     monkeypatch.setattr(train, "train", fail)
-    monkeypatch.setattr(tempfile, "tempdir", "/scratch")
-    monkeypatch.setattr(tempfile, "TemporaryDirectory", lambda **_: contextlib.nullcontext("/scratch/progbench-1"))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     found = judged(own, RTE)
 
     assert found.sentence == (
-        "seed 0: OSError: [Errno 28] No space left on device; temporary files lie in /scratch, and TMPDIR names "
+        f"seed 0: OSError: [Errno 28] No space left on device; temporary files lie in {scratch}, and TMPDIR names "
         "another folder (seeds with an error: 0, 1)"
     )
     reliability(

@@ -1,13 +1,19 @@
 """Runs made once each, by one process or several; two threads with a maker each stand for two processes."""
 
+import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 
 import pytest
 
+from progbench import files
 from progbench.errors import BadInput, Missing
 from progbench.runs import results
 from progbench.runs.results import EpochResult, RunResult
+from progbench.session import company
 from progbench.session.making import Maker
 from progbench.training import train
 from progbench.training.scoring import NonFinite
@@ -199,8 +205,7 @@ def test_a_failure_of_this_session_is_not_tried_again_by_its_other_processes(
         raise problem
 
     trained.during = fail
-    one, other = maker(tmp_path, 2), maker(tmp_path, 2)
-    time.sleep(0.02)  # a file's time may be that of the clock's last tick
+    one, other = maker(tmp_path, 2, session="ours"), maker(tmp_path, 2, session="ours")
     one.make(recipes[:1])
     other.make(recipes[:1])
 
@@ -231,3 +236,107 @@ def test_a_familys_locks_are_taken_in_one_order_whatever_the_sessions(tmp_path, 
         maker(tmp_path / folder).make(wanted)
 
     assert taken[:2] == taken[2:]
+
+
+def test_an_error_of_another_session_is_tried_again_whatever_the_clock_says(tmp_path, recipes, trained, reliability):
+    results.save(tmp_path, RunResult(recipes[0], 0, error="out of memory", final=False, session="another"))
+    tomorrow = time.time() + 86400
+    os.utime(results.path_of(tmp_path, recipes[0], 0), (tomorrow, tomorrow))
+    own = maker(tmp_path)
+    own.make(recipes[:1])
+
+    assert trained == [("constant", 0)]
+    assert own.runs(recipes[0]).results[0].error == ""
+    reliability(
+        "Disks, processes and networks",
+        "the clock was set back after a run failed",
+        happens="the next session trains that seed again: it goes by the session's name, not by the time",
+        kept="all other results",
+    )
+
+
+def test_a_failure_of_another_session_while_this_one_waits_is_not_tried_again(tmp_path, recipes, smoke_recipe, trained):
+    lock, other = results.lock(tmp_path, recipes[0], 0), smoke_recipe(task="cola")
+
+    def fail_there(recipe, seed):
+        results.save(tmp_path, RunResult(recipes[0], 0, error="out of memory", final=False, session="another"))
+        lock.release()
+        return result(recipe, seed)
+
+    trained.during = fail_there
+    own = maker(tmp_path)
+    with lock:
+        own.make([recipes[0], other])
+
+    assert trained == [("shrinking", 0)]
+    assert own.runs(recipes[0]).results[0].error == "out of memory"
+
+
+def test_makers_without_a_name_for_their_session_are_sessions_of_their_own(tmp_path):
+    assert maker(tmp_path).session != maker(tmp_path).session
+
+
+def test_a_result_names_the_session_that_filed_it(tmp_path, recipes, trained):
+    maker(tmp_path, session="ours").make(recipes[:1])
+
+    assert results.load(tmp_path, recipes[0], 0).session == "ours"
+
+
+def test_a_run_with_its_device_to_itself_says_so(tmp_path, recipes, trained):
+    maker(tmp_path).make(recipes[:1])
+
+    assert results.load(tmp_path, recipes[0], 0).environment["others"] == 0
+
+
+def test_a_run_that_another_met_on_its_device_says_how_many_there_were(tmp_path, recipes, trained):
+    def meet(recipe, seed):
+        with company.at("cpu"), company.at("cpu"):
+            return result(recipe, seed)
+
+    trained.during = meet
+    maker(tmp_path).make(recipes[:1])
+
+    assert results.load(tmp_path, recipes[0], 0).environment["others"] == 2
+
+
+@pytest.fixture
+def leftovers(tmp_path, recipes, monkeypatch):
+    """What a process that was killed has left: a temporary folder, a file written aside, and a lock."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    owner = f"{process.pid}@{files._machine()}"
+    folder = tmp_path / f"progbench-{owner}-abcd"
+    path = results.path_of(tmp_path / "runs", recipes[0], 0)
+    found = [folder, path.with_name(f".seed0.json.{owner}"), path.with_suffix(".lock")]
+    (folder / "past").mkdir(parents=True)
+    path.parent.mkdir(parents=True)
+    for file in found[1:]:
+        file.touch()
+    return found
+
+
+def test_what_a_killed_session_left_is_removed_by_the_next(tmp_path, smoke_recipe, trained, leftovers, reliability):
+    other = smoke_recipe(task="cola")
+    maker(tmp_path / "runs").make([other])
+
+    assert [path.exists() for path in leftovers] == [False] * 3
+    reliability(
+        "Disks, processes and networks",
+        "a session was killed while it trained, or while it wrote a result",
+        happens="the next session removes its temporary folder, half-written file and lock, and trains the seed",
+        kept="all results that were there; what other processes of this machine, and other machines, are at",
+    )
+
+
+def test_who_only_looks_removes_nothing(tmp_path, recipes, leftovers):
+    maker(tmp_path / "runs", train=False).make(recipes)
+
+    assert [path.exists() for path in leftovers] == [True] * 3
+
+
+def test_a_lock_that_is_held_stays(tmp_path, recipes, smoke_recipe, trained):
+    with results.lock(tmp_path, recipes[0], 0):
+        maker(tmp_path).make([smoke_recipe(task="cola")])
+
+        assert results.path_of(tmp_path, recipes[0], 0).with_suffix(".lock").exists()

@@ -5,7 +5,7 @@ import json
 import subprocess
 
 import pytest
-from made_up import result
+from made_up import result, rewrite
 
 from progbench.errors import BadInput
 from progbench.judging import expected
@@ -108,3 +108,21 @@ def test_the_smoke_reference_names_machine_versions_and_commit_of_every_seed(ans
         for about in run["environment"].values():
             assert {"commit", "cpu", "cores", "threads", "torch", "transformers", "date"} <= set(about)
             assert len(about["commit"]) == 40
+
+
+def test_runs_without_a_checksum_are_not_recorded(answers, tmp_path, trained):
+    trained_suite(answers, tmp_path, 5)
+    rewrite(next(tmp_path.rglob("seed3.json")), sealed=False)
+    again = trained_suite(answers, tmp_path, 5)
+
+    with pytest.raises(BadInput, match=r"seed3\.json: without a checksum, .*; delete it and run it again"):
+        reference.gather(again, [again.cell(CELL)])
+
+
+def test_no_setting_of_git_hides_an_untracked_file(tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    subprocess.run(["git", "config", "status.showUntrackedFiles", "no"], cwd=tmp_path, check=True)
+    (tmp_path / "new.py").write_text("")
+
+    with pytest.raises(BadInput, match="the tree is dirty"):
+        reference.refuse_dirty_tree(tmp_path)

@@ -1,0 +1,67 @@
+"""Which code made a report's runs, and what speaks against taking their numbers, times or files as they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from progbench.environment import DIRTY
+from progbench.report.cells import some
+from progbench.runs.ledger import Entry, Run
+from progbench.runs.results import UNSEALED
+
+MOST = 3  # runs and commits that a sentence names
+
+
+def commit(name: str) -> str:
+    """A commit as a reader takes it in: its first ten digits, and whether there is more to it than that commit.
+
+    >>> commit("0123456789abcdef-dirty"), commit("unknown")
+    ('0123456789-dirty', 'unknown')
+    """
+    return name.removesuffix(DIRTY)[:10] + (DIRTY if name.endswith(DIRTY) else "")
+
+
+def commits(entries: Iterable[Entry]) -> str:
+    """The commits that runs were made by, and how many by each; "" for no runs.
+
+    >>> commits([])
+    ''
+    """
+    counts = Counter(commit(run.commit) for entry in entries for run in entry.runs)
+    words = [f"{name} ({count})" for name, count in counts.most_common()]
+    return f"runs by commit: {some(words, MOST)}" if words else ""
+
+
+def doubts(environment: Mapping[str, object], entries: Sequence[Entry]) -> list[str]:
+    """Sentences on a report and its runs: made by code that is no commit, without a checksum, beside others.
+
+    >>> doubts({"commit": "0123456789ab-dirty"}, [])
+    ['this report was made by changed code (0123456789-dirty): nobody else can make it again']
+    """
+    runs = {f"{entry.recipe} seed {run.seed}": run for entry in entries for run in entry.runs}
+    trained = {name: run for name, run in runs.items() if not run.error}
+    found = []
+    own = str(environment.get("commit", ""))
+    if own.endswith(DIRTY):
+        found.append(f"this report was made by changed code ({commit(own)}): nobody else can make it again")
+    changed = [f"{name} ({commit(run.commit)})" for name, run in trained.items() if run.commit.endswith(DIRTY)]
+    found += _said(changed, "made by changed code, which no commit has")
+    found += _said([name for name, run in trained.items() if run.commit == "unknown"], "made by code of unknown commit")
+    found += _said([name for name, run in runs.items() if not run.sealed], UNSEALED)
+    return found + _of_time(trained)
+
+
+def _said(names: Sequence[str], what: str) -> list[str]:
+    return [f"{len(names)} run{'s' * (len(names) > 1)} {what}: {some(names, MOST)}"] if names else []
+
+
+def _of_time(runs: Mapping[str, Run]) -> list[str]:
+    """Which step times say nothing of a run alone."""
+    timed = {name: run for name, run in runs.items() if run.step_seconds is not None and not run.alone}
+    shared = [f"{name} ({run.others})" for name, run in timed.items() if run.others]
+    unknown = [name for name, run in timed.items() if run.others is None]
+    return [
+        *_said(shared, "beside other runs on the same device, with step times left out"),
+        *_said(unknown, "without a record of what else used the device, with step times left out"),
+    ]

@@ -1,0 +1,69 @@
+"""Which other runs use a device at the same time."""
+
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from progbench import environment, files
+from progbench.session import company
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    """A temporary folder of this test's own: other tests' runs are none of its company."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_run_alone_met_nobody():
+    with company.at("cpu") as place:
+        assert company.met(place) == 0
+
+
+def test_who_comes_later_is_met_by_who_was_there_and_the_other_way_round():
+    with company.at("cpu") as first, company.at("cpu") as second:
+        assert (company.met(first), company.met(second)) == (1, 1)
+
+
+def test_who_has_come_and_gone_was_met_all_the_same():
+    with company.at("cpu") as first:
+        with company.at("cpu"):
+            pass
+
+        assert company.met(first) == 1
+
+
+def test_who_has_gone_before_is_not_met():
+    with company.at("cpu"):
+        pass
+    with company.at("cpu") as place:
+        assert company.met(place) == 0
+
+
+def test_another_process_is_met(own_folder):
+    code = "from progbench.session import company\nwith company.at('cpu') as place:\n    print(company.met(place))"
+    with company.at("cpu") as place:
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={"TMPDIR": str(own_folder)}, capture_output=True, text=True, check=True
+        )
+
+        assert (done.stdout, company.met(place)) == ("1\n", 1)
+
+
+def test_a_killed_run_is_not_met(own_folder):
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    left = own_folder / f"progbench-{process.pid}@{files._machine()}-abc"
+    left.mkdir()
+    (left / "at-cpu").touch()
+    with company.at("cpu") as place:
+        assert company.met(place) == 0
+
+
+def test_two_cards_are_two_devices_though_each_process_calls_its_own_cuda(monkeypatch):
+    cards = iter(["one", "two", "one"])
+    monkeypatch.setattr(environment, "gpu_uuid", lambda: next(cards))
+    with company.at("cuda") as first, company.at("cuda") as second, company.at("cuda") as third:
+        assert [company.met(place) for place in (first, second, third)] == [1, 0, 1]
