@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.judging import claims, expected, likeness, verdict
+from progbench.judging import claims, expected, guards, likeness, sentences, verdict
 from progbench.judging.caveats import caveats
 from progbench.judging.claims import Claim, ClaimVerdict
 from progbench.judging.expected import Cell
@@ -42,7 +42,7 @@ class Suite:
         self.folder = folder
         wanted = None if seeds is None else range(seeds or settings.seeds)
         self._listed = settings.tables
-        self._wrong = expected.absent_or_strange(answers, name, settings.tables)
+        self._wrong = guards.absent_or_strange(answers, name, settings.tables)
         self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train)
         self._verdicts: dict[str, dict[str, Verdict]] = {}
 
@@ -184,7 +184,7 @@ class Suite:
         """The sentences in expected/<suite>/claims.toml, or what is wrong with it; none where a suite has none."""
         if "claims" in self._wrong:
             return BadInput(self._wrong["claims"])
-        return claims.read(self.answers, self.name) if self.has("claims") else []
+        return sentences.read(self.answers, self.name) if self.has("claims") else []
 
     def claim(self, claim: Claim) -> ClaimVerdict:
         """Judge a sentence over its cells, by the runs that are there."""
@@ -202,6 +202,8 @@ class Suite:
         if claim.quantity == "fits":
             cells = [self.cell(name) for one in claim.comparisons for name in one.left]
             printed = [cell.expectation.printed for cell in cells]
+            if other := [cell.id for cell in cells if cell.kind != "counted" or not cell.expectation.printed]:
+                raise BadInput(f"{other[0]} is no printed count, so that nothing can fit it")
             agree, elsewhere = (
                 [
                     agrees_with_print(self.observed(cell, name).count, text)
