@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from progbench.errors import BadInput
+from progbench.judging.resolution import EDGE, of_mean
 from progbench.judging.verdict import Observed
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
@@ -60,7 +61,8 @@ class Claim:
 class Measured:
     """One comparison's quantity: as printed, or on our side exact or by seed.
 
-    `mixed` says that the printed numbers are of two metrics, `missing` and `error` why our side is not there.
+    `mixed` says that the printed numbers are of two metrics, `missing` and `error` why our side is not there, and
+    `least_sd` the least spread over seeds that the quantity is believed to have.
     """
 
     column: str
@@ -70,6 +72,7 @@ class Measured:
     mixed: str = ""
     missing: str = ""
     error: str = ""
+    least_sd: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,9 @@ def our_quantity(claim: Claim, column: str, left: Sequence[Observed], right: Seq
         seed: quantity(claim, *(statistics.fmean(one.values[seed] for one in side) for side in (left, right)))
         for seed in shared
     }
-    return Measured(column, seeds=values, missing="" if values else "no seed has all of its cells")
+    apart = claim.quantity == "difference"  # a percentage's own steps are not known
+    least = math.hypot(*(of_mean(one.least_sd for one in side) for side in (left, right))) if apart else 0.0
+    return Measured(column, seeds=values, missing="" if values else "no seed has all of its cells", least_sd=least)
 
 
 def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
@@ -172,9 +177,8 @@ def unreadable(why: str) -> ClaimVerdict:
 
 
 def _inside(claim: Claim, value: float) -> bool:
-    slack = 1e-9  # printed decimals are not exact in binary
-    above = value > claim.lowest + slack if claim.strict else value >= claim.lowest - slack
-    return above and value <= claim.highest + slack
+    above = value > claim.lowest + EDGE if claim.strict else value >= claim.lowest - EDGE
+    return above and value <= claim.highest + EDGE
 
 
 def _of_printed(claim: Claim, one: Measured) -> tuple[str, str]:
@@ -198,10 +202,12 @@ def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
     from progbench.judging import decision
 
     words = f"{mean:+.2f} ± {statistics.stdev(values):.2f} ({len(values)})"
-    near, far = (decision.of_mean(values, alpha) for alpha in (decision.ALPHA, decision.ALPHA / 2 / comparisons))
+    near, far = (
+        decision.of_mean(values, alpha, one.least_sd) for alpha in (decision.ALPHA, decision.ALPHA / 2 / comparisons)
+    )
     if all(_inside(claim, end) for end in near):
         return HOLDS, words
-    if far[1] < claim.lowest or far[0] > claim.highest:
+    if far[1] < claim.lowest - EDGE or far[0] > claim.highest + EDGE:
         return FAILS, words
     return UNDECIDED, words
 

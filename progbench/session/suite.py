@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.judging import claims, expected, guards, likeness, sentences, verdict
+from progbench.judging import claims, expected, guards, likeness, resolution, sentences, verdict
 from progbench.judging.caveats import caveats
 from progbench.judging.claims import Claim, ClaimVerdict
 from progbench.judging.expected import Cell
@@ -238,6 +238,7 @@ class Suite:
         if cell.kind == "counted":
             return Observed(count=recipes[0].planned(), recipes=read)
         columns: list[dict[int, float]] = []
+        least: list[float] = []
         errors: dict[int, str] = {}
         reasons: dict[str, list[str]] = {}
         for part, metric in _parts(cell):
@@ -250,6 +251,7 @@ class Suite:
                 except BadInput as problem:
                     errors[seed] = f"{where}{problem}"
             columns.append(scores)
+            least.append(resolution.least_sd(metric, resolution.examples_of(part, found.results.values())))
             if not scores:
                 reasons.setdefault(found.missing, []).append(part)
         shared = sorted(set.intersection(*(set(column) for column in columns)))
@@ -257,7 +259,8 @@ class Suite:
         if cell.mean_of and not shared and not reasons:
             reasons["no seed has all of them"] = list(cell.mean_of)
         missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
-        return Observed(values, errors=errors, missing="; ".join(missing), recipes=read)
+        about = {"missing": "; ".join(missing), "recipes": read, "least_sd": resolution.of_mean(least)}
+        return Observed(values, errors=errors, **about)
 
     def runs(self, wanted: Recipe) -> Runs:
         """The results of a recipe that are on file."""
