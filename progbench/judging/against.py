@@ -9,6 +9,7 @@ from pathlib import Path
 
 from progbench.errors import BadInput
 from progbench.judging.changes import CHANGED, OUTCOMES, Change, Pair, Seeds, Side, changes
+from progbench.recipes import allowed
 from progbench.runs import results
 from progbench.runs.ledger import entry
 from progbench.runs.results import RunResult
@@ -76,6 +77,7 @@ def read(path: Path, suite: str = "") -> Folder:
         name = file.relative_to(path).as_posix()
         try:
             result = results.read(file)
+            allowed.require(result.recipe, "its recipe")  # or what is planned of it could not be computed
         except BadInput as problem:
             errors[name] = str(problem)
             continue
@@ -96,8 +98,6 @@ def _lacking(result: RunResult) -> str:
         for part in task.evaluate:
             for metric in task.metrics:
                 result.score(part, metric)
-    except KeyError:
-        return f"there is no task {result.recipe.task}"
     except BadInput as problem:
         return str(problem)
     return ""
