@@ -169,3 +169,21 @@ def test_two_folders_of_equal_seeds_are_compared_by_half_an_examples_spread(smok
     found = against.compare(against.read(tmp_path / "a"), against.read(tmp_path / "b"))
 
     assert [one.outcome for one in found.changes] == [outcome]
+
+
+def test_against_the_paper_the_spread_is_at_least_that_of_half_an_example():
+    # error 0.2 * sqrt(1/5 + 1/5)
+    cell = dataclasses.replace(CELL, expectation=Expectation("97.2", margin=1.0))
+    found = judge_table([cell], {"a": Observed(dict.fromkeys(range(5), 97.2), least_sd=0.2)})["a"]
+
+    assert found.spread == 0.2
+    assert found.high == pytest.approx(t.ppf(0.95, 4) * 0.2 * math.sqrt(2 / 5))
+
+
+@pytest.mark.parametrize(("above", "outcome"), [(1e-13, "undecided"), (0.01, "does not hold")])
+def test_a_sentences_interval_that_ends_just_at_its_range_does_not_lie_beyond_it(above, outcome):
+    high = decision.of_mean([1.0] * 5, decision.ALPHA / 2)[1]
+    claim = Claim("x", "It is better.", "section 1", "difference", (), lowest=high + above)
+    found = claims.judge(claim, [claims.Measured("rte", seeds=dict.fromkeys(range(5), 1.0))])
+
+    assert found.on_ours == outcome
