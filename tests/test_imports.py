@@ -24,7 +24,7 @@ HOUSE = """
     method
     models
     tasks
-    hub environment files
+    hub environment files kinds
     errors
 """
 ROWS = [row.split() for row in HOUSE.strip().splitlines()]

@@ -104,8 +104,6 @@ def _lacking(result: RunResult) -> str:
         for part in task.evaluate:
             for metric in task.metrics:
                 result.score(part, metric)
-    except KeyError:
-        return f"there is no task {result.recipe.task}"
     except BadInput as problem:
         return str(problem)
     return ""

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from progbench.judging import resolution
 from progbench.recipes.recipe import split_id
 from progbench.runs.results import RunResult
 
@@ -54,7 +55,7 @@ def changes(pairs: Mapping[str, Pair]) -> list[Change]:
         for name, pair in pairs.items()
         for score in _scores(pair)
     }
-    compared = _compared(points)
+    compared = _compared(points, {(name, score): _least_sd(pairs[name], *score) for name, score in points})
     return [_change(name, score, pairs[name], points[name, score], compared[name, score]) for name, score in points]
 
 
@@ -72,7 +73,12 @@ def _points(side: Seeds, part: str, metric: str) -> dict[int, float]:
     return {seed: run.score(part, metric) for seed, run in side.items()}
 
 
-def _compared(points: Mapping[Key, Sides]) -> dict[Key, Compared]:
+def _least_sd(pair: Pair, part: str, metric: str) -> float:
+    """The least spread that the runs of either side are believed to have."""
+    return resolution.least_sd(metric, resolution.examples_of(part, [run for _, side in pair for run in side.values()]))
+
+
+def _compared(points: Mapping[Key, Sides], least: Mapping[Key, float]) -> dict[Key, Compared]:
     """For each score the interval of the difference at 95 % and Holm's p; None where no seed was repeated.
 
     Spreads are pooled over scores of a model and tuning on a task, under whatever schedule, on both sides.
@@ -93,7 +99,8 @@ def _compared(points: Mapping[Key, Sides]) -> dict[Key, Compared]:
     known = df[::2] > 0
     means, n = np.nanmean(values, axis=1), (~np.isnan(values)).sum(axis=1)
     sides_of_known = (part[known] for part in (means[::2], n[::2], means[1::2], n[1::2], sd[::2], df[::2]))
-    found = decision.against_reference(*sides_of_known, floor=0.0)
+    least_of_known = np.array([least[key] for key in points])[known]
+    found = decision.against_reference(*sides_of_known, floor=0.0, least=least_of_known)
     low, high = decision.interval(found.difference, found.error, found.df, decision.ALPHA / 2)
     decided = zip(low.tolist(), high.tolist(), decision.decide(found).p.tolist(), strict=True)
     return {key: next(decided) if is_known else None for key, is_known in zip(points, known, strict=True)}

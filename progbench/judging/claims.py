@@ -1,7 +1,7 @@
-"""The paper's sentences as comparisons over cells: read from expected/<suite>/claims.toml, judged on print and on ours.
+"""The paper's sentences as comparisons over cells, judged on the print and on our runs.
 
 "Do the paper's own numbers support its sentence?" and "do our runs?" are two questions, and each is answered with
-*holds*, *does not hold* or *undecided*. Pure but for the reading: no torch, nothing of the trainer.
+*holds*, *does not hold* or *undecided*. Pure: no files, no torch, nothing of the trainer.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.files import read_toml
-from progbench.judging.expected import disputed, edited
+from progbench.judging.resolution import EDGE, of_mean
 from progbench.judging.verdict import Observed
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
@@ -63,7 +61,8 @@ class Claim:
 class Measured:
     """One comparison's quantity: as printed, or on our side exact or by seed.
 
-    `mixed` says that the printed numbers are of two metrics, `missing` and `error` why our side is not there.
+    `mixed` says that the printed numbers are of two metrics, `missing` and `error` why our side is not there, and
+    `least_sd` the least spread over seeds that the quantity is believed to have.
     """
 
     column: str
@@ -73,6 +72,7 @@ class Measured:
     mixed: str = ""
     missing: str = ""
     error: str = ""
+    least_sd: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,74 +94,13 @@ class ClaimVerdict:
     reason: str = ""
 
 
-def read(root: Path, suite: str) -> list[Claim] | BadInput:
-    """The claims in expected/<suite>/claims.toml; a file that cannot be read is returned as what is wrong with it."""
-    path = root / suite / "claims.toml"
-    try:
-        arguments = disputed(root, suite)["claims"]
-        content = read_toml(path)
-        if set(content) != {"claims"} or not content["claims"]:
-            raise BadInput(f"{path}: one [[claims]] for each sentence, and nothing else; it has {sorted(content)}")
-        problem = edited(root / suite, ["claims.toml", "disputed.toml"], printed=bool(arguments))
-        found = [_claim(entry, arguments, problem, f"{path}: claim {entry['id']!r}") for entry in content["claims"]]
-        names = [claim.id for claim in found]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise BadInput(f"{path}: two claims are called {twice[0]!r}")
-        return found
-    except BadInput as problem:
-        return problem
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
-        return BadInput(f"{path} (or its disputed.toml): malformed: {problem!r}")
-
-
-_WANTED = {"id", "sentence", "source", "quantity", "left", "columns"}
-_KNOWN = _WANTED | {"right", "above", "at_least", "at_most", "reason", "metric", "variant"}
-
-
-def _claim(entry: dict, arguments: Mapping[str, str], problem: str, where: str) -> Claim:
-    if unknown := sorted(set(entry) - _KNOWN):
-        raise BadInput(f"{where}: unknown key {unknown[0]}; known are {', '.join(sorted(_KNOWN))}")
-    if absent := [key for key in sorted(_WANTED) if not entry.get(key)]:
-        raise BadInput(f"{where}: no {', '.join(absent)}")
-    if entry["quantity"] not in QUANTITIES:
-        raise BadInput(f"{where}: quantity = {entry['quantity']!r}: allowed are {', '.join(QUANTITIES)}")
-    second = "variant" if entry["quantity"] == "fits" else "right"
-    if not entry.get(second):
-        raise BadInput(f"{where}: no {second}")
-    bounds = [key for key in ("above", "at_least") if key in entry]
-    if entry["quantity"] != "fits" and len(bounds) != 1:
-        raise BadInput(f"{where}: one of above and at_least must say when it holds")
-    if wrong := [key for key in (*bounds, "at_most") if not isinstance(entry.get(key, 0.0), int | float)]:
-        raise BadInput(f"{where}: {wrong[0]} = {entry[wrong[0]]!r}: allowed is a number")
-    lowest = entry.get("above", entry.get("at_least", -math.inf))
-    if lowest > entry.get("at_most", math.inf):
-        raise BadInput(f"{where}: at_most = {entry['at_most']:g} is below {lowest:g}")
-    if strange := sorted(set(entry.get("metric", {})) - set(entry["columns"])):
-        raise BadInput(f"{where}: metric names {strange[0]}, which is not listed in columns")
-
-    def cells(side: str, column: str) -> tuple[str, ...]:
-        rows = entry.get(side, ())
-        return tuple(f"{row}-{column}" for row in ([rows] if isinstance(rows, str) else rows))
-
-    return Claim(
-        id=entry["id"],
-        sentence=entry["sentence"],
-        source=entry["source"],
-        quantity=entry["quantity"],
-        comparisons=tuple(Comparison(name, cells("left", name), cells("right", name)) for name in entry["columns"]),
-        lowest=lowest,
-        highest=entry.get("at_most", math.inf),
-        strict="above" in entry,
-        reason=entry.get("reason", ""),
-        metric=entry.get("metric", {}),
-        variant=entry.get("variant", ""),
-        disputed=arguments.get(entry["id"], ""),
-        problem=problem,
-    )
-
-
 def quantity(claim: Claim, left: float, right: float) -> float:
-    """What the claim compares, of two numbers: points apart, or the percent that left saves of right."""
+    """What the claim compares, of two numbers: points apart, or the percent that left saves of right.
+
+    Raises BadInput for a share of nothing.
+    """
+    if claim.quantity == "reduction" and right == 0:
+        raise BadInput(f"claim {claim.id!r}: a reduction from 0 has no size")
     return left - right if claim.quantity == "difference" else 100 * (1 - left / right)
 
 
@@ -188,7 +127,9 @@ def our_quantity(claim: Claim, column: str, left: Sequence[Observed], right: Seq
         seed: quantity(claim, *(statistics.fmean(one.values[seed] for one in side) for side in (left, right)))
         for seed in shared
     }
-    return Measured(column, seeds=values, missing="" if values else "no seed has all of its cells")
+    apart = claim.quantity == "difference"  # a percentage's own steps are not known
+    least = math.hypot(*(of_mean(one.least_sd for one in side) for side in (left, right))) if apart else 0.0
+    return Measured(column, seeds=values, missing="" if values else "no seed has all of its cells", least_sd=least)
 
 
 def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
@@ -236,9 +177,8 @@ def unreadable(why: str) -> ClaimVerdict:
 
 
 def _inside(claim: Claim, value: float) -> bool:
-    slack = 1e-9  # printed decimals are not exact in binary
-    above = value > claim.lowest + slack if claim.strict else value >= claim.lowest - slack
-    return above and value <= claim.highest + slack
+    above = value > claim.lowest + EDGE if claim.strict else value >= claim.lowest - EDGE
+    return above and value <= claim.highest + EDGE
 
 
 def _of_printed(claim: Claim, one: Measured) -> tuple[str, str]:
@@ -262,10 +202,12 @@ def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
     from progbench.judging import decision
 
     words = f"{mean:+.2f} ± {statistics.stdev(values):.2f} ({len(values)})"
-    near, far = (decision.of_mean(values, alpha) for alpha in (decision.ALPHA, decision.ALPHA / 2 / comparisons))
+    near, far = (
+        decision.of_mean(values, alpha, one.least_sd) for alpha in (decision.ALPHA, decision.ALPHA / 2 / comparisons)
+    )
     if all(_inside(claim, end) for end in near):
         return HOLDS, words
-    if far[1] < claim.lowest or far[0] > claim.highest:
+    if far[1] < claim.lowest - EDGE or far[0] > claim.highest + EDGE:
         return FAILS, words
     return UNDECIDED, words
 

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t
 from statsmodels.stats.multitest import multipletests
 
+from progbench.judging.resolution import EDGE
+
 ALPHA = 0.05
 PAPER_SEEDS = 5  # section 4.1: "Every task is performed 5 times"
 LEAST_SD = 0.05  # half a printed unit: equal seeds are no proof of a smaller spread than rounding hides
@@ -72,7 +74,9 @@ def pooled(values: ArrayLike, groups: ArrayLike) -> tuple[NDArray, NDArray]:
     return np.sqrt(variance), df
 
 
-def against_paper(values: ArrayLike, printed: ArrayLike, margin: ArrayLike, groups: ArrayLike) -> Differences:
+def against_paper(
+    values: ArrayLike, printed: ArrayLike, margin: ArrayLike, groups: ArrayLike, least: ArrayLike = 0.0
+) -> Differences:
     """Scores by cell and seed (NaN where there is none) against printed means of five.
 
     >>> found = against_paper([[66.4, 66.5, 66.6, 66.7, 66.8]], 66.5, margin=2.9, groups=[0])
@@ -80,12 +84,13 @@ def against_paper(values: ArrayLike, printed: ArrayLike, margin: ArrayLike, grou
     (array([0.1]), array([0.1]), array([4]))
 
     The paper gives no spread. Its mean is taken to be as noisy as a mean of five of ours, with our own spread: the
-    error is sd · √(1/n + 1/5). One seed is never enough, whatever its siblings' spread.
+    error is sd · √(1/n + 1/5). One seed is never enough, whatever its siblings' spread. No sd is believed that is below
+    `least`, nor below half a printed unit.
     """
     values = np.asarray(values, float)
     n = (~np.isnan(values)).sum(-1)
     sd, df = pooled(values, groups)
-    return _differences(_mean(values) - printed, sd, df, n, PAPER_SEEDS, margin, enough=n >= 2)
+    return _differences(_mean(values) - printed, sd, df, n, PAPER_SEEDS, margin, least, enough=n >= 2)
 
 
 def against_reference(
@@ -96,6 +101,7 @@ def against_reference(
     sd: ArrayLike,
     df: ArrayLike,
     floor: ArrayLike,
+    least: ArrayLike = 0.0,
 ) -> Differences:
     """Means of `n` seeds against means of a reference's `seeds`, whose pooled `sd` and `df` are known.
 
@@ -103,7 +109,8 @@ def against_reference(
     For that one seed is enough.
     """
     means, n = np.asarray(means, float), np.asarray(n)
-    return _differences(means - expected, np.asarray(sd), np.asarray(df), n, np.asarray(seeds), floor, enough=n >= 1)
+    sd, df, seeds = np.asarray(sd), np.asarray(df), np.asarray(seeds)
+    return _differences(means - expected, sd, df, n, seeds, floor, least, enough=n >= 1)
 
 
 def decide(found: Differences, rest: ArrayLike = ()) -> Decided:
@@ -123,8 +130,9 @@ def decide(found: Differences, rest: ArrayLike = ()) -> Decided:
     rest = np.asarray(rest, float)
     family = np.concatenate([chance, np.broadcast_to(rest, (*chance.shape[:-1], rest.shape[-1]))], -1)
     p = holm(family)[..., : chance.shape[-1]]
-    within = found.enough & (low >= -found.margin) & (high <= found.margin)
-    beyond = found.enough & (p <= ALPHA) & (np.abs(found.difference) > found.margin)
+    margin = found.margin + EDGE
+    within = found.enough & (low >= -margin) & (high <= margin)
+    beyond = found.enough & (p <= ALPHA) & (np.abs(found.difference) > margin)
     return Decided(low, high, chance, p, within, beyond)
 
 
@@ -137,15 +145,16 @@ def interval(center: ArrayLike, error: ArrayLike, df: ArrayLike, alpha: float = 
     return t.interval(1 - 2 * alpha, df, loc=center, scale=error)
 
 
-def of_mean(values: ArrayLike, alpha: float = ALPHA) -> tuple[float, float]:
+def of_mean(values: ArrayLike, alpha: float = ALPHA, least: float = 0.0) -> tuple[float, float]:
     """The interval of a mean of values that are each a seed's, for example differences paired by seed.
 
     >>> [round(end, 3) for end in of_mean([1.0, 2.0, 3.0, 4.0, 5.0])]  # sd 1.581: 3 ± 2.132 · 1.581 / √5
     [1.493, 4.507]
 
-    As scipy's ttest_1samp gives it, but for the least spread that values are believed to have.
+    As scipy's ttest_1samp gives it, but for the least spread that values are believed to have: `least`, and at least
+    half a printed unit.
     """
-    error = max(np.std(values, ddof=1), LEAST_SD) / math.sqrt(len(values))
+    error = max(np.std(values, ddof=1), LEAST_SD, least) / math.sqrt(len(values))
     low, high = interval(np.mean(values), error, len(values) - 1, alpha)
     return float(low), float(high)
 
@@ -182,14 +191,14 @@ def seeds_to_decide(found: Differences, chance: ArrayLike, cell: int, n: int) ->
     more = np.append(np.arange(1.0, MOST_SEEDS + 1), np.inf)[:, None]
     difference, spread, df, _, margin, _ = (column[cell] for column in found)
     difference, spread = np.full(more.shape, difference), np.full(more.shape, spread)
-    later = _differences(difference, spread, df + more, n + more, PAPER_SEEDS, margin, enough=more > 0)
+    later = _differences(difference, spread, df + more, n + more, PAPER_SEEDS, margin, 0.0, enough=more > 0)
     decided = decide(later, rest=np.delete(chance, cell))
     first = np.flatnonzero(decided.within | decided.beyond)
     return float(more[first[0], 0]) if len(first) else math.nan
 
 
-def _differences(difference, sd, df, n, theirs, margin, enough) -> Differences:
-    spread = np.maximum(sd, LEAST_SD)
+def _differences(difference, sd, df, n, theirs, margin, least, enough) -> Differences:
+    spread = np.maximum(sd, np.maximum(least, LEAST_SD))
     error = spread * np.sqrt(np.divide(1, n, out=np.full(np.shape(n), np.nan), where=n > 0) + 1 / theirs)
     return Differences(difference, spread, df, error, np.broadcast_to(margin, np.shape(difference)), enough)
 

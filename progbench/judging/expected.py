@@ -6,35 +6,18 @@ values from reference.json, which holds the raw scores of reference runs.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import read_toml
+from progbench.judging import guards, references
+from progbench.judging.references import Reference
 from progbench.recipes.recipe import run_id
-
-REFERENCE_SEEDS = 5  # fewer raw seeds give no usable spread
-NO_TABLES = {"tolerance", "disputed"}  # what tables and claims are read with
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Our own reference runs for one cell: points by seed, and their pooled spread.
-
-    `runs` has the entries of reference.json they were read from, by recipe id. `sd` is pooled over the rows of the same
-    model and column, with `df` degrees of freedom: schedules of one model on one task are about equally noisy, and five
-    seeds alone say little about a spread.
-    """
-
-    seeds: Mapping[int, float]
-    runs: Mapping[str, Mapping]
-    sd: float
-    df: int
+from progbench.tasks.catalog import task_of, tasks
 
 
 @dataclass(frozen=True)
@@ -92,43 +75,46 @@ class Table:
 
 def read(root: Path, suite: str, name: str) -> Table:
     """The table in expected/<suite>/<name>.toml. Never raises for a bad file: its problem becomes its cells' error."""
-    path = root / suite / f"{name}.toml"
     try:
-        content = _table(path)
-        cells = tuple(_cells(root, suite, name, content))
+        cells = tuple(_cells(root, suite, name))
     except BadInput as problem:
         return Table(name, problem=str(problem))
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as problem:
-        others = "tolerance.toml, disputed.toml, SHA256SUMS, reference.json"
-        return Table(name, problem=f"{path} (or its {others}): malformed: {problem!r}")
     return Table(name, cells)
 
 
-def _cells(root: Path, suite: str, name: str, content: dict):
-    margins = read_toml(path).get("margin", {}) if (path := root / suite / "tolerance.toml").is_file() else {}
-    references = read_reference(root, suite)
+def _cells(root: Path, suite: str, name: str) -> list[Cell]:
+    path = root / suite / f"{name}.toml"
+    content = _table(path)
+    margins = _margins(root / suite / "tolerance.toml")
+    recorded = _recorded(root, suite)
     printed = any("printed" in row for row in content["rows"])
     shared = [content["columns_of"]] if printed and "columns_of" in content else []
-    problem = edited(root / suite, [f"{name}.toml", "tolerance.toml", "disputed.toml", *shared], printed)
-    disputes = disputed(root, suite)["cells"]
+    problem = guards.edited(root / suite, [f"{name}.toml", "tolerance.toml", "disputed.toml", *shared], printed)
+    disputes = {cell: why for (file, cell), why in guards.disputed(root, suite)["cells"].items() if file == name}
+    found: dict[str, Cell] = {}
     for row in content["rows"]:
+        tuning = row.get("tuning", "full")
+        siblings = [other for other in content["rows"] if _body(other) == _body(row)]
         for column_name, column in content["columns"].items():
-            tuning = row.get("tuning", "full")
             cell_id = run_id(row["model"], tuning, row["schedule"], column_name)
+            if cell_id in found:
+                raise BadInput(f"{path}: two rows have the cell {cell_id}: one of them would be lost")
             mean_of = {part: content["columns"][part]["metric"] for part in column.get("mean_of", ())}
             metric = row.get("metric", {}).get(column_name, column.get("metric", ""))
-            margin = margins.get(column_name if metric == column.get("metric", "") else f"{column_name}/{metric}", {})
             evaluation_set = "" if mean_of or "count" in column else column.get("set", column_name)
-            parts = mean_of or {evaluation_set: metric}
-            siblings = [other for other in content["rows"] if _body(other) == _body(row)]
+            margin = margins.get(column_name if metric == column.get("metric", "") else f"{column_name}/{metric}", {})
+            parts = {} if "count" in column else mean_of or {evaluation_set: metric}
+            reference, wrong = _reference(recorded, row, siblings, parts, root / suite / "reference.json")
             expectation = Expectation(
                 printed=row.get("printed", {}).get(column_name, ""),
                 exact=row.get("exact", {}).get(column_name),
-                reference=None if "count" in column or not references else _reference(references, row, siblings, parts),
+                reference=reference,
                 margin=margin.get("points", 0.0),
                 margin_reason=margin.get("reason", ""),
             )
-            yield Cell(
+            if parts and (reference or expectation.printed) and not margin:
+                wrong = f"{root / suite / 'tolerance.toml'}: no margin for {column_name} ({metric or 'the mean'})"
+            found[cell_id] = Cell(
                 id=cell_id,
                 suite=suite,
                 file=name,
@@ -147,9 +133,11 @@ def _cells(root: Path, suite: str, name: str, content: dict):
                 mean_of=mean_of,
                 count_task=column.get("count", {}).get("task", ""),
                 expectation=expectation,
-                problem=problem or _unprintable(expectation, cell_id, root / suite / f"{name}.toml"),
-                disputed=disputes.get((name, cell_id), ""),
+                problem=problem or wrong or _unprintable(expectation, cell_id, path),
+                disputed=disputes.get(cell_id, ""),
             )
+    guards.require_known(str(path), set(disputes), set(found))
+    return list(found.values())
 
 
 def _body(row: dict) -> tuple[str, str]:
@@ -157,118 +145,118 @@ def _body(row: dict) -> tuple[str, str]:
     return row["model"], row.get("tuning", "full")
 
 
-def _table(path: Path) -> dict:
+def _recorded(root: Path, suite: str) -> dict[str, Any] | BadInput:
+    """The suite's references; a file of them that cannot be read is no matter of counts."""
+    try:
+        return references.read(root, suite)
+    except BadInput as problem:
+        return problem
+
+
+def _reference(
+    recorded: dict[str, Any] | BadInput, row: dict, siblings: list[dict], parts: Mapping[str, str], path: Path
+) -> tuple[Reference | None, str]:
+    """A scored cell's reference, and what is wrong with it; a wrong one is its cells' problem and no other's."""
+    if not parts or not recorded:
+        return None, ""
+    if isinstance(recorded, BadInput):
+        return None, str(recorded)
+    try:
+        return references.of_row(recorded, row, siblings, parts, path), ""
+    except BadInput as problem:
+        return None, str(problem)
+
+
+_TABLE = dict.fromkeys(("table", "source", "recipe"), kinds.TEXT) | {
+    "unit": kinds.choice("points", "parameters", "M parameters"),
+    "columns": ("a table of columns", lambda value: isinstance(value, dict) and bool(value)),
+    "rows": kinds.TABLES,
+}
+_ROW = dict.fromkeys(("model", "schedule", "label"), kinds.TEXT)
+_BY_COLUMN = {
+    "printed": kinds.ANY_TEXT,  # one that is no number is its own cell's problem
+    "exact": kinds.whole(0, 10**15),
+    "metric": kinds.TEXT,
+}
+_COLUMN = {
+    "metric": kinds.TEXT,
+    "set": kinds.TEXT,
+    "mean_of": kinds.TEXTS,
+    "count": kinds.TABLE,
+    "unit": _TABLE["unit"],
+    "reason": kinds.TEXT,
+}
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """A table's file, if it has the shape of one."""
     content = read_toml(path)
     if "columns_of" in content:
-        content = content | {"columns": read_toml(path.parent / content["columns_of"])["columns"]}
-    if absent := [key for key in ("table", "source", "recipe", "unit", "columns", "rows") if key not in content]:
-        raise BadInput(f"{path}: no {', '.join(absent)}")
+        kinds.require(content["columns_of"], kinds.TEXT, f"{path}: columns_of")
+        if "columns" in content:
+            raise BadInput(f"{path}: columns and columns_of: allowed is one of them")
+        content = content | {"columns": read_toml(path.parent / content["columns_of"]).get("columns")}
+    kinds.fields(content, str(path), _TABLE, {"columns_of": kinds.TEXT, "caption": kinds.TEXT})
+    columns = content["columns"]
+    for name, column in columns.items():
+        _require_column(name, column, columns, f"{path}: column {name}")
     for number, row in enumerate(content["rows"], start=1):
-        if absent := [key for key in ("model", "schedule", "label") if key not in row]:
-            raise BadInput(f"{path}: row {number} has no {', '.join(absent)}")
-        named = [*row.get("printed", {}), *row.get("exact", {}), *row.get("metric", {})]
-        if unknown := [column for column in named if column not in content["columns"]]:
-            raise BadInput(f"{path}: row {number} ({row['label']}) has unknown columns {', '.join(unknown)}")
+        where = f"{path}: row {number}"
+        kinds.fields(row, where, _ROW, {"tuning": kinds.TEXT} | dict.fromkeys(_BY_COLUMN, kinds.TABLE))
+        for group, kind in _BY_COLUMN.items():
+            for name, value in row.get(group, {}).items():
+                if name not in columns:
+                    raise BadInput(f"{where} ({row['label']}): {group} has the unknown column {kinds.shown(name)}")
+                kinds.require(value, kind, f"{where} ({row['label']}): {group} of {name}")
+                if group == "metric":
+                    _require_metric(columns[name].get("set", name), value, f"{where} ({row['label']})")
     return content
 
 
-def _unprintable(expectation: Expectation, cell_id: str, path: Path) -> str:
+def _require_column(name: str, column: Any, columns: dict[str, Any], where: str) -> None:
+    """Raise BadInput unless a column is one of the three kinds: a metric, a count, or a mean of columns with one."""
+    kinds.fields(column, where, {"label": kinds.TEXT}, _COLUMN)
+    if len({"metric", "count", "mean_of"} & set(column)) != 1:
+        raise BadInput(f"{where}: one of metric, count and mean_of must say what it holds")
+    if "metric" in column:
+        _require_metric(column.get("set", name), column["metric"], where)
+    if "count" in column:
+        kinds.fields(column["count"], f"{where}: count", {"task": kinds.choice(*tasks())})
+    for part in column.get("mean_of", ()):
+        if not isinstance(columns.get(part), dict) or "metric" not in columns[part]:
+            raise BadInput(f"{where}: mean_of names {kinds.shown(part)}, which is no column with a metric")
+
+
+def _require_metric(evaluation_set: str, metric: str, where: str) -> None:
     try:
-        float(expectation.printed or 0)
-    except (TypeError, ValueError):
-        return f"{path}: {cell_id} prints {expectation.printed!r}, which is not a number"
-    return ""
+        known = task_of(evaluation_set).metrics
+    except BadInput as problem:
+        raise BadInput(f"{where}: {kinds.shown(evaluation_set)}: {problem}") from None
+    kinds.require(metric, kinds.choice(*known), f"{where}: metric of {evaluation_set}")
 
 
-def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str, str]:
-    """What is wrong with a suite's files, by the file's name without its ending.
-
-    A file that the suite lists or SHA256SUMS has, and that is gone, would take its cells out of the report. One that is
-    there and is not listed would never be judged.
-    """
-    folder = root / suite
-    found = {}
-    there = {path.stem for path in folder.glob("*.toml")} - NO_TABLES
-    for name in sorted({*listed, *_summed(folder / "SHA256SUMS")} - there):
-        where = "suite.toml" if name in listed else "SHA256SUMS"
-        found[name] = f"{folder / name}.toml is gone, and {where} lists it: nobody knows which cells it had"
-    for name in sorted(there - {*listed}):
-        found[name] = f"{folder / name}.toml is not listed in the suite's suite.toml: add it to `tables`, or delete it"
-    return found
+_MARGIN = {"points": kinds.number("from 0 to 100", lambda x: 0 <= x <= 100), "reason": kinds.TEXT}
+_RESTS_ON = {  # the numbers that a margin of the paper's follows from, which a test recomputes
+    "kind": kinds.TEXT,
+    "score": kinds.number("", lambda x: True),
+    "examples": kinds.whole(1, 10**9),
+    "positives": kinds.whole(1, 10**9),
+    "seeds": kinds.TABLE,
+    "of": kinds.TEXTS,
+}
 
 
-def _summed(sums: Path) -> set[str]:
-    """The tables, and claims, that a file of checksums lists."""
-    lines = sums.read_text(encoding="utf-8", errors="replace").splitlines() if sums.is_file() else []
-    names = {line.split()[-1] for line in lines if line.strip()}
-    return {name.removesuffix(".toml") for name in names if name.endswith(".toml")} - NO_TABLES
-
-
-def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
-    """Why these files may not be the ones that were checked in, else ''. Printed values must be guarded."""
-    sums = folder / "SHA256SUMS"
-    if not sums.is_file():
-        return f"{sums} is missing, so nobody knows whether {names[0]} was edited" if printed else ""
-    listed = dict(reversed(line.split()) for line in sums.read_text(encoding="utf-8").splitlines() if line)
-    for name in names:
-        path = folder / name
-        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-        if listed.get(name) != digest:
-            return f"{path} was edited: its sha256 is not the one in {sums.name}, so this cell is not judged"
-    return ""
-
-
-def disputed(root: Path, suite: str) -> dict[str, dict]:
-    """The arguments of disputed.toml: under "cells" by (table's file, cell id), under "claims" by the claim's id.
-
-    Empty where a suite has no such file. Raises BadInput for an entry without an argument.
-    """
-    path = root / suite / "disputed.toml"
-    content = read_toml(path) if path.is_file() else {}
-    found: dict[str, dict] = {"cells": {}, "claims": {}}
-    for entry in (*content.get("cells", ()), *content.get("claims", ())):
-        if not entry.get("argument"):
-            raise BadInput(f"{path}: no argument for {entry}")
-    for entry in content.get("cells", ()):
-        for column in entry["columns"]:
-            found["cells"][entry["table"], f"{entry['row']}-{column}"] = entry["argument"]
-    for entry in content.get("claims", ()):
-        found["claims"][entry["claim"]] = entry["argument"]
-    return found
-
-
-def read_reference(root: Path, suite: str) -> dict:
-    """The raw scores of a suite's reference runs by recipe id; empty where none were recorded."""
-    path = root / suite / "reference.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["runs"]
-    except FileNotFoundError:
+def _margins(path: Path) -> dict[str, dict[str, Any]]:
+    """The margins in tolerance.toml, by column; none where a suite has no such file."""
+    if not path.is_file():
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise BadInput(f"{path}: not a readable reference: {problem!r}") from None
+    content = kinds.fields(read_toml(path), str(path), {"margin": kinds.TABLE})
+    for column, margin in content["margin"].items():
+        kinds.fields(margin, f"{path}: margin {column}", _MARGIN, _RESTS_ON)
+    return content["margin"]
 
 
-def _reference(references: dict, row: dict, siblings: list[dict], parts: Mapping[str, str]) -> Reference | None:
-    points, runs = _points(references, row, parts)
-    if len(points) < REFERENCE_SEEDS:
-        return None
-    spreads = [list(values.values()) for other in siblings if (values := _points(references, other, parts)[0])]
-    spreads = [values for values in spreads if len(values) >= REFERENCE_SEEDS]
-    spreads = [values for values in spreads if len({*values}) > 1] or spreads  # equal seeds say nothing of a sibling's
-    df = sum(len(values) - 1 for values in spreads)
-    sd = math.sqrt(sum(statistics.variance(values) * (len(values) - 1) for values in spreads) / df)
-    return Reference(points, runs, sd, df)
-
-
-def _points(references: dict, row: dict, parts: Mapping[str, str]) -> tuple[dict[int, float], dict[str, dict]]:
-    """A row's reference points by seed (the mean over `parts`, evaluation set to metric), and its recipes' entries."""
-    from progbench.tasks.catalog import task_of
-
-    columns, runs = [], {}
-    for part, metric in parts.items():
-        recipe_id = run_id(row["model"], row.get("tuning", "full"), row["schedule"], task_of(part).name)
-        run = references.get(recipe_id, {"seeds": {}, "digest": ""})
-        runs[recipe_id] = run
-        columns.append({int(seed): 100 * scores[part][metric] for seed, scores in run["seeds"].items()})
-    shared = sorted(set.intersection(*(set(column) for column in columns)))
-    return {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}, runs
+def _unprintable(expectation: Expectation, cell_id: str, path: Path) -> str:
+    if expectation.printed and not kinds.PRINTED[1](expectation.printed):
+        return f"{path}: {cell_id} prints {kinds.shown(expectation.printed)}, which is not a number"
+    return ""

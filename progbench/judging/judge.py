@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from progbench.judging.expected import Cell
+from progbench.judging.resolution import beyond
 from progbench.judging.verdict import Observed, Verdict
 
 if TYPE_CHECKING:  # loading it takes seconds, which only judging scores is worth
@@ -65,9 +66,8 @@ def agrees_with_print(count: int, printed: str) -> bool:
     >>> agrees_with_print(217_786_372, "217.6")
     False
     """
-    decimals = len(printed.partition(".")[2])
-    scaled = count * 10**decimals / 1_000_000
-    return round(float(printed) * 10**decimals) in (math.floor(scaled), math.floor(scaled + 0.5))
+    scaled = count * 10 ** len(printed.partition(".")[2])  # in whole numbers: binary fractions would round once more
+    return int(printed.replace(".", "")) in (scaled // 1_000_000, (scaled + 500_000) // 1_000_000)
 
 
 def _settle(cell: Cell, observed: Observed) -> Verdict | None:
@@ -172,6 +172,7 @@ def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], fa
         [float(cell.expectation.printed) for cell in cells],
         [cell.expectation.margin for cell in cells],
         [groups.index(group) for group in groups],
+        least=[one.least_sd for one in observed],
     )
     absent = np.ones(family - len(cells))
     decided = decision.decide(found, absent)
@@ -216,16 +217,17 @@ def _judge_against_reference(cells: Sequence[Cell], observed: Sequence[Observed]
         sd=[reference.sd for reference in references],
         df=[reference.df for reference in references],
         floor=[cell.expectation.margin for cell in cells],
+        least=[one.least_sd for one in observed],
     )
     decided = decision.decide(found, np.ones(family - len(cells)))
     verdicts = {}
     for i, (cell, one) in enumerate(zip(cells, observed, strict=True)):
         expected, n = statistics.fmean(references[i].seeds.values()), len(references[i].seeds)
         floor = f"the floor of {cell.expectation.margin:g}"
-        if abs(found.difference[i]) <= cell.expectation.margin:
-            how = f"within {floor}"
-        else:
+        if beyond(found.difference[i], cell.expectation.margin):
             how = f"beyond {floor} {'and beyond' if decided.beyond[i] else 'but within'} chance"
+        else:
+            how = f"within {floor}"
         sentence = f"{_ours(one)} against our reference {expected:.2f} (n={n}): {found.difference[i]:+z.2f}, {how}"
         verdicts[cell.id] = Verdict.on(
             cell,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from progbench import environment
-from progbench.judging.expected import Reference
+from progbench.judging.references import Reference
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 

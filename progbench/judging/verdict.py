@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
 from progbench.judging.expected import Cell
+from progbench.judging.resolution import beyond
 
 OUTCOMES = ("reproduced", "deviates", "inconclusive", "disputed", "missing", "error")
 JUDGED = ("reproduced", "deviates", "inconclusive", "disputed")
@@ -18,7 +19,8 @@ class Observed:
 
     `same` has the seeds that were made as the reference's seed of that number was, and whether their scores are the
     reference's, bit for bit. `recipes` names the runs behind all this, as a verdict does. `other_data` says why the
-    scores answer another question than the paper's: they were not made on the data that was published.
+    scores answer another question than the paper's: they were not made on the data that was published. `least_sd` is
+    the least spread over seeds, in points, that a score of so many examples is believed to have.
     """
 
     values: Mapping[int, float] = field(default_factory=dict)
@@ -28,6 +30,7 @@ class Observed:
     same: Mapping[int, bool] = field(default_factory=dict)
     recipes: tuple[str, ...] = ()
     other_data: str = ""
+    least_sd: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def compare_variants(cell: Cell, primary: Verdict, observed: Mapping[str, Observ
             sd=one.sd,
             n=one.n,
             difference=one.difference,
-            closest=name in distances and distances[name] == min(distances.values()),
+            closest=name in distances and not beyond(distances[name], min(distances.values())),
             missing=(observed[name].missing if name else primary.sentence) if one.observed is None else "",
             error=next(iter(observed[name].errors.values()), "") if name else "",
         )

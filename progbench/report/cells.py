@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from progbench.judging.resolution import beyond
 from progbench.judging.verdict import Variant, Verdict
 
 MARKS = {"reproduced": "✓", "deviates": "✗", "inconclusive": "?", "disputed": "≠", "missing": "–", "error": "!"}
@@ -113,7 +114,7 @@ def heat(verdict: Verdict) -> str:
         share = 0.0 if verdict.outcome == "reproduced" else 3.0
     else:
         share = abs(verdict.difference) / verdict.tolerance if verdict.tolerance else 0.0
-    step = sum(share > limit for limit in (0.5, 1.0, 2.0))
+    step = sum(beyond(share, limit) for limit in (0.5, 1.0, 2.0))
     return f"{'high' if verdict.difference > 0 else 'low'}{step}" if step else "near"
 
 

@@ -98,16 +98,21 @@ def _run(wanted: Recipe, result: RunResult) -> Run:
         file=path_of(HERE, wanted, result.seed).as_posix(),
         scores={f"{part} {metric}": 100 * score for part, found in scores for metric, score in found.items()},
         updated=sum(epoch.updated_parameters for epoch in epochs) if epochs else None,
-        flops=sum(flops) if epochs and None not in flops else None,
+        flops=_measured(sum(flops)) if epochs and None not in flops else None,
         seconds=result.seconds,
-        step_seconds=sum(epoch.seconds for epoch in epochs) / sum(steps) if epochs and all(steps) else None,
-        memory=result.peak_memory_bytes or None,
+        step_seconds=_measured(sum(epoch.seconds for epoch in epochs) / sum(steps)) if epochs and all(steps) else None,
+        memory=_measured(result.peak_memory_bytes),
         commit=str(about.get("commit", "unknown")),
         machine=", ".join([str(device), *threads, *company]),
         error=result.error,
         others=others if isinstance(others := about.get("others"), int) else None,
         sealed=result.sealed,
     )
+
+
+def _measured(value: float) -> float | None:
+    """A quantity of which every run takes some: 0, or less, was not measured, and nothing can be a share of it."""
+    return value if value > 0 else None
 
 
 def costs(entries: Sequence[Entry]) -> list[Cost]:

@@ -18,6 +18,7 @@ import filelock
 
 from progbench.errors import BadInput
 from progbench.files import read_text, sweep, write_atomically
+from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
 
 SCHEMA_VERSION = 1
@@ -139,7 +140,9 @@ def read(path: Path) -> RunResult:
     Raises BadInput, naming the file, when it cannot be read as one, or is filed under another recipe, digest or seed.
     """
     content = _content(path)
-    found = _result(path, content, _recipe(path, content))
+    inside = _recipe(path, content)
+    allowed.require(inside, f"{path}: its recipe")  # or what is planned of it could not be computed
+    found = _result(path, content, inside)
     suite, name, digest, seed = (*(one.name for one in list(path.parents)[2::-1]), path.stem)
     made = (found.recipe.suite, found.recipe.id, str(content.get("digest")), f"seed{found.seed}")
     if made != (suite, name, digest, seed):
@@ -186,9 +189,7 @@ def _recipe(path: Path, content: dict) -> Recipe:
     if not isinstance(inside, dict):
         raise BadInput(f"{path}: no recipe inside; delete it to run this seed again")
     try:
-        found = Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in inside.items()})
-        hash((found, found.id))  # which names that are no text, or values that are tables, do not have
-        return found
+        return Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in inside.items()})
     except TypeError as problem:
         raise BadInput(f"{path}: its recipe is none of this version's ({problem})") from None
 

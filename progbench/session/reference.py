@@ -12,12 +12,12 @@ from tabulate import tabulate
 
 from progbench import environment, files
 from progbench.errors import BadInput
+from progbench.judging import references
 from progbench.judging.caveats import other_data
-from progbench.judging.expected import REFERENCE_SEEDS, Cell, read_reference
+from progbench.judging.expected import Cell
+from progbench.judging.references import REFERENCE_SEEDS, SCHEMA_VERSION
 from progbench.runs import results
 from progbench.session.suite import Suite
-
-SCHEMA_VERSION = 1
 
 
 def refuse_dirty_tree(root: Path) -> None:
@@ -92,10 +92,16 @@ def record(root: Path, suite: str, new: dict[str, dict]) -> Path:
         "schema_version": SCHEMA_VERSION,
         "suite": suite,
         "recorded": environment.describe(),
-        "runs": dict(sorted((read_reference(root, suite) | new).items())),
+        "runs": dict(sorted((_on_file(root, suite) | new).items())),
     }
     files.write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return path
+
+
+def _on_file(root: Path, suite: str) -> dict[str, dict]:
+    """The runs that are recorded. Raises BadInput where one is damaged, which would be written again as if sound."""
+    path = root / suite / "reference.json"
+    return {name: references.checked(one, f"{path}: {name}") for name, one in references.read(root, suite).items()}
 
 
 def updated(suite: Suite, cells: Iterable[Cell]) -> list[str]:
@@ -103,5 +109,5 @@ def updated(suite: Suite, cells: Iterable[Cell]) -> list[str]:
 
     Raises BadInput as `gather` does, and then writes nothing.
     """
-    new, old = gather(suite, cells), read_reference(suite.answers, suite.name)
+    new, old = gather(suite, cells), _on_file(suite.answers, suite.name)
     return [changes(old, new), f"reference: {record(suite.answers, suite.name, new)}"]

@@ -7,14 +7,13 @@ those that are there and hands the judge numbers.
 from __future__ import annotations
 
 import functools
-import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.judging import claims, expected, likeness, verdict
-from progbench.judging.caveats import caveats, other_data, unlike
+from progbench.judging import claims, expected, guards, likeness, sentences, verdict
+from progbench.judging.caveats import caveats, unlike
 from progbench.judging.claims import Claim, ClaimVerdict
 from progbench.judging.expected import Cell
 from progbench.judging.judge import agrees_with_print, judge_table
@@ -23,6 +22,7 @@ from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 from progbench.session.making import Maker, Runs
+from progbench.session.observing import parts_of, scores, unpublished
 from progbench.tasks import catalog
 
 
@@ -50,7 +50,7 @@ class Suite:
         self.folder = folder
         wanted = None if seeds is None else range(seeds or settings.seeds)
         self._listed = settings.tables
-        self._wrong = expected.absent_or_strange(answers, name, settings.tables)
+        self._wrong = guards.absent_or_strange(answers, name, settings.tables)
         self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._unlike: dict[tuple[str, str], list[str]] = {}
@@ -165,7 +165,9 @@ class Suite:
             if why := likeness.no_reference(reference, made):
                 return replace(cell, expectation=replace(cell.expectation, reference=None, no_reference=why)), observed
             if not observed.errors:
-                parts = [(self.recipe(cell, catalog.task_of(part).name), part, metric) for part, metric in _parts(cell)]
+                parts = [
+                    (self.recipe(cell, catalog.task_of(part).name), part, metric) for part, metric in parts_of(cell)
+                ]
                 observed = replace(observed, same=likeness.same_scores(reference, parts, made))
         return cell, observed
 
@@ -194,7 +196,7 @@ class Suite:
         """The sentences in expected/<suite>/claims.toml, or what is wrong with it; none where a suite has none."""
         if "claims" in self._wrong:
             return BadInput(self._wrong["claims"])
-        return claims.read(self.answers, self.name) if self.has("claims") else []
+        return sentences.read(self.answers, self.name) if self.has("claims") else []
 
     def claim(self, claim: Claim) -> ClaimVerdict:
         """Judge a sentence over its cells, by the runs that are there."""
@@ -214,6 +216,8 @@ class Suite:
         if claim.quantity == "fits":
             cells = [self.cell(name) for one in claim.comparisons for name in one.left]
             printed = [cell.expectation.printed for cell in cells]
+            if other := [cell.id for cell in cells if cell.kind != "counted" or not cell.expectation.printed]:
+                raise BadInput(f"{other[0]} is no printed count, so that nothing can fit it")
             agree, elsewhere = (
                 [
                     agrees_with_print(self.observed(cell, name).count, text)
@@ -247,38 +251,8 @@ class Suite:
         read = tuple(f"{wanted.id}/{wanted.digest}" for wanted in recipes)
         if cell.kind == "counted":
             return Observed(count=recipes[0].planned(), recipes=read)
-        columns: list[dict[int, float]] = []
-        errors: dict[int, str] = {}
-        reasons: dict[str, list[str]] = {}
-        for part, metric in _parts(cell):
-            found = self.runs(self.recipe(cell, catalog.task_of(part).name, variant))
-            where = f"{part}: " if cell.mean_of else ""
-            scores = {}
-            for seed, run in found.results.items():
-                try:
-                    scores[seed] = run.score(part, metric)
-                except BadInput as problem:
-                    errors[seed] = f"{where}{problem}"
-            columns.append(scores)
-            if not scores:
-                reasons.setdefault(found.missing, []).append(part)
-        shared = sorted(set.intersection(*(set(column) for column in columns)))
-        values = {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}
-        if cell.mean_of and not shared and not reasons:
-            reasons["no seed has all of them"] = list(cell.mean_of)
-        missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
-        return Observed(
-            values, errors=errors, missing="; ".join(missing), recipes=read, other_data=self._other_data(cell, recipes)
-        )
-
-    def _other_data(self, cell: Cell, recipes: Iterable[Recipe]) -> str:
-        """Why a cell's runs were not made on the data that was published, else ""."""
-        printed = bool(cell.expectation.printed)
-        return "; ".join(
-            f"{wanted.task}: {why}" if cell.mean_of else why
-            for wanted, made in self._made(recipes).items()
-            for why in other_data(wanted, made, printed=printed)
-        )
+        behind = [self.runs(self.recipe(cell, catalog.task_of(part).name, variant)) for part, _ in parts_of(cell)]
+        return replace(scores(cell, behind), recipes=read, other_data=unpublished(cell, self._made(recipes)))
 
     def runs(self, wanted: Recipe) -> Runs:
         """The results of a recipe that are on file."""
@@ -298,8 +272,3 @@ class Suite:
     def _made(self, recipes: Iterable[Recipe]) -> dict[Recipe, list[RunResult]]:
         """The good results of recipes."""
         return {wanted: [run for run in self.runs(wanted).results.values() if not run.error] for wanted in recipes}
-
-
-def _parts(cell: Cell) -> list[tuple[str, str]]:
-    """The evaluation sets a scored cell is the mean over, mostly one, each with its metric."""
-    return list(cell.mean_of.items()) or [(cell.evaluation_set, cell.metric)]

@@ -300,3 +300,66 @@ def test_the_json_has_every_score_the_bit_identical_too(file, compared, tmp_path
 
     assert [one["outcome"] for one in content["changes"]] == ["bit-identical"]
     assert content["schema_version"] == 1
+
+
+def edited(folder, **values):
+    """Change values of the recipe inside of a folder's first result."""
+    path = next(folder.rglob("seed0.json"))
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"recipe": content["recipe"] | values}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"schedule": "melting"}, "unknown schedule 'melting': known are constant, shrinking"),
+        ({"model": "bert-tiny"}, "unknown model 'bert-tiny': known are bert-base"),
+        ({"task": "wnli"}, "task = 'wnli': allowed is one of cola"),
+        ({"epochs": 10**9}, "epochs = 1000000000: allowed is a whole number from 1 to 1,000"),
+        ({"epochs": "3"}, "epochs = '3': allowed is a whole number"),
+        ({"tuning": ["full"]}, "tuning = ['full']: allowed is one of full"),
+        ({"learning_rate": {}}, "learning_rate = {}: allowed is a number above 0"),
+        ({"model": None}, "model = None: allowed is a text"),
+    ],
+)
+def test_a_result_of_a_recipe_that_is_none_is_an_error_by_its_file_and_the_others_are_compared(
+    file, compared, tmp_path, values, said
+):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    path = edited(tmp_path / "b", **values)
+    found = compared()
+
+    assert list(found.errors[1]) == [path.relative_to(tmp_path / "b").as_posix()]
+    assert f"its recipe: {said}" in next(iter(found.errors[1].values()))
+    assert (len(found.changes), found.changes[0].seeds) == (1, (3, 2))
+
+
+def test_a_result_of_an_unknown_schedule_is_named_beside_those_that_are_compared(file, compared, tmp_path, reliability):
+    file("a", SEEDS)
+    file("b", SEEDS)
+    edited(tmp_path / "b", schedule="melting")
+    ((name, said),) = compared().errors[1].items()
+    reliability(
+        "Results", "one of two folders has a result of a schedule there is not",
+        happens=said.replace(name.split("/")[2], "<digest>"), kept="the other results are compared",
+    )  # fmt: skip
+
+
+def test_times_and_memory_of_nothing_are_no_ratio(file, compared, answers, tmp_path):
+    for folder in ("a", "b"):
+        file(folder, SEEDS)
+        for seed in SEEDS:
+            made = result(recipes(answers)[NAME], seed, {"rte": {"accuracy": 0.6}}, peak_memory_bytes=0)
+            results.save(tmp_path / folder, replace(made, epochs=tuple(replace(e, seconds=0.0) for e in made.epochs)))
+    (ratio,) = compared().ratios
+
+    assert (ratio.step_seconds, ratio.memory) == (None, None)
+
+
+def test_one_seed_of_a_folder_has_no_spread(file, compared):
+    file("a", {0: 60.0})
+    file("b", SEEDS)
+
+    assert compared().changes[0].sds == (None, 1.0)

@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from progbench.errors import BadInput
-from progbench.judging import claims
+from progbench.judging import claims, sentences
 from progbench.judging.claims import Claim, Comparison, Measured
 from progbench.judging.verdict import Observed
 from progbench.session.suite import Suite
@@ -195,23 +195,31 @@ def test_an_edited_claim_is_not_judged(copied, tmp_path):
         (
             'quantity = "difference"',
             'quantity = "ratio"',
-            "quantity = 'ratio': allowed are difference, reduction, fits",
+            "quantity = 'ratio': allowed is one of difference, reduction, fits",
         ),
         ("at_least = 0.0", "", "one of above and at_least must say when it holds"),
         ("at_least = 0.0", "at_least = 0.0\nabove = 0.0", "one of above and at_least"),
         ("at_least = 0.0", "at_least = '0'", "at_least = '0': allowed is a number"),
         ("at_least = 0.0", "at_least = 0.0\nat_most = -1", "at_most = -1 is below 0"),
         ('columns = ["avg"]', "", "claim 'avg': no columns"),
-        ('columns = ["avg"]', "columns = []", "claim 'avg': no columns"),
-        ('right = "table1', 'rihgt = "table1', "unknown key rihgt"),
+        ('columns = ["avg"]', "columns = []", "claim 'avg': columns = []: allowed is a list of texts, each once"),
+        ('right = "table1', 'rihgt = "table1', "unknown field 'rihgt'"),
         ('id = "reduction"', 'id = "avg"', "two claims are called 'avg'"),
         ("[[claims]]", "[[claims", "line"),
+        ("at_least = 0.0", "at_least = nan", "at_least = nan: allowed is a number"),
+        ("at_least = 0.0", "at_least = true", "at_least = True: allowed is a number"),
+        ('columns = ["avg"]', "columns = [5]", "claim 'avg': columns = [5]: allowed is a list of texts"),
+        ('columns = ["avg"]', 'columns = ["avg", "avg"]', "allowed is a list of texts, each once"),
+        ('id = "avg"', "id = 5", "claim 5: id = 5: allowed is a text"),
+        ('id = "avg"', 'id = "avg"\nmetric = "f1"', "metric = 'f1': allowed is a table of metrics by column"),
+        ('id = "avg"', 'id = "avg"\nmetric = { avg = 5 }', "allowed is a table of metrics by column"),
+        ('right = "table1', 'left = 5\nright = "table1', "line"),
     ],
 )
 def test_a_malformed_file_of_claims_says_what_is_wrong(copied, old, new, problem):
     path = copied / "smoke" / "claims.toml"
     path.write_text(path.read_text().replace(old, new))
-    found = claims.read(copied, "smoke")
+    found = sentences.read(copied, "smoke")
 
     assert isinstance(found, BadInput)
     assert problem in str(found)
@@ -283,4 +291,28 @@ def test_a_bad_recipe_makes_the_claim_an_error_and_no_skip(answers, tmp_path, mo
 def test_a_file_without_claims_is_refused(copied):
     (copied / "smoke" / "claims.toml").write_text("claim = []")
 
-    assert "one [[claims]] for each sentence" in str(claims.read(copied, "smoke"))
+    assert "one [[claims]] for each sentence" in str(sentences.read(copied, "smoke"))
+
+
+def test_a_reduction_from_nothing_is_said_to_have_no_size():
+    with pytest.raises(BadInput, match="claim 'x': a reduction from 0 has no size"):
+        claims.quantity(claim(quantity="reduction"), 1.0, 0.0)
+
+
+def test_a_claim_that_a_score_fits_is_an_error(answers, tmp_path):
+    own = Suite("paper", answers, tmp_path, train=False)
+    one = Comparison("rte", ("table1/bert-base-constant-rte",))
+    found = own.claim(claim(quantity="fits", variant="fp32", comparisons=(one,)))
+
+    assert found.outcome == "error"
+    assert found.our_words == "bert-base-constant-rte is no printed count, so that nothing can fit it"
+
+
+def test_a_dispute_over_a_sentence_there_is_not_is_refused(copied):
+    (copied / "smoke" / "disputed.toml").write_text('[[claims]]\nclaim = "avgg"\nargument = "as a test"')
+    (copied / "smoke" / "SHA256SUMS").write_text("".join(
+        f"{hashlib.sha256((copied / 'smoke' / name).read_bytes()).hexdigest()}  {name}\n"
+        for name in ("claims.toml", "disputed.toml")
+    ))  # fmt: skip
+
+    assert "claims.toml: disputed.toml disputes avgg, which is not in it" in str(sentences.read(copied, "smoke"))

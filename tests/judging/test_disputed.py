@@ -5,7 +5,7 @@ import math
 import pytest
 
 from progbench import updated_parameters
-from progbench.judging import expected
+from progbench.judging import guards
 from progbench.judging.judge import agrees_with_print, judge
 from progbench.judging.verdict import Observed
 from progbench.method import schedule
@@ -156,7 +156,7 @@ def test_our_integers_in_table_3_are_the_arithmetic_by_hand(suite, cell, count):
 
 
 def test_every_dispute_names_a_cell_or_a_claim_there_is(answers, suite):
-    found = expected.disputed(answers, "paper")
+    found = guards.disputed(answers, "paper")
 
     assert all(suite.cell(f"{table}/{cell}").disputed for table, cell in found["cells"])
     assert set(found["claims"]) <= {claim.id for claim in suite.claims()}

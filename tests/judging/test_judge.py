@@ -5,8 +5,9 @@ import itertools
 
 import pytest
 
-from progbench.judging.expected import Cell, Expectation, Reference
+from progbench.judging.expected import Cell, Expectation
 from progbench.judging.judge import judge_table
+from progbench.judging.references import Reference
 from progbench.judging.verdict import Observed
 
 CELL = Cell(

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from progbench import environment
-from progbench.judging.expected import Reference
 from progbench.judging.likeness import made_alike, no_reference, same_scores
+from progbench.judging.references import Reference
 from progbench.runs.results import EpochResult, RunResult
 from progbench.session import reference as recording
 from progbench.session.suite import Suite
@@ -139,7 +139,7 @@ def referenced(copied, tmp_path, trained):
     """Expected answers whose smoke reference for one RTE cell is what `trained` makes."""
     own = trained_suite(copied, tmp_path / "first", seeds=5)
     gathered = recording.gather(own, [own.cell(CELL)])
-    (copied / "smoke" / "reference.json").write_text(json.dumps({"runs": gathered}))
+    (copied / "smoke" / "reference.json").write_text(json.dumps({"schema_version": 1, "runs": gathered}))
     return copied
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from progbench.judging.expected import Cell, Expectation
 from progbench.judging.judge import judge, judge_table
-from progbench.judging.verdict import Observed
+from progbench.judging.verdict import Observed, compare_variants
 
 CELL = Cell(
     "m-constant-rte", "paper", "table1", "Table 1", "M FT", "RTE", "scored", "points", "glue", "m", "full", "constant",
@@ -216,3 +216,47 @@ def test_every_number_of_a_verdict_is_finite_or_none():
     ):
         numbers = [value for value in dataclasses.asdict(verdict).values() if isinstance(value, float)]
         assert all(math.isfinite(number) for number in numbers)
+
+
+def variants_of(values, **others):
+    """A cell's variants against a print of 66.5: the primary's values, and each other's."""
+    cell = dataclasses.replace(CELL, expectation=Expectation("66.5", margin=1.0))
+    primary = judge(cell, Observed(dict(enumerate(values))))
+    return compare_variants(cell, primary, {name: Observed(dict(enumerate(found))) for name, found in others.items()})
+
+
+@pytest.mark.parametrize(
+    ("values", "others", "closest"),
+    [
+        ([66.0], {"near": [66.6], "far": [70.0]}, ["near"]),
+        ([66.4], {"near": [66.0], "far": [70.0]}, [""]),
+        ([66.0], {"above": [67.0], "far": [70.0]}, ["", "above"]),
+        ([], {"near": [66.6], "far": [70.0]}, ["near"]),
+        ([66.0], {"none": [], "far": [70.0]}, [""]),
+    ],
+)
+def test_the_closest_variant_is_the_one_nearest_to_the_print(values, others, closest):
+    assert [one.variant for one in variants_of(values, **others) if one.closest] == closest
+
+
+def test_where_nothing_is_expected_no_variant_is_the_closest():
+    primary = judge(CELL, Observed({0: 66.0}))
+
+    assert not any(one.closest for one in compare_variants(CELL, primary, {"other": Observed({0: 67.0})}))
+
+
+def test_a_single_value_has_no_deviation_in_a_variant_and_two_have():
+    # of 66 and 67: sqrt(0.5)
+    found = {one.variant: one.sd for one in variants_of([66.0], one=[67.0], two=[66.0, 67.0])}
+
+    assert found == {"": None, "one": None, "two": pytest.approx(0.5**0.5)}
+
+
+def test_a_single_value_is_shown_without_a_deviation():
+    assert against_paper([66.5]).sentence.startswith("66.50 (n=1) against the printed 66.5: +0.00; one seed")
+
+
+def test_a_count_has_no_deviation():
+    verdict = count("703.1", counted=703_122_438)
+
+    assert (verdict.sd, verdict.n) == (None, 1)

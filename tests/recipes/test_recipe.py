@@ -6,7 +6,7 @@ import pytest
 
 from progbench import files
 from progbench.errors import BadInput
-from progbench.recipes import reading, recipe
+from progbench.recipes import allowed, reading, recipe
 
 FILES = sorted(Path(recipe.__file__).parent.glob("*/*.toml"))
 
@@ -60,8 +60,28 @@ def test_a_suite_lists_its_tables_by_name_and_each_once(settings, tables):
 
 
 def test_a_suite_that_lists_no_tables_is_refused(settings):
-    with pytest.raises(BadInput, match=r"own/suite\.toml: seeds, device, tables .* are wanted: .*'tables'"):
+    with pytest.raises(BadInput, match=r"own/suite\.toml: no tables"):
         settings('seeds = 1\ndevice = "cpu"')
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("seeds = true", "seeds = True: allowed is a whole number from 1 to 1,000"),
+        ("seeds = 0", "seeds = 0: allowed is a whole number from 1 to 1,000"),
+        ("threads = '1'", "threads = '1': allowed is a whole number from 0 to 1,024"),
+        ("threads = -1", "threads = -1: allowed is a whole number from 0 to 1,024"),
+        ("device = 5", "device = 5: allowed is one of cpu, cuda, auto"),
+        ("device = ['cpu']", r"device = \['cpu'\]: allowed is one of cpu, cuda, auto"),
+        ("thread = 1", "unknown field 'thread'; known are seeds, device, tables, threads"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_with_its_file_and_what_is_allowed(settings, field, said):
+    others = {"seeds": "1", "device": "'cpu'", "tables": "['table1']"}
+    others.pop(field.split()[0], None)
+    lines = [field, *(f"{name} = {one}" for name, one in others.items())]
+    with pytest.raises(BadInput, match=rf"own/suite\.toml: {said}"):
+        settings("\n".join(lines))
 
 
 def value(field, new):
@@ -78,13 +98,20 @@ def value(field, new):
 @pytest.mark.parametrize(
     ("field", "new", "allowed"),
     [
-        ("epochs", "0", "a whole number of at least 1"),
-        ("epochs", "2.5", "a whole number of at least 1"),
-        ("epochs", "true", "a whole number of at least 1"),
+        ("epochs", "0", "a whole number from 1 to 1,000"),
+        ("epochs", "2.5", "a whole number from 1 to 1,000"),
+        ("epochs", "true", "a whole number from 1 to 1,000"),
         ("learning_rate", "0", "a number above 0"),
         ("learning_rate", "'fast'", "a number above 0"),
-        ("batch_size", "-1", "a whole number of at least 1"),
-        ("max_length", "4", "a whole number of at least 8"),
+        ("batch_size", "-1", "a whole number from 1 to 100,000"),
+        ("max_length", "4", "a whole number from 8 to 100,000"),
+        ("epochs", "1000000000", "a whole number from 1 to 1,000"),
+        ("learning_rate", "1" + 400 * "0", "a number above 0"),
+        ("learning_rate", "0x" + 9000 * "f", "a number above 0"),
+        ("learning_rate", "nan", "a number above 0"),
+        ("dataset", "5", "a text that is not empty"),
+        ("revision", "5", "a text"),
+        ("revision", "[]", "a text"),
         ("warmup", "1.5", "a share from 0 to 1"),
         ("weight_decay", "-0.1", "a number of at least 0"),
         ("adam_beta2", "1", "a number from 0 to below 1"),
@@ -132,6 +159,83 @@ def test_values_for_a_task_there_is_not_are_refused(written):
         written(lambda text: text.replace("[tasks.stsb]", "[tasks.rt]"))
 
 
+def test_more_epochs_than_any_machine_holds_are_refused_before_a_stage_is_made(written, reliability):
+    with pytest.raises(BadInput) as refused:
+        written(value("epochs", "1000000000"))
+    reliability(
+        "Recipes and expected values", "a recipe of a billion epochs",
+        happens=str(refused.value), kept="nothing was trained; cells of other recipes go on",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("[tasks]\nrte = 5", r"\[tasks\.rte\] = 5: allowed is a table"),
+        ("[tunings]\nlora = 5", r"\[tunings\.lora\] = 5: allowed is a table"),
+        ("[tunings.lora]\ntasks = [1]", r"\[tunings\.lora\.tasks\] = \[1\]: allowed is a table"),
+        ("[tunings.lora.tasks]\nrte = 5", r"\[tunings\.lora\.tasks\.rte\] = 5: allowed is a table"),
+        ("[tunings.lora]\nvariants = 5", r"\[tunings\.lora\.variants\] = 5: allowed is a table"),
+        ("[tunings.lora.variants]\nx = 5", r"\[tunings\.lora\.variants\.x\] = 5: allowed is a table"),
+        ("[tunings.lora.variants.x.tasks.rt]", r"unknown \[tunings\.lora\.variants\.x\.tasks\.rt\]; known are cola"),
+        ("[tunings.lora.variants.x]\nvariants = {}", r"\[tunings\.lora\.variants\.x\] variants must be written"),
+        ("[tunings.loar]", r"unknown \[tunings\.loar\]; known are full"),
+        ("[tasks.rte]\nepochs = { value = 3, source = 'x', note = 'y' }", r"\[tasks\.rte\] epochs must be written"),
+        ("[tasks.rte]\nepochs = { value = 3, source = 5 }", r"\[tasks\.rte\] epochs must be written"),
+        ("[tasks.rte]\nepochs = { value = 3, source = ' ' }", r"\[tasks\.rte\] epochs must be written"),
+        ("[tasks.rte]\nepochs = [3, 'x']", r"\[tasks\.rte\] epochs must be written"),
+        ("[task.rte]", r"unknown \[task\]; known are \[defaults\]"),
+        ("tasks = 5", r"\[defaults\] tasks must be written"),
+    ],
+)
+def test_a_file_of_another_shape_is_refused_whichever_recipe_is_read(written, lines, said):
+    def change(text):
+        return text.partition("[tasks.")[0] + lines
+
+    with pytest.raises(BadInput, match=r"own/glue\.toml: " + said):
+        written(change)
+
+
+@pytest.mark.parametrize(
+    ("field", "new", "said"),
+    [
+        ("lora_targets", 5, "lora_targets = 5: allowed is a list of texts, each once"),
+        ("lora_targets", "query", "lora_targets = 'query': allowed is a list of texts, each once"),
+        ("lora_targets", [["query"]], r"lora_targets = \[\['query'\]\]: allowed is a list of texts, each once"),
+        ("lora_alpha", "8", "lora_alpha = '8': allowed is a number above 0"),
+        ("lora_alpha", float("nan"), "lora_alpha = nan: allowed is a number above 0"),
+        ("lora_rank", 10**9, "lora_rank = 1000000000: allowed is a whole number from 1 to 100,000"),
+        ("prefix_cache", 1, "prefix_cache = 1: allowed is true or false"),
+        ("precision", [], r"precision = \[\]: allowed is one of fp32, tf32, bf16"),
+        ("decay", {}, r"decay = \{\}: allowed is one of linear, constant"),
+    ],
+)
+def test_an_option_of_another_kind_is_refused(field, new, said):
+    with pytest.raises(BadInput, match=f"^a file: {said}"):
+        allowed.require(dataclasses.replace(peft("lora"), **{field: new}), "a file")
+
+
+def test_an_answer_longer_than_a_text_is_refused():
+    with pytest.raises(BadInput, match="max_answer_length = 385: allowed is at most max_length"):
+        allowed.require(dataclasses.replace(squad(), max_answer_length=385), "a file")
+
+
+def test_every_recipe_is_one_that_a_result_may_have():
+    for one in (squad(), squad(task="squad2"), peft("lora"), peft("adapter"), peft("bitfit")):
+        allowed.require(one, "a file")
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 100_000, "x = " + "9" * 5000, "x = '\x00'"])
+def test_toml_that_overwhelms_the_parser_is_refused_by_name(written, text):
+    with pytest.raises(BadInput, match=r"own/glue\.toml: "):
+        written(lambda _: text)
+
+
+def test_a_model_by_its_name_on_the_hub_is_refused_as_it_is_no_name_for_a_folder():
+    with pytest.raises(BadInput, match="unknown model 'google-bert/bert-base-uncased': known are bert-base"):
+        reading.read("paper", "glue", model="google-bert/bert-base-uncased", schedule="constant", task="rte")
+
+
 def test_a_whole_number_and_its_float_are_one_recipe(written, smoke_recipe):
     floating = smoke_recipe()
     whole = written(value("clip_norm", "1"))
@@ -151,8 +255,8 @@ def test_toml_that_does_not_parse_is_refused_with_its_line(written):
             {"schedule": "melting"},
             "unknown schedule 'melting': known are constant, shrinking, without_low_blocks, growing, single",
         ),
-        ({"task": "wnli"}, "task = 'wnli': allowed are cola, mnli"),
-        ({"tuning": "prefix"}, "tuning = 'prefix': allowed are full, adapter, bitfit, lora"),
+        ({"task": "wnli"}, "task = 'wnli': allowed is one of cola, mnli"),
+        ({"tuning": "prefix"}, "tuning = 'prefix': allowed is one of full, adapter, bitfit, lora"),
         ({"model": "bert-tiny"}, "unknown model 'bert-tiny'"),
     ],
 )

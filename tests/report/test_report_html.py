@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from made_up import HOSTILE, MIXED, entry, everything, run, verdict
 
+from progbench.report import cells
 from progbench.report.report import Report
 from progbench.report.writing import write
 
@@ -203,3 +204,8 @@ def test_in_a_browser_nothing_runs(opened):
 
     assert page.title.startswith("progbench: <script>")
     assert {tag for tag, _ in page.elements}.isdisjoint({"script", "img"})
+
+
+@pytest.mark.parametrize(("difference", "colour"), [(100 * 0.972 - 100 * 0.964, "high1"), (0.81, "high2")])
+def test_a_difference_just_at_the_margin_has_the_colour_of_one_within_it(difference, colour):
+    assert cells.heat(verdict(difference=difference, tolerance=0.8)) == colour

@@ -157,3 +157,27 @@ def test_how_many_ran_beside_it_is_listed_where_it_was_recorded(listed, environm
 
 def test_a_result_without_a_checksum_is_listed_as_such(listed):
     assert [listed(sealed=sealed).sealed for sealed in (True, False)] == [True, False]
+
+
+@pytest.mark.parametrize("nothing", [0, -1])
+def test_flops_and_seconds_of_nothing_were_not_measured(listed, smoke_recipe, nothing):
+    made = result(smoke_recipe(), 3, {"sst2": {"accuracy": 0.625}})
+    epochs = tuple(replace(epoch, flops=nothing, seconds=float(nothing)) for epoch in made.epochs)
+    found = listed(epochs=epochs, peak_memory_bytes=nothing)
+
+    assert (found.flops, found.step_seconds, found.memory) == (None, None, None)
+
+
+@pytest.mark.parametrize("field", ["flops", "seconds"])
+def test_a_schedule_beside_runs_of_no_flops_or_seconds_has_an_unknown_cost(smoke_recipe, field, reliability):
+    entries = []
+    for schedule in ("constant", "shrinking"):
+        wanted = smoke_recipe(schedule=schedule)
+        made = result(wanted, 0, {"sst2": {"accuracy": 0.625}})
+        entries.append(entry_of(wanted, [replace(made, epochs=tuple(replace(e, **{field: 0}) for e in made.epochs))]))
+    (mean,) = mean_costs(costs(entries))
+
+    assert (mean.flops is None) is (field == "flops")
+    assert (mean.step_seconds is None) is (field == "seconds")
+    if field == "flops":
+        reliability("Results", "all runs say 0 FLOPs", happens=mean.unknown[0], kept="scores, times and memory")

@@ -8,7 +8,7 @@ import pytest
 from made_up import result, rewrite
 
 from progbench.errors import BadInput
-from progbench.judging import expected
+from progbench.judging import references
 from progbench.runs import results
 from progbench.session import reference
 from progbench.session.suite import Suite
@@ -85,10 +85,22 @@ def test_runs_of_code_that_is_no_commit_are_not_recorded(answers, tmp_path, trai
 
 def test_recording_keeps_the_references_that_were_not_run_now(tmp_path):
     (tmp_path / "smoke").mkdir()
-    reference.record(tmp_path, "smoke", {"a": {"digest": "1"}, "b": {"digest": "1"}})
-    reference.record(tmp_path, "smoke", {"b": {"digest": "2"}})
+    first, second = ({"digest": digest, "seeds": {}} for digest in "12")
+    reference.record(tmp_path, "smoke", {"a": first, "b": first})
+    reference.record(tmp_path, "smoke", {"b": second})
 
-    assert expected.read_reference(tmp_path, "smoke") == {"a": {"digest": "1"}, "b": {"digest": "2"}}
+    assert references.read(tmp_path, "smoke") == {"a": first, "b": second}
+
+
+def test_nothing_is_recorded_beside_a_reference_that_cannot_be_right(tmp_path):
+    (tmp_path / "smoke").mkdir()
+    path = tmp_path / "smoke" / "reference.json"
+    path.write_text('{"schema_version": 1, "runs": {"a": {"digest": "1", "seeds": {"0": {"rte": {"accuracy": NaN}}}}}}')
+    before = path.read_text()
+
+    with pytest.raises(BadInput, match=r"reference\.json: a: seed 0: accuracy of rte = nan: allowed is"):
+        reference.record(tmp_path, "smoke", {"b": {"digest": "2", "seeds": {}}})
+    assert path.read_text() == before
 
 
 def test_the_change_of_a_reference_shows_mean_and_spread_before_and_after():

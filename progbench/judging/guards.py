@@ -1,0 +1,103 @@
+"""Whether the files of expected/<suite>/ are those that somebody checked in: none edited, none gone, none unknown."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from progbench import kinds
+from progbench.errors import BadInput
+from progbench.files import read_toml
+
+SUMS = "SHA256SUMS"
+NO_TABLES = {"tolerance", "disputed"}  # what tables and claims are read with
+
+
+def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str, str]:
+    """What is wrong with a suite's files, by the file's name without its ending.
+
+    A file that the suite lists or SHA256SUMS has, and that is gone, would take its cells out of the report. One that is
+    there and is not listed would never be judged.
+    """
+    folder = root / suite
+    there = {path.stem for path in folder.glob("*.toml")} - NO_TABLES
+    try:
+        summed = {name.removesuffix(".toml") for name in _sums(folder) if name.endswith(".toml")} - NO_TABLES
+    except BadInput:  # which every table that is read says
+        summed = set()
+    found = {}
+    for name in sorted({*listed, *summed} - there):
+        where = "suite.toml" if name in listed else SUMS
+        found[name] = f"{folder / name}.toml is gone, and {where} lists it: nobody knows which cells it had"
+    for name in sorted(there - {*listed}):
+        found[name] = f"{folder / name}.toml is not listed in the suite's suite.toml: add it to `tables`, or delete it"
+    return found
+
+
+def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
+    """Why these files may not be the ones that were checked in, else ''. Printed values must be guarded.
+
+    Raises BadInput for checksums that are none.
+    """
+    sums = folder / SUMS
+    if not sums.is_file():
+        return f"{sums} is missing, so nobody knows whether {names[0]} was edited" if printed else ""
+    listed = _sums(folder)
+    for name in names:
+        path = folder / name
+        if name in listed and not path.is_file():
+            return f"{path} is gone, and {SUMS} lists it, so this cell is not judged"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        if listed.get(name) != digest:
+            return f"{path} was edited: its sha256 is not the one in {SUMS}, so this cell is not judged"
+    return ""
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """The checksums by file; empty where there are none."""
+    path = folder / SUMS
+    if not path.is_file():
+        return {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise BadInput(f"{path}: cannot be read: {problem}") from None
+    found = {}
+    for number, line in enumerate(lines, start=1):
+        one = re.fullmatch(r"([0-9a-f]{64}) [ *](\S+)", line)
+        if line and not one:
+            raise BadInput(f"{path}:{number}: {kinds.shown(line)} is no checksum and file, as sha256sum writes them")
+        if one:
+            found[one[2]] = one[1]
+    return found
+
+
+_OF_CELLS = {"table": kinds.TEXT, "row": kinds.TEXT, "columns": kinds.TEXTS, "argument": kinds.TEXT}
+_OF_CLAIM = {"claim": kinds.TEXT, "argument": kinds.TEXT}
+
+
+def disputed(root: Path, suite: str) -> dict[str, dict]:
+    """The arguments of disputed.toml: under "cells" by (table's file, cell id), under "claims" by the claim's id.
+
+    Empty where a suite has no such file. Raises BadInput for an entry of another shape, or without an argument.
+    """
+    path = root / suite / "disputed.toml"
+    content = read_toml(path) if path.is_file() else {}
+    kinds.fields(content, str(path), {}, {"cells": kinds.TABLES, "claims": kinds.TABLES})
+    found: dict[str, dict] = {"cells": {}, "claims": {}}
+    for number, entry in enumerate(content.get("cells", ()), start=1):
+        kinds.fields(entry, f"{path}: cells, entry {number}", _OF_CELLS)
+        for column in entry["columns"]:
+            found["cells"][entry["table"], f"{entry['row']}-{column}"] = entry["argument"]
+    for number, entry in enumerate(content.get("claims", ()), start=1):
+        kinds.fields(entry, f"{path}: claims, entry {number}", _OF_CLAIM)
+        found["claims"][entry["claim"]] = entry["argument"]
+    return found
+
+
+def require_known(where: str, disputes: set[str], known: set[str]) -> None:
+    """Raise BadInput for a dispute over what is not there: its argument would go unheard."""
+    if unknown := sorted(disputes - known):
+        raise BadInput(f"{where}: disputed.toml disputes {unknown[0]}, which is not in it")

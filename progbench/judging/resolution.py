@@ -1,0 +1,55 @@
+"""What a score can show: binary fractions at an edge, and the least spread that so many examples allow. Pure.
+
+A score of n examples moves in steps of 100/n points. Five seeds that all score the same have not shown that the next
+one will: the example nearest to the boundary may be right in one seed and wrong in the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from progbench import kinds
+from progbench.runs.results import RunResult
+
+EDGE = 1e-9  # 100 * 0.964 - 100 * 0.972 is -0.8000000000000114 in binary, and yet not more than 0.8
+SMOOTH = {"pearson", "spearman"}  # of predicted scores: they have no steps
+
+
+def beyond(difference: float, limit: float) -> bool:
+    """Whether a difference is larger than a limit, on either side, and not just there.
+
+    >>> difference = 100 * 0.964 - 100 * 0.972
+    >>> abs(difference) > 0.8, beyond(difference, 0.8), beyond(-0.9, 0.8)
+    (True, False, True)
+    """
+    return abs(difference) > limit + EDGE
+
+
+def least_sd(metric: str, examples: int | None) -> float:
+    """The least standard deviation over seeds, in points, that a score of so many examples is believed to have.
+
+    >>> least_sd("accuracy", 250), least_sd("pearson", 250), least_sd("accuracy", None)
+    (0.2, 0.0, 0.0)
+
+    One example is taken to be on the edge, right with a chance of one half in each seed. That alone has a standard
+    deviation of half an example, 50/n points. With one example F1 and Matthews correlation move by about as much or
+    more. 0 where a metric has no steps, or the number of examples is not known.
+    """
+    return 0.0 if metric in SMOOTH or not examples else 50 / examples
+
+
+def of_mean(sds: Iterable[float]) -> float:
+    """The least standard deviation of a mean of several scores, each with its own example on the edge.
+
+    >>> of_mean([0.3, 0.4])
+    0.25
+    """
+    sds = list(sds)
+    return math.hypot(*sds) / len(sds) if sds else 0.0
+
+
+def examples_of(part: str, runs: Iterable[RunResult]) -> int | None:
+    """How many examples an evaluation set had, as the results themselves say; the least where they differ."""
+    counts = [run.examples.get(part) for run in runs]
+    return min((n for n in counts if kinds.is_whole(n) and n > 0), default=None)

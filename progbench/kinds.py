@@ -1,0 +1,130 @@
+"""Of what kind a value from a file must be: text, number, table; what is not is refused with its place."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from progbench.errors import BadInput
+
+Kind = tuple[str, Callable[[Any], bool]]  # what is allowed, in words, and whether a value is that
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
+
+
+def is_number(value: object) -> bool:
+    """Whether it is one, and neither infinite nor beyond what a float holds; True is none, though Python counts it.
+
+    >>> [is_number(value) for value in (1, 0.5, float("nan"), 10**400, True, "1")]
+    [True, True, False, False, False, False]
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number, written as one: neither 2.0 nor True.
+
+    >>> [is_whole(value) for value in (2, 2.0, True)]
+    [True, False, False]
+    """
+    return isinstance(value, int) and is_number(value)
+
+
+def number(words: str, fits: Callable[[Any], bool]) -> Kind:
+    """The kind of numbers that fit."""
+    return f"a number {words}".rstrip(), lambda value: is_number(value) and fits(value)
+
+
+def whole(least: int, most: int) -> Kind:
+    """The kind of whole numbers from `least` to `most`.
+
+    >>> whole(1, 1000)[0]
+    'a whole number from 1 to 1,000'
+    """
+    return f"a whole number from {least:,} to {most:,}", lambda value: is_whole(value) and least <= value <= most
+
+
+def choice(*names: str) -> Kind:
+    """The kind of these texts alone."""
+    return f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_text, value)) and len({*value}) == len(value)
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+TEXT: Kind = ("a text that is not empty", _text)
+ANY_TEXT: Kind = ("a text", lambda value: isinstance(value, str))
+TEXTS: Kind = ("a list of texts, each once", _texts)
+TABLE: Kind = ("a table", lambda value: isinstance(value, dict))
+TABLES: Kind = (
+    "one or more tables",
+    lambda value: isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value),
+)
+# as the paper prints one: float() would take "nan", "1_0" and digits of other scripts, too
+PRINTED: Kind = (
+    "a number as text",
+    lambda value: isinstance(value, str) and bool(re.fullmatch(r"-?\d+(\.\d+)?", value, re.ASCII)),
+)
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: shortened, where somebody wrote a book.
+
+    >>> shown("x" * 1000) == repr("x" * 1000)[:48] + "..." + "x" * 48 + "'"
+    True
+    """
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python does not write whole numbers of thousands of digits
+        return "a number of thousands of digits"
+
+
+def require(value: object, kind: Kind, where: str) -> None:
+    """Raise BadInput, saying what is allowed, unless a value is of a kind.
+
+    >>> require("1", whole(0, 64), "suite.toml: threads")
+    Traceback (most recent call last):
+    ...
+    progbench.errors.BadInput: suite.toml: threads = '1': allowed is a whole number from 0 to 64
+    """
+    allowed, fits = kind
+    if not fits(value):
+        raise BadInput(f"{where} = {shown(value)}: allowed is {allowed}")
+
+
+def fields(
+    value: object, where: str, wanted: Mapping[str, Kind], optional: Mapping[str, Kind] | None = None
+) -> dict[str, Any]:
+    """The value, if it is a table with these fields, each of its kind, and no other.
+
+    >>> fields({"lable": "RTE"}, "table1.toml: column rte", {"label": TEXT})
+    Traceback (most recent call last):
+    ...
+    progbench.errors.BadInput: table1.toml: column rte: unknown field 'lable'; known are label
+
+    Raises BadInput that names the place, the field, and what is allowed.
+    """
+    known = {**wanted, **(optional or {})}
+    if not isinstance(value, dict):
+        raise BadInput(f"{where} = {shown(value)}: allowed is a table of {', '.join(known)}")
+    if unknown := [key for key in value if key not in known]:
+        raise BadInput(f"{where}: unknown field {shown(unknown[0])}; known are {', '.join(known)}")
+    if absent := [key for key in wanted if key not in value]:
+        raise BadInput(f"{where}: no {', '.join(absent)}")
+    for key, one in value.items():
+        require(one, known[key], f"{where}: {key}")
+    return value
+
+
+def table(value: object, where: str) -> dict[str, Any]:
+    """The value, if it is a table. Raises BadInput that names the place if not."""
+    require(value, TABLE, where)
+    return value  # type: ignore[return-value]

@@ -1,0 +1,59 @@
+"""What there is to judge a scored cell by: the results of its recipes, seed by seed, as points."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from progbench.errors import BadInput
+from progbench.judging import resolution
+from progbench.judging.caveats import other_data
+from progbench.judging.expected import Cell
+from progbench.judging.verdict import Observed
+from progbench.recipes.recipe import Recipe
+from progbench.runs.results import RunResult
+from progbench.session.making import Runs
+
+
+def parts_of(cell: Cell) -> list[tuple[str, str]]:
+    """The evaluation sets a scored cell is the mean over, mostly one, each with its metric."""
+    return list(cell.mean_of.items()) or [(cell.evaluation_set, cell.metric)]
+
+
+def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
+    """A cell's points by seed, and what is missing or wrong; `behind` are the runs of each of its parts.
+
+    A mean over several parts has a value for each seed that all of them have.
+    """
+    columns: list[dict[int, float]] = []
+    least: list[float] = []
+    errors: dict[int, str] = {}
+    reasons: dict[str, list[str]] = {}
+    for (part, metric), found in zip(parts_of(cell), behind, strict=True):
+        where = f"{part}: " if cell.mean_of else ""
+        points = {}
+        for seed, run in found.results.items():
+            try:
+                points[seed] = run.score(part, metric)
+            except BadInput as problem:
+                errors[seed] = f"{where}{problem}"
+        columns.append(points)
+        least.append(resolution.least_sd(metric, resolution.examples_of(part, found.results.values())))
+        if not points:
+            reasons.setdefault(found.missing, []).append(part)
+    shared = sorted(set.intersection(*(set(column) for column in columns)))
+    values = {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}
+    if cell.mean_of and not shared and not reasons:
+        reasons["no seed has all of them"] = list(cell.mean_of)
+    missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
+    return Observed(values, errors=errors, missing="; ".join(missing), least_sd=resolution.of_mean(least))
+
+
+def unpublished(cell: Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:
+    """Why a cell's runs were not made on the data that was published, else ""."""
+    printed = bool(cell.expectation.printed)
+    return "; ".join(
+        f"{wanted.task}: {why}" if cell.mean_of else why
+        for wanted, runs in made.items()
+        for why in other_data(wanted, runs, printed=printed)
+    )
