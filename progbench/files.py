@@ -45,7 +45,7 @@ def read_toml(path: Path) -> dict:
 def read_json(path: Path) -> Any:
     """A JSON file's content. Raises BadInput naming the file, and the line where it does not parse."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
+        return json.loads(read_text(path), object_pairs_hook=_each_once)
     except OSError as problem:
         raise BadInput(f"{path}: cannot be read: {problem.strerror}") from None
     except RecursionError:

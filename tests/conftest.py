@@ -31,8 +31,11 @@ def answers():
 
 @pytest.fixture
 def copied(answers, tmp_path):
-    """A copy of expected/ to damage."""
+    """A copy of expected/ to damage; the suites of our own have no checksums here, which would say so first."""
     shutil.copytree(answers, tmp_path / "expected")
+    for sums in (tmp_path / "expected").glob("*/SHA256SUMS"):
+        if sums.parent.name != "paper":
+            sums.unlink()
     files.read_toml.cache_clear()
     yield tmp_path / "expected"
     files.read_toml.cache_clear()

@@ -88,8 +88,11 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
     margins = _margins(root / suite / "tolerance.toml")
     recorded = _recorded(root, suite)
     printed = any("printed" in row for row in content["rows"])
-    shared = [content["columns_of"]] if printed and "columns_of" in content else []
-    problem = guards.edited(root / suite, [f"{name}.toml", "tolerance.toml", "disputed.toml", *shared], printed)
+    own = [f"{name}.toml", "tolerance.toml", "disputed.toml", "reference.json"]
+    problem = guards.edited(root / suite, own, printed)
+    if "columns_of" in content:
+        columns = root / suite / content["columns_of"]
+        problem = problem or guards.edited(columns.parent.resolve(), [columns.name], printed)
     disputes = {cell: why for (file, cell), why in guards.disputed(root, suite)["cells"].items() if file == name}
     found: dict[str, Cell] = {}
     for row in content["rows"]:

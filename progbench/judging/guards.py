@@ -9,7 +9,7 @@ from pathlib import Path
 
 from progbench import kinds
 from progbench.errors import BadInput
-from progbench.files import read_toml
+from progbench.files import read_text, read_toml
 
 SUMS = "SHA256SUMS"
 NO_TABLES = {"tolerance", "disputed"}  # what tables and claims are read with
@@ -55,13 +55,22 @@ def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
     return ""
 
 
+def renewed(folder: Path, name: str) -> str:
+    """A suite's SHA256SUMS with the checksum of a file that has just been written; "" for a suite without sums."""
+    listed = _sums(folder)
+    if not listed:
+        return ""
+    listed[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    return "".join(f"{digest}  {file}\n" for file, digest in sorted(listed.items()))
+
+
 def _sums(folder: Path) -> dict[str, str]:
     """The checksums by file; empty where there are none."""
     path = folder / SUMS
     if not path.is_file():
         return {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as problem:
         raise BadInput(f"{path}: cannot be read: {problem}") from None
     found = {}

@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from progbench import environment, files
 from progbench.errors import BadInput
-from progbench.judging import references
+from progbench.judging import guards, references
 from progbench.judging.caveats import other_data
 from progbench.judging.expected import Cell
 from progbench.judging.references import REFERENCE_SEEDS, SCHEMA_VERSION
@@ -86,7 +86,7 @@ def _spread(run: dict, part: str, metric: str) -> str:
 
 
 def record(root: Path, suite: str, new: dict[str, dict]) -> Path:
-    """Write expected/<suite>/reference.json: the new runs, and those on file that were not run now."""
+    """Write expected/<suite>/reference.json, and its checksum: the new runs, and those on file not run now."""
     path = root / suite / "reference.json"
     content = {
         "schema_version": SCHEMA_VERSION,
@@ -95,6 +95,8 @@ def record(root: Path, suite: str, new: dict[str, dict]) -> Path:
         "runs": dict(sorted((_on_file(root, suite) | new).items())),
     }
     files.write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    if sums := guards.renewed(path.parent, path.name):
+        files.write_atomically(path.with_name(guards.SUMS), sums)
     return path
 
 
