@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny models gain nothing from a second thread, and wait for it on a busy machine
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fuzz", type=int, default=40, metavar="N", help="damage each kind of file N times (default: 40)")
 
 
 def pytest_configure(config):
@@ -49,6 +54,15 @@ def folders():
         for variable in FOLDERS:
             patch.delenv(variable, raising=False)
         yield found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary(tmp_path_factory):
+    """A place of the tests' own for temporary folders: by these, runs of one machine know each other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
+        patch.setattr(tempfile, "tempdir", None)
+        yield
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def _require_tensors(path: Path) -> None:
     try:
         tensors = json.loads(header)
         end = max(one["data_offsets"][1] for name, one in tensors.items() if name != "__metadata__")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         raise BadInput(f"{path}: its header is not one of safetensors; fetch it again") from None
     if size != 8 + length + end:
         raise BadInput(f"{path}: has {size:,} bytes, and its header speaks of {8 + length + end:,}; fetch it again")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-import tomllib
 from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
 
 from progbench.errors import BadInput
+from progbench.files import read_toml
 
 UNSCORED = ("source", "seen", "random")  # what is said of a model, and moves no score
 HELD = ("activation", "dropout", "layer_norm_eps")  # what weights were made for: a folder that differs is refused
@@ -71,11 +72,7 @@ class ModelSpec:
 @functools.cache
 def specs() -> dict[str, ModelSpec]:
     """Every model of models.toml by its short name. Raises BadInput, naming entry and field, for an unsound one."""
-    text = (importlib.resources.files(__package__) / "models.toml").read_text(encoding="utf-8")
-    try:
-        entries = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise BadInput(f"models.toml: {problem}") from None
+    entries = read_toml(Path(str(importlib.resources.files(__package__))) / "models.toml")
     return {name: _read(name, entry) for name, entry in entries.items()}
 
 

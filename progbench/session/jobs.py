@@ -102,6 +102,6 @@ def _kept(job: Job, seeds: Sequence[int], run: Callable[[], Iterable[RunResult]]
         message = str(problem) if final else f"{type(problem).__name__}: {problem}"
         if isinstance(problem, OSError) and problem.errno in FULL:
             message += f"; temporary files lie in {tempfile.gettempdir()}, and TMPDIR names another folder"
-        made = environment.describe(job.device)
+        made, read = environment.describe(job.device), problem.fingerprints if isinstance(problem, NonFinite) else {}
         for seed in left:
-            yield RunResult(job.recipe, seed, error=message, final=final, environment=made)
+            yield RunResult(job.recipe, seed, error=message, final=final, fingerprints=read, environment=made)

@@ -27,6 +27,7 @@ from progbench.runs import results
 from progbench.runs.results import RunResult
 from progbench.session import company, jobs
 from progbench.session.jobs import Job
+from progbench.session.repaired import repaired
 from progbench.tasks import catalog
 from progbench.training.fork import Shared, shared_epochs
 
@@ -163,11 +164,11 @@ class Maker:
     def _make_together(self, family: Sequence[Job], say: Callable[[Job], None], *, blocking: bool) -> None:
         """Make runs that differ in their schedules alone. Raises Timeout if another process holds one of them."""
         # in one order everywhere, so that no two processes wait for each other
-        files = sorted(
+        needed = sorted(
             ((job.recipe, seed) for job in family for seed in job.seeds), key=lambda one: (one[0].id, one[1])
         )
         with contextlib.ExitStack() as held:
-            for recipe, seed in files:
+            for recipe, seed in needed:
                 try:
                     held.enter_context(results.lock(self.folder, recipe, seed).acquire(blocking=blocking))
                 except filelock.Timeout:
@@ -235,8 +236,10 @@ class Maker:
         result = self._on_file(wanted, seed)
         session = result.session if result else None
         before = self._before.setdefault((wanted.id, seed), session)
-        if result is None or result.final or (wanted.id, seed) in self._not_filed:
+        if result is None or (wanted.id, seed) in self._not_filed:
             return result is not None
+        if result.final:
+            return not result.error or bool(result.epochs) or session == self.session or not repaired(result)
         tried = session == self.session or session != before
         if tried and not result.environment:  # it did not come as far as training: bad input
             self._hopeless.add(wanted.id)
@@ -249,4 +252,8 @@ class Maker:
             found = results.load(self.folder, wanted, seed)
         except BadInput as problem:
             return RunResult(wanted, seed, error=str(problem))
+        if found and found.error and found.final:
+            path = results.path_of(self.folder, wanted, seed)
+            why = f"{found.error}; it is tried again once data or weights are others, or {path} is deleted"
+            return replace(found, error=why)
         return found and results.checked(found)

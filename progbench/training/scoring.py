@@ -21,7 +21,14 @@ Row = Mapping[str, Any]
 
 
 class NonFinite(ArithmeticError):
-    """A loss or a score that is not a finite number. Training the same seed again would give it again."""
+    """A loss or a score that is not a finite number. Training the same seed again would give it again.
+
+    `fingerprints` say on which data and weights, where the run that it stopped knows.
+    """
+
+    def __init__(self, message: str, fingerprints: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.fingerprints = dict(fingerprints or {})
 
 
 Scored = dict[str, dict[str, float]] | NonFinite  # fractions by evaluation set and metric

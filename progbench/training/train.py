@@ -34,7 +34,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, shar
     """
     (result,) = _train(recipe, [seed], device, threads, shared)
     if result.error:
-        raise NonFinite(result.error)
+        raise NonFinite(result.error, result.fingerprints)
     return result
 
 
@@ -96,7 +96,7 @@ def _train(
         made |= {"side_by_side": " ".join(map(str, numbers))}
     failed = prepared.seeds.failed
     return [
-        RunResult(recipe, number, error=str(failed[place]), environment=made)
+        RunResult(recipe, number, error=str(failed[place]), fingerprints=prepared.fingerprints, environment=made)
         if place in failed
         else RunResult(
             recipe=recipe,

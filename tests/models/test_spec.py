@@ -2,6 +2,7 @@
 
 import pytest
 
+from progbench import files
 from progbench.errors import BadInput
 from progbench.models import spec
 
@@ -18,6 +19,7 @@ def read(monkeypatch, tmp_path):
     def read(content):
         (tmp_path / "models.toml").write_text(content)
         monkeypatch.setattr(spec.importlib.resources, "files", lambda package: tmp_path)
+        files.read_toml.cache_clear()
         return spec.specs.__wrapped__()
 
     return read
