@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 
 import pytest
 
@@ -90,6 +91,47 @@ def test_a_reference_of_another_shape_is_the_error_of_its_cells_and_says_where(c
 
     assert set(found) == CONCERNED
     assert re.search(rf"reference\.json: tiny-bert-constant-sst2: {said}", found["tiny-bert-constant-sst2"])
+
+
+def test_a_reference_without_an_environment_is_the_error_of_its_cells(copied, reliability):
+    write_run(copied, RUN | {"environment": None})
+    problem = problems(copied)["tiny-bert-constant-sst2"]
+
+    assert "environment = None: allowed is a table" in problem
+    reliability(
+        "Recipes and expected values", "null in the place of a reference's environment", happens=problem,
+        kept="the cells of other recipes, which are judged",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("file", ["reference.json", "tolerance.toml"])
+def test_a_digit_changed_in_a_file_of_answers_is_the_error_of_its_cells(answers, tmp_path, file, reliability):
+    for suite in ("smoke", "paper"):
+        shutil.copytree(answers / suite, tmp_path / "expected" / suite)
+    path = tmp_path / "expected" / "smoke" / file
+    text = path.read_text()
+    place = next(i for i, sign in enumerate(text) if sign == "5")
+    path.write_text(f"{text[:place]}6{text[place + 1 :]}")
+    found = {cell.problem for cell in expected.read(tmp_path / "expected", "smoke", "table1").cells}
+    (problem,) = found
+
+    assert problem == f"{path} was edited: its sha256 is not the one in SHA256SUMS, so this cell is not judged"
+    if file == "reference.json":
+        reliability(
+            "Recipes and expected values", "a digit changed in reference.json", happens=problem,
+            kept="every result; `git checkout` brings the file back",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("table", ["table1", "table4"])
+def test_columns_that_a_suite_shares_with_the_paper_are_guarded_there(answers, tmp_path, table):
+    for suite in ("smoke", "paper"):
+        shutil.copytree(answers / suite, tmp_path / "expected" / suite)
+    path = tmp_path / "expected" / "paper" / "table1.toml"
+    path.write_text(path.read_text().replace('metric = "f1"', 'metric = "accuracy"', 1))
+    problems = {cell.problem for cell in expected.read(tmp_path / "expected", "smoke", table).cells}
+
+    assert problems == {f"{path} was edited: its sha256 is not the one in SHA256SUMS, so this cell is not judged"}
 
 
 @pytest.mark.parametrize(

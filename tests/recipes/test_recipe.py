@@ -196,6 +196,35 @@ def test_a_file_of_another_shape_is_refused_whichever_recipe_is_read(written, li
         written(change)
 
 
+def appended(lines):
+    return lambda text: text.partition("[tasks.")[0] + lines
+
+
+@pytest.mark.parametrize(
+    ("fault", "change"),
+    [
+        ("a task's table that is a number", appended("[tasks]\nrte = 5")),
+        ("a dataset that is a number", value("dataset", "5")),
+        ("a key too many beside value and source", value("epochs", "3, note = 'y'")),
+    ],
+)
+def test_what_a_recipe_file_must_not_say_is_told_with_its_place(written, reliability, fault, change):
+    with pytest.raises(BadInput, match=r"own/glue\.toml: .*(allowed is|must be written)") as refused:
+        written(change)
+    reliability(
+        "Recipes and expected values", fault, happens=str(refused.value), kept="nothing was trained by this file"
+    )
+
+
+def test_threads_that_are_text_are_told_with_their_place(settings, reliability):
+    with pytest.raises(BadInput) as refused:
+        settings("seeds = 1\ndevice = 'cpu'\ntables = ['table1']\nthreads = '1'")
+    reliability(
+        "Recipes and expected values", "threads that are text",
+        happens=str(refused.value), kept="the session does not start",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("field", "new", "said"),
     [
