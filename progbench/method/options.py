@@ -19,8 +19,12 @@ _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "reduction": ("a whole number of at least 1", lambda x: type(x) is int and x >= 1),
     "rank": ("a whole number of at least 1", lambda x: type(x) is int and x >= 1),
     "alpha": ("a number above 0", lambda x: type(x) in (int, float) and 0 < x < float("inf")),
-    "targets": ("one or more names of projections, each once", lambda x: 0 < len(x) == len(set(x))),
+    "targets": ("one or more names of projections, each once", lambda x: _names(x) and 0 < len(x) == len(set(x))),
 }
+
+
+def _names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
 
 
 def require_tuning(tuning: str, options: Mapping[str, Any]) -> dict[str, Any]:

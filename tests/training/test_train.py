@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import json
 
@@ -5,6 +6,7 @@ import pytest
 import torch
 
 from progbench import environment
+from progbench.errors import BadInput
 from progbench.method.flops import step_flops
 from progbench.models import loading, toy_tokenizer
 from progbench.recipes import reading
@@ -120,3 +122,24 @@ def test_a_result_names_the_commit_its_training_began_with(smoke_recipe, monkeyp
     monkeypatch.setattr(loading, "load", slow)
 
     assert train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0).environment["commit"] == "before"
+
+
+def test_a_model_of_other_sizes_than_its_recipe_plans_is_refused_before_the_first_step(
+    smoke_recipe, monkeypatch, reliability
+):
+    load, wanted = loading.load, smoke_recipe()
+
+    def other(model, *rest):
+        return load(dataclasses.replace(model, vocabulary=model.vocabulary + 8), *rest)
+
+    monkeypatch.setattr(loading, "load", other)
+    monkeypatch.setattr(train, "fit", lambda *_, **__: pytest.fail("it trained"))
+    with pytest.raises(BadInput) as refused:
+        train.train(wanted, 0)
+
+    # eight more words of 64 numbers in each of its epochs
+    assert f"{wanted.planned():,} updated parameters" in str(refused.value)
+    assert f"would update {wanted.planned() + wanted.epochs * 8 * 64:,}" in str(refused.value)
+    reliability(
+        "Models", "a vocabulary of another size", happens=str(refused.value), kept="the time: no seed is trained"
+    )
