@@ -56,6 +56,17 @@ def test_block_number_follows_the_encoders_order(name):
     )
 
 
+def test_unfreeze_lets_all_that_a_stage_froze_train_again():
+    model = build("tiny-bert")
+    anatomy = Anatomy.of(model)
+    anatomy.freeze(Stage(range(3, 4)))
+    frozen = [parameter.requires_grad for parameter in model.parameters()]
+    anatomy.unfreeze()
+
+    assert not all(frozen)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
 def test_a_bare_encoder_without_classifier_is_taken_apart_too():
     model = build("tiny-bert").bert
 
