@@ -223,6 +223,8 @@ class Collector:
         self.session = session
 
     def pytest_terminal_summary(self, terminalreporter):
+        if hasattr(self.config, "workerinput"):  # a worker knows its own tests only; the session's report is not its own
+            return
         if self.speed:
             terminalreporter.section("speed")
             self._say(self.speed.as_text())
