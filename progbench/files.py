@@ -45,13 +45,31 @@ def read_toml(path: Path) -> dict:
 def read_json(path: Path) -> Any:
     """A JSON file's content. Raises BadInput naming the file, and the line where it does not parse."""
     try:
-        return json.loads(read_text(path), object_pairs_hook=_each_once)
+        return parse_json(read_text(path))
     except OSError as problem:
         raise BadInput(f"{path}: cannot be read: {problem.strerror}") from None
-    except RecursionError:
-        raise BadInput(f"{path}: brackets within brackets, too deep to be read") from None
     except ValueError as problem:
         raise BadInput(f"{path}: {problem}") from None
+
+
+def parse_json(text: str, *, nan: bool = True) -> Any:
+    """The content of a JSON text; without `nan`, no number may be NaN or infinite, which JSON itself has not.
+
+    >>> parse_json('{"seed": 1, "seed": 2}')
+    Traceback (most recent call last):
+    ...
+    ValueError: the key 'seed' stands twice in one object
+
+    Raises ValueError for what is no JSON, has a key twice in one object, or is nested too deep.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_each_once, parse_constant=None if nan else _refuse)
+    except RecursionError:
+        raise ValueError("brackets within brackets, too deep to be read") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number")
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -170,5 +170,6 @@ def _environment(pairs: Iterable[Pair]) -> dict[str, tuple[list[str], list[str]]
     for i, run in ((i, run) for pair in pairs for i, (_, side) in enumerate(pair) for run in side.values()):
         for key, value in (run.environment | run.fingerprints).items():
             found.setdefault(key, ({}, {}))[i][str(value)] = None
-    found.pop("date", None)
+    for when in ("date", "others"):  # of each run its own
+        found.pop(when, None)
     return {key: (sorted(left), sorted(right)) for key, (left, right) in found.items() if left.keys() != right.keys()}

@@ -49,6 +49,8 @@ def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
         path = folder / name
         if name in listed and not path.is_file():
             return f"{path} is gone, and {SUMS} lists it, so this cell is not judged"
+        if path.is_file() and name not in listed:
+            return f"{path} is not listed in {SUMS}: add it there (sha256sum {name} >> {SUMS})"
         digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
         if listed.get(name) != digest:
             return f"{path} was edited: its sha256 is not the one in {SUMS}, so this cell is not judged"

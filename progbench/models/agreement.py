@@ -79,7 +79,8 @@ def require_agreement(
     if len(tokenizer) != model.vocabulary:
         raise BadInput(
             f"{folder}: its tokenizer knows {len(tokenizer):,} tokens, and {model.name} has embeddings of "
-            f"{model.vocabulary:,}; its vocabulary is cut, or another model's"
+            f"{model.vocabulary:,}; its vocabulary is cut, another model's, or its embeddings are padded, which "
+            "progbench does not take"
         )
     if tokenizer.pad_token_id != configuration.pad_token_id:
         raise BadInput(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import operator
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,11 +125,11 @@ def _require_tensors(path: Path) -> None:
         header = file.read(length) if length < size else b""
     try:
         tensors = json.loads(header)
-        end = max(one["data_offsets"][1] for name, one in tensors.items() if name != "__metadata__")
+        end = max(operator.index(one["data_offsets"][1]) for name, one in tensors.items() if name != "__metadata__")
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         raise BadInput(f"{path}: its header is not one of safetensors; fetch it again") from None
     if size != 8 + length + end:
-        raise BadInput(f"{path}: has {size:,} bytes, and its header speaks of {8 + length + end:,}; fetch it again")
+        raise BadInput(f"{path}: has {size:,} bytes, and its header says {8 + length + end:,}; fetch it again")
 
 
 def _sha256(path: Path) -> str:

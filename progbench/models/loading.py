@@ -142,7 +142,7 @@ def load(
         loaded, info = _automatic(head).from_pretrained(
             folder, num_labels=num_labels, dtype=torch.float32, output_loading_info=True
         )
-    except BadInput:
+    except (BadInput, MemoryError, ImportError):
         raise
     except Exception as problem:  # of transformers, tokenizers or safetensors: whatever is wrong, the folder is named
         raise BadInput(f"{folder}: this is not a usable model folder: {problem}") from problem

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import read_toml
 
 UNSCORED = ("source", "seen", "random")  # what is said of a model, and moves no score
-HELD = ("activation", "dropout", "layer_norm_eps")  # what weights were made for: a folder that differs is refused
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,15 @@ class ModelSpec:
     def identity(self) -> dict[str, str | int | float]:
         """What of this entry can move a score, for the recipe's digest: everything but what is said of it.
 
-        What a folder's own configuration is held to, and what was added since, counts where it is not the usual.
+        What a folder's own configuration is held to is left out where it is the architecture's usual: results are older
+        than these fields.
         """
-        usual = {field.name: field.default for field in fields(self) if field.name in HELD}
+        like_bert = self.random or self.architecture == "bert"
+        usual = {"activation": "gelu", "dropout": 0.1, "layer_norm_eps": 1e-12 if like_bert else 1e-5}
         content = {
             name: value for name, value in asdict(self).items() if name not in UNSCORED and value not in ("", None)
         }
-        if not self.random:
-            return {name: value for name, value in content.items() if name not in HELD}
-        return {name: value for name, value in content.items() if name not in HELD or value != usual[name]}
+        return {name: value for name, value in content.items() if name not in usual or value != usual[name]}
 
 
 @functools.cache
@@ -76,35 +76,30 @@ def specs() -> dict[str, ModelSpec]:
     return {name: _read(name, entry) for name, entry in entries.items()}
 
 
-_KINDS: dict[str, tuple[type, str]] = {
-    "str": (str, "a text"),
-    "int": (int, "a whole number of at least 0"),
-    "int | None": (int, "a whole number of at least 0"),
-    "float": (float, "a number with a point or an exponent"),
-    "bool": (bool, "true or false"),
-    "tuple[str, ...]": (list, "a list of texts"),
+_WANTED: dict[str, kinds.Kind] = {
+    "architecture": kinds.TEXT,
+    "source": kinds.TEXT,
+    **dict.fromkeys(
+        ("blocks", "hidden", "heads", "intermediate", "vocabulary", "positions", "token_types"), kinds.whole(0, 10**9)
+    ),
+}
+_OPTIONAL: dict[str, kinds.Kind] = {
+    "initializer_range": kinds.number("above 0", lambda x: x > 0),
+    "position_buckets": kinds.whole(1, 10**9),
+    "activation": kinds.TEXT,
+    "dropout": kinds.number("from 0 to below 1", lambda x: 0 <= x < 1),
+    "layer_norm_eps": kinds.number("above 0", lambda x: x > 0),
+    "seen": kinds.TEXTS,
+    **dict.fromkeys(("hub", "revision", "package", "folder"), kinds.TEXT),
+    "random": ("true or false", lambda value: isinstance(value, bool)),
 }
 
 
 def _read(name: str, entry: object) -> ModelSpec:
-    if not isinstance(entry, dict):
-        raise BadInput(f"models.toml: {name} = {entry!r}: an entry is a table, [{name}]")
-    known = {field.name: field for field in fields(ModelSpec) if field.name != "name"}
-    if unknown := sorted(set(entry) - set(known)):
-        raise BadInput(f"models.toml: [{name}]: unknown field {unknown[0]}; known are {', '.join(known)}")
-    if absent := [key for key, field in known.items() if field.default is MISSING and key not in entry]:
-        raise BadInput(f"models.toml: [{name}]: no {absent[0]}")
-    for key, value in entry.items():
-        kind, wanted = _KINDS[str(known[key].type)]
-        if (
-            type(value) is not kind
-            or (kind is int and value < 0)
-            or (kind is list and not all(type(one) is str for one in value))
-        ):
-            raise BadInput(f"models.toml: [{name}]: {key} = {value!r}: wanted is {wanted}")
-    if entry.get("random") and (entry.get("hub") or entry.get("package")):
+    read = kinds.fields(entry, f"models.toml: [{name}]", _WANTED, _OPTIONAL)
+    if read.get("random") and (read.get("hub") or read.get("package")):
         raise BadInput(f"models.toml: [{name}]: random = true, and yet it names weights; one of the two")
-    return ModelSpec(name=name, **entry | {"seen": tuple(entry.get("seen", ()))})
+    return ModelSpec(name=name, **read | {"seen": tuple(read.get("seen", ()))})
 
 
 def spec(name: str) -> ModelSpec:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from progbench.environment import DIRTY
 from progbench.report.cells import some
 from progbench.runs.ledger import Entry, Run
-from progbench.runs.results import UNSEALED
 
 MOST = 3  # runs and commits that a sentence names
 
@@ -34,7 +33,7 @@ def commits(entries: Iterable[Entry]) -> str:
 
 
 def doubts(environment: Mapping[str, object], entries: Sequence[Entry]) -> list[str]:
-    """Sentences on a report and its runs: made by code that is no commit, without a checksum, beside others.
+    """Sentences on a report and its runs: made by code that is no commit, or beside other runs.
 
     >>> doubts({"commit": "0123456789ab-dirty"}, [])
     ['this report was made by changed code (0123456789-dirty): nobody else can make it again']
@@ -48,7 +47,6 @@ def doubts(environment: Mapping[str, object], entries: Sequence[Entry]) -> list[
     changed = [f"{name} ({commit(run.commit)})" for name, run in trained.items() if run.commit.endswith(DIRTY)]
     found += _said(changed, "made by changed code, which no commit has")
     found += _said([name for name, run in trained.items() if run.commit == "unknown"], "made by code of unknown commit")
-    found += _said([name for name, run in runs.items() if not run.sealed], UNSEALED)
     return found + _of_time(trained)
 
 

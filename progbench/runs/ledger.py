@@ -23,7 +23,7 @@ class Run:
 
     `file` lies below the folder of results; `seconds` is the whole run, `step_seconds` the mean of its training steps,
     `memory` the peak in bytes, and `machine` what times and memory may be compared on. `others` is how many other runs
-    of progbench used its device meanwhile, None where that was not recorded; `sealed`, whether its file has a checksum.
+    of progbench used its device meanwhile, None where that was not recorded.
     """
 
     seed: int
@@ -38,7 +38,6 @@ class Run:
     machine: str
     error: str
     others: int | None = None
-    sealed: bool = True
 
     @property
     def alone(self) -> bool:
@@ -106,7 +105,6 @@ def _run(wanted: Recipe, result: RunResult) -> Run:
         machine=", ".join([str(device), *threads, *company]),
         error=result.error,
         others=others if isinstance(others := about.get("others"), int) else None,
-        sealed=result.sealed,
     )
 
 

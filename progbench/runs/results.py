@@ -17,11 +17,13 @@ from pathlib import Path
 import filelock
 
 from progbench.errors import BadInput
-from progbench.files import read_text, sweep, write_atomically
+from progbench.files import parse_json, read_text, sweep, write_atomically
+from progbench.kinds import is_number, is_whole
 from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
 
 SCHEMA_VERSION = 1
+SEALED_SINCE = 6  # the SCORES_VERSION whose results all have a checksum
 UNSEALED = "without a checksum, as results were before they had one: nobody can see whether it was edited"
 
 
@@ -110,10 +112,6 @@ def checksum(content: Mapping[str, object]) -> str:
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not a number")
-
-
 def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
     """The result on file, or None. Raises BadInput, naming the file, when it cannot be read as one."""
     path = path_of(folder, recipe, seed)
@@ -131,7 +129,12 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
             f"{path}: the recipe inside is another than the one it is filed under ({unlike[0]} = {theirs!r}, not "
             f"{ours!r}); delete it to run this seed again"
         )
+    if "checksum" not in content:
+        raise BadInput(f"{path}: {_NO_CHECKSUM}")
     return _result(path, content, recipe)
+
+
+_NO_CHECKSUM = "it has no checksum, so nobody can see whether it was edited; delete it to run this seed again"
 
 
 def read(path: Path) -> RunResult:
@@ -150,6 +153,8 @@ def read(path: Path) -> RunResult:
     # a checksum covers recipe and digest; without one they are held against each other
     if not found.sealed and _digest(path, content, found.recipe) != digest:
         raise BadInput(f"{path}: filed as {digest}, which is not the digest of the recipe inside")
+    if not found.sealed and content["scores_version"] >= SEALED_SINCE:
+        raise BadInput(f"{path}: {_NO_CHECKSUM}")
     return found
 
 
@@ -171,7 +176,7 @@ def _planned(wanted: Recipe) -> int:
 
 def _content(path: Path) -> dict:
     try:
-        content = json.loads(read_text(path), parse_constant=_refuse)
+        content = parse_json(read_text(path), nan=False)
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():  # what it stands for may be on a disk that is not mounted now
             raise BadInput(f"{path}: a link to what is not there; delete it to run this seed again") from None
@@ -225,24 +230,30 @@ def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
 
 def _kinds(rest: dict, epochs: Sequence[EpochResult]) -> Iterator[tuple[str, bool]]:
     """Each part of a result that a session computes with, and whether it is of a kind to compute with."""
-    for name, kind in (("seed", int), ("error", str), ("session", str), ("final", bool), ("notes", list | tuple)):
+    yield "seed", is_whole(rest["seed"])
+    for name, kind in (("error", str), ("session", str), ("final", bool), ("notes", list | tuple)):
         yield name, isinstance(rest[name], kind)
-    for name in ("fingerprints", "examples", "left_out", "environment"):
-        yield name, isinstance(rest[name], dict)
+    for name, fits in (
+        ("fingerprints", _plain),
+        ("environment", _plain),
+        ("examples", is_whole),
+        ("left_out", is_whole),
+    ):
+        yield name, isinstance(rest[name], dict) and all(map(fits, rest[name].values()))
     for name in ("seconds", "peak_memory_bytes"):
-        yield name, _number(rest[name])
+        yield name, is_number(rest[name])
     for epoch in epochs:
-        for name in ("updated_parameters", "loss", "seconds"):
-            yield name, _number(getattr(epoch, name))
+        yield "updated_parameters", is_whole(epoch.updated_parameters)
+        for name in ("loss", "seconds"):
+            yield name, is_number(getattr(epoch, name))
         for name in ("steps", "flops"):
-            yield name, getattr(epoch, name) is None or _number(getattr(epoch, name))
+            yield name, getattr(epoch, name) is None or is_number(getattr(epoch, name))
         for metric, score in (one for found in epoch.scores.values() for one in found.items()):
-            yield f"the score {metric}, a fraction from -1 to 1,", _number(score) and abs(score) < 1 + 1e-9
+            yield f"the score {metric}, a fraction from -1 to 1,", is_number(score) and abs(score) < 1 + 1e-9
 
 
-def _number(value: object) -> bool:
-    """Whether it is one, and neither infinite nor beyond what a float holds; True is none, though Python counts it."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+def _plain(value: object) -> bool:
+    return isinstance(value, str) or is_number(value)
 
 
 def seeds_on_file(folder: Path, recipe: Recipe) -> list[int]:

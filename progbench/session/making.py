@@ -218,6 +218,9 @@ class Maker:
         try:
             results.save(self.folder, replace(result, session=self.session))
         except OSError as problem:
+            if result.error:
+                self._not_filed[wanted.id, seed] = result
+                return
             path = results.path_of(self.folder, wanted, seed)
             note = (
                 f"seed {seed} was trained, but {path} cannot be written ({problem.strerror or problem}): "

@@ -10,14 +10,14 @@ import functools
 import hashlib
 import importlib.resources
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from progbench import kinds
 from progbench.errors import BadInput, Missing
-from progbench.tasks import hub_splits
+from progbench.tasks import entries, hub_splits
 from progbench.tasks.published import blank
 from progbench.tasks.source import Source
 
@@ -109,11 +109,27 @@ class Data:
 @functools.cache
 def glue_tasks() -> dict[str, GlueTask]:
     """Every task of glue.toml by name."""
-    text = (importlib.resources.files(__package__) / "glue.toml").read_text(encoding="utf-8")
-    entries = tomllib.loads(text).items()
+    path = Path(str(importlib.resources.files(__package__))) / "glue.toml"
     return {
-        name: GlueTask(name=name, **{key: _frozen(value) for key, value in entry.items()}) for name, entry in entries
+        name: GlueTask(name=name, **{key: _frozen(value) for key, value in entry.items()})
+        for name, entry in entries.read(path, _WANTED, _OPTIONAL).items()
     }
+
+
+_WANTED: dict[str, kinds.Kind] = {
+    **dict.fromkeys(("folder", "label", "train"), kinds.TEXT),
+    **dict.fromkeys(("columns", "text", "metrics"), kinds.TEXTS),
+    "hub": kinds.ANY_TEXT,
+    **dict.fromkeys(("hub_text", "labels"), entries.MAYBE_TEXTS),
+    "evaluate": entries.SETS,
+    "rows": entries.ROWS,
+}
+_OPTIONAL: dict[str, kinds.Kind] = {
+    "no_header": entries.FLAG,
+    "broken_rows": entries.SHARE,
+    "empty_texts": kinds.whole(0, 10**9),
+    "unended": kinds.TEXTS,
+}
 
 
 def _frozen(value):

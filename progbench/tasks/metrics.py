@@ -9,7 +9,6 @@ import math
 import re
 import statistics
 import string
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
@@ -19,6 +18,7 @@ import evaluate
 import scipy.stats
 import sklearn.metrics
 
+from progbench.files import temporary_folder
 from progbench.tasks.glue import GlueTask
 
 
@@ -43,7 +43,7 @@ class _WithoutFiles(evaluate.Metric):
     """A metric that keeps nothing on disk: evaluate would make a folder even so, below a HOME that may be read-only."""
 
     def __init__(self, name: str) -> None:
-        with tempfile.TemporaryDirectory(prefix="progbench-") as folder:  # which stays empty
+        with temporary_folder() as folder:  # which stays empty
             super().__init__(config_name=name, keep_in_memory=True, cache_dir=folder)
 
 

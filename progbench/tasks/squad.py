@@ -10,15 +10,15 @@ import functools
 import hashlib
 import importlib.resources
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from progbench import kinds
 from progbench.errors import BadInput, Missing
-from progbench.tasks import hub_splits
+from progbench.tasks import entries, hub_splits
 from progbench.tasks.published import blank
 from progbench.tasks.source import Source
 
@@ -175,13 +175,22 @@ class SquadTask:
 @functools.cache
 def squad_tasks() -> dict[str, SquadTask]:
     """Every task of squad.toml by name."""
-    text = (importlib.resources.files(__package__) / "squad.toml").read_text(encoding="utf-8")
+    path = Path(str(importlib.resources.files(__package__))) / "squad.toml"
     found = {}
-    for name, entry in tomllib.loads(text).items():
-        entry["evaluate"] = {part: tuple(files) for part, files in entry["evaluate"].items()}
-        entry["rows"] = {part: (count,) for part, count in entry["rows"].items()}
-        found[name] = SquadTask(name=name, **entry)
+    for name, entry in entries.read(path, _WANTED, {"beginning": kinds.TEXT}).items():
+        evaluate = {part: tuple(files) for part, files in entry["evaluate"].items()}
+        rows = {part: tuple(count) if isinstance(count, list) else (count,) for part, count in entry["rows"].items()}
+        found[name] = SquadTask(name=name, **entry | {"evaluate": evaluate, "rows": rows})
     return found
+
+
+_WANTED: dict[str, kinds.Kind] = {
+    **dict.fromkeys(("train", "hub"), kinds.TEXT),
+    "evaluate": entries.SETS,
+    "rows": entries.ROWS,
+    "unanswerable": entries.FLAG,
+    "broken_answers": entries.SHARE,
+}
 
 
 class _Repeated(dict):

@@ -233,7 +233,7 @@ def test_weights_cut_off_are_refused_with_the_bytes_that_are_missing(written, re
     path.write_bytes(path.read_bytes()[:-1000])
     problem = refused()
 
-    assert f"has {path.stat().st_size:,} bytes, and its header speaks of {path.stat().st_size + 1000:,}" in problem
+    assert f"has {path.stat().st_size:,} bytes, and its header says {path.stat().st_size + 1000:,}" in problem
     reliability("Models", "weights cut off", happens=problem, kept="nothing is trained")
 
 

@@ -1,0 +1,49 @@
+"""The files that describe tasks, glue.toml and squad.toml, read; what is wrong in one is refused with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from progbench import kinds
+from progbench.errors import BadInput
+from progbench.files import read_toml
+
+FLAG: kinds.Kind = ("true or false", lambda value: isinstance(value, bool))
+SHARE: kinds.Kind = kinds.number("from 0 to 1", lambda x: 0 <= x <= 1)
+MAYBE_TEXTS: kinds.Kind = ("a list of texts, each once", lambda value: value == [] or kinds.TEXTS[1](value))
+_COUNT = kinds.whole(1, 10**9)[1]
+
+SETS: kinds.Kind = (
+    "a table of two texts a set: its file, and its split on the hub",
+    lambda value: isinstance(value, dict) and bool(value) and all(map(_pair, value.values())),
+)
+ROWS: kinds.Kind = (
+    "a table of whole numbers above 0, one or several a set",
+    lambda value: (
+        isinstance(value, dict)
+        and all(one and all(map(_COUNT, one if isinstance(one, list) else [one])) for one in value.values())
+    ),
+)
+
+
+def _pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(one, str) for one in value)
+
+
+def read(path: Path, wanted: Mapping[str, kinds.Kind], optional: Mapping[str, kinds.Kind]) -> dict[str, dict[str, Any]]:
+    """The entries of a file by the task's name, each with these fields, and a count of rows for each of its sets.
+
+    Raises BadInput naming the file, the entry, the field and what is allowed.
+    """
+    found = {}
+    for name, entry in read_toml(path).items():
+        where = f"{path.name}: [{name}]"
+        found[name] = dict(kinds.fields(entry, where, wanted, optional))
+        sets = {"train", *entry["evaluate"]}
+        if set(entry["rows"]) != sets:
+            raise BadInput(
+                f"{where}: rows are of {', '.join(sorted(entry['rows']))}: wanted are {', '.join(sorted(sets))}"
+            )
+    return found
