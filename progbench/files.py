@@ -116,13 +116,16 @@ def temporary_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix=f"progbench-{_owner()}-")
 
 
-def temporary_folders() -> list[Path]:
-    """The temporary folders of this machine's processes that run; those that killed ones left behind are removed."""
-    found = list(Path(tempfile.gettempdir()).glob(f"progbench-*@{glob.escape(_machine())}-*"))
-    dead = [folder for folder in found if _ended(folder.name.removeprefix("progbench-").partition("@")[0])]
-    for folder in dead:
+def temporary_folders(*, ended: bool = False) -> list[Path]:
+    """The temporary folders of this machine's processes that run; or of those that `ended`, without removing them."""
+    found = Path(tempfile.gettempdir()).glob(f"progbench-*@{glob.escape(_machine())}-*")
+    return [one for one in found if _ended(one.name.removeprefix("progbench-").partition("@")[0]) is ended]
+
+
+def sweep_temporary_folders() -> None:
+    """Remove the temporary folders that killed processes of this machine left behind."""
+    for folder in temporary_folders(ended=True):
         shutil.rmtree(folder, ignore_errors=True)
-    return [folder for folder in found if folder not in dead]
 
 
 def sweep(folder: Path) -> None:

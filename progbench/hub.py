@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from progbench.errors import Missing
 
 PATIENCE = 2.0  # seconds for the hub's first sign of life
+AGAIN = 300.0  # seconds after which a hub that showed none is asked again
 LONG = 10.0  # seconds for its answer to a question, once it has shown one
+_ASKED: list[tuple[float, str]] = []  # when the hub was asked whether it is there, and why it is not
 NO_ANSWER = "no answer in time"
 
 
@@ -65,7 +68,7 @@ def require(
         pass
     if problem := _silence() or _problem(repository, revision, kind):
         raise Missing(
-            f"{repository} is not on this machine and the hub does not give it ({problem}); "
+            f"{repository} is not on this machine, and the hub did not give it ({problem}); "
             f"fetch it, or set {instead} to a folder that holds it"
         )
     return None
@@ -83,10 +86,20 @@ def _downloaded(repository: str, revision: str, kind: str, patterns: Sequence[st
     return Path(found), ""
 
 
-@functools.cache
 def _silence() -> str:
-    """Why there is no hub to ask, in words; '' if it answers, whatever it says. Once a session: its name alone may take
-    a minute not to be found, and sixty cells would each wait."""
+    """Why there is no hub to ask, in words; '' if it answers, whatever it says.
+
+    Its name alone may take a minute not to be found, and sixty cells would each wait. So an answer is kept: that there
+    is a hub, for the session; that there is none, for some minutes, since a slow moment must not cost a night.
+    """
+    if _ASKED and (not _ASKED[-1][1] or time.monotonic() - _ASKED[-1][0] < AGAIN):
+        return _ASKED[-1][1]
+    problem = _asked()
+    _ASKED.append((time.monotonic(), problem))
+    return problem
+
+
+def _asked() -> str:
     from huggingface_hub import HfApi, get_session
 
     endpoint = HfApi().endpoint

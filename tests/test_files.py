@@ -1,4 +1,4 @@
-"""Whose a passing file is, and when it is nobody's any more."""
+"""Which process a temporary file belongs to, and when it may be removed."""
 
 import os
 import subprocess
@@ -72,6 +72,7 @@ def test_temporary_folders_of_killed_processes_go_and_others_stay(tmp_path, ende
     (tmp_path / names[0] / "past").touch()
 
     assert [folder.name for folder in files.temporary_folders()] == [names[1]]
+    files.sweep_temporary_folders()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
 
 

@@ -17,12 +17,14 @@ from progbench.tasks import hub_splits
 @pytest.fixture(autouse=True)
 def new_session():
     """What a session remembers of the hub, forgotten before and after."""
-    remembering = (hub._silence, hub._problem, hub._downloaded)
+    remembering = (hub._problem, hub._downloaded)
     for one in remembering:
         one.cache_clear()
+    hub._ASKED.clear()
     yield
     for one in remembering:
         one.cache_clear()
+    hub._ASKED.clear()
 
 
 @pytest.fixture
@@ -77,22 +79,30 @@ def test_a_hub_that_never_answers_is_said_with_what_to_set(silent, reliability):
     address = constants.ENDPOINT
 
     assert said == (
-        f"nyu-mll/glue is not on this machine and the hub does not give it ({address} does not answer within 0.05 "
+        f"nyu-mll/glue is not on this machine, and the hub did not give it ({address} does not answer within 0.05 "
         "seconds; with HF_HUB_OFFLINE=1 it is not asked); fetch it, or set GLUE_DIR to a folder that holds it"
     )
     reliability(
         "Disks, processes and networks",
         "a hub that takes connections and never answers, or whose name is looked up for minutes",
         happens=said.replace(address, "https://huggingface.co").replace("0.05", "2"),
-        kept="the rest of the session, which does not ask again",
+        kept="the rest of the session, which asks again after five minutes only",
     )
 
 
-def test_a_silent_hub_is_asked_once_a_session(silent):
+def test_a_silent_hub_is_not_asked_again_at_once(silent):
     words()
     words("google-bert/bert-base-uncased", "model", "PROGBENCH_MODELS")
 
     assert silent() == 1
+
+
+def test_a_silent_hub_is_asked_again_after_some_minutes(silent, monkeypatch):
+    words()
+    monkeypatch.setattr(hub, "AGAIN", 0.0)
+    words()
+
+    assert silent() == 2
 
 
 def test_a_look_up_that_hangs_is_not_waited_for():
@@ -106,7 +116,7 @@ def test_a_connection_that_is_refused_is_said_in_the_networks_words(refused, rel
     said = words("google-bert/bert-base-uncased", "model", "PROGBENCH_MODELS")
 
     assert said == (
-        "google-bert/bert-base-uncased is not on this machine and the hub does not give it (ConnectError: [Errno 111] "
+        "google-bert/bert-base-uncased is not on this machine, and the hub did not give it (ConnectError: [Errno 111] "
         "Connection refused); fetch it, or set PROGBENCH_MODELS to a folder that holds it"
     )
     reliability(

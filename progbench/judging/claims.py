@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from progbench.errors import BadInput
-from progbench.judging.resolution import EDGE, of_mean
+from progbench.judging.resolution import EDGE, least_sd_of_mean
 from progbench.judging.verdict import Observed
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
@@ -100,7 +100,7 @@ def quantity(claim: Claim, left: float, right: float) -> float:
     Raises BadInput for a share of nothing.
     """
     if claim.quantity == "reduction" and right == 0:
-        raise BadInput(f"claim {claim.id!r}: a reduction from 0 has no size")
+        raise BadInput(f"claim {claim.id!r}: a reduction cannot be computed from 0")
     return left - right if claim.quantity == "difference" else 100 * (1 - left / right)
 
 
@@ -128,7 +128,7 @@ def our_quantity(claim: Claim, column: str, left: Sequence[Observed], right: Seq
         for seed in shared
     }
     apart = claim.quantity == "difference"  # a percentage's own steps are not known
-    least = math.hypot(*(of_mean(one.least_sd for one in side) for side in (left, right))) if apart else 0.0
+    least = math.hypot(*(least_sd_of_mean(one.least_sd for one in side) for side in (left, right))) if apart else 0.0
     return Measured(column, seeds=values, missing="" if values else "no seed has all of its cells", least_sd=least)
 
 
@@ -203,7 +203,8 @@ def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
 
     words = f"{mean:+.2f} ± {statistics.stdev(values):.2f} ({len(values)})"
     near, far = (
-        decision.of_mean(values, alpha, one.least_sd) for alpha in (decision.ALPHA, decision.ALPHA / 2 / comparisons)
+        decision.interval_of_mean(values, alpha, one.least_sd)
+        for alpha in (decision.ALPHA, decision.ALPHA / 2 / comparisons)
     )
     if all(_inside(claim, end) for end in near):
         return HOLDS, words

@@ -39,10 +39,10 @@ def least_sd(metric: str, examples: int | None) -> float:
     return 0.0 if metric in SMOOTH or not examples else 50 / examples
 
 
-def of_mean(sds: Iterable[float]) -> float:
+def least_sd_of_mean(sds: Iterable[float]) -> float:
     """The least standard deviation of a mean of several scores, each with its own example on the edge.
 
-    >>> of_mean([0.3, 0.4])
+    >>> least_sd_of_mean([0.3, 0.4])
     0.25
     """
     sds = list(sds)

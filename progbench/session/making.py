@@ -121,7 +121,7 @@ class Maker:
         """Once a session, remove what killed ones left behind; who only looks leaves everything as it is."""
         if self.train and not self._swept:
             self._swept = True
-            files.temporary_folders()
+            files.sweep_temporary_folders()
             for suite in suites:
                 results.sweep_results(self.folder / suite)
 
@@ -177,16 +177,16 @@ class Maker:
                     self._refuse(recipe, [seed], problem.filename or "its lock", problem)
             epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
             try:
-                place = held.enter_context(company.at(family[0].device))
+                place = Path(held.enter_context(files.temporary_folder()))
             except OSError as problem:
                 for job in family:
                     self._refuse(job.recipe, job.seeds, "a temporary folder", problem)
                 return
             for job in family:
                 say(job)
-                self._make(job, Shared(place / "past", epochs) if epochs else None, place)
+                self._make(job, Shared(place / "past", epochs) if epochs else None)
 
-    def _make(self, job: Job, shared: Shared | None, place: Path) -> None:
+    def _make(self, job: Job, shared: Shared | None) -> None:
         """Train a job's seeds and file them, unless that is done or useless."""
         wanted = job.recipe
         seeds = tuple(seed for seed in job.seeds if not self._settled(wanted, seed))
@@ -199,9 +199,12 @@ class Maker:
             self._refuse(wanted, seeds, folder, problem)
             return
         try:
-            for result in jobs.train(replace(job, seeds=seeds), self.threads, shared):
-                about = result.environment | {"others": company.met(place)}
-                self._file(replace(result, environment=about))
+            with company.at(job.device) as place:
+                for result in jobs.train(replace(job, seeds=seeds), self.threads, shared):
+                    about = result.environment | {"others": company.met(place)}
+                    self._file(replace(result, environment=about))
+        except OSError as problem:
+            self._refuse(wanted, seeds, "a temporary folder", problem)
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:

@@ -46,7 +46,7 @@ def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
     if cell.mean_of and not shared and not reasons:
         reasons["no seed has all of them"] = list(cell.mean_of)
     missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
-    return Observed(values, errors=errors, missing="; ".join(missing), least_sd=resolution.of_mean(least))
+    return Observed(values, errors=errors, missing="; ".join(missing), least_sd=resolution.least_sd_of_mean(least))
 
 
 def unpublished(cell: Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:

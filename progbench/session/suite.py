@@ -217,7 +217,7 @@ class Suite:
             cells = [self.cell(name) for one in claim.comparisons for name in one.left]
             printed = [cell.expectation.printed for cell in cells]
             if other := [cell.id for cell in cells if cell.kind != "counted" or not cell.expectation.printed]:
-                raise BadInput(f"{other[0]} is no printed count, so that nothing can fit it")
+                raise BadInput(f"{other[0]} is not a printed count, and quantity = 'fits' needs one")
             agree, elsewhere = (
                 [
                     agrees_with_print(self.observed(cell, name).count, text)

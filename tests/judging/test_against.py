@@ -107,7 +107,8 @@ def test_results_of_doubtful_origin_are_counted_on_each_side(file, compared):
     assert "0 results of the first and 1 of the second are made by code of unknown commit." in text
 
 
-def test_results_without_a_checksum_are_counted_on_each_side(file, compared, tmp_path):
+def test_results_from_before_there_were_checksums_are_counted_on_each_side(file, compared, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "SEALED_SINCE", 10**6)
     file("a", SEEDS)
     file("b", SEEDS)
     for path in (tmp_path / "b").rglob("seed[12].json"):

@@ -295,7 +295,7 @@ def test_a_file_without_claims_is_refused(copied):
 
 
 def test_a_reduction_from_nothing_is_said_to_have_no_size():
-    with pytest.raises(BadInput, match="claim 'x': a reduction from 0 has no size"):
+    with pytest.raises(BadInput, match="claim 'x': a reduction cannot be computed from 0"):
         claims.quantity(claim(quantity="reduction"), 1.0, 0.0)
 
 
@@ -305,7 +305,7 @@ def test_a_claim_that_a_score_fits_is_an_error(answers, tmp_path):
     found = own.claim(claim(quantity="fits", variant="fp32", comparisons=(one,)))
 
     assert found.outcome == "error"
-    assert found.our_words == "bert-base-constant-rte is no printed count, so that nothing can fit it"
+    assert found.our_words == "bert-base-constant-rte is not a printed count, and quantity = 'fits' needs one"
 
 
 def test_a_dispute_over_a_sentence_there_is_not_is_refused(copied):

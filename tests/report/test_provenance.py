@@ -50,15 +50,6 @@ def test_a_report_by_changed_code_says_so():
     ]
 
 
-def test_a_run_without_a_checksum_is_named(reliability):
-    (found,) = doubts(run(sealed=False))
-
-    assert found.startswith("1 run without a checksum, as results were before they had one")
-    reliability(
-        "Results", "a result from before results had a checksum", happens=found, kept="the result, which is judged"
-    )
-
-
 def test_a_run_beside_others_is_named_with_their_number(reliability):
     (found,) = doubts(run(others=11))
 

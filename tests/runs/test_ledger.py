@@ -155,10 +155,6 @@ def test_how_many_ran_beside_it_is_listed_where_it_was_recorded(listed, environm
     assert listed(environment=environment).others == others
 
 
-def test_a_result_without_a_checksum_is_listed_as_such(listed):
-    assert [listed(sealed=sealed).sealed for sealed in (True, False)] == [True, False]
-
-
 @pytest.mark.parametrize("nothing", [0, -1])
 def test_flops_and_seconds_of_nothing_were_not_measured(listed, smoke_recipe, nothing):
     made = result(smoke_recipe(), 3, {"sst2": {"accuracy": 0.625}})

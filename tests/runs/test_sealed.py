@@ -121,19 +121,38 @@ def test_a_recipe_inside_from_before_a_field_was_added_is_the_same(tmp_path, wan
     assert results.load(tmp_path, wanted, 0).recipe == wanted
 
 
-def test_a_result_from_before_there_were_checksums_is_read_and_says_so(tmp_path, wanted, filed):
-    before = results.load(tmp_path, wanted, 0)
+def test_a_result_without_a_checksum_is_refused(tmp_path, wanted, filed, reliability):
+    rewrite(filed, sealed=False)
+    said = refused(tmp_path, wanted)
+
+    assert said == (
+        f"{filed}: it has no checksum, so nobody can see whether it was edited; delete it to run this seed again"
+    )
+    reliability(
+        "Results", "a result whose checksum was taken out", happens=said.replace(filed.parent.name, "…"),
+        kept="the file, as it is",
+    )  # fmt: skip
+
+
+def test_neither_is_it_compared_with_other_folders(filed):
     rewrite(filed, sealed=False)
 
-    assert before.sealed
-    assert results.load(tmp_path, wanted, 0) == replace(before, sealed=False)
+    with pytest.raises(BadInput, match="it has no checksum"):
+        results.read(filed)
+
+
+def test_a_file_cannot_say_that_it_is_of_before_there_were_checksums(filed):
+    rewrite(filed, sealed=False, scores_version=5)
+
+    with pytest.raises(BadInput, match="which is not the digest of the recipe inside"):
+        results.read(filed)
 
 
 def test_a_file_cannot_say_itself_that_it_has_a_checksum(tmp_path, wanted, filed):
     rewrite(filed, sealed=False)
     filed.write_text(json.dumps(json.loads(filed.read_text()) | {"sealed": True}))
 
-    assert not results.load(tmp_path, wanted, 0).sealed
+    assert "it has no checksum" in refused(tmp_path, wanted)
 
 
 @pytest.mark.parametrize("content", [None, "", 7, "sha256:0"])

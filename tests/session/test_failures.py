@@ -165,7 +165,7 @@ def test_an_offline_hub_makes_a_cell_missing_with_the_hubs_words(answers, tmp_pa
     verdict = judged(own, "bert-base-constant-rte")
 
     assert verdict.outcome == "missing"
-    assert "nyu-mll/glue is not on this machine and the hub does not give it (OfflineModeIsEnabled" in verdict.sentence
+    assert "nyu-mll/glue is not on this machine, and the hub did not give it (OfflineModeIsEnabled" in verdict.sentence
 
 
 def test_a_bad_recipe_is_the_error_of_its_own_cells(answers, tmp_path, trained, monkeypatch):

@@ -325,7 +325,7 @@ def test_what_a_killed_session_left_is_removed_by_the_next(tmp_path, smoke_recip
         "Disks, processes and networks",
         "a session was killed while it trained, or while it wrote a result",
         happens="the next session removes its temporary folder, half-written file and lock, and trains the seed",
-        kept="all results that were there; what other processes of this machine, and other machines, are at",
+        kept="all results that were there; what other processes that run, here or on another machine, are working on",
     )
 
 

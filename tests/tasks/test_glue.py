@@ -338,5 +338,5 @@ def test_a_score_of_the_hubs_copy_is_from_0_to_5(hub_copy, score, fits):
 def test_an_incomplete_copy_of_the_hubs_files_is_not_trained_on(hub_copy):
     (hub_copy / "validation_mismatched-00000-of-00001.parquet").unlink()
 
-    with pytest.raises(Missing, match="nyu-mll/glue is not on this machine and the hub does not give it"):
+    with pytest.raises(Missing, match="nyu-mll/glue is not on this machine, and the hub did not give it"):
         catalog.load(MNLI, Source("nyu-mll/glue", "pinned"))
