@@ -260,3 +260,11 @@ def test_a_count_has_no_deviation():
     verdict = count("703.1", counted=703_122_438)
 
     assert (verdict.sd, verdict.n) == (None, 1)
+
+
+def test_a_variant_that_leaves_a_count_as_it_is_is_left_out():
+    cell = dataclasses.replace(CELL, kind="counted", unit="M parameters", expectation=Expectation("0.1"))
+    primary = judge(cell, Observed(count=100_000))
+    found = compare_variants(cell, primary, {"same": Observed(count=100_000), "other": Observed(count=130_000)})
+
+    assert [one.variant for one in found] == ["", "other"]

@@ -224,3 +224,7 @@ def test_a_metric_leaves_nothing_behind(tmp_path, monkeypatch):
     compute("rte", [1, 0], [1, 0])
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_to_a_question_without_gold_answers_is_wrong():
+    assert SquadMetric().compute(predictions=["Oslo"], references=[[]]) == {"exact_match": 0.0, "f1": 0.0}
