@@ -113,7 +113,8 @@ def hostile(bench, answers):
     """A session on an ASCII terminal, of results whose folder's name and whose error would move the cursor."""
     bench.runs = bench.folder / "ru\x1b[2Jns"
     wanted = recipes(answers)
-    failed = RunResult(wanted["tiny-bert-constant-rte"], 0, error="train.tsv:1: the header has a\x1b[31mb")
+    words = "train.tsv:1: the header has a\x1b[31mb"
+    failed = RunResult(wanted["tiny-bert-constant-rte"], 0, error=words, final=False)
     results.save(bench.runs, failed)
     results.save(bench.runs, replace(failed, recipe=wanted["tiny-bert-constant-cola"])).write_text("{")
     only = "tiny-bert-constant-rte or tiny-bert-constant-cola or tiny-bert-constant-mrpc"
