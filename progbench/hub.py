@@ -61,7 +61,7 @@ def require(wanted: Files) -> Path | None:
     if problem := silence() or _problem(wanted):
         raise Missing(
             f"{wanted.repository} is not on this machine and the hub does not give it ({problem}); "
-            f"fetch it, or set {wanted.instead} to a folder that holds it"
+            f"fetch it with `progbench fetch`, or set {wanted.instead} to a folder that holds it"
         )
     return None
 

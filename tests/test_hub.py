@@ -85,7 +85,8 @@ def test_a_hub_that_never_answers_is_said_with_what_to_set(silent, reliability):
 
     assert said == (
         f"nyu-mll/glue is not on this machine and the hub does not give it ({address} does not answer within 0.05 "
-        "seconds; with HF_HUB_OFFLINE=1 it is not asked); fetch it, or set GLUE_DIR to a folder that holds it"
+        "seconds; with HF_HUB_OFFLINE=1 it is not asked); fetch it with `progbench fetch`, or set GLUE_DIR "
+        "to a folder that holds it"
     )
     reliability(
         "Disks, processes and networks",
@@ -114,7 +115,7 @@ def test_a_connection_that_is_refused_is_said_in_the_networks_words(refused, rel
 
     assert said == (
         "google-bert/bert-base-uncased is not on this machine and the hub does not give it (ConnectError: [Errno 111] "
-        "Connection refused); fetch it, or set PROGBENCH_MODELS to a folder that holds it"
+        "Connection refused); fetch it with `progbench fetch`, or set PROGBENCH_MODELS to a folder that holds it"
     )
     reliability(
         "Disks, processes and networks",

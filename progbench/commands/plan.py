@@ -37,6 +37,8 @@ def run(options: argparse.Namespace) -> int:
         lines += [_table(chosen, settles=True), _choice(found, chosen, options.budget)]
     else:
         lines += [_table(found.lacks), *_training(found)]
+    if names := planning.telling(found.lacks):
+        lines.append(f"one seed of each, alone on this machine, would tell the time of the rest: {', '.join(names)}")
     printing.show("\n".join(line for line in lines if line))
     return common.FINE
 
@@ -47,7 +49,7 @@ def _head(found: Plan) -> str:
     if not found.lacks:
         return f"nothing is missing: {found.settled} cells and claims have all their runs"
     words = [f"{found.runs} runs of {sum(1 for one in found.lacks if one.seeds)} recipes are missing"]
-    words += [f"{training} more are being trained now"] if training else []
+    words += [f"{training} more {'is' if training == 1 else 'are'} being trained now"] if training else []
     words += [f"{waits} cells and claims wait for them, {found.settled} have all their runs"]
     known = f"{said(seconds)} on one {plain(found.kind)}, one after another"
     if unknown == found.runs:

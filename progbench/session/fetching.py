@@ -51,9 +51,9 @@ class Got:
 def needs(suite: Suite, mark: str = "") -> list[Need]:
     """What the runs of a mark, or of all marks, read, each once: models first. What is made on the spot is no need.
 
-    Raises BadInput as `marks.asked` does.
+    Raises BadInput as `marks.needed` does.
     """
-    wanted = {name: one for asked in marks.asked(suite, mark) for name, one in suite.needed(asked).items()}
+    wanted = {name: recipe for one in marks.needed(suite, mark) for name, recipe in one.items()}
     models: dict[str, Need] = {}
     data: dict[tuple, Need] = {}
     for recipe in wanted.values():

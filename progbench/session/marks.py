@@ -5,6 +5,7 @@ from __future__ import annotations
 from progbench.errors import BadInput
 from progbench.judging.claims import Claim
 from progbench.judging.expected import Cell
+from progbench.recipes.recipe import Recipe
 from progbench.session.suite import Suite
 
 # The marks of the files in benchmarks/, which a test holds to this. `params` is all counts, which no run is behind.
@@ -17,6 +18,26 @@ MARKS = {
     "figures": ("figure1", "figure4"),
     "claims": ("claims",),
 }
+
+
+def needed(suite: Suite, mark: str = "") -> list[dict[str, Recipe]]:
+    """The recipes that each cell and claim of a mark, or of all, waits for, by their id.
+
+    Raises BadInput as `asked` does, and for a cell, a claim or a recipe that cannot be read: a plan without it would
+    look as if nothing were missing.
+    """
+    found = []
+    for one in asked(suite, mark):
+        if one.problem:
+            raise BadInput(one.problem)
+        pairs = one.comparisons if isinstance(one, Claim) else ()
+        cells = [suite.cell(name) for pair in pairs for name in (*pair.left, *pair.right)]
+        for cell in cells if isinstance(one, Claim) else [one]:
+            if cell.problem:
+                raise BadInput(cell.problem)
+            suite.recipes(cell)  # raises what `needed` passes over
+        found.append(suite.needed(one))
+    return found
 
 
 def asked(suite: Suite, mark: str = "") -> list[Cell | Claim]:

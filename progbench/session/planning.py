@@ -72,11 +72,11 @@ def seconds_of(budget: str) -> float:
 
 
 def plan(suite: Suite, mark: str = "") -> Plan:
-    """What is missing for the cells and claims of a mark, or for all. Raises BadInput as `marks.asked` does.
+    """What is missing for the cells and claims of a mark, or for all. Raises BadInput as `marks.needed` does.
 
     A run is missing where there is no result, or an error that the next session tries again.
     """
-    needed = [suite.needed(one) for one in marks.asked(suite, mark)]
+    needed = marks.needed(suite, mark)
     wanted = {name: recipe for one in needed for name, recipe in one.items()}
     found = {name: suite.runs(recipe).results for name, recipe in wanted.items()}
     everything = [*unit.recipes(suite).values()]
@@ -129,6 +129,15 @@ def chosen(found: Plan, seconds: float) -> list[Lack]:
 
 def _settled(runs: frozenset[str], waiting: Sequence[frozenset[str]]) -> int:
     return sum(1 for needs in waiting if needs <= runs)
+
+
+def telling(lacks: Iterable[Lack]) -> list[str]:
+    """Recipes of which one run each, made alone here, would tell the time of those that are unknown: one a task."""
+    found: dict[tuple[str, str], str] = {}
+    for one in lacks:
+        if one.seeds and one.seconds is None:
+            found.setdefault((one.recipe.task, one.recipe.precision), one.recipe.id)
+    return [*found.values()]
 
 
 def total(lacks: Iterable[Lack]) -> tuple[float, int]:

@@ -7,7 +7,7 @@ file is not trained again, and what another process is training is waited for.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from progbench.errors import BadInput
@@ -51,10 +51,22 @@ def recipe(suite: Suite, name: str) -> Recipe:
     known = recipes(suite)
     if name in known:
         return known[name]
-    broken = [problem for table in suite.tables() if (problem := suite.table(table).problem)]
+    broken = dict.fromkeys(_broken(suite))  # it may be there, and not be readable
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"the nearest are {', '.join(near)}" if near else f"it has {len(known)}, such as {next(iter(known), 'none')}"
     raise BadInput("; ".join([f"no recipe {name!r} in the suite {suite.name}: {hint}", *broken]))
+
+
+def _broken(suite: Suite) -> Iterator[str]:
+    """What is wrong with the suite's tables and recipes."""
+    for name in suite.tables():
+        table = suite.table(name)
+        yield from [table.problem] if table.problem else []
+        for cell in table.cells:
+            try:
+                suite.recipes(cell)
+            except BadInput as problem:
+                yield str(problem)
 
 
 def there(suite: Suite, wanted: Recipe) -> frozenset[int]:

@@ -10,6 +10,7 @@ from made_up import recipes, result
 from progbench import cli
 from progbench.commands.common import seeds_of
 from progbench.errors import BadInput
+from progbench.recipes import reading
 from progbench.runs import results
 from progbench.training import train
 
@@ -162,6 +163,17 @@ def test_an_unknown_recipe_is_a_usage_error_with_the_nearest_ids(unit, trained):
         "progbench run: no recipe 'tiny-bert-constant-rtf' in the suite smoke: the nearest are tiny-"
     )
     assert NAME in said
+
+
+def test_a_recipe_that_cannot_be_read_is_said_to_be_that(unit, trained, monkeypatch):
+    def broken(*_, **__):
+        raise BadInput("recipes/smoke/glue.toml: learning_rate = -1")
+
+    monkeypatch.setattr(reading, "read", broken)
+    code, _, said = unit()
+
+    assert code == 2
+    assert said.count("recipes/smoke/glue.toml: learning_rate = -1") == 1
 
 
 def test_a_variant_is_named_behind_its_recipe(capsys, tmp_path):

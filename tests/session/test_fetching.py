@@ -198,10 +198,13 @@ def test_a_byte_that_changed_since_is_noticed(at, need, known, reliability):
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
-    [(401, "GatedRepoError: 401"), (404, "RepositoryNotFoundError: 404")],
+    ("status", "words", "fault"),
+    [
+        (401, "GatedRepoError: 401", "a repository that the hub refuses with 401"),
+        (404, "RepositoryNotFoundError: 404", "a repository that the hub refuses with 404"),
+    ],
 )
-def test_a_hub_that_refuses_is_said_in_its_words(at, need, status, words, reliability):
+def test_a_hub_that_refuses_is_said_in_its_words(at, need, status, words, fault, reliability):
     at.refuses = status
     got = fetching.fetch(need)
 
@@ -210,7 +213,7 @@ def test_a_hub_that_refuses_is_said_in_its_words(at, need, status, words, reliab
     assert len(gets(at, WEIGHTS)) == 0
     reliability(
         SECTION,
-        f"a repository that the hub refuses with {status}",
+        fault,
         happens="its cells are missing, in the hub's words: " + words.partition(":")[0],
         kept="all other models and data, which are fetched",
     )

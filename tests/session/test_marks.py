@@ -8,9 +8,11 @@ import pytest
 
 import progbench
 from progbench.errors import BadInput
+from progbench.recipes import reading
 from progbench.session import marks
 from progbench.session.suite import Suite
 
+TASKS = "cola mnli mrpc qnli qqp rte sst2 stsb".split()
 BENCHMARKS = Path(progbench.__file__).resolve().parents[1] / "benchmarks"
 
 
@@ -63,3 +65,20 @@ def test_a_table_that_cannot_be_read_is_refused(copied, tmp_path, name):
     (copied / "smoke" / f"{name}.toml").write_text("[")
     with pytest.raises(BadInput, match=rf"{name}\.toml"):
         marks.asked(Suite("smoke", copied, tmp_path, train=False))
+
+
+def test_a_recipe_that_cannot_be_read_is_refused(suite, monkeypatch):
+    def broken(*_, **__):
+        raise BadInput("recipes/smoke/glue.toml: learning_rate = -1")
+
+    monkeypatch.setattr(reading, "read", broken)
+    for mark in ("glue", "claims"):
+        with pytest.raises(BadInput, match="learning_rate = -1"):
+            marks.needed(suite, mark)
+
+
+def test_a_claim_needs_the_runs_of_all_its_cells(suite):
+    counts, scores = marks.needed(suite, "claims")
+
+    assert counts == {}
+    assert {*scores} == {f"tiny-bert-{name}-{task}" for name in ("constant", "shrinking") for task in TASKS}
