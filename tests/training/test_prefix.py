@@ -117,9 +117,7 @@ def test_a_tuning_that_trains_embeddings_has_no_frozen_prefix_to_cache(monkeypat
     (folder / f"{file}.toml").write_text(text)
     monkeypatch.setattr(reading, "_folder", lambda: tmp_path)
 
-    with pytest.raises(
-        BadInput, match=r"prefix_cache = True: allowed is true only where the tuning"
-    ):
+    with pytest.raises(BadInput, match=r"prefix_cache = True: allowed is true only where the tuning"):
         reading.read("smoke", file, model="tiny-bert", tuning=tuning, schedule="shrinking", task="sst2")
 
 

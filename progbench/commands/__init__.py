@@ -1,0 +1,4 @@
+"""The command `progbench`, a module for each of its commands; what they do is done in the wings below.
+
+In come the words of a command line. Out come an exit code, and lines for a person or a log. Read `common` first.
+"""

@@ -1,0 +1,116 @@
+"""progbench plan, as a person starts it."""
+
+from dataclasses import replace
+
+import pytest
+from made_up import MADE_ON, recipes, result
+
+from progbench import cli
+from progbench.method.flops import step_flops
+from progbench.runs import results
+from progbench.runs.results import EpochResult, RunResult
+from progbench.session import measuring
+
+
+@pytest.fixture
+def plan(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(measuring, "here", lambda device, threads: "some CPU, 1 threads")
+
+    def start(*arguments):
+        code = cli.main(["plan", "--suite", "smoke", "--runs", str(tmp_path), "-m", "ablation", *arguments])
+        said = capsys.readouterr()
+        return code, said.out.splitlines(), said.err
+
+    return start
+
+
+@pytest.fixture
+def save(answers, tmp_path):
+    """File a run of 8 seconds."""
+
+    def one(name, **values):
+        run = result(recipes(answers)[name], 0, {name.rpartition("-")[2]: {"accuracy": 0.5}})
+        results.save(tmp_path, replace(run, seconds=8.0, environment=MADE_ON, **values))
+
+    return one
+
+
+def test_without_a_run_it_says_how_much_is_missing_and_that_its_time_is_unknown(plan):
+    code, lines, _ = plan()
+
+    assert code == 0
+    assert lines[0].endswith("; what they will take is unknown")
+    assert "unknown: no run on file was made alone on this kind of machine" in lines[-2]
+    assert lines[1].split() == ["recipe", "seeds", "takes", "trained", "now", "time", "from"]
+
+
+def test_who_trains_what_now_is_said(plan, answers, tmp_path):
+    with results.lock(tmp_path, recipes(answers)["tiny-bert-growing-rte"], 0):
+        _, lines, _ = plan()
+
+    assert "; 1 more is being trained now; " in lines[0]
+    assert lines[-2] == "being trained now, by the locks of their results: tiny-bert-growing-rte (0)"
+
+
+def test_errors_that_no_session_tries_again_are_said(plan, save):
+    save("tiny-bert-growing-rte", error="the loss is nan", epochs=())
+    _, lines, _ = plan()
+
+    assert lines[1].startswith("error, not tried again: tiny-bert-growing-rte, seed 0: the loss is nan")
+
+
+def test_a_budget_chooses_nothing_whose_time_is_unknown(plan):
+    code, lines, _ = plan("--budget", "6h")
+
+    assert code == 0
+    assert lines[-2].startswith("nothing whose time is known fits 6h; ")
+
+
+def test_a_budget_that_is_no_time_is_a_usage_error(plan):
+    code, lines, said = plan("--budget", "soon")
+
+    assert (code, lines) == (2, [])
+    assert said == ("progbench plan: --budget soon: wanted is a number and one of s, m, h, d, such as 6h\n")
+
+
+@pytest.fixture
+def measured(answers, tmp_path):
+    """A run of an hour on this kind of machine: three epochs of 20 minutes, on 400 rows of 20 tokens."""
+    wanted = recipes(answers)["tiny-bert-constant-rte"]
+    stages = wanted.build_schedule()
+    epochs = tuple(
+        EpochResult({"rte": {"accuracy": 0.5}}, wanted.planned() // len(stages), 0.5, 1200.0, 13,
+                    step_flops("tiny-bert", stage.blocks, lengths=[20] * 400))
+        for stage in stages
+    )  # fmt: skip
+    one = RunResult(wanted, 0, epochs, seconds=3600.0, examples={"train": 400}, environment=MADE_ON)
+    results.save(tmp_path, one)
+
+
+def test_what_was_never_run_is_planned_by_flops_from_what_was(plan, measured):
+    _, lines, _ = plan()
+    growing = next(line for line in lines if line.startswith("tiny-bert-growing-rte"))
+
+    assert growing.endswith("by FLOPs from tiny-bert-constant-rte")
+    live = [step_flops("tiny-bert", blocks, lengths=[20]) for blocks in (range(4), range(1, 4), range(2, 4))]
+    assert f" {round(60 * (live[0] + live[1] + live[2]) / (3 * live[0]))} min " in growing
+
+
+def test_a_budget_chooses_the_runs_that_fit_and_says_what_they_settle(plan, measured):
+    _, lines, _ = plan("--budget", "110m")
+
+    assert lines[-2].startswith("2 of ")
+    assert "runs fit 110m: they take 1 h " in lines[-2]
+    assert lines[-2].endswith("runs of unknown time were not considered")
+    assert plan("--budget", "10m")[1][-2].startswith("nothing whose time is known fits 10m")
+
+
+def test_where_times_are_unknown_it_names_one_recipe_a_task_that_would_tell(plan, measured):
+    _, lines, _ = plan()
+    _, names = lines[-1].split(" would tell the time of the rest: ")
+
+    assert sorted(name.rpartition("-")[2] for name in names.split(", ")) == ["cola", "mrpc", "stsb"]  # and not rte
+
+
+def test_counts_have_nothing_missing(plan):
+    assert plan("-m", "params")[1] == ["nothing is missing: 0 cells and claims have all their runs"]
