@@ -1,0 +1,138 @@
+"""What is missing of a suite, cut into units that an engine has made: each is one start of `progbench run`.
+
+An engine only starts the command. What a unit finds on file it does not train again, and what another process trains
+it waits for; so a unit may be lost, started twice, or started again, by whatever engine, and the results are the same.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import runpy
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from progbench import environment
+from progbench.errors import BadInput
+from progbench.judging.claims import Claim
+from progbench.judging.expected import Cell
+from progbench.recipes.recipe import Recipe
+from progbench.session.suite import Suite
+
+TRIES = 3  # starts of a unit whose process dies each time
+LOST = -1  # in the place of an exit code: the process died, and was not started again
+# which marks of benchmarks/ train something, and what they judge
+MARKS = {
+    "glue": ("table1",),
+    "squad": ("table2",),
+    "peft": ("table4",),
+    "ablation": ("table5",),
+    "figures": ("figure1", "figure4"),
+    "claims": ("claims",),
+}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One recipe, with the seeds that it lacks, and where their results are filed: what one process makes.
+
+    >>> print(Unit("tiny-bert-constant-rte", (0, 2), "smoke", Path("/runs")))
+    tiny-bert-constant-rte, seeds 0,2
+    >>> " ".join(Unit("tiny-bert-constant-rte", (0, 2), "smoke", Path("/runs"), "cpu").arguments())
+    'run tiny-bert-constant-rte --suite smoke --seeds 0,2 --runs /runs --device cpu'
+    """
+
+    recipe: str
+    seeds: tuple[int, ...]
+    suite: str
+    runs: Path
+    device: str = ""
+
+    def arguments(self) -> list[str]:
+        """What the command `progbench` is given."""
+        device = ["--device", self.device] if self.device else []
+        seeds = ",".join(map(str, self.seeds))
+        return ["run", self.recipe, "--suite", self.suite, "--seeds", seeds, "--runs", str(self.runs), *device]
+
+    def command(self) -> list[str]:
+        """The command as a process of its own is started with it."""
+        return [sys.executable, "-m", "progbench", *self.arguments()]
+
+    def __str__(self) -> str:
+        return f"{self.recipe}, seed{'s' * (len(self.seeds) > 1)} {','.join(map(str, self.seeds))}"
+
+
+def missing(suite: Suite, mark: str = "", device: str = "") -> list[Unit]:
+    """The units of a suite, or of what one of MARKS judges, whose results are not there, or are errors."""
+    wanted = {recipe.id: recipe for one in _asked(suite, mark) for recipe in suite.needed(one).values()}
+    lacking = ((recipe, _lacking(suite, recipe)) for recipe in wanted.values())
+    runs = suite.folder.absolute()
+    return [Unit(recipe.id, seeds, suite.name, runs, device) for recipe, seeds in lacking if seeds]
+
+
+def _asked(suite: Suite, mark: str) -> Iterable[Cell | Claim]:
+    for name in MARKS[mark] if mark else (*suite.tables(), "claims"):
+        if name == "claims":
+            claims = suite.claims()
+            yield from [] if isinstance(claims, BadInput) else claims
+        elif suite.has(name):
+            yield from suite.table(name).cells
+
+
+def _lacking(suite: Suite, recipe: Recipe) -> tuple[int, ...]:
+    found = suite.runs(recipe).results
+    return tuple(seed for seed in suite.maker.seeds or () if seed not in found or found[seed].error)
+
+
+def on_gpu(device: str) -> bool:
+    """Whether a unit for this device ("cpu", "cuda", "auto") is to have a GPU."""
+    return device == "cuda" or (device == "auto" and environment.gpu_count() > 0)
+
+
+def here(unit: Unit) -> int:
+    """Run the command in this process, and give its exit code; an engine has started the process for this unit alone.
+
+    Raises SystemExit where an engine ends the process meanwhile.
+    """
+    sys.argv = ["progbench", *unit.arguments()]
+    try:
+        runpy.run_module("progbench", run_name="__main__")
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code >= 0:
+            return end.code
+        raise
+    return 0
+
+
+def require_extra(module: str, extra: str) -> None:
+    """Raise BadInput where the library behind an engine is not installed, saying how to get it."""
+    if importlib.util.find_spec(module) is None:
+        raise BadInput(f"--engine {extra} needs {module}: pip install -c constraints.txt -e '.[{extra}]'")
+
+
+def worst(codes: Sequence[int]) -> int:
+    """The exit code for all units: an error (1) before what is missing (3), and 0 where every unit is fine.
+
+    >>> worst([0, 3, LOST]), worst([0, 3]), worst([])
+    (1, 3, 0)
+    """
+    kinds = {code if code in (0, 3) else 1 for code in codes}
+    return next((code for code in (1, 3) if code in kinds), 0)
+
+
+def told(unit: Unit, code: int) -> str:
+    """What came of a unit, for a person.
+
+    >>> told(Unit("tiny-bert-constant-rte", (0,), "smoke", Path("/runs")), 3)
+    'tiny-bert-constant-rte, seed 0: missing'
+    """
+    words = {0: "done", 3: "missing", 130: "told to end", LOST: "its process died"}
+    return f"{unit}: {words.get(code, 'an error')}"
+
+
+def variables() -> dict[str, str]:
+    """What a process on another machine needs of this one's variables: where data and weights are. No secrets."""
+    ours = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS", "HF_")
+    return {name: value for name, value in os.environ.items() if name.startswith(ours) and "TOKEN" not in name}
