@@ -51,7 +51,7 @@ class Maker:
     def __init__(
         self,
         folder: Path,
-        seeds: range | None,
+        seeds: Sequence[int] | None,
         device: str,
         threads: int = 0,
         *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,8 @@ FOLDERS = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS")
 class Asked:
     """A session's options: `suite` is judged by the results in `runs`, and its report written to `report`, if given.
 
-    `seeds` and `device` are the suite's own where they are None and "". With `train=False` nothing is trained.
+    `seeds` are a number of them or the seeds themselves; `seeds` and `device` are the suite's own where they are None
+    and "". With `train=False` nothing is trained.
     `require_gpu` refuses a machine without one; `update_reference` records the session's runs as our own reference.
     `session` names the session, where it has several processes.
     """
@@ -27,7 +29,7 @@ class Asked:
     suite: str
     runs: Path
     report: Path | None = None
-    seeds: int | None = None
+    seeds: int | Sequence[int] | None = None
     device: str = ""
     train: bool = True
     require_gpu: bool = False
@@ -48,7 +50,7 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
     for variable in FOLDERS:
         if (folder := os.environ.get(variable)) and not Path(folder).is_dir():
             raise BadInput(f"{variable} is set to {folder}, which is not a folder")
-    if asked.seeds is not None and asked.seeds < 1:
+    if isinstance(asked.seeds, int) and asked.seeds < 1:
         raise BadInput(f"--seeds {asked.seeds}: at least 1")
     if asked.require_gpu and not environment.gpu_count():
         raise BadInput("--require-gpu: the CUDA driver shows this process no GPU")

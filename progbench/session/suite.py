@@ -7,7 +7,7 @@ those that are there and hands the judge numbers.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +29,9 @@ from progbench.tasks import catalog
 class Suite:
     """One suite as one session sees it.
 
-    `seeds` runs a recipe, 0 upwards, or with None those that are on file; `device` "cpu", "cuda" or "auto"; with
-    `train=False` nothing is trained and what exists is judged. Processes of one session share its name, `session`.
+    `seeds` runs a recipe, 0 upwards, or these seeds, or with None those that are on file; `device` "cpu", "cuda" or
+    "auto"; with `train=False` nothing is trained and what exists is judged. Processes of one session share its name,
+    `session`.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Suite:
         answers: Path,
         folder: Path,
         *,
-        seeds: int | None = 0,
+        seeds: int | Sequence[int] | None = 0,
         device: str = "",
         train: bool = True,
         session: str = "",
@@ -48,7 +49,7 @@ class Suite:
         self.name = name
         self.answers = answers
         self.folder = folder
-        wanted = None if seeds is None else range(seeds or settings.seeds)
+        wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
         self._listed = settings.tables
         self._wrong = guards.absent_or_strange(answers, name, settings.tables)
         self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pages
 
-from progbench import cli
+from progbench.commands import common
+from progbench.commands import report as command
 from progbench.judging import changes
 from progbench.report import report
 from progbench.report.report import Report
@@ -24,7 +25,9 @@ def test_the_version_of_the_json_report_is_the_one_that_is_said():
 
 
 def test_every_option_of_progbench_report_is_on_the_page():
-    report_options = re.findall(r'report\.add_argument\("(--[a-z-]+)"', Path(cli.__file__).read_text(encoding="utf-8"))
+    report_options = re.findall(
+        r'report\.add_argument\("(--[a-z-]+)"', Path(command.__file__).read_text(encoding="utf-8")
+    )
 
     assert len(report_options) == 3
     assert [option for option in report_options if option not in pages.block(PAGE, "sh", "progbench report")] == []
@@ -32,7 +35,7 @@ def test_every_option_of_progbench_report_is_on_the_page():
 
 
 def test_every_exit_code_of_the_command_is_explained():
-    assert [int(code) for code, _ in pages.table(PAGE, "exit code")] == [cli.FINE, cli.FAILED, cli.USAGE]
+    assert [int(code) for code, _ in pages.table(PAGE, "exit code")] == [common.FINE, common.FAILED, common.USAGE]
 
 
 def test_the_first_line_names_as_many_deviating_cells_as_the_page_says():

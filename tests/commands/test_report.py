@@ -12,6 +12,7 @@ import pytest
 from made_up import recipes, result, save_references
 
 from progbench import cli
+from progbench.commands.common import ANSWERS
 from progbench.runs import results
 
 
@@ -45,7 +46,7 @@ def outcomes(folder):
 def agreeing(tmp_path_factory):
     """One report on results that agree, and the files of these results with their times, before and after it."""
     runs, written = (tmp_path_factory.mktemp("agreeing") / name for name in ("runs", "out"))
-    save_some(cli.ANSWERS, runs)
+    save_some(ANSWERS, runs)
     before = times(runs)
     with contextlib.redirect_stdout(io.StringIO()) as said:
         code = cli.main(["report", str(runs), "--report", str(written)])

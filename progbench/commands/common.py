@@ -1,0 +1,62 @@
+"""What the commands share: exit codes, options, and the suite that a command line is about."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from progbench.errors import BadInput
+from progbench.recipes import reading
+from progbench.session import opening
+from progbench.session.suite import Suite
+
+ROOT = Path(__file__).resolve().parents[2]
+ANSWERS = ROOT / "expected"
+FINE, FAILED, USAGE, ABSENT = 0, 1, 2, 3
+INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
+MOST_SEEDS = 1000  # a slip of the hand would be as many files
+
+
+def add_suite(parser: argparse.ArgumentParser) -> None:
+    """The options --suite and --runs, with pytest's defaults: both look at the same results."""
+    parser.add_argument("--suite", choices=reading.suites(), default="paper", help="which suite (default: paper)")
+    parser.add_argument("--runs", type=Path, metavar="DIR", default=ROOT / "runs", help="where results are kept")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """The option --device."""
+    parser.add_argument("--device", choices=("cpu", "cuda", "auto"), help="where to train (default: the suite's own)")
+
+
+def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", train: bool = True) -> Suite:
+    """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `opening.opened` does."""
+    require_answers()
+    asked = opening.Asked(options.suite, options.runs, seeds=seeds_of(seeds) or None, device=device, train=train)
+    return opening.opened(asked, ROOT)
+
+
+def require_answers() -> None:
+    """Raise BadInput where the expected values, which name the recipes, are not installed."""
+    if not ANSWERS.is_dir():
+        raise BadInput(f"no expected values: {ANSWERS} is no folder; install from a checkout, with pip install -e .")
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """The seeds that a command line names, each once; none for no text.
+
+    >>> seeds_of("0,1,7"), seeds_of("0-2,9"), seeds_of("")
+    ((0, 1, 7), (0, 1, 2, 9), ())
+
+    Raises BadInput for anything else, and for more than a slip of the hand could mean.
+    """
+    found: dict[int, None] = {}
+    for part in text.split(",") if text else ():
+        span = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip())
+        first, last = (int(span[1]), int(span[2] or span[1])) if span else (1, 0)
+        if not 0 <= last - first < MOST_SEEDS:
+            raise BadInput(f"--seeds {text}: {part!r} is no seed; wanted is 0,1,2 or 0-4, at most {MOST_SEEDS} seeds")
+        found |= dict.fromkeys(range(first, last + 1))
+    if len(found) > MOST_SEEDS:
+        raise BadInput(f"--seeds {text}: {len(found)} seeds; at most {MOST_SEEDS}")
+    return tuple(found)

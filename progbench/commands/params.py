@@ -1,0 +1,44 @@
+"""progbench params: a plan of what a schedule trains in a model, without its weights."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from progbench.commands.common import FINE
+from progbench.errors import BadInput
+from progbench.method.options import TUNINGS
+from progbench.method.schedule import SCHEDULES, named
+from progbench.models import loading
+from progbench.report import printing
+
+
+def add(commands: Any) -> None:
+    """Give the parser this command, and its options."""
+    params = commands.add_parser("params", help="what each stage of a schedule trains in a model; no weights needed")
+    params.add_argument("model", metavar="MODEL", help="a known name, a model's folder, or its config.json")
+    params.add_argument("--epochs", type=int, required=True, metavar="T", help="how many stages")
+    params.add_argument("--schedule", default="shrinking", help=f"{', '.join(SCHEDULES)}, or single_block_b<N>")
+    params.add_argument("--tuning", choices=TUNINGS, default="full", help="what trains inside a block")
+    params.add_argument("--labels", type=int, default=2, metavar="N", help="outputs of the classifier; default 2")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the plan. Raises BadInput for a model that is not known, or that the schedule does not fit."""
+    from progbench.method.anatomy import Anatomy
+    from progbench.method.plan import plan
+    from progbench.method.tuning import apply_tuning
+
+    model = loading.outline(options.model, options.labels)
+    if options.tuning != "full":
+        import torch
+
+        with torch.device("meta"):
+            apply_tuning(model, options.tuning)
+    anatomy = Anatomy.of(model, options.tuning)
+    try:
+        schedule = named(options.schedule, anatomy.L, options.epochs)
+    except ValueError as problem:
+        raise BadInput(str(problem)) from problem
+    printing.show(f"{anatomy}\n\n{plan(anatomy, schedule)}")
+    return FINE

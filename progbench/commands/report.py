@@ -1,0 +1,83 @@
+"""progbench report: what is on file, judged, or compared with another folder. Trains nothing."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import gc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from progbench.commands.common import ANSWERS, FAILED, FINE, require_answers
+from progbench.errors import BadInput
+from progbench.judging import against
+from progbench.recipes import reading
+from progbench.report import difference, printing, text, writing
+from progbench.report.cells import plain
+from progbench.session import reporting
+from progbench.session.suite import Suite
+
+
+def add(commands: Any) -> None:
+    """Give the parser this command, and its options."""
+    report = commands.add_parser("report", help="report on a folder of results; trains nothing")
+    report.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
+    report.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
+    report.add_argument("--against", type=Path, metavar="OTHER", help="compare with another folder, score by score")
+    report.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Report on a folder; 1 where something deviates, changed or is an error. Raises BadInput where it cannot."""
+    if options.report and options.report.exists() and not options.report.is_dir():
+        raise BadInput(f"--report {options.report}: not a folder")
+    gc.disable()  # thousands of results are millions of objects, none of them garbage: looking takes half the time
+    try:
+        return _against(options) if options.against else _report(options)
+    finally:
+        gc.enable()
+
+
+def _report(options: argparse.Namespace) -> int:
+    require_answers()
+    found = reporting.report(Suite(_suite(options), ANSWERS, options.runs, seeds=None, train=False))
+    return _finish(options, functools.partial(writing.write, found), text.render(found), found.failed)
+
+
+def _against(options: argparse.Namespace) -> int:
+    suite = options.suite or ""
+    found = against.compare(against.read(options.runs, suite), against.read(options.against, suite))
+    return _finish(options, functools.partial(difference.write, found), difference.as_text(found), found.failed)
+
+
+def _finish(options: argparse.Namespace, write: Callable[[Path], list[Path]], text: str, failed: bool) -> int:
+    """Write first: whoever reads the text, `head` for one, may stop reading."""
+    problem = None
+    written: list[Path] = []
+    try:
+        written = write(options.report) if options.report else []
+    except OSError as failure:
+        problem = BadInput(f"--report {options.report}: cannot be written: {failure.strerror or failure}")
+    printing.show("\n".join([text, *(f"written: {plain(path)}" for path in written)]))
+    if problem:
+        raise problem
+    return FAILED if failed else FINE
+
+
+def _suite(options: argparse.Namespace) -> str:
+    """The suite that was asked for, or the only one that has results. Raises BadInput where there are none."""
+    if options.runs.is_file():
+        raise BadInput(f"{options.runs} is a file, not a folder of results")
+    if not options.runs.is_dir():
+        raise BadInput(f"no such folder: {options.runs}")
+    found = [name for name in reading.suites() if any(options.runs.glob(f"{name}/*/*/seed*.json"))]
+    wanted = [options.suite] if options.suite else found
+    if not set(wanted) & set(found):
+        others = f"; there are results of {', '.join(found)}" if found else ""
+        raise BadInput(
+            f"no results{f' of the suite {options.suite}' if options.suite else ''} in {options.runs}{others}"
+        )
+    if len(wanted) > 1:
+        raise BadInput(f"{options.runs} has results of {', '.join(wanted)}: choose one with --suite")
+    return wanted[0]

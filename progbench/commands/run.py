@@ -1,0 +1,47 @@
+"""progbench run: the unit of work. It looks, trains what is missing of one recipe, and files a result a seed."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from typing import Any
+
+from progbench.commands import common
+from progbench.report import printing
+from progbench.report.cells import plain
+from progbench.session import stopping, unit
+
+
+def add(commands: Any) -> None:
+    """Give the parser this command, and its options."""
+    parser = commands.add_parser("run", help="train what is missing of one recipe, and file a result a seed")
+    parser.add_argument("recipe", metavar="RECIPE", help="its id, such as bert-base-shrinking-rte, or id~variant")
+    parser.add_argument("--seeds", default="", metavar="SEEDS", help="0,1,2 or 0-4 (default: the suite's own)")
+    common.add_suite(parser)
+    common.add_device(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do the unit's work, and print a line a seed; what is being trained is said on standard error.
+
+    0 where every seed is there and good, 1 where one is an error or its result could not be kept, 3 where one is
+    missing: no weights, data or GPU. Told to end, by Ctrl-C or a signal, it prints what is done and returns 130; the
+    same command then does the rest. Raises BadInput for a recipe that the suite does not have.
+    """
+    suite = common.opened(options, seeds=options.seeds, device=options.device or "")
+    wanted = unit.recipe(suite, options.recipe)
+    say = functools.partial(print, file=sys.stderr, flush=True)
+    before, told = unit.there(suite, wanted), ""
+    with stopping.interrupted_when_told():
+        try:
+            suite.make([wanted], say)
+        except KeyboardInterrupt as end:
+            told = f"told to end ({end})" if str(end) else "told to end"
+        seeds = unit.look(suite, wanted, before, f"{told}; start the same again for the rest" if told else "")
+        printing.show("\n".join(plain(str(one)) for one in seeds))
+    if told:
+        return common.INTERRUPTED
+    if any(one.state in ("error", "not kept") for one in seeds):
+        return common.FAILED
+    return common.FINE if all(one.good for one in seeds) else common.ABSENT

@@ -1,0 +1,95 @@
+"""One recipe's runs as a unit of work: looked at, trained where they are missing, and told seed by seed.
+
+Whoever spreads runs over machines starts units. A unit may be started twice, or again after it was killed: what is on
+file is not trained again, and what another process is training is waited for.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from progbench.errors import BadInput
+from progbench.recipes.recipe import Recipe
+from progbench.runs import results
+from progbench.runs.results import RunResult
+from progbench.session.suite import Suite
+
+STATES = ("there", "trained", "made by another process", "error", "not kept", "missing")
+
+
+@dataclass(frozen=True)
+class Seed:
+    """What there is of one seed after a unit's work: its state, one of STATES, and what more there is to say."""
+
+    recipe: str
+    seed: int
+    state: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.recipe}, seed {self.seed}: {self.state}: {self.words}"
+
+    @property
+    def good(self) -> bool:
+        """Whether its result is on file, and no error."""
+        return self.state in STATES[:3]
+
+
+def recipes(suite: Suite) -> dict[str, Recipe]:
+    """Every recipe that a suite's cells and their variants are read from, by its id."""
+    found: dict[str, Recipe] = {}
+    for name in suite.tables():
+        for cell in suite.table(name).cells:
+            found |= suite.needed(cell, variants=True)
+    return found
+
+
+def recipe(suite: Suite, name: str) -> Recipe:
+    """The recipe of this id. Raises BadInput where the suite has none, with the nearest ids that it has."""
+    known = recipes(suite)
+    if name in known:
+        return known[name]
+    broken = [problem for table in suite.tables() if (problem := suite.table(table).problem)]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"the nearest are {', '.join(near)}" if near else f"it has {len(known)}, such as {next(iter(known), 'none')}"
+    raise BadInput("; ".join([f"no recipe {name!r} in the suite {suite.name}: {hint}", *broken]))
+
+
+def there(suite: Suite, wanted: Recipe) -> frozenset[int]:
+    """The seeds whose results are on file, and no errors."""
+    return frozenset(seed for seed, result in suite.runs(wanted).results.items() if not result.error)
+
+
+def look(suite: Suite, wanted: Recipe, before: frozenset[int] = frozenset(), why: str = "") -> list[Seed]:
+    """What there is of each seed now; those `before` are not this session's work. `why` is why any are missing."""
+    found = suite.runs(wanted)
+    told = []
+    for seed in suite.maker.seeds or sorted(found.results):
+        if result := found.results.get(seed):
+            told.append(Seed(wanted.id, seed, *_told(suite, result, before)))
+        else:
+            told.append(Seed(wanted.id, seed, "missing", why or _why(found.missing, found.results)))
+    return told
+
+
+def _why(missing: str, found: Mapping[int, RunResult]) -> str:
+    wrong = [seed for seed, result in found.items() if result.error and not result.epochs]
+    return f"not run, for what is wrong with seed {wrong[0]} is wrong with all" if wrong else missing
+
+
+def _told(suite: Suite, result: RunResult, before: frozenset[int]) -> tuple[str, str]:
+    """A result's state, and its scores or its error."""
+    if result.error:
+        return "error", result.error
+    last = result.epochs[-1].scores.items()
+    words = ", ".join(f"{part} {metric} {100 * score:.2f}" for part, one in last for metric, score in one.items())
+    path = results.path_of(suite.folder, result.recipe, result.seed)
+    if not path.exists():
+        return "not kept", "; ".join([words, *result.notes])
+    if result.seed in before:
+        return "there", words
+    if result.session == suite.maker.session:
+        return "trained", f"{words}; {result.seconds:.1f} s; {path}"
+    return "made by another process", words
