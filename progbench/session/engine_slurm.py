@@ -80,11 +80,12 @@ def on_this_machine(units: Sequence[Unit], device: str, logs: Path, given: Mappi
         (job,) = submit([unit], device, logs, given)
         while not job.done():
             time.sleep(0.1)
-        try:
-            code = job.result()
-        except Exception as problem:  # submitit's own kinds, and whatever the job raised
-            say(f"{unit}: {_first_line(problem)}")
-            code = LOST
+        code = LOST
+        if job.paths.result_pickle.exists():  # or submitit would wait for it
+            try:
+                code = job.result()
+            except Exception as problem:  # whatever the job raised
+                say(f"{unit}: {_first_line(problem)}")
         say(told(unit, code))
         codes.append(code)
     return codes

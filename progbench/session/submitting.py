@@ -128,8 +128,12 @@ def told(unit: Unit, code: int) -> str:
     >>> told(Unit("tiny-bert-constant-rte", (0,), "smoke", Path("/runs")), 3)
     'tiny-bert-constant-rte, seed 0: missing'
     """
-    words = {0: "done", 3: "missing", 130: "told to end", LOST: "its process died"}
-    return f"{unit}: {words.get(code, 'an error')}"
+    return f"{unit}: {outcome(code)}"
+
+
+def outcome(code: int) -> str:
+    """A unit's exit code in words."""
+    return {0: "done", 3: "missing", 130: "told to end", LOST: "its process died"}.get(code, "an error")
 
 
 def variables() -> dict[str, str]:
