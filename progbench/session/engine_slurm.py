@@ -73,7 +73,9 @@ def submit(units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, A
         raise BadInput(f"--engine slurm: {_first_line(problem)}") from None
 
 
-def on_this_machine(units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, Any], say: Callable) -> list[int]:
+def on_this_machine(
+    units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, Any], say: Callable
+) -> list[int]:
     """Make units one after the other by submitit's local executor, and give their exit codes: Slurm's way, tried."""
     codes = []
     for unit in units:

@@ -23,7 +23,11 @@ class Script(Unit):
     text: str = ""
 
     def command(self):
-        return [sys.executable, "-c", f"import os, pathlib, signal, sys, time\nhere = pathlib.Path({str(self.runs)!r})\n{self.text}"]
+        return [
+            sys.executable,
+            "-c",
+            f"import os, pathlib, signal, sys, time\nhere = pathlib.Path({str(self.runs)!r})\n{self.text}",
+        ]
 
 
 @pytest.fixture

@@ -90,7 +90,9 @@ def test_every_mark_that_trains_is_known(mark):
     assert mark in MARKS
 
 
-@pytest.mark.parametrize(("device", "cards", "on"), [("cpu", 1, False), ("cuda", 0, True), ("auto", 0, False), ("auto", 1, True)])
+@pytest.mark.parametrize(
+    ("device", "cards", "on"), [("cpu", 1, False), ("cuda", 0, True), ("auto", 0, False), ("auto", 1, True)]
+)
 def test_a_unit_has_a_gpu_where_it_trains_on_one(monkeypatch, device, cards, on):
     monkeypatch.setattr(environment, "gpu_count", lambda: cards)
 
