@@ -44,6 +44,15 @@ def gpu_uuid() -> str:
     return "" if ask(ctypes.byref(uuid), device) else bytes(uuid).hex()
 
 
+@functools.cache
+def gpu_name() -> str:
+    """What the driver calls the card that this process calls "cuda", which is torch's name for it; "" without one."""
+    driver, device, name = _driver(), ctypes.c_int(), ctypes.create_string_buffer(256)
+    if not driver or driver.cuDeviceGet(ctypes.byref(device), 0):
+        return ""
+    return "" if driver.cuDeviceGetName(name, len(name), device) else name.value.decode()
+
+
 def _driver() -> ctypes.CDLL | None:
     """CUDA's driver, ready to be asked."""
     try:

@@ -123,6 +123,10 @@ class Driver:
         ctypes.memmove(uuid._obj, bytes(range(16)), 16)
         return self.code
 
+    def cuDeviceGetName(self, name, size, device):
+        name.value = b"NVIDIA H100"
+        return self.code
+
 
 @pytest.mark.parametrize(
     ("driver", "name"), [(Driver(), "000102030405060708090a0b0c0d0e0f"), (Driver(code=1), ""), (None, "")]
@@ -131,3 +135,10 @@ def test_a_card_is_called_as_the_driver_calls_it(monkeypatch, driver, name):
     monkeypatch.setattr(environment, "_driver", lambda: driver)
 
     assert environment.gpu_uuid.__wrapped__() == name
+
+
+@pytest.mark.parametrize(("driver", "name"), [(Driver(), "NVIDIA H100"), (Driver(code=1), ""), (None, "")])
+def test_a_cards_model_is_told_without_torch(monkeypatch, driver, name):
+    monkeypatch.setattr(environment, "_driver", lambda: driver)
+
+    assert environment.gpu_name.__wrapped__() == name

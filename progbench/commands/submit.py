@@ -1,4 +1,4 @@
-"""progbench submit: what is missing, made by an engine: processes of this machine, a Slurm cluster, or a Ray cluster."""
+"""progbench submit: what is missing, made by an engine: processes of this machine, a Slurm or a Ray cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from progbench.errors import BadInput
 from progbench.files import require_room
 from progbench.report import printing
 from progbench.report.cells import plain
-from progbench.session import engine_local, engine_ray, engine_slurm, sharing, stopping, submitting
+from progbench.session import engine_local, engine_ray, engine_slurm, planning, sharing, stopping, submitting
+from progbench.session.marks import MARKS
 from progbench.session.submitting import Unit
 from progbench.session.suite import Suite
 
@@ -25,7 +26,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("submit", help="have an engine train what is missing, on this machine or on many")
     parser.add_argument("--engine", choices=("local", *LIBRARIES), required=True, help="who starts the units")
     common.add_suite(parser)
-    parser.add_argument("-m", dest="mark", choices=submitting.MARKS, default="", help="only what this mark judges")
+    parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark judges")
     parser.add_argument("--seeds", default="", metavar="SEEDS", help="0,1,2 or 0-4 (default: the suite's own)")
     common.add_device(parser)
     parser.add_argument(
@@ -52,16 +53,20 @@ def run(options: argparse.Namespace) -> int:
     if library := LIBRARIES.get(options.engine):
         submitting.require_extra(library, options.engine)
     suite = common.opened(options, seeds=options.seeds, device=options.device or "")
-    units = submitting.missing(suite, options.mark, options.device or "")
+    found = planning.plan(suite, options.mark)
+    for error in found.errors:
+        _say(f"an error, not tried again: {error}")
+    if training := sum(len(one.training) for one in found.lacks):
+        _say(f"{training} runs are being trained by others now, and are left to them")
+    units = submitting.units(suite, found.lacks, options.device or "")
     if not units:
-        _say(f"nothing is missing in {suite.folder}: {_judge(suite)}")
-        return common.FINE
+        _say(f"nothing to start: {_judge(suite)}")
+        return common.FAILED if found.errors else common.FINE
     try:
         require_room(suite.folder)
     except OSError as problem:
         raise BadInput(f"--runs {suite.folder}: cannot be written: {problem.strerror or problem}") from None
-    seeds = sum(len(unit.seeds) for unit in units)
-    _say(f"{len(units)} units with {seeds} runs are missing in {suite.folder}")
+    _say(f"{len(units)} units with {found.runs} runs are missing in {suite.folder}")
     with stopping.interrupted_when_told():
         try:
             return _made(options, suite, units)

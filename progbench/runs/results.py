@@ -7,6 +7,7 @@ resumes by looking. A file appears whole or not at all, and carries a checksum o
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import hashlib
 import json
@@ -256,6 +257,18 @@ def lock(folder: Path, recipe: Recipe, seed: int) -> filelock.FileLock:
     path = path_of(folder, recipe, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     return filelock.FileLock(path.with_suffix(".lock"))
+
+
+def being_made(folder: Path, recipe: Recipe, seed: int) -> bool:
+    """Whether a process holds this result's lock now. It makes no file, and takes none that is another user's."""
+    try:
+        with path_of(folder, recipe, seed).with_suffix(".lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def sweep_results(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The engine `local`: units as processes of this machine, a few at a time, each with a GPU or CPU threads of its own."""
+"""The engine `local`: units as processes of this machine, a few at a time, each with a GPU or threads of its own."""
 
 from __future__ import annotations
 

@@ -38,13 +38,8 @@ def run(units: Sequence[Unit], device: str, threads: int, say: Callable[[str], N
     try:
         if on_gpu(device) and not ray.cluster_resources().get("GPU"):
             say("the Ray cluster has no GPU now: the units wait until it has one")
-        options = {
-            "num_gpus": int(on_gpu(device)),
-            "num_cpus": max(1, threads),
-            "max_retries": TRIES - 1,
-            "max_calls": 1,
-        }
-        task = ray.remote(**options)(work)
+        gpus, cpus = int(on_gpu(device)), max(1, threads)
+        task = ray.remote(num_gpus=gpus, num_cpus=cpus, max_retries=TRIES - 1, max_calls=1)(work)
         asked = {task.remote(unit, variables()): unit for unit in units}
         return _waited(asked, say)
     finally:

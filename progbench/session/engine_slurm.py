@@ -16,6 +16,7 @@ from progbench.session.submitting import LOST, Unit, here, on_gpu, told
 # submitit's own are five minutes, and three times: a unit has checkpoints, and goes on where it was
 DEFAULTS = {"name": "progbench", "timeout_min": 240}
 MOST_TIMEOUTS = 100
+Say = Callable[[str], None]
 
 
 class Task:

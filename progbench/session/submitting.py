@@ -16,22 +16,11 @@ from pathlib import Path
 
 from progbench import environment
 from progbench.errors import BadInput
-from progbench.judging.claims import Claim
-from progbench.judging.expected import Cell
-from progbench.recipes.recipe import Recipe
+from progbench.session.planning import Lack
 from progbench.session.suite import Suite
 
 TRIES = 3  # starts of a unit whose process dies each time
 LOST = -1  # in the place of an exit code: the process died, and was not started again
-# which marks of benchmarks/ train something, and what they judge
-MARKS = {
-    "glue": ("table1",),
-    "squad": ("table2",),
-    "peft": ("table4",),
-    "ablation": ("table5",),
-    "figures": ("figure1", "figure4"),
-    "claims": ("claims",),
-}
 
 
 @dataclass(frozen=True)
@@ -64,26 +53,14 @@ class Unit:
         return f"{self.recipe}, seed{'s' * (len(self.seeds) > 1)} {','.join(map(str, self.seeds))}"
 
 
-def missing(suite: Suite, mark: str = "", device: str = "") -> list[Unit]:
-    """The units of a suite, or of what one of MARKS judges, whose results are not there, or are errors."""
-    wanted = {recipe.id: recipe for one in _asked(suite, mark) for recipe in suite.needed(one).values()}
-    lacking = ((recipe, _lacking(suite, recipe)) for recipe in wanted.values())
+def units(suite: Suite, lacks: Iterable[Lack], device: str = "") -> list[Unit]:
+    """The units for what is missing and nobody trains now, the longest first, so that at the end no one waits for one.
+
+    `device` is what was asked for; without it each unit takes the suite's own.
+    """
+    longest = sorted(lacks, key=lambda one: one.seconds or 0, reverse=True)
     runs = suite.folder.absolute()
-    return [Unit(recipe.id, seeds, suite.name, runs, device) for recipe, seeds in lacking if seeds]
-
-
-def _asked(suite: Suite, mark: str) -> Iterable[Cell | Claim]:
-    for name in MARKS[mark] if mark else (*suite.tables(), "claims"):
-        if name == "claims":
-            claims = suite.claims()
-            yield from [] if isinstance(claims, BadInput) else claims
-        elif suite.has(name):
-            yield from suite.table(name).cells
-
-
-def _lacking(suite: Suite, recipe: Recipe) -> tuple[int, ...]:
-    found = suite.runs(recipe).results
-    return tuple(seed for seed in suite.maker.seeds or () if seed not in found or found[seed].error)
+    return [Unit(one.recipe.id, one.seeds, suite.name, runs, device) for one in longest if one.seeds]
 
 
 def on_gpu(device: str) -> bool:

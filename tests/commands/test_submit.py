@@ -47,7 +47,7 @@ def test_where_nothing_is_missing_nothing_is_started(submit, answers, tmp_path, 
     code, said = submit("--engine", "local", "--seeds", "0")
 
     assert (code, made) == (0, [])
-    assert said.startswith("nothing is missing in ")
+    assert said.startswith("nothing to start: pytest benchmarks --suite smoke")
 
 
 @pytest.mark.usefixtures("all_but_one")

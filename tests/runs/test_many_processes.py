@@ -87,7 +87,7 @@ def test_one_recipe_that_eight_processes_ask_for_is_trained_once_a_seed(tmp_path
     reliability(
         "Disks, processes and networks",
         "one recipe that eight processes ask for at the same time",
-        happens="each seed is trained once, by the process that has its lock; the others wait, and have the same results",
+        happens="each seed is trained once, by who has its lock; the others wait, and have the same results",
         kept="everything",
     )
 

@@ -23,11 +23,8 @@ class Script(Unit):
     text: str = ""
 
     def command(self):
-        return [
-            sys.executable,
-            "-c",
-            f"import os, pathlib, signal, sys, time\nhere = pathlib.Path({str(self.runs)!r})\n{self.text}",
-        ]
+        head = f"import os, pathlib, signal, sys, time\nhere = pathlib.Path({str(self.runs)!r})\n"
+        return [sys.executable, "-c", head + self.text]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Units as submitit's jobs: by its local executor, which starts and preempts jobs as Slurm's does, and as Slurm's text."""
+"""Units as submitit's jobs: by its local executor, which preempts jobs as Slurm does, and as the text for sbatch."""
 
 import os
 import re

@@ -1,93 +1,75 @@
 """What is missing, as units; and what becomes of their exit codes."""
 
-import ast
 import importlib.util
 from pathlib import Path
 
 import pytest
-from made_up import result, save_references, suite
+from made_up import result, suite
 
 from progbench import environment
 from progbench.errors import BadInput
 from progbench.runs import results
-from progbench.session import submitting
-from progbench.session.submitting import MARKS, Unit
-
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-def units(own, mark="", device=""):
-    return {unit.recipe: unit.seeds for unit in submitting.missing(own, mark, device)}
+from progbench.session import planning, submitting
+from progbench.session.measuring import Estimate
+from progbench.session.planning import Lack
+from progbench.session.submitting import Unit
 
 
-def test_of_an_empty_folder_every_recipe_of_the_suite_is_missing(answers, tmp_path):
-    own = suite(answers, tmp_path, seeds=2)
+@pytest.fixture
+def lacks(answers, tmp_path):
+    """What a suite lacks for a mark, as units: by recipe, its seeds."""
+
+    def units(mark="", seeds=1):
+        own = suite(answers, tmp_path, seeds=seeds)
+        return {unit.recipe: unit.seeds for unit in submitting.units(own, planning.plan(own, mark).lacks)}
+
+    return units
+
+
+def test_of_an_empty_folder_every_recipe_of_the_suite_is_missing(answers, tmp_path, lacks):
+    own = suite(answers, tmp_path)
     wanted = {one.id for name in own.tables() for cell in own.table(name).cells for one in own.needed(cell).values()}
 
-    assert units(own) == dict.fromkeys(wanted, (0, 1))
+    assert lacks(seeds=2) == dict.fromkeys(wanted, (0, 1))
 
 
-def test_a_mark_leaves_the_recipes_of_its_table(answers, tmp_path):
-    assert set(units(suite(answers, tmp_path), "squad")) == {
-        f"tiny-bert-{schedule}-{task}" for schedule in ("constant", "shrinking") for task in ("squad1", "squad2")
-    }
-
-
-def test_each_unit_has_the_seeds_that_it_lacks(answers, tmp_path, smoke_recipe):
+def test_each_unit_has_the_seeds_that_it_lacks(tmp_path, smoke_recipe, lacks):
     wanted = smoke_recipe(schedule="constant", task="rte")
     results.save(tmp_path, result(wanted, 1, {"rte": {"accuracy": 0.5}}))
 
-    assert units(suite(answers, tmp_path, seeds=3), "glue")[wanted.id] == (0, 2)
+    assert lacks("glue", 3)[wanted.id] == (0, 2)
 
 
-def test_an_error_on_file_is_no_result(answers, tmp_path, smoke_recipe):
+def test_an_error_that_another_try_may_mend_is_no_result(tmp_path, smoke_recipe, lacks):
     wanted = smoke_recipe(schedule="constant", task="rte")
     results.save(tmp_path, results.RunResult(wanted, 0, error="out of memory", final=False))
 
-    assert units(suite(answers, tmp_path), "glue")[wanted.id] == (0,)
+    assert lacks("glue")[wanted.id] == (0,)
 
 
-def test_of_a_whole_suite_nothing_is_missing(answers, tmp_path):
-    save_references(answers, tmp_path)
+def test_what_another_process_trains_now_is_left_to_it(tmp_path, smoke_recipe, lacks):
+    wanted = smoke_recipe(schedule="constant", task="rte")
+    with results.lock(tmp_path, wanted, 1):
+        assert lacks("glue", 2)[wanted.id] == (0,)
 
-    assert units(suite(answers, tmp_path, seeds=1)) == {}
+
+def lack(smoke_recipe, task, seconds):
+    return Lack(smoke_recipe(task=task), (0,), (), Estimate(seconds, "measured"))
 
 
-def test_a_units_command_names_the_folder_by_its_whole_path(answers, tmp_path, monkeypatch):
+def test_the_longest_comes_first_and_what_nobody_has_measured_last(answers, tmp_path, smoke_recipe):
+    lacking = [lack(smoke_recipe, *one) for one in (("rte", 5.0), ("cola", None), ("mnli", 50.0))]
+    found = submitting.units(suite(answers, tmp_path), lacking)
+
+    assert [unit.recipe.rpartition("-")[2] for unit in found] == ["mnli", "rte", "cola"]
+
+
+def test_a_units_command_names_the_folder_by_its_whole_path(answers, tmp_path, smoke_recipe, monkeypatch):
     """An engine starts it elsewhere."""
     monkeypatch.chdir(tmp_path)
-    (first, *_) = submitting.missing(suite(answers, Path("runs")), "squad")
+    (found,) = submitting.units(suite(answers, Path("runs")), [lack(smoke_recipe, "rte", 5.0)])
 
-    assert first.arguments()[-1] == str(tmp_path / "runs")
-
-
-def test_a_claims_recipes_are_those_of_its_cells(answers, tmp_path):
-    own = suite(answers, tmp_path)
-    wanted = {name for claim in own.claims() for name in own.needed(claim)}
-
-    assert set(units(own, "claims")) == wanted
-
-
-def marks():
-    """The tables, or "claims", of each mark in benchmarks/, read from the source."""
-    found = {}
-    for path in BENCHMARKS.glob("test_*.py"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                for mark in node.decorator_list:
-                    found.setdefault(ast.unparse(mark).removeprefix("pytest.mark."), set()).add(node.name[5:])
-    return found
-
-
-def test_a_mark_means_what_it_means_to_pytest():
-    assert {mark: set(tables) for mark, tables in MARKS.items()} == {
-        mark: tables for mark, tables in marks().items() if mark in MARKS
-    }
-
-
-@pytest.mark.parametrize("mark", ["glue", "squad", "peft", "ablation", "figures", "claims"])
-def test_every_mark_that_trains_is_known(mark):
-    assert mark in MARKS
+    assert found.arguments()[-1] == str(tmp_path / "runs")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,105 @@
+"""progbench plan: what is missing, what it will take, who is at it, and with a budget what to do first."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from progbench.commands import common
+from progbench.report import printing
+from progbench.report.cells import plain
+from progbench.session import planning
+from progbench.session.marks import MARKS
+from progbench.session.planning import Lack, Plan
+
+
+def add(commands: Any) -> None:
+    """Give the parser this command, and its options."""
+    parser = commands.add_parser(
+        "plan", help="what is missing, what it will take here, and who is at it; trains nothing"
+    )
+    parser.add_argument(
+        "-m", dest="mark", choices=MARKS, default="", help="only what this mark of the benchmarks needs"
+    )
+    parser.add_argument("--budget", metavar="TIME", help="choose the runs that settle most in this time: 6h, 90m, 2d")
+    common.add_suite(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the plan. Raises BadInput for a budget that is no time, and a table that cannot be read."""
+    seconds = planning.seconds_of(options.budget) if options.budget else None
+    suite = common.opened(options, train=False)
+    found = planning.plan(suite, options.mark)
+    lines = [_head(found), *(f"error, not tried again: {plain(one)}" for one in found.errors)]
+    if seconds is not None:
+        chosen = planning.chosen(found, seconds)
+        lines += [_table(chosen, settles=True), _choice(found, chosen, options.budget)]
+    else:
+        lines += [_table(found.lacks), *_training(found)]
+    printing.show("\n".join(line for line in lines if line))
+    return common.FINE
+
+
+def _head(found: Plan) -> str:
+    seconds, unknown = planning.total(found.lacks)
+    waits, training = len(found.needs), sum(len(one.training) for one in found.lacks)
+    if not found.lacks:
+        return f"nothing is missing: {found.settled} cells and claims have all their runs"
+    words = [f"{found.runs} runs of {sum(1 for one in found.lacks if one.seeds)} recipes are missing"]
+    words += [f"{training} more are being trained now"] if training else []
+    words += [f"{waits} cells and claims wait for them, {found.settled} have all their runs"]
+    known = f"{said(seconds)} on one {plain(found.kind)}, one after another"
+    if unknown == found.runs:
+        known = "what they will take is unknown"
+    elif unknown:
+        known += f", and {unknown} runs of unknown time"
+    return "; ".join([*words, known])
+
+
+def said(seconds: float) -> str:
+    """A time as a person says it.
+
+    >>> said(59.6), said(3600 * 2.5), said(86400 * 3)
+    ('1 min', '2 h 30 min', '72 h')
+    >>> said(7), said(0.2)
+    ('7 s', '1 s')
+    """
+    if round(seconds) < 60:
+        return f"{max(1, round(seconds))} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return " ".join([f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes))
+
+
+def _table(lacks: Sequence[Lack], *, settles: bool = False) -> str:
+    rows = [
+        [
+            one.recipe.id,
+            " ".join(map(str, one.seeds)),
+            "?" if one.seconds is None else said(one.seconds),
+            *([one.settles or ""] if settles else [" ".join(map(str, one.training))]),
+            one.each.source,
+        ]
+        for one in lacks
+    ]
+    headers = ("recipe", "seeds", "takes", "settles" if settles else "trained now", "time from")
+    return tabulate(rows, headers, disable_numparse=True) if rows else ""
+
+
+def _training(found: Plan) -> list[str]:
+    here = [f"{one.recipe.id} ({' '.join(map(str, one.training))})" for one in found.lacks if one.training]
+    return [f"being trained now, by the locks of their results: {', '.join(here)}"] if here else []
+
+
+def _choice(found: Plan, chosen: Sequence[Lack], budget: str) -> str:
+    seconds, _ = planning.total(chosen)
+    unknown = planning.total(found.lacks)[1]
+    settled, waits = sum(one.settles for one in chosen), len(found.needs)
+    if not chosen:
+        words = f"nothing whose time is known fits {budget}"
+    else:
+        runs = sum(len(one.seeds) for one in chosen)
+        words = f"{runs} of {found.runs} runs fit {budget}: they take {said(seconds)} and settle {settled} of {waits}"
+    return f"{words}; {unknown} runs of unknown time were not considered" if unknown else words

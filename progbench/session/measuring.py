@@ -1,0 +1,171 @@
+"""What a run takes here, by the results on file: measured, or by FLOPs from what was measured, or unknown.
+
+Only runs count that were made on this kind of machine and are known to have had it to themselves. FLOPs are the same on
+every machine, so a task's size is taken from any result.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from progbench import environment
+from progbench.method.flops import step_flops
+from progbench.models.spec import spec
+from progbench.recipes.recipe import Recipe
+from progbench.runs.results import RunResult
+from progbench.tasks import catalog
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of one seed's run, None where nobody knows, and where that is from."""
+
+    seconds: float | None
+    source: str
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A recipe's run here: seconds of its training steps, of all the rest, and its floating-point operations."""
+
+    training: float
+    rest: float
+    flops: float | None
+
+
+def kind_of(about: Mapping[str, object]) -> str:
+    """The kind of machine that a result's environment speaks of: a GPU by its name, a CPU with its threads, too.
+
+    >>> kind_of({"device": "cuda", "gpu": "NVIDIA H100"}), kind_of({"device": "cpu", "cpu": "EPYC", "threads": 2})
+    ('NVIDIA H100', 'EPYC, 2 threads')
+    """
+    if str(about.get("device", "")).startswith("cuda"):
+        return str(about.get("gpu", "unknown"))
+    model = f" ({about['cpu_model']})" if "cpu_model" in about else ""
+    return f"{about.get('cpu', 'unknown')}{model}, {about.get('threads', 'unknown')} threads"
+
+
+def here(device: str, threads: int) -> str:
+    """The kind of this machine as runs on `device` ("auto": a GPU if there is one) would be; "" without that device."""
+    if device != "cpu" and environment.gpu_count():
+        return environment.gpu_name()
+    if device == "cuda":
+        return ""
+    if not threads:
+        import torch
+
+        threads = torch.get_num_threads()
+    return kind_of(environment.describe("cpu", threads))
+
+
+class Times:
+    """What runs take on a kind of machine, by the good results of recipes.
+
+    >>> Times("EPYC, 1 threads", {}).of(None)
+    Estimate(seconds=None, source='unknown: no run on file was made alone on this kind of machine')
+    """
+
+    def __init__(self, kind: str, made: Mapping[Recipe, Sequence[RunResult]]) -> None:
+        self.kind = kind or _usual(made)
+        self._measured = {
+            wanted: _median(alone)
+            for wanted, runs in made.items()
+            if (alone := [one for one in runs if kind_of(one.environment) == self.kind and _alone(one)])
+        }
+        self._sizes: dict[tuple, dict[str, tuple[int, float]]] = {}
+        for wanted, runs in made.items():
+            if size := next((found for one in runs if (found := _size(wanted, one))), None):
+                self._sizes.setdefault(_data(wanted), {})[wanted.model] = size
+
+    def of(self, wanted: Recipe) -> Estimate:
+        """Seconds of one seed: the median of the recipe's own runs, or by FLOPs from the likest that was measured.
+
+        The likest has the same precision, and then as much as can be of model, tuning, task and size. Its steps are
+        scaled by FLOPs, and the rest of its seconds (reading, scoring) is taken as it is.
+        """
+        if not self._measured:
+            return Estimate(None, "unknown: no run on file was made alone on this kind of machine")
+        if own := self._measured.get(wanted):
+            return Estimate(own.training + own.rest, "measured")
+        flops = self._flops(wanted)
+        if flops is None:
+            return Estimate(None, f"unknown: no run on file says how much {wanted.task} is")
+        like = {one: m for one, m in self._measured.items() if m.flops and one.precision == wanted.precision}
+        if not like:
+            return Estimate(None, f"unknown: no run in {wanted.precision} was measured on this kind of machine")
+        likest = min(like, key=functools.partial(_distance, wanted, flops, like))
+        found = like[likest]
+        return Estimate(found.rest + found.training * flops / found.flops, f"by FLOPs from {likest.id}")
+
+    def _flops(self, wanted: Recipe) -> float | None:
+        """Of a run that nobody has made: its rows are as many, and in the mean as long, as those of a run on file."""
+        sizes = self._sizes.get(_data(wanted), {})
+        if not sizes or wanted.prefix_cache:
+            return None
+        rows, length = sizes.get(wanted.model) or next(iter(sizes.values()))
+        base, linear, square = _by_length(wanted)
+        return rows * (base + linear * length + square * length * length)
+
+
+def _usual(made: Mapping[Recipe, Sequence[RunResult]]) -> str:
+    """The GPU that made most of the results: on a machine without one, plans are for that."""
+    cards = Counter(kind_of(one.environment) for runs in made.values() for one in runs if "gpu" in one.environment)
+    return max(cards, key=cards.__getitem__, default="")
+
+
+def _alone(one: RunResult) -> bool:
+    return one.environment.get("others") == 0
+
+
+def _total(one: RunResult) -> int | None:
+    flops = [epoch.flops for epoch in one.epochs]
+    return None if None in flops else sum(flops)
+
+
+def _median(alone: Sequence[RunResult]) -> _Measured:
+    training = statistics.median(math.fsum(epoch.seconds for epoch in one.epochs) for one in alone)
+    whole = statistics.median(one.seconds for one in alone)
+    return _Measured(training, max(0.0, whole - training), _total(alone[0]))
+
+
+def _distance(wanted: Recipe, flops: float, like: Mapping[Recipe, _Measured], other: Recipe) -> tuple:
+    unlike = (getattr(wanted, name) != getattr(other, name) for name in ("model", "tuning", "task"))
+    return (*unlike, abs(math.log(flops / like[other].flops)), other.id)
+
+
+def _data(wanted: Recipe) -> tuple:
+    """What a task's rows depend on but for the model's tokenizer, which makes little of a difference."""
+    return (wanted.task, wanted.dataset, wanted.max_length, wanted.doc_stride, wanted.train_questions)
+
+
+def _size(wanted: Recipe, one: RunResult) -> tuple[int, float] | None:
+    """How many rows a run trained on, and the length that all of them would have to have for its FLOPs."""
+    rows, flops = one.examples.get("train windows", one.examples.get("train")), _total(one)
+    if not rows or not flops:
+        return None
+    base, linear, square = _by_length(wanted)
+    spare = linear * linear - 4 * square * (base - flops / rows)
+    return (rows, (math.sqrt(spare) - linear) / (2 * square)) if spare >= 0 else None
+
+
+@functools.cache
+def _by_length(wanted: Recipe) -> tuple[float, float, float]:
+    """The FLOPs of one row in all epochs, as a + b l + c l² of its length l."""
+    task = catalog.tasks()[wanted.task]
+    stages = Counter(stage.blocks for stage in wanted.build_schedule())
+    options = {"num_labels": task.num_labels, **wanted.tuning_options}
+
+    def at(length: int) -> int:
+        return sum(
+            count * step_flops(spec(wanted.model), blocks, wanted.tuning, task.head, lengths=[length], **options)
+            for blocks, count in stages.items()
+        )
+
+    none, one, two = at(0), at(1), at(2)
+    square = (two - 2 * one + none) / 2
+    return none, one - none - square, square

@@ -1,0 +1,139 @@
+"""What is missing, who is at it, and which runs settle most for their time."""
+
+import pytest
+from made_up import result
+
+from progbench.errors import BadInput
+from progbench.runs import results
+from progbench.runs.results import RunResult
+from progbench.session import planning, unit
+from progbench.session.measuring import Estimate
+from progbench.session.planning import Lack, Plan
+from progbench.session.suite import Suite
+
+NAME = "tiny-bert-constant-rte"
+
+
+@pytest.fixture
+def suite(answers, tmp_path):
+    return Suite("smoke", answers, tmp_path, seeds=2, train=False)
+
+
+@pytest.fixture
+def rte(suite):
+    return unit.recipe(suite, NAME)
+
+
+def lack(suite, name=NAME):
+    return {one.recipe.id: one for one in planning.plan(suite, "glue").lacks}.get(name)
+
+
+def test_without_results_every_seed_is_missing(suite):
+    assert lack(suite).seeds == (0, 1)
+    assert lack(suite).each.seconds is None
+
+
+def test_what_is_on_file_is_not_missing(suite, rte):
+    results.save(suite.folder, result(rte, 1, {"rte": {"accuracy": 0.5}}))
+
+    assert lack(suite).seeds == (0,)
+
+
+def test_a_recipe_with_all_its_seeds_lacks_nothing(suite, rte):
+    for seed in (0, 1):
+        results.save(suite.folder, result(rte, seed, {"rte": {"accuracy": 0.5}}))
+
+    assert lack(suite) is None
+    assert planning.plan(suite, "glue").settled == 1
+
+
+@pytest.mark.parametrize(("final", "seeds", "said"), [(False, (0, 1), 0), (True, (1,), 1)])
+def test_an_error_is_missing_where_it_is_tried_again_and_said_where_not(suite, rte, final, seeds, said):
+    results.save(suite.folder, RunResult(rte, 0, error="the loss is nan", final=final))
+
+    assert lack(suite).seeds == seeds
+    assert len(planning.plan(suite, "glue").errors) == said
+
+
+def test_what_another_process_holds_is_being_trained_now(suite, rte):
+    with results.lock(suite.folder, rte, 1):
+        found = lack(suite)
+
+    assert (found.seeds, found.training) == ((0,), (1,))
+    assert lack(suite).training == ()
+
+
+def test_a_look_makes_no_file(suite, tmp_path):
+    planning.plan(suite)
+
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_lock_that_nobody_holds_trains_nothing(suite, rte):
+    with results.lock(suite.folder, rte, 1) as held:
+        pass
+    open(held.lock_file, "w").close()
+
+    assert lack(suite).training == ()
+
+
+@pytest.mark.parametrize("text", ["6", "h", "-1h", "0h", "six hours", "1e3h", "6hh", "٣h"])
+def test_a_budget_that_is_no_time_is_refused(text):
+    with pytest.raises(BadInput, match="wanted is a number and one of s, m, h, d, such as 6h"):
+        planning.seconds_of(text)
+
+
+class Named:
+    """In the place of a recipe: nothing but its name is asked for."""
+
+    def __init__(self, name):
+        self.id = name
+
+
+def made(seconds, needs, training=()):
+    """A plan of runs by name with their seconds, and what each open cell waits for."""
+    lacks = tuple(
+        Lack(Named(name), () if name in training else (0,), (0,) if name in training else (), Estimate(one, "measured"))
+        for name, one in seconds.items()
+    )
+    return Plan(lacks, (), "a card", tuple(map(frozenset, needs)), 0)
+
+
+def order(found, seconds):
+    return [(one.recipe.id, one.settles) for one in planning.chosen(found, seconds)]
+
+
+def test_the_cheapest_cell_comes_first():
+    assert order(made({"a": 30.0, "b": 10.0}, ["a", "b"]), 100) == [("b", 1), ("a", 1)]
+
+
+def test_a_run_that_settles_more_cells_for_its_time_comes_first():
+    # a: three cells in 20 s, one in 6.7 s; b: one in 10 s
+    assert order(made({"a": 20.0, "b": 10.0}, ["a", "a", "a", "b"]), 100) == [("a", 3), ("b", 1)]
+
+
+def test_a_mean_settles_its_columns_on_the_way():
+    # a and b with their mean are three cells in 20 s, more an hour than c, one in 7 s
+    assert order(made({"a": 10.0, "b": 10.0, "c": 7.0}, ["a", "b", "ab", "c"]), 27) == [("a", 0), ("b", 3), ("c", 1)]
+
+
+def test_what_does_not_fit_is_left_and_what_fits_is_still_taken():
+    assert order(made({"a": 5.0, "b": 50.0, "c": 20.0}, ["a", "b", "b", "b", "b", "b", "b", "c"]), 30) == [
+        ("a", 1), ("c", 1),
+    ]  # fmt: skip
+
+
+def test_a_run_of_unknown_time_is_never_chosen_nor_the_cells_that_wait_for_it():
+    assert order(made({"a": None, "b": 10.0}, ["a", "ab", "b"]), 100) == [("b", 1)]
+
+
+def test_what_somebody_trains_now_counts_as_done():
+    assert order(made({"a": 10.0, "b": 10.0}, ["a", "ab"], training="a"), 100) == [("b", 1)]
+
+
+def test_nothing_fits_in_no_time():
+    assert order(made({"a": 10.0}, ["a"]), 9.9) == []
+
+
+def test_the_total_says_how_many_runs_have_no_time():
+    assert planning.total(made({"a": 10.0, "b": None, "c": 5.0}, []).lacks) == (15.0, 1)
