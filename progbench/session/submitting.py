@@ -20,6 +20,7 @@ from progbench.session.planning import Lack
 from progbench.session.suite import Suite
 
 TRIES = 3  # starts of a unit whose process dies each time
+CODES = {0: "done", 1: "an error", 2: "bad input", 3: "missing", 130: "told to end"}  # of `progbench run`
 LOST = -1  # in the place of an exit code: the process died, and was not started again
 
 
@@ -71,13 +72,13 @@ def on_gpu(device: str) -> bool:
 def here(unit: Unit) -> int:
     """Run the command in this process, and give its exit code; an engine has started the process for this unit alone.
 
-    Raises SystemExit where an engine ends the process meanwhile.
+    Raises SystemExit where an engine ends the process meanwhile, as submitit does when a job has to leave.
     """
     sys.argv = ["progbench", *unit.arguments()]
     try:
         runpy.run_module("progbench", run_name="__main__")
     except SystemExit as end:
-        if isinstance(end.code, int) and end.code >= 0:
+        if end.code in CODES:
             return end.code
         raise
     return 0
@@ -110,7 +111,7 @@ def told(unit: Unit, code: int) -> str:
 
 def outcome(code: int) -> str:
     """A unit's exit code in words."""
-    return {0: "done", 3: "missing", 130: "told to end", LOST: "its process died"}.get(code, "an error")
+    return (CODES | {LOST: "its process died"}).get(code, f"exit code {code}")
 
 
 def variables() -> dict[str, str]:

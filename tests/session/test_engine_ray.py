@@ -40,7 +40,7 @@ def test_a_task_is_the_command_and_its_exit_code_is_the_units(answers, tmp_path)
     codes, lines = run(unit(tmp_path), unit(tmp_path, "no-such-recipe"))
 
     assert codes == [0, 2]
-    assert {f"{RTE}, seed 0: done", "no-such-recipe, seed 0: an error"} <= set(lines)
+    assert {f"{RTE}, seed 0: done", "no-such-recipe, seed 0: bad input"} <= set(lines)
     assert [line for line in lines if line.startswith(f"{RTE}, seed 0: there: ")]
 
 

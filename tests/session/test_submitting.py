@@ -105,11 +105,12 @@ def test_the_command_runs_in_the_process_of_an_engine(tmp_path, capsys, monkeypa
     assert "no-such-recipe" in capsys.readouterr().err
 
 
-def test_an_engine_that_ends_the_process_is_not_taken_for_the_command(tmp_path, monkeypatch):
-    """submitit ends a job that is preempted by SystemExit(-1), out of a signal's handler."""
+@pytest.mark.parametrize("code", [-1, 144])
+def test_an_engine_that_ends_the_process_is_not_taken_for_the_command(tmp_path, monkeypatch, code):
+    """submitit ends a job that is preempted by SystemExit, out of a signal's handler: on Slurm -1, locally 144."""
 
     def preempted(*_, **__):
-        raise SystemExit(-1)
+        raise SystemExit(code)
 
     monkeypatch.setattr("sys.argv", ["worker"])
     monkeypatch.setattr("runpy.run_module", preempted)
