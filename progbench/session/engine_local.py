@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from progbench.session.sharing import Shares
-from progbench.session.submitting import LOST, TRIES, Unit, told
+from progbench.session.submitting import LOST, TOLD_TO_END, TRIES, Unit, told
 
 PATIENCE = 60  # seconds, for units that were told to end: they write a result, and remove their temporary folders
 
@@ -49,7 +49,9 @@ class _Processes:
         try:
             for left in reversed(range(TRIES)):
                 code = self._tried(unit, self.shares.take(worker))
-                if code >= 0 or self._ending:
+                if self._ending:
+                    return TOLD_TO_END
+                if code >= 0:
                     break
                 self.say(f"{unit}: its process died (signal {-code}){'; it is started again' if left else ''}")
             found = code if code >= 0 else LOST
@@ -62,7 +64,7 @@ class _Processes:
     def _tried(self, unit: Unit, share: dict[str, str]) -> int:
         with self._lock:
             if self._ending:
-                return LOST
+                return TOLD_TO_END
             process = subprocess.Popen(
                 unit.command(), env=os.environ | share, text=True, errors="replace",
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -8,16 +8,19 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from progbench.session.submitting import LOST, TRIES, Unit, here, on_gpu, told, variables
 
-PATIENCE = 60  # seconds, for units that were told to end
+PATIENCE = 5  # seconds, for units that were told to end: Ray does not say when they have, and ends their processes
 
 
 def work(unit: Unit, given: Mapping[str, str]) -> tuple[int, str]:
     """A unit in a worker's process: its exit code, and what it said."""
     os.environ.update(given)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # or a cancel is not heard, where a script started Ray
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         code = here(unit)
@@ -34,7 +37,9 @@ def run(units: Sequence[Unit], device: str, threads: int, say: Callable[[str], N
 
     ours = not ray.is_initialized()
     if ours:
+        before = signal.getsignal(signal.SIGTERM)
         ray.init(log_to_driver=False, logging_level="warning")
+        signal.signal(signal.SIGTERM, before)  # Ray's own ends this process without a word
     try:
         if on_gpu(device) and not ray.cluster_resources().get("GPU"):
             say("the Ray cluster has no GPU now: the units wait until it has one")
@@ -65,6 +70,6 @@ def _waited(asked: Mapping, say: Callable[[str], None]) -> list[int]:
     except BaseException:
         for one in left:
             ray.cancel(one)  # as Ctrl-C in the worker
-        ray.wait(left, num_returns=len(left), timeout=PATIENCE)
+        time.sleep(PATIENCE if left else 0)
         raise
     return [codes[unit] for unit in asked.values()]

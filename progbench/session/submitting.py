@@ -20,7 +20,8 @@ from progbench.session.planning import Lack
 from progbench.session.suite import Suite
 
 TRIES = 3  # starts of a unit whose process dies each time
-CODES = {0: "done", 1: "an error", 2: "bad input", 3: "missing", 130: "told to end"}  # of `progbench run`
+TOLD_TO_END = 130
+CODES = {0: "done", 1: "an error", 2: "bad input", 3: "missing", TOLD_TO_END: "told to end"}  # of `progbench run`
 LOST = -1  # in the place of an exit code: the process died, and was not started again
 
 

@@ -121,9 +121,12 @@ time.sleep(60)
 
 def test_an_interrupt_ends_the_units_and_starts_no_other(script, tmp_path):
     threading.Thread(target=_when, args=(tmp_path / "began", lambda: os.kill(os.getpid(), signal.SIGINT))).start()
+    lines = []
     with pytest.raises(KeyboardInterrupt):
-        run(script(WAITS), script("(here / 'second').touch()"))
+        units = [script(WAITS), script("(here / 'second').touch()")]
+        engine_local.run(units, 1, Shares(1, [], 1), lines.append)
 
+    assert lines == []
     assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["began", "ended"]
 
 
