@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from progbench.errors import Missing
 
@@ -14,77 +16,128 @@ LONG = 10.0  # seconds for its answer to a question, once it has shown one
 NO_ANSWER = "no answer in time"
 
 
-def fetch(
-    repository: str,
-    revision: str,
-    kind: str,
-    patterns: Sequence[str],
-    complete: Callable[[Path], bool],
-    *,
-    instead: str,
-) -> Path:
-    """The folder with a repository's files; `kind` is "model" or "dataset", `complete` says whether a folder has all.
+@dataclass(frozen=True)
+class Files:
+    """Those files of a repository that fit one of `patterns`; `kind` is "model" or "dataset".
+
+    `complete` says whether a folder has all, and `instead` is the variable that a reader may set to a folder of them.
+    """
+
+    repository: str
+    revision: str
+    kind: str
+    patterns: tuple[str, ...]
+    instead: str
+    complete: Callable[[Path], bool] = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.repository}@{self.revision[:8]}"
+
+
+def fetch(wanted: Files) -> Path:
+    """The folder with a repository's files, as the hub's checksums say they are.
 
     Raises Missing with the hub's own words, within seconds, when the files are not here and it does not give them; and
     when they cannot be fetched, which is tried once a session.
     """
-    if folder := require(repository, revision, kind, patterns, complete, instead=instead):
+    if folder := require(wanted):
         return folder
-    folder, problem = _downloaded(repository, revision, kind, tuple(patterns))
+    folder, problem = _downloaded(wanted)
     if folder is None:
         raise Missing(
-            f"{repository} could not be fetched ({problem}); "
-            f"set HF_HOME to a folder with room for it, or {instead} to one that holds it"
+            f"{wanted.repository} could not be fetched ({problem}); "
+            f"start again, set HF_HOME to a folder with room for it, or {wanted.instead} to one that holds it"
         )
     return folder
 
 
-def require(
-    repository: str,
-    revision: str,
-    kind: str,
-    patterns: Sequence[str],
-    complete: Callable[[Path], bool],
-    *,
-    instead: str,
-) -> Path | None:
+def require(wanted: Files) -> Path | None:
     """The folder with a repository's files where they are on this machine, None where the hub has them to fetch.
 
     Raises Missing as `fetch` does, and fetches nothing.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        here = snapshot_download(
-            repository, revision=revision, repo_type=kind, allow_patterns=list(patterns), local_files_only=True
-        )
-        if complete(folder := Path(here)):
-            return folder
-    except LocalEntryNotFoundError:
-        pass
-    if problem := _silence() or _problem(repository, revision, kind):
+    if folder := here(wanted):
+        return folder
+    if problem := silence() or _problem(wanted):
         raise Missing(
-            f"{repository} is not on this machine and the hub does not give it ({problem}); "
-            f"fetch it, or set {instead} to a folder that holds it"
+            f"{wanted.repository} is not on this machine and the hub does not give it ({problem}); "
+            f"fetch it, or set {wanted.instead} to a folder that holds it"
         )
     return None
 
 
-@functools.cache
-def _downloaded(repository: str, revision: str, kind: str, patterns: Sequence[str]) -> tuple[Path | None, str]:
-    """A repository's folder, or why it could not be fetched. Its client retries for minutes: nobody waits twice."""
-    from huggingface_hub import snapshot_download
+def here(wanted: Files) -> Path | None:
+    """The folder with a repository's files where all are on this machine; the hub is not asked."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        found = snapshot_download(repository, revision=revision, repo_type=kind, allow_patterns=list(patterns))
-    except Exception as problem:  # of the network, the hub or the disk: the reader gets its words
-        return None, _words(problem)
-    return Path(found), ""
+        found = Path(_snapshot(wanted, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    return found if wanted.complete(found) else None
+
+
+def to_fetch(wanted: Files) -> tuple[int, int]:
+    """How many of a repository's files are not here, and their bytes. Raises Missing with the hub's words."""
+    try:
+        files = [one for one in _snapshot(wanted, dry_run=True) if one.will_download]
+    except Exception as problem:  # of the network or the hub: the reader gets its words
+        raise Missing(f"{wanted.repository}: the hub does not list its files ({_words(problem)})") from None
+    return len(files), sum(one.file_size or 0 for one in files)
+
+
+def remove_damaged(wanted: Files) -> list[str]:
+    """Remove the files here that are not, by the hub's checksums, what it has at this revision; gives their names.
+
+    The hub knows a sha256 of each large file, and git's own checksum of each small one. Its client compares sizes alone
+    when it fetches, so that a byte could be another. Raises what the network and the hub do.
+    """
+    from huggingface_hub import HfApi
+
+    found = HfApi().verify_repo_checksums(wanted.repository, revision=wanted.revision, repo_type=wanted.kind)
+    names = [one["path"] for one in found.mismatches]
+    for path in (found.verified_path / name for name in names):
+        path.resolve().unlink(missing_ok=True)  # what it stands for, which another revision may use, too
+        path.unlink(missing_ok=True)
+    return names
+
+
+def offline() -> bool:
+    """Whether the hub is not to be asked: HF_HUB_OFFLINE."""
+    from huggingface_hub import constants
+
+    return constants.HF_HUB_OFFLINE
+
+
+def _snapshot(wanted: Files, **options: Any) -> Any:
+    from huggingface_hub import snapshot_download
+
+    return snapshot_download(
+        wanted.repository,
+        revision=wanted.revision,
+        repo_type=wanted.kind,
+        allow_patterns=list(wanted.patterns),
+        **options,
+    )
 
 
 @functools.cache
-def _silence() -> str:
+def _downloaded(wanted: Files) -> tuple[Path | None, str]:
+    """A repository's folder, or why it could not be fetched. Its client retries for minutes: nobody waits twice."""
+    try:
+        found = Path(_snapshot(wanted))
+        if names := remove_damaged(wanted):
+            return (
+                None,
+                f"{', '.join(names)} came with another checksum than the hub has, and was removed",
+            )
+    except Exception as problem:  # of the network, the hub or the disk: the reader gets its words
+        return None, _words(problem)
+    return found, ""
+
+
+@functools.cache
+def silence() -> str:
     """Why there is no hub to ask, in words; '' if it answers, whatever it says. Once a session: its name alone may take
     a minute not to be found, and sixty cells would each wait."""
     from huggingface_hub import HfApi, get_session
@@ -97,11 +150,14 @@ def _silence() -> str:
 
 
 @functools.cache
-def _problem(repository: str, revision: str, kind: str) -> str:
+def _problem(wanted: Files) -> str:
     """Why the hub does not give this, in words; '' if it does."""
     from huggingface_hub import HfApi
 
-    return _within(LONG, lambda: HfApi().repo_info(repository, revision=revision, repo_type=kind, timeout=LONG))
+    def ask() -> None:
+        HfApi().repo_info(wanted.repository, revision=wanted.revision, repo_type=wanted.kind, timeout=LONG)
+
+    return _within(LONG, ask)
 
 
 def _within(seconds: float, ask: Callable[[], object]) -> str:

@@ -17,7 +17,7 @@ from progbench.tasks import hub_splits
 @pytest.fixture(autouse=True)
 def new_session():
     """What a session remembers of the hub, forgotten before and after."""
-    remembering = (hub._silence, hub._problem, hub._downloaded)
+    remembering = (hub.silence, hub._problem, hub._downloaded)
     for one in remembering:
         one.cache_clear()
     yield
@@ -66,9 +66,16 @@ def refused(online):
     online(port)
 
 
+RTE = hub_splits.files("nyu-mll/glue", "pinned", "rte", ["train"], instead="GLUE_DIR")
+
+
+def files(repository="a/b", kind="model", instead="PROGBENCH_MODELS"):
+    return hub.Files(repository, "pinned", kind, ("*",), instead, lambda folder: True)
+
+
 def words(repository="nyu-mll/glue", kind="dataset", instead="GLUE_DIR"):
     with pytest.raises(Missing) as problem:
-        hub.fetch(repository, "pinned", kind, ["*"], lambda folder: True, instead=instead)
+        hub.fetch(files(repository, kind, instead))
     return str(problem.value)
 
 
@@ -140,13 +147,13 @@ def test_what_is_here_is_used_without_asking_the_hub(answering, monkeypatch, tmp
     answering(here=str(tmp_path))
     monkeypatch.setattr(hub, "_within", lambda seconds, ask: pytest.fail("asked the hub"))
 
-    assert hub.fetch("a/b", "pinned", "model", ["*"], lambda folder: True, instead="PROGBENCH_MODELS") == tmp_path
+    assert hub.fetch(files()) == tmp_path
 
 
 def test_requiring_fetches_nothing(answering):
     answering()
 
-    assert hub.require("a/b", "pinned", "model", ["*"], lambda folder: True, instead="PROGBENCH_MODELS") is None
+    assert hub.require(files()) is None
     assert answering.calls == ["looked"]
 
 
@@ -174,7 +181,7 @@ def test_a_table_that_is_no_parquet_file_is_refused_by_its_path(answering, tmp_p
     path.write_bytes(b"version https://git-lfs")
 
     with pytest.raises(BadInput) as problem:
-        hub_splits.fetch("nyu-mll/glue", "pinned", "rte", ["train"], instead="GLUE_DIR")
+        hub_splits.fetch(RTE, "rte", ["train"])
     assert str(problem.value).startswith(f"{path}: cannot be read (")
     reliability(
         "Data",
@@ -188,7 +195,7 @@ def test_a_split_in_two_files_is_read_in_their_order(answering, tmp_path):
     answering(here=str(tmp_path))
     for i, labels in enumerate(([1, 0], [1, 1, 0])):
         datasets.Dataset.from_dict({"label": labels}).to_parquet(tmp_path / "rte" / f"train-0000{i}-of-00002.parquet")
-    found = hub_splits.fetch("nyu-mll/glue", "pinned", "rte", ["train"], instead="GLUE_DIR")
+    found = hub_splits.fetch(RTE, "rte", ["train"])
 
     assert list(found["train"]["label"]) == [1, 0, 1, 1, 0]
 
@@ -199,4 +206,4 @@ def test_the_hubs_tables_are_read_without_a_cache(answering, tmp_path, monkeypat
     answering(here=str(tmp_path))
     datasets.Dataset.from_dict({"label": [1]}).to_parquet(tmp_path / "rte" / "train-00000-of-00001.parquet")
 
-    assert list(hub_splits.fetch("nyu-mll/glue", "pinned", "rte", ["train"], instead="GLUE_DIR")) == ["train"]
+    assert list(hub_splits.fetch(RTE, "rte", ["train"])) == ["train"]

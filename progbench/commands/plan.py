@@ -21,9 +21,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "plan", help="what is missing, what it will take here, and who is at it; trains nothing"
     )
-    parser.add_argument(
-        "-m", dest="mark", choices=MARKS, default="", help="only what this mark of the benchmarks needs"
-    )
+    parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
     parser.add_argument("--budget", metavar="TIME", help="choose the runs that settle most in this time: 6h, 90m, 2d")
     common.add_suite(parser)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,13 @@ from progbench.models.spec import ModelSpec, spec, specs
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-HUB_FILES = ["*.json", "*.txt", "model.safetensors"]
+HUB_FILES = ("*.json", "*.txt", "model.safetensors")
 
 
 def require(model: ModelSpec) -> None:
     """Raise Missing, in seconds and without fetching a file, when `fetch` is bound to; BadInput as `require_whole`."""
-    hub_alone = model.hub and not os.environ.get("PROGBENCH_MODELS")
-    found = _on_hub(model, hub.require) if hub_alone else fetch(model)
+    files = on_hub(model)
+    found = hub.require(files) if files else fetch(model)
     if found:
         require_whole(found)
 
@@ -37,6 +36,8 @@ def fetch(model: ModelSpec) -> Path | None:
     """
     if model.random:
         return None
+    if files := on_hub(model):
+        return hub.fetch(files)
     if root := os.environ.get("PROGBENCH_MODELS"):
         names = [name for name in (model.name, model.hub.rpartition("/")[2]) if name]
         if found := next((Path(root) / name for name in names if (Path(root) / name / "config.json").is_file()), None):
@@ -50,23 +51,17 @@ def fetch(model: ModelSpec) -> Path | None:
             package = model.package.replace("_", "-")
             raise Missing(f"no weights of {model.name}: package {package} is not installed (extra 'mini')")
         return Path(found.origin).parent / model.folder
-    if not model.hub:
-        raise Missing(
-            f"no weights of {model.name}: models.toml names neither hub nor package; set PROGBENCH_MODELS to a folder "
-            f"that holds {model.name}, or say random = true there"
-        )
-    return _on_hub(model, hub.fetch)
-
-
-def _on_hub(model: ModelSpec, ask: Callable[..., Path | None]) -> Path | None:
-    return ask(
-        model.hub,
-        model.revision,
-        "model",
-        HUB_FILES,
-        is_whole,
-        instead="PROGBENCH_MODELS",
+    raise Missing(
+        f"no weights of {model.name}: models.toml names neither hub nor package; set PROGBENCH_MODELS to a folder "
+        f"that holds {model.name}, or say random = true there"
     )
+
+
+def on_hub(model: ModelSpec) -> hub.Files | None:
+    """The hub's files that `fetch` gives; None where it looks elsewhere, or the model is random."""
+    if not model.hub or model.random or model.package or os.environ.get("PROGBENCH_MODELS"):
+        return None
+    return hub.Files(model.hub, model.revision, "model", HUB_FILES, "PROGBENCH_MODELS", is_whole)
 
 
 def build(model: ModelSpec, num_labels: int, head: str = "classification") -> PreTrainedModel:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import queue
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from progbench.session.sharing import Shares
@@ -27,9 +26,6 @@ def run(units: Sequence[Unit], workers: int, shares: Shares, say: Callable[[str]
 class _Processes:
     def __init__(self, workers: int, shares: Shares, say: Callable[[str], None]) -> None:
         self.workers, self.shares, self.say = workers, shares, say
-        self._slots: queue.SimpleQueue[str] = queue.SimpleQueue()
-        for worker in range(workers):
-            self._slots.put(str(worker))
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
         self._ending = False
@@ -45,10 +41,11 @@ class _Processes:
                 raise
 
     def _made(self, unit: Unit) -> int:
-        worker = self._slots.get()
+        worker = threading.current_thread().name
+        share = self.shares.take(worker)
         try:
             for left in reversed(range(TRIES)):
-                code = self._tried(unit, self.shares.take(worker))
+                code = self._tried(unit, share)
                 if self._ending:
                     return TOLD_TO_END
                 if code >= 0:
@@ -59,14 +56,13 @@ class _Processes:
             return found
         finally:
             self.shares.give_back(worker)
-            self._slots.put(worker)
 
-    def _tried(self, unit: Unit, share: dict[str, str]) -> int:
+    def _tried(self, unit: Unit, share: Mapping[str, str]) -> int:
         with self._lock:
             if self._ending:
                 return TOLD_TO_END
             process = subprocess.Popen(
-                unit.command(), env=os.environ | share, text=True, errors="replace",
+                unit.command(), env={**os.environ, **share}, text=True, errors="replace",
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 process_group=0,  # Ctrl-C comes here alone, and is handed on once
             )  # fmt: skip

@@ -16,6 +16,10 @@ from progbench.session.submitting import LOST, Unit, here, on_gpu, told
 # submitit's own are five minutes, and three times: a unit has checkpoints, and goes on where it was
 DEFAULTS = {"name": "progbench", "timeout_min": 240}
 MOST_TIMEOUTS = 100
+# submitit's parameters that are not Slurm's alone, and which of its executors is meant
+SHARED = set(
+    "cluster name timeout_min mem_gb nodes cpus_per_task gpus_per_node tasks_per_node stderr_to_stdout".split()
+)
 Say = Callable[[str], None]
 
 
@@ -40,15 +44,12 @@ def parameters(given: Sequence[str]) -> dict[str, Any]:
 
     Raises BadInput for a text that is not key=value.
     """
-    import submitit
-
-    shared = {"cluster", *submitit.AutoExecutor._typed_parameters()}
     found: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not name.isidentifier() or not equals:
             raise BadInput(f"--slurm {text}: wanted is key=value, such as partition=gpu or timeout_min=60")
-        key = name if name in shared or name.startswith("slurm_") else f"slurm_{name}"
+        key = name if name in SHARED or name.startswith("slurm_") else f"slurm_{name}"
         found[key] = {"true": True, "false": False}.get(value.lower(), int(value) if value.isdecimal() else value)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 
 from progbench import environment
@@ -40,6 +41,7 @@ class Shares:
         self.cards = cards
         self.threads = max(1, cores // max(1, workers))
         self._taken: dict[str, str] = {}
+        self._lock = threading.Lock()  # workers may be threads, each with a process
 
     @classmethod
     def here(cls, workers: int) -> Shares:
@@ -50,8 +52,9 @@ class Shares:
         """The variables to start a worker with; the card is the worker's until `give_back`."""
         found = {} if THREADS in os.environ else {THREADS: str(self.threads)}
         if self.cards:
-            taken = list(self._taken.values())
-            found[GPU] = self._taken[worker] = min(self.cards, key=taken.count)
+            with self._lock:
+                taken = list(self._taken.values())
+                found[GPU] = self._taken[worker] = min(self.cards, key=taken.count)
         return found
 
     def give_back(self, worker: str) -> None:

@@ -10,6 +10,7 @@ import functools
 import os
 from pathlib import Path
 
+from progbench import hub
 from progbench.errors import BadInput, Missing
 from progbench.tasks import toy, toy_squad
 from progbench.tasks.glue import Data, GlueTask, glue_tasks
@@ -57,6 +58,11 @@ def require(task: Task, source: Source) -> None:
     """Raise Missing, in seconds and without reading or fetching a file, when `load` is bound to."""
     if source.dataset != GENERATED:
         task.require(_folder(task, source), source)
+
+
+def on_hub(task: Task, source: Source) -> hub.Files | None:
+    """The hub's files that `load` would read; None where the data is generated or in a folder. Raises Missing."""
+    return task.on_hub(source) if _folder(task, source) is None else None
 
 
 def _folder(task: Task, source: Source) -> Path | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from progbench import hub
 from progbench.errors import BadInput, Missing
 from progbench.tasks import hub_splits
 from progbench.tasks.published import blank
@@ -73,12 +74,16 @@ class GlueTask:
         """The task's data from the hub. Raises Missing where it is not to be had."""
         return _load_hub(self, source.dataset, source.revision)
 
+    def on_hub(self, source: Source) -> hub.Files:
+        """The hub's files that `fetch` reads."""
+        return hub_splits.files(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
+
     def require(self, root: Path | None, source: Source) -> None:
         """Raise Missing, without reading a file, where `read` or (without a folder) `fetch` is bound to."""
         if root:
             _paths(self, root)
         else:
-            hub_splits.require(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
+            hub.require(self.on_hub(source))
 
 
 @dataclass(frozen=True)
@@ -218,7 +223,7 @@ def _label(text: str, task: GlueTask, path: Path, line: int) -> int | float:
 
 
 def _load_hub(task: GlueTask, dataset: str, revision: str) -> Data:
-    loaded = hub_splits.fetch(dataset, revision, task.hub, task.splits, instead=task.variable)
+    loaded = hub_splits.fetch(task.on_hub(Source(dataset, revision)), task.hub, task.splits)
 
     def examples(split: str) -> Examples:
         rows, where = loaded[split], f"{dataset} {split}"

@@ -13,28 +13,24 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def fetch(repository: str, revision: str, folder: str, splits: Sequence[str], *, instead: str) -> dict[str, Dataset]:
+def fetch(wanted: hub.Files, folder: str, splits: Sequence[str]) -> dict[str, Dataset]:
     """These splits of a dataset, from the Parquet files in a folder of its repository.
 
-    `instead` is the variable a reader may set to a local copy. Raises Missing as `hub.fetch` does, BadInput, naming the
-    file, for one that cannot be read.
+    Raises Missing as `hub.fetch` does, BadInput, naming the file, for one that cannot be read.
     """
-    root = hub.fetch(*_wanted(repository, revision, folder, splits), instead=instead)
+    root = hub.fetch(wanted)
     if absent := [split for split, paths in _shards(root / folder, splits).items() if not paths]:
-        raise BadInput(f"{repository}@{revision}: no {folder}/{absent[0]}-*.parquet")
+        raise BadInput(f"{wanted.repository}@{wanted.revision}: no {folder}/{absent[0]}-*.parquet")
     return {split: _table(paths) for split, paths in _shards(root / folder, splits).items()}
 
 
-def require(repository: str, revision: str, folder: str, splits: Sequence[str], *, instead: str) -> None:
-    """Raise Missing, in seconds and without fetching anything, where `fetch` is bound to."""
-    hub.require(*_wanted(repository, revision, folder, splits), instead=instead)
+def files(repository: str, revision: str, folder: str, splits: Sequence[str], *, instead: str) -> hub.Files:
+    """The files that `fetch` reads; `instead` is the variable a reader may set to a local copy."""
 
-
-def _wanted(repository: str, revision: str, folder: str, splits: Sequence[str]) -> tuple:
     def complete(root: Path) -> bool:
         return all(_shards(root / folder, splits).values())
 
-    return repository, revision, "dataset", [f"{folder}/*"], complete
+    return hub.Files(repository, revision, "dataset", (f"{folder}/*",), instead, complete)
 
 
 def _shards(folder: Path, splits: Sequence[str]) -> dict[str, list[Path]]:

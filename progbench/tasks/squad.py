@@ -17,6 +17,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from progbench import hub
 from progbench.errors import BadInput, Missing
 from progbench.tasks import hub_splits
 from progbench.tasks.published import blank
@@ -102,16 +103,20 @@ class SquadTask:
 
     def fetch(self, source: Source) -> SquadData:
         """The task's questions from the hub. Raises Missing where they are not to be had."""
-        loaded = hub_splits.fetch(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
+        loaded = hub_splits.fetch(self.on_hub(source), self.hub, self.splits)
         named = [(f"{source.dataset} {split}", split) for split in self.splits]
         return self._data(source, [(where, _hub_entries(where, loaded[split])) for where, split in named])
+
+    def on_hub(self, source: Source) -> hub.Files:
+        """The hub's files that `fetch` reads."""
+        return hub_splits.files(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
 
     def require(self, root: Path | None, source: Source) -> None:
         """Raise Missing, without reading a file, where `read` or (without a folder) `fetch` is bound to."""
         if root:
             self._paths(root, source)
         else:
-            hub_splits.require(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
+            hub.require(self.on_hub(source))
 
     def questions(self, path: Path) -> list[Question]:
         """The questions of one file. Raises BadInput, naming file, article and question, for what does not fit."""

@@ -73,9 +73,15 @@ def test_options_of_another_engine_are_refused(submit, arguments, words):
     assert submit(*arguments) == (2, f"progbench submit: {words}\n")
 
 
-@pytest.mark.parametrize(("engine", "library"), [("slurm", "submitit"), ("ray", "ray")])
+FAULTS = {
+    "slurm": "`progbench submit --engine slurm` without submitit",
+    "ray": "`progbench submit --engine ray` without ray",
+}
+
+
+@pytest.mark.parametrize("engine", FAULTS)
 def test_an_engine_whose_library_is_not_installed_is_refused_with_the_command_to_install_it(
-    submit, monkeypatch, engine, library, reliability
+    submit, monkeypatch, engine, reliability
 ):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     code, said = submit("--engine", engine)
@@ -83,10 +89,7 @@ def test_an_engine_whose_library_is_not_installed_is_refused_with_the_command_to
     assert code == 2
     assert f"pip install -c constraints.txt -e '.[{engine}]'" in said
     reliability(
-        "Disks, processes and networks",
-        f"`progbench submit --engine {engine}` without {library}",
-        happens=said,
-        kept="everything; the other engines work",
+        "Disks, processes and networks", FAULTS[engine], happens=said, kept="everything; the other engines work"
     )
 
 

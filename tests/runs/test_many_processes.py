@@ -47,6 +47,16 @@ assert list(own.runs(recipe).results) == list(range({SEEDS})), "a process ended 
 """
 
 
+# which is killed while it trains the third seed
+DIES = MAKES.replace("    time.sleep", "    if number == 0 and seed == 2: os.kill(os.getpid(), 9)\n    time.sleep")
+
+
+def alone(folder, text, number):
+    """Run a text in one process; gives its exit code."""
+    head = HEAD.replace(f"< {PROCESSES}", "< 1")
+    return subprocess.run([sys.executable, "-c", head + text, folder, str(number)], check=False).returncode
+
+
 def together(folder, text):
     """Run a text in several processes that begin at the same time; gives what each said where it failed."""
     command = [sys.executable, "-c", HEAD + text, folder]
@@ -99,3 +109,12 @@ def test_two_processes_that_file_the_same_seed_leave_one_whole_result(tmp_path, 
     assert together(tmp_path, same) == []
     assert {json.loads(path.read_text())["seed"] for path in tmp_path.rglob("seed*.json")} == set(range(SEEDS))
     assert [results.load(tmp_path / "runs", recipe, seed).seed for seed in range(SEEDS)] == list(range(SEEDS))
+
+
+def test_a_process_that_is_killed_while_it_trains_leaves_the_rest_to_the_next(tmp_path, recipe):
+    codes = [alone(tmp_path, DIES, number) for number in (0, 1)]
+    trained = sorted(path.name.removeprefix("trained-") for path in tmp_path.glob("trained-*"))
+
+    assert codes == [-9, 0]
+    assert trained == ["0-0", "1-0", "2-0", "2-1", "3-1", "4-1"]
+    assert results.seeds_on_file(tmp_path / "runs", recipe) == list(range(SEEDS))

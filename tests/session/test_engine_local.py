@@ -78,8 +78,8 @@ def test_a_unit_that_dies_each_time_is_given_up_and_the_others_are_made(script, 
     assert lines[-2:] == ["tiny, seed 0: its process died", "other, seed 0: done"]
     reliability(
         SECTION,
-        f"a unit of `progbench submit --engine local` that is killed {TRIES} times",
-        happens=f"{lines[-2]}; the exit code is 1",
+        "a unit of `progbench submit --engine local` that is killed as often as it is started",
+        happens=f"{lines[-2]}: it was started {TRIES} times; the exit code is 1",
         kept="all other units",
     )
 
@@ -103,6 +103,20 @@ def test_units_at_the_same_time_have_a_gpu_each(script, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["4", "7"]
 
 
+def test_a_unit_that_is_started_again_has_the_same_gpu(script, tmp_path):
+    """The other holds the first one."""
+    other = (
+        "end = time.monotonic() + 30\nwhile not (here / 'again').exists() and time.monotonic() < end: time.sleep(0.01)"
+    )
+    killed = (
+        f"gpu = os.environ[{GPU!r}]\n(here / ('again' if (here / 'first').exists() else 'first')).write_text(gpu)\n"
+        "if not (here / 'again').exists(): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    run(script(other), script(killed), workers=2, cards=["4", "7"])
+
+    assert (tmp_path / "first").read_text() == (tmp_path / "again").read_text()
+
+
 def test_units_on_a_cpu_have_their_part_of_the_threads(script, monkeypatch):
     monkeypatch.delenv(THREADS)
 
@@ -122,8 +136,8 @@ time.sleep(60)
 def test_an_interrupt_ends_the_units_and_starts_no_other(script, tmp_path):
     threading.Thread(target=_when, args=(tmp_path / "began", lambda: os.kill(os.getpid(), signal.SIGINT))).start()
     lines = []
+    units = [script(WAITS), script("(here / 'second').touch()")]
     with pytest.raises(KeyboardInterrupt):
-        units = [script(WAITS), script("(here / 'second').touch()")]
         engine_local.run(units, 1, Shares(1, [], 1), lines.append)
 
     assert lines == []

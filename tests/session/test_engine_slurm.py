@@ -70,6 +70,10 @@ def test_parameters_are_handed_on(units, tmp_path, sbatch):
     assert "gpus-per-node" not in found
 
 
+def test_the_parameters_without_slurms_name_are_submitits():
+    assert {*submitit.AutoExecutor._typed_parameters(), "cluster"} == engine_slurm.SHARED
+
+
 @pytest.mark.parametrize(("device", "gpus"), [("cuda", "1"), ("cpu", None)])
 def test_a_unit_for_a_gpu_asks_for_one(units, tmp_path, sbatch, device, gpus):
     engine_slurm.submit(units, device, tmp_path / "logs", {})

@@ -1,0 +1,46 @@
+"""progbench fetch: a suite's models and data at their pinned revisions, before GPU time starts."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from typing import Any
+
+from progbench.commands import common
+from progbench.report import printing
+from progbench.report.cells import plain
+from progbench.session import fetching, stopping
+from progbench.session.marks import MARKS
+
+
+def add(commands: Any) -> None:
+    """Give the parser this command, and its options."""
+    parser = commands.add_parser("fetch", help="fetch a suite's models and data, so that its runs need no network")
+    parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
+    common.add_suite(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Fetch, and print a line a model and task; sizes and progress go to standard error.
+
+    0 where all is here, 1 where something was damaged (and removed: the same command fetches it anew), 3 where
+    something is missing, and 130 where it was told to end. Raises BadInput for a table that cannot be read.
+    """
+    needed = fetching.needs(common.opened(options, train=False), options.mark)
+    if not needed:
+        printing.show("nothing to fetch: models and data are made on the spot, or no run is behind what was asked for")
+        return common.FINE
+    got = []
+    with stopping.interrupted_when_told():
+        try:
+            for one in needed:
+                found = fetching.fetch(one, functools.partial(print, file=sys.stderr, flush=True))
+                printing.show(plain(str(found)))
+                got.append(found.state)
+        except KeyboardInterrupt:
+            printing.show(f"told to end: {len(got)} of {len(needed)} are done; start the same again for the rest")
+            return common.INTERRUPTED
+    if "damaged" in got:
+        return common.FAILED
+    return common.ABSENT if "missing" in got else common.FINE

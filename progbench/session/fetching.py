@@ -1,0 +1,125 @@
+"""The models and data of a suite fetched before GPU time starts: what there is to fetch, each once, and how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from progbench import hub
+from progbench.errors import BadInput, Missing
+from progbench.models import loading
+from progbench.models.spec import spec
+from progbench.recipes.recipe import Recipe
+from progbench.session import marks
+from progbench.session.suite import Suite
+from progbench.tasks import catalog
+from progbench.tasks.source import GENERATED
+
+STATES = ("here", "fetched", "missing", "damaged")
+
+
+@dataclass(frozen=True)
+class Need:
+    """A model or a task's data; `files` are the hub's, None where a folder or a package has it."""
+
+    name: str
+    recipe: Recipe
+    is_model: bool
+    files: hub.Files | None = None
+    missing: str = ""
+
+    def require(self) -> None:
+        """Look at what a folder or a package has. Raises Missing or BadInput as a training would."""
+        if self.is_model:
+            loading.require(spec(self.recipe.model))
+        else:
+            catalog.require(catalog.tasks()[self.recipe.task], self.recipe.data_source)
+
+
+@dataclass(frozen=True)
+class Got:
+    """How it went with one need: its state, one of STATES, and what more there is to say."""
+
+    name: str
+    state: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.state}: {self.words}"
+
+
+def needs(suite: Suite, mark: str = "") -> list[Need]:
+    """What the runs of a mark, or of all marks, read, each once: models first. What is made on the spot is no need.
+
+    Raises BadInput as `marks.asked` does.
+    """
+    wanted = {name: one for asked in marks.asked(suite, mark) for name, one in suite.needed(asked).items()}
+    models: dict[str, Need] = {}
+    data: dict[tuple, Need] = {}
+    for recipe in wanted.values():
+        if not spec(recipe.model).random:
+            files = loading.on_hub(spec(recipe.model))
+            models.setdefault(recipe.model, Need(f"weights of {recipe.model}", recipe, True, files))
+        if recipe.dataset != GENERATED:
+            data.setdefault((recipe.task, recipe.dataset, recipe.revision), _data(recipe))
+    return [*models.values(), *data.values()]
+
+
+def _data(recipe: Recipe) -> Need:
+    name = f"data of {recipe.task}"
+    try:
+        return Need(name, recipe, False, catalog.on_hub(catalog.tasks()[recipe.task], recipe.data_source))
+    except Missing as problem:
+        return Need(name, recipe, False, missing=str(problem))
+
+
+def fetch(one: Need, say: Callable[[str], None] = lambda line: None) -> Got:
+    """Fetch what is not here, and hold what is here to the hub's checksums; `say` is told how much there is to fetch.
+
+    What goes wrong is said, and raises nothing. A file that is not what the hub has is removed: no run shall read it.
+    """
+    try:
+        if one.missing:
+            raise Missing(one.missing)
+        if one.files is None:
+            one.require()
+            return Got(one.name, "here", "in a folder or a package of this machine, which the hub has no checksums of")
+        return _from_hub(one, one.files, say)
+    except Missing as problem:
+        return Got(one.name, "missing", str(problem))
+    except BadInput as problem:
+        return Got(one.name, "damaged", str(problem))
+
+
+def _from_hub(one: Need, files: hub.Files, say: Callable[[str], None]) -> Got:
+    if hub.offline():
+        folder = hub.require(files)
+        return Got(one.name, "here", f"{files} in {folder}, not held to the hub's checksums: HF_HUB_OFFLINE is set")
+    if hub.here(files) is None:
+        hub.require(files)
+        count, size = hub.to_fetch(files)
+        say(f"{one.name}: {files}: {count} files to fetch, {said(size)}")
+        folder = hub.fetch(files)
+        return Got(one.name, "fetched", f"{files}, {said(size)}, as the hub's checksums say; in {folder}")
+    if silent := hub.silence():
+        return Got(one.name, "here", f"{files} in {hub.here(files)}, not held to the hub's checksums: {silent}")
+    try:
+        names = hub.remove_damaged(files)
+    except Exception as problem:  # of the network or the hub, after it had answered
+        raise Missing(f"{files}: its checksums are not to be had ({type(problem).__name__}: {problem})") from None
+    if names:
+        words = f"{', '.join(names)} had another checksum than the hub has, and was removed: start the same again"
+        return Got(one.name, "damaged", f"{files}: {words}")
+    return Got(one.name, "here", f"{files}, as the hub's checksums say; in {hub.here(files)}")
+
+
+def said(size: float) -> str:
+    """Bytes as a person says them.
+
+    >>> said(440_473_133), said(1_344_997_306), said(570), said(1)
+    ('440 MB', '1.34 GB', '570 bytes', '1 byte')
+    """
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}"
+    return f"{size:.0f} byte{'s' * (size != 1)}"
