@@ -1,6 +1,7 @@
 """What is missing, as units; and what becomes of their exit codes."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,7 @@ def test_a_library_that_is_not_installed_is_named_with_the_command_that_installs
 
 def test_the_command_runs_in_the_process_of_an_engine(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["worker"])
+    monkeypatch.delitem(sys.modules, "progbench.__main__", raising=False)  # which the docstrings' tests import
     unit = Unit("no-such-recipe", (0,), "smoke", tmp_path)
 
     assert submitting.here(unit) == 2
