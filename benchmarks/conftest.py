@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from progbench.recipes import reading
 from progbench.report import text, writing
 from progbench.report.cells import plain
 from progbench.report.speed import Speed
-from progbench.session import gathering, opening, outcomes, reference, stopping
+from progbench.session import gathering, opening, outcomes, reference, sharing, stopping
 from progbench.session.gathering import CLAIMS, Gathered
 from progbench.session.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITE = pytest.StashKey[Suite]()
 NOT_OF_SUITE = pytest.StashKey[list[str]]()  # the tables whose tests were left out
+SHARE = "progbench-share"  # what a worker of xdist is told to have for its own
 NONE = object()  # in the place of a cell: the suite has no such table
 
 
@@ -39,7 +41,21 @@ def pytest_addoption(parser):
     group.addoption("--update-reference", action="store_true", help="record this session's runs as our own reference")
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which need not be there
+def pytest_xdist_auto_num_workers(config):
+    """`-n auto` is a worker for each GPU where the suite trains on GPUs, and one of a single GPU needs no worker."""
+    try:
+        device = config.option.device or reading.settings(config.option.suite).device
+    except BadInput:  # which is said where the suite is opened
+        return None
+    if device == "cpu" or "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or not environment.gpu_count():
+        return None  # as xdist has it: one for each core
+    return environment.gpu_count() if environment.gpu_count() > 1 else 0
+
+
 def pytest_configure(config):
+    # before anything asks the driver for GPUs, or loads torch
+    os.environ.update(getattr(config, "workerinput", {}).get(SHARE, {}))
     options = config.option
     asked = opening.Asked(
         options.suite,
@@ -61,6 +77,7 @@ def pytest_configure(config):
     config.add_cleanup(ending.close)
     config.stash[SUITE] = suite
     config.pluginmanager.register(Collector(config, suite), "progbench-collector")
+    config.pluginmanager.register(Sharing(), "progbench-sharing")
 
 
 @pytest.hookimpl(trylast=True)  # of what -m and -k leave
@@ -186,6 +203,22 @@ def _progress_shown(config):
         return
     with capture.global_and_fixture_disabled():
         yield terminal.write_line
+
+
+class Sharing:
+    """Gives each worker of xdist a GPU and threads of its own, and those of one that died to who takes its place."""
+
+    def __init__(self) -> None:
+        self.shares: sharing.Shares | None = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node):
+        self.shares = self.shares or sharing.Shares.here(node.workerinput["workercount"])
+        node.workerinput[SHARE] = dict(self.shares.take(node.gateway.id))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node):
+        self.shares.give_back(node.gateway.id)
 
 
 class Collector:

@@ -7,12 +7,19 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from progbench.commands import fetch, params, plan, report, run
+from progbench.commands import fetch, params, plan, report, run, submit
 from progbench.commands.common import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
 
-COMMANDS = {"report": report, "params": params, "run": run, "plan": plan, "fetch": fetch}
+COMMANDS = {
+    "report": report,
+    "params": params,
+    "fetch": fetch,
+    "plan": plan,
+    "run": run,
+    "submit": submit,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,103 @@
+"""progbench submit: what is missing, made by an engine: processes of this machine, a Slurm or a Ray cluster."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from progbench.commands import common
+from progbench.errors import BadInput
+from progbench.files import require_room
+from progbench.report import printing
+from progbench.report.cells import plain
+from progbench.session import engine_local, engine_ray, engine_slurm, planning, sharing, stopping, submitting
+from progbench.session.marks import MARKS
+from progbench.session.submitting import Unit
+from progbench.session.suite import Suite
+
+LIBRARIES = {"slurm": "submitit", "ray": "ray"}
+
+
+def add(commands: Any) -> None:
+    """Give the parser this command, and its options."""
+    parser = commands.add_parser("submit", help="have an engine train what is missing, on this machine or on many")
+    parser.add_argument("--engine", choices=("local", *LIBRARIES), required=True, help="who starts the units")
+    common.add_suite(parser)
+    parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark judges")
+    parser.add_argument("--seeds", default="", metavar="SEEDS", help="0,1,2 or 0-4 (default: the suite's own)")
+    common.add_device(parser)
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="local: units at a time (default: one for each GPU, or each core)"
+    )
+    parser.add_argument(
+        "--slurm", action="append", default=[], metavar="KEY=VALUE", help="slurm: a parameter of submitit; repeatable"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Have what is missing made, saying what comes of each unit.
+
+    0 where every unit is done, or Slurm has them all; 1 where one is an error, or its process died; 3 where one is
+    missing: no weights, data or GPU. Told to end, it ends its units and returns 130; the same command then does the
+    rest. Raises BadInput where the engine's library is not installed, or the engine is not there.
+    """
+    if options.engine != "local" and options.workers is not None:
+        raise BadInput("--workers is for --engine local")
+    if options.engine != "slurm" and options.slurm:
+        raise BadInput("--slurm is for --engine slurm")
+    if options.workers is not None and options.workers < 1:
+        raise BadInput(f"--workers {options.workers}: at least 1")
+    if library := LIBRARIES.get(options.engine):
+        submitting.require_extra(library, options.engine)
+    suite = common.opened(options, seeds=options.seeds, device=options.device or "")
+    found = planning.plan(suite, options.mark)
+    for error in found.errors:
+        _say(f"an error, not tried again: {error}")
+    if training := sum(len(one.training) for one in found.lacks):
+        _say(f"{training} runs are being trained by others now, and are left to them")
+    units = submitting.units(suite, found.lacks, options.device or "")
+    if not units:
+        _say(f"nothing to start: {_judge(suite)}")
+        return common.FAILED if found.errors else common.FINE
+    try:
+        require_room(suite.folder)
+    except OSError as problem:
+        raise BadInput(f"--runs {suite.folder}: cannot be written: {problem.strerror or problem}") from None
+    _say(f"{len(units)} units with {found.runs} runs are missing in {suite.folder}")
+    with stopping.interrupted_when_told():
+        try:
+            return _made(options, suite, units)
+        except KeyboardInterrupt:
+            _say("told to end: what is filed is kept; start the same again for the rest")
+            return common.INTERRUPTED
+
+
+def _made(options: argparse.Namespace, suite: Suite, units: Sequence[Unit]) -> int:
+    device, threads = suite.maker.device, suite.maker.threads
+    if options.engine == "local":
+        workers = options.workers or (submitting.on_gpu(device) and len(sharing.gpus())) or sharing.cores()
+        codes = engine_local.run(units, workers, sharing.Shares.here(workers), _say)
+    elif options.engine == "ray":
+        codes = engine_ray.run(units, device, threads, _say)
+    else:
+        logs, given = Path(units[0].runs) / "slurm", engine_slurm.parameters(options.slurm)
+        if given.get("cluster") != "local":
+            jobs = engine_slurm.submit(units, device, logs, given)
+            _say(f"submitted as {jobs[0].job_id.partition('_')[0]}: squeue shows the jobs, and {logs} what they say")
+            _say(f"when they are done: {_judge(suite)}")
+            return common.FINE
+        codes = engine_slurm.on_this_machine(units, device, logs, given, _say)
+    words = Counter(submitting.outcome(code) for code in codes)
+    _say(f"{len(units)} units: {', '.join(f'{count} {what}' for what, count in words.items())}; {_judge(suite)}")
+    return submitting.worst(codes)
+
+
+def _judge(suite: Suite) -> str:
+    return f"pytest benchmarks --suite {suite.name} --runs {suite.folder} --no-train judges what there is"
+
+
+def _say(line: str) -> None:
+    printing.show(plain(line))

@@ -1,0 +1,90 @@
+"""The engine `local`: units as processes of this machine, a few at a time, each with a GPU or threads of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from progbench.session.sharing import Shares
+from progbench.session.submitting import LOST, TOLD_TO_END, TRIES, Unit, told
+
+PATIENCE = 60  # seconds, for units that were told to end: they write a result, and remove their temporary folders
+
+
+def run(units: Sequence[Unit], workers: int, shares: Shares, say: Callable[[str], None]) -> list[int]:
+    """Make units, `workers` at a time, and give their exit codes; `say` is told their lines.
+
+    A unit whose process dies, by the kernel for its memory or by hand, is started again, up to TRIES times in all.
+    When this process is interrupted, its units are told to end, and waited for.
+    """
+    return _Processes(workers, shares, say).run(units)
+
+
+class _Processes:
+    def __init__(self, workers: int, shares: Shares, say: Callable[[str], None]) -> None:
+        self.workers, self.shares, self.say = workers, shares, say
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._ending = False
+
+    def run(self, units: Sequence[Unit]) -> list[int]:
+        with ThreadPoolExecutor(self.workers) as pool:
+            made = [pool.submit(self._made, unit) for unit in units]
+            try:
+                return [one.result() for one in made]
+            except BaseException:
+                self._end()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _made(self, unit: Unit) -> int:
+        worker = threading.current_thread().name
+        share = self.shares.take(worker)
+        try:
+            for left in reversed(range(TRIES)):
+                code = self._tried(unit, share)
+                if self._ending:
+                    return TOLD_TO_END
+                if code >= 0:
+                    break
+                self.say(f"{unit}: its process died (signal {-code}){'; it is started again' if left else ''}")
+            found = code if code >= 0 else LOST
+            self.say(told(unit, found))
+            return found
+        finally:
+            self.shares.give_back(worker)
+
+    def _tried(self, unit: Unit, share: Mapping[str, str]) -> int:
+        with self._lock:
+            if self._ending:
+                return TOLD_TO_END
+            process = subprocess.Popen(
+                unit.command(), env={**os.environ, **share}, text=True, errors="replace",
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                process_group=0,  # Ctrl-C comes here alone, and is handed on once
+            )  # fmt: skip
+            self._running.add(process)
+        try:
+            with process:
+                for line in process.stdout or ():
+                    self.say(line.rstrip("\n"))
+            return process.returncode
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+    def _end(self) -> None:
+        """Tell every unit to end, once: a second word would disturb what the first began."""
+        with self._lock:
+            self._ending = True
+            running = list(self._running)
+        for process in running:
+            process.terminate()
+        for process in running:
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()

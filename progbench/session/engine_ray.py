@@ -1,0 +1,75 @@
+"""The engine `ray`: units as tasks of a Ray cluster, a process each. One whose process dies is started again.
+
+The cluster is the one that RAY_ADDRESS names, or that runs on this machine, or else one that is started for the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from progbench.session.submitting import LOST, TRIES, Unit, here, on_gpu, told, variables
+
+PATIENCE = 5  # seconds, for units that were told to end: Ray does not say when they have, and ends their processes
+
+
+def work(unit: Unit, given: Mapping[str, str]) -> tuple[int, str]:
+    """A unit in a worker's process: its exit code, and what it said."""
+    os.environ.update(given)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # or a cancel is not heard, where a script started Ray
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = here(unit)
+    return code, said.getvalue()
+
+
+def run(units: Sequence[Unit], device: str, threads: int, say: Callable[[str], None]) -> list[int]:
+    """Make units on a cluster, and give their exit codes; `say` is told their lines.
+
+    A unit takes a GPU, or `threads` CPUs, at least one; a worker makes one unit, so that nothing of it stays in memory.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing about a run goes to anyone
+    import ray
+
+    ours = not ray.is_initialized()
+    if ours:
+        before = signal.getsignal(signal.SIGTERM)
+        ray.init(log_to_driver=False, logging_level="warning")
+        signal.signal(signal.SIGTERM, before)  # Ray's own ends this process without a word
+    try:
+        if on_gpu(device) and not ray.cluster_resources().get("GPU"):
+            say("the Ray cluster has no GPU now: the units wait until it has one")
+        gpus, cpus = int(on_gpu(device)), max(1, threads)
+        task = ray.remote(num_gpus=gpus, num_cpus=cpus, max_retries=TRIES - 1, max_calls=1)(work)
+        asked = {task.remote(unit, variables()): unit for unit in units}
+        return _waited(asked, say)
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _waited(asked: Mapping, say: Callable[[str], None]) -> list[int]:
+    import ray
+
+    codes: dict[Unit, int] = {}
+    left = list(asked)
+    try:
+        while left:
+            (done,), left = ray.wait(left)
+            unit = asked[done]
+            try:
+                codes[unit], words = ray.get(done)
+            except ray.exceptions.RayError as problem:
+                codes[unit], words = LOST, str(problem).strip().splitlines()[0]
+            for line in (*words.splitlines(), told(unit, codes[unit])):
+                say(line)
+    except BaseException:
+        for one in left:
+            ray.cancel(one)  # as Ctrl-C in the worker
+        time.sleep(PATIENCE if left else 0)
+        raise
+    return [codes[unit] for unit in asked.values()]

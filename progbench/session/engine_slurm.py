@@ -1,0 +1,99 @@
+"""The engine `slurm`: units as an array of Slurm jobs, by submitit. A job that is preempted is queued again.
+
+With the parameter cluster=local, submitit starts the same jobs on this machine, without Slurm: one after the other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from progbench.errors import BadInput
+from progbench.session.submitting import LOST, Unit, here, on_gpu, told
+
+# submitit's own are five minutes, and three times: a unit has checkpoints, and goes on where it was
+DEFAULTS = {"name": "progbench", "timeout_min": 240}
+MOST_TIMEOUTS = 100
+# submitit's parameters that are not Slurm's alone, and which of its executors is meant
+SHARED = set(
+    "cluster name timeout_min mem_gb nodes cpus_per_task gpus_per_node tasks_per_node stderr_to_stdout".split()
+)
+Say = Callable[[str], None]
+
+
+class Task:
+    """A unit as submitit starts it, and starts it again."""
+
+    def __call__(self, unit: Unit) -> int:
+        return here(unit)
+
+    def checkpoint(self, unit: Unit) -> Any:
+        """What is queued in the place of a job that has to leave: the same once more; it does only the rest."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self, unit)
+
+
+def parameters(given: Sequence[str]) -> dict[str, Any]:
+    """submitit's parameters from texts as a command line has them; those of Slurm alone may stand without `slurm_`.
+
+    >>> parameters(["partition=gpu", "timeout_min=60", "slurm_gres=gpu:1"])
+    {'slurm_partition': 'gpu', 'timeout_min': 60, 'slurm_gres': 'gpu:1'}
+
+    Raises BadInput for a text that is not key=value.
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name.isidentifier() or not equals:
+            raise BadInput(f"--slurm {text}: wanted is key=value, such as partition=gpu or timeout_min=60")
+        key = name if name in SHARED or name.startswith("slurm_") else f"slurm_{name}"
+        found[key] = {"true": True, "false": False}.get(value.lower(), int(value) if value.isdecimal() else value)
+    return found
+
+
+def submit(units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, Any]) -> list[Any]:
+    """Hand units to Slurm, and give submitit's jobs; what they say goes to files in the folder `logs`.
+
+    Raises BadInput where there is no Slurm here, or it does not take the jobs.
+    """
+    import submitit
+
+    asked = DEFAULTS | dict(given)
+    if on_gpu(device) and not asked.keys() & {"gpus_per_node", "slurm_gres", "slurm_gpus_per_task"}:
+        asked["gpus_per_node"] = 1
+    if "slurm_time" in asked:
+        del asked["timeout_min"]
+    cluster = asked.pop("cluster", "slurm")
+    try:
+        executor = submitit.AutoExecutor(logs, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS)
+        executor.update_parameters(**asked)
+        return executor.map_array(Task(), units)
+    except (AssertionError, NameError, RuntimeError, ValueError, submitit.core.utils.FailedJobError) as problem:
+        raise BadInput(f"--engine slurm: {_first_line(problem)}") from None
+
+
+def on_this_machine(
+    units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, Any], say: Callable
+) -> list[int]:
+    """Make units one after the other by submitit's local executor, and give their exit codes: Slurm's way, tried."""
+    codes = []
+    for unit in units:
+        (job,) = submit([unit], device, logs, given)
+        while not job.done():
+            time.sleep(0.1)
+        code = LOST
+        if job.paths.result_pickle.exists():  # or submitit would wait for it
+            try:
+                code = job.result()
+            except Exception as problem:  # whatever the job raised
+                say(f"{unit}: {_first_line(problem)}")
+        say(told(unit, code))
+        codes.append(code)
+    return codes
+
+
+def _first_line(problem: BaseException) -> str:
+    return next((line for line in str(problem).splitlines() if line.strip()), type(problem).__name__)

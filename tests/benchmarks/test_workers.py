@@ -1,0 +1,74 @@
+"""Workers of pytest-xdist on a machine with two GPUs, or with one; a stand-in gives runs their results."""
+
+import importlib.util
+import os
+from types import SimpleNamespace
+
+import pytest
+
+HERE = os.path.dirname(__file__)
+WANTED = "tiny-roberta-constant and (cola or sst2 or mnli)"
+
+
+@pytest.fixture(scope="module")
+def session(benches):
+    """`-n auto` where the driver shows two GPUs, of which the person asks for the fourth and the sixth."""
+    bench = benches("cards")
+    bench.done = bench(
+        "-p", "cards", "-p", "stand_in", "--suite", "smoke", "--device", "cuda", "-n", "auto", "-k", WANTED,
+        PYTHONPATH=os.pathsep.join([HERE, os.path.dirname(HERE)]), STAND_IN=str(bench.folder / "noted"),
+        CARDS=str(bench.folder / "cards"), CUDA_VISIBLE_DEVICES="3,5",
+    )  # fmt: skip
+    return bench
+
+
+def test_auto_is_a_worker_for_each_gpu_which_has_it_for_itself_before_torch_is_loaded(session):
+    noted = sorted((session.folder / "cards").read_text().splitlines())
+
+    assert noted == ["gw0 3 without torch", "gw1 5 without torch", "main 3,5 without torch"], session.done.stdout
+
+
+def test_each_run_is_made_once_and_both_workers_make_some(session):
+    makers, made = zip(*session.noted(), strict=True)
+
+    assert session.done.returncode == 0, session.done.stdout
+    assert len(set(makers)) == 2
+    assert sorted(made) == [f"tiny-roberta-constant-{task}" for task in ("cola", "mnli", "sst2")]
+
+
+@pytest.fixture
+def conftest(monkeypatch):
+    path = os.path.join(HERE, "..", "..", "benchmarks", "conftest.py")
+    spec = importlib.util.spec_from_file_location("benchmarks_conftest", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.delenv("PYTEST_XDIST_AUTO_NUM_WORKERS", raising=False)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("suite", "device", "cards", "workers"),
+    [
+        ("paper", None, 8, 8),
+        ("paper", None, 1, 0),  # no worker: the one process says what it is at
+        ("paper", None, 0, None),  # xdist's own number: a worker for each core
+        ("paper", "cpu", 8, None),
+        ("smoke", None, 8, None),
+        ("mini", None, 2, 2),
+    ],
+)
+def test_how_many_workers_auto_is(conftest, monkeypatch, suite, device, cards, workers):
+    monkeypatch.setattr(conftest.environment, "gpu_count", lambda: cards)
+    config = SimpleNamespace(option=SimpleNamespace(suite=suite, device=device))
+
+    assert conftest.pytest_xdist_auto_num_workers(config) == workers
+
+
+def test_a_number_of_workers_that_a_person_set_stays(conftest, monkeypatch):
+    monkeypatch.setattr(conftest.environment, "gpu_count", lambda: 8)
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "3")
+
+    assert (
+        conftest.pytest_xdist_auto_num_workers(SimpleNamespace(option=SimpleNamespace(suite="paper", device=None)))
+        is None
+    )

@@ -1,0 +1,176 @@
+"""Units as submitit's jobs: by its local executor, which preempts jobs as Slurm does, and as the text for sbatch."""
+
+import functools
+import os
+import re
+import runpy
+import signal
+import stat
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from made_up import save_references
+
+from progbench.errors import BadInput
+from progbench.session import engine_slurm
+from progbench.session.submitting import LOST, Unit
+
+submitit = pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
+# submitit leaves its job's process to itself
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+LOCAL = {"cluster": "local"}
+RTE = "tiny-bert-constant-rte"
+
+
+@pytest.fixture
+def units(tmp_path):
+    return [Unit(name, (0,), "smoke", tmp_path / "runs", "cpu") for name in (RTE, "tiny-bert-constant-cola")]
+
+
+@pytest.fixture
+def sbatch(tmp_path, monkeypatch):
+    """A Slurm that takes jobs and does nothing: the batch script that it was last given."""
+    taken = tmp_path / "taken"
+    for name, text in (("srun", ""), ("sbatch", f"cp $1 {taken}\necho Submitted batch job 77")):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    return taken
+
+
+def asked(script):
+    return dict(re.findall(r"^#SBATCH --([a-z-]+)=(.*)$", script.read_text(), re.MULTILINE))
+
+
+def test_units_are_an_array_of_jobs(units, tmp_path, sbatch):
+    jobs = engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
+
+    assert [job.job_id for job in jobs] == ["77_0", "77_1"]
+    assert asked(sbatch)["array"] == "0-1%2"
+
+
+def test_a_job_is_told_before_its_time_is_up_and_adds_to_its_log(units, tmp_path, sbatch):
+    engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
+
+    assert (asked(sbatch)["signal"], asked(sbatch)["open-mode"]) == ("USR2@90", "append")
+
+
+def test_parameters_are_handed_on(units, tmp_path, sbatch):
+    given = engine_slurm.parameters(["partition=gpu", "time=30", "gres=gpu:a100:1", "array_parallelism=1"])
+    engine_slurm.submit(units, "cuda", tmp_path / "logs", given)
+    found = asked(sbatch)
+
+    assert (found["partition"], found["time"], found["gres"]) == ("gpu", "30", "gpu:a100:1")
+    assert found["array"] == "0-1%1"
+    assert "gpus-per-node" not in found
+
+
+def test_the_parameters_without_slurms_name_are_submitits():
+    assert {*submitit.AutoExecutor._typed_parameters(), "cluster"} == engine_slurm.SHARED
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cuda", "1"), ("cpu", None)])
+def test_a_unit_for_a_gpu_asks_for_one(units, tmp_path, sbatch, device, gpus):
+    engine_slurm.submit(units, device, tmp_path / "logs", {})
+
+    assert asked(sbatch).get("gpus-per-node") == gpus
+
+
+@pytest.mark.parametrize("text", ["partition", "=gpu", "a b=c"])
+def test_what_is_no_parameter_is_refused(text):
+    with pytest.raises(BadInput, match="wanted is key=value"):
+        engine_slurm.parameters([text])
+
+
+@pytest.mark.usefixtures("sbatch")
+def test_a_parameter_that_submitit_does_not_know_is_refused_by_its_name(units, tmp_path):
+    with pytest.raises(BadInput, match="Unknown argument 'partitoin'"):
+        engine_slurm.submit(units, "cpu", tmp_path / "logs", engine_slurm.parameters(["partitoin=gpu"]))
+
+
+def test_where_there_is_no_slurm_it_is_said(units, tmp_path, monkeypatch, reliability):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(BadInput) as problem:
+        engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
+    reliability(
+        "Disks, processes and networks",
+        "`progbench submit --engine slurm` where there is no Slurm",
+        happens=problem.value,
+        kept="everything; nothing was started",
+    )
+
+
+def test_what_sbatch_refuses_is_said(units, tmp_path, sbatch):
+    program = tmp_path / "bin" / "sbatch"
+    program.write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: gpuu' >&2\nexit 1\n")
+
+    with pytest.raises(BadInput, match="invalid partition specified: gpuu"):
+        engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
+
+
+def test_a_job_is_the_command_and_its_exit_code_is_the_units(answers, units, tmp_path):
+    """Of the first the result is there; the second is no recipe at all."""
+    save_references(answers, tmp_path / "runs", lambda recipe: recipe.id == RTE)
+    lines = []
+    wrong = Unit("no-such-recipe", (0,), "smoke", tmp_path / "runs")
+    codes = engine_slurm.on_this_machine([units[0], wrong], "cpu", tmp_path / "logs", LOCAL, lines.append)
+
+    assert codes == [0, 2]
+    assert lines == [f"{RTE}, seed 0: done", "no-such-recipe, seed 0: bad input"]
+
+
+class Slow(engine_slurm.Task):
+    """A unit whose command is at work when it is preempted, and done at once when it is started again."""
+
+    def __call__(self, unit):
+        runpy.run_module = functools.partial(work, unit.runs / "began")
+        return super().__call__(unit)
+
+
+def work(began, *_, **__):
+    if not began.exists():
+        began.touch()
+        time.sleep(60)
+
+
+def test_a_job_that_is_preempted_is_started_again_with_the_same_unit(tmp_path, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    monkeypatch.setattr(engine_slurm, "Task", Slow)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    (job,) = engine_slurm.submit([Unit(RTE, (0,), "smoke", tmp_path / "runs")], "cpu", tmp_path / "logs", LOCAL)
+    _preempt(job, tmp_path / "runs" / "began")
+
+    assert job.result() == 0
+    assert "Requeued job" in job.paths.stdout.read_text()
+
+
+def test_a_job_whose_process_is_killed_is_said(tmp_path, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    monkeypatch.setattr(engine_slurm, "Task", Killed)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    lines = []
+    units = [Unit(RTE, (0,), "smoke", tmp_path / "runs")]
+
+    assert engine_slurm.on_this_machine(units, "cpu", tmp_path / "logs", LOCAL, lines.append) == [LOST]
+    assert lines[-1] == f"{RTE}, seed 0: its process died"
+
+
+class Killed(engine_slurm.Task):
+    """A unit that the kernel ends."""
+
+    def __call__(self, unit):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _preempt(job, began):
+    """Tell a job that it has to leave, as soon as it is at work: the signal of submitit, to the job's own process."""
+    end = time.monotonic() + 60
+    while not began.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    (started,) = Path(f"/proc/{job.job_id}/task/{job.job_id}/children").read_text().split()
+    os.kill(int(started), signal.SIGUSR2)

@@ -1,0 +1,120 @@
+"""What is missing, as units; and what becomes of their exit codes."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+from made_up import result, suite
+
+from progbench import environment
+from progbench.errors import BadInput
+from progbench.runs import results
+from progbench.session import planning, submitting
+from progbench.session.measuring import Estimate
+from progbench.session.planning import Lack
+from progbench.session.submitting import Unit
+
+
+@pytest.fixture
+def lacks(answers, tmp_path):
+    """What a suite lacks for a mark, as units: by recipe, its seeds."""
+
+    def units(mark="", seeds=1):
+        own = suite(answers, tmp_path, seeds=seeds)
+        return {unit.recipe: unit.seeds for unit in submitting.units(own, planning.plan(own, mark).lacks)}
+
+    return units
+
+
+def test_of_an_empty_folder_every_recipe_of_the_suite_is_missing(answers, tmp_path, lacks):
+    own = suite(answers, tmp_path)
+    wanted = {one.id for name in own.tables() for cell in own.table(name).cells for one in own.needed(cell).values()}
+
+    assert lacks(seeds=2) == dict.fromkeys(wanted, (0, 1))
+
+
+def test_each_unit_has_the_seeds_that_it_lacks(tmp_path, smoke_recipe, lacks):
+    wanted = smoke_recipe(schedule="constant", task="rte")
+    results.save(tmp_path, result(wanted, 1, {"rte": {"accuracy": 0.5}}))
+
+    assert lacks("glue", 3)[wanted.id] == (0, 2)
+
+
+def test_an_error_that_another_try_may_mend_is_no_result(tmp_path, smoke_recipe, lacks):
+    wanted = smoke_recipe(schedule="constant", task="rte")
+    results.save(tmp_path, results.RunResult(wanted, 0, error="out of memory", final=False))
+
+    assert lacks("glue")[wanted.id] == (0,)
+
+
+def test_what_another_process_trains_now_is_left_to_it(tmp_path, smoke_recipe, lacks):
+    wanted = smoke_recipe(schedule="constant", task="rte")
+    with results.lock(tmp_path, wanted, 1):
+        assert lacks("glue", 2)[wanted.id] == (0,)
+
+
+def lack(smoke_recipe, task, seconds):
+    return Lack(smoke_recipe(task=task), (0,), (), Estimate(seconds, "measured"))
+
+
+def test_the_longest_comes_first_and_what_nobody_has_measured_last(answers, tmp_path, smoke_recipe):
+    lacking = [lack(smoke_recipe, *one) for one in (("rte", 5.0), ("cola", None), ("mnli", 50.0))]
+    found = submitting.units(suite(answers, tmp_path), lacking)
+
+    assert [unit.recipe.rpartition("-")[2] for unit in found] == ["mnli", "rte", "cola"]
+
+
+def test_a_units_command_names_the_folder_by_its_whole_path(answers, tmp_path, smoke_recipe, monkeypatch):
+    """An engine starts it elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    (found,) = submitting.units(suite(answers, Path("runs")), [lack(smoke_recipe, "rte", 5.0)])
+
+    assert found.arguments()[-1] == str(tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("device", "cards", "on"), [("cpu", 1, False), ("cuda", 0, True), ("auto", 0, False), ("auto", 1, True)]
+)
+def test_a_unit_has_a_gpu_where_it_trains_on_one(monkeypatch, device, cards, on):
+    monkeypatch.setattr(environment, "gpu_count", lambda: cards)
+
+    assert submitting.on_gpu(device) == on
+
+
+def test_no_secret_goes_to_another_machine(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "a secret")
+    monkeypatch.setenv("HF_HOME", "/shared/hub")
+
+    assert "HF_TOKEN" not in submitting.variables()
+    assert submitting.variables()["HF_HOME"] == "/shared/hub"
+
+
+def test_a_library_that_is_not_installed_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    with pytest.raises(BadInput) as problem:
+        submitting.require_extra("submitit", "slurm")
+    assert str(problem.value) == "--engine slurm needs submitit: pip install -c constraints.txt -e '.[slurm]'"
+
+
+def test_the_command_runs_in_the_process_of_an_engine(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["worker"])
+    monkeypatch.delitem(sys.modules, "progbench.__main__", raising=False)  # which the docstrings' tests import
+    unit = Unit("no-such-recipe", (0,), "smoke", tmp_path)
+
+    assert submitting.here(unit) == 2
+    assert "no-such-recipe" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("code", [-1, 144])
+def test_an_engine_that_ends_the_process_is_not_taken_for_the_command(tmp_path, monkeypatch, code):
+    """submitit ends a job that is preempted by SystemExit, out of a signal's handler: on Slurm -1, locally 144."""
+
+    def preempted(*_, **__):
+        raise SystemExit(code)
+
+    monkeypatch.setattr("sys.argv", ["worker"])
+    monkeypatch.setattr("runpy.run_module", preempted)
+    with pytest.raises(SystemExit):
+        submitting.here(Unit("tiny-bert-constant-rte", (0,), "smoke", tmp_path))
