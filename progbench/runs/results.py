@@ -6,7 +6,6 @@ resumes by looking. A file appears whole or not at all, and carries a checksum o
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import json
@@ -17,7 +16,7 @@ from pathlib import Path
 import filelock
 
 from progbench.errors import BadInput
-from progbench.files import read_text, sweep, write_atomically
+from progbench.files import read_text, write_atomically
 from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
 
@@ -256,13 +255,3 @@ def lock(folder: Path, recipe: Recipe, seed: int) -> filelock.FileLock:
     path = path_of(folder, recipe, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     return filelock.FileLock(path.with_suffix(".lock"))
-
-
-def sweep_results(folder: Path) -> None:
-    """Remove what killed sessions left among a suite's results: half-written files, and locks that nobody holds."""
-    for place in (path for path in folder.glob("*/*") if path.is_dir()):
-        sweep(place)
-        for path in place.glob("seed*.lock"):
-            # who holds it has it; one that is no file, or another user's, is said where it is needed
-            with contextlib.suppress(OSError, filelock.Timeout), filelock.FileLock(path).acquire(blocking=False):
-                path.unlink()
