@@ -25,6 +25,7 @@ from progbench.runs.results import EpochResult
 
 EVERY = 600.0  # seconds: the longest that a run trains inside an epoch without a checkpoint
 FORMAT = 1  # of what is in a file
+ZIP = b"PK\x03\x04"  # how it begins
 
 # what a run's numbers depend on besides its recipe; of a CPU its kind and threads, too, since its runs repeat exactly
 VERSIONS = ("torch", "transformers", "device")
@@ -189,6 +190,9 @@ def _read(path: Path, whole: Made) -> Past:
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != path.name.rpartition("-")[2]:
             raise Damaged("its checksum does not fit its content")
+        file.seek(0)
+        if file.read(len(ZIP)) != ZIP:  # torch would take it for an older format, a bare pickle
+            raise Damaged("it is not what torch saves")
         file.seek(0)
         try:
             content = torch.load(file, weights_only=True, map_location="cpu")

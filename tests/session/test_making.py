@@ -16,6 +16,7 @@ from progbench.runs.results import EpochResult, RunResult
 from progbench.session import company
 from progbench.session.making import Maker
 from progbench.training import train
+from progbench.training.checkpoints import Checkpoints
 from progbench.training.scoring import NonFinite
 
 
@@ -29,11 +30,11 @@ class Trained(list):
     during = staticmethod(result)
 
     def __init__(self):
-        self.shared = []
+        self.kept = []
 
-    def __call__(self, recipe, seed, device, threads, shared):
+    def __call__(self, recipe, seed, device, threads, kept):
         self.append((recipe.schedule, seed))
-        self.shared.append(shared)
+        self.kept.append(kept)
         return self.during(recipe, seed)
 
 
@@ -164,23 +165,22 @@ def test_runs_that_differ_in_their_schedules_alone_share_epochs_seed_by_seed(tmp
     maker(tmp_path, 2).make(recipes)
 
     assert trained == [("constant", 0), ("shrinking", 0), ("constant", 1), ("shrinking", 1)]
-    assert [one.epochs for one in trained.shared] == [1, 1, 1, 1]
-    assert trained.shared[0].path == trained.shared[1].path != trained.shared[2].path
-    assert not trained.shared[0].path.parent.exists()
+    first, second = (results.path_of(tmp_path, one, 0).parent for one in recipes)
+    assert trained.kept == [Checkpoints(first, 1, (second,)), Checkpoints(second, 1)] * 2
 
 
 @pytest.mark.parametrize("changes", [{"schedule": "growing"}, {"learning_rate": 1.0}, {"task": "cola"}])
 def test_other_runs_share_nothing(tmp_path, smoke_recipe, trained, changes):
     maker(tmp_path).make([smoke_recipe(), smoke_recipe(**{"schedule": "constant"} | changes)])
 
-    assert trained.shared == [None, None]
+    assert [one.others for one in trained.kept] == [(), ()]
 
 
 def test_a_run_whose_siblings_are_there_already_shares_nothing(tmp_path, recipes, trained):
     results.save(tmp_path, result(recipes[0], 0))
     maker(tmp_path).make(recipes)
 
-    assert trained.shared == [None]
+    assert [one.others for one in trained.kept] == [()]
 
 
 def test_where_the_first_of_two_fails_the_second_is_trained_all_the_same(tmp_path, recipes, trained):
