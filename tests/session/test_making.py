@@ -1,11 +1,13 @@
 """Runs made once each, by one process or several; two threads with a maker each stand for two processes."""
 
+import errno
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -308,8 +310,9 @@ def leftovers(tmp_path, recipes, monkeypatch):
     owner = f"{process.pid}@{files._machine()}"
     folder = tmp_path / f"progbench-{owner}-abcd"
     path = results.path_of(tmp_path / "runs", recipes[0], 0)
-    found = [folder, path.with_name(f".seed0.json.{owner}"), path.with_suffix(".lock")]
-    (folder / "past").mkdir(parents=True)
+    hidden = [path.with_name(f".{name}.{owner}") for name in ("seed0.json", "seed0.checkpoint")]
+    found = [folder, *hidden, path.with_suffix(".lock")]
+    (folder / "prefix").mkdir(parents=True)
     path.parent.mkdir(parents=True)
     for file in found[1:]:
         file.touch()
@@ -320,11 +323,11 @@ def test_what_a_killed_session_left_is_removed_by_the_next(tmp_path, smoke_recip
     other = smoke_recipe(task="cola")
     maker(tmp_path / "runs").make([other])
 
-    assert [path.exists() for path in leftovers] == [False] * 3
+    assert [path.exists() for path in leftovers] == [False] * 4
     reliability(
         "Disks, processes and networks",
         "a session was killed while it trained, or while it wrote a result",
-        happens="the next session removes its temporary folder, half-written file and lock, and trains the seed",
+        happens="the next session removes its temporary folder, half-written files and lock, and goes on from the checkpoint",
         kept="all results that were there; what other processes of this machine, and other machines, are at",
     )
 
@@ -332,7 +335,43 @@ def test_what_a_killed_session_left_is_removed_by_the_next(tmp_path, smoke_recip
 def test_who_only_looks_removes_nothing(tmp_path, recipes, leftovers):
     maker(tmp_path / "runs", train=False).make(recipes)
 
-    assert [path.exists() for path in leftovers] == [True] * 3
+    assert [path.exists() for path in leftovers] == [True] * 4
+
+
+@pytest.mark.parametrize(("error", "final", "stay"), [("", True, 0), ("nan", True, 0), ("out of memory", False, 1)])
+def test_checkpoints_go_when_the_result_is_filed_unless_it_is_tried_again(
+    tmp_path, recipes, trained, error, final, stay
+):
+    def leave(recipe, seed):
+        (trained.kept[-1].folder / "seed0.checkpoint-ab-1-cd").touch()
+        return RunResult(recipe, seed, error=error, final=final) if error else result(recipe, seed)
+
+    trained.during = leave
+    maker(tmp_path).make(recipes[:1])
+
+    assert len(list(tmp_path.rglob("seed0.checkpoint-*"))) == stay
+
+
+def test_checkpoints_stay_where_the_result_could_not_be_filed(tmp_path, recipes, trained, monkeypatch):
+    def leave(recipe, seed):
+        (trained.kept[-1].folder / "seed0.checkpoint-ab-1-cd").touch()
+        monkeypatch.setattr(results, "save", full)
+        return result(recipe, seed)
+
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    trained.during = leave
+    maker(tmp_path).make(recipes[:1])
+
+    assert len(list(tmp_path.rglob("seed0.checkpoint-*"))) == 1
+
+
+def test_what_else_used_the_device_of_a_run_that_went_on_is_not_known(tmp_path, recipes, trained):
+    trained.during = lambda recipe, seed: replace(result(recipe, seed), environment={"resumed": 1})
+    maker(tmp_path).make(recipes[:1])
+
+    assert "others" not in results.load(tmp_path, recipes[0], 0).environment
 
 
 def test_a_lock_that_is_held_stays(tmp_path, recipes, smoke_recipe, trained):
