@@ -131,7 +131,7 @@ def test_a_trainer_that_does_not_learn_turns_its_cell_red(answers, tmp_path, mon
     own = suite(answers, tmp_path)
     verdict = judged(own, "tiny-roberta-shrinking-cola")
 
-    assert (verdict.outcome, verdict.direction) == ("deviates", "low"), verdict.sentence
+    assert (verdict.outcome, verdict.direction) == ("deviates", "low")
 
 
 def test_a_run_that_followed_another_schedule_is_an_error(answers, tmp_path, monkeypatch):
