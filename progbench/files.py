@@ -14,6 +14,7 @@ import stat
 import tempfile
 import threading
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,18 +86,27 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file that appears whole or not at all, whatever stops the process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path.parent)
-    aside = path.with_name(f".{path.name}.{_owner()}")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
+    with aside(path) as written:
+        with written.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+        os.replace(written, path)
+
+
+@contextlib.contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """A hidden place beside a file, to write to before it is moved; what is still there in the end is removed.
+
+    Its name says whose it is, so that `sweep` finds what a killed process left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent)
+    place = path.with_name(f".{path.name}.{_owner()}")
+    try:
+        yield place
+    finally:
+        place.unlink(missing_ok=True)
 
 
 def require_room(folder: Path) -> None:
@@ -134,10 +144,10 @@ def sweep(folder: Path) -> None:
     What another machine writes into a shared folder looks the same, but its name says so, and it stays.
     """
     end = f"@{_machine()}"
-    for aside in folder.glob(f".*{glob.escape(end)}"):
-        if _ended(aside.name.removesuffix(end).rpartition(".")[2]):
+    for left in folder.glob(f".*{glob.escape(end)}"):
+        if _ended(left.name.removesuffix(end).rpartition(".")[2]):
             with contextlib.suppress(OSError):
-                aside.unlink()
+                left.unlink()
 
 
 def _owner() -> str:

@@ -119,7 +119,7 @@ def trained(monkeypatch, made_in):
 
     calls = []
 
-    def fake(recipe, seed, device, threads, shared):
+    def fake(recipe, seed, device, threads, kept):
         calls.append((recipe.id, seed))
         task = tasks()[recipe.task]
         scores = {part: dict.fromkeys(task.metrics, 0.9 - seed / 100) for part in task.evaluate}

@@ -9,7 +9,7 @@ from progbench.judging.references import Reference
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 
-MACHINE = ("cpu", "cpu_model", "device", "gpu", "threads", "side_by_side")
+MACHINE = ("cpu", "cpu_model", "device", "gpu", "threads", "side_by_side", "batch_parts")
 VERSIONS = ("python", *environment.PACKAGES)
 
 
@@ -21,9 +21,12 @@ def made_alike(ours: Mapping[str, str | int], theirs: Mapping[str, str | int]) -
     (True, False)
 
     A version that only one of them names says nothing. A machine that a result does not name is like no other. Seeds
-    trained side by side share one stream of dropout, so the same seeds must have been trained together.
+    trained side by side share one stream of dropout, so the same seeds must have been trained together. A run that was
+    killed and went on ends as one that was not, to the last bit; of one on a GPU that is not known.
     """
     if "cpu" not in ours:
+        return False
+    if ours.get("device") != "cpu" and ("resumed" in ours or "resumed" in theirs):
         return False
     machine = all(ours.get(key) == theirs.get(key) for key in MACHINE)
     return machine and all(ours[key] == theirs[key] for key in VERSIONS if key in ours and key in theirs)

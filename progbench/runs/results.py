@@ -6,7 +6,6 @@ resumes by looking. A file appears whole or not at all, and carries a checksum o
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import functools
 import hashlib
@@ -18,7 +17,7 @@ from pathlib import Path
 import filelock
 
 from progbench.errors import BadInput
-from progbench.files import parse_json, read_text, sweep, write_atomically
+from progbench.files import parse_json, read_text, write_atomically
 from progbench.kinds import is_number, is_whole
 from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
@@ -280,13 +279,3 @@ def being_made(folder: Path, recipe: Recipe, seed: int) -> bool:
     except OSError:
         return False
     return False
-
-
-def sweep_results(folder: Path) -> None:
-    """Remove what killed sessions left among a suite's results: half-written files, and locks that nobody holds."""
-    for place in (path for path in folder.glob("*/*") if path.is_dir()):
-        sweep(place)
-        for path in place.glob("seed*.lock"):
-            # who holds it has it; one that is no file, or another user's, is said where it is needed
-            with contextlib.suppress(OSError, filelock.Timeout), filelock.FileLock(path).acquire(blocking=False):
-                path.unlink()

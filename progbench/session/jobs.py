@@ -13,7 +13,7 @@ from progbench import environment
 from progbench.errors import BadInput, Missing
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
-from progbench.training.fork import Shared
+from progbench.training.checkpoints import Checkpoints
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -60,7 +60,7 @@ def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[
     return list(found.values())
 
 
-def train(job: Job, threads: int, shared: Shared | None) -> Iterator[RunResult]:
+def train(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunResult]:
     """Train a job's seeds, giving their results as soon as they are there.
 
     An exception while training becomes its seeds' error, so that no other cell is lost to it. Seeds that are too many
@@ -73,7 +73,7 @@ def train(job: Job, threads: int, shared: Shared | None) -> Iterator[RunResult]:
 
     if job.device != "cuda":
         (seed,) = job.seeds
-        yield from _kept(job, job.seeds, lambda: [train(job.recipe, seed, job.device, threads, shared)])
+        yield from _kept(job, job.seeds, lambda: [train(job.recipe, seed, job.device, threads, kept)])
         return
     if not torch.cuda.is_available():
         raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
@@ -81,8 +81,7 @@ def train(job: Job, threads: int, shared: Shared | None) -> Iterator[RunResult]:
     size = math.ceil(len(job.seeds) / parts)
     for start in range(0, len(job.seeds), size):
         part = job.seeds[start : start + size]
-        own = shared and replace(shared, path=shared.path.with_name(f"past-{part[0]}"))
-        run = functools.partial(train_together, job.recipe, part, job.device, threads, own)
+        run = functools.partial(train_together, job.recipe, part, job.device, threads, kept)
         yield from _kept(job, part, run)
 
 

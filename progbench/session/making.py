@@ -23,13 +23,14 @@ from progbench.files import require_room
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
-from progbench.runs import results
+from progbench.runs import leftovers, results
 from progbench.runs.results import RunResult
 from progbench.session import company, jobs
 from progbench.session.jobs import Job
 from progbench.session.repaired import repaired
 from progbench.tasks import catalog
-from progbench.training.fork import Shared, shared_epochs
+from progbench.training.checkpoints import Checkpoints
+from progbench.training.fork import shared_epochs
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Maker:
             self._swept = True
             files.sweep_temporary_folders()
             for suite in suites:
-                results.sweep_results(self.folder / suite)
+                leftovers.sweep_results(self.folder / suite)
 
     def require(self, wanted: Recipe) -> str:
         """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
@@ -176,33 +177,31 @@ class Maker:
                 except OSError as problem:
                     self._refuse(recipe, [seed], problem.filename or "its lock", problem)
             epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
-            try:
-                place = Path(held.enter_context(files.temporary_folder()))
-            except OSError as problem:
-                for job in family:
-                    self._refuse(job.recipe, job.seeds, "a temporary folder", problem)
-                return
-            for job in family:
+            for number, job in enumerate(family, 1):
                 say(job)
-                self._make(job, Shared(place / "past", epochs) if epochs else None)
+                later = [self._folder(other) for other in family[number:] if other.seeds == job.seeds]
+                self._make(job, Checkpoints(self._folder(job), epochs, tuple(later) if epochs else ()))
 
-    def _make(self, job: Job, shared: Shared | None) -> None:
+    def _folder(self, job: Job) -> Path:
+        return results.path_of(self.folder, job.recipe, job.seeds[0]).parent
+
+    def _make(self, job: Job, kept: Checkpoints) -> None:
         """Train a job's seeds and file them, unless that is done or useless."""
         wanted = job.recipe
         seeds = tuple(seed for seed in job.seeds if not self._settled(wanted, seed))
         if not seeds or wanted.id in self._missing or wanted.id in self._hopeless:
             return
-        folder = results.path_of(self.folder, wanted, seeds[0]).parent
         try:
-            require_room(folder)
+            require_room(kept.folder)
         except OSError as problem:
-            self._refuse(wanted, seeds, folder, problem)
+            self._refuse(wanted, seeds, kept.folder, problem)
             return
         try:
             with company.at(job.device) as place:
-                for result in jobs.train(replace(job, seeds=seeds), self.threads, shared):
-                    about = result.environment | {"others": company.met(place)}
-                    self._file(replace(result, environment=about))
+                for result in jobs.train(replace(job, seeds=seeds), self.threads, kept):
+                    # of a run that went on nobody knows what else used the device before
+                    others = {} if "resumed" in result.environment else {"others": company.met(place)}
+                    self._file(replace(result, environment=result.environment | others))
         except OSError as problem:
             self._refuse(wanted, seeds, "a temporary folder", problem)
         except Missing as problem:
@@ -218,13 +217,15 @@ class Maker:
     def _file(self, result: RunResult) -> None:
         """File a result; one that cannot be filed counts in this session, and a note says that it is not kept."""
         wanted, seed = result.recipe, result.seed
+        path = results.path_of(self.folder, wanted, seed)
         try:
             results.save(self.folder, replace(result, session=self.session))
+            if result.final or not result.error:
+                leftovers.remove_checkpoints(path)
         except OSError as problem:
             if result.error:
                 self._not_filed[wanted.id, seed] = result
                 return
-            path = results.path_of(self.folder, wanted, seed)
             note = (
                 f"seed {seed} was trained, but {path} cannot be written ({problem.strerror or problem}): "
                 "its scores count in this report, and are not kept"

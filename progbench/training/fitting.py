@@ -7,6 +7,7 @@ trains. The optimizer is built once, over everything that may ever train, and it
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from tqdm import tqdm
 from progbench.method.anatomy import Anatomy
 from progbench.method.schedule import Schedule, require_depth
 from progbench.recipes.recipe import Recipe
-from progbench.training.fork import Past
+from progbench.training import state
 from progbench.training.scoring import Batch, NonFinite
 
 
@@ -69,6 +70,14 @@ class TrainedEpoch:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """A batch in parts that take less memory one by one: a loss is a mean over rows, so each counts by its `shares`."""
+
+    parts: Sequence[Batch]
+    shares: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Step:
     """One training step of a stage on one batch; gives the losses, a number a seed.
 
@@ -81,13 +90,22 @@ class Step:
     parameters: Sequence[nn.Parameter]
     seeds: Seeds
 
-    def __call__(self, batch: Batch) -> torch.Tensor:
+    def __call__(self, batch: Batch | Parts) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
-        with autocast(self.model, self.recipe):
-            losses = self.seeds.losses(self.model, batch)
-        losses.sum().backward()
+        if isinstance(batch, Parts):  # one after another: what a part keeps for its gradients goes with it
+            losses = sum(self._backward(part, share) for part, share in zip(batch.parts, batch.shares, strict=True))
+        else:
+            losses = self._backward(batch)
         self.seeds.clip(self.parameters, self.recipe.clip_norm)
         self.optimizer.step()
+        return losses
+
+    def _backward(self, batch: Batch, share: float | None = None) -> torch.Tensor:
+        with autocast(self.model, self.recipe):
+            losses = self.seeds.losses(self.model, batch)
+        if share is not None:
+            losses = losses * share
+        losses.sum().backward()
         return losses.detach()
 
 
@@ -101,14 +119,16 @@ def fit(
     seeds: Seeds | None = None,
     runner: Callable[[Step], Callable[[Any], torch.Tensor]] = lambda step: step,
     held: torch.Tensor | None = None,
-    past: Past | None = None,
+    past: dict[str, Any] | None = None,
+    at_step: Callable[[Callable[[], dict[str, Any]]], None] = lambda now: None,
     label: str = "",
 ) -> Iterator[TrainedEpoch]:
-    """Train through a schedule's stages, yielding after each epoch; with a `past`, those that follow it.
+    """Train through a schedule's stages, yielding after each epoch; with a `past`, a state, what follows it.
 
     `batches()` is called once an epoch and gives its `steps` batches, which `runner(step)` takes, made anew for each
-    stage. The learning rate falls linearly over all epochs together, never anew in a stage; with a tensor `held` it
-    lives there, for captured steps to read. What will not train again loses its moments.
+    stage. `at_step(now)` is called after each step; `now()` gives the state, which the next step overwrites. The
+    learning rate falls linearly over all epochs together, never anew in a stage; with a tensor `held` it lives there,
+    for captured steps to read. What will not train again loses its moments.
     Raises BadInput for a schedule of another depth, NonFinite, and RuntimeError if what had a gradient is not the
     stage.
     """
@@ -118,35 +138,45 @@ def fit(
     optimizer = build_optimizer(anatomy, recipe, seeds, held)
     total = steps * schedule.T
     rate = _schedule_of_rates(optimizer, recipe, total, held)
-    begin = len(past.epochs) if past else 0
+    begin, done, seen = (past["epoch"], past["step"], past["losses"]) if past else (0, 0, [])
     if past:
-        _go_on(past, anatomy, optimizer, rate)
+        state.take_over(past, anatomy, optimizer, rate)
     _hold(held, rate)
-    with tqdm(total=total, initial=begin * steps, desc=label, unit="step", disable=None, leave=False) as progress:
+
+    def now(t: int, step: int, losses: Losses | None = None) -> dict[str, Any]:
+        place = {"epoch": t, "step": step, "losses": losses.seen() if losses else []}
+        return place | state.taken(anatomy, optimizer, rate)
+
+    with tqdm(
+        total=total, initial=begin * steps + done, desc=label, unit="step", disable=None, leave=False
+    ) as progress:
         for t in range(begin, schedule.T):
             stage = schedule[t]
             model.train()
             anatomy.freeze(stage)
             _release(optimizer, anatomy, schedule, t)
             run = runner(Step(model, recipe, optimizer, anatomy.trainable(stage), seeds))
-            updated = 0
-            losses = Losses(t, seeds)
-            for step, batch in enumerate(batches()):
+            losses = Losses(t, seeds, seen)
+            for step, batch in enumerate(itertools.islice(batches(), done, None), done):
                 losses.add(run(batch))
-                if step == 0:
-                    updated = sum(p.numel() for p in model.parameters() if p.grad is not None)
-                    if updated != anatomy.count(stage):
-                        raise RuntimeError(
-                            f"epoch {t + 1}: {updated} elements have a gradient, but its stage holds "
-                            f"{anatomy.count(stage)}"
-                        )
+                if step == done:
+                    _require_stage(model, t, anatomy.count(stage))
                 rate.step()
                 _hold(held, rate)
                 progress.update()
                 progress.set_postfix_str(f"epoch {t + 1}/{schedule.T}, loss {losses.latest:.3f}", refresh=False)
+                at_step(functools.partial(now, t, step + 1, losses))
+            done, seen = 0, []
             optimizer.zero_grad(set_to_none=True)  # scoring does without them
-            state = functools.partial(_state, anatomy, optimizer, rate)
-            yield TrainedEpoch(t, updated // seeds.count, losses.means(), state)
+            updated = anatomy.count(stage) // seeds.count
+            yield TrainedEpoch(t, updated, losses.means(), functools.partial(now, t + 1, 0))
+
+
+def _require_stage(model: nn.Module, t: int, counted: int) -> None:
+    """Raise RuntimeError if what has a gradient in an epoch is not its stage."""
+    updated = sum(p.numel() for p in model.parameters() if p.grad is not None)
+    if updated != counted:
+        raise RuntimeError(f"epoch {t + 1}: {updated} elements have a gradient, but its stage holds {counted}")
 
 
 class Losses:
@@ -157,17 +187,22 @@ class Losses:
 
     LOOK_EVERY = 32
 
-    def __init__(self, t: int, seeds: Seeds) -> None:
+    def __init__(self, t: int, seeds: Seeds, seen: Sequence[Sequence[float]] = ()) -> None:
         self.t = t
         self.latest = math.nan
         self._seeds = seeds
-        self._seen: list[list[float]] = []
+        self._seen = [list(losses) for losses in seen]
         self._waiting: list[torch.Tensor] = []
 
     def add(self, losses: torch.Tensor) -> None:
         self._waiting.append(losses.reshape(-1))
         if len(self._waiting) == self.LOOK_EVERY or not self._seen:
             self._look()
+
+    def seen(self) -> list[list[float]]:
+        """Those of the epoch's steps so far, a list a step; they are looked at now."""
+        self._look()
+        return self._seen
 
     def means(self) -> tuple[float, ...]:
         """Each seed's mean loss over the epoch's steps."""
@@ -185,35 +220,6 @@ class Losses:
             going = [loss for place, loss in enumerate(losses) if place not in self._seeds.failed]
             self.latest = math.fsum(going) / len(going)
         self._waiting.clear()
-
-
-def _state(anatomy: Anatomy, optimizer: torch.optim.Optimizer, rate: torch.optim.lr_scheduler.LRScheduler) -> dict:
-    """What the next epoch depends on but for the order of the rows: parameters, moments, learning rate and dropout."""
-    parameters = [parameter.detach() for parameter in anatomy.parameters()]
-    random = {"cpu": torch.get_rng_state()}
-    if parameters[0].is_cuda:
-        random["cuda"] = torch.cuda.get_rng_state(parameters[0].device)
-    moments = {"optimizer": optimizer.state_dict(), "rate": rate.state_dict()}
-    return {"parameters": parameters, "random": random} | moments
-
-
-@torch.no_grad()
-def _go_on(
-    past: Past, anatomy: Anatomy, optimizer: torch.optim.Optimizer, rate: torch.optim.lr_scheduler.LRScheduler
-) -> None:
-    """Take over a past's state, which it then no longer holds: it would be a second copy for the rest of the run."""
-    for parameter, then in zip(anatomy.parameters(), past.state.pop("parameters"), strict=True):
-        parameter.copy_(then)
-    rates = [group["lr"] for group in optimizer.param_groups]
-    optimizer.load_state_dict(past.state.pop("optimizer"))
-    for group, own in zip(optimizer.param_groups, rates, strict=True):
-        if isinstance(own, torch.Tensor):  # the one that captured steps read
-            group["lr"] = own
-    rate.load_state_dict(past.state.pop("rate"))
-    random = past.state.pop("random")
-    torch.set_rng_state(random["cpu"])
-    if "cuda" in random:
-        torch.cuda.set_rng_state(random["cuda"], anatomy.parameters()[0].device)
 
 
 def _release(optimizer: torch.optim.Optimizer, anatomy: Anatomy, schedule: Schedule, t: int) -> None:

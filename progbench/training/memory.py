@@ -16,6 +16,11 @@ FROZEN = 4
 KEPT = 2 * 20  # numbers that a step keeps of a token in a block, as multiples of the hidden size; in graphs and outside
 LENGTH = 0.5  # of the longest a text may be: RTE's mean is 66 of 128 tokens, that of SQuAD's windows 175 of 384
 APART = 2 << 30  # bytes for the process, its libraries and what is not counted here
+OUT_OF_MEMORY = (
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "DefaultCPUAllocator: can't allocate memory",
+)
 USABLE = 0.9  # of what is free: the rest is lost between pieces
 
 
@@ -49,3 +54,17 @@ def free_all(device: str) -> None:
     gc.collect()
     if device.startswith("cuda"):
         torch.cuda.empty_cache()
+
+
+def ran_out(problem: BaseException) -> bool:
+    """Whether a device's memory, or the host's, did not suffice.
+
+    >>> ran_out(torch.OutOfMemoryError("CUDA out of memory")), ran_out(MemoryError()), ran_out(RuntimeError("a shape"))
+    (True, True, False)
+
+    The driver, a product's library and the allocator of a CPU say so in words alone.
+    """
+    if isinstance(problem, torch.OutOfMemoryError | MemoryError):
+        return True
+    said = str(problem)
+    return isinstance(problem, RuntimeError) and any(words in said for words in OUT_OF_MEMORY)

@@ -24,7 +24,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.tasks import catalog
 from progbench.training import cpu, scoring, vocabulary
 from progbench.training.ahead import made_ahead
-from progbench.training.fitting import Seeds, autocast
+from progbench.training.fitting import Parts, Seeds, autocast
 from progbench.training.packing import pack
 from progbench.training.prefix import PrefixCache
 from progbench.training.scoring import Infer, Row, Scored
@@ -132,15 +132,19 @@ class Prepared:
         padded = () if self.packed else ("padded batches: packing does not serve this model",)
         return (*self.work.notes, *padded)
 
-    def batches(self) -> Iterator[Any]:
-        """An epoch's batches on the model's device, in a new order for each seed.
+    def batches(self, parts: int = 1) -> Iterator[Any]:
+        """An epoch's batches on the model's device, in a new order for each seed, each in so many parts.
 
         Of seeds together they are made ahead, and on a GPU stay in pinned memory: a replayed step copies them itself.
+        In parts they are not: a step in parts is not replayed, and memory is scarce.
         """
         if isinstance(self.rows, PrefixCache):
             with autocast(self.model, self.recipe):
                 self.rows.refresh()
         orders = [torch.randperm(len(self.rows), generator=order).tolist() for order in self.orders]
+        if parts > 1:
+            yield from (self._in_parts(chosen, parts) for chosen in self._chosen(orders))
+            return
         if self.together:
             device = self.model.device.type
             yield from made_ahead(self.collate(chosen).ready_for(device) for chosen in self._chosen(orders))
@@ -153,6 +157,17 @@ class Prepared:
         size = self.recipe.batch_size
         for start in range(0, len(self.rows), size):
             yield [[self.rows[i] for i in order[start : start + size]] for order in orders]
+
+    def _in_parts(self, chosen: Sequence[Sequence[Row]], parts: int) -> Parts:
+        """A batch of at most as many rows a part as a whole batch needs; a shorter one may need fewer parts."""
+        size, rows = math.ceil(self.recipe.batch_size / parts), len(chosen[0])
+        pieces = [[one[start : start + size] for one in chosen] for start in range(0, rows, size)]
+        device = self.model.device
+        made = [
+            self.collate(piece).to(device).inputs() if self.together else self.collate(piece[0]).to(device)
+            for piece in pieces
+        ]
+        return Parts(made, [len(piece[0]) / rows for piece in pieces])
 
     def score(self) -> list[Scored]:
         """Each seed's scores now, as fractions by evaluation set and metric."""

@@ -18,7 +18,7 @@ NOTED = Path(os.environ["STAND_IN"])
 LONGEST_WAIT = 30
 
 
-def train(job, threads, shared):
+def train(job, threads, kept):
     with NOTED.open("a") as file:
         file.write(f"{os.getpid()} {job.recipe.id}\n")
     patience = time.monotonic() + LONGEST_WAIT

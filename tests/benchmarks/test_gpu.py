@@ -102,6 +102,13 @@ def test_dropout_that_repeats_itself_is_found(monkeypatch):
     assert number > most
 
 
+def test_a_run_that_goes_on_with_other_dropout_is_found(monkeypatch):
+    monkeypatch.setattr(torch, "set_rng_state", lambda state: None)
+    number, most = number_of("l going on from a checkpoint")
+
+    assert number > most
+
+
 def test_an_exception_is_a_failure_with_its_words():
     found = gpu_check.checked("x", lambda: 1 / 0)
 

@@ -54,6 +54,19 @@ def test_another_machine_thread_count_or_version_is_not_alike(key):
     assert not made_alike(HERE, HERE | {key: "other"})
 
 
+def test_a_run_that_was_killed_and_went_on_must_repeat_bit_for_bit_on_a_cpu_and_need_not_on_a_gpu():
+    resumed, gpu = {"resumed": 1}, HERE | {"device": "cuda", "gpu": "H100"}
+
+    assert made_alike(HERE | resumed, HERE)
+    assert made_alike(gpu, gpu)
+    assert not made_alike(gpu | resumed, gpu)
+    assert not made_alike(gpu, gpu | resumed)
+
+
+def test_a_run_whose_batches_were_split_need_not_repeat_bit_for_bit():
+    assert not made_alike(HERE | {"batch_parts": 2}, HERE)
+
+
 def test_commit_date_cores_and_kernel_do_not_count():
     assert made_alike(HERE, HERE | {"commit": "c", "date": "today", "cores": 64, "platform": "Linux-7"})
 

@@ -19,7 +19,7 @@ from progbench.training.scoring import NonFinite
 def fail_with(monkeypatch, problem):
     calls = []
 
-    def fail(recipe, seed, device, threads, shared):
+    def fail(recipe, seed, device, threads, kept):
         calls.append(seed)
         raise problem
 
@@ -91,10 +91,10 @@ def test_bad_data_is_stored_once_for_all_seeds_and_looked_at_again_next_session(
 def test_one_failed_seed_makes_the_cell_an_error_and_keeps_the_others(answers, tmp_path, trained, monkeypatch):
     fake = train.train
 
-    def fail_once(recipe, seed, device, threads, shared):
+    def fail_once(recipe, seed, device, threads, kept):
         if seed == 1:
             raise RuntimeError("out of memory")
-        return fake(recipe, seed, device, threads, shared)
+        return fake(recipe, seed, device, threads, kept)
 
     monkeypatch.setattr(train, "train", fail_once)
     own = suite(answers, tmp_path, seeds=3)

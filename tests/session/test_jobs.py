@@ -28,11 +28,11 @@ class Together(list):
     during = staticmethod(lambda recipe, seeds: [result(recipe, seed) for seed in seeds])
 
     def __init__(self):
-        self.shared = []
+        self.kept = []
 
-    def __call__(self, recipe, seeds, device, threads, shared):
+    def __call__(self, recipe, seeds, device, threads, kept):
         self.append((recipe.schedule, tuple(seeds)))
-        self.shared.append(shared)
+        self.kept.append(kept)
         return self.during(recipe, seeds)
 
 
@@ -70,8 +70,8 @@ def test_schedules_of_one_recipe_share_epochs_for_all_seeds_at_once(tmp_path, re
     maker(tmp_path).make(recipes)
 
     assert together == [("constant", (0, 1, 2)), ("shrinking", (0, 1, 2))]
-    assert together.shared[0] == together.shared[1]
-    assert together.shared[0].epochs == 1
+    assert together.kept[0].others == (together.kept[1].folder,)
+    assert together.kept[0].shared == 1
 
 
 def test_a_job_is_said_with_all_its_runs(tmp_path, recipes, together):
@@ -91,7 +91,6 @@ def test_seeds_too_many_for_the_memory_are_trained_in_parts(tmp_path, recipes, t
     assert together == [
         ("constant", (0, 1)), ("constant", (2,)), ("shrinking", (0, 1)), ("shrinking", (2,)),
     ]  # fmt: skip
-    assert [one.path.name for one in together.shared] == ["past-0", "past-2", "past-0", "past-2"]
 
 
 def test_an_interrupt_loses_no_part_that_is_finished(tmp_path, recipes, together, monkeypatch):

@@ -1,11 +1,13 @@
 """Runs made once each, by one process or several; two threads with a maker each stand for two processes."""
 
+import errno
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +18,7 @@ from progbench.runs.results import EpochResult, RunResult
 from progbench.session import company
 from progbench.session.making import Maker
 from progbench.training import train
+from progbench.training.checkpoints import Checkpoints
 from progbench.training.scoring import NonFinite
 
 
@@ -29,11 +32,11 @@ class Trained(list):
     during = staticmethod(result)
 
     def __init__(self):
-        self.shared = []
+        self.kept = []
 
-    def __call__(self, recipe, seed, device, threads, shared):
+    def __call__(self, recipe, seed, device, threads, kept):
         self.append((recipe.schedule, seed))
-        self.shared.append(shared)
+        self.kept.append(kept)
         return self.during(recipe, seed)
 
 
@@ -164,23 +167,22 @@ def test_runs_that_differ_in_their_schedules_alone_share_epochs_seed_by_seed(tmp
     maker(tmp_path, 2).make(recipes)
 
     assert trained == [("constant", 0), ("shrinking", 0), ("constant", 1), ("shrinking", 1)]
-    assert [one.epochs for one in trained.shared] == [1, 1, 1, 1]
-    assert trained.shared[0].path == trained.shared[1].path != trained.shared[2].path
-    assert not trained.shared[0].path.parent.exists()
+    first, second = (results.path_of(tmp_path, one, 0).parent for one in recipes)
+    assert trained.kept == [Checkpoints(first, 1, (second,)), Checkpoints(second, 1)] * 2
 
 
 @pytest.mark.parametrize("changes", [{"schedule": "growing"}, {"learning_rate": 1.0}, {"task": "cola"}])
 def test_other_runs_share_nothing(tmp_path, smoke_recipe, trained, changes):
     maker(tmp_path).make([smoke_recipe(), smoke_recipe(**{"schedule": "constant"} | changes)])
 
-    assert trained.shared == [None, None]
+    assert [one.others for one in trained.kept] == [(), ()]
 
 
 def test_a_run_whose_siblings_are_there_already_shares_nothing(tmp_path, recipes, trained):
     results.save(tmp_path, result(recipes[0], 0))
     maker(tmp_path).make(recipes)
 
-    assert trained.shared == [None]
+    assert [one.others for one in trained.kept] == [()]
 
 
 def test_where_the_first_of_two_fails_the_second_is_trained_all_the_same(tmp_path, recipes, trained):
@@ -308,8 +310,9 @@ def leftovers(tmp_path, recipes, monkeypatch):
     owner = f"{process.pid}@{files._machine()}"
     folder = tmp_path / f"progbench-{owner}-abcd"
     path = results.path_of(tmp_path / "runs", recipes[0], 0)
-    found = [folder, path.with_name(f".seed0.json.{owner}"), path.with_suffix(".lock")]
-    (folder / "past").mkdir(parents=True)
+    hidden = [path.with_name(f".{name}.{owner}") for name in ("seed0.json", "seed0.checkpoint")]
+    found = [folder, *hidden, path.with_suffix(".lock")]
+    (folder / "prefix").mkdir(parents=True)
     path.parent.mkdir(parents=True)
     for file in found[1:]:
         file.touch()
@@ -320,11 +323,11 @@ def test_what_a_killed_session_left_is_removed_by_the_next(tmp_path, smoke_recip
     other = smoke_recipe(task="cola")
     maker(tmp_path / "runs").make([other])
 
-    assert [path.exists() for path in leftovers] == [False] * 3
+    assert [path.exists() for path in leftovers] == [False] * 4
     reliability(
         "Disks, processes and networks",
         "a session was killed while it trained, or while it wrote a result",
-        happens="the next session removes its temporary folder, half-written file and lock, and trains the seed",
+        happens="the next session removes temporary folder, half-written file, lock, and goes on from its checkpoint",
         kept="all results that were there; what other processes that run, here or on another machine, are working on",
     )
 
@@ -332,7 +335,43 @@ def test_what_a_killed_session_left_is_removed_by_the_next(tmp_path, smoke_recip
 def test_who_only_looks_removes_nothing(tmp_path, recipes, leftovers):
     maker(tmp_path / "runs", train=False).make(recipes)
 
-    assert [path.exists() for path in leftovers] == [True] * 3
+    assert [path.exists() for path in leftovers] == [True] * 4
+
+
+@pytest.mark.parametrize(("error", "final", "stay"), [("", True, 0), ("nan", True, 0), ("out of memory", False, 1)])
+def test_checkpoints_go_when_the_result_is_filed_unless_it_is_tried_again(
+    tmp_path, recipes, trained, error, final, stay
+):
+    def leave(recipe, seed):
+        (trained.kept[-1].folder / "seed0.checkpoint-ab-1-cd").touch()
+        return RunResult(recipe, seed, error=error, final=final) if error else result(recipe, seed)
+
+    trained.during = leave
+    maker(tmp_path).make(recipes[:1])
+
+    assert len(list(tmp_path.rglob("seed0.checkpoint-*"))) == stay
+
+
+def test_checkpoints_stay_where_the_result_could_not_be_filed(tmp_path, recipes, trained, monkeypatch):
+    def leave(recipe, seed):
+        (trained.kept[-1].folder / "seed0.checkpoint-ab-1-cd").touch()
+        monkeypatch.setattr(results, "save", full)
+        return result(recipe, seed)
+
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    trained.during = leave
+    maker(tmp_path).make(recipes[:1])
+
+    assert len(list(tmp_path.rglob("seed0.checkpoint-*"))) == 1
+
+
+def test_what_else_used_the_device_of_a_run_that_went_on_is_not_known(tmp_path, recipes, trained):
+    trained.during = lambda recipe, seed: replace(result(recipe, seed), environment={"resumed": 1})
+    maker(tmp_path).make(recipes[:1])
+
+    assert "others" not in results.load(tmp_path, recipes[0], 0).environment
 
 
 def test_a_lock_that_is_held_stays(tmp_path, recipes, smoke_recipe, trained):

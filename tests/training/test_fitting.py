@@ -10,7 +10,7 @@ from progbench.errors import BadInput
 from progbench.method import schedule
 from progbench.models import loading
 from progbench.models.spec import spec
-from progbench.training import fitting, fork
+from progbench.training import fitting
 from progbench.training.scoring import NonFinite
 
 SCHEDULES = [schedule.constant, schedule.shrinking, schedule.without_low_blocks, schedule.growing]
@@ -194,7 +194,7 @@ def test_a_tensor_that_holds_the_learning_rate_has_that_of_each_step(smoke_recip
 def test_a_run_that_goes_on_holds_the_learning_rate_in_its_own_tensor(smoke_recipe):
     wanted = smoke_recipe(epochs=2, warmup=0.0, learning_rate=0.25)
     first = next(rates(wanted)[1])
-    seen, epochs = rates(wanted, fork.Past((0,), ((),), 0.0, 0, first.state()))
+    seen, epochs = rates(wanted, first.state())
     list(epochs)
 
     assert seen == [0.25 * (8 - step) / 8 for step in range(4, 8)]

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from progbench.recipes import reading
+from progbench.runs import results
 from progbench.tasks import catalog, toy, toy_squad
-from progbench.training import fitting, fork, train
-from progbench.training.fork import Shared, shared_epochs
+from progbench.training import checkpoints, fitting, fork, train
+from progbench.training.checkpoints import Checkpoints
+from progbench.training.fork import shared_epochs
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -32,6 +34,12 @@ def pair(file="glue", task="sst2", model="tiny-bert", tuning="full"):
     ]
 
 
+def kept(folder, first, second):
+    """Where two runs keep their checkpoints, the first leaving what they share for the second."""
+    one, other = (results.path_of(folder, recipe, 0).parent for recipe in (first, second))
+    return Checkpoints(one, shared_epochs([first, second]), (other,)), Checkpoints(other)
+
+
 def learnt(result):
     return [(epoch.scores, epoch.loss, epoch.updated_parameters, epoch.steps, epoch.flops) for epoch in result.epochs]
 
@@ -50,17 +58,18 @@ def learnt(result):
 def test_a_run_that_goes_on_from_anothers_epochs_ends_as_alone_to_the_last_bit(tmp_path, file, task, model, tuning):
     first, second = pair(file, task, model, tuning)
     alone = train.train(second, 1, threads=1)
-    shared = Shared(tmp_path / "past", shared_epochs([first, second]))
-    left = train.train(first, 1, threads=1, shared=shared)
-    taken = train.train(second, 1, threads=1, shared=shared)
+    leaving, taking = kept(tmp_path, first, second)
+    left = train.train(first, 1, threads=1, kept=leaving)
+    taken = train.train(second, 1, threads=1, kept=taking)
 
-    assert 0 < shared.epochs < second.epochs
-    assert learnt(left)[: shared.epochs] == learnt(taken)[: shared.epochs]
+    assert 0 < leaving.shared < second.epochs
+    assert learnt(left)[: leaving.shared] == learnt(taken)[: leaving.shared]
     assert learnt(taken) == learnt(alone)
+    assert taken.notes == left.notes == alone.notes
 
 
 def test_shared_epochs_are_not_trained_again(tmp_path, monkeypatch):
-    first, second = pair()
+    both = [dataclasses.replace(one, epochs=3) for one in pair()]
     trained = []
     fit = fitting.fit
 
@@ -70,40 +79,40 @@ def test_shared_epochs_are_not_trained_again(tmp_path, monkeypatch):
             yield epoch
 
     monkeypatch.setattr(train, "fit", noted)
-    shared = Shared(tmp_path / "past", 1)
-    for one in (first, second):
-        train.train(dataclasses.replace(one, epochs=3), 0, threads=1, shared=shared)
+    for one, where in zip(both, kept(tmp_path, *both), strict=True):
+        train.train(one, 0, threads=1, kept=where)
 
     assert trained == [0, 1, 2, 1, 2]
 
 
 def test_a_run_that_goes_on_keeps_no_second_copy_of_what_it_took_over(tmp_path, monkeypatch):
     first, second = pair()
-    shared = Shared(tmp_path / "past", 1)
-    train.train(first, 0, threads=1, shared=shared)
-    kept, fit = [], fitting.fit
+    leaving, taking = kept(tmp_path, first, second)
+    train.train(first, 0, threads=1, kept=leaving)
+    held, fit = [], fitting.fit
 
     def noted(model, *arguments, past, **keywords):
-        taken = [weakref.ref(parameter) for parameter in past.state["parameters"]]
-        moments = [weakref.ref(of["exp_avg"]) for of in past.state["optimizer"]["state"].values()]
+        taken = [weakref.ref(parameter) for parameter in past["parameters"]]
+        moments = [weakref.ref(of["exp_avg"]) for of in past["optimizer"]["state"].values()]
         for epoch in fit(model, *arguments, past=past, **keywords):
             trains = sum(parameter.requires_grad for parameter in model.parameters())
-            kept.append((sum(one() is not None for one in taken), sum(one() is not None for one in moments) - trains))
+            held.append((sum(one() is not None for one in taken), sum(one() is not None for one in moments) - trains))
             yield epoch
 
     monkeypatch.setattr(train, "fit", noted)
-    train.train(second, 0, threads=1, shared=shared)
+    train.train(second, 0, threads=1, kept=taking)
 
-    assert kept[0] == (0, 0)
+    assert held[0] == (0, 0)
 
 
 def test_time_and_memory_of_shared_epochs_count_for_both_runs(tmp_path):
     first, second = (dataclasses.replace(one, model="tiny-roberta") for one in pair())
-    shared = Shared(tmp_path / "past", 1)
-    train.train(first, 0, threads=1, shared=shared)
-    past = shared.load([0])
-    shared.save(dataclasses.replace(past, seconds=1000.0, peak_memory_bytes=10**15))
-    result = train.train(second, 0, threads=1, shared=shared)
+    leaving, taking = kept(tmp_path, first, second)
+    prints = train.train(first, 0, threads=1, kept=leaving).fingerprints
+    made = checkpoints.made_with((0,), "cpu", 1, prints, together=False)
+    past, _ = taking.load(made)
+    taking.save(dataclasses.replace(past, seconds=1000.0, peak_memory_bytes=10**15), made, 10**6)
+    result = train.train(second, 0, threads=1, kept=taking)
 
     assert 1000.0 < result.seconds < 1000.0 + 600
     assert result.peak_memory_bytes == 10**15
@@ -131,14 +140,14 @@ def test_schedules_that_begin_differently_share_nothing():
 
 
 def test_a_disk_too_full_for_the_shared_epochs_costs_no_run(tmp_path, monkeypatch):
-    def full(content, path):
-        path.write_bytes(b"stump")
+    def full(content, file):
+        file.write(b"stump")
         raise RuntimeError("enforce fail at inline_container.cc")
 
     monkeypatch.setattr(torch, "save", full)
     first, second = pair()
-    shared = Shared(tmp_path / "past", shared_epochs([first, second]))
-    with pytest.warns(UserWarning, match="were not left for it: enforce fail"):
-        train.train(first, 0, threads=1, shared=shared)
+    with pytest.warns(UserWarning, match="no checkpoint could be written .enforce fail") as said:
+        train.train(first, 0, threads=1, kept=kept(tmp_path, first, second)[0])
 
-    assert list(tmp_path.iterdir()) == []
+    assert len(said) == 1
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -11,7 +11,7 @@ from progbench.models import loading
 from progbench.tasks import catalog
 from progbench.tasks.glue import Examples
 from progbench.training import fitting, prepared, train
-from progbench.training.fork import Shared
+from progbench.training.checkpoints import Checkpoints, made_with
 from progbench.training.graph import Plain, Stages
 from progbench.training.side_by_side import Together
 
@@ -138,24 +138,24 @@ def test_where_no_seed_is_left_training_stops(wanted, monkeypatch):
 def test_epochs_that_two_schedules_share_are_taken_over_by_the_same_seeds(wanted, tmp_path):
     first, second = wanted(schedule="constant", epochs=3), wanted(schedule="shrinking", epochs=3)
     alone = together(second, [0, 1])
-    shared = Shared(tmp_path / "past", 1)
-    together(first, [0, 1], shared=shared)
-    taken = together(second, [0, 1], shared=shared)
+    left = together(first, [0, 1], kept=Checkpoints(tmp_path / "first", 1, (tmp_path / "second",)))
+    made = {seeds: made_with(seeds, "cpu", 1, left[0].fingerprints, together=True) for seeds in ((0, 1), (0, 2), (0,))}
+    found = {seeds: Checkpoints(tmp_path / "second").load(one)[0] for seeds, one in made.items()}
+    taken = together(second, [0, 1], kept=Checkpoints(tmp_path / "second"))
 
     assert [[(one.scores, one.loss) for one in run.epochs] for run in taken] == [
         [(one.scores, one.loss) for one in run.epochs] for run in alone
     ]
-    assert shared.load([0, 1]).seeds == (0, 1)
-    assert shared.load([0, 2]) is None
+    assert found[0, 1].seeds == (0, 1)
+    assert found[0, 2] is found[0,] is None
 
 
 def test_a_seed_that_failed_in_a_shared_epoch_has_failed_in_the_run_that_takes_it_over(wanted, tmp_path, monkeypatch):
     first, second = wanted(schedule="constant", epochs=3), wanted(schedule="shrinking", epochs=3)
-    shared = Shared(tmp_path / "past", 1)
     with monkeypatch.context() as patch:
         patch.setattr(prepared, "Together", Broken)
-        together(first, [0, 1, 2], shared=shared)
-    taken = together(second, [0, 1, 2], shared=shared)
+        together(first, [0, 1, 2], kept=Checkpoints(tmp_path / "first", 1, (tmp_path / "second",)))
+    taken = together(second, [0, 1, 2], kept=Checkpoints(tmp_path / "second"))
 
     assert [one.error for one in taken] == ["", "epoch 1, step 3: the loss is nan", ""]
 

@@ -1,0 +1,230 @@
+"""Out of memory: one retry with each batch in two parts, whose step is that of the whole batch."""
+
+import dataclasses
+
+import interrupted
+import pytest
+import torch
+from interrupted import learnt
+
+from progbench.models import loading
+from progbench.recipes import reading
+from progbench.session.making import Maker
+from progbench.tasks import catalog, toy, toy_squad
+from progbench.training import fitting, memory, train
+from progbench.training.checkpoints import Checkpoints
+from progbench.training.prepared import Prepared
+from progbench.training.scoring import Batch
+
+SECTION = "Disks, processes and networks"
+SAID = "it ran out of memory, so each batch was trained in 2 parts"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_rows(tmp_path_factory):
+    """Batches of 11 leave a last one of 7: parts of 6 and 5, and of 6 and 1."""
+    folder = tmp_path_factory.mktemp("few")
+    with pytest.MonkeyPatch.context() as patch:
+        for part, rows in (("train", 40), ("evaluate", 30)):
+            patch.setitem(toy.SIZES, part, rows)
+        for variable, write in (("GLUE_DIR", toy.write), ("SQUAD_DIR", toy_squad.write)):
+            write(folder / variable)
+            patch.setitem(catalog._GENERATED, variable, lambda written=folder / variable: written)
+        yield
+
+
+def recipe(file="glue", task="rte", model="tiny-roberta", **changes):
+    read = reading.read("smoke", file, model=model, schedule="shrinking", task=task)
+    return dataclasses.replace(read, **{"epochs": 2, "batch_size": 11} | changes)
+
+
+@pytest.fixture
+def exact(monkeypatch):
+    """Float64 without dropout: then only the order of sums differs."""
+    load = loading.load
+
+    def quiet(*arguments):
+        model, *rest = load(*arguments)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        return model.double(), *rest
+
+    monkeypatch.setattr(loading, "load", quiet)
+
+
+def exhaust(monkeypatch, most):
+    """A memory that holds so many rows of a step and no more, in the step's number 3 and later; gives those it saw."""
+    backward, seen = fitting.Step._backward, []
+
+    def limited(self, batch: Batch, share=None):
+        rows = batch.get("labels", batch.get("start_positions")).shape[-1]
+        seen.append(rows)
+        if len(seen) >= 3 and rows > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return backward(self, batch, share)
+
+    monkeypatch.setattr(fitting.Step, "_backward", limited)
+    return seen
+
+
+@pytest.fixture
+def weights(monkeypatch):
+    """All weights after each epoch."""
+    found, fit = [], fitting.fit
+
+    def noted(model, *arguments, **keywords):
+        for epoch in fit(model, *arguments, **keywords):
+            found.append([parameter.detach().clone() for parameter in model.parameters()])
+            yield epoch
+
+    monkeypatch.setattr(train, "fit", noted)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "together"),
+    [
+        ({}, False),
+        ({"task": "stsb", "model": "tiny-bert"}, False),
+        ({"file": "squad", "task": "squad2"}, False),
+        ({}, True),
+    ],
+)
+def test_a_run_in_parts_is_the_run_in_whole_batches(exact, weights, monkeypatch, wanted, together):
+    wanted = recipe(**wanted)
+    if wanted.task == "squad2":  # which scores in float32, where a place without a token has no finite score
+        monkeypatch.setattr(Prepared, "score", lambda self: [{}])
+
+    def run():
+        return list(train.train_together(wanted, [1], "cpu", 1)) if together else [train.train(wanted, 1, threads=1)]
+
+    (whole,) = run()
+    exhaust(monkeypatch, most=6)
+    (split,) = run()
+    ours, theirs = weights[-1], weights[wanted.epochs - 1]
+
+    assert split.notes[-1] == SAID
+    assert [one.loss for one in split.epochs] == pytest.approx([one.loss for one in whole.epochs], rel=0, abs=1e-9)
+    for one, other in zip(split.epochs, whole.epochs, strict=True):
+        assert one.scores == {part: pytest.approx(found, rel=0, abs=1e-9) for part, found in other.scores.items()}
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-9)
+    assert [(one.steps, one.updated_parameters, one.flops) for one in split.epochs] == [
+        (one.steps, one.updated_parameters, one.flops) for one in whole.epochs
+    ]
+
+
+def test_parts_hold_half_the_rows_and_a_short_batch_what_it_has(monkeypatch):
+    seen = exhaust(monkeypatch, most=6)
+    train.train(recipe(epochs=1), 0, threads=1)
+
+    assert seen == [11, 11, 11] + [6, 5] * 3 + [6, 1]
+
+
+def test_a_result_says_that_its_batches_were_split(monkeypatch, reliability):
+    exhaust(monkeypatch, most=6)
+    found = train.train(recipe(epochs=1), 0, threads=1)
+
+    assert found.environment["batch_parts"] == 2
+    reliability(
+        SECTION,
+        "a GPU that runs out of memory with one seed",
+        happens=f"the seed is tried once more: {found.notes[-1]}",
+        kept="all up to the last checkpoint; a step still is the mean over the same rows",
+    )
+
+
+def test_a_retry_goes_on_from_the_last_checkpoint_and_says_from_where(tmp_path, monkeypatch):
+    interrupted.often(monkeypatch)
+    seen = exhaust(monkeypatch, most=6)
+    found = train.train(recipe(), 0, threads=1, kept=Checkpoints(tmp_path))
+
+    assert seen == [11, 11, 11] + [6, 5] + [6, 1] + ([6, 5] * 3 + [6, 1])
+    assert found.notes == (
+        "resumed after step 2 of epoch 1",
+        "it ran out of memory, so from step 2 of epoch 1 on each batch was trained in 2 parts",
+    )
+
+
+def test_a_run_in_parts_that_is_killed_goes_on_in_parts(tmp_path, monkeypatch):
+    interrupted.often(monkeypatch)
+    runs = []
+    for name, stop in (("through", 0), ("stopped", 7)):
+        with monkeypatch.context() as patch:
+            exhaust(patch, most=6)
+            interrupted.stop_at(patch, stop)
+            try:
+                runs.append(train.train(recipe(), 0, threads=1, kept=Checkpoints(tmp_path / name)))
+            except interrupted.Stopped:
+                runs.append(train.train(recipe(), 0, threads=1, kept=Checkpoints(tmp_path / name)))
+
+    assert learnt(runs[0]) == learnt(runs[1])
+    assert runs[1].notes[0] == "it ran out of memory, so from step 2 of epoch 1 on each batch was trained in 2 parts"
+    assert runs[1].environment["batch_parts"] == 2
+
+
+def test_a_second_time_is_an_error_and_other_recipes_go_on(tmp_path, monkeypatch, reliability):
+    of = Prepared.of
+
+    def small(wanted, *arguments, **options):
+        if wanted.task == "rte":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return of(wanted, *arguments, **options)
+
+    monkeypatch.setattr(Prepared, "of", small)
+    own = Maker(tmp_path, range(1), "cpu", 1)
+    own.make([recipe(), recipe(task="sst2", epochs=1)])
+    failed, good = (own.runs(one).results[0] for one in (recipe(), recipe(task="sst2", epochs=1)))
+
+    assert good.error == ""
+    assert not failed.final
+    reliability(
+        SECTION,
+        "one seed that runs out of memory twice",
+        happens=f"seed 0: {failed.error}",
+        kept="every other run; its checkpoints, from which the next session tries it again",
+    )
+
+
+def test_seeds_side_by_side_are_halved_before_batches_are(monkeypatch):
+    of, asked = Prepared.of, []
+
+    def small(wanted, numbers, *arguments, **options):
+        asked.append(tuple(numbers))
+        if len(numbers) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return of(wanted, numbers, *arguments, **options)
+
+    monkeypatch.setattr(Prepared, "of", small)
+    exhaust(monkeypatch, most=6)
+    found = list(train.train_together(recipe(epochs=1), [0, 1], "cpu", 1))
+
+    assert asked == [(0, 1), (0,), (0,), (1,), (1,)]
+    assert [one.notes for one in found] == [
+        (SAID, "2 seeds side by side ran out of memory, so they were trained in two parts")
+    ] * 2
+
+
+def test_a_batch_of_one_row_cannot_be_split(monkeypatch):
+    seen = exhaust(monkeypatch, most=0)
+    with pytest.raises(torch.OutOfMemoryError):
+        train.train(recipe(batch_size=1), 0, threads=1)
+
+    assert seen == [1, 1, 1]
+
+
+def test_what_is_no_lack_of_memory_is_not_tried_again(monkeypatch):
+    steps = interrupted.stop_at(monkeypatch, 2, lambda: RuntimeError("CUDA error: unspecified launch failure"))
+    with pytest.raises(RuntimeError, match="launch failure"):
+        train.train(recipe(), 0, threads=1)
+
+    assert len(steps) == 2
+
+
+@pytest.mark.parametrize("rows", [2**60])
+def test_an_allocator_that_says_so_in_words_alone_is_understood(rows):
+    with pytest.raises((RuntimeError, MemoryError)) as problem:
+        torch.empty(rows)
+
+    assert memory.ran_out(problem.value)
