@@ -327,7 +327,7 @@ def test_what_a_killed_session_left_is_removed_by_the_next(tmp_path, smoke_recip
     reliability(
         "Disks, processes and networks",
         "a session was killed while it trained, or while it wrote a result",
-        happens="the next session removes its temporary folder, half-written files and lock, and resumes its checkpoint",
+        happens="the next session removes its temporary folder, half-written files and lock; it resumes its checkpoint",
         kept="all results that were there; what other processes of this machine, and other machines, are at",
     )
 
