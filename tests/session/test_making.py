@@ -327,7 +327,7 @@ def test_what_a_killed_session_left_is_removed_by_the_next(tmp_path, smoke_recip
     reliability(
         "Disks, processes and networks",
         "a session was killed while it trained, or while it wrote a result",
-        happens="the next session removes temporary folder, half-written file, lock, and goes on from its checkpoint",
+        happens="the next session removes its temporary folder, half-written file and lock, and resumes the run",
         kept="all results that were there; what other processes that run, here or on another machine, are working on",
     )
 
