@@ -26,7 +26,7 @@ def test_a_file_that_a_killed_process_wrote_aside_goes_with_the_next_write(tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
 
 
-@pytest.mark.parametrize("process", [os.getpid(), os.getppid(), 1])
+@pytest.mark.parametrize("process", [os.getpid(), os.getppid(), 1], ids=["itself", "its parent", "the first"])
 def test_what_a_process_that_runs_writes_aside_stays(tmp_path, process):
     aside = tmp_path / f".seed0.json.{process}@{files._machine()}"
     aside.touch()
