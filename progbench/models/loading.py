@@ -46,15 +46,23 @@ def fetch(model: ModelSpec) -> Path | None:
             tried = " or ".join(str(Path(root) / name) for name in names)
             raise Missing(f"no weights of {model.name}: PROGBENCH_MODELS is set, but {tried} has no config.json")
     if model.package:
-        found = importlib.util.find_spec(model.package)
-        if found is None or found.origin is None:
-            package = model.package.replace("_", "-")
-            raise Missing(f"no weights of {model.name}: package {package} is not installed (extra 'mini')")
-        return Path(found.origin).parent / model.folder
+        return _installed(model) / model.folder
     raise Missing(
         f"no weights of {model.name}: models.toml names neither hub nor package; set PROGBENCH_MODELS to a folder "
         f"that holds {model.name}, or say random = true there"
     )
+
+
+def _installed(model: ModelSpec) -> Path:
+    """The folder of an installed package. Raises Missing where it is not installed, or its name is none."""
+    try:
+        found = importlib.util.find_spec(model.package)
+    except (ImportError, ValueError):  # a part of a package that is not there; a name that begins with a dot
+        found = None
+    if found is None or not found.has_location or found.origin is None:  # what is built in lies in no folder
+        package = model.package.replace("_", "-")
+        raise Missing(f"no weights of {model.name}: package {package} is not installed (extra 'mini')")
+    return Path(found.origin).parent
 
 
 def on_hub(model: ModelSpec) -> hub.Files | None:

@@ -451,3 +451,22 @@ def test_an_entry_that_names_no_weights_takes_those_of_its_folder(written):
 
     with pytest.raises(Missing, match=r"PROGBENCH_MODELS is set, but .*local has no config\.json"):
         loading.fetch(spec("local"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "package"),
+    [
+        ("a package inside one that is not installed", "no_such.model"),
+        ("a package inside a module that holds none", "json.decoder.model"),
+        ("a package by a relative name", ".model"),
+        ("a package that Python has built in", "sys"),
+    ],
+)
+def test_a_package_that_is_none_is_missing_by_its_entry(known, monkeypatch, reliability, fault, package):
+    monkeypatch.delenv("PROGBENCH_MODELS", raising=False)
+    model = dataclasses.replace(spec("local"), package=package, folder="model")
+    with pytest.raises(Missing) as problem:
+        loading.require(model)
+
+    assert f"no weights of local: package {package.replace('_', '-')} is not installed" in str(problem.value)
+    reliability("Models", fault, happens=str(problem.value), kept="its cells are missing; the others go on")
