@@ -15,6 +15,7 @@ from progbench.files import read_toml
 from progbench.tasks.catalog import tasks
 
 UNSCORED = ("source", "seen", "random")  # what is said of a model, and moves no score
+MOST_BLOCKS = 1000
 # Those that transformers knows and that such models are made with; a test holds the names to transformers.
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu", "swish", "tanh")
 
@@ -107,7 +108,7 @@ def _require_one_each(models: Iterable[ModelSpec]) -> None:
 _WANTED: dict[str, kinds.Kind] = {
     "architecture": kinds.TEXT,
     "source": kinds.TEXT,
-    "blocks": kinds.whole(1, 1000),
+    "blocks": kinds.whole(1, MOST_BLOCKS),
     **dict.fromkeys(("hidden", "heads", "intermediate", "vocabulary", "positions"), kinds.whole(1, 10**7)),
     "token_types": kinds.whole(0, 10**7),
 }
