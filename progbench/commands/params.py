@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from progbench import kinds
 from progbench.commands.common import FINE
 from progbench.errors import BadInput
 from progbench.method.options import TUNINGS
 from progbench.method.schedule import SCHEDULES, named
 from progbench.models import loading
 from progbench.report import printing
+
+# The upper ends stop a slip of the hand before it stops the machine, as those of a recipe do.
+EPOCHS, LABELS = kinds.whole(1, 1000), kinds.whole(1, 10_000)
 
 
 def add(commands: Any) -> None:
@@ -24,11 +28,13 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the plan. Raises BadInput for a model that is not known, or that the schedule does not fit."""
+    """Print the plan. Raises BadInput for a model not known, a number beyond sense, or a schedule that does not fit."""
     from progbench.method.anatomy import Anatomy
     from progbench.method.plan import plan
     from progbench.method.tuning import apply_tuning
 
+    kinds.require(options.epochs, EPOCHS, "--epochs")
+    kinds.require(options.labels, LABELS, "--labels")
     model = loading.outline(options.model, options.labels)
     if options.tuning != "full":
         import torch

@@ -1,4 +1,4 @@
-"""Whether a folder holds the model that models.toml describes: its configuration, field by field, and its tokenizer.
+"""Whether a folder holds the model that models.toml describes: its configuration, field by field; see also tokens.py.
 
 Weights are tensors of some shapes. What they are weights of is said elsewhere: with another number of heads, activation
 or vocabulary they load and train just as well, and to other scores.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from progbench.errors import BadInput
 from progbench.models.spec import ModelSpec
+from progbench.models.tokens import decisive, require_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
@@ -76,23 +77,7 @@ def require_agreement(
         if found.get(name) != value:
             says = f"models.toml says {CALLED[name]} =" if name in CALLED else f"{model.name} has"
             raise BadInput(f"{folder / 'config.json'}: {name} = {found.get(name)!r}, but {says} {value!r}")
-    if len(tokenizer) != model.vocabulary:
-        raise BadInput(
-            f"{folder}: its tokenizer knows {len(tokenizer):,} tokens, and {model.name} has embeddings of "
-            f"{model.vocabulary:,}; its vocabulary is cut, another model's, or its embeddings are padded, which "
-            "progbench does not take"
-        )
-    if tokenizer.pad_token_id != configuration.pad_token_id:
-        raise BadInput(
-            f"{folder}: its tokenizer pads with token {tokenizer.pad_token_id}, and its config.json says "
-            f"{configuration.pad_token_id}; its vocabulary is out of order, or another model's"
-        )
-    reached = _reached(tokenizer)
-    if reached < 0.99 * len(tokenizer):
-        raise BadInput(
-            f"{folder}: its merges lead to {reached:,} of its {len(tokenizer):,} tokens, so that most words would be "
-            "cut into letters; merges.txt is cut, or another model's"
-        )
+    require_tokenizer(model, configuration, tokenizer, folder)
 
 
 def digest_of(configuration: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> str:
@@ -101,23 +86,9 @@ def digest_of(configuration: PreTrainedConfig, tokenizer: PreTrainedTokenizerBas
     Of the configuration only what models.toml says of it: the rest is what transformers has, and grows with it.
     """
     said = {name: getattr(configuration, name, None) for name in ("model_type", "pad_token_id", *CALLED)}
-    content = {"configuration": said, "tokenizer": _backend(tokenizer)}
+    content = {"configuration": said, "tokenizer": decisive(tokenizer)}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _compared(configuration: PreTrainedConfig) -> dict[str, Any]:
     return {name: value for name, value in configuration.to_dict().items() if name not in HARMLESS}
-
-
-def _backend(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    """A tokenizer's own description, without what is set for a call."""
-    content = json.loads(tokenizer.backend_tokenizer.to_str())
-    return {name: value for name, value in content.items() if name not in ("version", "truncation", "padding")}
-
-
-def _reached(tokenizer: PreTrainedTokenizerBase) -> int:
-    """How many tokens a word can become: of byte pairs, what merges lead to beside the bytes; of other kinds, all."""
-    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
-    if model.get("type") != "BPE":
-        return len(tokenizer)
-    return 256 + len(model["merges"]) + len(tokenizer.get_added_vocab())

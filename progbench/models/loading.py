@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from progbench import hub
 from progbench.errors import BadInput, Missing
 from progbench.models.agreement import configuration_of, digest_of, require_agreement
 from progbench.models.folder import fingerprint, is_whole, require_whole
-from progbench.models.spec import ModelSpec, spec, specs
+from progbench.models.spec import MOST_BLOCKS, ModelSpec, spec, specs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -46,15 +47,23 @@ def fetch(model: ModelSpec) -> Path | None:
             tried = " or ".join(str(Path(root) / name) for name in names)
             raise Missing(f"no weights of {model.name}: PROGBENCH_MODELS is set, but {tried} has no config.json")
     if model.package:
-        found = importlib.util.find_spec(model.package)
-        if found is None or found.origin is None:
-            package = model.package.replace("_", "-")
-            raise Missing(f"no weights of {model.name}: package {package} is not installed (extra 'mini')")
-        return Path(found.origin).parent / model.folder
+        return _installed(model) / model.folder
     raise Missing(
         f"no weights of {model.name}: models.toml names neither hub nor package; set PROGBENCH_MODELS to a folder "
         f"that holds {model.name}, or say random = true there"
     )
+
+
+def _installed(model: ModelSpec) -> Path:
+    """The folder of an installed package. Raises Missing where it is not installed, or its name is none."""
+    try:
+        found = importlib.util.find_spec(model.package)
+    except (ImportError, ValueError):  # a part of a package that is not there; a name that begins with a dot
+        found = None
+    if found is None or not found.has_location or found.origin is None:  # what is built in lies in no folder
+        package = model.package.replace("_", "-")
+        raise Missing(f"no weights of {model.name}: package {package} is not installed (extra 'mini')")
+    return Path(found.origin).parent
 
 
 def on_hub(model: ModelSpec) -> hub.Files | None:
@@ -86,12 +95,12 @@ def outline(name: str, num_labels: int) -> PreTrainedModel:
     """A model without weights, on the meta device: by a known name, or from a folder or its config.json.
 
     It gets a classifier of texts, images or sounds, the first that its architecture has, or else no head. Raises
-    BadInput for a name that is neither, and for a configuration that transformers cannot read.
+    BadInput for a name that is neither, and for a configuration that transformers or torch can make no model of.
     """
     import torch
-    import transformers
 
     path = Path(name)
+    file = path / "config.json" if path.is_dir() else path
     with torch.device("meta"):
         if not path.exists():
             try:
@@ -100,13 +109,30 @@ def outline(name: str, num_labels: int) -> PreTrainedModel:
                 raise BadInput(f"{name}: no folder, no file, and no known name: {', '.join(specs())}") from problem
             return build(known, num_labels)
         try:
-            configuration = transformers.AutoConfig.from_pretrained(path, num_labels=num_labels)
-        except (OSError, ValueError) as problem:
-            raise BadInput(f"{path}: no configuration of a transformers model: {problem}") from problem
-        heads = ("SequenceClassification", "ImageClassification", "AudioClassification")
-        makers = [getattr(transformers, f"AutoModelFor{head}") for head in heads] + [transformers.AutoModel]
-        maker = next(maker for maker in makers if type(configuration) in maker._model_mapping or maker is makers[-1])
-        return maker.from_config(configuration)
+            return _from_configuration(file, num_labels)
+        except (MemoryError, BadInput):
+            raise
+        except Exception as problem:  # of transformers, torch or json: whatever is wrong, the file is named
+            said = textwrap.shorten(f"{type(problem).__name__}: {problem}", 300)  # torch adds where in itself it was
+            raise BadInput(f"{file}: no configuration of a transformers model: {said}") from problem
+
+
+def _from_configuration(file: Path, num_labels: int) -> PreTrainedModel:
+    import transformers
+
+    if not file.is_file():  # transformers would take the path for a name on the hub
+        raise BadInput(f"{file}: is not there; wanted is a model's folder, or its config.json")
+    configuration = transformers.AutoConfig.from_pretrained(file, num_labels=num_labels)
+    blocks = getattr(configuration, "num_hidden_layers", None)
+    if isinstance(blocks, int) and blocks > MOST_BLOCKS:  # each is made, and would fill the memory
+        raise BadInput(f"{file}: num_hidden_layers = {blocks:,}: at most {MOST_BLOCKS:,}")
+    heads = ("SequenceClassification", "ImageClassification", "AudioClassification")
+    makers = [getattr(transformers, f"AutoModelFor{head}") for head in heads] + [transformers.AutoModel]
+    maker = next(maker for maker in makers if type(configuration) in maker._model_mapping or maker is makers[-1])
+    model = maker.from_config(configuration)
+    if empty := [name for name, parameter in model.named_parameters() if parameter.numel() == 0]:
+        raise BadInput(f"{file}: a model of this configuration has nothing in its {empty[0]}; a size in it is 0")
+    return model
 
 
 def load(

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import read_toml
+from progbench.tasks.catalog import tasks
 
 UNSCORED = ("source", "seen", "random")  # what is said of a model, and moves no score
+MOST_BLOCKS = 1000
+# Those that transformers knows and that such models are made with; a test holds the names to transformers.
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu", "swish", "tanh")
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,15 @@ class ModelSpec:
         """The most tokens it reads: RoBERTa's and MPNet's positions start above the padding token's id, which is 1."""
         return self.positions - (2 if self.architecture in ("roberta", "mpnet") else 0)
 
+    @property
+    def answers_to(self) -> tuple[str, ...]:
+        """Every name that `spec` finds it by, each once.
+
+        >>> spec("bert-base").answers_to
+        ('bert-base', 'google-bert/bert-base-uncased', 'bert-base-uncased')
+        """
+        return tuple(name for name in dict.fromkeys((self.name, self.hub, self.hub.rpartition("/")[2])) if name)
+
     def identity(self) -> dict[str, str | int | float]:
         """What of this entry can move a score, for the recipe's digest: everything but what is said of it.
 
@@ -73,20 +88,34 @@ class ModelSpec:
 def specs() -> dict[str, ModelSpec]:
     """Every model of models.toml by its short name. Raises BadInput, naming entry and field, for an unsound one."""
     entries = read_toml(Path(str(importlib.resources.files(__package__))) / "models.toml")
-    return {name: _read(name, entry) for name, entry in entries.items()}
+    found = {name: _read(name, entry) for name, entry in entries.items()}
+    _require_one_each(found.values())
+    return found
+
+
+def _require_one_each(models: Iterable[ModelSpec]) -> None:
+    """Raise BadInput for a name that two entries answer to: which of them trains would hang on their order."""
+    owner: dict[str, str] = {}
+    for model in models:
+        for name in model.answers_to:
+            if owner.setdefault(name, model.name) != model.name:
+                raise BadInput(
+                    f"models.toml: [{owner[name]}] and [{model.name}] both answer to {name!r} (by name, hub, or the "
+                    "hub's last part); leave one of them"
+                )
 
 
 _WANTED: dict[str, kinds.Kind] = {
     "architecture": kinds.TEXT,
     "source": kinds.TEXT,
-    **dict.fromkeys(
-        ("blocks", "hidden", "heads", "intermediate", "vocabulary", "positions", "token_types"), kinds.whole(0, 10**9)
-    ),
+    "blocks": kinds.whole(1, MOST_BLOCKS),
+    **dict.fromkeys(("hidden", "heads", "intermediate", "vocabulary", "positions"), kinds.whole(1, 10**7)),
+    "token_types": kinds.whole(0, 10**7),
 }
 _OPTIONAL: dict[str, kinds.Kind] = {
     "initializer_range": kinds.number("above 0", lambda x: x > 0),
-    "position_buckets": kinds.whole(1, 10**9),
-    "activation": kinds.TEXT,
+    "position_buckets": kinds.whole(1, 10**7),
+    "activation": kinds.choice(*ACTIVATIONS),
     "dropout": kinds.number("from 0 to below 1", lambda x: 0 <= x < 1),
     "layer_norm_eps": kinds.number("above 0", lambda x: x > 0),
     "seen": kinds.TEXTS,
@@ -96,10 +125,33 @@ _OPTIONAL: dict[str, kinds.Kind] = {
 
 
 def _read(name: str, entry: object) -> ModelSpec:
-    read = kinds.fields(entry, f"models.toml: [{name}]", _WANTED, _OPTIONAL)
-    if read.get("random") and (read.get("hub") or read.get("package")):
-        raise BadInput(f"models.toml: [{name}]: random = true, and yet it names weights; one of the two")
-    return ModelSpec(name=name, **read | {"seen": tuple(read.get("seen", ()))})
+    where = f"models.toml: [{kinds.shown(name)[1:-1]}]"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):  # it is part of the names of folders
+        raise BadInput(
+            f"{where}: a model's name is letters, digits, '.', '_' and '-', and begins with one of the first two"
+        )
+    read = kinds.fields(entry, where, _WANTED, _OPTIONAL)
+    model = ModelSpec(name=name, **read | {"seen": tuple(read.get("seen", ()))})
+    if problem := _contradiction(model):
+        raise BadInput(f"{where}: {problem}")
+    return model
+
+
+def _contradiction(model: ModelSpec) -> str:
+    """What two fields of an entry, or a field and what there is, say against each other; nothing if they agree."""
+    if model.random and (model.hub or model.package):
+        return "random = true, and yet it names weights; one of the two"
+    for one, other in (("hub", "revision"), ("package", "folder")):
+        if bool(getattr(model, one)) != bool(getattr(model, other)):
+            named, absent = (one, other) if getattr(model, one) else (other, one)
+            return f"{named} = {getattr(model, named)!r} without {absent}: the two name weights together"
+    if model.hidden % model.heads:
+        return f"hidden = {model.hidden} does not divide by heads = {model.heads}"
+    if model.readable < 1:
+        return f"positions = {model.positions}: a {model.architecture} keeps 2 of them, and none is left for a text"
+    if strange := [task for task in model.seen if task not in tasks()]:
+        return f"seen = {strange[0]!r} is no task; known are {', '.join(tasks())}"
+    return ""
 
 
 def spec(name: str) -> ModelSpec:
@@ -111,6 +163,6 @@ def spec(name: str) -> ModelSpec:
     Raises BadInput for an unknown name, listing the known ones.
     """
     for model in specs().values():
-        if name and name in (model.name, model.hub, model.hub.rpartition("/")[2]):
+        if name in model.answers_to:
             return model
     raise BadInput(f"unknown model {name!r}: known are {', '.join(specs())}; for any other, pass the model object")

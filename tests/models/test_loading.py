@@ -159,6 +159,116 @@ def test_a_padding_token_with_another_number_is_refused(written, reliability):
     reliability("Models", "a shuffled vocabulary", happens=problem, kept="nothing is trained")
 
 
+@pytest.mark.parametrize(
+    ("fault", "changes", "words"),
+    [
+        ("a tokenizer_config.json that cuts on the left", {"truncation_side": "left"}, "truncation_side = 'left'"),
+        ("a tokenizer_config.json that pads on the left", {"padding_side": "left"}, "padding_side = 'left'"),
+        (
+            "a tokenizer_config.json without token types",
+            {"model_input_names": ["input_ids", "attention_mask"]},
+            "lacks token_type_ids, and models.toml says token_types = 2",
+        ),
+        (
+            "a tokenizer_config.json without an attention mask",
+            {"model_input_names": ["input_ids", "token_type_ids"]},
+            "lacks attention_mask",
+        ),
+    ],
+)
+def test_a_tokenizer_that_calls_differently_is_refused_by_field(written, reliability, fault, changes, words):
+    edit(written / "tokenizer_config.json", **changes)
+    problem = refused()
+
+    assert words in problem
+    assert str(written / "tokenizer_config.json") in problem
+    reliability("Models", fault, happens=problem, kept="nothing is trained; the folder is left as it is")
+
+
+@pytest.mark.parametrize(
+    ("fault", "field", "value", "words"),
+    [
+        (
+            "a tokenizer.json that cuts on the left",
+            "truncation",
+            {"direction": "Left", "max_length": 8, "strategy": "LongestFirst", "stride": 0},
+            "the direction of 'truncation' in tokenizer.json",
+        ),
+        (
+            "a tokenizer.json that pads on the left",
+            "padding",
+            {"strategy": "BatchLongest", "direction": "Left", "pad_to_multiple_of": None, "pad_id": 0}
+            | {"pad_type_id": 0, "pad_token": "[PAD]"},
+            "the direction of 'padding' in tokenizer.json",
+        ),
+    ],
+)
+def test_a_tokenizer_json_with_another_side_is_refused(written, reliability, fault, field, value, words):
+    settings = json.loads((written / "tokenizer_config.json").read_text())
+    sides = ("truncation_side", "padding_side")
+    (written / "tokenizer_config.json").write_text(json.dumps({k: v for k, v in settings.items() if k not in sides}))
+    edit(written / "tokenizer.json", **{field: value})
+    problem = refused()
+
+    assert words in problem
+    assert str(written) in problem
+    reliability("Models", fault, happens=problem, kept="nothing is trained; the folder is left as it is")
+
+
+def test_lengths_in_a_tokenizer_json_change_no_fingerprint(written):
+    """They are set anew by each call, and many folders on the hub carry those of another use."""
+    before = loaded()[2]
+    edit(
+        written / "tokenizer.json",
+        truncation={"direction": "Right", "max_length": 8, "strategy": "LongestFirst", "stride": 0},
+    )
+
+    assert loaded()[2] == before
+
+
+@pytest.mark.parametrize("changes", [{"split_special_tokens": True}, {"cls_token": "[SEP]"}], ids=list)
+def test_what_a_call_goes_by_is_in_the_fingerprint(written, changes):
+    before = loaded()[2]
+    edit(written / "tokenizer_config.json", **changes)
+
+    assert loaded()[2] != before
+
+
+def test_lower_case_is_in_the_fingerprint(known, monkeypatch, tmp_path):
+    import transformers
+
+    where = tmp_path / "models" / "local"
+    write(where)
+    words = toy_tokenizer.build("bert").get_vocab()
+    transformers.BertTokenizer(vocab=words).save_pretrained(where)
+    monkeypatch.setenv("PROGBENCH_MODELS", str(tmp_path / "models"))
+    before = loaded()[2]
+    edit(where / "tokenizer_config.json", do_lower_case=False)
+
+    assert loaded()[1]("Fox")["input_ids"] != loaded()[1]("fox")["input_ids"]
+    assert loaded()[2] != before
+
+
+def test_an_unknown_token_outside_the_vocabulary_is_refused(written, reliability):
+    content = vocabulary(written)
+    content["model"]["unk_token"] = "[NONE]"
+    (written / "tokenizer.json").write_text(json.dumps(content))
+    problem = refused()
+
+    assert "makes '[NONE]' of an unknown word, which its vocabulary does not hold" in problem
+    reliability("Models", "an unknown token that is not in the vocabulary", happens=problem, kept="nothing is trained")
+
+
+def test_a_token_beyond_the_embeddings_is_refused(written, reliability):
+    content = vocabulary(written)
+    content["model"]["vocab"]["fox"] = 9999
+    (written / "tokenizer.json").write_text(json.dumps(content))
+    problem = refused()
+
+    assert f"gives 'fox' the number 9,999, and local has embeddings for 0 to {WORDS['bert'] - 1}" in problem
+    reliability("Models", "a token numbered beyond the embeddings", happens=problem, kept="nothing is trained")
+
+
 def byte_pairs(where, merges):
     """RoBERTa's kind of tokenizer: letters, and as many merges of them as are asked for."""
     import tokenizers
@@ -341,3 +451,22 @@ def test_an_entry_that_names_no_weights_takes_those_of_its_folder(written):
 
     with pytest.raises(Missing, match=r"PROGBENCH_MODELS is set, but .*local has no config\.json"):
         loading.fetch(spec("local"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "package"),
+    [
+        ("a package inside one that is not installed", "no_such.model"),
+        ("a package inside a module that holds none", "json.decoder.model"),
+        ("a package by a relative name", ".model"),
+        ("a package that Python has built in", "sys"),
+    ],
+)
+def test_a_package_that_is_none_is_missing_by_its_entry(known, monkeypatch, reliability, fault, package):
+    monkeypatch.delenv("PROGBENCH_MODELS", raising=False)
+    model = dataclasses.replace(spec("local"), package=package, folder="model")
+    with pytest.raises(Missing) as problem:
+        loading.require(model)
+
+    assert f"no weights of local: package {package.replace('_', '-')} is not installed" in str(problem.value)
+    reliability("Models", fault, happens=str(problem.value), kept="its cells are missing; the others go on")
