@@ -96,6 +96,7 @@ _OPTIONAL: dict[str, kinds.Kind] = {
 
 
 def _read(name: str, entry: object) -> ModelSpec:
+    kinds.require(name, kinds.NAME, "models.toml: the name of an entry")  # part of a result's path
     read = kinds.fields(entry, f"models.toml: [{name}]", _WANTED, _OPTIONAL)
     if read.get("random") and (read.get("hub") or read.get("package")):
         raise BadInput(f"models.toml: [{name}]: random = true, and yet it names weights; one of the two")

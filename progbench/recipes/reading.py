@@ -125,6 +125,7 @@ def _layers(path: Path, content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         tried = kinds.table(layer.get("variants", {}), f"{path}: [{place}.variants]")
         for name, variant in tried.items():
             inner = f"{place}.variants.{name}"
+            kinds.require(name, kinds.NAME, f"{path}: [{place}.variants]: a variant's name")  # part of a file's path
             yield from _layer(path, inner, kinds.table(variant, f"{path}: [{inner}]"), "tasks")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import filelock
 
+from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import parse_json, read_text, write_atomically
 from progbench.kinds import is_number, is_whole
@@ -80,7 +81,9 @@ class RunResult:
 
 
 def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:
-    """Where this recipe's result with this seed is filed."""
+    """Where this recipe's result with this seed is filed. Raises BadInput for a name that would lead elsewhere."""
+    for part in (recipe.suite, *recipe.id.split("~", 1)):
+        kinds.require(part, kinds.NAME, f"the recipe {kinds.shown(recipe.id)}: its name in a path")
     return folder / recipe.suite / recipe.id / recipe.digest / f"seed{seed}.json"
 
 

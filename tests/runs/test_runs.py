@@ -2,6 +2,7 @@ import json
 import multiprocessing
 import os
 import resource
+from dataclasses import replace
 
 import pytest
 
@@ -27,6 +28,18 @@ def test_the_path_says_suite_recipe_digest_and_seed(tmp_path, smoke_recipe):
 
     folder = tmp_path / "smoke" / "tiny-bert-shrinking-sst2"
     assert results.path_of(tmp_path, recipe, 3) == folder / recipe.digest / "seed3.json"
+
+
+@pytest.mark.parametrize("field", ["suite", "model", "schedule", "task", "variant"])
+@pytest.mark.parametrize("name", ["../../x", "a/../../x", "/x"])
+def test_no_name_leads_out_of_the_folder_of_results(tmp_path, smoke_recipe, field, name):
+    with pytest.raises(BadInput, match=r"its name in a path = .*: allowed is a plain name"):
+        results.path_of(tmp_path, replace(smoke_recipe(), **{field: name}), 0)
+
+
+def test_a_suite_of_two_dots_leads_nowhere(tmp_path, smoke_recipe):
+    with pytest.raises(BadInput, match=r"its name in a path = '\.\.'"):
+        results.path_of(tmp_path, smoke_recipe(suite=".."), 0)
 
 
 def test_an_edited_recipe_finds_no_result_and_overwrites_none(tmp_path, smoke_recipe):
