@@ -123,8 +123,9 @@ def trained(monkeypatch, made_in):
         calls.append((recipe.id, seed))
         task = tasks()[recipe.task]
         scores = {part: dict.fromkeys(task.metrics, 0.9 - seed / 100) for part in task.evaluate}
-        epochs = (EpochResult(scores, recipe.planned(), 0.5, 1.0),)
-        return RunResult(recipe, seed, epochs, fingerprints={"data": "sha256:1"}, environment=made_in)
+        epochs = tuple(EpochResult(scores, each, 0.5, 1.0) for each in recipe.planned_by_epoch())
+        rows = {part: counts[0] for part, counts in task.rows.items()}
+        return RunResult(recipe, seed, epochs, fingerprints={"data": "sha256:1"}, examples=rows, environment=made_in)
 
     monkeypatch.setattr(train, "train", fake)
     return calls

@@ -80,6 +80,8 @@ def test_a_sibling_that_cannot_be_right_is_the_error_of_the_cells_that_share_its
         ({"seeds": []}, r"seeds = \[\]: allowed is a table"),
         ({"seeds": {"first": {}}}, "seed 'first': allowed is a whole number of at least 0"),
         ({"seeds": {"01": {}}}, "seed '01': allowed is a whole number of at least 0"),
+        ({"seeds": {"1" * 5000: {}}}, "seed '1111.*allowed is a whole number of at least 0"),
+        ({"seeds": {"1\n": {}}}, r"seed '1\\n': allowed is a whole number of at least 0"),
         ({"seeds": {"0": None}}, "seed 0 = None: allowed is a table"),
         ({"seeds": {"0": {}}}, "seed 0: no accuracy of sst2"),
         ({"seeds": {"0": {"sst2": 0.9}}}, "seed 0: sst2 = 0.9: allowed is a table"),
