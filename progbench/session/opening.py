@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from progbench import environment
+from progbench import environment, kinds
 from progbench.errors import BadInput
 from progbench.files import require_room
+from progbench.recipes.reading import MOST_SEEDS
 from progbench.session import reference
 from progbench.session.suite import Suite
 
@@ -52,6 +53,8 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
             raise BadInput(f"{variable} is set to {folder}, which is not a folder")
     if isinstance(asked.seeds, int) and asked.seeds < 1:
         raise BadInput(f"--seeds {asked.seeds}: at least 1")
+    if isinstance(asked.seeds, int) and asked.seeds > MOST_SEEDS:  # each is looked up in each recipe: it would hang
+        raise BadInput(f"--seeds {kinds.shown(asked.seeds)}: at most {MOST_SEEDS:,}")
     if asked.require_gpu and not environment.gpu_count():
         raise BadInput("--require-gpu: the CUDA driver shows this process no GPU")
     seeds = asked.seeds or 0

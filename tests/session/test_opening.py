@@ -44,6 +44,22 @@ def test_fewer_than_one_seed_is_refused(asked, tmp_path):
     assert refusal(asked, tmp_path, seeds=0) == "--seeds 0: at least 1"
 
 
+@pytest.mark.parametrize("seeds", [1001, 10**9])
+def test_more_seeds_than_a_suite_may_have_are_refused(asked, tmp_path, seeds):
+    assert refusal(asked, tmp_path, seeds=seeds).endswith(": at most 1,000")
+
+
+def test_a_thousand_seeds_are_taken(asked, tmp_path):
+    assert opened(dataclasses.replace(asked, seeds=1000), tmp_path).maker.seeds == range(1000)
+
+
+def test_a_slip_of_the_hand_in_seeds_is_told_before_the_session(asked, tmp_path, reliability):
+    words = refusal(asked, tmp_path, seeds=10**9)
+
+    assert words == "--seeds 1000000000: at most 1,000"
+    reliability("Recipes and expected values", "--seeds of a billion", happens=words, kept="the session does not start")
+
+
 def test_a_gpu_that_is_required_and_not_there_is_said(asked, tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "gpu_count", lambda: 0)
 
