@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from progbench.kinds import Kind, is_number, is_whole, number
-
-if TYPE_CHECKING:
-    from progbench.runs.results import EpochResult
 
 CORRELATIONS = {"matthews_correlation", "pearson", "spearman"}  # may be below 0
 _SLACK = 1e-9  # a correlation's last bits
@@ -24,7 +21,7 @@ def score(metric: str) -> Kind:
     return number(f"from {least} to 1", lambda x: least - _SLACK < x < 1 + _SLACK)
 
 
-def looked_at(rest: Mapping[str, Any], epochs: Sequence[EpochResult]) -> Iterator[tuple[str, bool]]:
+def looked_at(rest: Mapping[str, Any], epochs: Sequence[Any]) -> Iterator[tuple[str, bool]]:
     """Each part of a result that a session computes with, in words, and whether it is of a kind to compute with.
 
     `rest` is all but the epochs, by name. A part that is wrong fails its judgement, not the session.

@@ -196,6 +196,10 @@ def _content(path: Path) -> dict:
         if path.is_symlink():  # what it stands for may be on a disk that is not mounted now
             raise BadInput(f"{path}: a link to what is not there; delete it to run this seed again") from None
         raise
+    except PermissionError as problem:  # deleting it would lose a good result
+        raise BadInput(
+            f"{path}: may not be read ({problem.strerror}): ask its owner for the right to, or its folder's"
+        ) from None
     except (OSError, ValueError) as problem:
         raise BadInput(f"{path}: not a readable result ({problem}); delete it to run this seed again") from None
     if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:

@@ -239,6 +239,19 @@ def test_another_scores_version_inside_is_told_with_both(tmp_path, smoke_recipe,
     reliability("Results", "a result of another SCORES_VERSION inside", happens=said, kept="the file, as it is")
 
 
+def test_a_result_that_may_not_be_read_is_not_to_be_deleted(tmp_path, smoke_recipe, monkeypatch, reliability):
+    path = results.save(tmp_path, result(smoke_recipe()))
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(results, "read_text", refuse)
+    said = refused(path, tmp_path, smoke_recipe())
+
+    assert "delete" not in said
+    reliability("Results", "a result that may not be read", happens=said, kept="the file, as it is")
+
+
 def of_epochs(recipe, *updated):
     return RunResult(recipe, 0, tuple(EpochResult({"sst2": {"accuracy": 0.5}}, each, 0.5, 1.0) for each in updated))
 

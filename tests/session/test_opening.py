@@ -82,6 +82,15 @@ def test_a_link_to_nothing_in_the_place_of_a_folder_is_refused(asked, tmp_path, 
     assert refusal(asked, tmp_path, **{option: link}) == f"--{option} {link}: not a folder"
 
 
+@pytest.mark.parametrize("option", ["runs", "report"])
+def test_a_folder_whose_name_is_too_long_is_refused(asked, tmp_path, option):
+    folder = tmp_path / ("x" * 300)
+
+    assert (
+        refusal(asked, tmp_path, **{option: folder}) == f"--{option} {folder}: cannot be looked at: File name too long"
+    )
+
+
 def test_a_report_that_cannot_be_made_is_refused_before_the_session(asked, tmp_path, reliability):
     (tmp_path / "file").touch()
     words = refusal(asked, tmp_path, report=tmp_path / "file" / "out")
