@@ -205,5 +205,6 @@ def file_results(folder: Path, table: str, seeds: int = 5) -> int:
         task = catalog.tasks()[one.task]
         for seed in range(seeds):
             scores = {part: dict.fromkeys(task.metrics, 0.7 + seed / 1000) for part in task.evaluate}
-            results.save(folder, RunResult(one, seed, (EpochResult(scores, one.planned(), 0.5, 1.0),)))
+            epochs = tuple(EpochResult(scores, each, 0.5, 1.0) for each in one.planned_by_epoch())
+            results.save(folder, RunResult(one, seed, epochs))
     return len(wanted) * seeds

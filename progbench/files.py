@@ -84,6 +84,37 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def closed(folder: Path, depth: int) -> dict[Path, str]:
+    """The folders, up to so many levels below this one, that cannot be looked into, and why; glob passes them over.
+
+    >>> closed(Path("/no/such/folder"), 3)
+    {}
+    """
+    try:
+        with os.scandir(folder) as inside:
+            below = sorted(entry.name for entry in inside if depth and entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as problem:
+        words = problem.strerror or problem
+        return {folder: f"{folder}: cannot be looked into ({words}), so what it holds is not in this report"}
+    return {path: why for name in below for path, why in closed(folder / name, depth - 1).items()}
+
+
+def is_folder(path: Path, what: str = "") -> bool:
+    """Whether there is a folder. Raises BadInput where nobody can say: for a name too long, or no right to look.
+
+    >>> is_folder(Path("x" * 300), "--runs ")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    progbench.errors.BadInput: --runs xxx...xxx: cannot be looked at: File name too long
+    """
+    try:
+        return path.is_dir()
+    except OSError as problem:
+        raise BadInput(f"{what}{path}: cannot be looked at: {problem.strerror or problem}") from None
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write a file that appears whole or not at all, whatever stops the process."""
     with aside(path) as written:

@@ -63,6 +63,11 @@ def _text(value: object) -> bool:
 TEXT: Kind = ("a text that is not empty", _text)
 ANY_TEXT: Kind = ("a text", lambda value: isinstance(value, str))
 TEXTS: Kind = ("a list of texts, each once", _texts)
+# a name that becomes a folder or a file, on any disk: never a way to another place
+NAME: Kind = (
+    "a plain name of letters, digits, '.', '_' and '-'",
+    lambda value: isinstance(value, str) and bool(re.fullmatch(r"(?!\.\.?$)[A-Za-z0-9._-]+", value)),
+)
 TABLE: Kind = ("a table", lambda value: isinstance(value, dict))
 TABLES: Kind = (
     "one or more tables",

@@ -10,6 +10,7 @@ from progbench.runs import results
 from progbench.runs.ledger import Entry, Run
 from progbench.runs.results import EpochResult, RunResult
 from progbench.session.suite import Suite
+from progbench.tasks.catalog import tasks
 
 ENVIRONMENT = {"commit": "c0ffee", "python": "3.11.7", "cpu": "some CPU", "cores": 2}
 MADE_ON = {"commit": "c" * 40, "torch": "2.13.0", "cpu": "some CPU", "device": "cpu", "threads": 1, "others": 0}
@@ -85,11 +86,15 @@ def recipes(answers, suite="smoke"):
 
 def result(recipe, seed, scores, **values):
     """A result with these scores (fractions, by set and metric) after each of its epochs."""
-    planned, count = recipe.planned(), recipe.epochs
-    updated = [planned // count] * (count - 1) + [planned - planned // count * (count - 1)]
-    epochs = tuple(EpochResult(scores, each, 0.5, 2.0, steps=4, flops=1000) for each in updated)
-    made = RunResult(recipe, seed, epochs, 9.0, 2**20, environment=dict(MADE_ON))
+    epochs = tuple(EpochResult(scores, each, 0.5, 2.0, steps=4, flops=1000) for each in recipe.planned_by_epoch())
+    made = RunResult(recipe, seed, epochs, 9.0, 2**20, examples=published(recipe), environment=dict(MADE_ON))
     return replace(made, **values)
+
+
+def published(recipe):
+    """How many rows of each set the authors count, less what the recipe asks for only a part of."""
+    rows = tasks()[recipe.task].rows
+    return {part: counts[0] for part, counts in rows.items() if part != "train" or not recipe.train_questions}
 
 
 def rewrite(path, *, sealed=True, **changes):

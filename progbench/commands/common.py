@@ -8,6 +8,7 @@ from pathlib import Path
 
 from progbench.errors import BadInput
 from progbench.recipes import reading
+from progbench.recipes.reading import MOST_SEEDS
 from progbench.session import opening
 from progbench.session.suite import Suite
 
@@ -15,7 +16,6 @@ ROOT = Path(__file__).resolve().parents[2]
 ANSWERS = ROOT / "expected"
 FINE, FAILED, USAGE, ABSENT = 0, 1, 2, 3
 INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
-MOST_SEEDS = 1000  # a slip of the hand would be as many files
 
 
 def add_suite(parser: argparse.ArgumentParser) -> None:

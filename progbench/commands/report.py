@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import functools
 import gc
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from progbench.commands.common import ANSWERS, FAILED, FINE, require_answers
 from progbench.errors import BadInput
+from progbench.files import closed, is_folder
 from progbench.judging import against
 from progbench.recipes import reading
 from progbench.report import difference, printing, text, writing
@@ -30,7 +32,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Report on a folder; 1 where something deviates, changed or is an error. Raises BadInput where it cannot."""
-    if options.report and options.report.exists() and not options.report.is_dir():
+    if options.report and not is_folder(options.report, "--report ") and os.path.lexists(options.report):
         raise BadInput(f"--report {options.report}: not a folder")
     gc.disable()  # thousands of results are millions of objects, none of them garbage: looking takes half the time
     try:
@@ -67,11 +69,12 @@ def _finish(options: argparse.Namespace, write: Callable[[Path], list[Path]], te
 
 def _suite(options: argparse.Namespace) -> str:
     """The suite that was asked for, or the only one that has results. Raises BadInput where there are none."""
-    if options.runs.is_file():
-        raise BadInput(f"{options.runs} is a file, not a folder of results")
-    if not options.runs.is_dir():
-        raise BadInput(f"no such folder: {options.runs}")
-    found = [name for name in reading.suites() if any(options.runs.glob(f"{name}/*/*/seed*.json"))]
+    against.require_folder(options.runs)
+    found = [
+        name
+        for name in reading.suites()
+        if any(options.runs.glob(f"{name}/*/*/seed*.json")) or closed(options.runs / name, 2)
+    ]
     wanted = [options.suite] if options.suite else found
     if not set(wanted) & set(found):
         others = f"; there are results of {', '.join(found)}" if found else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from progbench import environment
 from progbench.errors import BadInput
+from progbench.files import closed, is_folder
 from progbench.judging.changes import CHANGED, OUTCOMES, Change, Pair, Seeds, Side, changes
 from progbench.runs import results
 from progbench.runs.ledger import Run, entry
@@ -74,12 +75,18 @@ class Difference:
         return not self.changes or any(one.outcome == CHANGED for one in self.changes) or any(self.errors)
 
 
+def require_folder(path: Path) -> None:
+    """Raise BadInput unless there is a folder."""
+    if not is_folder(path):
+        raise BadInput(f"{path} is a file, not a folder of results" if path.exists() else f"no such folder: {path}")
+
+
 def read(path: Path, suite: str = "") -> Folder:
     """Every result below a folder, or of one suite in it. Raises BadInput where there is no folder, or none in it."""
-    if not path.is_dir():
-        raise BadInput(f"{path} is a file, not a folder of results" if path.exists() else f"no such folder: {path}")
+    require_folder(path)
     good: dict[str, dict[str, dict[int, RunResult]]] = {}
-    errors = {}
+    shut = closed(path / suite, 2) if suite else closed(path, 3)
+    errors = {place.relative_to(path).as_posix(): why for place, why in shut.items()}
     for file in sorted(path.glob(f"{suite or '*'}/*/*/seed*.json")):
         name = file.relative_to(path).as_posix()
         try:

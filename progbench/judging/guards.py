@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import read_text, read_toml
+from progbench.recipes import reading
 
 SUMS = "SHA256SUMS"
 NO_TABLES = {"tolerance", "disputed"}  # what tables and claims are read with
@@ -39,11 +41,12 @@ def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str
 def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
     """Why these files may not be the ones that were checked in, else ''. Printed values must be guarded.
 
-    Raises BadInput for checksums that are none.
+    So must the files of a suite that says so in its suite.toml. Raises BadInput for checksums that are none.
     """
     sums = folder / SUMS
-    if not sums.is_file():
-        return f"{sums} is missing, so nobody knows whether {names[0]} was edited" if printed else ""
+    if not os.path.lexists(sums):
+        must = printed or (folder.name in reading.suites() and reading.settings(folder.name).checksums)
+        return f"{sums} is missing, so nobody knows whether {names[0]} was edited" if must else ""
     listed = _sums(folder)
     for name in names:
         path = folder / name
@@ -51,10 +54,17 @@ def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
             return f"{path} is gone, and {SUMS} lists it, so this cell is not judged"
         if path.is_file() and name not in listed:
             return f"{path} is not listed in {SUMS}: add it there (sha256sum {name} >> {SUMS})"
-        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        except OSError as problem:
+            return f"{path}: cannot be read: {_words(problem)}"
         if listed.get(name) != digest:
             return f"{path} was edited: its sha256 is not the one in {SUMS}, so this cell is not judged"
     return ""
+
+
+def _words(problem: Exception) -> str:
+    return getattr(problem, "strerror", None) or str(problem)
 
 
 def renewed(folder: Path, name: str) -> str:
@@ -69,12 +79,12 @@ def renewed(folder: Path, name: str) -> str:
 def _sums(folder: Path) -> dict[str, str]:
     """The checksums by file; empty where there are none."""
     path = folder / SUMS
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
     try:
         lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as problem:
-        raise BadInput(f"{path}: cannot be read: {problem}") from None
+        raise BadInput(f"{path}: cannot be read: {_words(problem)}") from None
     found = {}
     for number, line in enumerate(lines, start=1):
         one = re.fullmatch(r"([0-9a-f]{64}) [ *](\S+)", line)
@@ -95,7 +105,7 @@ def disputed(root: Path, suite: str) -> dict[str, dict]:
     Empty where a suite has no such file. Raises BadInput for an entry of another shape, or without an argument.
     """
     path = root / suite / "disputed.toml"
-    content = read_toml(path) if path.is_file() else {}
+    content = read_toml(path) if os.path.lexists(path) else {}
     kinds.fields(content, str(path), {}, {"cells": kinds.TABLES, "claims": kinds.TABLES})
     found: dict[str, dict] = {"cells": {}, "claims": {}}
     for number, entry in enumerate(content.get("cells", ()), start=1):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,11 @@ from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import read_json
 from progbench.recipes.recipe import run_id
+from progbench.runs.parts import score as score_of
 from progbench.tasks.catalog import task_of
 
 SCHEMA_VERSION = 1
 REFERENCE_SEEDS = 5  # fewer raw seeds give no usable spread
-CORRELATIONS = {"matthews_correlation", "pearson", "spearman"}  # may be below 0
-_SLACK = 1e-9  # as results have it: a correlation's last bits
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,11 @@ def checked(entry: Any, where: str) -> dict[str, Any]:
     """
     kinds.require(kinds.table(entry, where).get("digest"), kinds.TEXT, f"{where}: digest")
     for seed, scores in kinds.table(entry.get("seeds"), f"{where}: seeds").items():
-        if not (seed.isascii() and seed.isdecimal() and seed == str(int(seed))):
+        if not re.fullmatch(r"0|[1-9][0-9]{0,17}", seed):
             raise BadInput(f"{where}: seed {kinds.shown(seed)}: allowed is a whole number of at least 0")
         for part, metrics in kinds.table(scores, f"{where}: seed {seed}").items():
             for metric, score in kinds.table(metrics, f"{where}: seed {seed}: {part}").items():
-                least = -1 if metric in CORRELATIONS else 0
-                allowed = kinds.number(f"from {least} to 1", lambda x, least=least: least - _SLACK < x < 1 + _SLACK)
-                kinds.require(score, allowed, f"{where}: seed {seed}: {metric} of {part}")
+                kinds.require(score, score_of(metric), f"{where}: seed {seed}: {metric} of {part}")
     for seed, about in kinds.table(entry.get("environment", {}), f"{where}: environment").items():
         _require_plain(about, f"{where}: environment: {seed}")
     _require_plain(entry.get("fingerprints", {}), f"{where}: fingerprints")

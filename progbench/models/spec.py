@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -125,11 +124,8 @@ _OPTIONAL: dict[str, kinds.Kind] = {
 
 
 def _read(name: str, entry: object) -> ModelSpec:
-    where = f"models.toml: [{kinds.shown(name)[1:-1]}]"
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):  # it is part of the names of folders
-        raise BadInput(
-            f"{where}: a model's name is letters, digits, '.', '_' and '-', and begins with one of the first two"
-        )
+    where = f"models.toml: [{name}]"
+    kinds.require(name, kinds.NAME, "models.toml: the name of an entry")  # part of a result's path
     read = kinds.fields(entry, where, _WANTED, _OPTIONAL)
     model = ModelSpec(name=name, **read | {"seen": tuple(read.get("seen", ()))})
     if problem := _contradiction(model):

@@ -18,9 +18,9 @@ from progbench.tasks.catalog import tasks
 # The upper ends are far above anything sensible. They stop a slip of the hand (10**9 epochs are as many stages in
 # memory) before it stops the machine.
 ALLOWED: dict[str, Kind] = {
-    "suite": kinds.TEXT,
+    "suite": kinds.NAME,
     "model": kinds.TEXT,
-    "variant": kinds.ANY_TEXT,
+    "variant": ("'' or " + kinds.NAME[0], lambda x: x == "" or kinds.NAME[1](x)),
     "tuning": choice(*TUNINGS),
     "schedule": kinds.TEXT,
     "task": choice(*tasks()),

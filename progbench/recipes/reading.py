@@ -17,6 +17,8 @@ from progbench.recipes import allowed
 from progbench.recipes.recipe import Recipe
 from progbench.tasks.catalog import tasks
 
+MOST_SEEDS = 1000  # a slip of the hand would be as many files
+
 
 @dataclass(frozen=True)
 class SuiteSettings:
@@ -24,13 +26,15 @@ class SuiteSettings:
 
     `tables` names the files of expected/<suite>/ that the suite has: its tables and figures, and "claims". `device` is
     "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if there is one). `threads` is how many CPU
-    threads torch uses; 0 leaves that to torch. Seeds and device are defaults of the command line.
+    threads torch uses; 0 leaves that to torch. With `checksums` no answer is judged by unless
+    SHA256SUMS is there. Seeds and device are defaults of the command line.
     """
 
     seeds: int
     device: str
     tables: tuple[str, ...]
     threads: int = 0
+    checksums: bool = False
 
 
 def _names(value: object) -> bool:
@@ -38,9 +42,15 @@ def _names(value: object) -> bool:
 
 
 _SETTINGS: dict[str, kinds.Kind] = {
-    "seeds": kinds.whole(1, 1000),
+    "seeds": kinds.whole(1, MOST_SEEDS),
     "device": kinds.choice("cpu", "cuda", "auto"),
     "tables": ('a list of names, each once, such as ["table1", "claims"]', _names),
+}
+
+
+_OPTIONAL: dict[str, kinds.Kind] = {
+    "threads": kinds.whole(0, 1024),
+    "checksums": ("true or false", lambda value: isinstance(value, bool)),
 }
 
 
@@ -52,7 +62,7 @@ def suites() -> list[str]:
 def settings(suite: str) -> SuiteSettings:
     """A suite's own settings, from its suite.toml. Raises BadInput naming file, field and what is allowed."""
     path = _folder() / suite / "suite.toml"
-    found = kinds.fields(read_toml(path), str(path), _SETTINGS, {"threads": kinds.whole(0, 1024)})
+    found = kinds.fields(read_toml(path), str(path), _SETTINGS, _OPTIONAL)
     return SuiteSettings(**found | {"tables": tuple(found["tables"])})
 
 
@@ -125,6 +135,7 @@ def _layers(path: Path, content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         tried = kinds.table(layer.get("variants", {}), f"{path}: [{place}.variants]")
         for name, variant in tried.items():
             inner = f"{place}.variants.{name}"
+            kinds.require(name, kinds.NAME, f"{path}: [{place}.variants]: a variant's name")  # part of a file's path
             yield from _layer(path, inner, kinds.table(variant, f"{path}: [{inner}]"), "tasks")
 
 

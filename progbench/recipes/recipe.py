@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from progbench.method import schedule
@@ -114,14 +114,21 @@ class Recipe:
 
     def planned(self) -> int:
         """The updated parameters this recipe's run must come to, by arithmetic alone."""
-        task = tasks()[self.task]
-        return updated_parameters(
-            self.model,
-            self.build_schedule(),
-            self.tuning,
-            num_labels=task.num_labels,
-            head=task.head,
-            **self.tuning_options,
+        return sum(self.planned_by_epoch())
+
+    def planned_by_epoch(self) -> tuple[int, ...]:
+        """The updated parameters of each of its run's epochs: a sum alone would not tell two schedules apart."""
+        task, whole = tasks()[self.task], self.build_schedule()
+        return tuple(
+            updated_parameters(
+                self.model,
+                replace(whole, stages=(stage,)),
+                self.tuning,
+                num_labels=task.num_labels,
+                head=task.head,
+                **self.tuning_options,
+            )
+            for stage in whole
         )
 
 

@@ -46,7 +46,7 @@ def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
         not_judged=report.not_judged(),
         groups=groups,
         anchors=Anchors(groups),
-        results=quote(Path(os.path.relpath(report.runs, folder)).as_posix()) if report.runs else "",
+        results=quote(os.fsencode(Path(os.path.relpath(report.runs, folder)).as_posix())) if report.runs else "",
         quote=quote,
         bold=BOLD,
         why=text.WHY,

@@ -10,17 +10,18 @@ import fcntl
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import filelock
 
+from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import parse_json, read_text, write_atomically
-from progbench.kinds import is_number, is_whole
 from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
+from progbench.runs import parts
 
 SCHEMA_VERSION = 1
 SEALED_SINCE = 6  # the SCORES_VERSION whose results all have a checksum
@@ -80,7 +81,9 @@ class RunResult:
 
 
 def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:
-    """Where this recipe's result with this seed is filed."""
+    """Where this recipe's result with this seed is filed. Raises BadInput for a name that would lead elsewhere."""
+    for part in (recipe.suite, *recipe.id.split("~", 1)):
+        kinds.require(part, kinds.NAME, f"the recipe {kinds.shown(recipe.id)}: its name in a path")
     return folder / recipe.suite / recipe.id / recipe.digest / f"seed{seed}.json"
 
 
@@ -122,6 +125,11 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
     # the folder is named after the digest, which is slow to take twice
     if tuple(map(content.get, ("digest", "seed"))) != (path.parent.name, seed):
         raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
+    if content.get("scores_version") != SCORES_VERSION:
+        raise BadInput(
+            f"{path}: scores_version = {kinds.shown(content.get('scores_version'))}, not the {SCORES_VERSION} it is "
+            "filed under; delete it to run this seed again"
+        )
     inside = _recipe(path, content)
     if unlike := [name for name in recipe.__dataclass_fields__ if getattr(inside, name) != getattr(recipe, name)]:
         theirs, ours = (getattr(one, unlike[0]) for one in (inside, recipe))
@@ -159,19 +167,26 @@ def read(path: Path) -> RunResult:
 
 
 def checked(result: RunResult) -> RunResult:
-    """The result, as an error if it updated another number of parameters than its recipe's schedule plans."""
+    """The result, as an error if an epoch updated another number of parameters than its recipe's schedule plans."""
     if result.error:
         return result
     planned = _planned(result.recipe)
-    updated = sum(epoch.updated_parameters for epoch in result.epochs)
+    updated = tuple(epoch.updated_parameters for epoch in result.epochs)
     if updated == planned:
         return result
-    return replace(result, error=f"the run updated {updated:,} parameters, but its schedule plans {planned:,}")
+    if sum(updated) != sum(planned):
+        why = f"the run updated {sum(updated):,} parameters, but its schedule plans {sum(planned):,}"
+    elif len(updated) != len(planned):
+        why = f"the run has {len(updated)} epochs, but its schedule has {len(planned)}"
+    else:
+        t = next(t for t, (ours, theirs) in enumerate(zip(updated, planned, strict=True)) if ours != theirs)
+        why = f"epoch {t + 1} updated {updated[t]:,} parameters, but its schedule plans {planned[t]:,} for it"
+    return replace(result, error=why)
 
 
 @functools.lru_cache
-def _planned(wanted: Recipe) -> int:
-    return wanted.planned()
+def _planned(wanted: Recipe) -> tuple[int, ...]:
+    return wanted.planned_by_epoch()
 
 
 def _content(path: Path) -> dict:
@@ -181,6 +196,10 @@ def _content(path: Path) -> dict:
         if path.is_symlink():  # what it stands for may be on a disk that is not mounted now
             raise BadInput(f"{path}: a link to what is not there; delete it to run this seed again") from None
         raise
+    except PermissionError as problem:  # deleting it would lose a good result
+        raise BadInput(
+            f"{path}: may not be read ({problem.strerror}): ask its owner for the right to, or its folder's"
+        ) from None
     except (OSError, ValueError) as problem:
         raise BadInput(f"{path}: not a readable result ({problem}); delete it to run this seed again") from None
     if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
@@ -213,7 +232,7 @@ def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
     try:
         epochs = tuple(EpochResult(**epoch) for epoch in known["epochs"])
         rest = {key: known[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
-        if strange := [name for name, fits in _kinds(rest, epochs) if not fits]:
+        if strange := [name for name, fits in parts.looked_at(rest, epochs) if not fits]:
             raise TypeError(f"{strange[0]} is not what it should be")
         rest["notes"] = tuple(rest["notes"])
     except (KeyError, TypeError, AttributeError) as problem:
@@ -226,34 +245,6 @@ def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
             "again"
         )
     return RunResult(recipe=recipe, epochs=epochs, **rest)
-
-
-def _kinds(rest: dict, epochs: Sequence[EpochResult]) -> Iterator[tuple[str, bool]]:
-    """Each part of a result that a session computes with, and whether it is of a kind to compute with."""
-    yield "seed", is_whole(rest["seed"])
-    for name, kind in (("error", str), ("session", str), ("final", bool), ("notes", list | tuple)):
-        yield name, isinstance(rest[name], kind)
-    for name, fits in (
-        ("fingerprints", _plain),
-        ("environment", _plain),
-        ("examples", is_whole),
-        ("left_out", is_whole),
-    ):
-        yield name, isinstance(rest[name], dict) and all(map(fits, rest[name].values()))
-    for name in ("seconds", "peak_memory_bytes"):
-        yield name, is_number(rest[name])
-    for epoch in epochs:
-        yield "updated_parameters", is_whole(epoch.updated_parameters)
-        for name in ("loss", "seconds"):
-            yield name, is_number(getattr(epoch, name))
-        for name in ("steps", "flops"):
-            yield name, getattr(epoch, name) is None or is_number(getattr(epoch, name))
-        for metric, score in (one for found in epoch.scores.values() for one in found.items()):
-            yield f"the score {metric}, a fraction from -1 to 1,", is_number(score) and abs(score) < 1 + 1e-9
-
-
-def _plain(value: object) -> bool:
-    return isinstance(value, str) or is_number(value)
 
 
 def seeds_on_file(folder: Path, recipe: Recipe) -> list[int]:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from progbench import environment
+from progbench import environment, kinds
 from progbench.errors import BadInput
-from progbench.files import require_room
+from progbench.files import is_folder, require_room
+from progbench.recipes.reading import MOST_SEEDS
 from progbench.session import reference
 from progbench.session.suite import Suite
 
@@ -48,10 +49,12 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
     Raises BadInput for options, variables or settings that no session can start with.
     """
     for variable in FOLDERS:
-        if (folder := os.environ.get(variable)) and not Path(folder).is_dir():
+        if (folder := os.environ.get(variable)) and not is_folder(Path(folder), f"{variable}: "):
             raise BadInput(f"{variable} is set to {folder}, which is not a folder")
     if isinstance(asked.seeds, int) and asked.seeds < 1:
         raise BadInput(f"--seeds {asked.seeds}: at least 1")
+    if isinstance(asked.seeds, int) and asked.seeds > MOST_SEEDS:  # each is looked up in each recipe: it would hang
+        raise BadInput(f"--seeds {kinds.shown(asked.seeds)}: at most {MOST_SEEDS:,}")
     if asked.require_gpu and not environment.gpu_count():
         raise BadInput("--require-gpu: the CUDA driver shows this process no GPU")
     seeds = asked.seeds or 0
@@ -59,7 +62,7 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
         _require_referable(asked.suite, root, worker)
         seeds = seeds or reference.REFERENCE_SEEDS
     for option, folder in (("--runs", asked.runs), ("--report", asked.report)):
-        if folder and os.path.lexists(folder) and not folder.is_dir():
+        if folder and not is_folder(folder, f"{option} ") and os.path.lexists(folder):
             raise BadInput(f"{option} {folder}: not a folder")
     if asked.report and not worker:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from progbench import environment
 from progbench.errors import BadInput
+from progbench.files import closed
 from progbench.judging import claims
 from progbench.judging.expected import Cell
 from progbench.judging.verdict import Variant, Verdict, unreadable
@@ -53,6 +54,8 @@ def report(suite: Suite) -> Report:
                 warnings |= dict.fromkeys(suite.warnings(cell))
         verdicts += found.values()
         every += table.cells
+    shut = closed(suite.folder / suite.name, 2)
+    verdicts += [unreadable(path.relative_to(suite.folder).as_posix(), why) for path, why in shut.items()]
     return Report(
         suite.name,
         verdicts,

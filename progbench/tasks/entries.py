@@ -40,6 +40,7 @@ def read(path: Path, wanted: Mapping[str, kinds.Kind], optional: Mapping[str, ki
     found = {}
     for name, entry in read_toml(path).items():
         where = f"{path.name}: [{name}]"
+        kinds.require(name, kinds.NAME, f"{path.name}: the name of an entry")  # part of a result's path
         found[name] = dict(kinds.fields(entry, where, wanted, optional))
         sets = {"train", *entry["evaluate"]}
         if set(entry["rows"]) != sets:

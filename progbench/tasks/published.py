@@ -24,10 +24,13 @@ def other_counts(
     >>> other_counts({"train": (2490,), "rte": (277,)}, {"train": 32, "rte": 277}, {})
     ['read 32 rows of train (published: 2,490)']
 
-    Some authors count the rows that are left out here, and some do not: with them or without, one count must fit.
+    Some authors count the rows that are left out here, and some do not: with them or without, one count must fit. Who
+    says no count may have read any number.
     """
-    return [
-        f"read {read:,} rows of {name} (published: {' or '.join(f'{count:,}' for count in counts)})"
-        for name, counts in published.items()
-        if (read := examples.get(name)) is not None and not {read, read + left_out.get(name, 0)} & {*counts}
-    ]
+    found = []
+    for name, counts in published.items():
+        if (read := examples.get(name)) is None:
+            found.append(f"does not say how many rows of {name} it read")
+        elif not {read, read + left_out.get(name, 0)} & {*counts}:
+            found.append(f"read {read:,} rows of {name} (published: {' or '.join(f'{count:,}' for count in counts)})")
+    return found

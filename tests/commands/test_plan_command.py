@@ -77,11 +77,10 @@ def test_a_budget_that_is_no_time_is_a_usage_error(plan):
 def measured(answers, tmp_path):
     """A run of an hour on this kind of machine: three epochs of 20 minutes, on 400 rows of 20 tokens."""
     wanted = recipes(answers)["tiny-bert-constant-rte"]
-    stages = wanted.build_schedule()
     epochs = tuple(
-        EpochResult({"rte": {"accuracy": 0.5}}, wanted.planned() // len(stages), 0.5, 1200.0, 13,
+        EpochResult({"rte": {"accuracy": 0.5}}, each, 0.5, 1200.0, 13,
                     step_flops("tiny-bert", stage.blocks, lengths=[20] * 400))
-        for stage in stages
+        for stage, each in zip(wanted.build_schedule(), wanted.planned_by_epoch(), strict=True)
     )  # fmt: skip
     one = RunResult(wanted, 0, epochs, seconds=3600.0, examples={"train": 400}, environment=MADE_ON)
     results.save(tmp_path, one)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,77 @@ def test_a_corrupt_file_is_an_error_with_its_name_and_the_rest_is_reported(folde
     assert f"{path}: not a readable result" in said.out.replace("\n    ", "").replace("\n  ", "")
     assert found["Table 1", "tiny-bert-constant-cola"] == "error"
     assert found["Table 1", "tiny-bert-shrinking-cola"] == "reproduced"
+
+
+def unwrapped(text):
+    """A text without spaces and ends of lines, which may stand within a path that is too long for a line."""
+    return "".join(text.split())
+
+
+@pytest.fixture
+def shut(folder, monkeypatch):
+    """The folder of one recipe's results, which nobody may look into: not even root, who may run the tests."""
+    (place,) = (folder / "smoke" / "tiny-bert-constant-rte").iterdir()
+    scandir = os.scandir
+
+    def refuse(path="."):
+        if Path(path) == place:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    return place
+
+
+def test_a_folder_of_results_that_may_not_be_read_is_an_error_with_its_path(shut, folder, capsys, reliability):
+    code, said = report(capsys, folder)
+    why = f"{shut}: cannot be looked into (Permission denied), so what it holds is not in this report"
+
+    assert code == 1
+    assert unwrapped(why) in unwrapped(said.out)
+    reliability(
+        "Report and terminal", "a folder of results that may not be read",
+        happens=f"exit code 1, and: {why.replace(shut.name, '…')}", kept="the rest, which is reported",
+    )  # fmt: skip
+
+
+def test_compared_with_another_it_is_an_error_too(shut, folder, capsys):
+    code, said = report(capsys, folder, "--against", folder)
+
+    assert code == 1
+    assert unwrapped(f"{shut}: cannot be looked into (Permission denied)") in unwrapped(said.out)
+
+
+def test_where_no_folder_may_be_read_there_is_more_to_say_than_no_results(folder, capsys, monkeypatch):
+    def refuse(path="."):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    code, said = report(capsys, folder, "--suite", "smoke")
+
+    assert code == 1
+    assert unwrapped(f"{folder}/smoke: cannot be looked into (Permission denied)") in unwrapped(said.out)
+
+
+LONG = "x" * 300
+
+
+def test_a_name_too_long_for_a_folder_is_a_usage_error_with_the_name(folder, capsys, reliability):
+    for arguments in ([LONG], [folder, "--against", LONG], [folder, "--report", LONG]):
+        code, said = report(capsys, *arguments)
+        assert (code, said.err.endswith(f"{LONG}: cannot be looked at: File name too long\n")) == (2, True)
+
+    reliability(
+        "Report and terminal", "a folder whose name is too long, wherever one is named",
+        happens=said.err.replace(LONG, "xxx…"), kept="nothing is begun",
+    )  # fmt: skip
+
+
+def test_a_folder_whose_name_is_no_unicode_is_reported_and_linked(folder, capsys, tmp_path):
+    strange = folder.rename(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff"))
+    report(capsys, strange, "--report", tmp_path / "out")
+
+    assert 'href="../a%FF/smoke/' in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_results_of_an_edited_recipe_are_said_not_to_count(folder, capsys):

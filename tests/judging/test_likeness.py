@@ -174,7 +174,7 @@ def altered(monkeypatch, last=None, **changes):
 
     def train_otherwise(*given):
         made = dataclasses.replace(fake(*given), **changes)
-        epochs = (dataclasses.replace(made.epochs[-1], scores=last),) if last else made.epochs
+        epochs = (*made.epochs[:-1], dataclasses.replace(made.epochs[-1], scores=last)) if last else made.epochs
         return dataclasses.replace(made, epochs=epochs)
 
     monkeypatch.setattr(train, "train", train_otherwise)

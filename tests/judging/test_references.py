@@ -2,12 +2,14 @@
 
 import json
 import math
+import os
 import re
 import shutil
 
 import pytest
 
-from progbench.judging import expected
+from progbench.judging import expected, sentences
+from progbench.recipes import reading
 
 RUN = {"digest": "d" * 8, "seeds": {str(seed): {"sst2": {"accuracy": 0.8 + seed / 100}} for seed in range(5)}}
 OTHERS = "the cells of other recipes are judged"
@@ -80,6 +82,8 @@ def test_a_sibling_that_cannot_be_right_is_the_error_of_the_cells_that_share_its
         ({"seeds": []}, r"seeds = \[\]: allowed is a table"),
         ({"seeds": {"first": {}}}, "seed 'first': allowed is a whole number of at least 0"),
         ({"seeds": {"01": {}}}, "seed '01': allowed is a whole number of at least 0"),
+        ({"seeds": {"1" * 5000: {}}}, "seed '1111.*allowed is a whole number of at least 0"),
+        ({"seeds": {"1\n": {}}}, r"seed '1\\n': allowed is a whole number of at least 0"),
         ({"seeds": {"0": None}}, "seed 0 = None: allowed is a table"),
         ({"seeds": {"0": {}}}, "seed 0: no accuracy of sst2"),
         ({"seeds": {"0": {"sst2": 0.9}}}, "seed 0: sst2 = 0.9: allowed is a table"),
@@ -121,6 +125,60 @@ def test_a_digit_changed_in_a_file_of_answers_is_the_error_of_its_cells(answers,
             "Recipes and expected values", "a digit changed in reference.json", happens=problem,
             kept="every result; `git checkout` brings the file back",
         )  # fmt: skip
+
+
+@pytest.fixture
+def whole(answers, tmp_path):
+    """A copy of expected/ with all its checksums."""
+    shutil.copytree(answers, tmp_path / "expected")
+    return tmp_path / "expected"
+
+
+def only_problem(root, suite, table="table1"):
+    (problem,) = {cell.problem for cell in expected.read(root, suite, table).cells}
+    return problem
+
+
+@pytest.mark.parametrize("suite", reading.suites())
+def test_no_suite_of_ours_is_judged_without_its_checksums(whole, suite):
+    (whole / suite / "SHA256SUMS").unlink()
+    said = f"{whole}/{suite}/SHA256SUMS is missing, so nobody knows whether"
+
+    assert only_problem(whole, suite) == f"{said} table1.toml was edited"
+    assert {claim.problem for claim in sentences.read(whole, suite)} == {f"{said} claims.toml was edited"}
+
+
+def test_checksums_that_are_gone_are_told_with_their_path(whole, reliability):
+    (whole / "smoke" / "SHA256SUMS").unlink()
+
+    reliability(
+        "Recipes and expected values", "SHA256SUMS of a suite of ours is gone", happens=only_problem(whole, "smoke"),
+        kept="every result; `git checkout` brings the file back",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("nowhere", path)])
+def test_checksums_that_are_no_file_are_an_error_with_their_path(whole, make):
+    path = whole / "smoke" / "SHA256SUMS"
+    path.unlink()
+    make(path)
+
+    assert expected.read(whole, "smoke", "table1").problem.startswith(f"{path}: cannot be read: ")
+
+
+def test_a_folder_in_the_place_of_checksums_is_told_with_its_path(whole, reliability):
+    path = whole / "smoke" / "SHA256SUMS"
+    path.unlink()
+    path.mkdir()
+
+    reliability(
+        "Recipes and expected values", "a folder in the place of SHA256SUMS",
+        happens=expected.read(whole, "smoke", "table1").problem, kept="every result",
+    )  # fmt: skip
+
+
+def test_a_suite_of_ones_own_needs_no_checksums(copied):
+    assert {cell.problem for cell in expected.read(copied, "smoke", "table1").cells} == {""}
 
 
 @pytest.mark.parametrize("table", ["table1", "table4"])

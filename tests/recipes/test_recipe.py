@@ -216,6 +216,21 @@ def test_what_a_recipe_file_must_not_say_is_told_with_its_place(written, reliabi
     )
 
 
+@pytest.mark.parametrize("name", ["../../x", "..", ".", "a/b", "a b", "a\\n", ""])
+def test_a_variant_whose_name_is_no_plain_one_is_refused(written, name):
+    with pytest.raises(BadInput, match=r"a variant's name = .*: allowed is a plain name of letters, digits"):
+        written(appended(f'[tunings.full.variants."{name}"]\nepochs = {{ value = 2, source = "ours" }}'))
+
+
+def test_a_variant_whose_name_is_a_path_is_told_with_its_place(written, reliability):
+    with pytest.raises(BadInput) as refused:
+        written(appended('[tunings.full.variants."../../x"]\nepochs = { value = 2, source = "ours" }'))
+    reliability(
+        "Recipes and expected values", "a variant whose name is a path", happens=refused.value,
+        kept="nothing is read of this file, and nothing is filed outside --runs",
+    )  # fmt: skip
+
+
 def test_threads_that_are_text_are_told_with_their_place(settings, reliability):
     with pytest.raises(BadInput) as refused:
         settings("seeds = 1\ndevice = 'cpu'\ntables = ['table1']\nthreads = '1'")

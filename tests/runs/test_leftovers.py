@@ -21,7 +21,7 @@ def left(path):
 
 
 def good(recipe):
-    return RunResult(recipe, 1, (EpochResult({"sst2": {"accuracy": 0.9}}, recipe.planned(), 0.5, 1.0),))
+    return RunResult(recipe, 1, (EpochResult({"sst2": {"accuracy": 0.9}}, 7, 0.5, 1.0),))
 
 
 def test_checkpoints_of_a_run_without_a_result_stay(tmp_path, path):

@@ -2,11 +2,14 @@ import json
 import multiprocessing
 import os
 import resource
+from dataclasses import replace
 
 import pytest
+from made_up import rewrite
 
 from progbench import files
 from progbench.errors import BadInput
+from progbench.recipes.recipe import SCORES_VERSION
 from progbench.runs import results
 from progbench.runs.results import EpochResult, RunResult
 
@@ -27,6 +30,18 @@ def test_the_path_says_suite_recipe_digest_and_seed(tmp_path, smoke_recipe):
 
     folder = tmp_path / "smoke" / "tiny-bert-shrinking-sst2"
     assert results.path_of(tmp_path, recipe, 3) == folder / recipe.digest / "seed3.json"
+
+
+@pytest.mark.parametrize("field", ["suite", "model", "schedule", "task", "variant"])
+@pytest.mark.parametrize("name", ["../../x", "a/../../x", "/x"])
+def test_no_name_leads_out_of_the_folder_of_results(tmp_path, smoke_recipe, field, name):
+    with pytest.raises(BadInput, match=r"its name in a path = .*: allowed is a plain name"):
+        results.path_of(tmp_path, replace(smoke_recipe(), **{field: name}), 0)
+
+
+def test_a_suite_of_two_dots_leads_nowhere(tmp_path, smoke_recipe):
+    with pytest.raises(BadInput, match=r"its name in a path = '\.\.'"):
+        results.path_of(tmp_path, smoke_recipe(suite=".."), 0)
 
 
 def test_an_edited_recipe_finds_no_result_and_overwrites_none(tmp_path, smoke_recipe):
@@ -145,10 +160,10 @@ def test_what_cannot_be_computed_with_is_refused_by_name(tmp_path, smoke_recipe,
 
 @pytest.mark.parametrize("score", [1.0, -1.0, 1.0000000000000002])  # the last: a correlation's rounding
 def test_a_perfect_score_is_read_as_it_was_written(tmp_path, smoke_recipe, score):
-    made = result(smoke_recipe(), score=score)
+    made = RunResult(smoke_recipe(), 0, epochs=(EpochResult({"sst2": {"pearson": score}}, 7, 0.5, 1.0),))
     results.save(tmp_path, made)
 
-    assert results.load(tmp_path, made.recipe, 0).score("sst2", "accuracy") == 100 * score
+    assert results.load(tmp_path, made.recipe, 0).score("sst2", "pearson") == 100 * score
 
 
 def test_a_perfect_score_is_no_fault(tmp_path, smoke_recipe, reliability):
@@ -158,14 +173,14 @@ def test_a_perfect_score_is_no_fault(tmp_path, smoke_recipe, reliability):
     reliability("Results", "a perfect score", happens=f"it is read as {read:g} points", kept="all")
 
 
-@pytest.mark.parametrize("score", ["88.4", "1.001", "-1.1", "true"])
+@pytest.mark.parametrize("score", ["88.4", "1.001", "-1.1", "-0.5", "true"])
 def test_a_score_that_is_no_fraction_is_refused(tmp_path, smoke_recipe, score):
     path = results.save(tmp_path, result(smoke_recipe()))
     content = json.loads(path.read_text())
     content["epochs"][0]["scores"] = {"sst2": {"accuracy": json.loads(score)}}
     path.write_text(json.dumps(content))
 
-    with pytest.raises(BadInput, match="the score accuracy, a fraction from -1 to 1, is not what it should be"):
+    with pytest.raises(BadInput, match="the score accuracy, a number from 0 to 1, is not what it should be"):
         results.load(tmp_path, smoke_recipe(), 0)
 
 
@@ -176,6 +191,91 @@ def test_a_part_of_another_kind_is_refused_by_name(tmp_path, smoke_recipe, part)
 
     with pytest.raises(BadInput, match=rf"seed0\.json: not a whole result .*{part} is not what it should be"):
         results.read(path)
+
+
+@pytest.mark.parametrize("notes", [[{}], [1], [None], "a text", {}])
+def test_notes_that_are_no_texts_are_refused(tmp_path, smoke_recipe, notes):
+    path = results.save(tmp_path, result(smoke_recipe()))
+    rewrite(path, notes=notes)
+
+    with pytest.raises(BadInput, match=r"seed0\.json: not a whole result .*notes is not what it should be"):
+        results.load(tmp_path, smoke_recipe(), 0)
+
+
+def refused(path, folder, recipe):
+    with pytest.raises(BadInput) as problem:
+        results.load(folder, recipe, 0)
+    return str(problem.value).replace(recipe.digest, "…")
+
+
+def test_a_note_that_is_no_text_is_told_with_the_file(tmp_path, smoke_recipe, reliability):
+    path = results.save(tmp_path, result(smoke_recipe()))
+    rewrite(path, notes=[{}])
+    said = refused(path, tmp_path, smoke_recipe())
+
+    reliability("Results", "a note of a result that is no text", happens=said, kept="the file, as it is")
+
+
+def test_an_accuracy_below_zero_is_told_with_the_file(tmp_path, smoke_recipe, reliability):
+    path = results.save(tmp_path, result(smoke_recipe(), score=-0.5))
+    said = refused(path, tmp_path, smoke_recipe())
+
+    reliability("Results", "an accuracy below 0", happens=said, kept="the file, as it is")
+
+
+@pytest.mark.parametrize("version", [5, 7, None, "6", True])
+def test_a_result_that_says_another_scores_version_inside_is_refused(tmp_path, smoke_recipe, version):
+    path = results.save(tmp_path, result(smoke_recipe()))
+    rewrite(path, scores_version=version)
+
+    assert "scores_version = " in refused(path, tmp_path, smoke_recipe())
+
+
+def test_another_scores_version_inside_is_told_with_both(tmp_path, smoke_recipe, reliability):
+    path = results.save(tmp_path, result(smoke_recipe()))
+    rewrite(path, scores_version=5)
+    said = refused(path, tmp_path, smoke_recipe()).replace(str(SCORES_VERSION), "…")
+
+    reliability("Results", "a result of another SCORES_VERSION inside", happens=said, kept="the file, as it is")
+
+
+def test_a_result_that_may_not_be_read_is_not_to_be_deleted(tmp_path, smoke_recipe, monkeypatch, reliability):
+    path = results.save(tmp_path, result(smoke_recipe()))
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(results, "read_text", refuse)
+    said = refused(path, tmp_path, smoke_recipe())
+
+    assert "delete" not in said
+    reliability("Results", "a result that may not be read", happens=said, kept="the file, as it is")
+
+
+def of_epochs(recipe, *updated):
+    return RunResult(recipe, 0, tuple(EpochResult({"sst2": {"accuracy": 0.5}}, each, 0.5, 1.0) for each in updated))
+
+
+def test_each_epoch_must_have_updated_what_its_stage_plans(smoke_recipe):
+    recipe = smoke_recipe()
+    planned = recipe.planned_by_epoch()
+
+    assert results.checked(of_epochs(recipe, *planned)).error == ""
+
+
+def test_the_right_sum_in_the_wrong_epochs_is_an_error(smoke_recipe, reliability):
+    recipe = smoke_recipe()
+    said = results.checked(of_epochs(recipe, *reversed(recipe.planned_by_epoch()))).error
+
+    assert said.startswith("epoch 1 updated ")
+    reliability("Results", "the right sum of updated parameters, in the wrong epochs", happens=said, kept="the file")
+
+
+def test_the_right_sum_in_too_few_epochs_is_an_error(smoke_recipe):
+    recipe = smoke_recipe()
+
+    said = results.checked(of_epochs(recipe, recipe.planned())).error
+    assert said == f"the run has 1 epochs, but its schedule has {recipe.epochs}"
 
 
 def test_the_seeds_on_file_are_those_of_this_very_recipe(tmp_path, smoke_recipe):

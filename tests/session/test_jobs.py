@@ -14,7 +14,8 @@ from progbench.training.scoring import NonFinite
 
 
 def result(recipe, seed):
-    return RunResult(recipe, seed, (EpochResult({"sst2": {"accuracy": 0.9}}, recipe.planned(), 0.5, 1.0),))
+    epochs = (EpochResult({"sst2": {"accuracy": 0.9}}, each, 0.5, 1.0) for each in recipe.planned_by_epoch())
+    return RunResult(recipe, seed, tuple(epochs))
 
 
 @pytest.fixture

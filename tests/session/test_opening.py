@@ -44,6 +44,22 @@ def test_fewer_than_one_seed_is_refused(asked, tmp_path):
     assert refusal(asked, tmp_path, seeds=0) == "--seeds 0: at least 1"
 
 
+@pytest.mark.parametrize("seeds", [1001, 10**9])
+def test_more_seeds_than_a_suite_may_have_are_refused(asked, tmp_path, seeds):
+    assert refusal(asked, tmp_path, seeds=seeds).endswith(": at most 1,000")
+
+
+def test_a_thousand_seeds_are_taken(asked, tmp_path):
+    assert opened(dataclasses.replace(asked, seeds=1000), tmp_path).maker.seeds == range(1000)
+
+
+def test_a_slip_of_the_hand_in_seeds_is_told_before_the_session(asked, tmp_path, reliability):
+    words = refusal(asked, tmp_path, seeds=10**9)
+
+    assert words == "--seeds 1000000000: at most 1,000"
+    reliability("Recipes and expected values", "--seeds of a billion", happens=words, kept="the session does not start")
+
+
 def test_a_gpu_that_is_required_and_not_there_is_said(asked, tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "gpu_count", lambda: 0)
 
@@ -64,6 +80,15 @@ def test_a_link_to_nothing_in_the_place_of_a_folder_is_refused(asked, tmp_path, 
     link.symlink_to("nowhere")
 
     assert refusal(asked, tmp_path, **{option: link}) == f"--{option} {link}: not a folder"
+
+
+@pytest.mark.parametrize("option", ["runs", "report"])
+def test_a_folder_whose_name_is_too_long_is_refused(asked, tmp_path, option):
+    folder = tmp_path / ("x" * 300)
+
+    assert (
+        refusal(asked, tmp_path, **{option: folder}) == f"--{option} {folder}: cannot be looked at: File name too long"
+    )
 
 
 def test_a_report_that_cannot_be_made_is_refused_before_the_session(asked, tmp_path, reliability):

@@ -8,7 +8,6 @@ from made_up import cell, judged, result, suite
 from progbench.errors import Missing
 from progbench.judging.expected import Expectation
 from progbench.runs import results
-from progbench.runs.results import EpochResult, RunResult
 from progbench.session.suite import Suite
 from progbench.tasks import toy_squad
 from progbench.tasks.catalog import tasks
@@ -257,8 +256,7 @@ def test_a_number_that_two_tables_print_has_one_verdict(answers, tmp_path):
     for schedule, seeds in {"constant": [0.60, 0.66, 0.72], "shrinking": [0.687, 0.688, 0.689]}.items():
         wanted = own.recipe(cell(own, f"bert-base-{schedule}-rte"))
         for seed, score in enumerate(seeds):
-            epoch = EpochResult({"rte": {"accuracy": score}}, wanted.planned(), 0.5, 1.0)
-            results.save(tmp_path, RunResult(wanted, seed, (epoch,)))
+            results.save(tmp_path, result(wanted, seed, {"rte": {"accuracy": score}}))
     first, again = (own.verdicts(name)["bert-base-shrinking-rte"] for name in ("table1", "table5"))
 
     assert (again.table, again.df) == ("Table 5", 4)
