@@ -7,7 +7,10 @@ A task reads its own files (`read`), fetches its own splits (`fetch`), and says 
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import os
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from progbench import hub
@@ -51,7 +54,20 @@ def load(task: Task, source: Source) -> Data | SquadData:
     Raises Missing when files or hub are not to be had, BadInput (saying where) when a file is malformed.
     """
     root = _folder(task, source)
-    return task.fetch(source) if root is None else task.read(root, source)
+    data = task.fetch(source) if root is None else task.read(root, source)
+    # our own references are of generated data, which one entry alone ever read
+    return data if source.dataset == GENERATED else replace(data, fingerprint=_read_by(task, data.fingerprint))
+
+
+def _read_by(task: Task, fingerprint: str) -> str:
+    """A fingerprint of data that another entry of glue.toml or squad.toml, with other columns or labels, has not."""
+    entry = {name: value for name, value in asdict(task).items() if name not in _SAID}
+    kind, _, rest = fingerprint.partition(":")
+    print_of = hashlib.sha256(json.dumps([rest, entry], sort_keys=True).encode()).hexdigest()
+    return f"{fingerprint} {print_of[:8]}" if kind == "hub" else f"{kind}:{print_of}"
+
+
+_SAID = {"rows", "metrics"}  # of an entry's fields, those that move no score
 
 
 def require(task: Task, source: Source) -> None:

@@ -18,7 +18,7 @@ from typing import ClassVar
 from progbench import hub, kinds
 from progbench.errors import BadInput, Missing
 from progbench.tasks import entries, hub_splits
-from progbench.tasks.published import blank
+from progbench.tasks.published import blank, refuse_known
 from progbench.tasks.source import Source
 
 
@@ -156,11 +156,11 @@ def read_folder(task: GlueTask, root: Path) -> Data:
         other = seen.setdefault(hashlib.sha256(content).digest(), path)
         if other != path:
             raise BadInput(f"{path}: holds the same bytes as {other.name}: one of them is a copy under a wrong name")
-    return Data(
-        train=read_tsv(train, task),
-        evaluate={name: read_tsv(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)},
-        fingerprint=f"sha256:{digest.hexdigest()}",
-    )
+    trained = read_tsv(train, task)
+    found = {name: read_tsv(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)}
+    for path, one in zip(evaluation, found.values(), strict=True):
+        refuse_known(str(path), zip(*one.texts, strict=True), str(train), zip(*trained.texts, strict=True))
+    return Data(trained, found, fingerprint=f"sha256:{digest.hexdigest()}")
 
 
 def _paths(task: GlueTask, root: Path) -> list[Path]:
@@ -252,4 +252,8 @@ def _load_hub(task: GlueTask, dataset: str, revision: str) -> Data:
         return Examples(texts, labels)
 
     evaluation = {name: examples(split) for name, (_, split) in task.evaluate.items()}
-    return Data(examples("train"), evaluation, f"hub:{dataset}@{revision}")
+    trained = examples("train")
+    for (_, split), one in zip(task.evaluate.values(), evaluation.values(), strict=True):
+        where, known = f"{dataset} {split}", zip(*trained.texts, strict=True)
+        refuse_known(where, zip(*one.texts, strict=True), f"{dataset} train", known)
+    return Data(trained, evaluation, f"hub:{dataset}@{revision}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+from progbench.errors import BadInput
 
 
 def blank(text: str) -> bool:
@@ -34,3 +36,17 @@ def other_counts(
         elif not {read, read + left_out.get(name, 0)} & {*counts}:
             found.append(f"read {read:,} rows of {name} (published: {' or '.join(f'{count:,}' for count in counts)})")
     return found
+
+
+def refuse_known(where: str, texts: Iterable[Sequence[str]], train: str, trained: Iterable[Sequence[str]]) -> None:
+    """Raise BadInput for a file of evaluation whose every text (or pair of texts) a model is trained on.
+
+    >>> refuse_known("dev.tsv", [("It rained.",)], "train.tsv", [("It rained.",), ("It was dry.",)])
+    Traceback (most recent call last):
+    ...
+    progbench.errors.BadInput: dev.tsv: every text in it also stands in train.tsv; evaluation must not know them
+
+    Published data has some such texts, and never only such.
+    """
+    if {*map(tuple, texts)} <= {*map(tuple, trained)}:
+        raise BadInput(f"{where}: every text in it also stands in {train}; evaluation must not know them")

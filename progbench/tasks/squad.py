@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from progbench import hub, kinds
 from progbench.errors import BadInput, Missing
 from progbench.tasks import entries, hub_splits
-from progbench.tasks.published import blank
+from progbench.tasks.published import blank, refuse_known
 from progbench.tasks.source import Source
 
 
@@ -132,6 +132,7 @@ class SquadTask:
         for name, (where, _) in zip(self.evaluate, evaluation, strict=True):
             if wrong := next((one.misplaced for one in found[name] if one.misplaced), ""):
                 raise BadInput(f"{where}: {wrong}")
+            refuse_known(where, _texts(found[name]), train[0], _texts(questions))
             if known := next((one.where for one in found[name] if one.id in trained), ""):
                 raise BadInput(f"{where}: {known}: a training question has the same id; evaluation must not know it")
         return SquadData(questions, found, tuple(set_aside), _fingerprint(questions, *found.values()))
@@ -174,6 +175,10 @@ class SquadTask:
         if self.unanswerable and all(one.answers for one in found.values()):
             raise BadInput(f"{where}: every question has an answer: this is not SQuAD v2.0")
         return list(found.values())
+
+
+def _texts(questions: Iterable[Question]) -> Iterator[tuple[str, str]]:
+    return ((one.context, one.text) for one in questions)
 
 
 @functools.cache

@@ -234,7 +234,7 @@ def test_a_result_that_says_another_scores_version_inside_is_refused(tmp_path, s
 def test_another_scores_version_inside_is_told_with_both(tmp_path, smoke_recipe, reliability):
     path = results.save(tmp_path, result(smoke_recipe()))
     rewrite(path, scores_version=5)
-    said = refused(path, tmp_path, smoke_recipe()).replace(str(SCORES_VERSION), "…")
+    said = refused(path, tmp_path, smoke_recipe()).replace(f"the {SCORES_VERSION} it", "the … it")
 
     reliability("Results", "a result of another SCORES_VERSION inside", happens=said, kept="the file, as it is")
 

@@ -40,6 +40,7 @@ def test_a_sound_entry_is_read(read):
         ({"hub_texts": "['a']"}, "unknown field 'hub_texts'; known are folder"),
         ({"evaluate": "{ own = ['dev.tsv'] }"}, "evaluate = .*: allowed is a table of two texts a set"),
         ({"broken_rows": "2"}, "broken_rows = 2: allowed is a number from 0 to 1"),
+        ({"labels": "['yes', 'yes']"}, "labels = .*: allowed is a list of texts, each once"),
         ({"no_header": "1"}, "no_header = 1: allowed is true or false"),
     ],
 )

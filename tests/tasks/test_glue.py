@@ -1,4 +1,6 @@
+import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -288,7 +290,8 @@ def hub_copy(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "hub"))
     rows = {"premise": ["p0", "p1"], "hypothesis": ["h0", "h1"], "label": [2, 0], "idx": [0, 1]}
     for name in ("train", "validation_matched", "validation_mismatched"):
-        datasets.Dataset.from_dict(rows).to_parquet(tmp_path / "hub" / "mnli" / f"{name}-00000-of-00001.parquet")
+        of_split = rows if name == "train" else rows | {"premise": ["q0", "q1"]}
+        datasets.Dataset.from_dict(of_split).to_parquet(tmp_path / "hub" / "mnli" / f"{name}-00000-of-00001.parquet")
     return tmp_path / "hub" / "mnli"
 
 
@@ -297,7 +300,7 @@ def test_the_hubs_copy_is_read_by_its_own_file_and_column_names(hub_copy):
 
     assert data.train == glue.Examples((["p0", "p1"], ["h0", "h1"]), [2, 0])
     assert sorted(data.evaluate) == ["mnli-m", "mnli-mm"]
-    assert data.fingerprint == "hub:nyu-mll/glue@pinned"
+    assert re.fullmatch("hub:nyu-mll/glue@pinned [0-9a-f]{8}", data.fingerprint)  # and how its entry reads it
 
 
 @pytest.mark.parametrize(
@@ -324,8 +327,8 @@ def test_a_row_of_the_hubs_copy_that_does_not_fit_is_refused_at_its_place(hub_co
 def test_a_score_of_the_hubs_copy_is_from_0_to_5(hub_copy, score, fits):
     import datasets
 
-    rows = {"sentence1": ["a"], "sentence2": ["b"], "label": [score], "idx": [0]}
     for name in ("train", "validation"):
+        rows = {"sentence1": [name], "sentence2": ["b"], "label": [score], "idx": [0]}
         datasets.Dataset.from_dict(rows).to_parquet(hub_copy.parent / "stsb" / f"{name}-00000-of-00001.parquet")
 
     if fits:
@@ -340,3 +343,47 @@ def test_an_incomplete_copy_of_the_hubs_files_is_not_trained_on(hub_copy):
 
     with pytest.raises(Missing, match="nyu-mll/glue is not on this machine, and the hub did not give it"):
         catalog.load(MNLI, Source("nyu-mll/glue", "pinned"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """GLUE_DIR with files of SST-2: two rows to train on, and one or two to evaluate on."""
+    place = tmp_path / "SST-2"
+    place.mkdir()
+    write(place / "train.tsv", "sentence\tlabel\na\t0\nb\t1\n")
+    write(place / "dev.tsv", "sentence\tlabel\nb\t1\nc\t0\n")
+    monkeypatch.setenv("GLUE_DIR", str(tmp_path))
+    return place
+
+
+def test_evaluation_that_holds_only_training_texts_is_refused_with_both_paths(folder, reliability):
+    write(folder / "dev.tsv", "sentence\tlabel\nb\t0\n")  # another label is no other text
+    with pytest.raises(BadInput) as refused:
+        catalog.load(SST2, Source("GLUE_DIR"))
+
+    said = f"{folder}/dev.tsv: every text in it also stands in {folder}/train.tsv; evaluation must not know them"
+    assert str(refused.value) == said
+    reliability(
+        "Data", "evaluation on training data, under other labels", happens=said,
+        kept="nothing is trained; other tasks run",
+    )  # fmt: skip
+
+
+def test_evaluation_that_holds_some_training_texts_is_read(folder):
+    assert len(catalog.load(SST2, Source("GLUE_DIR")).evaluate["sst2"]) == 2
+
+
+@pytest.mark.parametrize("changes", [{"labels": ("1", "0")}, {"unended": ("x",)}, {"broken_rows": 0.5}])
+def test_the_same_files_read_by_another_entry_have_another_fingerprint(folder, changes):
+    before, again, after = (
+        catalog.load(task, Source("GLUE_DIR")).fingerprint for task in (SST2, SST2, replace(SST2, **changes))
+    )
+
+    assert before == again != after
+    assert before.startswith("sha256:")
+
+
+def test_published_counts_are_no_part_of_the_fingerprint(folder):
+    other = replace(SST2, rows={"train": (2,), "sst2": (2,)})
+
+    assert len({catalog.load(task, Source("GLUE_DIR")).fingerprint for task in (SST2, other)}) == 1

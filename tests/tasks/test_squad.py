@@ -237,6 +237,14 @@ def test_other_questions_are_another_fingerprint(folder):
     assert catalog.load(V1, wanted).fingerprint != before
 
 
+def test_evaluation_that_asks_only_training_questions_is_refused_with_both_paths(folder):
+    first = json.loads((folder / "train-v1.1.json").read_text())["data"][0]["paragraphs"][0]
+    write(folder / "dev-v1.1.json", content(first["qas"][0] | {"id": "new"}, context=first["context"]))
+
+    with pytest.raises(BadInput, match=r"dev-v1\.1\.json: every text in it also stands in .*train-v1\.1\.json"):
+        catalog.load(V1, Source("SQUAD_DIR"))
+
+
 @pytest.fixture
 def hub_copy(tmp_path, monkeypatch):
     """SQuAD v2.0 laid out as the hub's copy is, in its cache on this machine."""
@@ -246,10 +254,10 @@ def hub_copy(tmp_path, monkeypatch):
     monkeypatch.delenv("SQUAD_DIR", raising=False)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "hub"))
     answers = [{"text": ["Oslo"], "answer_start": [12]}, {"text": [], "answer_start": []}]
-    rows = {"title": ["Rain"] * 2, "context": [CONTEXT] * 2, "question": ["Where?"] * 2}
+    rows = {"title": ["Rain"] * 2, "context": [CONTEXT] * 2}
     for name in ("train", "validation"):
         path = tmp_path / "hub" / "squad_v2" / f"{name}-00000-of-00001.parquet"
-        ids = {"id": [f"{name}/a", f"{name}/b"]}
+        ids = {"id": [f"{name}/a", f"{name}/b"], "question": [f"Where? ({name})"] * 2}
         datasets.Dataset.from_dict(rows | ids | {"answers": answers}).to_parquet(path)
     return tmp_path / "hub" / "squad_v2"
 
@@ -259,7 +267,10 @@ def test_the_hubs_copy_is_read_as_the_files_are(hub_copy):
 
     def wanted(split):
         marked = {"a": ((12, "Oslo"),), "b": ()}
-        return [Question(f"{split}/{name}", "Rain", "Where?", CONTEXT, answers) for name, answers in marked.items()]
+        return [
+            Question(f"{split}/{name}", "Rain", f"Where? ({split})", CONTEXT, answers)
+            for name, answers in marked.items()
+        ]
 
     assert data.train == wanted("train")
     assert data.evaluate == {"squad2": wanted("validation")}
