@@ -80,7 +80,11 @@ def test_a_sound_entry_is_read(read):
             r"\[own\]: package = 'own_model' without folder",
         ),
         ("a model's name with a slash", written("'a/b'"), "the name of an entry = 'a/b': allowed is a plain name"),
-        ("a model's name that is a folder above", written("'..'"), r"the name of an entry = '\.\.': allowed is a plain name"),
+        (
+            "a model's name that is a folder above",
+            written("'..'"),
+            r"name of an entry = '\.\.': allowed is a plain name",
+        ),
         (
             "two entries on one hub id",
             written() + written("other", revision="2" * 40),
