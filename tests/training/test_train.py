@@ -35,7 +35,8 @@ def test_a_run_records_what_it_was_made_with(two_runs):
 
     assert run.examples == {"train": 400, "mnli-m": 250, "mnli-mm": 250}
     assert run.fingerprints["data"].startswith("sha256:")
-    assert run.environment["torch"] == torch.__version__
+    # a wheel's own version may leave out what it was built for: 2.13.0 for 2.13.0+cu130
+    assert run.environment["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
     assert run.environment["threads"] == torch.get_num_threads()
     assert run.seconds > sum(epoch.seconds for epoch in run.epochs) > 0
     assert run.peak_memory_bytes > 100 * 2**20
