@@ -1,5 +1,6 @@
 """Which process a temporary file belongs to, and when it may be removed."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -81,3 +82,17 @@ def test_a_temporary_folder_is_known_as_its_own_process(tmp_path, monkeypatch):
     with files.temporary_folder() as folder:
         assert [str(one) for one in files.temporary_folders()] == [folder]
     assert files.temporary_folders() == []
+
+
+def test_a_temporary_folder_that_cannot_be_removed_fails_nothing(tmp_path, monkeypatch):
+    """Another run may put a file there in the very moment."""
+
+    def busy(*_, **__):
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with files.temporary_folder():
+        monkeypatch.setattr(os, "rmdir", busy)
+    monkeypatch.undo()
+
+    assert len(list(tmp_path.iterdir())) == 1

@@ -196,14 +196,22 @@ class Maker:
         except OSError as problem:
             self._refuse(wanted, seeds, kept.folder, problem)
             return
+        with contextlib.ExitStack() as while_training:
+            try:
+                place = while_training.enter_context(company.at(job.device))
+            except OSError as problem:
+                self._refuse(wanted, seeds, "a temporary folder", problem)
+                return
+            self._train(replace(job, seeds=seeds), kept, place)
+
+    def _train(self, job: Job, kept: Checkpoints, place: Path) -> None:
+        """Train a job's seeds and file each as soon as it is there; `place` is where other runs leave a word."""
+        wanted, seeds = job.recipe, job.seeds
         try:
-            with company.at(job.device) as place:
-                for result in jobs.train(replace(job, seeds=seeds), self.threads, kept):
-                    # of a run that went on nobody knows what else used the device before
-                    others = {} if "resumed" in result.environment else {"others": company.met(place)}
-                    self._file(replace(result, environment=result.environment | others))
-        except OSError as problem:
-            self._refuse(wanted, seeds, "a temporary folder", problem)
+            for result in jobs.train(job, self.threads, kept):
+                # of a run that went on nobody knows what else used the device before
+                others = {} if "resumed" in result.environment else {"others": company.met(place)}
+                self._file(replace(result, environment=result.environment | others))
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:
