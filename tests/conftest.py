@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--fuzz", type=int, default=40, metavar="N", help="damage each kind of file N times (default: 40)")
+    parser.addoption("--fuzz", type=int, default=20, metavar="N", help="damage each kind of file N times (default: 20)")
 
 
 def pytest_configure(config):
