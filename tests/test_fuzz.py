@@ -1,6 +1,6 @@
 """Damaged files: a clear error or the right answer. Never a traceback, a hang, or another verdict without a word.
 
-Each kind of file is damaged some times, by chance but always the same; `--fuzz 5000` tries as many of each.
+Each kind of file is damaged twenty times, by chance but always in the same ways; `--fuzz 5000` tries as many of each.
 A failure names its number, and `--fuzz` with a larger number tries that one again.
 """
 
