@@ -1,4 +1,4 @@
-"""progbench plan: what is missing, what it will take, who is at it, and with a budget what to do first."""
+"""progbench plan: what is missing, what it will take, what is being trained, and with a budget what to do first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from progbench.session.planning import Lack, Plan
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
     parser = commands.add_parser(
-        "plan", help="what is missing, what it will take here, and who is at it; trains nothing"
+        "plan", help="what is missing, what it will take here, and what is being trained; trains nothing"
     )
     parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
     parser.add_argument("--budget", metavar="TIME", help="choose the runs that settle most in this time: 6h, 90m, 2d")

@@ -41,7 +41,7 @@ def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str
 def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
     """Why these files may not be the ones that were checked in, else ''. Printed values must be guarded.
 
-    So must the files of a suite that says so in its suite.toml. Raises BadInput for checksums that are none.
+    So must the files of a suite that says so in its suite.toml. Raises BadInput for lines that are not checksums.
     """
     sums = folder / SUMS
     if not os.path.lexists(sums):

@@ -1,4 +1,4 @@
-"""What is missing of a suite, what it will take here, who is at it now, and which runs to do first. Trains nothing."""
+"""What is missing of a suite, what it will take, what is trained now, and which runs to do first. Trains nothing."""
 
 from __future__ import annotations
 

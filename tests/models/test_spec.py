@@ -72,7 +72,11 @@ def test_a_sound_entry_is_read(read):
             r"layer_norm_eps = 0\.0: allowed is a number above 0",
         ),
         ("an activation nobody knows", written(activation="melt"), r"\[own\]: activation = 'melt': allowed is one of"),
-        ("a task seen that is none", written(seen=["qpq"]), r"\[own\]: seen = 'qpq' is no task; known are .*qqp"),
+        (
+            "a name in seen that is not a task",
+            written(seen=["qpq"]),
+            r"\[own\]: seen = 'qpq' is no task; known are .*qqp",
+        ),
         ("a hub without a revision", written(revision=None), r"\[own\]: hub = 'someone/own' without revision"),
         (
             "a package without a folder",

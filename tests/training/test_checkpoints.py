@@ -15,24 +15,12 @@ from interrupted import Stopped, learnt
 
 from progbench import environment
 from progbench.recipes import reading
-from progbench.tasks import catalog, toy, toy_squad
 from progbench.training import checkpoints, train
 from progbench.training.checkpoints import Checkpoints, Past, made_with
 
 SECTION = "Disks, processes and networks"
 
-
-@pytest.fixture(autouse=True, scope="module")
-def few_rows(tmp_path_factory):
-    """Three steps an epoch, the last of them a short one."""
-    folder = tmp_path_factory.mktemp("few")
-    with pytest.MonkeyPatch.context() as patch:
-        for part, rows in (("train", 40), ("evaluate", 30)):
-            patch.setitem(toy.SIZES, part, rows)
-        for variable, write in (("GLUE_DIR", toy.write), ("SQUAD_DIR", toy_squad.write)):
-            write(folder / variable)
-            patch.setitem(catalog._GENERATED, variable, lambda written=folder / variable: written)
-        yield
+pytestmark = pytest.mark.usefixtures("forty_rows")
 
 
 def recipe(file="glue", task="rte", model="tiny-roberta", tuning="full", **changes):

@@ -10,7 +10,6 @@ from interrupted import learnt
 from progbench.models import loading
 from progbench.recipes import reading
 from progbench.session.making import Maker
-from progbench.tasks import catalog, toy, toy_squad
 from progbench.training import fitting, memory, train
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.prepared import Prepared
@@ -19,18 +18,7 @@ from progbench.training.scoring import Batch
 SECTION = "Disks, processes and networks"
 SAID = "it ran out of memory, so each batch was trained in 2 parts"
 
-
-@pytest.fixture(autouse=True, scope="module")
-def few_rows(tmp_path_factory):
-    """Batches of 11 leave a last one of 7: parts of 6 and 5, and of 6 and 1."""
-    folder = tmp_path_factory.mktemp("few")
-    with pytest.MonkeyPatch.context() as patch:
-        for part, rows in (("train", 40), ("evaluate", 30)):
-            patch.setitem(toy.SIZES, part, rows)
-        for variable, write in (("GLUE_DIR", toy.write), ("SQUAD_DIR", toy_squad.write)):
-            write(folder / variable)
-            patch.setitem(catalog._GENERATED, variable, lambda written=folder / variable: written)
-        yield
+pytestmark = pytest.mark.usefixtures("forty_rows")
 
 
 def recipe(file="glue", task="rte", model="tiny-roberta", **changes):
