@@ -197,6 +197,13 @@ def test_workers_of_xdist_share_the_runs_and_each_is_made_once(shared):
     ]
 
 
+def test_the_session_writes_one_report_and_its_workers_none(shared):
+    writers = (shared.folder / "noted.reports").read_text().split()
+
+    assert len(writers) == 1
+    assert writers[0] not in {maker for maker, _ in shared.noted()}
+
+
 def test_em_and_f1_of_one_run_are_trained_once(shared):
     cells = {cell: outcome for cell, outcome in shared.outcomes().items() if "squad1" in cell}
 
