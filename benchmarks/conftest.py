@@ -256,9 +256,7 @@ class Collector:
         self.session = session
 
     def pytest_terminal_summary(self, terminalreporter):
-        if hasattr(
-            self.config, "workerinput"
-        ):  # a worker knows its own tests only; the session's report is not its own
+        if hasattr(self.config, "workerinput"):  # a worker knows its own tests only
             return
         if self.speed:
             terminalreporter.section("speed")
