@@ -20,7 +20,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Job:
-    """A recipe, seeds of it that are trained as one, and where.
+    """A recipe, seeds of it that are trained as one, and where: on a device, by so many processes together.
 
     >>> from progbench.recipes.reading import read
     >>> recipe = read("paper", "glue", model="bert-base", schedule="constant", task="rte")
@@ -31,6 +31,7 @@ class Job:
     recipe: Recipe
     seeds: tuple[int, ...]
     device: str
+    processes: int = 1
 
     def __str__(self) -> str:
         return f"{self.recipe.id}, seed{'s' * (len(self.seeds) > 1)} {' '.join(map(str, self.seeds))}"
@@ -71,17 +72,19 @@ def train(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunResul
     from progbench.training import memory
     from progbench.training.train import train, train_together
 
+    shared = {"processes": job.processes} if job.processes > 1 else {}
     if job.device != "cuda":
         (seed,) = job.seeds
-        yield from _kept(job, job.seeds, lambda: [train(job.recipe, seed, job.device, threads, kept)])
+        run = functools.partial(train, job.recipe, seed, job.device, threads, kept, **shared)
+        yield from _kept(job, job.seeds, lambda: [run()])
         return
     if not torch.cuda.is_available():
         raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
-    parts = math.ceil(len(job.seeds) / memory.most_together(job.recipe, memory.free()))
+    parts = math.ceil(len(job.seeds) / memory.most_together(job.recipe, memory.free(), job.processes))
     size = math.ceil(len(job.seeds) / parts)
     for start in range(0, len(job.seeds), size):
         part = job.seeds[start : start + size]
-        run = functools.partial(train_together, job.recipe, part, job.device, threads, kept)
+        run = functools.partial(train_together, job.recipe, part, job.device, threads, kept, **shared)
         yield from _kept(job, part, run)
 
 

@@ -92,13 +92,14 @@ class Step:
 
     def __call__(self, batch: Batch | Parts) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
-        if isinstance(batch, Parts):  # one after another: what a part keeps for its gradients goes with it
-            losses = sum(self._backward(part, share) for part, share in zip(batch.parts, batch.shares, strict=True))
-        else:
-            losses = self._backward(batch)
+        losses = self._in_parts(batch) if isinstance(batch, Parts) else self._backward(batch)
         self.seeds.clip(self.parameters, self.recipe.clip_norm)
         self.optimizer.step()
         return losses
+
+    def _in_parts(self, batch: Parts) -> torch.Tensor:
+        """One after another: what a part keeps for its gradients goes with it."""
+        return sum(self._backward(part, share) for part, share in zip(batch.parts, batch.shares, strict=True))
 
     def _backward(self, batch: Batch, share: float | None = None) -> torch.Tensor:
         with autocast(self.model, self.recipe):

@@ -27,6 +27,7 @@ from progbench.training.ahead import made_ahead
 from progbench.training.fitting import Parts, Seeds, autocast
 from progbench.training.packing import pack
 from progbench.training.prefix import PrefixCache
+from progbench.training.ranks import ALONE, Rank
 from progbench.training.scoring import Infer, Row, Scored
 from progbench.training.seed_rows import SeedCollator
 from progbench.training.side_by_side import Together, infer_together, stack
@@ -59,17 +60,30 @@ class Prepared:
     packed: bool
     unseen: int
     fingerprints: dict[str, str]
+    rank: Rank = ALONE
 
     @classmethod
     def of(
-        cls, recipe: Recipe, numbers: Sequence[int], device: str, folder: Path, *, together: bool = False
+        cls,
+        recipe: Recipe,
+        numbers: Sequence[int],
+        device: str,
+        folder: Path,
+        *,
+        together: bool = False,
+        rank: Rank = ALONE,
     ) -> Prepared:
         """Make everything a run needs before its first step; what is large lies in files in `folder`.
 
         A seed fixes its head's initialisation and its data order, and of seeds that are not `together` dropout, each
-        from a generator started anew. Dropout of seeds together follows from the first of them.
+        from a generator started anew. Dropout of seeds together follows from the first of them. The processes that
+        train one run differ in dropout alone, and in the rows that each takes of a batch.
         Raises Missing or BadInput, and NotTogether.
         """
+        if rank.count > 1 and recipe.prefix_cache:
+            raise BadInput(f"{recipe.id}: prefix_cache is for one process, and {rank.count} are to train this run")
+        if rank.count > recipe.batch_size:
+            raise BadInput(f"{recipe.id}: {rank.count} processes for batches of {recipe.batch_size} rows")
         task = catalog.tasks()[recipe.task]
         data = catalog.load(task, recipe.data_source)
         environment.reset_peak_memory(device)
@@ -95,7 +109,7 @@ class Prepared:
             seeds, infer = Together(len(numbers)), infer_together(collate, len(numbers))
         unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
         orders = tuple(torch.Generator().manual_seed(number) for number in numbers)
-        torch.manual_seed(numbers[0])  # dropout does not depend on how many numbers the head drew
+        rank.start_chance(numbers[0])  # dropout does not depend on how many numbers the head drew
         rows = work.rows
         if recipe.prefix_cache:
             if not packed:
@@ -109,12 +123,13 @@ class Prepared:
             work,
             rows,
             collate,
-            infer,
+            rank.infer(infer),
             seeds,
             orders,
             packed is not None,
             unseen // len(numbers),
             {"data": data.fingerprint, "weights": weights},
+            rank,
         )
 
     @property
@@ -142,7 +157,7 @@ class Prepared:
             with autocast(self.model, self.recipe):
                 self.rows.refresh()
         orders = [torch.randperm(len(self.rows), generator=order).tolist() for order in self.orders]
-        if parts > 1:
+        if parts > 1 or self.rank.count > 1:
             yield from (self._in_parts(chosen, parts) for chosen in self._chosen(orders))
             return
         if self.together:
@@ -159,15 +174,16 @@ class Prepared:
             yield [[self.rows[i] for i in order[start : start + size]] for order in orders]
 
     def _in_parts(self, chosen: Sequence[Sequence[Row]], parts: int) -> Parts:
-        """A batch of at most as many rows a part as a whole batch needs; a shorter one may need fewer parts."""
-        size, rows = math.ceil(self.recipe.batch_size / parts), len(chosen[0])
-        pieces = [[one[start : start + size] for one in chosen] for start in range(0, rows, size)]
+        """This process's rows of a batch, at most as many a part as a whole batch needs; a short one needs fewer."""
+        own, share = [self.rank.rows(one) for one in chosen], self.rank.share(len(chosen[0]))
+        size, rows = math.ceil(self.recipe.batch_size / self.rank.count / parts), len(own[0])
+        pieces = [[one[start : start + size] for one in own] for start in range(0, rows, size)]
         device = self.model.device
         made = [
             self.collate(piece).to(device).inputs() if self.together else self.collate(piece[0]).to(device)
             for piece in pieces
         ]
-        return Parts(made, [len(piece[0]) / rows for piece in pieces])
+        return Parts(made, [share * len(piece[0]) / rows for piece in pieces])
 
     def score(self) -> list[Scored]:
         """Each seed's scores now, as fractions by evaluation set and metric."""

@@ -45,6 +45,26 @@ def alone(collate: Callable[[Sequence[Row]], Any]) -> Infer:
     return infer
 
 
+def joined(parts: Sequence[Batch], order: Sequence[int]) -> Batch:
+    """One batch of outputs from several, with row i of all of them one after another at the place `order[i]`.
+
+    >>> joined([{"logits": torch.tensor([[1.0], [3.0]])}, {"logits": torch.tensor([[2.0]])}], [0, 2, 1])
+    {'logits': tensor([[1.],
+            [2.],
+            [3.]])}
+
+    Rows of fewer tokens are filled up with the lowest number, as places without a token are.
+    """
+    return {name: _placed([one[name] for one in parts], order) for name in parts[0]}
+
+
+def _placed(parts: Sequence[torch.Tensor], order: Sequence[int]) -> torch.Tensor:
+    most = max(one.shape[1] for one in parts)
+    lowest = torch.finfo(parts[0].dtype).min
+    wide = [nn.functional.pad(one, (0, most - one.shape[1]), value=lowest) for one in parts]
+    return torch.cat(wide)[torch.tensor(order).argsort()]
+
+
 def by_set(found: Mapping[str, Sequence[Metrics]]) -> list[Scored]:
     """Each seed's scores of every evaluation set; the first thing that is not finite in the place of all of them.
 

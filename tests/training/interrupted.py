@@ -4,7 +4,7 @@ import hashlib
 
 import torch
 
-from progbench.training import checkpoints, fitting, train
+from progbench.training import checkpoints, fitting, one_run
 
 
 class Stopped(Exception):
@@ -42,7 +42,7 @@ def watch(monkeypatch):
             found.append(fingerprint(model.parameters()))
             yield epoch
 
-    monkeypatch.setattr(train, "fit", noted)
+    monkeypatch.setattr(one_run, "fit", noted)
     return found
 
 

@@ -24,7 +24,7 @@ from progbench.recipes import reading
 from progbench.runs import results
 from progbench.session.making import Maker
 from progbench.tasks import metrics, toy
-from progbench.training import checkpoints, fitting, train
+from progbench.training import checkpoints, fitting, one_run
 
 KILLS = {"step": 4, "write": 4, "move": 2}  # how often before one of these
 LOADED = (metrics, transformers.get_scheduler, transformers.RobertaForSequenceClassification)  # not by each process
@@ -60,7 +60,7 @@ def make(folder, last=0):
             (folder / f"{recipe.id}-{epoch.t}").write_text(fingerprint(model.parameters()))
             yield epoch
 
-    train.fit = noted
+    one_run.fit = noted
     wanted = recipes()
     Maker(folder / "runs", range(1), "cpu", 1).make(wanted)
     (folder / "moments").write_text(json.dumps(moments.kinds))

@@ -9,7 +9,7 @@ import torch
 from progbench.recipes import reading
 from progbench.runs import results
 from progbench.tasks import catalog, toy, toy_squad
-from progbench.training import checkpoints, fitting, fork, train
+from progbench.training import checkpoints, fitting, fork, one_run, train
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.fork import shared_epochs
 
@@ -78,7 +78,7 @@ def test_shared_epochs_are_not_trained_again(tmp_path, monkeypatch):
             trained.append(epoch.t)
             yield epoch
 
-    monkeypatch.setattr(train, "fit", noted)
+    monkeypatch.setattr(one_run, "fit", noted)
     for one, where in zip(both, kept(tmp_path, *both), strict=True):
         train.train(one, 0, threads=1, kept=where)
 
@@ -99,7 +99,7 @@ def test_a_run_that_goes_on_keeps_no_second_copy_of_what_it_took_over(tmp_path, 
             held.append((sum(one() is not None for one in taken), sum(one() is not None for one in moments) - trains))
             yield epoch
 
-    monkeypatch.setattr(train, "fit", noted)
+    monkeypatch.setattr(one_run, "fit", noted)
     train.train(second, 0, threads=1, kept=taking)
 
     assert held[0] == (0, 0)

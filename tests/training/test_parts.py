@@ -10,7 +10,7 @@ from interrupted import learnt
 from progbench.models import loading
 from progbench.recipes import reading
 from progbench.session.making import Maker
-from progbench.training import fitting, memory, train
+from progbench.training import fitting, memory, one_run, train
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.prepared import Prepared
 from progbench.training.scoring import Batch
@@ -66,7 +66,7 @@ def weights(monkeypatch):
             found.append([parameter.detach().clone() for parameter in model.parameters()])
             yield epoch
 
-    monkeypatch.setattr(train, "fit", noted)
+    monkeypatch.setattr(one_run, "fit", noted)
     return found
 
 

@@ -10,7 +10,7 @@ from progbench.errors import BadInput
 from progbench.models import loading
 from progbench.tasks import catalog
 from progbench.tasks.glue import Examples
-from progbench.training import fitting, prepared, train
+from progbench.training import fitting, one_run, prepared, train
 from progbench.training.checkpoints import Checkpoints, made_with
 from progbench.training.graph import Plain, Stages
 from progbench.training.side_by_side import Together
@@ -244,7 +244,7 @@ def test_bad_input_is_refused_before_the_first_step(wanted, monkeypatch):
 
 def test_time_is_a_seeds_share(wanted, monkeypatch):
     clock = iter(range(10**6))
-    monkeypatch.setattr(train.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(one_run.time, "perf_counter", lambda: float(next(clock)))
     (first, *_, last) = together(wanted(epochs=1), [0, 1])
 
     assert first.seconds == last.seconds

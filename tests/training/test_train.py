@@ -12,7 +12,7 @@ from progbench.models import loading, toy_tokenizer
 from progbench.recipes import reading
 from progbench.tasks import catalog, toy_squad
 from progbench.tasks.catalog import tasks
-from progbench.training import prepared, train, workload
+from progbench.training import one_run, prepared, train, workload
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_a_model_of_other_sizes_than_its_recipe_plans_is_refused_before_the_firs
         return load(dataclasses.replace(model, vocabulary=model.vocabulary + 8), *rest)
 
     monkeypatch.setattr(loading, "load", other)
-    monkeypatch.setattr(train, "fit", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr(one_run, "fit", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(BadInput) as refused:
         train.train(wanted, 0)
 

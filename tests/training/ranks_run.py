@@ -1,0 +1,126 @@
+"""What each of several processes does in tests of a run that they train together; one process alone does the same."""
+
+import contextlib
+
+import pytest
+import torch
+from interrupted import Stopped, fingerprint, learnt
+
+from progbench.models import loading
+from progbench.tasks import catalog
+from progbench.training import checkpoints, fitting, one_run, train
+from progbench.training.prepared import Prepared
+from progbench.training.ranks import ALONE, RankOfSeveral
+
+
+@contextlib.contextmanager
+def prepared(data, *, exact=False):
+    """The generated data of a folder; `exact` is float64 without dropout: then only the order of sums differs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in catalog._GENERATED:
+            patch.setitem(catalog._GENERATED, variable, lambda folder=data / variable: folder)
+        load = loading.load
+
+        def quiet(*arguments):
+            model, *rest = load(*arguments)
+            for module in model.modules():
+                if isinstance(module, torch.nn.Dropout):
+                    module.p = 0.0
+            return model.double(), *rest
+
+        if exact:
+            patch.setattr(loading, "load", quiet)
+        yield patch
+
+
+def rank():
+    return RankOfSeveral() if torch.distributed.is_initialized() else ALONE
+
+
+def weighed(patch):
+    """All weights after each epoch that is trained from now on."""
+    found, fit = [], fitting.fit
+
+    def noted(model, *arguments, **keywords):
+        for epoch in fit(model, *arguments, **keywords):
+            found.append([parameter.detach().clone() for parameter in model.parameters()])
+            yield epoch
+
+    patch.setattr(one_run, "fit", noted)
+    return found
+
+
+def trained(data, cases):
+    """For each case (recipe, seeds, parts): what each seed learnt, the weights, and each process's hash of them."""
+    found = []
+    for wanted, seeds, parts in cases:
+        with prepared(data, exact=True) as patch:
+            weights = weighed(patch)
+            if wanted.task == "squad2":  # which scores in float32, where a place without a token has no finite score
+                patch.setattr(Prepared, "score", lambda self: [{}] * len(self.numbers))
+            here = rank()
+            made = one_run.make(wanted, seeds, "cpu", 1, None, together=len(seeds) > 1, parts=parts, rank=here)
+            found.append((list(map(learnt, made)), weights[-1], here.gathered(fingerprint(weights[-1]))))
+    return found
+
+
+def resumed(data, wanted, kept, step, every=1):
+    """What a run with dropout learns that stops at a step and is started again, and how many steps it then takes."""
+    found = []
+    for number in (step, 0):
+        with prepared(data) as patch:
+            patch.setattr(checkpoints, "EVERY", 0.0)
+            patch.setattr(RankOfSeveral, "ask_every", every)
+            weights, call, steps = weighed(patch), fitting.Step.__call__, []
+
+            def counted(self, batch, call=call, steps=steps, number=number):
+                steps.append(1)
+                if len(steps) == number:
+                    raise Stopped()
+                return call(self, batch)
+
+            patch.setattr(fitting.Step, "__call__", counted)
+            here = rank()
+            with contextlib.suppress(Stopped):
+                (made,) = one_run.make(wanted, [0], "cpu", 1, kept, rank=here)
+                found.append((learnt(made), fingerprint(weights[-1]), len(steps), made.notes, made.environment))
+    return found[0]
+
+
+def drawn():
+    """What each process draws first, after its streams of chance have been started from a seed."""
+    here = rank()
+    here.start_chance(3)
+    return here.gathered(torch.rand(1).item())
+
+
+def asked():
+    """What each process takes for the answer, where each has another one."""
+    here = rank()
+    return here.gathered([here.agreed(here.number == 0), here.agreed(here.number == 1)])
+
+
+def short_of_memory(*arguments):
+    """`train._as_rank` where the second process has room for eight rows of a step, from the third step on."""
+    backward, seen = fitting.Step._backward, []
+
+    def limited(self, batch, share=None):
+        rows = batch["labels"].shape[-1]
+        seen.append(rows)
+        if torch.distributed.get_rank() == 1 and len(seen) >= 3 and rows > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return backward(self, batch, share)
+
+    fitting.Step._backward = limited
+    return train._as_rank(*arguments)
+
+
+def everything(data, cases, wanted, stops):
+    """All of the above, in two processes that are started once."""
+    return {
+        "trained": trained(data, cases),
+        "whole": resumed(data, wanted, None, 0),
+        "resumed": [resumed(data, wanted, kept, step, every) for kept, step, every in stops],
+        "drawn": [drawn(), drawn()],
+        "asked": asked(),
+    }

@@ -1,0 +1,152 @@
+"""Several processes that train one run together take its steps; here two on a CPU, which talk by gloo."""
+
+import dataclasses
+
+import pytest
+import ranks_run
+import torch
+
+from progbench.errors import BadInput
+from progbench.recipes import reading
+from progbench.tasks import toy, toy_squad
+from progbench.training import launching, train
+from progbench.training.checkpoints import Checkpoints
+from progbench.training.prepared import Prepared
+from progbench.training.ranks import Rank
+
+
+def recipe(file="glue", task="rte", model="tiny-roberta", schedule="shrinking", tuning="full", **changes):
+    read = reading.read("smoke", file, model=model, schedule=schedule, tuning=tuning, task=task)
+    return dataclasses.replace(read, **{"epochs": 3, "batch_size": 13} | changes)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Forty rows to train on, in batches of 13: the last batch has one, which is a row for one of two processes."""
+    folder = tmp_path_factory.mktemp("few")
+    with pytest.MonkeyPatch.context() as patch:
+        for part, rows in (("train", 40), ("evaluate", 31)):
+            patch.setitem(toy.SIZES, part, rows)
+        toy.write(folder / "GLUE_DIR")
+        toy_squad.write(folder / "SQUAD_DIR")
+    return folder
+
+
+CASES = {
+    "full, shrinking": (recipe(), (1,), 1),
+    "full, growing": (recipe(schedule="growing"), (1,), 1),
+    "full, constant": (recipe(schedule="constant"), (1,), 1),
+    "regression": (recipe(task="stsb", model="tiny-bert"), (1,), 1),
+    "adapter": (recipe(file="peft", tuning="adapter"), (1,), 1),
+    "bitfit": (recipe(file="peft", tuning="bitfit"), (1,), 1),
+    "lora": (recipe(file="peft", tuning="lora"), (1,), 1),
+    "answers": (recipe(file="squad", task="squad2", model="tiny-bert"), (1,), 1),
+    "seeds side by side": (recipe(), (0, 2), 1),
+    "in parts": (recipe(batch_size=11), (1,), 2),
+}
+
+
+STOPS = [(6, 1), (7, 2), (5, 99)]  # a run stops at this step; processes agree on a checkpoint every so many steps
+
+
+@pytest.fixture(scope="module")
+def found(data, tmp_path_factory):
+    """What two processes did."""
+    folder = tmp_path_factory.mktemp("stopped")
+    stops = [(Checkpoints(folder / str(step)), step, every) for step, every in STOPS]
+    arguments = (data, list(CASES.values()), recipe(), stops)
+    return launching.several(ranks_run.everything, arguments, 2, "cpu") | {"folder": folder}
+
+
+@pytest.fixture(scope="module")
+def both(data, found):
+    """What two processes learnt, and what one learns, by the name of the case."""
+    alone = ranks_run.trained(data, list(CASES.values()))
+    return dict(zip(CASES, zip(found["trained"], alone, strict=True), strict=True))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_two_processes_take_the_steps_of_one(both, name):
+    (_, ours, _), (_, theirs, _) = both[name]
+
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_two_processes_learn_what_one_learns(both, name):
+    """Scores and losses; and counts, of updated parameters, steps and floating-point operations, to the last one."""
+    (ours, _, _), (theirs, _, _) = both[name]
+
+    for seed, other in zip(ours, theirs, strict=True):
+        for (scores, loss, *counts), (wanted, expected, *counted) in zip(seed, other, strict=True):
+            assert scores == {part: pytest.approx(one, rel=0, abs=1e-9) for part, one in wanted.items()}
+            assert loss == pytest.approx(expected, rel=0, abs=1e-9)
+            assert counts == counted
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_both_processes_have_the_same_weights_to_the_last_bit(both, name):
+    first, second = both[name][0][2]
+
+    assert first == second
+
+
+def test_each_process_draws_another_dropout_and_the_same_one_each_time(found):
+    once, again = found["drawn"]
+
+    assert once[0] != once[1]
+    assert once == again
+
+
+def test_all_processes_take_the_answer_of_the_first(found):
+    assert found["asked"] == [[True, False], [True, False]]
+
+
+@pytest.mark.parametrize(("place", "done"), enumerate([5, 6, 4]))
+def test_a_run_of_two_processes_goes_on_as_one_that_went_through(found, place, done):
+    """With dropout, bit for bit. By the last of STOPS a checkpoint is left at the end of an epoch alone."""
+    (scores, weights, steps, notes, _), whole = found["resumed"][place], found["whole"]
+
+    assert (scores, weights) == whole[:2]
+    assert steps == whole[2] - done
+    assert notes[-1].startswith("resumed after ")
+
+
+def test_a_result_says_how_many_processes_trained_it_together(found):
+    assert found["whole"][4]["data_parallel"] == 2
+
+
+def test_what_two_processes_left_is_not_gone_on_with_by_one(data, found):
+    kept = Checkpoints(found["folder"] / str(STOPS[0][0]))
+    alone = ranks_run.resumed(data, recipe(), kept, 0)
+
+    assert len(list(kept.folder.glob("*checkpoint*"))) > 0
+    assert alone[2] == found["whole"][2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"file": "peft", "tuning": "lora", "prefix_cache": True}, "prefix_cache is for one process, and 2 are to"),
+        ({"batch_size": 1}, "2 processes for batches of 1 row"),
+    ],
+)
+def test_what_processes_cannot_share_is_refused(tmp_path, changes, problem):
+    with pytest.raises(BadInput, match=problem):
+        Prepared.of(recipe(**changes), [0], "cpu", tmp_path, rank=Two())
+
+
+class Two(Rank):
+    count = 2
+
+
+def test_a_run_that_one_process_has_no_room_for_is_tried_again_in_parts(data, monkeypatch):
+    """Its second process runs out of memory in step 3. Shared are batches of 13 rows: 7 and 6, and in parts 4 and 3."""
+    monkeypatch.setattr(train, "_as_rank", ranks_run.short_of_memory)
+    monkeypatch.setenv("GLUE_DIR", str(data / "GLUE_DIR"))
+    result = train.train(recipe(epochs=1, dataset="GLUE_DIR"), 0, threads=2, processes=2)
+
+    assert result.environment["batch_parts"] == 2
+    assert result.notes[-1] == "it ran out of memory, so each batch was trained in 2 parts"
+    assert len(result.epochs) == 1
