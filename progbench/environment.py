@@ -32,13 +32,13 @@ def gpu_count() -> int:
 
 
 @functools.cache
-def gpu_uuid() -> str:
-    """The card, or the part of one, that this process calls "cuda", by a name that no other has; "" where it has none.
+def gpu_uuid(number: int = 0) -> str:
+    """The card, or the part of one, that this process calls by this number, by a name that no other has; "" without it.
 
     Two processes may each see one card alone, which both call the first, and those may be one card or two.
     """
     driver, device, uuid = _driver(), ctypes.c_int(), (ctypes.c_ubyte * 16)()
-    if not driver or driver.cuDeviceGet(ctypes.byref(device), 0):
+    if not driver or driver.cuDeviceGet(ctypes.byref(device), number):
         return ""
     ask = getattr(driver, "cuDeviceGetUuid_v2", None) or driver.cuDeviceGetUuid  # the older knows no parts of cards
     return "" if ask(ctypes.byref(uuid), device) else bytes(uuid).hex()

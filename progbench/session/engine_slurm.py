@@ -63,7 +63,7 @@ def submit(units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, A
 
     asked = DEFAULTS | dict(given)
     if on_gpu(device) and not asked.keys() & {"gpus_per_node", "slurm_gres", "slurm_gpus_per_task"}:
-        asked["gpus_per_node"] = 1
+        asked["gpus_per_node"] = max(unit.processes for unit in units)
     if "slurm_time" in asked:
         del asked["timeout_min"]
     cluster = asked.pop("cluster", "slurm")

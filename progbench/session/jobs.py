@@ -37,7 +37,7 @@ class Job:
         return f"{self.recipe.id}, seed{'s' * (len(self.seeds) > 1)} {' '.join(map(str, self.seeds))}"
 
 
-def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[Job]]:
+def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]], processes: int = 1) -> list[list[Job]]:
     """The jobs for the seeds that recipes lack, with those together that differ in their schedules alone.
 
     On a GPU, which one seed leaves mostly idle, a job is all seeds of a recipe; elsewhere that would gain nothing.
@@ -54,10 +54,10 @@ def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[
     for recipe, seeds, device in lacking:
         alike = replace(recipe, schedule="")
         if device == "cuda":
-            found.setdefault((alike, None), []).append(Job(recipe, tuple(seeds), device))
+            found.setdefault((alike, None), []).append(Job(recipe, tuple(seeds), device, processes))
             continue
         for seed in seeds:
-            found.setdefault((alike, seed), []).append(Job(recipe, (seed,), device))
+            found.setdefault((alike, seed), []).append(Job(recipe, (seed,), device, processes))
     return list(found.values())
 
 

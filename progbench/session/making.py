@@ -45,7 +45,8 @@ class Maker:
     """The runs of one session, filed in a folder: looked up by `runs`, made by `make`.
 
     Of each recipe there are `seeds` (None: those on file), trained on `device` ("cpu", "cuda", or "auto": a GPU if
-    there is one) with `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained.
+    there is one) with `threads` CPU threads (0: torch's own number), by so many `processes` together, which share the
+    threads or have a GPU each. With `train=False` nothing is trained.
     Processes that work for one session share its name, `session`; without one, a process is a session of its own.
     """
 
@@ -58,12 +59,14 @@ class Maker:
         *,
         train: bool = True,
         session: str = "",
+        processes: int = 1,
     ) -> None:
         self.folder = folder
         self.seeds = seeds
         self.device = device
         self.threads = threads
         self.train = train
+        self.processes = processes
         self.session = session or uuid.uuid4().hex
         self._swept = False
         self._before: dict[tuple[str, int], str | None] = {}
@@ -96,7 +99,7 @@ class Maker:
         self._tried |= {recipe.id for recipe in fresh}
         for recipe in fresh:
             self._found.pop(recipe.id, None)
-        families = jobs.families((recipe, *self._lacking(recipe)) for recipe in fresh)
+        families = jobs.families(((recipe, *self._lacking(recipe)) for recipe in fresh), self.processes)
 
         def told(those: Iterable[Sequence[Job]], what: str = "") -> Callable[[Job], None]:
             total, done = sum(len(job.seeds) for family in those for job in family), itertools.count(1)
@@ -127,12 +130,17 @@ class Maker:
                 leftovers.sweep_results(self.folder / suite)
 
     def require(self, wanted: Recipe) -> str:
-        """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
+        """The device to train on. Raises Missing when this recipe cannot run here: too few GPUs, no data or weights.
 
         Decided without importing torch; and data and weights together, so that a reader hears at once of all to get.
         """
-        if self.device == "cuda" and not environment.gpu_count():
+        device, gpus = self.device, environment.gpu_count()
+        if device == "cuda" and not gpus:
             raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
+        if device == "auto":
+            device = "cuda" if gpus else "cpu"
+        if device == "cuda" and gpus < self.processes:
+            raise Missing(f"--data-parallel {self.processes} asks for as many GPUs, and this process may use {gpus}")
         absent = []
         for require in (
             lambda: catalog.require(catalog.tasks()[wanted.task], wanted.data_source),
@@ -144,9 +152,7 @@ class Maker:
                 absent.append(str(problem))
         if absent:
             raise Missing("; ".join(absent))
-        if self.device == "auto":
-            return "cuda" if environment.gpu_count() else "cpu"
-        return self.device
+        return device
 
     def _lacking(self, wanted: Recipe) -> tuple[list[int], str]:
         """The seeds to train, and the device to do it on; none where that is missing."""
@@ -198,7 +204,7 @@ class Maker:
             return
         with contextlib.ExitStack() as while_training:
             try:
-                place = while_training.enter_context(company.at(job.device))
+                place = while_training.enter_context(company.at(job.device, job.processes))
             except OSError as problem:
                 self._refuse(wanted, seeds, "a temporary folder", problem)
                 return

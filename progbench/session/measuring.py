@@ -41,13 +41,16 @@ class _Measured:
 def kind_of(about: Mapping[str, object]) -> str:
     """The kind of machine that a result's environment speaks of: a GPU by its name, a CPU with its threads, too.
 
+    Several processes that trained a run together are another kind than one.
+
     >>> kind_of({"device": "cuda", "gpu": "NVIDIA H100"}), kind_of({"device": "cpu", "cpu": "EPYC", "threads": 2})
     ('NVIDIA H100', 'EPYC, 2 threads')
     """
+    together = f"{about['data_parallel']} x " if "data_parallel" in about else ""
     if str(about.get("device", "")).startswith("cuda"):
-        return str(about.get("gpu", "unknown"))
+        return together + str(about.get("gpu", "unknown"))
     model = f" ({about['cpu_model']})" if "cpu_model" in about else ""
-    return f"{about.get('cpu', 'unknown')}{model}, {about.get('threads', 'unknown')} threads"
+    return f"{together}{about.get('cpu', 'unknown')}{model}, {about.get('threads', 'unknown')} threads"
 
 
 def here(device: str, threads: int) -> str:

@@ -47,14 +47,15 @@ def several(work: Callable[..., Any], arguments: tuple, processes: int, device: 
             **(heard if hasattr(LaunchConfig, "signals_to_handle") else {}),  # an older torch hears all of them
         )  # fmt: skip
         try:
-            return elastic_launch(config, _as_rank)(work, arguments, device, folder)[0]
+            return pickle.loads(elastic_launch(config, _as_rank)(work, arguments, device, folder)[0])
         except ChildFailedError as problem:
             raise _first(Path(folder), problem) from None
         except SignalException as told:
             raise KeyboardInterrupt(told.sigval.name) from None
 
 
-def _as_rank(work: Callable[..., Any], arguments: tuple, device: str, folder: str) -> Any:
+def _as_rank(work: Callable[..., Any], arguments: tuple, device: str, folder: str) -> bytes:
+    """What the work gives, pickled: torch would hand over tensors in memory that goes with this process."""
     tempfile.tempdir = folder
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if device.startswith("cuda"):
@@ -62,7 +63,7 @@ def _as_rank(work: Callable[..., Any], arguments: tuple, device: str, folder: st
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     try:
         torch.distributed.init_process_group(backend, timeout=PATIENCE)
-        found = work(*arguments)
+        found = pickle.dumps(work(*arguments))
     except Exception as problem:
         _note(Path(folder), problem)
         raise

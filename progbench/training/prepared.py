@@ -123,7 +123,7 @@ class Prepared:
             work,
             rows,
             collate,
-            rank.infer(infer),
+            rank.infer(scoring.within_memory(infer)),
             seeds,
             orders,
             packed is not None,

@@ -97,7 +97,7 @@ class RankOfSeveral(Rank):
         def shared(model: nn.Module, rows: Sequence[Row]) -> list[Batch]:
             own = rows[self.number :: self.count]
             found = infer(model, own or rows[:1])
-            logits = [{name: one[name].cpu() for name in one if "logits" in name} for one in found]
+            logits = [{name: one[name].cpu() for name in one if name.endswith("logits")} for one in found]
             by_rank = self.gathered(logits if own else [])
             # a seed's outputs from each rank that had rows, and those back in the order of the rows
             order = [i for rank in range(self.count) for i in range(rank, len(rows), self.count)]

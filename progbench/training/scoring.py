@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from progbench.tasks.glue import GlueTask
+from progbench.training import memory
 
 EVALUATION_TOKENS = 8192
 Batch = Mapping[str, torch.Tensor]
@@ -45,6 +46,23 @@ def alone(collate: Callable[[Sequence[Row]], Any]) -> Infer:
     return infer
 
 
+def within_memory(infer: Infer) -> Infer:
+    """The same in halves, as often as it takes, where a device has no room for what so many rows need."""
+
+    def tried(model: nn.Module, rows: Sequence[Row]) -> list[Batch]:
+        try:
+            return infer(model, rows)
+        except Exception as problem:
+            if len(rows) == 1 or not memory.ran_out(problem):
+                raise
+        memory.free_all(next(model.parameters()).device.type)
+        half = (len(rows) + 1) // 2
+        halves = zip(tried(model, rows[:half]), tried(model, rows[half:]), strict=True)
+        return [joined(of_seed, range(len(rows))) for of_seed in halves]
+
+    return tried
+
+
 def joined(parts: Sequence[Batch], order: Sequence[int]) -> Batch:
     """One batch of outputs from several, with row i of all of them one after another at the place `order[i]`.
 
@@ -53,9 +71,10 @@ def joined(parts: Sequence[Batch], order: Sequence[int]) -> Batch:
             [2.],
             [3.]])}
 
-    Rows of fewer tokens are filled up with the lowest number, as places without a token are.
+    Rows of fewer tokens are filled up with the lowest number, as places without a token are. Of the outputs only logits
+    are kept.
     """
-    return {name: _placed([one[name] for one in parts], order) for name in parts[0]}
+    return {name: _placed([one[name] for one in parts], order) for name in parts[0] if name.endswith("logits")}
 
 
 def _placed(parts: Sequence[torch.Tensor], order: Sequence[int]) -> torch.Tensor:

@@ -47,19 +47,21 @@ def conftest(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("suite", "device", "cards", "workers"),
+    ("suite", "device", "cards", "each", "workers"),
     [
-        ("paper", None, 8, 8),
-        ("paper", None, 1, 0),  # no worker: the one process says what it is at
-        ("paper", None, 0, None),  # xdist's own number: a worker for each core
-        ("paper", "cpu", 8, None),
-        ("smoke", None, 8, None),
-        ("mini", None, 2, 2),
+        ("paper", None, 8, 1, 8),
+        ("paper", None, 1, 1, 0),  # no worker: the one process says what it is at
+        ("paper", None, 0, 1, None),  # xdist's own number: a worker for each core
+        ("paper", "cpu", 8, 1, None),
+        ("smoke", None, 8, 1, None),
+        ("mini", None, 2, 1, 2),
+        ("paper", None, 8, 2, 4),
+        ("paper", None, 3, 2, 0),
     ],
 )
-def test_how_many_workers_auto_is(conftest, monkeypatch, suite, device, cards, workers):
+def test_how_many_workers_auto_is(conftest, monkeypatch, suite, device, cards, each, workers):
     monkeypatch.setattr(conftest.environment, "gpu_count", lambda: cards)
-    config = SimpleNamespace(option=SimpleNamespace(suite=suite, device=device))
+    config = SimpleNamespace(option=SimpleNamespace(suite=suite, device=device, data_parallel=each))
 
     assert conftest.pytest_xdist_auto_num_workers(config) == workers
 
@@ -67,8 +69,6 @@ def test_how_many_workers_auto_is(conftest, monkeypatch, suite, device, cards, w
 def test_a_number_of_workers_that_a_person_set_stays(conftest, monkeypatch):
     monkeypatch.setattr(conftest.environment, "gpu_count", lambda: 8)
     monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "3")
+    config = SimpleNamespace(option=SimpleNamespace(suite="paper", device=None, data_parallel=1))
 
-    assert (
-        conftest.pytest_xdist_auto_num_workers(SimpleNamespace(option=SimpleNamespace(suite="paper", device=None)))
-        is None
-    )
+    assert conftest.pytest_xdist_auto_num_workers(config) is None

@@ -10,7 +10,7 @@ from interrupted import learnt
 from progbench.models import loading
 from progbench.recipes import reading
 from progbench.session.making import Maker
-from progbench.training import fitting, memory, one_run, train
+from progbench.training import fitting, memory, one_run, prepared, scoring, side_by_side, train
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.prepared import Prepared
 from progbench.training.scoring import Batch
@@ -216,3 +216,45 @@ def test_an_allocator_that_says_so_in_words_alone_is_understood(rows):
         torch.empty(rows)
 
     assert memory.ran_out(problem.value)
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("task", ["rte", "squad2"])
+def test_a_model_that_runs_out_of_memory_while_it_is_scored_is_asked_for_fewer_rows_at_a_time(
+    monkeypatch, task, together
+):
+    """A memory that holds nine rows gives the scores of one that holds all; here no prediction is a near thing."""
+    wanted = recipe(file="squad" if task == "squad2" else "glue", task=task, epochs=1)
+
+    def run():
+        return list(train.train_together(wanted, [1], "cpu", 1)) if together else [train.train(wanted, 1, threads=1)]
+
+    (whole,) = run()
+    seen, name = [], "infer_together" if together else "alone"
+    module = side_by_side if together else scoring
+    make = getattr(module, name)
+
+    def limited(*arguments):
+        infer = make(*arguments)
+
+        def ask(model, rows):
+            seen.append(len(rows))
+            if len(rows) > 9:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return infer(model, rows)
+
+        return ask
+
+    monkeypatch.setattr(prepared if together else module, name, limited)
+    (halved,) = run()
+
+    assert max(seen) > 9
+    assert halved.epochs[0].scores == whole.epochs[0].scores
+
+
+def test_a_single_row_that_does_not_fit_is_an_error():
+    def ask(model, rows):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        scoring.within_memory(ask)(torch.nn.Linear(1, 1), [1, 2, 3])
