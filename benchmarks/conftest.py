@@ -56,7 +56,7 @@ def pytest_xdist_auto_num_workers(config):
         return None
     if device == "cpu" or "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or not environment.gpu_count():
         return None  # as xdist has it: one for each core
-    workers = len(sharing.gpus(max(1, config.option.data_parallel)))
+    workers = environment.gpu_count() // max(1, config.option.data_parallel)
     return workers if workers > 1 else 0
 
 
