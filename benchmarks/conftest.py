@@ -271,6 +271,8 @@ class Collector:
             terminalreporter.section("speed")
             self._say(self.speed.as_text())
             self._written(lambda folder: [self.speed.write(folder, environment.describe())])
+        for problem in self.gathered.unread() if self.config.option.keyword else []:
+            self._say(f"not searched by -k, as it cannot be read: {plain(problem)}")
         if not self.gathered.selected:
             return
         report = self.gathered.report()

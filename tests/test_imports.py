@@ -1,6 +1,7 @@
 """The house's rules, read from the source: which wing may import which, no circles, and what loads no torch."""
 
 import ast
+import functools
 import graphlib
 import statistics
 from pathlib import Path
@@ -64,6 +65,7 @@ def statements(tree, *, lazily):
             yield from statements(node, lazily=lazily)
 
 
+@functools.cache
 def imported(path, *, lazily=True):
     """Everything a file imports: at any time, for types alone too; or, if not `lazily`, when it is loaded."""
     names = set()
@@ -76,6 +78,7 @@ def imported(path, *, lazily=True):
     return names
 
 
+@functools.cache
 def ours(module, *, lazily=True):
     """The modules of ours that one of them imports."""
     names = imported(file_of(module), lazily=lazily)

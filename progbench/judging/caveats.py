@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from progbench import environment
 from progbench.models.spec import spec
@@ -48,7 +48,8 @@ def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
             prints = groups.setdefault(same(wanted), {})
             prints.setdefault(str(run.fingerprints.get(what, "unknown")), {})[wanted.id] = None
         for prints in (prints for prints in groups.values() if len(prints) > 1):
-            sides = sorted(f"{_some(sorted(names))} on {value[:15]}" for value, names in prints.items())
+            short = _shortened(prints)
+            sides = sorted(f"{_some(sorted(names))} on {short[value]}" for value, names in prints.items())
             found.append(f"made on unlike {what}, so their scores should not be compared: {'; '.join(sides)}")
     return found
 
@@ -56,6 +57,19 @@ def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
 def _same_data(wanted: Recipe) -> tuple[object, ...]:
     """What recipes have in common that read the same data."""
     return wanted.task, wanted.data_source
+
+
+def _shortened(prints: Iterable[str]) -> dict[str, str]:
+    """The beginnings of fingerprints, as long as it takes to tell them apart: at least a kind and eight digits.
+
+    >>> _shortened(["sha256:78c0197b11", "sha256:78c0197b22"])
+    {'sha256:78c0197b11': 'sha256:78c0197b1', 'sha256:78c0197b22': 'sha256:78c0197b2'}
+    """
+    values = list(prints)
+    length = len("sha256:") + 8
+    while len({value[:length] for value in values}) < len(values):
+        length += 1
+    return {value: value[:length] for value in values}
 
 
 def _some(names: Sequence[str]) -> str:

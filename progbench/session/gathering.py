@@ -87,6 +87,14 @@ class Gathered:
         if test not in self._verdicts and test not in self._claims:
             self._failures[test] = message
 
+    def unread(self) -> list[str]:
+        """Why files cannot be read of which no test is selected: what was asked for by name may be a cell of theirs."""
+        problems = {name: self.suite.table(name).problem for name in self.suite.tables()}
+        if isinstance(found := self.suite.claims(), BadInput):
+            problems[CLAIMS] = str(found)
+        selected = {table for table, _ in self.selected.values()}
+        return list(dict.fromkeys(problem for name, problem in problems.items() if problem and name not in selected))
+
     def cells(self) -> list[Cell]:
         """The cells that the selected tests are for."""
         return list(self._cells().values())

@@ -7,32 +7,33 @@ import signal
 import threading
 from collections.abc import Iterator
 
-_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+# batch systems can be asked for SIGUSR1 or SIGUSR2 before the time is up; a limit of CPU time sends SIGXCPU
+_NAMES = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
 @contextlib.contextmanager
 def interrupted_when_told() -> Iterator[None]:
     """Make the first signal to end a KeyboardInterrupt; further ones do not disturb the report.
 
-    Signals that this process was started to ignore, as by nohup, stay ignored. Outside the main thread, which alone
-    has signals, nothing changes.
+    Signals that this process was started to ignore, as by nohup, stay ignored, and those that somebody else handles,
+    as submitit does to queue a job again, stay theirs. Outside the main thread, which alone has signals, nothing
+    changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    ours = [number for number in _SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
 
     def interrupt(number: int, frame: object) -> None:
-        for one in before:
+        for one in ours:
             signal.signal(one, signal.SIG_IGN)
         raise KeyboardInterrupt(signal.Signals(number).name)
 
-    for number, handler in before.items():
-        if handler == signal.SIG_DFL:
-            signal.signal(number, interrupt)
+    for number in ours:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            if handler is not None:  # it was not set from Python, and cannot be
-                signal.signal(number, handler)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)

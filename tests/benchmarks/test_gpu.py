@@ -4,6 +4,7 @@ import doctest
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,18 +13,34 @@ import torch
 from progbench.method.schedule import Stage
 from progbench.models.spec import spec
 from progbench.recipes import reading
+from progbench.tasks import catalog, toy
 from progbench.training import side_by_side
 from progbench.training.fitting import Step
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import gpu_check
 import gpu_checks
+import gpu_data_parallel
 import gpu_hours
 import gpu_speed
 import test_speed
 
+pytestmark = pytest.mark.usefixtures("few_texts")
 MACHINE = gpu_checks.Machine("cpu")
-RIGHT = [name for name in gpu_checks.CHECKS if not name.startswith("h")]
+RIGHT = [name for name in gpu_checks.CHECKS if not name.startswith(("h", "m"))]
+
+
+@pytest.fixture(scope="module")
+def few_texts(tmp_path_factory):
+    """A quarter of the generated texts in batches of a quarter: as many steps as on a GPU, and fewer to evaluate."""
+    folder, wanted = tmp_path_factory.mktemp("few"), gpu_checks.recipe
+    with pytest.MonkeyPatch.context() as patch:
+        for part, rows in (("train", 100), ("evaluate", 30)):
+            patch.setitem(toy.SIZES, part, rows)
+        toy.write(folder)
+        patch.setitem(catalog._GENERATED, "GLUE_DIR", lambda: folder)
+        patch.setattr(gpu_checks, "recipe", lambda **changes: replace(wanted(**changes), batch_size=5))
+        yield
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -31,6 +48,17 @@ def test_each_check_passes_on_a_cpu(name):
     found = gpu_check.checked(name, lambda: gpu_checks.CHECKS[name](MACHINE))
 
     assert found.outcome == "ok", found.words
+
+
+@pytest.mark.parametrize(("theirs", "outcome"), [(0.5, "ok"), (0.5001, "FAILED")])
+def test_processes_that_lose_more_than_one_are_found(monkeypatch, theirs, outcome):
+    """What each of several computes is in tests/training/test_ranks.py: here nothing is trained."""
+    monkeypatch.setattr(gpu_data_parallel.launching, "several", lambda *_: [[0.5, 0.4]])
+    monkeypatch.setattr(gpu_data_parallel, "losses", lambda *_: [[theirs, 0.4]])
+    found = gpu_check.checked("m", lambda: gpu_checks.CHECKS["m several processes against one"](MACHINE))
+
+    assert found.outcome == outcome
+    assert found.words.startswith("2 processes; mean losses differ by at most ")
 
 
 def test_every_suite_has_a_model_whose_steps_can_be_measured():
@@ -122,7 +150,7 @@ def test_real_runs_are_skipped_on_a_cpu_and_say_why():
 
 
 def test_the_command_writes_what_it_found_and_ends_with_0(tmp_path, capsys):
-    code = gpu_check.main(["--device", "cpu", "--only", "g out", "--out", str(tmp_path)])
+    code = gpu_check.main(["--device", "cpu", "--only", "j att", "--out", str(tmp_path)])
     content = json.loads((tmp_path / "gpu-check.json").read_text())
 
     assert code == 0

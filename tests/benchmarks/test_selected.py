@@ -1,7 +1,11 @@
 """Which tests a session has, and what no session starts with."""
 
+import os
+import shutil
+
 import pytest
 
+HERE = os.path.dirname(__file__)
 HEAVY = {"torch", "transformers", "numpy", "scipy", "statsmodels", "datasets", "sklearn", "peft", "matplotlib"}
 
 
@@ -71,3 +75,37 @@ def test_an_option_that_makes_no_sense_is_a_usage_error(collecting, arguments, p
 
     assert done["code"] == 4
     assert problem in done["error"]
+
+
+@pytest.fixture
+def cut_off(bench, answers):
+    """A session where one table of smoke's is cut off in the middle, as where a disk was full at a checkout."""
+    shutil.copytree(answers, bench.folder / "expected")
+    table = bench.folder / "expected" / "smoke" / "table2.toml"
+    table.write_text(table.read_text()[:300])
+    return lambda *arguments: bench(
+        "-p", "other_answers", "--suite", "smoke", "--no-train", *arguments,
+        PYTHONPATH=HERE, OTHER_ANSWERS=str(bench.folder),
+    )  # fmt: skip
+
+
+def test_a_cell_that_no_test_has_since_its_table_cannot_be_read_is_explained(cut_off, reliability):
+    done = cut_off("-k", "tiny-bert-shrinking-squad1-em")
+    (said,) = [line for line in done.stdout.splitlines() if "table2.toml" in line]
+
+    assert done.returncode == 5
+    assert said.startswith("not searched by -k, as it cannot be read: ")
+    reliability(
+        "Recipes and expected values",
+        "a table that cannot be read, and `pytest -k` with a cell's name",
+        happens=f"its cells have no names: {said}",
+        kept="cells of other tables with such a name, which are judged",
+    )
+
+
+def test_a_table_that_cannot_be_read_is_told_once(cut_off):
+    """Its own test, which is selected, says it already."""
+    done = cut_off("-k", "table2 or tiny-bert-constant-rte")
+
+    assert done.returncode == 1
+    assert "not searched" not in done.stdout

@@ -137,7 +137,7 @@ def test_a_signal_to_end_while_training_reports_what_there_is_and_leaves_no_fold
     passing.mkdir()
     plugin.write_text(
         "import os, signal\nfrom progbench.session import jobs\n\n"
-        "def stop(*_):\n    os.kill(os.getpid(), signal.SIGTERM)\n\njobs.train = stop\n"
+        "def stop(*_):\n    os.kill(os.getpid(), signal.SIGUSR1)\n\njobs.train = stop\n"
     )
     done = bench(
         "--suite", "smoke", "-p", "told", "-k", "tiny-bert-constant and (cola or rte or updated)",
@@ -150,7 +150,7 @@ def test_a_signal_to_end_while_training_reports_what_there_is_and_leaves_no_fold
     assert [path.name for path in passing.iterdir() if path.name.startswith("progbench-")] == []
     reliability(
         "Disks, processes and networks",
-        "SIGTERM or SIGHUP, as from a scheduler whose time is up",
+        "SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU, as from a batch system whose time is up",
         happens="the session ends as by Ctrl-C: the report is written, and what was not reached is missing",
         kept="all results that were finished",
     )

@@ -14,19 +14,18 @@ SEEN = {}
 
 
 def look(frame, event, argument):
-    if event == "call":
-        SEEN.setdefault(frame.f_code)
+    SEEN.setdefault(frame.f_code)  # without a trace of its own for the frame, this is all that is heard of it
 
 
 def pytest_load_initial_conftests():
-    toy.SIZES["train"] = 32
+    toy.SIZES.update(train=32, evaluate=32)
     for module in ("progbench.training.train", "progbench.tasks.metrics", "progbench.judging.decision"):
         importlib.import_module(module)
-    sys.setprofile(look)
+    sys.settrace(look)
 
 
 def pytest_unconfigure():
-    sys.setprofile(None)
+    sys.settrace(None)
     places = [(Path(code.co_filename), code.co_qualname) for code in SEEN]
     lines = [f"{path.stem}.{name}" for path, name in places if path.is_relative_to(Path.cwd())]
     Path(os.environ["CALLED"]).write_text("\n".join(lines), encoding="utf-8")

@@ -43,6 +43,21 @@ def test_recipes_on_unlike_data_or_weights_are_named_with_both(made, what):
     ]
 
 
+def test_fingerprints_that_begin_alike_are_printed_as_far_as_they_differ(made):
+    """Data of the hub are called after their repository and revision; what they were read by comes last."""
+    one, other = "hub:nyu-mll/glue@bcdcba79 11111122", "hub:nyu-mll/glue@bcdcba79 11113344"
+    (found,) = unlike(made((CONSTANT, ON | {"data": one}), (SHRINKING, ON | {"data": other})))
+
+    assert found.endswith(f"tiny-bert-constant-sst2 on {one[:-3]}; tiny-bert-shrinking-sst2 on {other[:-3]}")
+
+
+def test_a_fingerprint_that_is_the_beginning_of_another_is_not_printed_as_equal(made):
+    one, other = "sha256:11111111", "sha256:1111111122"
+    (found,) = unlike(made((CONSTANT, ON | {"data": one}), (SHRINKING, ON | {"data": other})))
+
+    assert found.endswith(f"tiny-bert-constant-sst2 on {one}; tiny-bert-shrinking-sst2 on {other[:16]}")
+
+
 def test_a_fingerprint_that_only_one_has_is_unlike(made):
     (found,) = unlike(made((CONSTANT, ON), (SHRINKING, {"weights": ON["weights"]})))
 

@@ -19,19 +19,11 @@ def found():
         port = free.getsockname()[1]
     paths = os.pathsep.join([str(PROGRAM.parents[2]), os.environ.get("PYTHONPATH", "")])
     shared = os.environ | {"PYTHONPATH": paths, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, PROGRAM], env=shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    try:
-        printed = [process.communicate(timeout=240)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    lines = (line.partition(": ") for line in printed[0].splitlines())
+    done = subprocess.run(
+        [sys.executable, PROGRAM], env=shared, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
+        check=False,
+    )  # fmt: skip
+    lines = (line.partition(": ") for line in done.stdout.splitlines())
     return {name: rest for name, _, rest in lines}
 
 

@@ -133,6 +133,15 @@ time.sleep(60)
 """
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as Python has it: a shell's background processes are started to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_the_units_and_starts_no_other(script, tmp_path):
     threading.Thread(target=_when, args=(tmp_path / "began", lambda: os.kill(os.getpid(), signal.SIGINT))).start()
     lines = []

@@ -123,3 +123,14 @@ def test_what_another_table_asks_for_waits_for_it(suite):
 
 def test_what_another_table_asks_for_is_trained_where_this_one_holds_it(suite):
     assert trained(suite, ["table5/tiny-bert-shrinking-rte"], ["table1"]) == ["tiny-bert-shrinking-rte"]
+
+
+@pytest.mark.parametrize("name", ["table2", "claims"])
+def test_a_file_that_cannot_be_read_and_of_which_no_test_is_selected_is_told(copied, tmp_path, name):
+    (copied / "smoke" / f"{name}.toml").write_text("[[")
+    found = Gathered(Suite("smoke", copied, tmp_path / "runs", train=False))
+    (problem,) = found.unread()
+    found.select("one", name, name)
+
+    assert f"{name}.toml" in problem
+    assert found.unread() == []

@@ -1,12 +1,11 @@
-import re
+"""GLUE's files: no row is lost, and what is no such file is refused at its line."""
+
 import shutil
-from dataclasses import replace
 
 import pytest
 
 from progbench.errors import BadInput, Missing
-from progbench.tasks import catalog, glue, toy
-from progbench.tasks.source import Source
+from progbench.tasks import glue, toy
 
 SST2, COLA, STSB, QQP, MNLI = (glue.glue_tasks()[name] for name in ("sst2", "cola", "stsb", "qqp", "mnli"))
 
@@ -208,20 +207,6 @@ def test_missing_files_are_named(tmp_path):
         glue.read_folder(MNLI, tmp_path)
 
 
-def test_without_GLUE_DIR_local_files_are_missing_and_the_variable_is_named(monkeypatch):
-    monkeypatch.delenv("GLUE_DIR", raising=False)
-
-    with pytest.raises(Missing, match="set GLUE_DIR to a folder"):
-        catalog.load(SST2, Source("GLUE_DIR"))
-
-
-def test_GLUE_DIR_takes_the_hubs_place(monkeypatch, tmp_path):
-    toy.write(tmp_path / "glue")
-    monkeypatch.setenv("GLUE_DIR", str(tmp_path / "glue"))
-
-    assert len(catalog.load(SST2, Source("nyu-mll/glue")).train) == toy.SIZES["train"]
-
-
 def test_another_file_gives_another_fingerprint(tmp_path):
     toy.write(tmp_path / "a")
     toy.write(tmp_path / "b")
@@ -278,112 +263,3 @@ def test_generated_files_have_the_real_files_header(tmp_path, glue_dir, name):
     with ours, real:
         assert len(ours.readline().split("\t")) == len((first := real.readline()).split("\t"))
         assert task.no_header or tuple(first.rstrip("\n").split("\t")) == task.columns
-
-
-@pytest.fixture
-def hub_copy(tmp_path, monkeypatch):
-    """MNLI laid out as the hub's copy is, in its cache on this machine."""
-    import datasets
-    import huggingface_hub
-
-    monkeypatch.delenv("GLUE_DIR", raising=False)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path / "hub"))
-    rows = {"premise": ["p0", "p1"], "hypothesis": ["h0", "h1"], "label": [2, 0], "idx": [0, 1]}
-    for name in ("train", "validation_matched", "validation_mismatched"):
-        of_split = rows if name == "train" else rows | {"premise": ["q0", "q1"]}
-        datasets.Dataset.from_dict(of_split).to_parquet(tmp_path / "hub" / "mnli" / f"{name}-00000-of-00001.parquet")
-    return tmp_path / "hub" / "mnli"
-
-
-def test_the_hubs_copy_is_read_by_its_own_file_and_column_names(hub_copy):
-    data = catalog.load(MNLI, Source("nyu-mll/glue", "pinned"))
-
-    assert data.train == glue.Examples((["p0", "p1"], ["h0", "h1"]), [2, 0])
-    assert sorted(data.evaluate) == ["mnli-m", "mnli-mm"]
-    assert re.fullmatch("hub:nyu-mll/glue@pinned [0-9a-f]{8}", data.fingerprint)  # and how its entry reads it
-
-
-@pytest.mark.parametrize(
-    ("row", "problem"),
-    [
-        ({"label": -1}, r"row 1: the label is -1"),
-        ({"label": 3}, r"row 1: the label is 3"),
-        ({"label": None}, r"row 1: the label is None"),
-        ({"premise": ""}, r"row 1: nothing in column premise"),
-        ({"hypothesis": None}, r"row 1: nothing in column hypothesis"),
-    ],
-)
-def test_a_row_of_the_hubs_copy_that_does_not_fit_is_refused_at_its_place(hub_copy, row, problem):
-    import datasets
-
-    whole = {"premise": "p", "hypothesis": "h", "label": 0, "idx": 0}
-    datasets.Dataset.from_list([whole, whole | row]).to_parquet(hub_copy / "train-00000-of-00001.parquet")
-
-    with pytest.raises(BadInput, match=f"nyu-mll/glue train: {problem}$"):
-        catalog.load(MNLI, Source("nyu-mll/glue", "pinned"))
-
-
-@pytest.mark.parametrize(("score", "fits"), [(0.0, True), (5.0, True), (-0.1, False), (float("nan"), False)])
-def test_a_score_of_the_hubs_copy_is_from_0_to_5(hub_copy, score, fits):
-    import datasets
-
-    for name in ("train", "validation"):
-        rows = {"sentence1": [name], "sentence2": ["b"], "label": [score], "idx": [0]}
-        datasets.Dataset.from_dict(rows).to_parquet(hub_copy.parent / "stsb" / f"{name}-00000-of-00001.parquet")
-
-    if fits:
-        assert catalog.load(STSB, Source("nyu-mll/glue", "pinned")).train.labels == [score]
-    else:
-        with pytest.raises(BadInput, match="nyu-mll/glue validation: row 0: the label is"):
-            catalog.load(STSB, Source("nyu-mll/glue", "pinned"))
-
-
-def test_an_incomplete_copy_of_the_hubs_files_is_not_trained_on(hub_copy):
-    (hub_copy / "validation_mismatched-00000-of-00001.parquet").unlink()
-
-    with pytest.raises(Missing, match="nyu-mll/glue is not on this machine, and the hub did not give it"):
-        catalog.load(MNLI, Source("nyu-mll/glue", "pinned"))
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """GLUE_DIR with files of SST-2: two rows to train on, and one or two to evaluate on."""
-    place = tmp_path / "SST-2"
-    place.mkdir()
-    write(place / "train.tsv", "sentence\tlabel\na\t0\nb\t1\n")
-    write(place / "dev.tsv", "sentence\tlabel\nb\t1\nc\t0\n")
-    monkeypatch.setenv("GLUE_DIR", str(tmp_path))
-    return place
-
-
-def test_evaluation_that_holds_only_training_texts_is_refused_with_both_paths(folder, reliability):
-    write(folder / "dev.tsv", "sentence\tlabel\nb\t0\n")  # another label is no other text
-    with pytest.raises(BadInput) as refused:
-        catalog.load(SST2, Source("GLUE_DIR"))
-
-    said = f"{folder}/dev.tsv: every text in it also stands in {folder}/train.tsv; evaluation must not know them"
-    assert str(refused.value) == said
-    reliability(
-        "Data", "evaluation on training data, under other labels", happens=said,
-        kept="nothing is trained; other tasks run",
-    )  # fmt: skip
-
-
-def test_evaluation_that_holds_some_training_texts_is_read(folder):
-    assert len(catalog.load(SST2, Source("GLUE_DIR")).evaluate["sst2"]) == 2
-
-
-@pytest.mark.parametrize("changes", [{"labels": ("1", "0")}, {"unended": ("x",)}, {"broken_rows": 0.5}])
-def test_the_same_files_read_by_another_entry_have_another_fingerprint(folder, changes):
-    before, again, after = (
-        catalog.load(task, Source("GLUE_DIR")).fingerprint for task in (SST2, SST2, replace(SST2, **changes))
-    )
-
-    assert before == again != after
-    assert before.startswith("sha256:")
-
-
-def test_published_counts_are_no_part_of_the_fingerprint(folder):
-    other = replace(SST2, rows={"train": (2,), "sst2": (2,)})
-
-    assert len({catalog.load(task, Source("GLUE_DIR")).fingerprint for task in (SST2, other)}) == 1

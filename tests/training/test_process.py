@@ -7,6 +7,8 @@ from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.training import packing, prepared, process, train
 
+pytestmark = pytest.mark.usefixtures("forty_rows")
+
 
 @pytest.mark.parametrize(("precision", "products"), [("fp32", "highest"), ("tf32", "high")])
 def test_a_run_multiplies_in_its_recipes_precision_and_leaves_torchs_own_as_it_was(smoke_recipe, precision, products):

@@ -26,7 +26,7 @@ def wanted(smoke_recipe):
 
 @pytest.fixture(autouse=True)
 def few_rows(monkeypatch):
-    """So many rows of the generated data as a fact needs: six steps an epoch."""
+    """So many rows of the generated data as a fact needs: four steps an epoch."""
     load = catalog.load
 
     def first(rows, count):
@@ -37,7 +37,7 @@ def few_rows(monkeypatch):
     def few(task, source):
         data = load(task, source)
         evaluate = {name: first(rows, 60) for name, rows in data.evaluate.items()}
-        return dataclasses.replace(data, train=first(data.train, 96), evaluate=evaluate)
+        return dataclasses.replace(data, train=first(data.train, 64), evaluate=evaluate)
 
     monkeypatch.setattr(catalog, "load", few)
 

@@ -14,9 +14,11 @@ from progbench.tasks import catalog, toy_squad
 from progbench.tasks.catalog import tasks
 from progbench.training import one_run, prepared, train, workload
 
+pytestmark = pytest.mark.usefixtures("forty_rows")
+
 
 @pytest.fixture(scope="module")
-def two_runs():
+def two_runs(forty_rows):
     read = reading.read("smoke", "glue", model="tiny-roberta", schedule="shrinking", task="mnli")
     return [train.train(read, seed=3), train.train(read, seed=3)]
 
@@ -33,7 +35,7 @@ def test_one_mnli_run_scores_both_evaluation_sets_after_every_epoch(two_runs):
 def test_a_run_records_what_it_was_made_with(two_runs):
     run = two_runs[0]
 
-    assert run.examples == {"train": 400, "mnli-m": 250, "mnli-mm": 250}
+    assert run.examples == {"train": 40, "mnli-m": 30, "mnli-mm": 30}
     assert run.fingerprints["data"].startswith("sha256:")
     # a wheel's own version may leave out what it was built for: 2.13.0 for 2.13.0+cu130
     assert run.environment["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
@@ -80,12 +82,13 @@ def test_a_run_on_questions_counts_its_windows_and_names_what_it_set_aside(smoke
             "context": "fox in Oslo",
             "qas": [{"id": f"more{i}", "question": "?", "answers": [{"text": "Oslo", "answer_start": 7}]}],
         }
-        for i in range(600)
+        for i in range(960)
     ]
     path.write_text(json.dumps(content))
-    result = train.train(smoke_recipe(model="tiny-roberta", task=name, dataset="SQUAD_DIR", epochs=1), 0)
+    wanted = smoke_recipe(model="tiny-roberta", task=name, dataset="SQUAD_DIR", epochs=1, batch_size=100)
+    result = train.train(wanted, 0)
 
-    assert (result.examples["train"], result.examples[name]) == (999, 250)
+    assert (result.examples["train"], result.examples[name]) == (999, 30)
     assert result.examples["train windows"] > 999
     assert result.left_out == {"train": 1}
     assert result.notes[0].startswith("training questions set aside: 1 (article 'Generated', question 'moved'")

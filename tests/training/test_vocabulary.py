@@ -82,6 +82,7 @@ def test_what_is_left_out_is_what_the_model_counts_less():
     assert model.num_parameters() == whole - left_out
 
 
+@pytest.mark.usefixtures("forty_rows")
 @pytest.mark.parametrize("tuning", ["full", "bitfit"])
 def test_a_run_counts_as_updated_what_the_whole_model_would_have(smoke_recipe, monkeypatch, tuning):
     left_out, cut = [], vocabulary.cut
