@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from progbench.errors import BadInput
 from progbench.session.submitting import LOST, TRIES, Unit, here, on_gpu, told, variables
 
 PATIENCE = 5  # seconds, for units that were told to end: Ray does not say when they have, and ends their processes
@@ -32,6 +33,7 @@ def run(units: Sequence[Unit], device: str, threads: int, say: Callable[[str], N
 
     A unit takes a GPU for each of its processes, or `threads` CPUs, at least one; a worker makes one unit, so that
     nothing of it stays in memory.
+    Raises BadInput where no cluster answers, or none can be started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing about a run goes to anyone
     import ray
@@ -39,7 +41,11 @@ def run(units: Sequence[Unit], device: str, threads: int, say: Callable[[str], N
     ours = not ray.is_initialized()
     if ours:
         before = signal.getsignal(signal.SIGTERM)
-        ray.init(log_to_driver=False, logging_level="warning")
+        try:
+            ray.init(log_to_driver=False, logging_level="warning")
+        except OSError as problem:
+            hint = "RAY_ADDRESS names the cluster; RAY_TMPDIR names the folder of one that is started here"
+            raise BadInput(f"--engine ray: {str(problem).strip().splitlines()[0]} ({hint})") from None
         signal.signal(signal.SIGTERM, before)  # Ray's own ends this process without a word
     try:
         if on_gpu(device) and not ray.cluster_resources().get("GPU"):

@@ -7,6 +7,7 @@ import tempfile
 import pytest
 from made_up import save_references
 
+from progbench.errors import BadInput
 from progbench.session import engine_ray
 from progbench.session.submitting import LOST, TRIES, Unit
 
@@ -86,6 +87,30 @@ def test_a_task_has_this_machines_folders_of_data(tmp_path, monkeypatch):
     monkeypatch.setattr(engine_ray, "work", lambda unit, given: (0, given["GLUE_DIR"]))
 
     assert run(unit(tmp_path))[1][0] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        OSError("AF_UNIX path length cannot exceed 107 bytes: /a/long/one"),
+        ConnectionError("Could not find any cluster"),
+    ],
+)
+def test_a_cluster_that_cannot_be_had_is_said(tmp_path, monkeypatch, reliability, problem):
+    def fail(**_):
+        raise problem
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(BadInput, match=str(problem)) as said:
+        run(unit(tmp_path))
+    if isinstance(problem, ConnectionError):
+        reliability(
+            "Disks, processes and networks",
+            "`progbench submit --engine ray` where no cluster answers",
+            happens=said.value,
+            kept="everything; nothing was started",
+        )
 
 
 def test_where_the_cluster_has_no_gpu_it_is_said_that_units_wait(tmp_path, monkeypatch):
