@@ -6,6 +6,7 @@ With the parameter cluster=local, submitit starts the same jobs on this machine,
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import time
@@ -50,9 +51,9 @@ def _end_where_queuing_again_fails() -> None:
 
     So it is where Slurm refuses, and where it ends the processes of a job at once, the one that asks it among them.
     """
-    from submitit.core.job_environment import JobEnvironment
+    import submitit
 
-    number = signal.Signals[f"SIG{JobEnvironment.USR_SIG}"]
+    number = signal.Signals[f"SIG{submitit.JobEnvironment.USR_SIG}"]
     queue_again = signal.getsignal(number)
 
     def leave(_: int, frame: FrameType | None) -> None:
@@ -100,7 +101,11 @@ def submit(units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, A
         del asked["timeout_min"]
     cluster = asked.pop("cluster", "slurm")
     try:
-        executor = submitit.AutoExecutor(logs, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS)
+        # the signal to leave would end a process that has not come to its handler yet, and its job would have failed
+        python = f"env --ignore-signal={submitit.JobEnvironment.USR_SIG} {shlex.quote(sys.executable)}"
+        executor = submitit.AutoExecutor(
+            logs, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS, slurm_python=python
+        )
         executor.update_parameters(**asked)
         return executor.map_array(Task(), units)
     except (AssertionError, NameError, RuntimeError, ValueError, submitit.core.utils.FailedJobError) as problem:
