@@ -14,6 +14,7 @@ import pytest
 PROGRAMS = ("munged", "slurmctld", "slurmd")
 PATH = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
 NODES = ("one", "two")
+ENDS = ("COMPLETED", "FAILED", "CANCELLED", "PREEMPTED", "NODE_FAIL", "TIMEOUT")
 PATIENCE = 240  # seconds, for what takes a few on an idle machine
 
 # JobRequeue=0: only those jobs are queued again that ask for it; and then they wait for `cred_expire` and a second.
@@ -38,6 +39,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 MpiDefault=none
 ReturnToService=2
+MinJobAge=3600
 JobRequeue=0
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
@@ -125,10 +127,9 @@ class Slurm:
         words = self.asked("scontrol", "show", "job", "--oneliner", job.job_id).split()
         return dict(word.partition("=")[::2] for word in words)
 
-    def until(self, job, **wanted):
-        """Wait until Slurm knows this of a job, and give all that it knows."""
-        self.wait(lambda: wanted.items() <= self.about(job).items(), lambda: self.about(job))
-        return self.about(job)
+    def ended(self, job):
+        """Wait until a job has come to its end, whichever."""
+        self.wait(lambda: self.about(job)["JobState"] in ENDS, lambda: self.about(job))
 
     def wait(self, so, seen=lambda: ""):
         """Wait until it is so; where that takes too long, fail with what was seen and what the programs said."""

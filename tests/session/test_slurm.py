@@ -58,7 +58,15 @@ class Held(Small):
         return super().__call__(unit)
 
 
-class Late(Small):
+class Asleep(engine_slurm.Task):
+    """A unit that does nothing, and does not end."""
+
+    def __call__(self, unit):
+        (unit.runs / "held").write_text(str(os.getpid()))
+        time.sleep(600)
+
+
+class Late(engine_slurm.Task):
     """A unit that is told to leave while it is still being loaded."""
 
     def __reduce__(self):
@@ -67,14 +75,13 @@ class Late(Small):
 
 def told_to_leave():
     os.kill(os.getpid(), signal.SIGUSR2)
-    return Small()
+    return engine_slurm.Task()
 
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        patch.setenv("SUBMITIT_EXECUTOR", "none")  # it is not ours, if these tests run in a job themselves
         with slurm_here.started(tmp_path_factory.mktemp("slurm")) as started:
             yield started
 
@@ -96,27 +103,33 @@ def jobs(slurm, tmp_path_factory):
     begin("undisturbed", Small, ON_ONE, device="cuda")
     begin("no recipe", Small, ON_ONE, unit="no-such-recipe")
     begin("told too early", Late, ON_ONE, unit="no-such-recipe")
-    begin("killed", Held, ON_ONE)
+    begin("killed", Asleep, ON_ONE)
     begin("not requeued", Held, ON_ONE | {"slurm_additional_parameters": {}})
     begin("preempted", Held, ON_ONE)
     begin("preempted at once", Held, ON_ONE | {"slurm_partition": "lowest"})
     begin("without its node", Held, {"slurm_partition": "low"})  # on the other, which Slurm takes first
     for name, one in begun.items():
         if name in ("undisturbed", "no recipe", "told too early"):
-            slurm.until(one.job, JobState="COMPLETED" if name == "undisturbed" else "FAILED")
+            slurm.ended(one.job)
         else:
-            slurm.wait((one.runs / "held").exists, lambda one=one: said(one))
+            slurm.wait(lambda one=one: held(one), lambda one=one: said(one))
 
-    os.kill(int((begun["killed"].runs / "held").read_text()), signal.SIGKILL)
+    os.kill(int(held(begun["killed"])), signal.SIGKILL)
     slurm.asked("scancel", "--signal=USR2", begun["not requeued"].job.job_id)
-    slurm.until(begun["killed"].job, JobState="FAILED")
-    slurm.until(begun["not requeued"].job, JobState="FAILED")
+    slurm.ended(begun["killed"].job)
+    slurm.ended(begun["not requeued"].job)
     slurm.end_node("two")
     slurm.asked("sbatch", "-p", "high", "-w", "one", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 1")
     for name in ("preempted", "preempted at once", "without its node"):
-        slurm.until(begun[name].job, JobState="COMPLETED")
+        slurm.ended(begun[name].job)
     yield begun
     slurm.start_node("two")
+
+
+def held(one):
+    """The process of a unit that stands still; nothing before it does."""
+    path = one.runs / "held"
+    return path.read_text() if path.exists() else ""
 
 
 def said(one):
