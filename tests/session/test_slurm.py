@@ -23,38 +23,30 @@ pytestmark = pytest.mark.skipif(bool(slurm_here.lacking()), reason=slurm_here.la
 
 RTE = "tiny-bert-constant-rte"
 ON_ONE = {"slurm_partition": "low", "slurm_nodelist": "one"}
+HELD = ("preempted", "preempted at once", "not requeued", "without its node")
 SECTION = "Disks, processes and networks"
 
 
 class Small(engine_slurm.Task):
-    """A unit with few rows, and a checkpoint after each step."""
+    """A unit with few rows, and a checkpoint after each step; of a held one the fifth never ends, in its first start."""
 
     def __call__(self, unit):
         from progbench.tasks import toy
-        from progbench.training import checkpoints
+        from progbench.training import checkpoints, fitting
 
         toy.SIZES.update(train=40, evaluate=30)
         checkpoints.EVERY = 0.0
         (unit.runs / "gpus").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
-        return super().__call__(unit)
-
-
-class Held(Small):
-    """A unit whose fifth step never ends, in the first start of its job."""
-
-    def __call__(self, unit):
-        from progbench.training import fitting
-
         step, numbers = fitting.Step.__call__, itertools.count(1)
 
-        def held(*arguments, **keywords):
+        def stands_still(*arguments, **keywords):
             if next(numbers) == 5:
                 (unit.runs / "held").write_text(str(os.getpid()))
                 time.sleep(600)
             return step(*arguments, **keywords)
 
-        if "SLURM_RESTART_COUNT" not in os.environ:
-            fitting.Step.__call__ = held
+        if unit.runs.parent.name in HELD and "SLURM_RESTART_COUNT" not in os.environ:
+            fitting.Step.__call__ = stands_still
         return super().__call__(unit)
 
 
@@ -91,28 +83,30 @@ def jobs(slurm, tmp_path_factory):
     """Jobs with a unit each, by what was done to them; all were started together, and have come to their end."""
     begun = {}
 
-    def begin(name, task, given, unit=RTE, device="cpu"):
-        folder = tmp_path_factory.mktemp(name)
-        (folder / "runs").mkdir()
+    def begin(names, given, task=Small, recipe=RTE, device="cpu"):
+        folder = tmp_path_factory.mktemp(names[0])
+        runs = [folder / name / "runs" for name in names]
+        for one in runs:
+            one.mkdir(parents=True)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(engine_slurm, "Task", task)
-            units = [Unit(unit, (0,), "smoke", folder / "runs", "cpu")]
-            (job,) = engine_slurm.submit(units, device, folder / "logs", given)
-        begun[name] = SimpleNamespace(job=job, runs=folder / "runs")
+            units = [Unit(recipe, (0,), "smoke", one, "cpu") for one in runs]
+            submitted = engine_slurm.submit(units, device, folder / "logs", given)
+        for name, job, one in zip(names, submitted, runs, strict=True):
+            begun[name] = SimpleNamespace(job=job, runs=one)
 
-    begin("undisturbed", Small, ON_ONE, device="cuda")
-    begin("no recipe", Small, ON_ONE, unit="no-such-recipe")
-    begin("told too early", Late, ON_ONE, unit="no-such-recipe")
-    begin("killed", Asleep, ON_ONE)
-    begin("not requeued", Held, ON_ONE | {"slurm_additional_parameters": {}})
-    begin("preempted", Held, ON_ONE)
-    begin("preempted at once", Held, ON_ONE | {"slurm_partition": "lowest"})
-    begin("without its node", Held, {"slurm_partition": "low"})  # on the other, which Slurm takes first
+    begin(["undisturbed", "preempted"], ON_ONE, device="cuda")
+    begin(["preempted at once"], ON_ONE | {"slurm_partition": "lowest"})
+    begin(["not requeued"], ON_ONE | {"slurm_additional_parameters": {}})
+    begin(["without its node"], {"slurm_partition": "low"})  # on the other, which Slurm takes first
+    begin(["killed"], ON_ONE, Asleep)
+    begin(["no recipe"], ON_ONE, recipe="no-such-recipe")
+    begin(["told too early"], ON_ONE, Late, recipe="no-such-recipe")
     for name, one in begun.items():
-        if name in ("undisturbed", "no recipe", "told too early"):
-            slurm.ended(one.job)
-        else:
+        if name in (*HELD, "killed"):
             slurm.wait(lambda one=one: held(one), lambda one=one: said(one))
+        else:
+            slurm.ended(one.job)
 
     os.kill(int(held(begun["killed"])), signal.SIGKILL)
     slurm.asked("scancel", "--signal=USR2", begun["not requeued"].job.job_id)
