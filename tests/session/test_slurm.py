@@ -28,7 +28,7 @@ SECTION = "Disks, processes and networks"
 
 
 class Small(engine_slurm.Task):
-    """A unit with few rows, and a checkpoint after each step; of a held one the fifth never ends, in its first start."""
+    """A unit with few rows and a checkpoint after each step; a held one stands still at its fifth, at first."""
 
     def __call__(self, unit):
         from progbench.tasks import toy
