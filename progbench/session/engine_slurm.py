@@ -5,16 +5,22 @@ With the parameter cluster=local, submitit starts the same jobs on this machine,
 
 from __future__ import annotations
 
+import os
+import shlex
+import signal
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from progbench.errors import BadInput
 from progbench.session.submitting import LOST, Unit, here, on_gpu, told
 
 # submitit's own are five minutes, and three times: a unit has checkpoints, and goes on where it was
-DEFAULTS = {"name": "progbench", "timeout_min": 240}
+# a cluster may queue only those jobs again that ask for it
+DEFAULTS = {"name": "progbench", "timeout_min": 240, "slurm_additional_parameters": {"requeue": True}}
 MOST_TIMEOUTS = 100
 # submitit's parameters that are not Slurm's alone, and which of its executors is meant
 SHARED = set(
@@ -27,7 +33,11 @@ class Task:
     """A unit as submitit starts it, and starts it again."""
 
     def __call__(self, unit: Unit) -> int:
-        return here(unit)
+        _end_where_queuing_again_fails()
+        code = here(unit)
+        if code and os.environ["SUBMITIT_EXECUTOR"] == "slurm":
+            sys.exit(code)  # or Slurm would call the job completed
+        return code
 
     def checkpoint(self, unit: Unit) -> Any:
         """What is queued in the place of a job that has to leave: the same once more; it does only the rest."""
@@ -36,19 +46,42 @@ class Task:
         return DelayedSubmission(self, unit)
 
 
+def _end_where_queuing_again_fails() -> None:
+    """Have the unit end where submitit cannot queue its job again: an exception would pass for an error of its run.
+
+    So it is where Slurm refuses, and where it ends the processes of a job at once, the one that asks it among them.
+    """
+    import submitit
+
+    number = signal.Signals[f"SIG{submitit.JobEnvironment.USR_SIG}"]
+    queue_again = signal.getsignal(number)
+
+    def leave(_: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        try:
+            queue_again(number, frame)
+        except Exception as problem:
+            why = f"{number.name}, and it could not queue its job again: {_first_line(problem)}"
+            raise KeyboardInterrupt(why) from None
+
+    signal.signal(number, leave)
+
+
 def parameters(given: Sequence[str]) -> dict[str, Any]:
     """submitit's parameters from texts as a command line has them; those of Slurm alone may stand without `slurm_`.
 
     >>> parameters(["partition=gpu", "timeout_min=60", "slurm_gres=gpu:1"])
     {'slurm_partition': 'gpu', 'timeout_min': 60, 'slurm_gres': 'gpu:1'}
 
-    Raises BadInput for a text that is not key=value.
+    Raises BadInput for a text that is not key=value, and for a time that is not in minutes.
     """
     found: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not name.isidentifier() or not equals:
             raise BadInput(f"--slurm {text}: wanted is key=value, such as partition=gpu or timeout_min=60")
+        if name in ("time", "slurm_time") and not value.isdecimal():  # submitit reckons with it
+            raise BadInput(f"--slurm {text}: wanted are minutes, such as time=240")
         key = name if name in SHARED or name.startswith("slurm_") else f"slurm_{name}"
         found[key] = {"true": True, "false": False}.get(value.lower(), int(value) if value.isdecimal() else value)
     return found
@@ -68,7 +101,11 @@ def submit(units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, A
         del asked["timeout_min"]
     cluster = asked.pop("cluster", "slurm")
     try:
-        executor = submitit.AutoExecutor(logs, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS)
+        # the signal to leave would end a process that has not come to its handler yet, and its job would have failed
+        python = f"env --ignore-signal={submitit.JobEnvironment.USR_SIG} {shlex.quote(sys.executable)}"
+        executor = submitit.AutoExecutor(
+            logs, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS, slurm_python=python
+        )
         executor.update_parameters(**asked)
         return executor.map_array(Task(), units)
     except (AssertionError, NameError, RuntimeError, ValueError, submitit.core.utils.FailedJobError) as problem:

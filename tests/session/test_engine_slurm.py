@@ -60,6 +60,18 @@ def test_a_job_is_told_before_its_time_is_up_and_adds_to_its_log(units, tmp_path
     assert (asked(sbatch)["signal"], asked(sbatch)["open-mode"]) == ("USR2@90", "append")
 
 
+def test_a_job_asks_to_be_queued_again(units, tmp_path, sbatch):
+    engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
+
+    assert "#SBATCH --requeue\n" in sbatch.read_text()
+
+
+def test_a_process_ignores_the_signal_to_leave_until_it_has_its_handler(units, tmp_path, sbatch):
+    engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
+
+    assert f" env --ignore-signal=USR2 {sys.executable} -u -m submitit.core._submit " in sbatch.read_text()
+
+
 def test_parameters_are_handed_on(units, tmp_path, sbatch):
     given = engine_slurm.parameters(["partition=gpu", "time=30", "gres=gpu:a100:1", "array_parallelism=1"])
     engine_slurm.submit(units, "cuda", tmp_path / "logs", given)
@@ -84,6 +96,13 @@ def test_a_unit_for_a_gpu_asks_for_one(units, tmp_path, sbatch, device, gpus):
 @pytest.mark.parametrize("text", ["partition", "=gpu", "a b=c"])
 def test_what_is_no_parameter_is_refused(text):
     with pytest.raises(BadInput, match="wanted is key=value"):
+        engine_slurm.parameters([text])
+
+
+@pytest.mark.parametrize("text", ["time=4:00:00", "slurm_time=1-0"])
+def test_a_time_that_is_not_in_minutes_is_refused(text):
+    """submitit reckons with it when the job has to leave, and would fail then."""
+    with pytest.raises(BadInput, match="wanted are minutes"):
         engine_slurm.parameters([text])
 
 
@@ -147,6 +166,26 @@ def test_a_job_that_is_preempted_is_started_again_with_the_same_unit(tmp_path, m
 
     assert job.result() == 0
     assert "Requeued job" in job.paths.stdout.read_text()
+
+
+class Full(Slow):
+    """A unit that cannot be stored once more."""
+
+    def checkpoint(self, unit):
+        raise OSError("No space left on device")
+
+
+def test_a_job_that_cannot_be_queued_again_interrupts_its_unit(tmp_path, monkeypatch):
+    """As by Ctrl-C: what else is raised in the middle of a run is filed as its error."""
+    (tmp_path / "runs").mkdir()
+    monkeypatch.setattr(engine_slurm, "Task", Full)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    (job,) = engine_slurm.submit([Unit(RTE, (0,), "smoke", tmp_path / "runs")], "cpu", tmp_path / "logs", LOCAL)
+    _preempt(job, tmp_path / "runs" / "began")
+    job._process.wait()
+
+    why = "KeyboardInterrupt: SIGUSR2, and it could not queue its job again: No space left on device"
+    assert job.paths.stderr.read_text().splitlines()[-1] == why
 
 
 def test_a_job_whose_process_is_killed_is_said(tmp_path, monkeypatch):
