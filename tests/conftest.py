@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_addoption(parser):
+    parser.addoption("--slurm", action="store_true", help="also start a Slurm of two nodes here and try it (a minute)")
     parser.addoption("--fuzz", type=int, default=20, metavar="N", help="damage each kind of file N times (default: 20)")
 
 

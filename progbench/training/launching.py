@@ -13,7 +13,7 @@ import signal
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,8 @@ def several(work: Callable[..., Any], arguments: tuple, processes: int, device: 
         try:
             return pickle.loads(elastic_launch(config, _as_rank)(work, arguments, device, folder)[0])
         except ChildFailedError as problem:
-            raise _first(Path(folder), problem) from None
+            codes = {rank: failure.exitcode for rank, failure in problem.failures.items()}
+            raise _first(Path(folder), codes) from None
         except SignalException as told:
             raise KeyboardInterrupt(told.sigval.name) from None
 
@@ -89,13 +90,16 @@ def _note(folder: Path, problem: Exception) -> None:
         written.replace(folder / f"{os.environ['RANK']}.problem")
 
 
-def _first(folder: Path, problem: Any) -> Exception:
-    """What went wrong first. Ranks that lost a partner to it fail a moment later."""
+def _first(folder: Path, exit_codes: Mapping[int, int]) -> Exception:
+    """What went wrong first, by what ranks have left and their exit codes; those that lost a partner fail after it."""
     left = sorted(folder.glob("*.problem"), key=lambda path: path.stat().st_mtime_ns)
-    if left:
+    words = {int(path.stem) for path in left}
+    dead = [rank for rank, code in exit_codes.items() if rank not in words and code != -signal.SIGTERM]
+    if left and not dead:
         return pickle.loads(left[0].read_bytes())
-    rank, failure = min(problem.failures.items(), key=lambda one: one[1].timestamp)
-    how = f"signal {-failure.exitcode}" if failure.exitcode < 0 else f"exit code {failure.exitcode}"
+    rank = min(dead or exit_codes)
+    code = exit_codes[rank]
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
     return RuntimeError(f"process {rank + 1} of those that trained it together died ({how})")
 
 

@@ -20,7 +20,16 @@ from progbench.session import engine_slurm
 from progbench.session.submitting import Unit
 
 pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
-pytestmark = pytest.mark.skipif(bool(slurm_here.lacking()), reason=slurm_here.lacking())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def asked_for(pytestconfig):
+    """It takes a minute and more of two cores: as much as a quarter of all other tests."""
+    if not pytestconfig.getoption("--slurm"):
+        pytest.skip("a Slurm is started with --slurm alone")
+    if lacking := slurm_here.lacking():
+        pytest.skip(lacking)
+
 
 RTE = "tiny-bert-constant-rte"
 ON_ONE = {"slurm_partition": "low", "slurm_nodelist": "one"}

@@ -8,7 +8,7 @@ from interrupted import Stopped, fingerprint, learnt
 
 from progbench.models import loading
 from progbench.tasks import catalog
-from progbench.training import checkpoints, fitting, one_run, train
+from progbench.training import checkpoints, fitting, one_run
 from progbench.training.prepared import Prepared
 from progbench.training.ranks import ALONE, RankOfSeveral
 
@@ -98,21 +98,6 @@ def asked():
     """What each process takes for the answer, where each has another one."""
     here = rank()
     return here.gathered([here.agreed(here.number == 0), here.agreed(here.number == 1)])
-
-
-def short_of_memory(*arguments):
-    """`train._as_rank` where the second process has room for eight rows of a step, from the third step on."""
-    backward, seen = fitting.Step._backward, []
-
-    def limited(self, batch, share=None):
-        rows = batch["labels"].shape[-1]
-        seen.append(rows)
-        if torch.distributed.get_rank() == 1 and len(seen) >= 3 and rows > 4:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return backward(self, batch, share)
-
-    fitting.Step._backward = limited
-    return train._as_rank(*arguments)
 
 
 def everything(data, cases, wanted, stops):

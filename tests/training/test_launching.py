@@ -1,6 +1,7 @@
 """Processes that work together: what goes wrong in one ends all, and is said where they were started."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def test_processes_end_when_the_one_that_started_them_is_killed(tmp_path):
 def test_an_exception_is_left_for_the_parent_as_it_is(tmp_path, monkeypatch, problem):
     monkeypatch.setenv("RANK", "1")
     launching._note(tmp_path, problem)
-    found = launching._first(tmp_path, None)
+    found = launching._first(tmp_path, {1: 1})
 
     assert (type(found), str(found)) == (type(problem), str(problem))
 
@@ -103,7 +104,7 @@ def test_an_exception_that_cannot_be_made_again_is_left_as_words(tmp_path, monke
     monkeypatch.setenv("RANK", "1")
     launching._note(tmp_path, failing.Odd("this", "that"))
 
-    assert str(launching._first(tmp_path, None)) == "Odd: this and that"
+    assert str(launching._first(tmp_path, {1: 1})) == "Odd: this and that"
 
 
 def test_what_went_wrong_first_is_what_is_raised(tmp_path, monkeypatch):
@@ -112,7 +113,19 @@ def test_what_went_wrong_first_is_what_is_raised(tmp_path, monkeypatch):
         launching._note(tmp_path, RuntimeError(words))
         os.utime(tmp_path / f"{rank}.problem", ns=(when, when))
 
-    assert str(launching._first(tmp_path, None)) == "no room"
+    assert str(launching._first(tmp_path, {0: 1, 1: 1})) == "no room"
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [({0: 1, 1: -9}, "process 2 .* died .signal 9."), ({0: 1, 1: -signal.SIGTERM}, "connection closed")],
+)
+def test_a_process_that_was_killed_is_why_its_partner_failed(tmp_path, monkeypatch, codes, words):
+    """SIGTERM is how the launcher ends the others."""
+    monkeypatch.setenv("RANK", "0")
+    launching._note(tmp_path, RuntimeError("connection closed"))
+
+    assert re.match(words, str(launching._first(tmp_path, codes)))
 
 
 def _paths():
