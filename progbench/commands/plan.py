@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
         lines += [_table(found.lacks), *_training(found)]
     if names := planning.telling(found.lacks):
         lines.append(f"one seed of each, alone on this machine, would tell the time of the rest: {', '.join(names)}")
+    lines += _elsewhere(found)
     printing.show("\n".join(line for line in lines if line))
     return common.FINE
 
@@ -91,6 +93,17 @@ def _table(lacks: Sequence[Lack], *, settles: bool = False) -> str:
 def _training(found: Plan) -> list[str]:
     here = [f"{one.recipe.id} ({' '.join(map(str, one.training))})" for one in found.lacks if one.training]
     return [f"being trained now, by the locks of their results: {', '.join(here)}"] if here else []
+
+
+def _elsewhere(found: Plan) -> list[str]:
+    if not found.elsewhere:
+        return []
+    size, folders = 0, sorted({plain(path.parent) for path in found.elsewhere})
+    for path in found.elsewhere:
+        with contextlib.suppress(OSError):  # its run may go on elsewhere, and remove it now
+            size += path.stat().st_size
+    held = f"checkpoints of recipes that this suite does not have: {len(found.elsewhere)}, with {size / 1e9:.1f} GB"
+    return [f"{held}; delete them if nobody goes on from them: {', '.join(folders)}"]
 
 
 def _choice(found: Plan, chosen: Sequence[Lack], budget: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from pathlib import Path
 
 import filelock
@@ -26,6 +27,15 @@ def remove_checkpoints(path: Path) -> None:
     for left in path.parent.glob(f"{path.stem}.checkpoint-*"):
         with contextlib.suppress(OSError):
             left.unlink()
+
+
+def checkpoints_elsewhere(folder: Path, known: Collection[Path]) -> list[Path]:
+    """The checkpoints among a suite's results that lie in none of the `known` folders of results.
+
+    They are of recipes as they once were, or as another checkout has them, so that no sweep may remove them.
+    """
+    found = folder.glob(f"*/*/{checkpoint_of('*')}-*")
+    return sorted(path for path in found if path.parent not in known)
 
 
 def sweep_results(folder: Path) -> None:

@@ -6,10 +6,11 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from progbench.errors import BadInput
 from progbench.recipes.recipe import Recipe
-from progbench.runs import results
+from progbench.runs import leftovers, results
 from progbench.session import marks, measuring, unit
 from progbench.session.measuring import Estimate, Times
 from progbench.session.suite import Suite
@@ -42,7 +43,7 @@ class Plan:
     """What is missing of what was asked for, and the errors on file that no session tries again.
 
     `kind` is the kind of machine that the times are of, and `needs` the recipes that each open cell or claim waits for.
-    `settled` is how many wait for none.
+    `settled` is how many wait for none. `elsewhere` are checkpoints of recipes that this suite does not have.
     """
 
     lacks: tuple[Lack, ...]
@@ -50,6 +51,7 @@ class Plan:
     kind: str
     needs: tuple[frozenset[str], ...]
     settled: int
+    elsewhere: tuple[Path, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -96,7 +98,9 @@ def plan(suite: Suite, mark: str = "") -> Plan:
     open_ones = frozenset(one.recipe.id for one in lacks)
     waiting = tuple(frozenset(one) & open_ones for one in needed if one and open_ones & set(one))
     settled = sum(1 for one in needed if one and not open_ones & set(one))
-    return Plan(tuple(lacks), tuple(errors), times.kind, waiting, settled)
+    folders = {results.path_of(suite.folder, one, 0).parent for one in everything}
+    elsewhere = leftovers.checkpoints_elsewhere(suite.folder / suite.name, folders)
+    return Plan(tuple(lacks), tuple(errors), times.kind, waiting, settled, tuple(elsewhere))
 
 
 def chosen(found: Plan, seconds: float) -> list[Lack]:

@@ -113,3 +113,21 @@ def test_where_times_are_unknown_it_names_one_recipe_a_task_that_would_tell(plan
 
 def test_counts_have_nothing_missing(plan):
     assert plan("-m", "params")[1] == ["nothing is missing: 0 cells and claims have all their runs"]
+
+
+def test_checkpoints_of_a_recipe_as_it_once_was_are_named_with_their_size(plan, answers, tmp_path, reliability):
+    wanted = recipes(answers)["tiny-bert-growing-rte"]
+    own, other = (results.path_of(tmp_path, one, 0).parent for one in (wanted, replace(wanted, epochs=9)))
+    for folder in (own, other):
+        folder.mkdir(parents=True)
+        with (folder / "seed0.checkpoint-1-000000000004-abc").open("wb") as file:
+            file.truncate(1_500_000_000)  # a hole: it takes no room
+    _, lines, _ = plan()
+
+    assert lines[-1].endswith(f"delete them if nobody goes on from them: {other}")
+    reliability(
+        "Disks, processes and networks",
+        "checkpoints of a recipe that was edited since, as `progbench plan` sees them",
+        happens=lines[-1],
+        kept="they stay: another checkout may go on from them",
+    )
