@@ -11,6 +11,7 @@ bit. The exit code is 1 where one failed. DIR/engine_check.json holds all of it,
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import sys
@@ -24,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import engine_runs
 from engine_reports import LEFT_OUT, differences, identical
 from engine_runs import ENGINES, SUITE, Made, Stuck
+from engine_victims import PROCESSES
 
 from progbench import environment
 from progbench.errors import BadInput
@@ -33,15 +35,21 @@ from progbench.session.marks import MARKS
 TRAINED = [mark for mark, tables in MARKS.items() if tables]  # where nothing is trained, nothing can be killed
 SHOWN = 5  # of an engine's differences
 BASELINE = "pytest"
+NO_SLURM = "no Slurm answers here (sinfo)"
 
 
 @dataclasses.dataclass
 class Found:
-    """What an engine came to: all that is `wrong`, and what there was to see."""
+    """What an engine came to: all that is `wrong`, and what there was to see.
+
+    `process` is the command line of the one that was killed, `missed` are the tries before, of `scores` so many are the
+    same out of so many.
+    """
 
     engine: str
     units: int = 0
     killed: str = ""
+    process: str = ""
     missed: list[str] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
     scores: tuple[int, int] = (0, 0)
@@ -57,7 +65,8 @@ class Found:
 
 def held(start: Made, code: int, report: Mapping[str, Any], baseline: tuple[int, Mapping[str, Any]]) -> Found:
     """Hold what an engine made, pytest's exit code on it, and its report to the baseline's code and report."""
-    found = Found("", start.units, missed=start.hunter.missed)
+    found = Found(start.engine, start.units, missed=start.hunter.missed, seconds=start.seconds)
+    found.process = start.hunter.killed.command if start.hunter.killed else ""
     try:
         found.killed = start.became()
     except BadInput as problem:
@@ -80,24 +89,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--engines", metavar="NAMES", default="", help=f"some of {','.join(ENGINES)} (default: all)")
     parser.add_argument("-m", dest="mark", choices=TRAINED, default="", help="only what this mark judges")
     options = parser.parse_args(arguments)
-    named = [name for name in options.engines.split(",") if name]
+    if not PROCESSES.is_dir():
+        parser.error(f"the worker to kill is found in {PROCESSES}, which only Linux has")
+    named = list(dict.fromkeys(name for name in options.engines.split(",") if name))
     if strange := [name for name in named if name not in ENGINES]:
         parser.error(f"--engines {strange[0]}: there are {', '.join(ENGINES)}")
-    absent = [name for name in named or ENGINES if not engine_runs.is_here(name)]
-    if named and absent:
-        parser.error(f"--engines {absent[0]}: no Slurm answers here (sinfo)")
-    with tempfile.TemporaryDirectory() as temporary:
-        out = (options.out or Path(temporary)).absolute()
-        for folder in (out, *(out / name for name in ENGINES)):
-            if folder != out and folder.exists() and (not named or folder.name in named):
-                parser.error(f"{folder} is there from before: delete it, or name another folder")
+    engines = [name for name in named or ENGINES if engine_runs.is_here(name)]
+    if "slurm" in named and "slurm" not in engines:
+        parser.error(f"--engines slurm: {NO_SLURM}")
+    with contextlib.ExitStack() as ending:
+        out = (options.out or Path(ending.enter_context(tempfile.TemporaryDirectory()))).absolute()
+        for name in engines:
+            if (out / name).exists():
+                parser.error(f"--out: {out / name} is there from before: delete it, or name another folder")
         try:
             require_room(out)
         except OSError as problem:
             parser.error(f"--out {out}: cannot be written: {problem.strerror or problem}")
-        for name in absent:
-            print(f"{'skipped':<8}{name}: no Slurm answers here (sinfo)", flush=True)
-        return checked([name for name in named or ENGINES if name not in absent], out, options.mark)
+        if not named and "slurm" not in engines:
+            print(f"{'skipped':<8}slurm: {NO_SLURM}", flush=True)
+        return checked(engines, out, options.mark)
 
 
 def checked(engines: list[str], out: Path, mark: str) -> int:
@@ -105,12 +116,12 @@ def checked(engines: list[str], out: Path, mark: str) -> int:
     content: dict[str, Any] = {"environment": environment.describe(), "suite": SUITE, "mark": mark}
     content |= {"left_out": LEFT_OUT, "engines": []}
     begun = time.monotonic()
-    code = engine_runs.baseline(out / BASELINE, mark, _sayer(BASELINE))
     try:
+        code = engine_runs.baseline(out / BASELINE, mark, _sayer(BASELINE))
         if code not in (0, 1):  # 1: pytest judged, and something deviates
             raise BadInput(f"pytest ended with {code}")
         report = engine_runs.report_of(out / BASELINE)
-    except BadInput as problem:
+    except (BadInput, Stuck) as problem:
         print(f"{'FAILED':<8}{BASELINE}: {problem}", flush=True)
         return 1
     total = sum(len(one["runs"]) for one in report["runs"])
@@ -130,15 +141,11 @@ def checked(engines: list[str], out: Path, mark: str) -> int:
 
 
 def _checked(name: str, folder: Path, mark: str, total: int, baseline: tuple[int, Mapping[str, Any]]) -> Found:
-    begun = time.monotonic()
     try:
         start = engine_runs.made(name, folder, mark, total, _sayer(name))
-        seconds = time.monotonic() - begun
-        code = engine_runs.judged(folder, mark)
-        found = held(start, code, engine_runs.report_of(folder), baseline)
-        return dataclasses.replace(found, engine=name, seconds=seconds)
+        return held(start, engine_runs.judged(folder, mark), engine_runs.report_of(folder), baseline)
     except (BadInput, Stuck, TimeoutError) as problem:
-        return Found(name, seconds=time.monotonic() - begun, wrong=[str(problem)])
+        return Found(name, wrong=[str(problem)])
 
 
 def _sayer(name: str) -> Callable[[str], None]:

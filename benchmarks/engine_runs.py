@@ -30,7 +30,8 @@ ENGINES = {
     "ray": ("--engine", "ray"),
 }
 NOT_AGAIN = ("slurm-local", "slurm")  # they do not start a job again that was killed: the command does the rest
-LOOK_EVERY = 0.05  # seconds: a run of this suite is killed within one
+LOOK_EVERY = 0.05  # seconds, for a moment that lies within one
+WAIT = 0.5  # seconds, where there is nothing to hit
 SAY_EVERY = 30.0
 STUCK = 900.0  # seconds without a new result
 Say = Callable[[str], None]
@@ -42,11 +43,13 @@ class Stuck(Exception):
 
 @dataclass(frozen=True)
 class Made:
-    """What became of an engine's units: their number, the exit code of each start, who was killed, how it went on."""
+    """What an engine made: how many units, the exit code of each start, who killed one, and how long all took."""
 
+    engine: str
     units: int
     codes: tuple[int, ...]
     hunter: Hunter
+    seconds: float
 
     def became(self) -> str:
         """What became of the run that was killed. Raises BadInput where it was not made, or not gone on with."""
@@ -106,6 +109,7 @@ def made(engine: str, folder: Path, mark: str, total: int, say: Say) -> Made:
 
     Where the engine does not start it again, the command is started once more. Raises Stuck.
     """
+    begun = time.monotonic()
     hunter = Hunter(folder / "runs", total, random.Random(engine))
     codes = [_submitted(engine, folder, mark, hunter, say)]
     if engine in NOT_AGAIN and hunter.killed and not hunter.killed.result.exists():
@@ -114,7 +118,7 @@ def made(engine: str, folder: Path, mark: str, total: int, say: Say) -> Made:
     said = re.search(
         r"^(\d+) units with \d+ runs are missing", _log(folder).read_text("utf-8", "replace"), re.MULTILINE
     )
-    return Made(int(said[1]) if said else 0, tuple(codes), hunter)
+    return Made(engine, int(said[1]) if said else 0, tuple(codes), hunter, time.monotonic() - begun)
 
 
 def _submitted(engine: str, folder: Path, mark: str, hunter: Hunter, say: Say) -> int:
@@ -143,7 +147,8 @@ class _Watch:
 
     def look(self) -> None:
         now = time.monotonic()
-        if self.hunter and not self.hunter.killed:
+        hunting = self.hunter is not None and not self.hunter.killed
+        if hunting:
             self.hunter.look(now)
             if killed := self.hunter.killed:
                 self.say(f"killed {killed}: {killed.command}")
@@ -155,7 +160,7 @@ class _Watch:
         if now - self.said > SAY_EVERY:
             self.said = now
             self.say(f"{there} results after {now - self.begun:.0f} s")
-        time.sleep(LOOK_EVERY)
+        time.sleep(LOOK_EVERY if hunting else WAIT)
 
 
 def _queued(job: str) -> bool:
