@@ -28,8 +28,10 @@ from engine_runs import ENGINES, SUITE, Made, Stuck
 from engine_victims import PROCESSES
 
 from progbench import environment
+from progbench.commands.common import INTERRUPTED
 from progbench.errors import BadInput
 from progbench.files import require_room, write_atomically
+from progbench.session import stopping
 from progbench.session.marks import MARKS
 
 TRAINED = [mark for mark, tables in MARKS.items() if tables]  # where nothing is trained, nothing can be killed
@@ -83,7 +85,7 @@ def held(start: Made, code: int, report: Mapping[str, Any], baseline: tuple[int,
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check every engine that is asked for; 0 if none failed."""
+    """Check every engine that is asked for: 0 if none failed, 1 if one did, 130 where it was told to end."""
     parser = argparse.ArgumentParser(description="Have each engine make the smoke suite, and compare the reports.")
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep what was made, and engine_check.json, there")
     parser.add_argument("--engines", metavar="NAMES", default="", help=f"some of {','.join(ENGINES)} (default: all)")
@@ -108,7 +110,12 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error(f"--out {out}: cannot be written: {problem.strerror or problem}")
         if not named and "slurm" not in engines:
             print(f"{'skipped':<8}slurm: {NO_SLURM}", flush=True)
-        return checked(engines, out, options.mark)
+        ending.enter_context(stopping.interrupted_when_told())
+        try:
+            return checked(engines, out, options.mark)
+        except KeyboardInterrupt:
+            print("told to end", flush=True)
+            return INTERRUPTED
 
 
 def checked(engines: list[str], out: Path, mark: str) -> int:

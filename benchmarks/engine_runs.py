@@ -176,8 +176,9 @@ def _started(command: list[str], log: Path, runs: Path) -> Iterator[subprocess.P
     variables = os.environ | {"RAY_ADDRESS": "local"}  # a cluster of its own, whose processes are here
     with log.open("a", encoding="utf-8") as said:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
-        )
+            command, cwd=ROOT, env=variables, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+            process_group=0,  # Ctrl-C comes here alone, and is handed on once
+        )  # fmt: skip
     try:
         yield process
     finally:

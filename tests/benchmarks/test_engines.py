@@ -3,10 +3,13 @@
 import doctest
 import json
 import math
+import os
 import random
+import signal
 import stat
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -434,6 +437,18 @@ def test_an_engine_that_makes_no_report_has_failed_and_the_next_is_checked(stand
 
     assert engine_check.main(["--engines", "local,ray"]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "2 engines: 1 failed: local"
+
+
+def test_told_to_end_it_says_so(stands_in, monkeypatch, capsys):
+    def told(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    stands_in()
+    monkeypatch.setattr(engine_runs, "made", told)
+
+    assert engine_check.main(["--engines", "local"]) == 130
+    assert capsys.readouterr().out.splitlines()[-1] == "told to end"
 
 
 def test_without_a_judgement_of_pytest_there_is_nothing_to_compare_with(stands_in, monkeypatch, capsys):
