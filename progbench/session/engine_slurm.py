@@ -5,12 +5,13 @@ With the parameter cluster=local, submitit starts the same jobs on this machine,
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -115,12 +116,20 @@ def submit(units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, A
 def on_this_machine(
     units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, Any], say: Callable
 ) -> list[int]:
-    """Make units one after the other by submitit's local executor, and give their exit codes: Slurm's way, tried."""
+    """Make units one after the other by submitit's local executor, and give their exit codes: Slurm's way, tried.
+
+    When this process is interrupted, its unit is told to end, and waited for.
+    """
     codes = []
     for unit in units:
-        (job,) = submit([unit], device, logs, given)
-        while not job.done():
-            time.sleep(0.1)
+        with _heeding_ctrl_c():
+            (job,) = submit([unit], device, logs, given)
+        try:
+            while not job.done():
+                time.sleep(0.1)
+        except BaseException:
+            _end(job)
+            raise
         code = LOST
         if job.paths.result_pickle.exists():  # or submitit would wait for it
             try:
@@ -130,6 +139,23 @@ def on_this_machine(
         say(told(unit, code))
         codes.append(code)
     return codes
+
+
+def _end(job: Any) -> None:
+    """End a job of this machine, as by Ctrl-C in its unit; submitit kills what has not ended a second later."""
+    job.cancel()
+    while not job.done():
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _heeding_ctrl_c() -> Iterator[None]:
+    """A process that is started meanwhile hears Ctrl-C, even if this one was started to ignore it, as by `&`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _first_line(problem: BaseException) -> str:

@@ -7,6 +7,7 @@ import runpy
 import signal
 import stat
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from made_up import save_references
 
 from progbench.errors import BadInput
-from progbench.session import engine_slurm
+from progbench.session import engine_slurm, stopping
 from progbench.session.submitting import LOST, Unit
 
 submitit = pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
@@ -204,6 +205,50 @@ class Killed(engine_slurm.Task):
 
     def __call__(self, unit):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Sleeps(engine_slurm.Task):
+    """A unit that is at work for half a minute, and says in which process, and whether it came to its end."""
+
+    def __call__(self, unit):
+        (unit.runs / "at").write_text(str(os.getpid()))
+        (unit.runs / "at").rename(unit.runs / "process")
+        time.sleep(30)
+        (unit.runs / "came to its end").touch()
+
+
+@pytest.mark.parametrize("ctrl_c", [signal.default_int_handler, signal.SIG_IGN], ids=["by hand", "by a script"])
+def test_a_process_that_is_told_to_end_ends_its_unit_and_starts_no_other(tmp_path, monkeypatch, ctrl_c):
+    """A script starts its processes in the background so that they ignore Ctrl-C."""
+    (tmp_path / "runs").mkdir()
+    monkeypatch.setattr(engine_slurm, "Task", Sleeps)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    process, units = tmp_path / "runs" / "process", [Unit(RTE, (0,), "smoke", tmp_path / "runs")] * 2
+    threading.Thread(target=_when, args=(process, lambda: os.kill(os.getpid(), signal.SIGTERM))).start()
+    before = signal.signal(signal.SIGINT, ctrl_c)
+    try:
+        with stopping.interrupted_when_told(), pytest.raises(KeyboardInterrupt):
+            engine_slurm.on_this_machine(units, "cpu", tmp_path / "logs", LOCAL, lambda line: None)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert not _runs(int(process.read_text()))
+    assert not (tmp_path / "runs" / "came to its end").exists()
+    assert len(list((tmp_path / "logs").glob("*_submitted.pkl"))) == 1
+
+
+def _when(path, do):
+    while not path.exists():
+        threading.Event().wait(0.01)
+    do()
+
+
+def _runs(process):
+    """Whether a process is there, and has not ended: one that nobody has waited for yet is a Z."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _preempt(job, began):
