@@ -53,6 +53,15 @@ def gpu_name() -> str:
     return "" if driver.cuDeviceGetName(name, len(name), device) else name.value.decode()
 
 
+@functools.cache
+def gpu_memory() -> int:
+    """The bytes of the card that this process calls "cuda", used ones too; 0 without one."""
+    driver, device, count = _driver(), ctypes.c_int(), ctypes.c_size_t()
+    if not driver or driver.cuDeviceGet(ctypes.byref(device), 0):
+        return 0
+    return 0 if driver.cuDeviceTotalMem_v2(ctypes.byref(count), device) else count.value
+
+
 def _driver() -> ctypes.CDLL | None:
     """CUDA's driver, ready to be asked."""
     try:

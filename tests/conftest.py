@@ -20,13 +20,22 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--slurm", action="store_true", help="also start a Slurm of two nodes here and try it (a minute)")
+    parser.addoption(
+        "--clusters", action="store_true", help="also start a Slurm, a Ray cluster, and runs of two processes (minutes)"
+    )
     parser.addoption("--fuzz", type=int, default=20, metavar="N", help="damage each kind of file N times (default: 20)")
 
 
 def pytest_configure(config):
     # not in pyproject.toml: in a benchmark session a library's warning must not become a cell's error
     config.addinivalue_line("filterwarnings", "error")
+
+
+@pytest.fixture(scope="module")
+def clusters(pytestconfig):
+    """For tests that start many processes, each of which loads torch: together they take minutes."""
+    if not pytestconfig.getoption("--clusters"):
+        pytest.skip("this is tried with --clusters")
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ class Task:
 def _end_where_queuing_again_fails() -> None:
     """Have the unit end where submitit cannot queue its job again: an exception would pass for an error of its run.
 
-    So it is where Slurm refuses, and where it ends the processes of a job at once, the one that asks it among them.
+    It cannot where Slurm refuses, and where Slurm ends `scontrol`, which asks it, with the job's other processes.
     """
     import submitit
 
@@ -95,15 +95,18 @@ def submit(units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, A
     """
     import submitit
 
-    asked = DEFAULTS | dict(given)
+    asked, processes = DEFAULTS | dict(given), max(unit.processes for unit in units)
     if on_gpu(device) and not asked.keys() & {"gpus_per_node", "slurm_gres", "slurm_gpus_per_task"}:
-        asked["gpus_per_node"] = max(unit.processes for unit in units)
+        asked["gpus_per_node"] = processes
+    if processes > 1 and not asked.keys() & {"cpus_per_task", "slurm_cpus_per_gpu"}:
+        asked["cpus_per_task"] = processes
     if "slurm_time" in asked:
         del asked["timeout_min"]
     cluster = asked.pop("cluster", "slurm")
     try:
         # the signal to leave would end a process that has not come to its handler yet, and its job would have failed
-        python = f"env --ignore-signal={submitit.JobEnvironment.USR_SIG} {shlex.quote(sys.executable)}"
+        ignoring = f"""trap "" {submitit.JobEnvironment.USR_SIG}; exec "$0" "$@\""""
+        python = f"sh -c {shlex.quote(ignoring)} {shlex.quote(sys.executable)}"
         executor = submitit.AutoExecutor(
             logs, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS, slurm_python=python
         )

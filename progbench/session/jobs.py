@@ -80,7 +80,9 @@ def train(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunResul
         return
     if not torch.cuda.is_available():
         raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
-    parts = math.ceil(len(job.seeds) / memory.most_together(job.recipe, memory.free(), job.processes))
+    # to ask what is free takes memory of the first card, which is the first process's
+    free = memory.free() if job.processes == 1 else environment.gpu_memory()
+    parts = math.ceil(len(job.seeds) / memory.most_together(job.recipe, free, job.processes))
     size = math.ceil(len(job.seeds) / parts)
     for start in range(0, len(job.seeds), size):
         part = job.seeds[start : start + size]

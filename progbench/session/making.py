@@ -141,6 +141,8 @@ class Maker:
             device = "cuda" if gpus else "cpu"
         if device == "cuda" and gpus < self.processes:
             raise Missing(f"--data-parallel {self.processes} asks for as many GPUs, and this process may use {gpus}")
+        if why := wanted.not_by(self.processes):
+            raise Missing(f"--data-parallel {self.processes}: {why}")
         absent = []
         for require in (
             lambda: catalog.require(catalog.tasks()[wanted.task], wanted.data_source),

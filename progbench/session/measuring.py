@@ -53,17 +53,18 @@ def kind_of(about: Mapping[str, object]) -> str:
     return f"{together}{about.get('cpu', 'unknown')}{model}, {about.get('threads', 'unknown')} threads"
 
 
-def here(device: str, threads: int) -> str:
+def here(device: str, threads: int, processes: int = 1) -> str:
     """The kind of this machine as runs on `device` ("auto": a GPU if there is one) would be; "" without that device."""
+    together = {"data_parallel": processes} if processes > 1 else {}
     if device != "cpu" and environment.gpu_count():
-        return environment.gpu_name()
+        return kind_of({"device": "cuda", "gpu": environment.gpu_name(), **together})
     if device == "cuda":
         return ""
     if not threads:
         import torch
 
         threads = torch.get_num_threads()
-    return kind_of(environment.describe("cpu", threads))
+    return kind_of(environment.describe("cpu", threads) | together)
 
 
 class Times:

@@ -12,6 +12,7 @@ import pickle
 import signal
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,9 +22,11 @@ import torch
 
 from progbench import files
 
-PATIENCE = datetime.timedelta(hours=1)  # for a rank that writes a checkpoint to a slow disk; one that died is noticed
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that the launcher listens to
-LOUD = ("torch.distributed.elastic", "torch.multiprocessing")  # they log what is raised here anyway
+PATIENCE = datetime.timedelta(hours=1)  # the others wait for a rank that writes a checkpoint to a slow disk
+AFTER = 2.0  # seconds that a rank lives on when it has failed: the launcher then sees first the one that died before
+NOTE = 1 << 16  # bytes for what a rank says of its failure, taken before there is one: it may be that the disk is full
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that an older launcher listens to
+ASKED = "TORCHELASTIC_SIGNALS_TO_HANDLE"  # a variable that the launcher sets
 
 
 def several(work: Callable[..., Any], arguments: tuple, processes: int, device: str) -> Any:
@@ -37,20 +40,22 @@ def several(work: Callable[..., Any], arguments: tuple, processes: int, device: 
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    with files.temporary_folder() as folder, _temporary(folder), _signals_given_back(), _quiet():
-        heard = {"signals_to_handle": ",".join(one.name for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN)}
+    with files.temporary_folder() as folder, _temporary(folder), _signals_given_back(), _quiet(), _nobody_left():
+        for rank in range(processes):
+            _note_of(folder, rank).write_bytes(bytes(NOTE))
         config = LaunchConfig(
             min_nodes=1, max_nodes=1, nproc_per_node=processes, max_restarts=0, start_method="spawn",
             run_id=uuid.uuid4().hex, rdzv_backend="c10d", rdzv_endpoint="localhost:0", local_addr="localhost",
             # the others would say all that rank 0 says once more
             logs_specs=DefaultLogsSpecs(log_dir=folder, redirects=dict.fromkeys(range(1, processes), Std.ALL)),
-            **(heard if hasattr(LaunchConfig, "signals_to_handle") else {}),  # an older torch hears all of them
+            # signals are the session's, or an engine's, and stay so
+            **({"signals_to_handle": ""} if hasattr(LaunchConfig, "signals_to_handle") else {}),
         )  # fmt: skip
         try:
             return pickle.loads(elastic_launch(config, _as_rank)(work, arguments, device, folder)[0])
         except ChildFailedError as problem:
             codes = {rank: failure.exitcode for rank, failure in problem.failures.items()}
-            raise _first(Path(folder), codes) from None
+            raise _first(folder, codes) from None
         except SignalException as told:
             raise KeyboardInterrupt(told.sigval.name) from None
 
@@ -58,16 +63,18 @@ def several(work: Callable[..., Any], arguments: tuple, processes: int, device: 
 def _as_rank(work: Callable[..., Any], arguments: tuple, device: str, folder: str) -> bytes:
     """What the work gives, pickled: torch would hand over tensors in memory that goes with this process."""
     tempfile.tempdir = folder
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal comes here, too: who started this ends it
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if device.startswith("cuda"):
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     try:
+        if device.startswith("cuda"):
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
         torch.distributed.init_process_group(backend, timeout=PATIENCE)
         found = pickle.dumps(work(*arguments))
     except Exception as problem:
-        _note(Path(folder), problem)
-        raise
+        _leave(_note_of(folder, int(os.environ["RANK"])), problem)
+        time.sleep(AFTER)
+        os._exit(1)  # an orderly end may wait for ranks that wait for this one
     torch.distributed.destroy_process_group()
     return found
 
@@ -78,25 +85,29 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _note(folder: Path, problem: Exception) -> None:
-    """Leave what went wrong for the parent: as soon as this process has ended, the others fail, too."""
+def _note_of(folder: str, rank: int) -> Path:
+    return Path(folder) / f"{rank}.problem"
+
+
+def _leave(note: Path, problem: Exception) -> None:
+    """Leave what went wrong for who started this, in place of the note's first bytes."""
     try:
         text = pickle.dumps(problem)
         pickle.loads(text)
     except Exception:  # an exception that cannot be pickled, or not be made again
-        text = pickle.dumps(RuntimeError(f"{type(problem).__name__}: {problem}"))
-    with files.aside(folder / f"{os.environ['RANK']}.problem") as written:  # a rank may be ended while it writes
-        written.write_bytes(text)
-        written.replace(folder / f"{os.environ['RANK']}.problem")
+        text = b""
+    if not 0 < len(text) < NOTE:
+        text = pickle.dumps(RuntimeError(f"{type(problem).__name__}: {problem}"[: NOTE // 8]))
+    with note.open("r+b") as file:
+        file.write(text)
 
 
-def _first(folder: Path, exit_codes: Mapping[int, int]) -> Exception:
+def _first(folder: str, exit_codes: Mapping[int, int]) -> Exception:
     """What went wrong first, by what ranks have left and their exit codes; those that lost a partner fail after it."""
-    left = sorted(folder.glob("*.problem"), key=lambda path: path.stat().st_mtime_ns)
-    words = {int(path.stem) for path in left}
-    dead = [rank for rank, code in exit_codes.items() if rank not in words and code != -signal.SIGTERM]
-    if left and not dead:
-        return pickle.loads(left[0].read_bytes())
+    notes = {rank: note for rank in exit_codes if (note := _note_of(folder, rank)).read_bytes().strip(b"\0")}
+    dead = [rank for rank, code in exit_codes.items() if rank not in notes and code != -signal.SIGTERM]
+    if notes and not dead:
+        return pickle.loads(min(notes.values(), key=lambda note: note.stat().st_mtime_ns).read_bytes())
     rank = min(dead or exit_codes)
     code = exit_codes[rank]
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
@@ -115,24 +126,38 @@ def _temporary(folder: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_given_back() -> Iterator[None]:
-    """The launcher sets handlers of its own in the main thread, and leaves them."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    """An older launcher has handlers of its own in the main thread, and leaves them; a newer one leaves a variable."""
+    before, variable = {number: signal.getsignal(number) for number in SIGNALS}, os.environ.get(ASKED)
     try:
         yield
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
-                if handler is not None:
+                if handler is not None and signal.getsignal(number) != signal.SIG_IGN:
                     signal.signal(number, handler)
+        os.environ.pop(ASKED, None)
+        if variable is not None:
+            os.environ[ASKED] = variable
+
+
+@contextlib.contextmanager
+def _nobody_left() -> Iterator[None]:
+    """Kill what was started and still runs, as when an interrupt comes while it is being started or ended."""
+    before = set(multiprocessing.active_children())
+    try:
+        yield
+    finally:
+        for process in set(multiprocessing.active_children()) - before:
+            process.kill()
+            process.join()
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    before = {name: logging.getLogger(name).level for name in LOUD}
-    for name in LOUD:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    """The launcher logs what is raised here anyway; this process only waits meanwhile, and has nothing else to log."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
+        logging.disable(before)

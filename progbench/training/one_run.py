@@ -52,7 +52,7 @@ def make(
             prepared.numbers, device, used, prepared.fingerprints, together=together, ranks=rank.count
         )
         past = _past(prepared, kept, made, parts)
-        stages = Stages(device) if together and past.parts == 1 and rank.count == 1 else None
+        stages = Stages(device) if together and past.parts == 1 and rank.alone else None
         run = _Run(prepared, device, kept, made, stages, past, started)
         epochs: list[tuple[EpochResult, ...]] = []
         with contextlib.suppress(NonFinite):  # no seed is left: `failed` has what stopped each
@@ -64,7 +64,7 @@ def make(
     about = environment.describe(device, threads=used)
     if together:
         about |= {"side_by_side": " ".join(map(str, numbers))}
-    if rank.count > 1:
+    if not rank.alone:
         about |= {"data_parallel": rank.count}
     if past.parts > 1:
         about |= {"batch_parts": past.parts}
@@ -151,7 +151,7 @@ class _Run:
         self._begin(past.spent)
         fitting = fit(
             prepared.model, recipe, schedule, functools.partial(prepared.batches, past.parts), steps,
-            seeds=prepared.seeds, runner=self.stages or prepared.rank, held=held, past=self._state(),
+            seeds=prepared.seeds, runner=self.stages or prepared.rank.wrapped, held=held, past=self._state(),
             at_step=self._at_step if self.kept else lambda now: None, label=label,
         )  # fmt: skip
         for trained in fitting:

@@ -80,10 +80,8 @@ class Prepared:
         train one run differ in dropout alone, and in the rows that each takes of a batch.
         Raises Missing or BadInput, and NotTogether.
         """
-        if rank.count > 1 and recipe.prefix_cache:
-            raise BadInput(f"{recipe.id}: prefix_cache is for one process, and {rank.count} are to train this run")
-        if rank.count > recipe.batch_size:
-            raise BadInput(f"{recipe.id}: {rank.count} processes for batches of {recipe.batch_size} rows")
+        if why := recipe.not_by(rank.count):
+            raise BadInput(f"{recipe.id}: {why}")
         task = catalog.tasks()[recipe.task]
         data = catalog.load(task, recipe.data_source)
         environment.reset_peak_memory(device)
@@ -157,7 +155,7 @@ class Prepared:
             with autocast(self.model, self.recipe):
                 self.rows.refresh()
         orders = [torch.randperm(len(self.rows), generator=order).tolist() for order in self.orders]
-        if parts > 1 or self.rank.count > 1:
+        if parts > 1 or not self.rank.alone:
             yield from (self._in_parts(chosen, parts) for chosen in self._chosen(orders))
             return
         if self.together:

@@ -6,7 +6,6 @@ a batch are averaged over all of them, so that a step is the one that one proces
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -27,7 +26,7 @@ class Rank:
     (['a', 'b', 'c'], 1.0)
     """
 
-    number, count = 0, 1
+    alone, number, count = True, 0, 1
     ask_every = 1  # steps from one question that all ranks answer together to the next
 
     def rows(self, chosen: Sequence[Row]) -> list[Row]:
@@ -42,7 +41,7 @@ class Rank:
         """Start torch's generators, which dropout draws from: from a seed, and on each rank another stream."""
         torch.manual_seed(seed)
 
-    def __call__(self, step: Step) -> Callable[[Batch | Parts], torch.Tensor]:
+    def wrapped(self, step: Step) -> Callable[[Batch | Parts], torch.Tensor]:
         """What takes a stage's batches, each rank its own, and gives the losses of whole batches."""
         return step
 
@@ -69,6 +68,7 @@ ALONE = Rank()
 class RankOfSeveral(Rank):
     """One of several processes, which torch.distributed has brought together."""
 
+    alone = False
     ask_every = 32  # to ask takes a message to each rank, and a GPU's host would wait for the slowest in every step
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class RankOfSeveral(Rank):
         streams = torch.randint(2**31, (self.count,), generator=torch.Generator().manual_seed(seed))
         torch.manual_seed(int(streams[self.number]))
 
-    def __call__(self, step: Step) -> Callable[[Batch | Parts], torch.Tensor]:
+    def wrapped(self, step: Step) -> Callable[[Batch | Parts], torch.Tensor]:
         if self._now:
             self._now.close()
         self._now = _Averaged(step, self.count)
@@ -124,8 +124,8 @@ class RankOfSeveral(Rank):
 class _Averaged:
     """A stage's step, whose gradients and losses are averaged over all ranks.
 
-    DistributedDataParallel waits for the gradient of whatever could train when it was made. So each stage has its own,
-    and the one before is gone by then: it would go on sending gradients.
+    DistributedDataParallel waits for the gradient of whatever could train when it was made. So each stage has its own.
+    The one before is gone by then: it holds as much memory as the gradients, and would go on sending them.
     """
 
     def __init__(self, step: Step, count: int) -> None:
@@ -142,7 +142,6 @@ class _Averaged:
 
     def close(self) -> None:
         self._step = None
-        gc.collect()
 
 
 class _SharedStep(Step):

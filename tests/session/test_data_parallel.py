@@ -1,13 +1,14 @@
 """`--data-parallel`: each run is trained by several processes together, each with a GPU of its own."""
 
 import dataclasses
+import tempfile
 from types import SimpleNamespace
 
 import pytest
 import torch
 from made_up import result
 
-from progbench import environment
+from progbench import cli, environment
 from progbench.errors import BadInput, Missing
 from progbench.judging.caveats import caveats
 from progbench.judging.likeness import made_alike
@@ -34,7 +35,7 @@ def cards(monkeypatch):
         monkeypatch.setattr(environment, "gpu_count", lambda: count)
         monkeypatch.setattr(environment, "gpu_uuid", lambda number=0: f"card {number}")
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-        monkeypatch.setattr(memory, "free", lambda: 80 << 30)
+        monkeypatch.setattr(environment, "gpu_memory", lambda: 80 << 30)
         monkeypatch.setattr(environment, "describe", lambda *_, **__: {"device": "cuda"})
 
     return show
@@ -79,6 +80,32 @@ def test_more_processes_than_gpus_is_missing_and_nothing_is_trained(tmp_path, wa
     )
 
 
+def test_a_run_whose_rows_so_many_cannot_share_is_missing_and_no_error_of_its_recipe(tmp_path, wanted, asked):
+    few = dataclasses.replace(wanted, batch_size=2)
+    own = Maker(tmp_path, range(1), "cpu", processes=3)
+    own.make([few])
+
+    assert asked == []
+    assert own.runs(few).missing == f"--data-parallel 3: the batches of {few.id} have 2 rows"
+    assert list(tmp_path.rglob("*.json")) == []
+
+
+def test_without_as_many_gpus_as_a_run_is_to_have_no_unit_is_started(tmp_path, cards, capsys):
+    cards(1)
+    asked = "submit --engine local --device cuda --data-parallel 2 --suite smoke --runs"
+    code = cli.main([*asked.split(), str(tmp_path)])
+
+    assert code == 2
+    assert capsys.readouterr().err.endswith("--data-parallel 2: there are not as many GPUs here\n")
+
+
+def test_what_runs_take_is_planned_by_runs_of_as_many_processes(monkeypatch, cards):
+    cards(2)
+    monkeypatch.setattr(environment, "gpu_name", lambda: "a card")
+
+    assert measuring.here("cuda", 0, 2) == "2 x a card"
+
+
 def test_fewer_than_one_process_is_refused(tmp_path):
     with pytest.raises(BadInput, match=r"^--data-parallel 0: at least 1$"):
         opening.opened(opening.Asked("smoke", tmp_path / "runs", data_parallel=0), tmp_path)
@@ -105,17 +132,17 @@ def test_a_unit_says_how_many_processes_train_its_runs_together(tmp_path):
     assert unit.arguments()[-4:] == ["--device", "cuda", "--data-parallel", "2"]
 
 
-def test_slurm_is_asked_for_a_gpu_for_each_process(tmp_path, monkeypatch):
+def test_slurm_is_asked_for_a_gpu_and_a_cpu_for_each_process(tmp_path, monkeypatch):
     submitit = pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
     found = {}
-    executor = SimpleNamespace(update_parameters=found.update, map_array=lambda *_: [])
+    executor = SimpleNamespace(update_parameters=lambda **asked: found.update(asked), map_array=lambda *_: [])
     monkeypatch.setattr(submitit, "AutoExecutor", lambda *_, **__: executor)
     engine_slurm.submit([Unit(RTE, (0,), "paper", tmp_path, "cuda", 4)], "cuda", tmp_path, {})
 
-    assert found["gpus_per_node"] == 4
+    assert (found["gpus_per_node"], found["cpus_per_task"]) == (4, 4)
 
 
-def test_ray_is_asked_for_a_gpu_for_each_process(tmp_path, monkeypatch):
+def test_ray_is_asked_for_a_gpu_and_a_cpu_for_each_process(tmp_path, monkeypatch):
     ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
     found = {}
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
@@ -126,19 +153,16 @@ def test_ray_is_asked_for_a_gpu_for_each_process(tmp_path, monkeypatch):
     monkeypatch.setattr(engine_ray, "_waited", lambda asked, say: [])
     engine_ray.run([Unit(RTE, (0,), "paper", tmp_path, "cuda", 4)], "cuda", 1, print)
 
-    assert found["num_gpus"] == 4
+    assert (found["num_gpus"], found["num_cpus"]) == (4, 4)
 
 
-def test_a_run_on_two_cards_is_company_on_each_of_them(tmp_path, cards):
+def test_a_run_on_two_cards_is_company_on_each_of_them(tmp_path, monkeypatch, cards):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # other tests' runs are none of its company
     cards(2)
-    with company.at("cuda", 2) as both, _on_card(1) as second:
-        assert (company.met(both), company.met(second)) == (1, 1)
-
-
-def _on_card(number):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(environment, "gpu_uuid", lambda _=0: f"card {number}")
-        return company.at("cuda")
+    with company.at("cuda", 2) as both:
+        monkeypatch.setattr(environment, "gpu_uuid", lambda number=0: "card 1")
+        with company.at("cuda") as second:
+            assert (company.met(both), company.met(second)) == (1, 1)
 
 
 def run(wanted, seed, **about):

@@ -18,7 +18,7 @@ RTE = "tiny-bert-constant-rte"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster():
+def cluster(clusters):
     """A cluster in a short folder: in the tests' own, names of its sockets would be longer than the kernel takes."""
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")

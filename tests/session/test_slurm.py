@@ -23,10 +23,7 @@ pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def asked_for(pytestconfig):
-    """It takes a minute and more of two cores: as much as a quarter of all other tests."""
-    if not pytestconfig.getoption("--slurm"):
-        pytest.skip("a Slurm is started with --slurm alone")
+def installed(clusters):
     if lacking := slurm_here.lacking():
         pytest.skip(lacking)
 

@@ -14,8 +14,8 @@ from progbench.training.ranks import ALONE, RankOfSeveral
 
 
 @contextlib.contextmanager
-def prepared(data, *, exact=False):
-    """The generated data of a folder; `exact` is float64 without dropout: then only the order of sums differs."""
+def prepared(data, *, dropout=True, double=False):
+    """The generated data of a folder, and models with or without dropout, in float64 or float32."""
     with pytest.MonkeyPatch.context() as patch:
         for variable in catalog._GENERATED:
             patch.setitem(catalog._GENERATED, variable, lambda folder=data / variable: folder)
@@ -24,12 +24,11 @@ def prepared(data, *, exact=False):
         def quiet(*arguments):
             model, *rest = load(*arguments)
             for module in model.modules():
-                if isinstance(module, torch.nn.Dropout):
+                if isinstance(module, torch.nn.Dropout) and not dropout:
                     module.p = 0.0
-            return model.double(), *rest
+            return model.double() if double else model, *rest
 
-        if exact:
-            patch.setattr(loading, "load", quiet)
+        patch.setattr(loading, "load", quiet)
         yield patch
 
 
@@ -54,7 +53,7 @@ def trained(data, cases):
     """For each case (recipe, seeds, parts): what each seed learnt, the weights, and each process's hash of them."""
     found = []
     for wanted, seeds, parts in cases:
-        with prepared(data, exact=True) as patch:
+        with prepared(data, dropout=False, double=True) as patch:
             weights = weighed(patch)
             if wanted.task == "squad2":  # which scores in float32, where a place without a token has no finite score
                 patch.setattr(Prepared, "score", lambda self: [{}] * len(self.numbers))
@@ -100,12 +99,20 @@ def asked():
     return here.gathered([here.agreed(here.number == 0), here.agreed(here.number == 1)])
 
 
-def everything(data, cases, wanted, stops):
+def answered(data, wanted):
+    """Scores of SQuAD in float32: there a window's places without a token have finite numbers."""
+    with prepared(data, dropout=False):
+        (made,) = one_run.make(wanted, [1], "cpu", 1, None, rank=rank())
+    return [epoch.scores for epoch in made.epochs]
+
+
+def everything(data, cases, wanted, answers, stops):
     """All of the above, in two processes that are started once."""
     return {
         "trained": trained(data, cases),
         "whole": resumed(data, wanted, None, 0),
         "resumed": [resumed(data, wanted, kept, step, every) for kept, step, every in stops],
+        "answered": answered(data, answers),
         "drawn": [drawn(), drawn()],
         "asked": asked(),
     }

@@ -1,5 +1,6 @@
 """Processes that work together: what goes wrong in one ends all, and is said where they were started."""
 
+import errno
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ import pytest
 import torch
 
 from progbench.errors import BadInput
+from progbench.session import stopping
 from progbench.training import launching
 
 SECTION = "Disks, processes and networks"
@@ -56,14 +58,15 @@ def test_an_interrupt_ends_all_processes_and_leaves_nothing(temporary, tmp_path)
         _both_at_work(tmp_path)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    before = signal.getsignal(signal.SIGTERM)
     threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
-        several(failing.waits, tmp_path)
+    with stopping.interrupted_when_told():
+        with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+            several(failing.waits, tmp_path)
+        second = signal.getsignal(signal.SIGTERM)
 
     assert not any(map(_runs, _both_at_work(tmp_path)))
     assert list(temporary.iterdir()) == []
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert second == signal.SIG_IGN  # it does not disturb the report
 
 
 PARENT = """
@@ -91,41 +94,79 @@ def test_processes_end_when_the_one_that_started_them_is_killed(tmp_path):
     assert not any(map(_runs, at_work))
 
 
+@pytest.fixture
+def notes(tmp_path):
+    """The notes of two ranks, as they are before anything has failed."""
+    for rank in range(2):
+        launching._note_of(tmp_path, rank).write_bytes(bytes(launching.NOTE))
+
+    def leave(rank, problem):
+        launching._leave(launching._note_of(tmp_path, rank), problem)
+
+    return leave
+
+
 @pytest.mark.parametrize("problem", [BadInput("no such file"), torch.OutOfMemoryError("CUDA out of memory")])
-def test_an_exception_is_left_for_the_parent_as_it_is(tmp_path, monkeypatch, problem):
-    monkeypatch.setenv("RANK", "1")
-    launching._note(tmp_path, problem)
-    found = launching._first(tmp_path, {1: 1})
+def test_an_exception_is_left_for_the_parent_as_it_is(tmp_path, notes, problem):
+    notes(1, problem)
+    found = launching._first(tmp_path, {0: -15, 1: 1})
 
     assert (type(found), str(found)) == (type(problem), str(problem))
 
 
-def test_an_exception_that_cannot_be_made_again_is_left_as_words(tmp_path, monkeypatch):
-    monkeypatch.setenv("RANK", "1")
-    launching._note(tmp_path, failing.Odd("this", "that"))
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [(failing.Odd("this", "that"), "Odd: this and that"), (ValueError("x" * 10**6), "ValueError: x")],
+)
+def test_an_exception_that_cannot_be_handed_over_is_left_as_words(tmp_path, notes, problem, words):
+    notes(1, problem)
 
-    assert str(launching._first(tmp_path, {1: 1})) == "Odd: this and that"
+    assert str(launching._first(tmp_path, {0: -15, 1: 1})).startswith(words)
 
 
-def test_what_went_wrong_first_is_what_is_raised(tmp_path, monkeypatch):
+def test_a_note_takes_no_more_room_than_was_taken_before_the_disk_was_full(tmp_path, notes):
+    notes(1, OSError(errno.ENOSPC, "No space left on device"))
+
+    assert [path.stat().st_size for path in tmp_path.glob("*.problem*")] == [launching.NOTE] * 2
+    assert launching._first(tmp_path, {1: 1}).errno == errno.ENOSPC
+
+
+def test_what_went_wrong_first_is_what_is_raised(tmp_path, notes):
     for rank, (words, when) in enumerate([("connection closed", 2_000), ("no room", 1_000)]):
-        monkeypatch.setenv("RANK", str(rank))
-        launching._note(tmp_path, RuntimeError(words))
-        os.utime(tmp_path / f"{rank}.problem", ns=(when, when))
+        notes(rank, RuntimeError(words))
+        os.utime(launching._note_of(tmp_path, rank), ns=(when, when))
 
     assert str(launching._first(tmp_path, {0: 1, 1: 1})) == "no room"
 
 
 @pytest.mark.parametrize(
     ("codes", "words"),
-    [({0: 1, 1: -9}, "process 2 .* died .signal 9."), ({0: 1, 1: -signal.SIGTERM}, "connection closed")],
+    [({1: -9}, "process 2 .* died .signal 9."), ({0: 1, 1: -signal.SIGTERM}, "connection closed")],
 )
-def test_a_process_that_was_killed_is_why_its_partner_failed(tmp_path, monkeypatch, codes, words):
+def test_a_process_that_was_killed_is_why_its_partner_failed(tmp_path, notes, codes, words):
     """SIGTERM is how the launcher ends the others."""
-    monkeypatch.setenv("RANK", "0")
-    launching._note(tmp_path, RuntimeError("connection closed"))
+    notes(0, RuntimeError("connection closed"))
 
     assert re.match(words, str(launching._first(tmp_path, codes)))
+
+
+def test_a_signal_that_somebody_else_handles_stays_theirs(tmp_path):
+    """As submitit does, which notes SIGTERM and lets its job go on."""
+    heard = []
+
+    def say():
+        _both_at_work(tmp_path)
+        os.kill(os.getpid(), signal.SIGTERM)
+        (tmp_path / "go on").touch()
+
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        threading.Thread(target=say).start()
+        found = several(failing.waits_to_go_on, tmp_path)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert (found, heard) == ("went on", [signal.SIGTERM])
 
 
 def _paths():

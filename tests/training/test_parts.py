@@ -221,7 +221,7 @@ def test_an_allocator_that_says_so_in_words_alone_is_understood(rows):
 @pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("task", ["rte", "squad2"])
 def test_a_model_that_runs_out_of_memory_while_it_is_scored_is_asked_for_fewer_rows_at_a_time(
-    monkeypatch, task, together
+    monkeypatch, reliability, task, together
 ):
     """A memory that holds nine rows gives the scores of one that holds all; here no prediction is a near thing."""
     wanted = recipe(file="squad" if task == "squad2" else "glue", task=task, epochs=1)
@@ -250,6 +250,12 @@ def test_a_model_that_runs_out_of_memory_while_it_is_scored_is_asked_for_fewer_r
 
     assert max(seen) > 9
     assert halved.epochs[0].scores == whole.epochs[0].scores
+    reliability(
+        SECTION,
+        "out of memory while a model is scored",
+        happens="its texts are halved until they fit; one text alone that does not fit is the run's error",
+        kept="the same scores, and all other runs",
+    )
 
 
 def test_a_single_row_that_does_not_fit_is_an_error():

@@ -1,6 +1,7 @@
 """Several processes that train one run together take its steps; here two on a CPU, which talk by gloo."""
 
 import dataclasses
+import weakref
 
 import pytest
 import ranks_run
@@ -10,7 +11,7 @@ from progbench.errors import BadInput
 from progbench.recipes import reading
 from progbench.runs.results import RunResult
 from progbench.tasks import toy, toy_squad
-from progbench.training import launching, train
+from progbench.training import launching, ranks, train
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.prepared import Prepared
 from progbench.training.ranks import Rank
@@ -47,6 +48,7 @@ CASES = {
 }
 
 
+ANSWERS = recipe(file="squad", task="squad2", model="tiny-bert", epochs=1)
 STOPS = [(6, 1), (7, 2), (5, 99)]  # a run stops at this step; processes agree on a checkpoint every so many steps
 
 
@@ -55,7 +57,7 @@ def found(data, tmp_path_factory):
     """What two processes did."""
     folder = tmp_path_factory.mktemp("stopped")
     stops = [(Checkpoints(folder / str(step)), step, every) for step, every in STOPS]
-    arguments = (data, list(CASES.values()), recipe(), stops)
+    arguments = (data, list(CASES.values()), recipe(), ANSWERS, stops)
     return launching.several(ranks_run.everything, arguments, 2, "cpu") | {"folder": folder}
 
 
@@ -93,6 +95,10 @@ def test_both_processes_have_the_same_weights_to_the_last_bit(both, name):
     assert first == second
 
 
+def test_answers_that_two_processes_find_score_as_those_of_one(data, found):
+    assert found["answered"] == ranks_run.answered(data, ANSWERS)
+
+
 def test_each_process_draws_another_dropout_and_the_same_one_each_time(found):
     once, again = found["drawn"]
 
@@ -120,17 +126,18 @@ def test_a_result_says_how_many_processes_trained_it_together(found):
 
 def test_what_two_processes_left_is_not_gone_on_with_by_one(data, found):
     kept = Checkpoints(found["folder"] / str(STOPS[0][0]))
+    left = len(list(kept.folder.glob("seed0.checkpoint-*")))
     alone = ranks_run.resumed(data, recipe(), kept, 0)
 
-    assert len(list(kept.folder.glob("*checkpoint*"))) > 0
+    assert left > 0
     assert alone[2] == found["whole"][2]
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"file": "peft", "tuning": "lora", "prefix_cache": True}, "prefix_cache is for one process, and 2 are to"),
-        ({"batch_size": 1}, "2 processes for batches of 1 row"),
+        ({"file": "peft", "tuning": "lora", "prefix_cache": True}, "prefix_cache is for one process alone"),
+        ({"batch_size": 1}, "the batches of tiny-roberta-shrinking-rte have 1 rows"),
     ],
 )
 def test_what_processes_cannot_share_is_refused(tmp_path, changes, problem):
@@ -156,3 +163,28 @@ def test_a_run_that_one_process_has_no_room_for_is_tried_again_in_parts(monkeypa
     train.train(recipe(), 0, threads=2, processes=2)
 
     assert calls == [(train._as_rank, 1, 2, "cpu"), (train._as_rank, 2, 2, "cpu")]
+
+
+@pytest.fixture
+def group(tmp_path):
+    """This process as the only one of a group."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'group'}", rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("group")
+def test_a_single_process_of_a_group_goes_the_way_of_several(data, monkeypatch):
+    """So a machine with one GPU can try it. A stage's wrapper is gone when the next is made."""
+    wrappers, averaged = [], ranks._Averaged
+
+    def noted(*arguments):
+        assert [one() for one in wrappers] == [None] * len(wrappers)
+        made = averaged(*arguments)
+        wrappers.append(weakref.ref(made._step.model))
+        return made
+
+    monkeypatch.setattr(ranks, "_Averaged", noted)
+    ranks_run.trained(data, [(recipe(), (1,), 1), (recipe(), (0, 2), 1)])
+
+    assert len(wrappers) == 4
