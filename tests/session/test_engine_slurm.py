@@ -70,7 +70,8 @@ def test_a_job_asks_to_be_queued_again(units, tmp_path, sbatch):
 def test_a_process_ignores_the_signal_to_leave_until_it_has_its_handler(units, tmp_path, sbatch):
     engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
 
-    assert f" env --ignore-signal=USR2 {sys.executable} -u -m submitit.core._submit " in sbatch.read_text()
+    ignored = """sh -c 'trap "" USR2; exec "$0" "$@"' """
+    assert f" {ignored}{sys.executable} -u -m submitit.core._submit " in sbatch.read_text()
 
 
 def test_parameters_are_handed_on(units, tmp_path, sbatch):
