@@ -117,6 +117,11 @@ class _Run:
     """A prepared run, epoch by epoch, from what it has behind it; with `stages` its steps are replayed.
 
     With checkpoints `kept` it leaves one after each epoch but the last, and in an epoch whenever it is time.
+
+    `done` are the results so far, and `orders` the generators of the order of rows as this epoch found them. By the
+    clock, in seconds: the run `started`, its first epoch was `begun`, the `last` checkpoint was left, and with `clock`
+    this epoch would have begun if nothing but its steps took time. `full` says that a checkpoint has found no room;
+    `steps` counts those that were trained in this process.
     """
 
     prepared: Prepared
