@@ -148,11 +148,11 @@ def test_epochs_that_are_not_the_schedules_stages_are_refused(tmp_path, epochs):
         trainer(tmp_path, build(), ProgressiveFreezing(shrinking(4, 3)), num_train_epochs=epochs).train()
 
 
-def test_max_steps_is_refused(tmp_path):
-    with pytest.raises(
-        BadInput, match=r'max_steps=5 cuts epochs short.*num_train_epochs=3 instead, or .*by="fraction"'
-    ):
-        trainer(tmp_path, build(), ProgressiveFreezing(shrinking(4, 3)), max_steps=5).train()
+@pytest.mark.parametrize("steps", [1, 5])
+def test_max_steps_is_refused(tmp_path, steps):
+    words = rf'max_steps={steps} cuts epochs short.*num_train_epochs=3 instead, or .*by="fraction"'
+    with pytest.raises(BadInput, match=words):
+        trainer(tmp_path, build(), ProgressiveFreezing(shrinking(4, 3)), max_steps=steps).train()
 
 
 def test_a_schedule_for_another_depth_is_refused(tmp_path):

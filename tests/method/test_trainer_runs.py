@@ -194,8 +194,9 @@ def test_resuming_with_another_schedule_is_refused(tmp_path, other):
         resumed(tmp_path, other)
 
 
-def test_resuming_a_run_that_had_no_schedule_is_refused(tmp_path):
-    trainer, _ = build(tmp_path, Do(3, stop), **SAVING)
+@pytest.mark.parametrize("after", [1, 3])
+def test_resuming_a_run_that_had_no_schedule_is_refused(tmp_path, after):
+    trainer, _ = build(tmp_path, Do(after, stop), **SAVING)
     trainer.train()
 
     with pytest.raises(BadInput, match="the checkpoint was made without ProgressiveFreezing"):
