@@ -54,9 +54,12 @@ def pytest_xdist_auto_num_workers(config):
         device = config.option.device or reading.settings(config.option.suite).device
     except BadInput:  # which is said where the suite is opened
         return None
+    each = max(1, config.option.data_parallel)
+    if each > 1 and (device == "cpu" or not environment.gpu_count()):
+        return sharing.cores() // each
     if device == "cpu" or "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or not environment.gpu_count():
         return None  # as xdist has it: one for each core
-    workers = environment.gpu_count() // max(1, config.option.data_parallel)
+    workers = environment.gpu_count() // each
     return workers if workers > 1 else 0
 
 

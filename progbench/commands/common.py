@@ -27,6 +27,11 @@ def add_suite(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """The options --device and --data-parallel."""
     parser.add_argument("--device", choices=("cpu", "cuda", "auto"), help="where to train (default: the suite's own)")
+    add_data_parallel(parser)
+
+
+def add_data_parallel(parser: argparse.ArgumentParser) -> None:
+    """The option --data-parallel."""
     parser.add_argument(
         "--data-parallel", type=int, default=1, metavar="N", help="processes that train each run together (default: 1)"
     )

@@ -82,7 +82,7 @@ def _made(options: argparse.Namespace, suite: Suite, units: Sequence[Unit]) -> i
         cards = sharing.gpus(each=options.data_parallel) if submitting.on_gpu(device) else []
         if options.data_parallel > 1 and submitting.on_gpu(device) and not cards:
             raise BadInput(f"--data-parallel {options.data_parallel}: there are not as many GPUs here")
-        workers = options.workers or len(cards) or sharing.cores()
+        workers = options.workers or len(cards) or max(1, sharing.cores() // options.data_parallel)
         codes = engine_local.run(units, workers, sharing.Shares(workers, cards, sharing.cores()), _say)
     elif options.engine == "ray":
         codes = engine_ray.run(units, device, threads, _say)

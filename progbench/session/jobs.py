@@ -105,7 +105,7 @@ def _kept(job: Job, seeds: Sequence[int], run: Callable[[], Iterable[RunResult]]
         final = isinstance(problem, NonFinite)
         message = str(problem) if final else f"{type(problem).__name__}: {problem}"
         if isinstance(problem, OSError) and problem.errno in FULL:
-            message += f"; temporary files lie in {tempfile.gettempdir()}, and TMPDIR names another folder"
+            message += f"; temporary files lie in {tempfile.gettempdir()}, set TMPDIR to another folder"
         made, read = environment.describe(job.device), problem.fingerprints if isinstance(problem, NonFinite) else {}
         for seed in left:
             yield RunResult(job.recipe, seed, error=message, final=final, fingerprints=read, environment=made)

@@ -97,6 +97,10 @@ class Checkpoints:
                     path.unlink()
         return None, found
 
+    def unlike(self, made: Made) -> bool:
+        """Whether this seed has checkpoints, and none that was `made` alike."""
+        return any(self.folder.glob(f"{checkpoint_of(made['seeds'][0])}-*")) and not self._of(self.folder, made)
+
     def save(self, past: Past, made: Made, steps: int) -> None:
         """Write a checkpoint after so many steps in all, and keep one before it. Raises OSError where it cannot."""
         path = _write(self.folder, past, made, steps)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from progbench import files
 
@@ -26,21 +27,34 @@ PATIENCE = datetime.timedelta(hours=1)  # the others wait for a rank that writes
 AFTER = 2.0  # seconds that a rank lives on when it has failed: the launcher then sees first the one that died before
 NOTE = 1 << 16  # bytes for what a rank says of its failure, taken before there is one: it may be that the disk is full
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)  # that an older launcher listens to
+TOLD = (*SIGNALS, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)  # with which somebody may tell all processes to end
 ASKED = "TORCHELASTIC_SIGNALS_TO_HANDLE"  # a variable that the launcher sets
+
+
+class Died(RuntimeError):
+    """One of the processes died, and said nothing."""
 
 
 def several(work: Callable[..., Any], arguments: tuple, processes: int, device: str) -> Any:
     """Call `work(*arguments)` in so many new processes that are one torch.distributed group; gives what rank 0 gives.
 
     On a GPU, the process of rank k has the k-th GPU. `work` is a module's function, and all of its arguments can be
-    pickled. What it raises in the first process to fail ends the others, and is raised here; a process that dies
-    without a word is a RuntimeError. When this process is interrupted, or dies, the others end.
+    pickled. What it raises in the first process to fail ends the others, and is raised here; where a process dies
+    without a word, that is Died. When this process is interrupted, or dies, the others end. They hear no signals: a
+    terminal, or a cluster, sends them to all, and it is this process that decides.
     """
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    with files.temporary_folder() as folder, _temporary(folder), _signals_given_back(), _quiet(), _nobody_left():
+    with (
+        files.temporary_folder() as folder,
+        _temporary(folder),
+        _signals_given_back(),
+        _quiet(),
+        _nobody_left(),
+        _deaf_children(),
+    ):
         for rank in range(processes):
             _note_of(folder, rank).write_bytes(bytes(NOTE))
         config = LaunchConfig(
@@ -55,7 +69,7 @@ def several(work: Callable[..., Any], arguments: tuple, processes: int, device: 
             return pickle.loads(elastic_launch(config, _as_rank)(work, arguments, device, folder)[0])
         except ChildFailedError as problem:
             codes = {rank: failure.exitcode for rank, failure in problem.failures.items()}
-            raise _first(folder, codes) from None
+            raise _first(folder, codes, processes) from None
         except SignalException as told:
             raise KeyboardInterrupt(told.sigval.name) from None
 
@@ -63,8 +77,12 @@ def several(work: Callable[..., Any], arguments: tuple, processes: int, device: 
 def _as_rank(work: Callable[..., Any], arguments: tuple, device: str, folder: str) -> bytes:
     """What the work gives, pickled: torch would hand over tensors in memory that goes with this process."""
     tempfile.tempdir = folder
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal comes here, too: who started this ends it
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore, which stays behind when this process is ended
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if hasattr(signal, "sigwaitinfo"):  # macOS has none
+        threading.Thread(target=_end_when_told_by, args=(os.getppid(),), daemon=True).start()
+    else:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
     try:
         if device.startswith("cuda"):
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -85,6 +103,13 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+def _end_when_told_by(parent: int) -> None:
+    """These signals are blocked in all threads, so that they come here. The parent's end this process."""
+    while signal.sigwaitinfo(TOLD).si_pid != parent:
+        pass
+    os._exit(1)
+
+
 def _note_of(folder: str, rank: int) -> Path:
     return Path(folder) / f"{rank}.problem"
 
@@ -102,7 +127,7 @@ def _leave(note: Path, problem: Exception) -> None:
         file.write(text)
 
 
-def _first(folder: str, exit_codes: Mapping[int, int]) -> Exception:
+def _first(folder: str, exit_codes: Mapping[int, int], processes: int) -> Exception:
     """What went wrong first, by what ranks have left and their exit codes; those that lost a partner fail after it."""
     notes = {rank: note for rank in exit_codes if (note := _note_of(folder, rank)).read_bytes().strip(b"\0")}
     dead = [rank for rank, code in exit_codes.items() if rank not in notes and code != -signal.SIGTERM]
@@ -110,8 +135,9 @@ def _first(folder: str, exit_codes: Mapping[int, int]) -> Exception:
         return pickle.loads(min(notes.values(), key=lambda note: note.stat().st_mtime_ns).read_bytes())
     rank = min(dead or exit_codes)
     code = exit_codes[rank]
-    how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    return RuntimeError(f"process {rank + 1} of those that trained it together died ({how})")
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    why = ", as a system sends it when memory is short" if code == -signal.SIGKILL else ""
+    return Died(f"process {rank + 1} of {processes} died ({how}{why})")
 
 
 @contextlib.contextmanager
@@ -138,6 +164,19 @@ def _signals_given_back() -> Iterator[None]:
         os.environ.pop(ASKED, None)
         if variable is not None:
             os.environ[ASKED] = variable
+
+
+@contextlib.contextmanager
+def _deaf_children() -> Iterator[None]:
+    """What is started meanwhile begins with these signals blocked. This process hears them, by another thread."""
+    done = threading.Event()
+    threading.Thread(target=done.wait, daemon=True).start()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, TOLD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        done.set()
 
 
 @contextlib.contextmanager

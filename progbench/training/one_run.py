@@ -99,6 +99,8 @@ def _past(prepared: Prepared, kept: Checkpoints | None, made: Made, parts: int) 
         raise RuntimeError("the processes that train this run together read unlike checkpoints; start it again")
     past = found or Past(prepared.numbers)
     notes = [*past.notes, *damaged]
+    if kept and not damaged and kept.unlike(made):
+        notes.append("it began anew: its checkpoint was of other versions, data, seeds, machine or number of processes")
     ours = found is not None and past.recipe == recipe.id  # and not what another schedule's run has left for it
     if ours:
         notes = [note for note in notes if not note.startswith("resumed ")]

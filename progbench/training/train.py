@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,6 +16,8 @@ from progbench.training.checkpoints import Checkpoints
 from progbench.training.prepared import NotTogether
 from progbench.training.ranks import RankOfSeveral
 from progbench.training.scoring import NonFinite
+
+TRIES = 3  # starts of processes of which one dies each time
 
 
 def train(
@@ -117,11 +120,15 @@ def _train(
     together: bool = False,
     parts: int = 1,
 ) -> list[RunResult]:
-    """Train once, in this process or in several new ones."""
+    """Train once, in this process or in several new ones; where one of these dies, again from the last checkpoint."""
     if processes == 1:
         return one_run.make(recipe, seeds, device, threads, kept, together=together, parts=parts)
     each = max(1, (threads or torch.get_num_threads()) // processes)
-    return launching.several(_as_rank, (recipe, seeds, device, each, kept, together, parts), processes, device)
+    arguments = (recipe, seeds, device, each, kept, together, parts)
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(launching.Died):
+            return launching.several(_as_rank, arguments, processes, device)
+    return launching.several(_as_rank, arguments, processes, device)
 
 
 def _as_rank(

@@ -170,10 +170,10 @@ def run(wanted, seed, **about):
     return dataclasses.replace(made, environment={"device": "cpu", "cpu": "EPYC", "threads": 2, **about})
 
 
-def test_a_cell_whose_runs_had_unlike_numbers_of_processes_says_so(wanted):
+def test_a_cell_whose_runs_had_different_numbers_of_processes_says_so(wanted):
     found = caveats("rte", {wanted: [run(wanted, 0), run(wanted, 1, data_parallel=2)]})
 
-    assert "rte: its runs were trained by unlike numbers of processes (1 and 2)" in found
+    assert "rte: its runs were trained by different numbers of processes (1 and 2)" in found
 
 
 def test_a_run_of_two_processes_need_not_score_what_one_scores():

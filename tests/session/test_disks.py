@@ -155,7 +155,7 @@ def test_a_disk_of_temporary_files_that_fills_up_is_said_with_its_place(own, mon
     found = judged(own, RTE)
 
     assert found.sentence == (
-        f"seed 0: OSError: [Errno 28] No space left on device; temporary files lie in {scratch}, and TMPDIR names "
+        f"seed 0: OSError: [Errno 28] No space left on device; temporary files lie in {scratch}, set TMPDIR to "
         "another folder (seeds with an error: 0, 1)"
     )
     reliability(

@@ -1,5 +1,6 @@
 """Several processes that train one run together take its steps; here two on a CPU, which talk by gloo."""
 
+import contextlib
 import dataclasses
 import weakref
 
@@ -131,6 +132,7 @@ def test_what_two_processes_left_is_not_gone_on_with_by_one(data, found):
 
     assert left > 0
     assert alone[2] == found["whole"][2]
+    assert alone[3][0].startswith("it began anew: its checkpoint was of other versions, ")
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,23 @@ def test_a_run_that_one_process_has_no_room_for_is_tried_again_in_parts(monkeypa
     train.train(recipe(), 0, threads=2, processes=2)
 
     assert calls == [(train._as_rank, 1, 2, "cpu"), (train._as_rank, 2, 2, "cpu")]
+
+
+@pytest.mark.parametrize(("deaths", "starts"), [(2, 3), (3, 3)])
+def test_a_run_of_which_a_process_dies_is_started_three_times_in_all(monkeypatch, deaths, starts):
+    calls = []
+
+    def several(*_):
+        calls.append(1)
+        if len(calls) <= deaths:
+            raise launching.Died("process 2 of 2 died (SIGKILL)")
+        return [RunResult(recipe(), 0)]
+
+    monkeypatch.setattr(launching, "several", several)
+    with pytest.raises(launching.Died) if deaths == starts else contextlib.nullcontext():
+        train.train(recipe(), 0, threads=2, processes=2)
+
+    assert len(calls) == starts
 
 
 @pytest.fixture
