@@ -54,11 +54,11 @@ def pytest_xdist_auto_num_workers(config):
         device = config.option.device or reading.settings(config.option.suite).device
     except BadInput:  # which is said where the suite is opened
         return None
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # as xdist has it
     each = max(1, config.option.data_parallel)
-    if each > 1 and (device == "cpu" or not environment.gpu_count()):
-        return sharing.cores() // each
-    if device == "cpu" or "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or not environment.gpu_count():
-        return None  # as xdist has it: one for each core
+    if device == "cpu" or not environment.gpu_count():  # one for each core, as xdist has it, or for so many
+        return None if each == 1 else max(1, sharing.cores() // each)
     workers = environment.gpu_count() // each
     return workers if workers > 1 else 0
 

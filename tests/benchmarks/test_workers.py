@@ -57,10 +57,12 @@ def conftest(monkeypatch):
         ("mini", None, 2, 1, 2),
         ("paper", None, 8, 2, 4),
         ("paper", None, 3, 2, 0),
+        ("smoke", None, 0, 3, 2),  # of six cores
     ],
 )
 def test_how_many_workers_auto_is(conftest, monkeypatch, suite, device, cards, each, workers):
     monkeypatch.setattr(conftest.environment, "gpu_count", lambda: cards)
+    monkeypatch.setattr(conftest.sharing, "cores", lambda: 6)
     config = SimpleNamespace(option=SimpleNamespace(suite=suite, device=device, data_parallel=each))
 
     assert conftest.pytest_xdist_auto_num_workers(config) == workers
