@@ -147,11 +147,15 @@ class Slurm:
 
 
 def _kill(folder):
-    """Kill the processes that were started in a folder, and all that they have started, until there are none."""
+    """Kill the processes that were started in a folder, and all that they have started, until there are none.
+
+    They are stopped first: otherwise one could still tell Slurm of the end of another.
+    """
     while found := _processes(folder):
-        for process in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, number)
         time.sleep(0.02)
 
 

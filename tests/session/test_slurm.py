@@ -133,6 +133,8 @@ def jobs(slurm, tmp_path_factory):
     at_once = begun["preempted at once"].job
     slurm.wait(lambda: slurm.about(at_once)["Restarts"] == "1" and slurm.about(at_once)["JobState"] != "COMPLETING")
     slurm.asked("scancel", at_once.job_id)  # the rest of it shows nothing more
+    lost = begun["without its node"].job  # between two starts it may be called failed for a moment
+    slurm.wait(lambda: slurm.about(lost)["Restarts"] == "1", lambda: slurm.about(lost))
     for name in ("preempted", "without its node"):
         slurm.ended(begun[name].job)
     yield begun
