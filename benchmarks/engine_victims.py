@@ -80,7 +80,7 @@ def training(runs: Path) -> list[Path]:
 
 
 def holder(lock: Path) -> int | None:
-    """The one process that has this lock's file open; None where that is none, or more than one."""
+    """The process that has this lock's file open. Gives None where no process has, and where several have."""
     found = {process for process, path in _open_files() if path == str(lock.resolve())}
     return found.pop() if len(found) == 1 else None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from gpu_data_parallel import data_parallel
 from gpu_going_on import going_on
-from torch import nn
+from without_dropout import silence, silenced
 
 from progbench.errors import Missing
 from progbench.method.anatomy import Anatomy
@@ -98,18 +98,6 @@ class Machine:
             "replays": replays,
             "refused": refused,
         }
-
-
-def silence(model: nn.Module) -> None:
-    """Take dropout out of a model, so that two ways of computing can be compared."""
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-
-
-def silenced(loaded: tuple) -> tuple:
-    silence(loaded[0])
-    return loaded
 
 
 def apart(one: torch.Tensor, other: torch.Tensor) -> float:

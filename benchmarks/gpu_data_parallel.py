@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
+from without_dropout import silenced
 
 from progbench import environment
 from progbench.models import loading
@@ -22,15 +22,7 @@ MOST = 4
 def losses(recipe: Recipe, seeds: Sequence[int], device: str, rank: Rank = ALONE) -> list[list[float]]:
     """Each seed's mean loss of each epoch, without dropout."""
     load = loading.load
-
-    def quiet(*arguments):
-        model, *rest = load(*arguments)
-        for module in model.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
-        return model, *rest
-
-    loading.load = quiet
+    loading.load = lambda *arguments: silenced(load(*arguments))
     try:
         found = one_run.make(recipe, seeds, device, 0, None, together=True, rank=rank)
     finally:
