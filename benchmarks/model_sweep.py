@@ -115,46 +115,67 @@ def order_of(model: nn.Module, given: dict[str, Any]) -> list[str]:
     return seen, loss
 
 
-def depth_of(config) -> int:
-    """The depth that the configuration itself gives."""
-    text = config.get_text_config()
-    for one in (text, config):
-        for name in ("depths", "depth", "block_sizes", "layers_per_stage"):
-            if isinstance(getattr(one, name, None), list | tuple):
-                return sum(getattr(one, name))
-    if config.is_encoder_decoder and getattr(config, "model_type","") not in ("encoder-decoder",):
-        for a, b in (("encoder_layers", "decoder_layers"), ("num_encoder_layers", "num_decoder_layers"), ("num_layers", "num_decoder_layers")):
-            if getattr(config, a, None) and getattr(config, b, None):
-                return getattr(config, a) + getattr(config, b)
-        if getattr(config, "encoder", None) is not None and getattr(config, "decoder", None) is not None:
-            return depth_of(config.encoder) + depth_of(config.decoder)
-    for one in (text, config):
-        for name in ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "num_self_attends_per_block"):
-            if isinstance(getattr(one, name, None), int):
-                return getattr(one, name)
-    return -1
+def depth_of(model: nn.Module) -> int:
+    """The depth that the configuration itself gives, of the text model first, of both halves of an encoder-decoder."""
+    config = model.config
+    built = {type(getattr(module, "config", None)) for module in model.modules()}
+    parts = [getattr(config, name) for name in getattr(config, "sub_configs", {})]
+    if hasattr(config, "encoder") and hasattr(config, "decoder"):
+        return sum(_number(getattr(part, "text_config", part)) for part in (config.encoder, config.decoder))
+    if hasattr(config, "text_config"):
+        config = next(part for part in (config.text_config, *parts) if type(part) in built)
+    halves = [
+        half
+        for half in ("encoder", "decoder")
+        if any(path.split(".")[-1].endswith(half) for path, _ in model.named_modules())
+    ]
+    if config.is_encoder_decoder:
+        numbers = {"encoder": ("encoder_layers", "num_encoder_layers", "num_layers"), "decoder": ("decoder_layers", "num_decoder_layers", "num_layers")}
+        found = [next((getattr(config, n) for n in numbers[half] if getattr(config, n, None)), None) for half in halves]
+        if all(found):
+            return sum(found)
+    if config.model_type == "funnel" and "decoder" in halves:
+        return _number(config) + config.num_decoder_layers
+    return _number(config)
+
+
+def _number(config) -> int:
+    for name in ("depths", "depth", "block_sizes"):
+        if isinstance(getattr(config, name, None), list | tuple):
+            return sum(getattr(config, name))
+    names = ("num_self_attends_per_block", "num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers")
+    return next((getattr(config, name) for name in names if isinstance(getattr(config, name, None), int)), -1)
 
 
 def wrong(model, head, anatomy) -> str:
     given = batch(model, head)
     model.train()
     seen, loss = order_of(model, given)
-    if anatomy.L != (depth := depth_of(model.config)):
+    if anatomy.L != (depth := depth_of(model)):
         return f"L = {anatomy.L}, the configuration says {depth}"
-    own = [[path for path in seen if path == piece.path] for piece in anatomy.pieces if piece.part.startswith("block")]
-    if counts := sorted({len(x) for x in own} - {1}):
-        return f"blocks are called {counts} times"
-    blocks = [piece.path for piece in anatomy.pieces if piece.part.startswith("block")]
-    calls = [path for path in seen if path in set(blocks)]
-    if calls != blocks:
-        return f"blocks are called in the order {calls}"
-    first, last = seen.index(blocks[0]), seen.index(blocks[-1])
+    calls: dict[str, list[int]] = {}
+    for number, path in enumerate(seen):
+        calls.setdefault(path, []).append(number)
+
+    def called(path):  # a module whose forward is called by hand is seen by its parts
+        inside = [numbers for one, numbers in calls.items() if one.startswith(path + ".")]
+        return calls.get(path) or (max(inside, key=len) if inside else [])
+
+    blocks = [[piece.path for piece in anatomy.pieces if piece.part == f"block {n}"] for n in range(anatomy.L)]
+    times = [[called(path) for path in paths] for paths in blocks]
+    times = [[one for one in t if one] for t in times]
+    if any(len(one) != 1 for t in times for one in t) or not all(times):
+        return f"blocks are called {[[len(one) for one in t] for t in times]} times"
+    firsts = [min(one[0] for one in t) for t in times]
+    lasts = [max(one[0] for one in t) for t in times]
+    if any(a > b for a, b in zip(lasts, firsts[1:])):
+        return f"blocks are called in another order: {firsts} {lasts}"
     for piece in anatomy.pieces:
-        called = [n for n, path in enumerate(seen) if path == piece.path or path.startswith(piece.path + ".")]
-        if not called: continue
-        if piece.part == HEAD and called[0] < first:
+        inside = [numbers[0] for one, numbers in calls.items() if one == piece.path or one.startswith(piece.path + ".")]
+        if not inside: continue
+        if piece.part == HEAD and min(inside) < firsts[0]:
             return f"{piece.path} is H and called before the first block"
-        if piece.part == EMBEDDINGS and called[0] > last:
+        if piece.part == EMBEDDINGS and min(inside) > lasts[-1]:
             return f"{piece.path} is E and called after the last block"
     optimizer = torch.optim.AdamW(anatomy.parameters(), lr=1e-2, weight_decay=0.1)
     for stage in shrinking(anatomy.L, 2):

@@ -51,8 +51,8 @@ class Anatomy:
     frozen: Parameters = ()
 
     @classmethod
-    def of(cls, model: nn.Module, tuning: str = "full") -> Anatomy:
-        """Take apart any transformer with one stack of like blocks, or with an encoder's and a decoder's.
+    def of(cls, model: nn.Module, tuning: str = "full", *, blocks: str | None = None) -> Anatomy:
+        """Take apart any transformer with one stack of blocks, or with an encoder's and a decoder's.
 
         >>> import transformers
         >>> tiny = transformers.GPT2Config(n_layer=2, n_embd=4, n_head=1, vocab_size=9, n_positions=9, bos_token_id=1)
@@ -66,14 +66,15 @@ class Anatomy:
         The rules are in `layout`, and printing the anatomy shows what they decided. Wrapped models are opened
         (`wrappers.opened`). Where peft has put layers into the model, the parts hold what requires a gradient. With a
         tuning other than "full" they hold what that tuning trains (Algorithm 1, line 2), and the rest is `frozen` in
-        every stage; `apply_tuning` has added adapters or LoRA matrices before.
+        every stage; `apply_tuning` has added adapters or LoRA matrices before. Where a model has several stacks,
+        `blocks` is the path of the list to take, and the others train in every stage.
 
-        Raises BadInput, with an `Anatomy.split` to copy, for a model that the rules do not fit; and for a tuning it
-        does not know, for a model without what the tuning trains, and for one that was given another tuning.
+        Raises BadInput for a model that the rules do not fit, with an `Anatomy.split` to copy where there is a sound one;
+        and for a tuning it does not know, for a model without what the tuning trains, and for one that was given another tuning.
         """
         inside = opened(model)
         require_tuned(inside, tuning)
-        whole = cls._assembled(inside, pieces_of(inside))
+        whole = cls._assembled(inside, pieces_of(inside, blocks))
         if tuning != "full":
             return whole.restrict(tuned(inside, tuning))
         return whole._restricted_to_peft()
