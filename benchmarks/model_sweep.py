@@ -87,6 +87,8 @@ def batch(model: nn.Module, head: str) -> dict[str, Any]:
         elif hasattr(config, "num_mel_bins") : given["input_features"] = noise(config.num_mel_bins, 2*config.max_source_positions)
     if config.model_type == "voxtral_realtime":
         given["input_features"] = noise(config.audio_config.num_mel_bins, 8 * LENGTH)
+    if "cross_attention_states" in takes:
+        given["cross_attention_states"] = noise(4, config.hidden_size)
     if "bbox" in takes: given["bbox"] = torch.ones(ROWS, LENGTH, 8 if config.model_type=="bros" else 4, dtype=torch.long if config.model_type!="bros" else torch.float)
     if "global_attention_mask" in takes: given["global_attention_mask"] = torch.ones(ROWS, LENGTH, dtype=torch.long)
     if "visual_feats" in takes: given |= {"visual_feats": noise(3, config.visual_feat_dim), "visual_pos": noise(3, 4)}
@@ -129,7 +131,7 @@ def depth_of(model: nn.Module) -> int:
         for half in ("encoder", "decoder")
         if any(path.split(".")[-1].endswith(half) for path, _ in model.named_modules())
     ]
-    if config.is_encoder_decoder:
+    if config.is_encoder_decoder or hasattr(config, "decoder_layers"):
         numbers = {"encoder": ("encoder_layers", "num_encoder_layers", "num_layers"), "decoder": ("decoder_layers", "num_decoder_layers", "num_layers")}
         found = [next((getattr(config, n) for n in numbers[half] if getattr(config, n, None)), None) for half in halves]
         if all(found):
@@ -143,7 +145,7 @@ def _number(config) -> int:
     for name in ("depths", "depth", "block_sizes"):
         if isinstance(getattr(config, name, None), list | tuple):
             return sum(getattr(config, name))
-    names = ("num_self_attends_per_block", "num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers")
+    names = ("num_self_attends_per_block", "num_layers", "num_hidden_layers", "n_layer", "n_layers", "encoder_layers")
     return next((getattr(config, name) for name in names if isinstance(getattr(config, name, None), int)), -1)
 
 

@@ -33,23 +33,28 @@ def depths_of(configuration: Any) -> set[int]:
     >>> depths_of(GPT2Config()), depths_of(BartConfig(encoder_layers=12, decoder_layers=6))
     ({12}, {12, 6})
     """
-    found = (getattr(configuration, name, None) for name in DEPTHS)
+    staged = bool(stages_of(configuration))  # then only a decoder behind the stages has a depth of its own
+    found = (getattr(configuration, name, None) for name in DEPTHS if "decoder" in name or not staged)
     return {value for value in found if isinstance(value, int)}
 
 
 def towers_of(configuration: Any) -> set[type]:
     """The classes of the configurations of what stands beside a text model: towers for images and sounds.
 
-    A configuration with a `text_config` has them in its other parts, and one with a depth of its own in its parts.
+    A configuration with a `text_config` has them in its other parts, and one with a depth of its own in all its parts.
     """
-    parts = {name: getattr(configuration, name, None) for name in getattr(configuration, "sub_configs", {})}
-    towers: set[type] = set()
-    text = parts.get("text_config")
-    if text is not None or depths_of(configuration):
-        towers |= {type(part) for part in parts.values() if part is not None and part is not text}
-    for part in parts.values():
-        towers |= towers_of(part) if part is not None else set()
-    return towers - {type(text), type(configuration)}
+    parts, text = _parts(configuration), getattr(configuration, "text_config", None)
+    if text is None and not depths_of(configuration):
+        return {tower for part in parts for tower in towers_of(part)}
+    below = [part for part in parts if part is not text]
+    for part in below:
+        below += _parts(part)
+    return {type(part) for part in below} - {type(text), type(configuration)}
+
+
+def _parts(configuration: Any) -> list[Any]:
+    found = (getattr(configuration, name, None) for name in getattr(configuration, "sub_configs", {}))
+    return [part for part in found if part is not None]
 
 
 def takes_embeddings(model: object) -> bool:

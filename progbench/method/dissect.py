@@ -51,7 +51,8 @@ def require_stacks(model: nn.Module) -> list[Stack]:
         raise BadInput(f"{name}: {why}")
     every = list(stacks_in(base, _path_of(model, base)))
     found = _without_towers(base, every)
-    found = [stack for stack in found if stack.attends] or _side_by_side(found)
+    found = [stack for stack in found if len(stack.blocks) > 1] or found  # one layer before the blocks, or after them
+    found = _untied(found)
     if not found:
         raise BadInput(f"{name} ({getattr(configuration, 'model_type', 'no transformers model')}): {_none(model)}")
     if inside := [stack.path for stack in found if stack.nested]:
@@ -141,9 +142,12 @@ def _without_towers(base: nn.Module, stacks: list[Stack]) -> list[Stack]:
     return [stack for stack in stacks if type(stack.configuration) not in towers] or stacks
 
 
-def _side_by_side(stacks: list[Stack]) -> list[Stack]:
-    holders = {stack.path.rpartition(".")[0] for stack in stacks}
-    return [parallel(stacks)] if len(stacks) > 1 and len(holders) == 1 else stacks
+def _untied(stacks: list[Stack]) -> list[Stack]:
+    """Lists side by side in one module: the one with attentions, or where none has them, all of them together."""
+    if len(stacks) < 2 or len({stack.path.rpartition(".")[0] for stack in stacks}) > 1:
+        return stacks
+    attending = [stack for stack in stacks if stack.attends]
+    return attending if len(attending) == 1 else stacks if attending else [parallel(stacks)]
 
 
 def _half(path: str) -> str:

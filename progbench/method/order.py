@@ -12,21 +12,25 @@ from torch import nn
 
 
 def order_of_use(module: nn.Module) -> list[str]:
-    """What `forward` uses of the module itself, by name, in the order of first use; nothing where there is no source.
+    """What `forward` uses of the module itself, by name, in the order of use; nothing where there is no source.
 
     >>> order_of_use(nn.Bilinear(2, 2, 1))
     ['weight', 'bias']
 
     Methods of the module that `forward` calls are read where they are called. Branches are read as if all were taken.
     """
-    return list(dict.fromkeys(_names(type(module), "forward", ())))
+    return list(_names(type(module), "forward", ()))
 
 
 def used_before(holder: nn.Module, name: str, others: set[str]) -> bool:
-    """Whether a module uses a part of itself before all of some others: as its `forward` says, else as registered."""
+    """Whether a module uses a part of itself before it is done with any of some others, as its `forward` says.
+
+    Where that does not say: whether it was registered before them.
+    """
     for order in (order_of_use(holder), [one for one, _ in holder.named_children()]):
         if name in order and others & {*order}:
-            return order.index(name) < min(order.index(other) for other in others & {*order})
+            done = {other: number for number, other in enumerate(order)}  # a list's length may be asked before its turn
+            return order.index(name) < min(done[other] for other in others & done.keys())
     return True
 
 

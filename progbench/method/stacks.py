@@ -54,7 +54,7 @@ def stacks_in(module: nn.Module, path: str = "", configuration: Any = None) -> I
         below = f"{path}.{name}" if path else name
         if stages and (flattened := _flattened(module, path, name, stages, configuration)):
             yield flattened
-        elif not stages and _fits(child, configuration):
+        elif _fits(child, configuration):
             yield listed_at(below, child, configuration)
         else:
             yield from stacks_in(child, below, configuration)
@@ -95,7 +95,9 @@ def around(holder: nn.Module, path: str, inner: str) -> Iterator[tuple[str, bool
 
 def _fits(module: nn.Module, configuration: Any) -> bool:
     depths = depths_of(configuration)
-    return is_list(module) and (sum(map(has_parameters, module.children())) in depths if depths else _alike(module))
+    if depths or stages_of(configuration):
+        return is_list(module) and sum(map(has_parameters, module.children())) in depths
+    return _alike(module)
 
 
 def _alike(module: nn.Module) -> bool:
