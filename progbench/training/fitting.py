@@ -143,6 +143,7 @@ def fit(
     if past:
         state.take_over(past, anatomy, optimizer, rate)
     _hold(held, rate)
+    run = None
 
     def now(t: int, step: int, losses: Losses | None = None) -> dict[str, Any]:
         place = {"epoch": t, "step": step, "losses": losses.seen() if losses else []}
@@ -156,11 +157,11 @@ def fit(
             model.train()
             anatomy.freeze(stage)
             _release(optimizer, anatomy, schedule, t)
-            run = runner(Step(model, recipe, optimizer, anatomy.trainable(stage), seeds))
+            before, run = run, runner(Step(model, recipe, optimizer, anatomy.trainable(stage), seeds))
             losses = Losses(t, seeds, seen)
             for step, batch in enumerate(itertools.islice(batches(), done, None), done):
                 losses.add(run(batch))
-                if step == done:
+                if step == done and run is not before:  # one that goes on may replay: that sets no gradient in Python
                     _require_stage(model, t, anatomy.count(stage))
                 rate.step()
                 _hold(held, rate)
@@ -278,5 +279,5 @@ def build_optimizer(
         betas=(recipe.adam_beta1, recipe.adam_beta2),
         eps=recipe.adam_epsilon,
         fused=True,
-        capturable=parameters[0].is_cuda,
+        capturable=rate is not None and parameters[0].is_cuda,
     )

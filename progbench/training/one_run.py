@@ -142,7 +142,7 @@ class _Run:
         schedule, steps, count = recipe.build_schedule(), prepared.steps, len(prepared.numbers)
         label = f"{recipe.id} seed{'s' * (count > 1)} {', '.join(map(str, prepared.numbers))}"
         # a captured step cannot read a number that lives on the host
-        held = torch.zeros((), device=self.device) if self.device.startswith("cuda") else None
+        held = torch.zeros((), device=self.device) if self.stages else None
         self.begun = self.last = time.perf_counter()
         self._begin(past.spent)
         fitting = fit(
