@@ -25,16 +25,16 @@ ROUNDING = 0.1**2 / 6  # the variance that rounding to a tenth gives a printed d
 def compare(
     table: str, left: str, right: str, bodies: Mapping[str, Sequence[Paired]], terms: Terms, *, average: bool = True
 ) -> list[Compared]:
-    """What is said of two schedules of each of a table's bodies (models with their tuning): its tasks, then its average.
+    """What is said of two schedules of each of a table's bodies (models with their tuning): tasks, then the average.
 
     >>> from progbench.judging.compared import Paired
     >>> scores = {"seeds": (0, 1, 2), "left": (66.0, 67.0, 68.0), "right": (66.1, 66.8, 68.1)}
     >>> found = compare("Table 1", "shrinking", "constant", {"m": [Paired("RTE", **scores)]}, Terms())
-    >>> found[0].on_this_set  # three differences with an sd of 0.17; t(0.95, 2) is 2.92
-    'over 3 paired seeds, on this development set, Progtuning scores +0.00 [-0.29, +0.29] points on RTE: not worse than fine-tuning by 1'
+    >>> found[0].number, found[0].word  # three differences with an sd of 0.17; t(0.95, 2) is 2.92
+    ('+0.00 [-0.29, +0.29]', 'not worse')
 
-    Tasks without three pairs are left out, and so is the average of fewer than two tasks. The average is over the tasks
-    that are there, which its `over` names.
+    Tasks without three pairs are left out, and so is the average of fewer than two tasks, or of a table that prints
+    none (`average=False`). The average is over the tasks that are there, which its `over` names.
     """
     tasks = {body: enough for body, those in bodies.items() if (enough := [task for task in those if task.enough])}
     parts = {body: [_parts(task) for task in those] for body, those in tasks.items()}
