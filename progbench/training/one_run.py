@@ -21,7 +21,7 @@ from progbench.training.checkpoints import Checkpoints, Made, Past
 from progbench.training.fitting import fit
 from progbench.training.graph import Stages
 from progbench.training.prepared import Prepared
-from progbench.training.scoring import NonFinite
+from progbench.training.scoring import NonFinite, Scored
 
 
 def make(
@@ -105,15 +105,37 @@ def _past(prepared: Prepared, kept: Checkpoints | None, made: Made, parts: int) 
     return replace(past, parts=max(parts, past.parts), resumed=past.resumed + ours, notes=tuple(dict.fromkeys(notes)))
 
 
+def _epoch_result(found: Scored, *numbers: float | None) -> EpochResult:
+    """An epoch's result; `numbers` are the fields after its scores, in order. A seed that failed has no scores."""
+    sets = {} if isinstance(found, NonFinite) else found
+    scores = {name: of_set.metrics for name, of_set in sets.items()}
+    return EpochResult(scores, *numbers, predictions={name: of_set.predictions for name, of_set in sets.items()})
+
+
+class Clock:
+    """Seconds since it was made, by the wall and of this process on its CPUs; `wall` and `cpu` are seconds before.
+
+    >>> wall, cpu = Clock(10.0, 20.0).spent()
+    >>> 10.0 < wall < 11.0, 20.0 <= cpu < 21.0
+    (True, True)
+    """
+
+    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
+        self._wall, self._cpu = time.perf_counter() - wall, time.process_time() - cpu
+
+    def spent(self) -> tuple[float, float]:
+        return time.perf_counter() - self._wall, time.process_time() - self._cpu
+
+
 @dataclass
 class _Run:
     """A prepared run, epoch by epoch, from what it has behind it; with `stages` its steps are replayed.
 
     With checkpoints `kept` it leaves one after each epoch but the last, and in an epoch whenever it is time.
 
-    `done` are the results so far, and `orders` the generators of the order of rows as this epoch found them. By the
-    clock, in seconds: the run `started`, its first epoch was `begun`, the `last` checkpoint was left, and with `clock`
-    this epoch would have begun if nothing but its steps took time. `full` says that a checkpoint has found no room.
+    `done` are the results so far, and `orders` the generators of the order of rows as this epoch found them. In
+    seconds: the run `started`, its first epoch was `begun`, the `last` checkpoint was left; `clock` has what this
+    epoch's steps took. `full` says that a checkpoint has found no room.
     """
 
     prepared: Prepared
@@ -128,7 +150,7 @@ class _Run:
     full: bool = False
     begun: float = 0.0
     last: float = 0.0
-    clock: float = 0.0
+    clock: Clock = field(default_factory=Clock)
 
     def epochs(self) -> Iterator[tuple[EpochResult, ...]]:
         """Each epoch's results, a seed each, trained and scored: those that it has behind it first."""
@@ -151,29 +173,29 @@ class _Run:
             at_step=self._at_step if self.kept else lambda now: None, label=label,
         )  # fmt: skip
         for trained in fitting:
-            seconds = (time.perf_counter() - self.clock) / count  # a seed's share
-            scores = prepared.score()
-            for place, one in enumerate(scores):
-                if isinstance(one, NonFinite):
-                    prepared.seeds.fail(place, one)
+            seconds, cpu_seconds = (spent / count for spent in self.clock.spent())  # a seed's share
+            found = prepared.score()
+            for place, scores in enumerate(found):
+                if isinstance(scores, NonFinite):
+                    prepared.seeds.fail(place, scores)
             flops = prepared.epoch_flops(schedule[trained.t])
             updated = prepared.updated_parameters(trained.updated_parameters)
             self.done.append(
                 tuple(
-                    EpochResult({} if isinstance(one, NonFinite) else one, updated, loss, seconds, steps, flops)
-                    for one, loss in zip(scores, trained.losses, strict=True)
+                    _epoch_result(scores, updated, loss, seconds, steps, flops, cpu_seconds)
+                    for scores, loss in zip(found, trained.losses, strict=True)
                 )
             )
             self._begin()
             if self.kept:
                 self._keep(trained.state())
             yield self.done[-1]
-            self.clock = time.perf_counter()
+            self.clock = Clock()
 
-    def _begin(self, spent: float = 0.0) -> None:
+    def _begin(self, spent: tuple[float, float] = (0.0, 0.0)) -> None:
         """An epoch begins, or goes on after so many seconds; from the generators as they are it draws its order."""
         self.orders = [order.get_state() for order in self.prepared.orders]
-        self.clock = time.perf_counter() - spent
+        self.clock = Clock(*spent)
 
     def _at_step(self, now: Callable[[], dict[str, Any]]) -> None:
         if time.perf_counter() - self.last >= checkpoints.EVERY:
@@ -181,7 +203,7 @@ class _Run:
 
     def _keep(self, state: dict[str, Any]) -> None:
         """Leave a checkpoint, and the epochs that other runs share to them; where there is no room, say so once."""
-        prepared, epoch, now = self.prepared, state["epoch"], time.perf_counter()
+        prepared, epoch, now, spent = self.prepared, state["epoch"], time.perf_counter(), self.clock.spent()
         past = replace(
             self.past,
             epochs=tuple(self.done),
@@ -189,7 +211,7 @@ class _Run:
             peak_memory_bytes=max(environment.peak_memory(self.device), self.past.peak_memory_bytes),
             state=state | {"orders": self.orders},
             failed={place: str(problem) for place, problem in prepared.seeds.failed.items()},
-            spent=now - self.clock,
+            spent=spent,
             recipe=prepared.recipe.id,
             commit=environment.commit(),
         )
@@ -204,4 +226,4 @@ class _Run:
                 warnings.warn(f"{prepared.recipe.id}: no checkpoint could be written ({problem})", stacklevel=2)
             self.full = True
         self.last = time.perf_counter()
-        self.clock += self.last - now  # an epoch's seconds are those of its steps
+        self.clock = Clock(*spent)  # an epoch's seconds are those of its steps
