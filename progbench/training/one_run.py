@@ -152,13 +152,11 @@ class _Run:
         yield from past.epochs
         schedule, steps, count = recipe.build_schedule(), prepared.steps, len(prepared.numbers)
         label = f"{recipe.id} seed{'s' * (count > 1)} {', '.join(map(str, prepared.numbers))}"
-        # a captured step cannot read a number that lives on the host
-        held = torch.zeros((), device=self.device) if self.device.startswith("cuda") else None
         self.begun = self.last = time.perf_counter()
         self._begin(past.spent)
         fitting = fit(
             prepared.model, recipe, schedule, functools.partial(prepared.batches, past.parts), steps,
-            seeds=prepared.seeds, runner=self.stages or prepared.rank.wrapped, held=held, past=self._state(),
+            seeds=prepared.seeds, runner=self.stages or prepared.rank.wrapped, captured=self.stages is not None, past=self._state(),
             at_step=self._at_step if self.kept else lambda now: None, label=label,
         )  # fmt: skip
         for trained in fitting:
