@@ -18,7 +18,7 @@ from progbench.method.loops import LoopWatch, several_optimizers
 from progbench.method.pieces import Piece, Place, assembled, placed, several, shown
 from progbench.method.schedule import Schedule, Stage, require_depth
 from progbench.method.tuning import require_tuned, tuned
-from progbench.method.watch import StageWatch
+from progbench.method.watch import StageWatch, two_forms_words
 from progbench.method.wrappers import has_peft_layers, opened
 
 Parameters = tuple[nn.Parameter, ...]
@@ -249,6 +249,8 @@ class Anatomy:
             require_held(given, wanted, names)
         if moving := anatomy.moving_statistics(schedule):
             warnings.warn(moving, stacklevel=3)
+        for words in filter(None, (two_forms_words(one, schedule) for one in given)):
+            warnings.warn(words, stacklevel=3)
         loop = LoopWatch(StageWatch(anatomy), wanted, names)
 
         def stages() -> Iterator[Stage]:

@@ -22,7 +22,7 @@ from progbench.method.layout import listed
 from progbench.method.length import record, require_length
 from progbench.method.plan import blocks_of, plan
 from progbench.method.schedule import Schedule
-from progbench.method.watch import StageWatch
+from progbench.method.watch import StageWatch, two_forms_words
 
 LOGGER = logging.getLogger("progbench")
 FIGURE = "trainable_parameters"  # the name of the number of elements that train, in the Trainer's logs
@@ -136,9 +136,9 @@ class ProgressiveFreezing(TrainerCallback):
         if not isinstance(args, TrainingArguments) or not isinstance(model, nn.Module) or optimizer is None:
             raise BadInput(
                 f"this Trainer tells its callbacks of {type(args).__module__}.{type(args).__name__}, a "
-                f"{type(model).__name__} and {'an' if optimizer else 'no'} optimizer, and ProgressiveFreezing needs what "
-                "transformers' Trainer tells: its TrainingArguments, a torch module and its optimizer. SetFit's Trainer "
-                "is none: train its model_body with a SentenceTransformerTrainer"
+                f"{type(model).__name__} and {'an' if optimizer else 'no'} optimizer. ProgressiveFreezing needs what "
+                "transformers' Trainer tells: its TrainingArguments, a torch module and an optimizer. SetFit's Trainer "
+                "tells other things: train its model_body with a SentenceTransformerTrainer"
             )
         _put_back(model)  # a run that broke off, or a try of auto_find_batch_size that found no room
         require_length(self.schedule, self.by, args, state)
@@ -153,6 +153,8 @@ class ProgressiveFreezing(TrainerCallback):
         _make_heard()
         if self._says and (moving := anatomy.moving_statistics(self.schedule)):
             LOGGER.warning(moving)
+        if self._says and (words := two_forms_words(getattr(optimizer, "optimizer", optimizer), self.schedule)):
+            LOGGER.warning(words)
         if self._says and (left := len(anatomy.parameters()) - len(self._anatomy.parameters())):
             names = self._anatomy.names()
             frozen = [names[id(p)] for p in anatomy.parameters() if not p.requires_grad]
@@ -196,7 +198,7 @@ class ProgressiveFreezing(TrainerCallback):
         if not self._looked:
             raise BadInput(
                 f"transformers {transformers.__version__}: its Trainer made a step without the events "
-                "on_pre_optimizer_step and on_optimizer_step, so nobody watched what moved. Use transformers 5.5 to 5.23"
+                "on_pre_optimizer_step and on_optimizer_step, so nobody watched what moved. Use transformers 5.23"
             )
 
     def on_epoch_end(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from progbench.errors import BadInput
@@ -96,6 +95,8 @@ def require_no_dead_block(name: str, blocks: Sequence[Sequence[nn.Parameter]], n
 def held_by(optimizer: Any) -> list[nn.Parameter]:
     """The parameters of an optimizer, also of one inside Accelerate's wrapper, or of the Trainer's layer-wise ones.
 
+    >>> import torch
+    >>> import torch
     >>> net = nn.Linear(2, 2)
     >>> [p.shape for p in held_by(torch.optim.SGD(net.parameters(), lr=0.1))]
     [torch.Size([2, 2]), torch.Size([2])]

@@ -58,7 +58,7 @@ def record(schedule: Schedule, tuning: str, by: str | int, state: TrainerState) 
         if steps and theirs.get("steps", state.max_steps) != state.max_steps:
             raise BadInput(
                 f"the checkpoint's run had {theirs['steps']} steps, and this one has {state.max_steps}: with by={by!r} "
-                "a stage is a share of them, so a block that was frozen would train again, or another too early. Resume "
-                "with the same length, or start anew; with a number of steps as `by` the length may change"
+                "a stage is a share of them, so a block that was frozen would train again, or another too early. "
+                "Resume with the same length, or start anew; with a number of steps as `by` the length may change"
             )
     kept[RECORD] = ours | steps

@@ -12,7 +12,7 @@ from progbench.errors import BadInput
 from progbench.method.checks import moving_statistics
 from progbench.method.layout import listed
 from progbench.method.pieces import Piece
-from progbench.method.schedule import Stage
+from progbench.method.schedule import Schedule, Stage
 from progbench.method.wrappers import has_peft_layers
 
 SAMPLED = 64  # elements of each frozen tensor that are compared: what moves a tensor moves nearly all of it
@@ -21,11 +21,14 @@ SAMPLED = 64  # elements of each frozen tensor that are compared: what moves a t
 class Parts(Protocol):
     """What a watch asks of an Anatomy, whose own module starts the watches."""
 
-    name: str
-    model: nn.Module
-    pieces: tuple[Piece, ...]
-    frozen: tuple[nn.Parameter, ...]
-
+    @property
+    def name(self) -> str: ...
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def pieces(self) -> tuple[Piece, ...]: ...
+    @property
+    def frozen(self) -> tuple[nn.Parameter, ...]: ...
     @property
     def L(self) -> int: ...
     def parameters(self) -> list[nn.Parameter]: ...
@@ -60,7 +63,8 @@ class StageWatch:
         self._said: set[str] = set()
         self._frozen: list[nn.Parameter] = []
         self._unseen: dict[int, nn.Parameter] = {}
-        self._planned = 0
+        self._versions: list[int] = []
+        self._planned = self._steps = 0
 
     @property
     def trained(self) -> int:
@@ -89,7 +93,7 @@ class StageWatch:
         if thawed := [p for p in self._frozen if p.requires_grad or p.grad is not None]:
             raise BadInput(
                 f"{len(thawed)} parameters that this stage freezes were unfrozen while it lasted: "
-                f"{listed(self._called(thawed))}. {self._by_whom()}"
+                f"{listed(self._called(thawed), 3)}. {self._by_whom()}"
             )
         self._note_seen()
 
@@ -102,7 +106,7 @@ class StageWatch:
         self._steps += 1
         versions = [p._version for p in self._frozen]
         if self._steps == 1 or self._cpu or versions != self._versions:
-            self.require_still(type(optimizer).__name__)
+            self.require_still(optimizer)
             self._versions = versions
         if self._steps > 1:
             return ""
@@ -116,21 +120,18 @@ class StageWatch:
             "most buffers stand still, if that must not be"
         )
 
-    def require_still(self, by: str = "") -> None:
+    def require_still(self, optimizer: object = None) -> None:
         """Raise BadInput if what this stage freezes is not what it was when the stage began, bit by bit."""
         if [p.data_ptr() for p in self._frozen] == self._places and all(
-            torch.equal(_bits(torch.cat(views)), kept)
-            for views, kept in zip(self._views, self._kept, strict=True)
+            torch.equal(_bits(torch.cat(views)), kept) for views, kept in zip(self._views, self._kept, strict=True)
         ):
             return
         before = {id(p): part for p, part in self._parts()}
         if moved := [p for p in self._frozen if not torch.equal(_bits(_sample(p)), before[id(p)])]:
             raise BadInput(
                 f"{len(moved)} of {len(self._frozen)} tensors that this stage freezes have moved, although they have "
-                f"no gradient: {listed(self._called(moved))}. {by or 'An optimizer, or something beside it,'} moved "
-                "them: torch's LBFGS moves all that it holds; schedule-free optimizers do so in eval() and train(); "
-                "so does what copies averaged weights into the model. Train with an optimizer that leaves alone what "
-                "has no gradient (AdamW, SGD, Adafactor, Muon)"
+                f"no gradient: {listed(self._called(moved), 3)}. {_mover(optimizer)}. Train with an optimizer that "
+                "leaves alone what has no gradient (AdamW, SGD, Adafactor, Muon)"
             )
         self._remember()
 
@@ -169,9 +170,11 @@ class StageWatch:
         """The modules of the blocks that a stage freezes; not batch normalisation, of which is spoken before."""
         parts = {f"block {number}" for number in range(self._anatomy.L) if number not in stage.blocks}
         modules = dict(self._anatomy.model.named_modules())
-        places = [(one.path, modules[one.path]) for one in self._anatomy.pieces if one.part in parts and one.path in modules]
+        paths = [piece.path for piece in self._anatomy.pieces if piece.part in parts and piece.path in modules]
+        places = [(path, modules[path]) for path in paths]
         spoken_of = {*moving_statistics(places)}
-        found = ((f"{path}.{name}" if name else path, part) for path, one in places for name, part in one.named_modules())
+        inside = ((path, *found) for path, one in places for found in one.named_modules())
+        found = ((f"{path}.{name}" if name else path, part) for path, name, part in inside)
         return [(path, part) for path, part in found if part._buffers and path not in spoken_of]
 
     def _moving(self) -> Iterator[tuple[str, torch.Tensor]]:
@@ -199,6 +202,41 @@ class StageWatch:
             "requires_grad_(True) and methods such as unfreeze() do so, on the model or a part of it: call them before "
             "training, so that the schedule knows of it"
         )
+
+
+def _mover(optimizer: object) -> str:
+    """Who moved what has no gradient, as far as the optimizer that made the step tells."""
+    name = type(optimizer).__name__
+    if name == "LBFGS":
+        return "LBFGS moves all that it holds along one direction"
+    if has_two_forms(optimizer):
+        return f"{name} keeps two forms of the weights and swaps them in eval() and train(), frozen or not"
+    did = f"{name} did it" if optimizer is not None else "An optimizer did it"
+    return f"{did}, or what copies averaged weights into the model (SWA, EMA, Lookahead)"
+
+
+def has_two_forms(optimizer: object) -> bool:
+    """Whether an optimizer swaps the weights in `eval()` and `train()`, as schedule-free ones do; torch's have neither.
+
+    >>> has_two_forms(torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))
+    False
+    """
+    return all(callable(getattr(optimizer, name, None)) for name in ("train", "eval"))
+
+
+def two_forms_words(optimizer: object, schedule: Schedule) -> str:
+    """What to say of such an optimizer where a block trains and is frozen later; else nothing."""
+    trained, later = set[int](), False
+    for stage in schedule:
+        later = later or not trained <= {*stage.blocks}
+        trained |= {*stage.blocks}
+    if not later or not has_two_forms(optimizer):
+        return ""
+    return (
+        f"{type(optimizer).__name__} keeps two forms of the weights: its eval() and train() move blocks that have "
+        "trained and are frozen now. An evaluation during training is found in the next step and ends it; after "
+        "training, its eval() moves them once more"
+    )
 
 
 def _sample(tensor: torch.Tensor) -> torch.Tensor:

@@ -101,6 +101,32 @@ def test_a_wrong_argument_is_refused_before_training(options, problem):
         ProgressiveFreezing(**({"schedule": shrinking(4, 2)} | options))
 
 
+def test_a_trainer_that_tells_of_other_arguments_is_refused_by_name():
+    """SetFit's hands its callbacks arguments of its own, and a model that is no module."""
+    state = transformers.TrainerState()
+
+    with pytest.raises(BadInput, match=r"tells its callbacks of builtins\.object, a object and no optimizer.*SetFit"):
+        halves().on_train_begin(object(), state, transformers.TrainerControl(), model=object(), optimizer=None)
+
+
+class Quiet(trainers.Ordered):
+    """A Trainer in which an event has another name."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.callback_handler.on_optimizer_step = self.callback_handler.on_substep_end
+
+
+def test_a_trainer_that_renamed_the_events_of_a_step_is_an_error(tmp_path):
+    trainer = Quiet(
+        tiny.model("BERT"), trainers.arguments(tmp_path, **SETTINGS), train_dataset=tiny.rows("BERT"),
+        callbacks=[halves()],
+    )  # fmt: skip
+
+    with pytest.raises(BadInput, match=r"made a step without the events on_pre_optimizer_step and on_optimizer_step"):
+        trainer.train()
+
+
 # --- what is logged
 
 
@@ -245,6 +271,26 @@ def test_resuming_with_another_schedule_is_refused(tmp_path, other):
 
     with pytest.raises(BadInput, match=r"the checkpoint was made with another schedule: .*shrinking|'by': 'epoch'"):
         resumed(tmp_path, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "before", "now"),
+    [
+        ({"by": "fraction"}, {"max_steps": 6}, {"max_steps": 16}),  # step 4 would be in the first half again
+        ({}, {}, {"per_device_train_batch_size": 1}),  # step 4 would be in the first epoch again
+    ],
+)
+def test_resuming_with_another_length_is_refused_where_a_stage_is_a_share_of_it(tmp_path, options, before, now):
+    stopped(tmp_path, halves(**options), after=4, **before)
+
+    with pytest.raises(BadInput, match=r"run had [68] steps, and this one has 16: .*frozen would train again"):
+        resumed(tmp_path, halves(**options), **now)
+
+
+def test_a_run_in_stages_of_so_many_steps_may_go_on_longer(tmp_path):
+    stopped(tmp_path, halves(by=2), after=3, max_steps=4)
+
+    assert resumed(tmp_path, halves(by=2), max_steps=8) == [2] * 5
 
 
 @pytest.mark.parametrize("after", [1, 3])
