@@ -35,8 +35,8 @@ HEAVY = set("torch transformers datasets evaluate numpy scipy statsmodels sklear
 # these are imported by who trains, has a model, or judges scores, where that begins
 HEAVY_ON_PURPOSE = {
     "method.anatomy", "method.callback", "method.checks", "method.dissect", "method.length", "method.loops",
-    "method.pieces", "method.plan", "method.saving", "method.tuning", "method.watch", "method.wrappers",
-    "tasks.metrics", "judging.decision",
+    "method.origin", "method.pieces", "method.plan", "method.saving", "method.tuning", "method.watch",
+    "method.wrappers", "tasks.metrics", "judging.decision",
 }  # fmt: skip
 
 
