@@ -36,6 +36,7 @@ HEAVY = set("torch transformers datasets evaluate numpy scipy statsmodels sklear
 HEAVY_ON_PURPOSE = {
     "method.anatomy", "method.callback", "method.checks", "method.dissect", "method.pieces", "method.plan",
     "method.saving", "method.tuning", "method.wrappers", "tasks.metrics", "judging.decision",
+    "judging.beside", "judging.compare", "judging.effect", "judging.hierarchy", "judging.print_alone", "judging.pseudo",
 }  # fmt: skip
 
 

@@ -117,7 +117,7 @@ class Compared:
         if self.other_low is None or self.other_high is None:
             return "for examples like these: unknown, since not all of these results kept predictions"
         says = words.in_words(self.other_word, self.margin, name(self.right))
-        return f"for examples like these [{self.other_low:+z.2f}, {self.other_high:+z.2f}]: {says}"
+        return f"for examples like these {interval(self.other_low, self.other_high)}: {says}"
 
 
 def name(schedule: str) -> str:
@@ -135,7 +135,11 @@ def number(value: float, low: float, high: float) -> str:
     >>> number(0.1, -0.22, 0.42)
     '+0.10 [-0.22, +0.42]'
     """
-    return f"{value:+z.2f} [{low:+z.2f}, {high:+z.2f}]"
+    return f"{value:+z.2f} {interval(low, high)}"
+
+
+def interval(low: float, high: float) -> str:
+    return f"[{low:+z.2f}, {high:+z.2f}]"
 
 
 @dataclass(frozen=True)
