@@ -22,7 +22,7 @@ from progbench.training.fitting import fit
 from progbench.training.graph import Stages
 from progbench.training.prepared import Prepared
 from progbench.training.ranks import ALONE, Rank
-from progbench.training.scoring import NonFinite
+from progbench.training.scoring import NonFinite, Scored
 
 
 def make(
@@ -114,16 +114,38 @@ def _past(prepared: Prepared, kept: Checkpoints | None, made: Made, parts: int) 
     return replace(past, parts=max(parts, past.parts), resumed=past.resumed + ours, notes=tuple(dict.fromkeys(notes)))
 
 
+def _epoch_result(found: Scored, *numbers: float | None) -> EpochResult:
+    """An epoch's result; `numbers` are the fields after its scores, in order. A seed that failed has no scores."""
+    sets = {} if isinstance(found, NonFinite) else found
+    scores = {name: of_set.metrics for name, of_set in sets.items()}
+    return EpochResult(scores, *numbers, predictions={name: of_set.predictions for name, of_set in sets.items()})
+
+
+class Clock:
+    """Seconds since it was made, by the wall and of this process on its CPUs; `wall` and `cpu` are seconds before.
+
+    >>> wall, cpu = Clock(10.0, 20.0).spent()
+    >>> 10.0 < wall < 11.0, 20.0 <= cpu < 21.0
+    (True, True)
+    """
+
+    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
+        self._wall, self._cpu = time.perf_counter() - wall, time.process_time() - cpu
+
+    def spent(self) -> tuple[float, float]:
+        return time.perf_counter() - self._wall, time.process_time() - self._cpu
+
+
 @dataclass
 class _Run:
     """A prepared run, epoch by epoch, from what it has behind it; with `stages` its steps are replayed.
 
     With checkpoints `kept` it leaves one after each epoch but the last, and in an epoch whenever it is time.
 
-    `done` are the results so far, and `orders` the generators of the order of rows as this epoch found them. By the
-    clock, in seconds: the run `started`, its first epoch was `begun`, the `last` checkpoint was left, and with `clock`
-    this epoch would have begun if nothing but its steps took time. `full` says that a checkpoint has found no room;
-    `steps` counts those that were trained in this process.
+    `done` are the results so far, and `orders` the generators of the order of rows as this epoch found them. In
+    seconds: the run `started`, its first epoch was `begun`, the `last` checkpoint was left; `clock` has what this
+    epoch's steps took. `full` says that a checkpoint has found no room; `steps` counts those that were trained in this
+    process.
     """
 
     prepared: Prepared
@@ -138,7 +160,7 @@ class _Run:
     full: bool = False
     begun: float = 0.0
     last: float = 0.0
-    clock: float = 0.0
+    clock: Clock = field(default_factory=Clock)
     steps: int = 0
 
     def epochs(self) -> Iterator[tuple[EpochResult, ...]]:
@@ -162,24 +184,24 @@ class _Run:
             at_step=self._at_step if self.kept else lambda now: None, label=label,
         )  # fmt: skip
         for trained in fitting:
-            seconds = (time.perf_counter() - self.clock) / count  # a seed's share
-            scores = prepared.score()
-            for place, one in enumerate(scores):
-                if isinstance(one, NonFinite):
-                    prepared.seeds.fail(place, one)
+            seconds, cpu_seconds = (spent / count for spent in self.clock.spent())  # a seed's share
+            found = prepared.score()
+            for place, scores in enumerate(found):
+                if isinstance(scores, NonFinite):
+                    prepared.seeds.fail(place, scores)
             flops = prepared.epoch_flops(schedule[trained.t])
             updated = prepared.updated_parameters(trained.updated_parameters)
             self.done.append(
                 tuple(
-                    EpochResult({} if isinstance(one, NonFinite) else one, updated, loss, seconds, steps, flops)
-                    for one, loss in zip(scores, trained.losses, strict=True)
+                    _epoch_result(scores, updated, loss, seconds, steps, flops, cpu_seconds)
+                    for scores, loss in zip(found, trained.losses, strict=True)
                 )
             )
             self._begin()
             if self.kept:
                 self._keep(trained.state())
             yield self.done[-1]
-            self.clock = time.perf_counter()
+            self.clock = Clock()
 
     def _state(self) -> dict[str, Any]:
         """What the run goes on from, with the streams of chance that are this process's own."""
@@ -188,10 +210,10 @@ class _Run:
             state["random"] = state["random"][self.prepared.rank.number]
         return state
 
-    def _begin(self, spent: float = 0.0) -> None:
+    def _begin(self, spent: tuple[float, float] = (0.0, 0.0)) -> None:
         """An epoch begins, or goes on after so many seconds; from the generators as they are it draws its order."""
         self.orders = [order.get_state() for order in self.prepared.orders]
-        self.clock = time.perf_counter() - spent
+        self.clock = Clock(*spent)
 
     def _at_step(self, now: Callable[[], dict[str, Any]]) -> None:
         self.steps += 1
@@ -201,14 +223,14 @@ class _Run:
 
     def _keep(self, state: dict[str, Any]) -> None:
         """Leave a checkpoint. Of several processes the first one writes: all have the same state but for chance."""
-        before, rank = time.perf_counter(), self.prepared.rank
+        before, rank, spent = time.perf_counter(), self.prepared.rank, self.clock.spent()
         state = state | {"random": rank.gathered(state["random"]), "orders": self.orders}
         if rank.number == 0:
-            self._write(state, before)
+            self._write(state, before, spent)
         self.last = time.perf_counter()
-        self.clock += self.last - before  # an epoch's seconds are those of its steps
+        self.clock = Clock(*spent)  # an epoch's seconds are those of its steps
 
-    def _write(self, state: dict[str, Any], now: float) -> None:
+    def _write(self, state: dict[str, Any], now: float, spent: tuple[float, float]) -> None:
         """Write a checkpoint, and the epochs that other runs share to them; where there is no room, say so once."""
         prepared, epoch = self.prepared, state["epoch"]
         past = replace(
@@ -218,7 +240,7 @@ class _Run:
             peak_memory_bytes=max(environment.peak_memory(self.device), self.past.peak_memory_bytes),
             state=state,
             failed={place: str(problem) for place, problem in prepared.seeds.failed.items()},
-            spent=now - self.clock,
+            spent=spent,
             recipe=prepared.recipe.id,
             commit=environment.commit(),
         )
