@@ -46,7 +46,7 @@ def compare(
         lines = _of_tasks(about, those, parts[body], terms)
         found += lines
         if body in averages:
-            found.append(averages[body].compared(about, shown[body], others.get(body), lines, terms))
+            found.append(averages[body].compared(about, len(bodies[body]), shown[body], others.get(body), lines, terms))
     return found
 
 
@@ -105,6 +105,7 @@ def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], parts: Sequence[Pa
                 **about,
                 task=task.task,
                 over=(),
+                of=1,
                 seeds=(seeds, seeds),
                 examples=part.examples,
                 difference=float(found.mean),
@@ -143,6 +144,7 @@ class _Average:
     def compared(
         self,
         about: dict[str, Any],
+        of: int,
         shown: hierarchy.Averages,
         other_shown: hierarchy.Averages | None,
         lines: Sequence[Compared],
@@ -161,6 +163,7 @@ class _Average:
             **about,
             task=AVERAGE,
             over=tuple(task.task for task in self.tasks),
+            of=of,
             seeds=(min(counts), max(counts)),
             examples=self.examples,
             difference=float(self.on_this_set.mean),

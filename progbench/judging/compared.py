@@ -44,9 +44,9 @@ class Paired:
 
 @dataclass(frozen=True)
 class Compared:
-    """What is said of one difference, in points: of a task, or of the average (`task` is "average", `over` its tasks).
+    """What is said of one difference, in points: of a task, or of an average.
 
-    From `low` to `high` is its interval on this development set (question D), which leaves out `level` on each side;
+    An average's `task` is "average", and `over` names those of its `of` tasks that are there. From `low` to `high` is its interval on this development set (question D), which leaves out `level` on each side;
     `word` says what that shows against `margin`, after Holm's correction, and `beside` against a second margin.
     `other_low`, `other_high` and `other_word` are the same for examples like these (question E), None and "" without
     predictions. `p` is corrected: of no difference at all for a task, of *worse by the margin* for an average.
@@ -62,6 +62,7 @@ class Compared:
     right: str
     task: str
     over: tuple[str, ...]
+    of: int
     seeds: tuple[int, int]
     examples: int
     difference: float
@@ -140,6 +141,15 @@ def number(value: float, low: float, high: float) -> str:
 
 def interval(low: float, high: float) -> str:
     return f"[{low:+z.2f}, {high:+z.2f}]"
+
+
+def least_sign_flip_p(seeds: int) -> float:
+    """The smallest two-sided p that a sign flip of so many seeds' differences can have.
+
+    >>> least_sign_flip_p(5), least_sign_flip_p(6)
+    (0.0625, 0.03125)
+    """
+    return min(1.0, 2.0 ** (1 - seeds))
 
 
 @dataclass(frozen=True)

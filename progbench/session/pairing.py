@@ -86,8 +86,6 @@ def _of_task(source: Source, left: Sequence[Cell], right: Sequence[Cell], task: 
     if not runs[0]:
         return Paired(label, len(parts), notes=tuple(notes), missing="no seed has a pair of runs")
     differences = _differences(source, *runs, parts)
-    if differences is None:
-        notes.append(f"{label}: not all of its runs kept predictions, so it is judged by their scores alone")
     gaps = [printed(table, left[0], right[0], part) if single else None for part, _ in parts]
     least = [least_sd(metric, examples_of(part, (one[0] for side in runs for one in side))) for part, metric in parts]
     return Paired(

@@ -22,6 +22,7 @@ from progbench.judging.terms import Terms
 from progbench.judging.verdict import Observed, Verdict
 from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe
+from progbench.runs import predictions, results
 from progbench.runs.results import RunResult
 from progbench.session import claiming, comparing
 from progbench.session.making import Maker, Runs
@@ -69,6 +70,7 @@ class Suite:
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._unlike: dict[tuple[str, str], list[str]] = {}
         self._compared: dict[str, tuple[list[Compared], list[str]]] = {}
+        self._predictions: dict[Path, Kept] = {}
 
     def has(self, name: str) -> bool:
         """Whether a table, or "claims", belongs to this suite: it is listed, or its file is there or was."""
@@ -140,6 +142,7 @@ class Suite:
         self._verdicts.clear()
         self._unlike.clear()
         self._compared.clear()
+        self._predictions.clear()
 
     def verdicts(self, table: str) -> dict[str, Verdict]:
         """The verdict on every cell of a table, judged together by the runs that are there; by the cell's id."""
@@ -237,8 +240,11 @@ class Suite:
         return self._compared[name]
 
     def predictions(self, result: RunResult) -> Kept | None:
-        """What a result's run predicted, where it kept that."""
-        return None
+        """What a result's run predicted, where it kept that. Raises BadInput for a file that is gone or damaged."""
+        path = results.path_of(self.folder, result.recipe, result.seed)
+        if result.predictions and path not in self._predictions:
+            self._predictions[path] = predictions.load(path, result.predictions)
+        return self._predictions.get(path)
 
     def observed(self, cell: Cell, variant: str = "") -> Observed:
         """What there is to judge a cell by, without a look at its reference: a count, or scores by seed.
