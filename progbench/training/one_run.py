@@ -18,10 +18,11 @@ from progbench.recipes.recipe import Recipe
 from progbench.runs.results import EpochResult, RunResult
 from progbench.training import checkpoints, process
 from progbench.training.checkpoints import Checkpoints, Made, Past
+from progbench.training.clock import Clock
 from progbench.training.fitting import fit
 from progbench.training.graph import Stages
 from progbench.training.prepared import Prepared
-from progbench.training.scoring import NonFinite, Scored
+from progbench.training.scoring import NonFinite, epoch_result
 
 
 def make(
@@ -105,28 +106,6 @@ def _past(prepared: Prepared, kept: Checkpoints | None, made: Made, parts: int) 
     return replace(past, parts=max(parts, past.parts), resumed=past.resumed + ours, notes=tuple(dict.fromkeys(notes)))
 
 
-def _epoch_result(found: Scored, *numbers: float | None) -> EpochResult:
-    """An epoch's result; `numbers` are the fields after its scores, in order. A seed that failed has no scores."""
-    sets = {} if isinstance(found, NonFinite) else found
-    scores = {name: of_set.metrics for name, of_set in sets.items()}
-    return EpochResult(scores, *numbers, predictions={name: of_set.predictions for name, of_set in sets.items()})
-
-
-class Clock:
-    """Seconds since it was made, by the wall and of this process on its CPUs; `wall` and `cpu` are seconds before.
-
-    >>> wall, cpu = Clock(10.0, 20.0).spent()
-    >>> 10.0 < wall < 11.0, 20.0 <= cpu < 21.0
-    (True, True)
-    """
-
-    def __init__(self, wall: float = 0.0, cpu: float = 0.0) -> None:
-        self._wall, self._cpu = time.perf_counter() - wall, time.process_time() - cpu
-
-    def spent(self) -> tuple[float, float]:
-        return time.perf_counter() - self._wall, time.process_time() - self._cpu
-
-
 @dataclass
 class _Run:
     """A prepared run, epoch by epoch, from what it has behind it; with `stages` its steps are replayed.
@@ -163,8 +142,9 @@ class _Run:
         yield from past.epochs
         schedule, steps, count = recipe.build_schedule(), prepared.steps, len(prepared.numbers)
         label = f"{recipe.id} seed{'s' * (count > 1)} {', '.join(map(str, prepared.numbers))}"
-        # a captured step cannot read a number that lives on the host
-        held = torch.zeros((), device=self.device) if self.stages else None
+        # a replayed step reads the learning rate from a tensor
+        dtype = next(prepared.model.parameters()).dtype
+        held = torch.zeros((), dtype=dtype, device=self.device) if self.stages else None
         self.begun = self.last = time.perf_counter()
         self._begin(past.spent)
         fitting = fit(
@@ -182,7 +162,7 @@ class _Run:
             updated = prepared.updated_parameters(trained.updated_parameters)
             self.done.append(
                 tuple(
-                    _epoch_result(scores, updated, loss, seconds, steps, flops, cpu_seconds)
+                    epoch_result(scores, updated, loss, seconds, steps, flops, cpu_seconds)
                     for scores, loss in zip(found, trained.losses, strict=True)
                 )
             )
@@ -225,5 +205,5 @@ class _Run:
             if not self.full:
                 warnings.warn(f"{prepared.recipe.id}: no checkpoint could be written ({problem})", stacklevel=2)
             self.full = True
-        self.last = time.perf_counter()
         self.clock = Clock(*spent)  # an epoch's seconds are those of its steps
+        self.last = time.perf_counter()
