@@ -271,4 +271,5 @@ def _more(seeds: float) -> str:
         return "no number of seeds would decide: the paper's own mean of 5, taken to be as noisy as ours, is the limit"
     if math.isinf(seeds):
         return "more than 100 more seeds would be needed if mean and spread stayed as they are"
-    return f"{seeds:.0f} more seed{'s' if seeds > 1 else ''} would decide if mean and spread stayed as they are"
+    more = f"{seeds:.0f} more seed{'s' if seeds > 1 else ''} would decide if mean and spread stayed as they are"
+    return f"{more} (fix their number first: who looks after each and stops when it suits errs more often)"

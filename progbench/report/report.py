@@ -56,11 +56,11 @@ class Report:
     warnings: Sequence[str] = ()
     claims: Sequence[ClaimVerdict] = ()
     variants: Sequence[Variant] = ()
-    differences: Sequence[Compared] = ()
-    alone: Sequence[PrintAlone] = ()
     ledger: Sequence[Entry] = ()
     runs: Path | None = None
     power: Curves | None = None
+    differences: Sequence[Compared] = ()
+    alone: Sequence[PrintAlone] = ()
 
     @property
     def headline(self) -> str:
@@ -232,4 +232,5 @@ class Report:
             ],
             variants=[replace(one, missing=named(one.missing), error=named(one.error)) for one in self.variants],
             warnings=[named(one) for one in self.warnings],
+            differences=[replace(one, notes=tuple(map(named, one.notes))) for one in self.differences],
         )
