@@ -125,24 +125,14 @@ class Damaged(ValueError):
 
 
 def made_with(
-    seeds: tuple[int, ...],
-    device: str,
-    threads: int,
-    fingerprints: Mapping[str, str],
-    *,
-    together: bool,
-    ranks: int = 1,
+    seeds: tuple[int, ...], device: str, threads: int, fingerprints: Mapping[str, str], *, together: bool
 ) -> Made:
-    """What a run is made with, besides its recipe: one that was made with anything else cannot go on from it.
-
-    So one that several processes trained together goes on in as many (`ranks`), each with its own stream of chance.
-    """
+    """What a run is made with, besides its recipe: one that was made with anything else cannot go on from it."""
     about = environment.describe(device, threads)
     names = (*VERSIONS, *ON.get(device, ON["cpu"]))
     where = {name: about.get(name, "") for name in names}
     versions = {"format": FORMAT, "scores_version": SCORES_VERSION}
-    run = {"seeds": list(seeds), "together": together, "ranks": ranks, "fingerprints": dict(fingerprints)}
-    return {**versions, **where, **run}
+    return {**versions, "seeds": list(seeds), "together": together, **where, "fingerprints": dict(fingerprints)}
 
 
 def _whole(folder: Path, made: Made) -> dict[str, Any]:
