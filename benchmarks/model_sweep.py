@@ -1,15 +1,12 @@
 """Is every model of transformers taken apart rightly? Outside CI, no network, no weights, minutes on a CPU:
 
-    python benchmarks/model_sweep.py [--write] [TYPE ...]
+python benchmarks/model_sweep.py [--write] [TYPE ...]
 """
 
 from __future__ import annotations
 
 import inspect
 import sys
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +18,7 @@ from transformers.models.auto import modeling_auto
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from tiny_configurations import WORDS, tiny
 
-from progbench import Anatomy, shrinking
-from progbench.errors import BadInput
+from progbench import shrinking
 from progbench.method.layout import EMBEDDINGS, HEAD
 
 HEADS = (
@@ -66,9 +62,10 @@ def batch(model: nn.Module, head: str) -> dict[str, Any]:
     main = model.main_input_name
     if "input_ids" in takes:
         books = getattr(config, "num_codebooks", 1)
-        given["input_ids"] = words().repeat_interleave(books, 0) if books>1 else words()
+        given["input_ids"] = words().repeat_interleave(books, 0) if books > 1 else words()
         eos = getattr(config.get_text_config(), "eos_token_id", None)
-        if isinstance(eos, int): given["input_ids"][:, -1] = eos
+        if isinstance(eos, int):
+            given["input_ids"][:, -1] = eos
     elif "decoder_input_ids" in takes and main == "input_ids":
         given["input_ids"] = words()
     if "decoder_input_ids" in takes:
@@ -79,26 +76,48 @@ def batch(model: nn.Module, head: str) -> dict[str, Any]:
         given["pixel_values"] = noise(getattr(config, "num_channels", 3), size, size)
         if "spatial_shapes" in takes:
             p = config.vision_config.patch_size
-            given = {"pixel_values": noise(4, 3*p*p), "pixel_attention_mask": torch.ones(ROWS, 4), "spatial_shapes": torch.tensor([[2,2]]*ROWS)}
+            given = {
+                "pixel_values": noise(4, 3 * p * p),
+                "pixel_attention_mask": torch.ones(ROWS, 4),
+                "spatial_shapes": torch.tensor([[2, 2]] * ROWS),
+            }
     if main == "input_values":
-        given["input_values"] = noise(config.max_length, config.num_mel_bins) if hasattr(config, "num_mel_bins") and hasattr(config,"max_length") else noise(4000)
+        given["input_values"] = (
+            noise(config.max_length, config.num_mel_bins)
+            if hasattr(config, "num_mel_bins") and hasattr(config, "max_length")
+            else noise(4000)
+        )
     if main == "input_features":
-        if hasattr(config, "feature_projection_input_dim"): given["input_features"] = noise(20, config.feature_projection_input_dim)
-        elif hasattr(config, "num_mel_bins") : given["input_features"] = noise(config.num_mel_bins, 2*config.max_source_positions)
+        if hasattr(config, "feature_projection_input_dim"):
+            given["input_features"] = noise(20, config.feature_projection_input_dim)
+        elif hasattr(config, "num_mel_bins"):
+            given["input_features"] = noise(config.num_mel_bins, 2 * config.max_source_positions)
     if config.model_type == "voxtral_realtime":
         given["input_features"] = noise(config.audio_config.num_mel_bins, 8 * LENGTH)
     if "cross_attention_states" in takes:
         given["cross_attention_states"] = noise(4, config.hidden_size)
-    if "bbox" in takes: given["bbox"] = torch.ones(ROWS, LENGTH, 8 if config.model_type=="bros" else 4, dtype=torch.long if config.model_type!="bros" else torch.float)
-    if "global_attention_mask" in takes: given["global_attention_mask"] = torch.ones(ROWS, LENGTH, dtype=torch.long)
-    if "visual_feats" in takes: given |= {"visual_feats": noise(3, config.visual_feat_dim), "visual_pos": noise(3, 4)}
+    if "bbox" in takes:
+        given["bbox"] = torch.ones(
+            ROWS,
+            LENGTH,
+            8 if config.model_type == "bros" else 4,
+            dtype=torch.long if config.model_type != "bros" else torch.float,
+        )
+    if "global_attention_mask" in takes:
+        given["global_attention_mask"] = torch.ones(ROWS, LENGTH, dtype=torch.long)
+    if "visual_feats" in takes:
+        given |= {"visual_feats": noise(3, config.visual_feat_dim), "visual_pos": noise(3, 4)}
     if "inputs" in takes:
         given = {"inputs": words() if "IMAGE" not in head else noise(3, config.image_size, config.image_size)}
     return given
 
 
 def loss_of(out):
-    found = [v for v in (out.values() if hasattr(out, "values") else out) if isinstance(v, torch.Tensor) and v.is_floating_point() and v.requires_grad]
+    found = [
+        v
+        for v in (out.values() if hasattr(out, "values") else out)
+        if isinstance(v, torch.Tensor) and v.is_floating_point() and v.requires_grad
+    ]
     return sum(v.float().pow(2).mean() for v in found)
 
 
@@ -132,7 +151,10 @@ def depth_of(model: nn.Module) -> int:
         if any(path.split(".")[-1].endswith(half) for path, _ in model.named_modules())
     ]
     if config.is_encoder_decoder or hasattr(config, "decoder_layers"):
-        numbers = {"encoder": ("encoder_layers", "num_encoder_layers", "num_layers"), "decoder": ("decoder_layers", "num_decoder_layers", "num_layers")}
+        numbers = {
+            "encoder": ("encoder_layers", "num_encoder_layers", "num_layers"),
+            "decoder": ("decoder_layers", "num_decoder_layers", "num_layers"),
+        }
         found = [next((getattr(config, n) for n in numbers[half] if getattr(config, n, None)), None) for half in halves]
         if all(found):
             return sum(found)
@@ -153,7 +175,7 @@ def wrong(model, head, anatomy) -> str:
     given = batch(model, head)
     model.train()
     seen, loss = order_of(model, given)
-    if anatomy.L != (depth := depth_of(model)):
+    if (depth := depth_of(model)) != anatomy.L:
         return f"L = {anatomy.L}, the configuration says {depth}"
     calls: dict[str, list[int]] = {}
     for number, path in enumerate(seen):
@@ -174,7 +196,8 @@ def wrong(model, head, anatomy) -> str:
         return f"blocks are called in another order: {firsts} {lasts}"
     for piece in anatomy.pieces:
         inside = [numbers[0] for one, numbers in calls.items() if one == piece.path or one.startswith(piece.path + ".")]
-        if not inside: continue
+        if not inside:
+            continue
         if piece.part == HEAD and min(inside) < firsts[0]:
             return f"{piece.path} is H and called before the first block"
         if piece.part == EMBEDDINGS and min(inside) > lasts[-1]:
@@ -188,7 +211,9 @@ def wrong(model, head, anatomy) -> str:
         live = {id(p) for p in anatomy.trainable(stage)}
         optimizer.step()
         moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
-        outside = [name for name, p in model.named_parameters() if id(p) not in live and (name in moved or p.grad is not None)]
+        outside = [
+            name for name, p in model.named_parameters() if id(p) not in live and (name in moved or p.grad is not None)
+        ]
         if outside:
             return f"moved while frozen: {outside[:3]}"
         still = [name for name, p in model.named_parameters() if id(p) in live and p.grad is None]

@@ -54,8 +54,8 @@ def assembled(model: nn.Module, pieces: list[Piece]) -> tuple[dict[str, Paramete
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     parts: dict[str, dict[int, nn.Parameter]] = {EMBEDDINGS: {}, HEAD: {}}
     owner: dict[int, str] = {}
-    order = {EMBEDDINGS: 0, HEAD: 1}
-    for piece in sorted(pieces, key=lambda piece: order.get(piece.part, 2)):
+    order = {EMBEDDINGS: -2, HEAD: -1}
+    for piece in sorted(pieces, key=lambda piece: order.get(piece.part) or int(piece.part.removeprefix("block "))):
         part = parts.setdefault(piece.part, {})
         for parameter in piece.parameters:
             first = owner.setdefault(id(parameter), piece.part)
