@@ -53,8 +53,8 @@ def require_divided(model: nn.Module, blocks: int) -> None:
     deepest = max((stack for stack in stacks_in(model)), key=lambda stack: len(stack.blocks), default=None)
     if blocks == 1 and deepest is not None and len(deepest.blocks) > 1:
         raise BadInput(
-            f"{type(model).__name__} as a single block: every stage of a schedule would train all of it. {deepest.path} "
-            f"holds {len(deepest.blocks)} blocks; name each of them"
+            f"{type(model).__name__} as a single block: every stage of a schedule would train all of it. "
+            f"{deepest.path} holds {len(deepest.blocks)} blocks; name each of them"
         )
 
 

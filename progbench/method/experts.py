@@ -1,4 +1,4 @@
-"""How much of a mixture of experts one token meets: its router sends it to a few of them, and the rest compute nothing."""
+"""How much of a mixture of experts one token meets: a router sends it to a few of them, the rest compute nothing."""
 
 from __future__ import annotations
 

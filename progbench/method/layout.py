@@ -1,9 +1,10 @@
 """Which module belongs to which part of Eq. 1: the rules, as data; the only place that names modules. No torch.
 
 `dissect` applies them. The stack is the list of modules that is as long as the configuration says. Around it the order
-in which a model's `forward` uses its modules decides: what it uses before the stack is E, what it uses after it and what
-lies outside the base model is H. RULES names the modules of transformers whose place differs from that. E and H train in
-every stage, so a module that landed in the wrong one of the two would change neither what is frozen nor what is counted.
+in which a model's `forward` uses its modules decides: what it uses before the stack is E, what it uses after it and
+what lies outside the base model is H. RULES names the modules of transformers whose place differs from that. E and H
+train in every stage, so a module that landed in the wrong one of the two would change neither what is frozen nor what
+is counted.
 """
 
 from __future__ import annotations

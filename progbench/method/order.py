@@ -1,4 +1,4 @@
-"""In which order a module uses its parts: read from the source of its `forward`, since no input is at hand to run it."""
+"""In which order a module uses its parts: read from the source of `forward`, since no input is at hand to run it."""
 
 from __future__ import annotations
 
