@@ -33,6 +33,8 @@ from tiny_configurations import tiny
 
 from progbench import Anatomy
 from progbench.errors import BadInput
+from progbench.method.choice import require_stacks
+from progbench.method.depth import stages_of
 from progbench.method.layout import TOWER
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
@@ -105,20 +107,21 @@ def judged(pair: Pair) -> Found:
         said = str(error).removeprefix(type(model).__name__).lstrip(": ")
         return Found(pair, REFUSED, None, re.split(r"; (?:name|choose) ", said)[0])
     why = wrong_with(model, anatomy, inputs_for(model, pair.head))
-    return Found(pair, WRONG if why else RIGHT, anatomy.L, why or rule_of(anatomy))
+    return Found(pair, WRONG if why else RIGHT, anatomy.L, why or rule_of(model, anatomy))
 
 
-def rule_of(anatomy: Anatomy) -> str:
+def rule_of(model: nn.Module, anatomy: Anatomy) -> str:
     """How the blocks lie in the model, in words."""
-    parts = collections.Counter(piece.part for piece in anatomy.pieces if piece.part.startswith("block "))
-    paths = [piece.path for piece in anatomy.pieces if piece.part.startswith("block ")]
-    lists = list(dict.fromkeys(path.rpartition(".")[0] for path in paths if path.rpartition(".")[2].isdigit()))
-    towers = ", ".join(f"`{piece.path}`" for piece in anatomy.pieces if piece.why == TOWER)
-    shown = " and ".join(f"`{path}`" for path in lists[:2]) + (" …" if len(lists) > 2 else "")
-    kind = "one list"
-    if len(lists) > 1:
-        kind = "parallel lists" if set(parts.values()) == {len(lists)} else "lists in a row"
-    return f"{kind}: {shown}" + (f"; towers {towers}" if towers else "")
+    said = []
+    for stack in require_stacks(model):
+        if stages_of(stack.configuration) and len(stack.blocks) == sum(stages_of(stack.configuration)):
+            said.append(f"stages in a row: `{stack.path}`")
+        elif len(stack.lists) > 1:
+            said.append(f"parallel lists: {', '.join(f'`{path}`' for path in stack.lists)}")
+        else:
+            said.append(f"one list: `{stack.path}`")
+    towers = [f"`{piece.path}`" for piece in anatomy.pieces if piece.why == TOWER]
+    return ", then ".join(said) + (f"; towers: {', '.join(towers)}" if towers else "")
 
 
 def _first_words(text: str) -> str:
