@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from progbench.commands.common import ANSWERS, FAILED, FINE, require_answers
+from progbench import places
+from progbench.commands.common import FAILED, FINE, add_include
 from progbench.errors import BadInput
 from progbench.files import closed, is_folder
 from progbench.judging import against
@@ -28,6 +29,7 @@ def add(commands: Any) -> None:
     report.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
     report.add_argument("--against", type=Path, metavar="OTHER", help="compare with another folder, score by score")
     report.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
+    add_include(report)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,8 +44,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    require_answers()
-    found = reporting.report(Suite(_suite(options), ANSWERS, options.runs, seeds=None, train=False))
+    name = _suite(options)
+    answers = reading.home(name, places.root()) / "expected"
+    found = reporting.report(Suite(name, answers, options.runs, seeds=None, train=False))
     return _finish(options, functools.partial(writing.write, found), text.render(found), found.failed)
 
 
