@@ -42,7 +42,9 @@ def pytest_addoption(parser):
     )
     group.addoption("--variants", action="store_true", help="also run the recipes' variants and show which is closest")
     group.addoption("--no-train", action="store_true", help="judge the results that exist and train nothing")
-    group.addoption("--runs", type=Path, metavar="DIR", default=Path("runs"), help="where results are kept (default: runs)")
+    group.addoption(
+        "--runs", type=Path, metavar="DIR", default=Path("runs"), help="where results are kept (default: runs)"
+    )
     group.addoption("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
     group.addoption("--require-gpu", action="store_true", help="refuse to start without a GPU")
     group.addoption("--update-reference", action="store_true", help="record this session's runs as our own reference")

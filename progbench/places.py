@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from progbench.errors import BadInput
 
+T = TypeVar("T")
 VARIABLE = "PROGBENCH_PATH"
 PACKAGE = Path(__file__).resolve().parent
 
@@ -29,7 +32,9 @@ def command(arguments: Iterable[object]) -> str:
     True
     """
     in_checkout = Path("benchmarks").resolve() == root() / "benchmarks"
-    return shlex.join([*(["pytest", "benchmarks"] if in_checkout else ["progbench", "reproduce"]), *map(str, arguments)])
+    return shlex.join(
+        [*(["pytest", "benchmarks"] if in_checkout else ["progbench", "reproduce"]), *map(str, arguments)]
+    )
 
 
 def included() -> tuple[Path, ...]:
@@ -49,6 +54,20 @@ def include(folders: Iterable[Path]) -> None:
     given = [str(one.absolute()) for one in folders]
     if together := list(dict.fromkeys([*known, *given])):
         os.environ[VARIABLE] = os.pathsep.join(together)
+
+
+def once(read: Callable[[], T]) -> Callable[[], T]:
+    """Keep what a function without arguments gives, for as long as the same folders are included."""
+    kept: dict[tuple[Path, ...], T] = {}
+
+    @functools.wraps(read)
+    def found() -> T:
+        folders = included()
+        if folders not in kept:
+            kept[folders] = read()
+        return kept[folders]
+
+    return found
 
 
 def files(name: str) -> list[Path]:

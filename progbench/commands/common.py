@@ -29,7 +29,11 @@ def add_suite(parser: argparse.ArgumentParser) -> None:
 def add_include(parser: argparse.ArgumentParser) -> None:
     """The option --include, for the help alone: `cli` has read it before it makes the parser, which lists suites."""
     parser.add_argument(
-        "--include", action="append", type=Path, metavar="DIR", help="a folder of your own, with suites, models and tasks"
+        "--include",
+        action="append",
+        type=Path,
+        metavar="DIR",
+        help="a folder of your own, with suites, models and tasks",
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from progbench import kinds
-from progbench.commands.common import FINE
+from progbench.commands.common import FINE, add_include
 from progbench.errors import BadInput
 from progbench.method.options import TUNINGS
 from progbench.method.schedule import SCHEDULES, named
@@ -24,6 +24,7 @@ def add(commands: Any) -> None:
     params.add_argument("--epochs", type=int, required=True, metavar="T", help="how many stages")
     params.add_argument("--schedule", default="shrinking", help=f"{', '.join(SCHEDULES)}, or single_block_b<N>")
     params.add_argument("--tuning", choices=TUNINGS, default="full", help="what trains inside a block")
+    add_include(params)
     params.add_argument("--labels", type=int, default=2, metavar="N", help="outputs of the classifier; default 2")
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from progbench import places
 
-HELP = """options are those of `pytest benchmarks`: -m MARK, --suite, --seeds, --device, --no-train, --report DIR, and all of
-pytest's own. `progbench reproduce --pytest-help` lists them, and `progbench list suites` the suites."""
+HELP = """The options are those of `pytest benchmarks`: -m MARK, --suite, --seeds, --device, --no-train, --report DIR,
+and all of pytest's own. `progbench reproduce --pytest-help` lists them, and `progbench list suites` the suites."""
 
 
 def add(commands: Any) -> None:

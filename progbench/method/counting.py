@@ -6,6 +6,7 @@ epoch" (section 4.1): embeddings, the stage's blocks, and the head, summed over 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from progbench.models.spec import ModelSpec, spec
 
 if TYPE_CHECKING:
     from torch.nn import Module
+
+    from progbench.method.anatomy import Anatomy
 
 # What a model ends in: over the whole text, or two scores a token (a start and an end).
 HEADS = ("classification", "question_answering")
@@ -50,7 +53,7 @@ def sizes(
     Two adapters of bottleneck d have 2hd + d + h parameters each, a LoRA pair of rank r on an h*h matrix 2hr.
     """
     options = require_tuning(tuning, options)
-    if model.architecture not in LAYOUTS:
+    if model.architecture not in LAYOUTS or not model.described:
         raise BadInput(
             f"{model.name}: how many parameters {model.architecture!r} has is not known: {', '.join(LAYOUTS)}"
         )
@@ -81,6 +84,22 @@ def sizes(
         block=4 * dense + layer_norm + (h * i + i) + (i * h + h) + layer_norm,
         head=dense + output if pooled else output,
     )
+
+
+@functools.cache
+def _built(model: ModelSpec, num_labels: int, head: str, tuning: str, **options: Any) -> Anatomy:
+    """A model of which no closed form is known, built without weights and taken apart."""
+    import torch
+
+    from progbench.method.anatomy import Anatomy
+    from progbench.method.tuning import apply_tuning
+    from progbench.models import loading
+
+    with torch.device("meta"):
+        made = loading.build(model, num_labels, head)
+        if tuning != "full":
+            apply_tuning(made, tuning, **options)
+    return Anatomy.of(made, tuning)
 
 
 def updated_parameters(
@@ -119,5 +138,7 @@ def updated_parameters(
         return Anatomy.of(model, tuning).updated_parameters(schedule)
     known = spec(model)
     require_depth(schedule, known.blocks, known.name)
+    if not known.described:
+        return _built(known, num_labels or 2, head or HEADS[0], tuning, **options).updated_parameters(schedule)
     size = sizes(known, 2 if num_labels is None else num_labels, tuning, head or HEADS[0], **options)
     return sum(size.embeddings + len(stage.blocks) * size.block + size.head for stage in schedule)

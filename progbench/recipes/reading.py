@@ -30,8 +30,8 @@ class SuiteSettings:
     `tables` names the files of expected/<suite>/ that the suite has: its tables and figures, and "claims". `device` is
     "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if there is one). `threads` is how many CPU
     threads torch uses; 0 leaves that to torch. With `checksums` no answer is judged by unless
-    SHA256SUMS is there. Seeds and device are defaults of the command line. `title` and `arxiv` are of the paper that the
-    suite is about, where that is not Progtuning's.
+    SHA256SUMS is there. Seeds and device are defaults of the command line. `title` and `arxiv` are of the suite's
+    paper, where that is not Progtuning's.
     """
 
     seeds: int

@@ -46,7 +46,7 @@ class Report:
     """Every verdict of a session, those that were not reached included, the runs behind them, and where it was made.
 
     `ledger` are the runs, `runs` the folder they are in; `power` the curves of the appendix, which `writing.write`
-    simulates.
+    simulates. `about` says which paper the suite is about, where that is not Progtuning's.
     """
 
     suite: str
@@ -58,6 +58,7 @@ class Report:
     ledger: Sequence[Entry] = ()
     runs: Path | None = None
     power: Curves | None = None
+    about: str = ""
 
     @property
     def headline(self) -> str:
@@ -83,7 +84,7 @@ class Report:
     def answer(self) -> str:
         """The first lines of every view: the cells' headline and what it is made of, the claims', or both."""
         heads = [self.headline, self.judged_by, self.precision] if self.verdicts or not self.claims else []
-        return "\n".join(filter(None, [*heads, self.claims_headline if self.claims else ""]))
+        return "\n".join(filter(None, [self.about, *heads, self.claims_headline if self.claims else ""]))
 
     @property
     def claims_headline(self) -> str:
@@ -196,6 +197,7 @@ class Report:
         return {
             "schema_version": SCHEMA_VERSION,
             "suite": self.suite,
+            "about": self.about,
             "verdicts": [asdict(one) for one in self.verdicts],
             "claims": [asdict(one) for one in self.claims],
             "variants": [asdict(one) for one in self.variants],

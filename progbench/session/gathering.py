@@ -110,6 +110,7 @@ class Gathered:
             variants=[one for found in self._variants.values() for one in found],
             ledger=reporting.behind(self.suite, self.cells()),
             runs=self.suite.folder,
+            about=reporting.about(self.suite.name),
         )
 
     def _cells(self) -> dict[str, Cell]:

@@ -11,6 +11,7 @@ from progbench.files import closed
 from progbench.judging import claims
 from progbench.judging.expected import Cell
 from progbench.judging.verdict import Variant, Verdict, unreadable
+from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe
 from progbench.report.report import Report
 from progbench.runs import ledger
@@ -22,6 +23,19 @@ def behind(suite: Suite, cells: Iterable[Cell]) -> list[Entry]:
     """The runs that these cells are read from, as a report lists them; trains nothing."""
     found = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in _recipes(suite, cells)]
     return [one for one in found if one.runs]
+
+
+def about(suite: str) -> str:
+    """The paper that a suite of a person's own is about, and its seeds; "" for what is about Progtuning's.
+
+    >>> about("paper")
+    ''
+    """
+    found = reading.settings(suite)
+    if not found.title and not found.arxiv:
+        return ""
+    named = [found.title or suite, *([f"(arXiv {found.arxiv})"] if found.arxiv else [])]
+    return f"{' '.join(named)}, {found.seeds} seed{'s' * (found.seeds != 1)}"
 
 
 def _recipes(suite: Suite, cells: Iterable[Cell]) -> list[Recipe]:
@@ -65,6 +79,7 @@ def report(suite: Suite) -> Report:
         variants=variants,
         ledger=behind(suite, every),
         runs=suite.folder,
+        about=about(suite.name),
     )
 
 

@@ -105,7 +105,9 @@ class Prepared:
             answering = task.head == "question_answering"
             collate = SeedCollator(packed, tokenizer.pad_token_id, recipe.max_length, answering)
             seeds, infer = Together(len(numbers)), infer_together(collate, len(numbers))
-        unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
+        unseen = 0
+        if spec(recipe.model).described:  # of any other model nobody knows who else uses its word embeddings
+            unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
         orders = tuple(torch.Generator().manual_seed(number) for number in numbers)
         rank.start_chance(numbers[0])  # dropout does not depend on how many numbers the head drew
         rows = work.rows
@@ -200,7 +202,7 @@ class Prepared:
 
         None where the closed form does not hold: for padded batches, and with a prefix cache.
         """
-        if not self.packed or self.recipe.prefix_cache:
+        if not self.packed or self.recipe.prefix_cache or not spec(self.recipe.model).described:
             return None
         options = {"num_labels": self.task.num_labels, **self.recipe.tuning_options}
         recipe, lengths = self.recipe, self.work.lengths
