@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from progbench import places
-from progbench.commands import fetch, listing, params, plan, report, reproduce, run, submit
+from progbench.commands import compare, fetch, listing, params, plan, report, reproduce, run, submit
 from progbench.commands.common import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
 
 COMMANDS = {
     "reproduce": reproduce,
+    "compare": compare,
     "report": report,
     "list": listing,
     "params": params,

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from progbench.errors import BadInput
 
+_KEPT: list[dict] = []  # of each function that `once` was given
 T = TypeVar("T")
 VARIABLE = "PROGBENCH_PATH"
 PACKAGE = Path(__file__).resolve().parent
@@ -59,6 +60,7 @@ def include(folders: Iterable[Path]) -> None:
 def once(read: Callable[[], T]) -> Callable[[], T]:
     """Keep what a function without arguments gives, for as long as the same folders are included."""
     kept: dict[tuple[Path, ...], T] = {}
+    _KEPT.append(kept)
 
     @functools.wraps(read)
     def found() -> T:
@@ -68,6 +70,12 @@ def once(read: Callable[[], T]) -> Callable[[], T]:
         return kept[folders]
 
     return found
+
+
+def forget() -> None:
+    """Read what `once` keeps again: somebody has written into an included folder."""
+    for kept in _KEPT:
+        kept.clear()
 
 
 def files(name: str) -> list[Path]:

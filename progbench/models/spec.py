@@ -174,7 +174,9 @@ def _contradiction(model: ModelSpec) -> str:
     if model.random and (model.hub or model.package or model.path):
         return "random = true, and yet it names weights; one of the two"
     for one, other in (("hub", "revision"), ("package", "folder")):
-        if bool(getattr(model, one) or (one == "hub" and model.path)) != bool(getattr(model, other)):
+        if model.path and one == "hub":
+            continue  # a revision of the folder's own
+        if bool(getattr(model, one)) != bool(getattr(model, other)):
             named, absent = (one, other) if getattr(model, one) else (other, one)
             return f"{named} = {getattr(model, named)!r} without {absent}: the two name weights together"
     if model.described and model.hidden % model.heads:
