@@ -51,6 +51,7 @@ def pytest_addoption(parser):
 def pytest_xdist_auto_num_workers(config):
     """`-n auto` is a worker for each GPU where the suite trains on GPUs, and one of a single GPU needs no worker."""
     try:
+        places.include(config.option.include)
         device = config.option.device or reading.settings(config.option.suite).device
     except BadInput:  # which is said where the suite is opened
         return None
@@ -153,7 +154,7 @@ def made(request):
     tables = [given.file for item, given in asked if isinstance(given, Cell) and item.module is request.module]
     wanted = gathering.to_train(suite, [given for _, given in asked], tables, variants=variants)
     with _progress_shown(request.config) as say:
-        suite.make(wanted, say)
+        suite.make(wanted, say, aloud=_on_terminal(request.config))
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def weighed(request, record_property):
         if isinstance(claim, BadInput):
             _show("failed", str(claim))
         with _progress_shown(request.config) as say:
-            suite.make(suite.needed(claim).values(), say)
+            suite.make(suite.needed(claim).values(), say, aloud=_on_terminal(request.config))
         found = suite.claim(claim)
         for name, value in gathering.properties_of_claim(found):
             record_property(name, value)
@@ -210,15 +211,20 @@ def _given(item) -> Any:
     return given.get("cell", given.get("claim"))
 
 
+def _on_terminal(config) -> bool:
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    return bool(terminal and terminal.isatty)
+
+
 @contextmanager
 def _progress_shown(config):
-    """On a terminal, lift pytest's capture so that the trainer's progress bar is seen; gives what says a line there."""
+    """Lift pytest's capture so that the trainer's progress is seen; gives what says a line. A worker says nothing."""
     terminal, capture = (config.pluginmanager.getplugin(name) for name in ("terminalreporter", "capturemanager"))
-    if terminal is None or capture is None or not terminal.isatty:
+    if terminal is None or capture is None:
         yield lambda line: None
         return
     with capture.global_and_fixture_disabled():
-        yield terminal.write_line
+        yield lambda line: terminal.write_line(plain(line))
 
 
 class Sharing:

@@ -69,13 +69,13 @@ def run(options: argparse.Namespace) -> int:
         argparse.Namespace(suite=asked.suite, runs=options.runs), seeds=f"0-{asked.seeds - 1}", device=asked.device
     )
     found = probing.filled(planning.plan(suite), suite)
-    printing.show("\n".join(map(plain, [f"{asked.model.name}, {asked.data}", *plans.lines(found)])))
+    printing.show("\n".join([plain(f"{asked.model.name}, {asked.data}"), *plans.lines(found)]))
     if options.plan:
         return common.FINE
     say = functools.partial(print, file=sys.stderr, flush=True)
     with stopping.interrupted_when_told():
         try:
-            suite.make(unit.recipes(suite).values(), say)
+            suite.make(unit.recipes(suite).values(), say, aloud=sys.stderr.isatty())
         except KeyboardInterrupt:
             printing.show("told to end: what is filed is kept; start the same again for the rest")
             return common.INTERRUPTED

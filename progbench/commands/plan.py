@@ -15,6 +15,7 @@ from progbench.report.cells import plain
 from progbench.session import planning, probing
 from progbench.session.marks import MARKS
 from progbench.session.planning import Lack, Plan
+from progbench.session.progress import said
 
 
 def add(commands: Any) -> None:
@@ -66,20 +67,6 @@ def _head(found: Plan) -> str:
     elif unknown:
         known += f", and {unknown} runs of unknown time"
     return "; ".join([*words, known])
-
-
-def said(seconds: float) -> str:
-    """A time as a person says it.
-
-    >>> said(59.6), said(3600 * 2.5), said(86400 * 3)
-    ('1 min', '2 h 30 min', '72 h')
-    >>> said(7), said(0.2)
-    ('7 s', '1 s')
-    """
-    if round(seconds) < 60:
-        return f"{max(1, round(seconds))} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return " ".join([f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes))
 
 
 def _table(lacks: Sequence[Lack], *, settles: bool = False) -> str:

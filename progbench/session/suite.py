@@ -120,9 +120,11 @@ class Suite:
         except BadInput:
             return {}
 
-    def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
-        """Train what these recipes' runs lack, once a session; `say` is told which run of how many it is."""
-        self.maker.make(wanted, say)
+    def make(
+        self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None, *, aloud: bool = True
+    ) -> None:
+        """Train what these recipes' runs lack, once a session, telling `say` as `Maker.make` does."""
+        self.maker.make(wanted, say, aloud=aloud)
         self._verdicts.clear()
         self._unlike.clear()
 
