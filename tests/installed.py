@@ -7,34 +7,39 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+NAMES = ("progbench", "benchmarks", "expected", "pyproject.toml", "README.md", "LICENSE")
 OURS = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_", "PYTEST_", "PYTHONPATH")
 
 
-class Installed:
-    """An installation in `site`, and an empty folder `here` in which a person works."""
+def install(folder):
+    """Make the wheel of a copy of this checkout, and install it into a folder, which is returned."""
+    source, site = folder / "source", folder / "site"
+    source.mkdir()
+    for name in NAMES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, source / name)
+    quiet = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--no-cache-dir")
+    command = [sys.executable, "-m", "pip", "install", *quiet, "--target", site, source]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return site
 
-    def __init__(self, folder):
-        self.site, self.here = folder / "site", folder / "here"
-        self.here.mkdir()
-        source = folder / "source"
-        source.mkdir()
-        names = ("progbench", "benchmarks", "expected", "pyproject.toml", "README.md", "LICENSE")
-        for name in names:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            without = {"ignore": shutil.ignore_patterns("__pycache__")} if (ROOT / name).is_dir() else {}
-            copy(ROOT / name, source / name, **without)
-        quiet = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--no-cache-dir")
-        self._do(sys.executable, "-m", "pip", "install", *quiet, "--target", self.site, source)
+
+class Person:
+    """Somebody who works in a folder `here`, which is empty at first, with what is installed in `site`."""
+
+    def __init__(self, site, here):
+        self.site, self.here = site, here
+        here.mkdir(exist_ok=True)
 
     def __call__(self, program, *arguments, rc=0):
-        """Run `progbench` or `pytest` in the empty folder; returns what it printed, errors last."""
-        return self._do(sys.executable, "-m", program, *arguments, rc=rc)
-
-    def _do(self, *command, rc=0):
+        """Run `progbench`, `pytest` or another module; returns what it printed, and after it what it said of errors."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         done = subprocess.run(
-            [*map(str, command)], cwd=self.here, capture_output=True, text=True, check=False,
-            env=inherited | {"PYTHONPATH": str(self.site)},
+            [sys.executable, "-m", program, *map(str, arguments)], cwd=self.here, capture_output=True, text=True,
+            check=False, env=inherited | {"PYTHONPATH": str(self.site)},
         )  # fmt: skip
         assert done.returncode == rc, done.stdout + done.stderr
         return done.stdout + done.stderr

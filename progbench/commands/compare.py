@@ -119,18 +119,16 @@ def answer(suite: Suite, asked: Question) -> list[str]:
     """What was asked, in lines: each claim with the paired differences behind it, the costs, and what seeds can see."""
     lines = []
     entries = [ledger.entry(one, suite.runs(one).results.values()) for one in unit.recipes(suite).values()]
-    for claim in suite.claims():
-        found = suite.claim(claim)
-        lines.append(f"{found.outcome}: {found.sentence} ({found.our_words})")
+    for schedule in asked.schedules[1:]:
+        found = comparing.differences(suite, asked, schedule)
+        name = comparing.called(schedule)
+        lines.append(f"{name} less fine-tuning on {asked.data.name}: {detectable.interval(found)}")
+        lines.append(detectable.words(found, asked.margin))
+    lines += [f"{one.outcome}: {one.sentence}" for one in map(suite.claim, suite.claims())]
     for cost in ledger.costs(entries):
-        shares = {
-            "updated parameters": cost.updated,
-            "FLOPs": cost.flops,
-            "time a step": cost.step_seconds,
-            "memory": cost.memory,
-        }
+        shares = {"updated parameters": cost.updated, "FLOPs": cost.flops, "time a step": cost.step_seconds}
+        shares["memory"] = cost.memory
         known = [f"{name} {cells.percent(share)}" for name, share in shares.items() if share is not None]
-        lines.append(f"{cost.schedule} takes of what fine-tuning takes: {', '.join(known)}")
-    for one in asked.schedules[1:]:
-        lines.append(f"{one}: {detectable.words(comparing.differences(suite, asked, one), asked.margin)}")
+        unknown = [f"{name} unknown" for name, share in shares.items() if share is None]
+        lines.append(f"{comparing.called(cost.schedule)} takes, of fine-tuning's: {', '.join([*known, *unknown])}")
     return lines

@@ -10,6 +10,23 @@ POWER = 0.8
 MOST = 1000  # seeds: nobody trains more
 
 
+def interval(differences: Sequence[float]) -> str:
+    """The mean of paired differences in points, with its 95 % interval by Student's t.
+
+    >>> interval([1.0, 2.0, 3.0])
+    '+2.00 points, 95 % interval -0.48 to +4.48 (3 seeds)'
+    """
+    if not differences:
+        return "unknown: no seed has both"
+    mean = statistics.fmean(differences)
+    if len(differences) < 2:
+        return f"{mean:+.2f} points (one seed: no interval)"
+    import scipy.stats
+
+    half = scipy.stats.t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
+    return f"{mean:+.2f} points, 95 % interval {mean - half:+.2f} to {mean + half:+.2f} ({len(differences)} seeds)"
+
+
 def words(differences: Sequence[float], margin: float) -> str:
     """A sentence on whether as many seeds could have seen a difference of this many points.
 

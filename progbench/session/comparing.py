@@ -103,7 +103,7 @@ def write(asked: Question, folder: Path) -> None:
     if asked.model.entry:
         written["models.toml"] = {asked.model.name: asked.model.entry}
     for path, content in written.items():
-        files.write_atomically(folder / path, f"# written by progbench compare\n{toml(content)}")
+        files.write_atomically(folder / path, f"# written by progbench compare\n{toml(content)}\n")
     files.read_toml.cache_clear()
     places.forget()
 
@@ -156,14 +156,14 @@ def _table(asked: Question) -> dict[str, Any]:
     first, *others = asked.data.metrics
     name = asked.data.name
     columns = {name: {"label": _words(first), "metric": first}}
-    columns |= {f"{name}-{one}": {"label": _words(one), "metric": one, "set": name} for one in others}
+    columns |= {f"{name}-{_SHORT.get(one, one)}": {"label": _words(one), "metric": one, "set": name} for one in others}
     columns["updated"] = {"label": "Updated parameters", "count": {"task": name}}
     rows = [
         {
             "model": asked.model.name,
             "tuning": asked.tuning,
             "schedule": one,
-            "label": f"{asked.model.name} {_called(one)}",
+            "label": f"{asked.model.name} {called(one)}",
         }
         for one in asked.schedules
     ]
@@ -182,13 +182,21 @@ def _claims(asked: Question) -> dict[str, Any]:
             "right": f"{TABLE}/{body}-constant",
             "columns": [asked.data.name],
         }
-        keeps = f"{_called(one)} scores at most {asked.margin:g} points below fine-tuning"
+        keeps = f"{called(one)} scores at most {asked.margin:g} points below fine-tuning"
         claims.append({"id": f"{one}-keeps-up", "sentence": keeps, **whole, "at_least": -asked.margin})
-        claims.append({"id": f"{one}-is-better", "sentence": f"{_called(one)} scores higher", **whole, "above": 0.0})
+        claims.append({"id": f"{one}-is-better", "sentence": f"{called(one)} scores higher", **whole, "above": 0.0})
     return {"claims": claims}
 
 
-def _called(schedule: str) -> str:
+_SHORT = {"matthews_correlation": "mcc", "exact_match": "em"}  # in a cell's name
+
+
+def called(schedule: str) -> str:
+    """What the paper calls a schedule, if it does.
+
+    >>> called("shrinking"), called("growing")
+    ('progtuning', 'growing')
+    """
     return next((paper for paper, ours in PAPERS.items() if ours == schedule), schedule)
 
 
@@ -199,11 +207,18 @@ def _words(metric: str) -> str:
 def toml(content: Mapping[str, Any]) -> str:
     """A file of tables within tables as TOML, which Python's own library reads and does not write.
 
-    >>> print(toml({"seeds": 5, "task": {"label": "a \\"b\\"", "rows": [1, 2]}}))
+    >>> print(toml({"seeds": 5, "task": {"label": "RTE", "rows": {"train": 1}}}))
     seeds = 5
-    task = { label = "a \\"b\\"", rows = [1, 2] }
+    <BLANKLINE>
+    [task]
+    label = "RTE"
+    rows = { train = 1 }
     """
-    return "\n".join(f"{_key(name)} = {_value(value)}" for name, value in content.items())
+    tables = {name: one for name, one in content.items() if isinstance(one, Mapping)}
+    lines = [f"{_key(name)} = {_value(one)}" for name, one in content.items() if name not in tables]
+    for name, table in tables.items():
+        lines += ["", f"[{_key(name)}]", *(f"{_key(field)} = {_value(one)}" for field, one in table.items())]
+    return "\n".join(lines)
 
 
 def _key(name: str) -> str:
