@@ -298,6 +298,8 @@ class Collector:
         terminalreporter.section("progbench")
         self._say(text.render(report))
         self._written(lambda folder: writing.write(report, folder))
+        if advised := advice.without_gpu(self.suite, self.config.option.markexpr, self.config.option.runs):
+            self._say(plain(advised))
         if self.config.option.update_reference:
             try:
                 self._say("\n".join(reference.updated(self.suite, self.gathered.cells())))

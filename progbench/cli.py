@@ -60,6 +60,8 @@ def _run(arguments: Sequence[str]) -> int:
 
         argcomplete.autocomplete(parser)
     options, rest = parser.parse_known_args(arguments)
+    if options.command == "reproduce":
+        rest = [*rest, *(f"--include={one}" for one in options.include or ())]
     if rest and options.command != "reproduce":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
@@ -75,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="progbench", description="Does the paper reproduce, and where does it deviate?"
     )
     parser.add_argument("--version", action="version", version=f"progbench {importlib.metadata.version('progbench')}")
+    parser.add_argument("--include", action="append", type=Path, metavar="DIR", help="as each command's own option")
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS.values():
         command.add(commands)

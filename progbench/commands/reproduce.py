@@ -16,7 +16,10 @@ and all of pytest's own. `progbench reproduce --pytest-help` lists them, and `pr
 def add(commands: Any) -> None:
     """Give the parser this command; its options are pytest's, which gets all that this parser does not know."""
     parser = commands.add_parser(
-        "reproduce", help="train what is missing, judge it, and report: pytest on the benchmarks", description=HELP
+        "reproduce",
+        help="train what is missing, judge it, and report: pytest on the benchmarks",
+        description=HELP,
+        allow_abbrev=False,
     )
     parser.add_argument("--pytest-help", action="store_true", help="print the options of pytest and of the benchmarks")
     parser.set_defaults(rest=[])

@@ -82,7 +82,7 @@ _SAID = {"rows", "metrics", "home"}  # of an entry's fields, those that move no 
 
 def require(task: Task, source: Source) -> None:
     """Raise Missing, in seconds and without reading or fetching a file, when `load` is bound to."""
-    if source.dataset != GENERATED:
+    if source.dataset != GENERATED or task.home:
         task.require(_folder(task, source), source)
 
 
