@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from progbench import places
-from progbench.commands import compare, fetch, listing, params, plan, report, reproduce, run, submit
+from progbench.commands import adopt, compare, fetch, listing, params, plan, report, reproduce, run, submit
 from progbench.commands.common import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
@@ -27,6 +27,7 @@ COMMANDS = {
     "plan": plan,
     "run": run,
     "submit": submit,
+    "adopt": adopt,
 }
 
 

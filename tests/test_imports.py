@@ -39,6 +39,7 @@ HEAVY_ON_PURPOSE = {
     "method.anatomy", "method.callback", "method.checks", "method.dissect", "method.length", "method.loops",
     "method.origin", "method.pieces", "method.plan", "method.saving", "method.tuning", "method.watch",
     "method.wrappers", "tasks.metrics", "judging.decision",
+    "judging.beside", "judging.compare", "judging.effect", "judging.hierarchy", "judging.print_alone", "judging.pseudo",
 }  # fmt: skip
 
 

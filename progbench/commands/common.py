@@ -8,6 +8,8 @@ from pathlib import Path
 
 from progbench import places
 from progbench.errors import BadInput
+from progbench.files import closed
+from progbench.judging import against
 from progbench.recipes import reading
 from progbench.recipes.reading import MOST_SEEDS
 from progbench.session import opening
@@ -46,6 +48,24 @@ def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", tr
     """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `opening.opened` does."""
     asked = opening.Asked(options.suite, options.runs, seeds=seeds_of(seeds) or None, device=device, train=train)
     return opening.opened(asked, places.root())
+
+
+def suite_of(runs: Path, asked: str | None) -> str:
+    """The suite that was asked for, or the only one with results in a folder. Raises BadInput where there are none."""
+    against.require_folder(runs)
+    found = [name for name in reading.suites() if any(runs.glob(f"{name}/*/*/seed*.json")) or closed(runs / name, 2)]
+    wanted = [asked] if asked else found
+    if not set(wanted) & set(found):
+        others = f"; there are results of {', '.join(found)}" if found else ""
+        raise BadInput(f"no results{f' of the suite {asked}' if asked else ''} in {runs}{others}")
+    if len(wanted) > 1:
+        raise BadInput(f"{runs} has results of {', '.join(wanted)}: choose one with --suite")
+    return wanted[0]
+
+
+def answers_of(suite: str) -> Path:
+    """The folder of expected values that has a suite's."""
+    return reading.home(suite, places.root()) / "expected"
 
 
 def seeds_of(text: str) -> tuple[int, ...]:

@@ -19,8 +19,8 @@ from progbench.recipes.reading import MOST_SEEDS
 from progbench.report import cells, printing, text, writing
 from progbench.report.cells import plain
 from progbench.runs import ledger
-from progbench.session import comparing, own_data, own_model, planning, probing, reporting, stopping, unit
-from progbench.session.comparing import Question
+from progbench.session import own_data, own_model, own_suite, planning, probing, reporting, stopping, unit
+from progbench.session.own_suite import Question
 from progbench.session.suite import Suite
 
 NUMBERS = {"epochs": int, "batch_size": int, "max_length": int, "learning_rate": float}
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     """
     asked = _question(options)
     folder = options.suites / asked.suite
-    comparing.write(asked, folder)
+    own_suite.write(asked, folder)
     places.include([folder])
     suite = common.opened(
         argparse.Namespace(suite=asked.suite, runs=options.runs), seeds=f"0-{asked.seeds - 1}", device=asked.device
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
 def _question(options: argparse.Namespace) -> Question:
     kinds.require(options.seeds, kinds.whole(1, MOST_SEEDS), "--seeds")
     kinds.require(options.margin, kinds.number("above 0", lambda x: x > 0), "--margin")
-    schedules = comparing.schedules(options.schedules)
+    schedules = own_suite.schedules(options.schedules)
     values = {name: value for name in NUMBERS if (value := getattr(options, name)) is not None}
     for name, value in values.items():
         kinds.require(value, ALLOWED[name], f"--{name.replace('_', '-')}")
@@ -120,8 +120,8 @@ def answer(suite: Suite, asked: Question) -> list[str]:
     lines = []
     entries = [ledger.entry(one, suite.runs(one).results.values()) for one in unit.recipes(suite).values()]
     for schedule in asked.schedules[1:]:
-        found = comparing.differences(suite, asked, schedule)
-        name = comparing.called(schedule)
+        found = own_suite.differences(suite, asked, schedule)
+        name = own_suite.called(schedule)
         lines.append(f"{name} less fine-tuning on {asked.data.name}: {detectable.interval(found)}")
         lines.append(detectable.words(found, asked.margin))
     lines += [f"{one.outcome}: {one.sentence}" for one in map(suite.claim, suite.claims())]
@@ -130,5 +130,5 @@ def answer(suite: Suite, asked: Question) -> list[str]:
         shares["memory"] = cost.memory
         known = [f"{name} {cells.percent(share)}" for name, share in shares.items() if share is not None]
         unknown = [f"{name} unknown" for name, share in shares.items() if share is None]
-        lines.append(f"{comparing.called(cost.schedule)} takes, of fine-tuning's: {', '.join([*known, *unknown])}")
+        lines.append(f"{own_suite.called(cost.schedule)} takes, of fine-tuning's: {', '.join([*known, *unknown])}")
     return lines

@@ -10,7 +10,6 @@ from typing import Any
 
 from tabulate import tabulate
 
-from progbench import places
 from progbench.commands import common
 from progbench.models.spec import specs
 from progbench.recipes import reading
@@ -34,7 +33,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a line for each, or a JSON list of objects. Raises BadInput for a file that cannot be read."""
-    answers = reading.home(options.suite, places.root()) / "expected"
+    answers = common.answers_of(options.suite)
     rows = KINDS[options.what](Suite(options.suite, answers, Path("runs"), train=False))
     if options.json:
         printing.show(json.dumps(rows, indent=1, ensure_ascii=False))

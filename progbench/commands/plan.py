@@ -44,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
 def lines(found: Plan, chosen: Sequence[Lack] | None = None, budget: str = "") -> list[str]:
     """A plan in lines: how much, what, and where its times are from; or of that what was chosen for a budget."""
     shown = [_head(found), *(f"error, not tried again: {plain(one)}" for one in found.errors)]
+    shown += [f"on file, and inconclusive: {plain(one)}" for one in found.changed]
     if chosen is not None:
         shown += [_table(chosen, settles=True), _choice(found, chosen, budget)]
     else:

@@ -48,15 +48,6 @@ def coefficient_of_variation(scores: Sequence[float]) -> float | None:
     return float((1 + 1 / (4 * len(scores))) * np.std(scores, ddof=1) / np.mean(scores) * 100)
 
 
-def least_sign_flip_p(seeds: int) -> float:
-    """The smallest two-sided p that a sign flip of so many seeds' differences can have.
-
-    >>> least_sign_flip_p(5), least_sign_flip_p(6)
-    (0.0625, 0.03125)
-    """
-    return min(1.0, 2.0 ** (1 - seeds))
-
-
 def seeds_needed(sd: float, margin: float, level: float = 0.05) -> int:
     """How many seeds show with a chance of 80 % that equal schedules are not worse by `margin`.
 

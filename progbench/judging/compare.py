@@ -14,7 +14,7 @@ import numpy as np
 
 from progbench.judging import beside, effect, hierarchy, words
 from progbench.judging.compared import AVERAGE, OTHER, SAME, UNTOLD, Compared, Paired
-from progbench.judging.decision import PAPER_SEEDS
+from progbench.judging.decision import LEAST_SD, PAPER_SEEDS
 from progbench.judging.effect import Estimate, Parts
 from progbench.judging.resolution import EDGE
 from progbench.judging.terms import Terms
@@ -27,7 +27,6 @@ def compare(
 ) -> list[Compared]:
     """What is said of two schedules of each of a table's bodies (models with their tuning): tasks, then the average.
 
-    >>> from progbench.judging.compared import Paired
     >>> scores = {"seeds": (0, 1, 2), "left": (66.0, 67.0, 68.0), "right": (66.1, 66.8, 68.1)}
     >>> found = compare("Table 1", "shrinking", "constant", {"m": [Paired("RTE", **scores)]}, Terms())
     >>> found[0].number, found[0].word  # three differences with an sd of 0.17; t(0.95, 2) is 2.92
@@ -47,18 +46,35 @@ def compare(
         lines = _of_tasks(about, those, parts[body], terms)
         found += lines
         if body in averages:
-            found.append(averages[body].compared(about, shown[body], others.get(body), lines, terms))
+            found.append(averages[body].compared(about, len(bodies[body]), shown[body], others.get(body), lines, terms))
     return found
+
+
+def together(tasks: Sequence[Paired]) -> tuple[Estimate, Estimate | None]:
+    """The mean difference of tasks, as their columns weigh: on this development set, and for examples like these.
+
+    >>> found, other = together([Paired("RTE", 1, (0, 1, 2), (66.0, 67.0, 68.0), (65.0, 65.0, 65.0))])
+    >>> float(found.mean), [round(end, 3) for end in ends(found, 0.05)], other  # 2 ± 2.92 · 1 / √3
+    (2.0, [0.314, 3.686], None)
+    """
+    one = _Average(tasks, [_parts(task) for task in tasks])
+    return one.on_this_set, one.other
+
+
+def ends(found: Estimate, level: float) -> tuple[float, float]:
+    """The ends of an interval that leaves out `level` on each side."""
+    low, high = effect.interval(found, level)
+    return float(low), float(high)
 
 
 def _parts(task: Paired) -> Parts:
     """A task's difference and what its variance is made of."""
     if task.differences is not None:
         return effect.taken_apart(task.differences)
-    return effect.from_scores(np.subtract(task.left, task.right), task.least_sd)
+    return effect.from_scores(np.subtract(task.left, task.right), max(task.least_sd, LEAST_SD))
 
 
-def _together(estimates: Sequence[Estimate]) -> Estimate:
+def _stacked(estimates: Sequence[Estimate]) -> Estimate:
     """A family of estimates as one of arrays."""
     return Estimate(*(np.array(column, float) for column in zip(*estimates, strict=True)))
 
@@ -67,7 +83,7 @@ def _shown(averages: Mapping[str, Estimate], terms: Terms) -> dict[str, hierarch
     """What each body's average shows, tested among all of them."""
     if not averages:
         return {}
-    found = hierarchy.of_models(_together([*averages.values()]), terms.average, terms.looks.level)
+    found = hierarchy.of_models(_stacked([*averages.values()]), terms.average, terms.looks.level)
     return {body: hierarchy.Averages(*(column[i] for column in found)) for i, body in enumerate(averages)}
 
 
@@ -75,13 +91,13 @@ def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], parts: Sequence[Pa
     """A line for each task of one body."""
     level, margin = terms.looks.level, terms.task
     estimates = [effect.on_this_set(one) for one in parts]
-    p, differ = hierarchy.of_tasks(_together(estimates), level)
+    p, differ = hierarchy.of_tasks(_stacked(estimates), level)
     others = [effect.for_such_examples(one) for one in parts]
     known = [one for one in others if one]
-    other_differ = iter(hierarchy.of_tasks(_together(known), level)[1] if known else ())
+    other_differ = iter(hierarchy.of_tasks(_stacked(known), level)[1] if known else ())
     lines = []
     for i, (task, part, found, other) in enumerate(zip(tasks, parts, estimates, others, strict=True)):
-        low, high = _interval(found, level)
+        low, high = ends(found, level)
         seeds = len(task.seeds)
         print_variance = float(found.variance) * seeds / PAPER_SEEDS + ROUNDING / task.columns
         lines.append(
@@ -89,6 +105,7 @@ def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], parts: Sequence[Pa
                 **about,
                 task=task.task,
                 over=(),
+                of=1,
                 seeds=(seeds, seeds),
                 examples=part.examples,
                 difference=float(found.mean),
@@ -127,13 +144,14 @@ class _Average:
     def compared(
         self,
         about: dict[str, Any],
+        of: int,
         shown: hierarchy.Averages,
         other_shown: hierarchy.Averages | None,
         lines: Sequence[Compared],
         terms: Terms,
     ) -> Compared:
         level, margin = terms.looks.level, terms.average
-        low, high = _interval(self.on_this_set, level)
+        low, high = ends(self.on_this_set, level)
         counts = [len(task.seeds) for task in self.tasks]
         shared = sorted(set.intersection(*(set(task.seeds) for task in self.tasks)))
         notes = [*(note for task in self.tasks for note in task.notes), *map(terms.looks.words, counts)]
@@ -145,6 +163,7 @@ class _Average:
             **about,
             task=AVERAGE,
             over=tuple(task.task for task in self.tasks),
+            of=of,
             seeds=(min(counts), max(counts)),
             examples=self.examples,
             difference=float(self.on_this_set.mean),
@@ -174,11 +193,6 @@ class _Average:
     def _printed(self) -> float | None:
         values = [task.printed for task in self.tasks]
         return None if None in values else sum(one * weight for one, weight in zip(values, self.weights, strict=True))
-
-
-def _interval(found: Estimate, level: float) -> tuple[float, float]:
-    low, high = effect.interval(found, level)
-    return float(low), float(high)
 
 
 def _word(low: float, high: float, margin: float, differs: bool) -> str:
@@ -216,7 +230,7 @@ _NO_OTHER: dict[str, Any] = {"other_low": None, "other_high": None, "other_word"
 
 
 def _other(found: Estimate, level: float, word: Any) -> dict[str, Any]:
-    low, high = _interval(found, level)
+    low, high = ends(found, level)
     return {"other_low": low, "other_high": high, "other_word": word(low, high)}
 
 
@@ -226,7 +240,7 @@ def _against_print(
     """Whether our difference is the printed one. The print's has a `variance`, too."""
     if printed is None:
         return {"printed": None, "print_low": None, "print_high": None, "print_word": ""}
-    low, high = _interval(Estimate(found.mean - printed, found.variance + variance, found.df), level)
+    low, high = ends(Estimate(found.mean - printed, found.variance + variance, found.df), level)
     within = low > -margin + EDGE and high < margin - EDGE
     word = SAME if within else OTHER if low > EDGE or high < -EDGE else UNTOLD
     return {"printed": float(printed), "print_low": low, "print_high": high, "print_word": word}

@@ -44,12 +44,15 @@ class Paired:
 
 @dataclass(frozen=True)
 class Compared:
-    """What is said of one difference, in points: of a task, or of the average (`task` is "average", `over` its tasks).
+    """What is said of one difference, in points: of a task, or of an average.
+
+    An average's `task` is "average", and `over` names those of its `of` tasks that are there.
 
     From `low` to `high` is its interval on this development set (question D), which leaves out `level` on each side;
     `word` says what that shows against `margin`, after Holm's correction, and `beside` against a second margin.
     `other_low`, `other_high` and `other_word` are the same for examples like these (question E), None and "" without
     predictions. `p` is corrected: of no difference at all for a task, of *worse by the margin* for an average.
+
     `correlation` is that of the two over seeds, `share` of the seeds score at least as high with `left`, with an
     interval from `share_low` to `share_high`. `cv_left` and `cv_right` are CV*, in percent. `needed` seeds would show
     with a chance of 80 % that equal schedules are not worse. `print_word` says whether this is the printed effect.
@@ -62,6 +65,7 @@ class Compared:
     right: str
     task: str
     over: tuple[str, ...]
+    of: int
     seeds: tuple[int, int]
     examples: int
     difference: float
@@ -117,7 +121,7 @@ class Compared:
         if self.other_low is None or self.other_high is None:
             return "for examples like these: unknown, since not all of these results kept predictions"
         says = words.in_words(self.other_word, self.margin, name(self.right))
-        return f"for examples like these [{self.other_low:+z.2f}, {self.other_high:+z.2f}]: {says}"
+        return f"for examples like these {interval(self.other_low, self.other_high)}: {says}"
 
 
 def name(schedule: str) -> str:
@@ -135,7 +139,20 @@ def number(value: float, low: float, high: float) -> str:
     >>> number(0.1, -0.22, 0.42)
     '+0.10 [-0.22, +0.42]'
     """
-    return f"{value:+z.2f} [{low:+z.2f}, {high:+z.2f}]"
+    return f"{value:+z.2f} {interval(low, high)}"
+
+
+def interval(low: float, high: float) -> str:
+    return f"[{low:+z.2f}, {high:+z.2f}]"
+
+
+def least_sign_flip_p(seeds: int) -> float:
+    """The smallest two-sided p that a sign flip of so many seeds' differences can have.
+
+    >>> least_sign_flip_p(5), least_sign_flip_p(6)
+    (0.0625, 0.03125)
+    """
+    return min(1.0, 2.0 ** (1 - seeds))
 
 
 @dataclass(frozen=True)

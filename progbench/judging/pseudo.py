@@ -6,7 +6,7 @@ metric what the example contributes to it, to first order, so that their spread 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,22 @@ def pseudo_values(metric: str, gold: ArrayLike, predicted: ArrayLike) -> NDArray
     if gold.shape != predicted.shape or not gold.size:
         raise BadInput(f"{len(predicted)} predictions for {len(gold)} examples")
     return 100 * _OF[metric](gold, predicted)
+
+
+def of_kept(metric: str, kept: Mapping[str, Sequence]) -> NDArray:
+    """The pseudo-values of a run's last epoch, from the predictions of one evaluation set that it kept.
+
+    >>> of_kept("exact_match", {"epochs": [["Oslo", "Rome"]], "exact": [[1, 0]], "f1": [[1.0, 0.5]]})
+    array([100.,   0.])
+
+    A question of SQuAD has its own exact match and F1. Raises BadInput as `pseudo_values` does.
+    """
+    if "exact" in kept:
+        name = {"exact_match": "exact", "f1": "f1"}.get(metric)
+        if name is None:
+            raise BadInput(f"a question of SQuAD has no {metric}")
+        return 100 * np.asarray(kept[name][-1], float)
+    return pseudo_values(metric, kept["gold"], kept["epochs"][-1])
 
 
 def _accuracy(gold: NDArray, predicted: NDArray) -> NDArray:

@@ -1,234 +1,104 @@
-"""The paper's question on a person's own model and data, as a suite of files made on the fly.
-
-From there on it is a suite like any other: planned, trained, judged and reported by what does so for all of them. Its
-results are filed under digests, so that the same question again goes on where it stood.
-"""
+"""Which schedules of a suite's tables are compared, and what is said of them: on our runs, and by the print alone."""
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from progbench import files, places
 from progbench.errors import BadInput
-from progbench.method.schedule import PAPERS, SCHEDULES
-from progbench.session.own_data import Described
-from progbench.session.own_model import Guest
-from progbench.session.suite import Suite
+from progbench.judging.compared import Compared, Paired, PrintAlone
+from progbench.judging.expected import Cell, Table
+from progbench.judging.terms import LEAST_SEEDS, Terms
+from progbench.session.observing import parts_of
+from progbench.session.pairing import Source, paired, printed
+from progbench.tasks import catalog
 
-FILE = "compare"  # the recipe's, in the suite's folder
-TABLE = "table1"
-# What a recipe says where nobody chose: for full tuning as the paper's own recipes, for the others as its peft.toml.
-LEARNING_RATES = {"full": 2e-5, "adapter": 1e-4, "bitfit": 1e-3, "lora": 5e-4}
-OPTIONS: dict[str, dict[str, Any]] = {
-    "full": {},
-    "bitfit": {},
-    "adapter": {"adapter_reduction": 16},
-    "lora": {"lora_rank": 8, "lora_alpha": 8, "lora_targets": ["query", "value"]},
-}
-STEADY = {
-    "warmup": 0.0,
-    "weight_decay": 0.0,
-    "adam_beta1": 0.9,
-    "adam_beta2": 0.999,
-    "adam_epsilon": 1e-8,
-    "clip_norm": 1.0,
-}
-ANSWERING = {"doc_stride": 128, "n_best": 20, "max_answer_length": 30}
+Sides = tuple[Cell, Cell]
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is compared: schedules of a model on data, with a tuning; `margin` is in points, and said beforehand.
+def schedules(table: Table) -> list[tuple[str, str]]:
+    """Which schedules of a table are compared, left less right: Progtuning less fine-tuning, else less each other one.
 
-    `values` are a recipe's fields that a person chose, by name.
+    A table of counts compares none, and neither does one without Progtuning.
     """
-
-    model: Guest
-    data: Described
-    schedules: tuple[str, ...]
-    tuning: str = "full"
-    seeds: int = 5
-    device: str = "auto"
-    margin: float = 1.0
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def suite(self) -> str:
-        """The name of its suite.
-
-        >>> from progbench.session.own_model import describe
-        >>> data = Described("reviews", {}, "0", "classification", ("accuracy",), (9, 9))
-        >>> Question(describe("minilm"), data, ("constant",)).suite
-        'minilm-on-reviews'
-        """
-        return f"{self.model.name}-on-{self.data.name}"
+    there = dict.fromkeys(cell.schedule for cell in table.cells if cell.kind != "counted")
+    if "shrinking" not in there:
+        return []
+    others = ["constant"] if "constant" in there else [one for one in there if one != "shrinking"]
+    return [("shrinking", other) for other in others]
 
 
-def schedules(text: str) -> tuple[str, ...]:
-    """The schedules that a command line names, fine-tuning first, which the others are compared with.
+def of_table(source: Source, table: Table, terms: Terms) -> tuple[list[Compared], list[str]]:
+    """What is said of a table's schedules, and why some of its tasks or seeds take no part in that.
 
-    >>> schedules("progtuning,growing")
-    ('constant', 'shrinking', 'growing')
-
-    Raises BadInput for a name that is none.
+    For each model with its tuning there is a line a task, and one for the average where the table prints averages.
     """
-    named = [PAPERS.get(one.strip(), one.strip()) for one in text.split(",") if one.strip()]
-    if unknown := [one for one in named if one not in SCHEDULES]:
-        raise BadInput(f"--schedules {text}: {unknown[0]!r} is none of {', '.join([*PAPERS, *SCHEDULES])}")
-    others = [one for one in dict.fromkeys(named) if one != "constant"]
-    if not others:
-        raise BadInput(f"--schedules {text}: name one to compare with fine-tuning, such as progtuning")
-    return ("constant", *others)
+    found: list[Compared] = []
+    left_out: list[str] = []
+    averaged = any(cell.kind == "derived" for cell in table.cells)
+    for left, right in schedules(table):
+        bodies: dict[str, list[Paired]] = {}
+        for sides in _columns(table, left, right):
+            body = body_of(sides[0])
+            try:
+                bodies.setdefault(body, []).extend(paired(source, sides[:1], sides[1:]))
+            except BadInput as problem:
+                left_out.append(f"{body}, {sides[0].column}: not compared: {problem}")
+        left_out += [why for body, tasks in bodies.items() for why in _left_out(body, tasks)]
+        if any(task.enough for tasks in bodies.values() for task in tasks):
+            from progbench.judging.compare import compare
+
+            found += compare(table.cells[0].table, left, right, bodies, terms, average=averaged)
+    return found, left_out
 
 
-def write(asked: Question, folder: Path) -> None:
-    """Write the suite's files below a folder, which can then be included; those of an earlier question go."""
-    name = asked.suite
-    for part in ("recipes", "expected"):
-        if (folder / part).is_dir():
-            shutil.rmtree(folder / part)
-    written = {
-        "tasks.toml": {asked.data.name: asked.data.entry},
-        f"recipes/{name}/suite.toml": _settings(asked),
-        f"recipes/{name}/{FILE}.toml": _recipe(asked),
-        f"expected/{name}/{TABLE}.toml": _table(asked),
-        f"expected/{name}/claims.toml": _claims(asked),
-    }
-    if asked.model.entry:
-        written["models.toml"] = {asked.model.name: asked.model.entry}
-    for path, content in written.items():
-        files.write_atomically(folder / path, f"# written by progbench compare\n{toml(content)}\n")
-    files.read_toml.cache_clear()
-    places.forget()
+def _left_out(body: str, tasks: Sequence[Paired]) -> list[str]:
+    """Why some of a body's tasks are not compared, where others are, or where runs are no pairs."""
+    found = []
+    for task in tasks:
+        few = f"{len(task.seeds)} paired seeds, and a difference takes {LEAST_SEEDS}"
+        if not task.enough and (task.notes or (task.seeds and any(one.enough for one in tasks))):
+            found += [
+                f"{body}, {task.task}: not compared: {task.missing or few}",
+                *(f"{body}, {one}" for one in task.notes),
+            ]
+    return found
 
 
-def differences(suite: Suite, asked: Question, schedule: str) -> list[float]:
-    """How many points a schedule scores above fine-tuning, for each seed that has both."""
-    scores = {}
-    for cell in suite.table(TABLE).cells:
-        if cell.column == _words(asked.data.metrics[0]) and cell.kind == "scored":
-            scores[cell.schedule] = suite.observed(cell).values
-    seeds = sorted(set(scores[schedule]) & set(scores["constant"]))
-    return [scores[schedule][seed] - scores["constant"][seed] for seed in seeds]
+def of_print(table: Table, terms: Terms) -> list[PrintAlone]:
+    """What the print alone says of the averages of a table's schedules."""
+    sides = [one for pair in schedules(table) for one in _columns(table, *pair) if one[0].kind == "derived"]
+    return [found for one in sides if (found := alone(table, *one, terms))]
 
 
-def _settings(asked: Question) -> dict[str, Any]:
-    words = f"{asked.model.name} on {asked.data.name}"
-    return {"title": words, "seeds": asked.seeds, "device": asked.device, "tables": [TABLE, "claims"]}
+def alone(table: Table, left: Cell, right: Cell, terms: Terms) -> PrintAlone | None:
+    """What the print alone says of one cell less another; None unless all of their columns are printed."""
+    gaps = {part: printed(table, left, right, part) for part, _ in parts_of(left)}
+    known = {part: (catalog.task_of(part).name, gap) for part, gap in gaps.items() if gap is not None}
+    if len(known) < len(gaps):
+        return None
+    from progbench.judging.print_alone import by_print
+
+    return by_print(left.table, body_of(left), known, terms.spreads, terms.average)
 
 
-def _recipe(asked: Question) -> dict[str, Any]:
-    answering = asked.data.kind == "answers"
-    values = {
-        "dataset": "files",
-        "revision": asked.data.digest,
-        "epochs": 3,
-        "learning_rate": 3e-5 if answering and asked.tuning == "full" else LEARNING_RATES[asked.tuning],
-        "batch_size": 12 if answering else 32,
-        "max_length": min(384 if answering else 128, asked.model.readable),
-        **STEADY,
-        **OPTIONS[asked.tuning],
-        **(ANSWERING if answering else {}),
-        **({"null_threshold": 0.0} if asked.data.entry.get("unanswerable") else {}),
-    }
-    if strange := sorted(set(asked.values) - set(values)):
-        raise BadInput(f"{strange[0]} means nothing to {asked.tuning} tuning of {asked.data.kind}")
+def body_of(cell: Cell) -> str:
+    """The model of a cell, with its tuning where that is not full.
 
-    def line(field: str, value: Any) -> dict[str, Any]:
-        chosen = field in asked.values
-        return {
-            "value": asked.values[field] if chosen else value,
-            "source": "chosen" if chosen else "compare's default",
-        }
-
-    lines = {field: line(field, value) for field, value in values.items()}
-    of_tuning = {field: lines.pop(field) for field in OPTIONS[asked.tuning]}
-    return {"defaults": lines, "tunings": {asked.tuning: of_tuning}}
-
-
-def _table(asked: Question) -> dict[str, Any]:
-    first, *others = asked.data.metrics
-    name = asked.data.name
-    columns = {name: {"label": _words(first), "metric": first}}
-    columns |= {f"{name}-{_SHORT.get(one, one)}": {"label": _words(one), "metric": one, "set": name} for one in others}
-    columns["updated"] = {"label": "Updated parameters", "count": {"task": name}}
-    rows = [
-        {
-            "model": asked.model.name,
-            "tuning": asked.tuning,
-            "schedule": one,
-            "label": f"{asked.model.name} {called(one)}",
-        }
-        for one in asked.schedules
-    ]
-    about = {"table": "Table 1", "source": "progbench compare", "recipe": FILE, "unit": "points"}
-    return about | {"columns": columns, "rows": rows}
-
-
-def _claims(asked: Question) -> dict[str, Any]:
-    body = asked.model.name if asked.tuning == "full" else f"{asked.model.name}-{asked.tuning}"
-    claims = []
-    for one in asked.schedules[1:]:
-        whole = {
-            "source": "asked before the first step",
-            "quantity": "difference",
-            "left": f"{TABLE}/{body}-{one}",
-            "right": f"{TABLE}/{body}-constant",
-            "columns": [asked.data.name],
-        }
-        keeps = f"{called(one)} scores at most {asked.margin:g} points below fine-tuning"
-        claims.append({"id": f"{one}-keeps-up", "sentence": keeps, **whole, "at_least": -asked.margin})
-        claims.append({"id": f"{one}-is-better", "sentence": f"{called(one)} scores higher", **whole, "above": 0.0})
-    return {"claims": claims}
-
-
-_SHORT = {"matthews_correlation": "mcc", "exact_match": "em"}  # in a cell's name
-
-
-def called(schedule: str) -> str:
-    """What the paper calls a schedule, if it does.
-
-    >>> called("shrinking"), called("growing")
-    ('progtuning', 'growing')
+    >>> from progbench.judging.expected import Cell
+    >>> body_of(Cell(*[""] * 6, "scored", "points", "glue", "bert-base", "lora", "constant", ""))
+    'bert-base-lora'
     """
-    return next((paper for paper, ours in PAPERS.items() if ours == schedule), schedule)
+    return cell.model if cell.tuning == "full" else f"{cell.model}-{cell.tuning}"
 
 
-def _words(metric: str) -> str:
-    return metric.replace("_", " ").capitalize()
-
-
-def toml(content: Mapping[str, Any]) -> str:
-    """A file of tables within tables as TOML, which Python's own library reads and does not write.
-
-    >>> print(toml({"seeds": 5, "task": {"label": "RTE", "rows": {"train": 1}}}))
-    seeds = 5
-    <BLANKLINE>
-    [task]
-    label = "RTE"
-    rows = { train = 1 }
-    """
-    tables = {name: one for name, one in content.items() if isinstance(one, Mapping)}
-    lines = [f"{_key(name)} = {_value(one)}" for name, one in content.items() if name not in tables]
-    for name, table in tables.items():
-        lines += ["", f"[{_key(name)}]", *(f"{_key(field)} = {_value(one)}" for field, one in table.items())]
-    return "\n".join(lines)
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _value(name)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{_key(name)} = {_value(one)}' for name, one in value.items())} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
-    # a JSON text is one of TOML, but for this character
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+def _columns(table: Table, left: str, right: str) -> Iterator[Sides]:
+    """A table's cells of one schedule with those of another, column by column: an average in place of its columns."""
+    cells = {(body_of(cell), cell.schedule, cell.column): cell for cell in table.cells if not cell.problem}
+    for (body, schedule, column), cell in cells.items():
+        other = cells.get((body, right, column))
+        if schedule != left or other is None or cell.kind == "counted":
+            continue
+        rows: Sequence[Cell] = [one for one in table.cells if (body_of(one), one.schedule) == (body, left)]
+        means = {part for one in rows for part in one.mean_of}
+        if cell.kind == "derived" or cell.evaluation_set not in means:
+            yield cell, other

@@ -15,7 +15,6 @@ from progbench import files, kinds
 from progbench.errors import BadInput
 from progbench.tasks import records
 from progbench.tasks.catalog import tasks
-from progbench.tasks.glue import content_of
 from progbench.tasks.records import Record
 
 KINDS = ("classification", "regression", "answers")
@@ -56,7 +55,7 @@ def describe(
     for path in (train, dev):
         if not path.exists():
             raise BadInput(f"{path}: there is no such file")
-    digest = hashlib.sha256(content_of(train) + b"\0" + content_of(dev)).hexdigest()[:16]
+    digest = hashlib.sha256(records.content_of(train) + b"\0" + records.content_of(dev)).hexdigest()[:16]
     name = named(train)
     if kind == "answers" or (not kind and _answers(train)):
         return _answering(name, train, dev, folder, digest)

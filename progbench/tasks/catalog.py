@@ -68,6 +68,24 @@ def load(task: Task, source: Source) -> Data | SquadData:
     return data if source.dataset == GENERATED else replace(data, fingerprint=_read_by(task, data.fingerprint))
 
 
+def fingerprint_here(task: Task, source: Source) -> str:
+    """The fingerprint that `load` would give to files in a folder, mostly without reading a row; "" without a folder.
+
+    Raises Missing for a file that is not there, BadInput for one that cannot be read.
+    """
+    root = None if source.dataset == GENERATED else _folder(task, source)
+    return "" if root is None else _read_by(task, task.fingerprint(root, source))
+
+
+def published_fingerprint(task: Task) -> str:
+    """The fingerprint of the files that a task's authors published; "" where the project has never seen them whole.
+
+    >>> published_fingerprint(tasks()["squad2"])
+    ''
+    """
+    return _read_by(task, f"sha256:{task.published}") if task.published else ""
+
+
 def _read_by(task: Task, fingerprint: str) -> str:
     """A fingerprint of data that another entry of glue.toml or squad.toml, with other columns or labels, has not."""
     entry = {name: value for name, value in asdict(task).items() if name not in _SAID}
@@ -77,7 +95,7 @@ def _read_by(task: Task, fingerprint: str) -> str:
     return f"{fingerprint} {print_of[:8]}" if kind == "hub" else f"{kind}:{print_of}"
 
 
-_SAID = {"rows", "metrics", "home"}  # of an entry's fields, those that move no score
+_SAID = {"rows", "metrics", "published", "home"}  # of an entry's fields, those that move no score
 
 
 def require(task: Task, source: Source) -> None:
@@ -93,7 +111,7 @@ def on_hub(task: Task, source: Source) -> hub.Files | None:
 
 def _folder(task: Task, source: Source) -> Path | None:
     """The folder to read from; None for the hub. A task of a person's own lies beside its entry, or in GLUE_DIR."""
-    if task.home and task.is_in(Path(task.home)):
+    if task.home and (Path(task.home) / getattr(task, "folder", "") / task.train).exists():
         return Path(task.home)
     if task.home and not os.environ.get(task.variable):
         raise Missing(f"no data of {task.name}: its files are neither in {task.home}, nor is {task.variable} set")

@@ -57,6 +57,7 @@ class GlueTask:
     unended: tuple[str, ...] = ()
     scale: tuple[float, ...] = SCALE
     home: str = ""
+    published: str = ""
 
     @property
     def num_labels(self) -> int:
@@ -75,6 +76,13 @@ class GlueTask:
         """
         return read_folder(self, root)
 
+    def fingerprint(self, root: Path, source: Source | None = None) -> str:
+        """A digest of the bytes of all files that `read` reads, of whatever source. Raises Missing as it does."""
+        digest = hashlib.sha256()
+        for path in _paths(self, root):
+            digest.update(records.content_of(path))
+        return f"sha256:{digest.hexdigest()}"
+
     def fetch(self, source: Source) -> Data:
         """The task's data from the hub. Raises Missing where it is not to be had."""
         return _load_hub(self, source.dataset, source.revision)
@@ -82,10 +90,6 @@ class GlueTask:
     def on_hub(self, source: Source) -> hub.Files:
         """The hub's files that `fetch` reads."""
         return hub_splits.files(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
-
-    def is_in(self, root: Path) -> bool:
-        """Whether its training file is in this folder."""
-        return (root / self.folder / self.train).exists()
 
     def require(self, root: Path | None, source: Source) -> None:
         """Raise Missing, without reading a file, where `read` or (without a folder) `fetch` is bound to."""
@@ -150,6 +154,7 @@ OPTIONAL: dict[str, kinds.Kind] = {
     "broken_rows": entries.SHARE,
     "empty_texts": kinds.whole(0, 10**9),
     "unended": kinds.TEXTS,
+    "published": kinds.TEXT,
 }
 
 
@@ -165,11 +170,9 @@ def read_folder(task: GlueTask, root: Path) -> Data:
     Raises BadInput for a file that does not fit, and for two that are the same: one is a copy under a wrong name.
     """
     train, *evaluation = _paths(task, root)
-    digest = hashlib.sha256()
     seen: dict[bytes, Path] = {}
     for path in (train, *evaluation):
-        content = content_of(path)
-        digest.update(content)
+        content = records.content_of(path)
         other = seen.setdefault(hashlib.sha256(content).digest(), path)
         if other != path:
             raise BadInput(f"{path}: holds the same bytes as {other.name}: one of them is a copy under a wrong name")
@@ -177,14 +180,7 @@ def read_folder(task: GlueTask, root: Path) -> Data:
     found = {name: read_file(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)}
     for path, one in zip(evaluation, found.values(), strict=True):
         refuse_known(str(path), zip(*one.texts, strict=True), str(train), zip(*trained.texts, strict=True))
-    return Data(trained, found, fingerprint=f"sha256:{digest.hexdigest()}")
-
-
-def content_of(path: Path) -> bytes:
-    """The bytes of a file, or of all files of a folder in the order of their names."""
-    if path.is_dir():
-        return b"".join(one.read_bytes() for one in sorted(path.rglob("*")) if one.is_file())
-    return path.read_bytes()
+    return Data(trained, found, fingerprint=task.fingerprint(root))
 
 
 def _paths(task: GlueTask, root: Path) -> list[Path]:

@@ -21,6 +21,13 @@ Record = dict[str, Any]
 ENDINGS = (".tsv", ".csv", ".jsonl", ".json")
 
 
+def content_of(path: Path) -> bytes:
+    """The bytes of a file, or of all files of a folder in the order of their names."""
+    if path.is_dir():
+        return b"".join(one.read_bytes() for one in sorted(path.rglob("*")) if one.is_file())
+    return path.read_bytes()
+
+
 def read(path: Path) -> Iterator[tuple[str, Record]]:
     """The rows of a file by its ending, each with its place.
 

@@ -73,6 +73,7 @@ class SquadTask:
     files: ClassVar[str] = "the SQuAD files (train-v1.1.json, ...)"
     num_labels: ClassVar[int] = 2  # one score for "the answer starts here", one for "it ends here"
     metrics: ClassVar[tuple[str, ...]] = ("exact_match", "f1")
+    published: ClassVar[str] = ""  # its training files, whole, were never seen here
 
     name: str
     train: str
@@ -101,6 +102,10 @@ class SquadTask:
         """
         return self._data(source, [(str(path), _file_entries(path)) for path in self._paths(root, source)])
 
+    def fingerprint(self, root: Path, source: Source) -> str:
+        """A digest of all questions that `read` reads, whatever file they stand in. Raises as it does."""
+        return self.read(root, source).fingerprint
+
     def fetch(self, source: Source) -> SquadData:
         """The task's questions from the hub. Raises Missing where they are not to be had."""
         loaded = hub_splits.fetch(self.on_hub(source), self.hub, self.splits)
@@ -110,10 +115,6 @@ class SquadTask:
     def on_hub(self, source: Source) -> hub.Files:
         """The hub's files that `fetch` reads."""
         return hub_splits.files(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
-
-    def is_in(self, root: Path) -> bool:
-        """Whether its training file is in this folder."""
-        return (root / self.train).exists()
 
     def require(self, root: Path | None, source: Source) -> None:
         """Raise Missing, without reading a file, where `read` or (without a folder) `fetch` is bound to."""
