@@ -84,6 +84,9 @@ def _settle(cell: Cell, observed: Observed) -> Verdict | None:
         return _judge_count(cell, observed)
     if not observed.values:
         return Verdict.on(cell, "missing", observed.missing or "not run", observed)
+    if observed.changed:
+        sentence = f"{_ours(observed)}: not judged: {observed.changed}"
+        return Verdict.on(cell, "inconclusive", sentence, observed)
     if cell.expectation.printed:
         return _on_other_data(cell, observed) if observed.other_data else None
     if cell.expectation.reference is None:

@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import filelock
@@ -26,6 +26,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.runs import leftovers, results
 from progbench.runs.results import RunResult
 from progbench.session import company, jobs
+from progbench.session.data_here import DataHere
 from progbench.session.jobs import Job
 from progbench.session.repaired import repaired
 from progbench.tasks import catalog
@@ -35,18 +36,21 @@ from progbench.training.fork import shared_epochs
 
 @dataclass(frozen=True)
 class Runs:
-    """What there is of one recipe's results: by seed, errors among them, and why seeds are missing."""
+    """What there is of one recipe's results: by seed, errors among them, and why seeds are missing.
+
+    `changed` says of a seed that it was made on other data than lies here.
+    """
 
     results: Mapping[int, RunResult]
     missing: str = ""
+    changed: Mapping[int, str] = field(default_factory=dict)
 
 
 class Maker:
     """The runs of one session, filed in a folder: looked up by `runs`, made by `make`.
 
     Of each recipe there are `seeds` (None: those on file), trained on `device` ("cpu", "cuda", or "auto": a GPU if
-    there is one) with `threads` CPU threads (0: torch's own number), by so many `processes` together, which share the
-    threads or have a GPU each. With `train=False` nothing is trained.
+    there is one) with `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained.
     Processes that work for one session share its name, `session`; without one, a process is a session of its own.
     """
 
@@ -59,14 +63,12 @@ class Maker:
         *,
         train: bool = True,
         session: str = "",
-        processes: int = 1,
     ) -> None:
         self.folder = folder
         self.seeds = seeds
         self.device = device
         self.threads = threads
         self.train = train
-        self.processes = processes
         self.session = session or uuid.uuid4().hex
         self._swept = False
         self._before: dict[tuple[str, int], str | None] = {}
@@ -74,6 +76,7 @@ class Maker:
         self._hopeless: set[str] = set()
         self._missing: dict[str, str] = {}
         self._found: dict[str, Runs] = {}
+        self._data = DataHere()
         self._not_filed: dict[tuple[str, int], RunResult] = {}
 
     def runs(self, wanted: Recipe) -> Runs:
@@ -83,7 +86,8 @@ class Maker:
             found = {seed: result for seed in seeds if (result := self._on_file(wanted, seed))}
             why = "" if self.train or self.seeds is None else " (--no-train)"
             missing = self._missing.get(wanted.id, f"not run yet: nothing in {self.folder}{why}")
-            self._found[wanted.id] = Runs(found, missing if not seeds or len(found) < len(seeds) else "")
+            changed = {seed: why for seed, result in found.items() if (why := self._data.changed(result))}
+            self._found[wanted.id] = Runs(found, missing if not seeds or len(found) < len(seeds) else "", changed)
         return self._found[wanted.id]
 
     def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
@@ -99,7 +103,7 @@ class Maker:
         self._tried |= {recipe.id for recipe in fresh}
         for recipe in fresh:
             self._found.pop(recipe.id, None)
-        families = jobs.families(((recipe, *self._lacking(recipe)) for recipe in fresh), self.processes)
+        families = jobs.families((recipe, *self._lacking(recipe)) for recipe in fresh)
 
         def told(those: Iterable[Sequence[Job]], what: str = "") -> Callable[[Job], None]:
             total, done = sum(len(job.seeds) for family in those for job in family), itertools.count(1)
@@ -130,19 +134,12 @@ class Maker:
                 leftovers.sweep_results(self.folder / suite)
 
     def require(self, wanted: Recipe) -> str:
-        """The device to train on. Raises Missing when this recipe cannot run here: too few GPUs, no data or weights.
+        """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
 
         Decided without importing torch; and data and weights together, so that a reader hears at once of all to get.
         """
-        device, gpus = self.device, environment.gpu_count()
-        if device == "cuda" and not gpus:
+        if self.device == "cuda" and not environment.gpu_count():
             raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
-        if device == "auto":
-            device = "cuda" if gpus else "cpu"
-        if device == "cuda" and gpus < self.processes:
-            raise Missing(f"--data-parallel {self.processes} asks for as many GPUs, and this process may use {gpus}")
-        if why := wanted.not_by(self.processes):
-            raise Missing(f"--data-parallel {self.processes}: {why}")
         absent = []
         for require in (
             lambda: catalog.require(catalog.tasks()[wanted.task], wanted.data_source),
@@ -154,7 +151,9 @@ class Maker:
                 absent.append(str(problem))
         if absent:
             raise Missing("; ".join(absent))
-        return device
+        if self.device == "auto":
+            return "cuda" if environment.gpu_count() else "cpu"
+        return self.device
 
     def _lacking(self, wanted: Recipe) -> tuple[list[int], str]:
         """The seeds to train, and the device to do it on; none where that is missing."""
@@ -206,7 +205,7 @@ class Maker:
             return
         with contextlib.ExitStack() as while_training:
             try:
-                place = while_training.enter_context(company.at(job.device, job.processes))
+                place = while_training.enter_context(company.at(job.device))
             except OSError as problem:
                 self._refuse(wanted, seeds, "a temporary folder", problem)
                 return

@@ -36,7 +36,7 @@ class Suite:
 
     `seeds` runs a recipe, 0 upwards, or these seeds, or with None those that are on file; `device` "cpu", "cuda" or
     "auto"; with `train=False` nothing is trained and what exists is judged. Processes of one session share its name,
-    `session`. A run is trained by so many `processes` together.
+    `session`.
     """
 
     def __init__(
@@ -49,7 +49,6 @@ class Suite:
         device: str = "",
         train: bool = True,
         session: str = "",
-        processes: int = 1,
     ) -> None:
         settings = reading.settings(name)
         self.name = name
@@ -58,15 +57,7 @@ class Suite:
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
         self._listed = settings.tables
         self._wrong = guards.absent_or_strange(answers, name, settings.tables)
-        self.maker = Maker(
-            folder,
-            wanted,
-            device or settings.device,
-            settings.threads,
-            train=train,
-            session=session,
-            processes=processes,
-        )
+        self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._unlike: dict[tuple[str, str], list[str]] = {}
         self._compared: dict[str, tuple[list[Compared], list[str]]] = {}

@@ -64,7 +64,8 @@ def answers(
             outputs = infer(model, inputs)
             seeds = seeds or [_Best(len(questions)) for _ in outputs]
             for seed, (best, one) in enumerate(zip(seeds, outputs, strict=True)):
-                start, end = one["start_logits"].float().cpu(), one["end_logits"].float().cpu()
+                logits = [one[f"{name}_logits"].cpu() for name in ("start", "end")]
+                start, end = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in logits)
                 for part in (start, end):
                     note_broken(broken, seed, part, recipe.task)
                 if seed not in broken:

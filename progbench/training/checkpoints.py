@@ -24,7 +24,7 @@ from progbench.runs.leftovers import checkpoint_of
 from progbench.runs.results import EpochResult
 
 EVERY = 600.0  # seconds: the longest that a run trains inside an epoch without a checkpoint
-FORMAT = 3  # of what is in a file
+FORMAT = 4  # of what is in a file
 ZIP = b"PK\x03\x04"  # how it begins
 
 # what a run's numbers depend on besides its recipe; of a CPU its kind and threads, too, since its runs repeat exactly
@@ -125,24 +125,14 @@ class Damaged(ValueError):
 
 
 def made_with(
-    seeds: tuple[int, ...],
-    device: str,
-    threads: int,
-    fingerprints: Mapping[str, str],
-    *,
-    together: bool,
-    ranks: int = 1,
+    seeds: tuple[int, ...], device: str, threads: int, fingerprints: Mapping[str, str], *, together: bool
 ) -> Made:
-    """What a run is made with, besides its recipe: one that was made with anything else cannot go on from it.
-
-    So one that several processes trained together goes on in as many (`ranks`), each with its own stream of chance.
-    """
+    """What a run is made with, besides its recipe: one that was made with anything else cannot go on from it."""
     about = environment.describe(device, threads)
     names = (*VERSIONS, *ON.get(device, ON["cpu"]))
     where = {name: about.get(name, "") for name in names}
     versions = {"format": FORMAT, "scores_version": SCORES_VERSION}
-    run = {"seeds": list(seeds), "together": together, "ranks": ranks, "fingerprints": dict(fingerprints)}
-    return {**versions, **where, **run}
+    return {**versions, "seeds": list(seeds), "together": together, **where, "fingerprints": dict(fingerprints)}
 
 
 def _whole(folder: Path, made: Made) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy
 import torch
 from torch import nn
 
+from progbench.runs.results import EpochResult
 from progbench.tasks.glue import GlueTask
 from progbench.training import memory
 
@@ -45,6 +46,15 @@ class SetScore:
 
 
 Scored = dict[str, SetScore] | NonFinite  # by evaluation set
+
+
+def epoch_result(found: Scored, *numbers: float | None) -> EpochResult:
+    """An epoch's result; `numbers` are the fields after its scores, in order. A seed that failed has no scores."""
+    sets = {} if isinstance(found, NonFinite) else found
+    scores = {name: of_set.metrics for name, of_set in sets.items()}
+    return EpochResult(scores, *numbers, predictions={name: of_set.predictions for name, of_set in sets.items()})
+
+
 Infer = Callable[[nn.Module, Sequence[Row]], list[Batch]]
 
 
