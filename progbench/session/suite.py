@@ -15,8 +15,9 @@ from progbench.errors import BadInput
 from progbench.judging import claims, expected, guards, likeness, sentences, verdict
 from progbench.judging.caveats import caveats, unlike
 from progbench.judging.claims import Claim, ClaimVerdict
+from progbench.judging.counts import agrees_with_print
 from progbench.judging.expected import Cell
-from progbench.judging.judge import agrees_with_print, judge_table
+from progbench.judging.judge import judge_table
 from progbench.judging.verdict import Observed, Verdict
 from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe
