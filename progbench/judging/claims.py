@@ -1,7 +1,8 @@
 """The paper's sentences as comparisons over cells, judged on the print and on our runs.
 
 "Do the paper's own numbers support its sentence?" and "do our runs?" are two questions, and each is answered with
-*holds*, *does not hold* or *undecided*. Pure: no files, no torch, nothing of the trainer.
+*holds*, *does not hold* or *undecided*. Printed scores may also be *within noise* of the bound that the sentence sets:
+nearer to it than the margin of their cells, so that they speak neither for it nor against it. Pure: no files, no torch.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from progbench.errors import BadInput
 from progbench.judging.resolution import EDGE, least_sd_of_mean
 from progbench.judging.verdict import Observed
 
-HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
-OUTCOMES = ("holds", "does not hold", "disputed", "undecided", "error")
+HOLDS, WITHIN, FAILS, UNDECIDED = "holds", "within noise", "does not hold", "undecided"
+OUTCOMES = (HOLDS, WITHIN, FAILS, "disputed", UNDECIDED, "error")
+COUNTS = "counts, which are arithmetic and take no run"
 QUANTITIES = ("difference", "reduction", "fits")
 
 
@@ -62,7 +64,8 @@ class Measured:
     """One comparison's quantity: as printed, or on our side exact or by seed.
 
     `mixed` says that the printed numbers are of two metrics, `missing` and `error` why our side is not there, and
-    `least_sd` the least spread over seeds that the quantity is believed to have.
+    `least_sd` the least spread over seeds that the quantity is believed to have. `margin` is that of the cells that are
+    compared, in points, and `margin_reason` what it follows from; 0 for counts.
     """
 
     column: str
@@ -73,13 +76,16 @@ class Measured:
     missing: str = ""
     error: str = ""
     least_sd: float = 0.0
+    margin: float = 0.0
+    margin_reason: str = ""
 
 
 @dataclass(frozen=True)
 class ClaimVerdict:
     """A claim's two answers, each with the numbers in words, and what the session makes of them.
 
-    `reason` is why the wanted range is what it is, where the sentence does not say it.
+    `reason` is why the wanted range is what it is, where the sentence does not say it. `print_rests_on` and
+    `ours_rests_on` say what each answer rests on; `by_counts`, that ours is arithmetic and took no run.
     """
 
     claim: str
@@ -92,6 +98,9 @@ class ClaimVerdict:
     disputed: str
     outcome: str
     reason: str = ""
+    print_rests_on: str = ""
+    ours_rests_on: str = ""
+    by_counts: bool = False
 
 
 def quantity(claim: Claim, left: float, right: float) -> float:
@@ -142,12 +151,25 @@ def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
     """
     if claim.problem:
         return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
+    found = _judge(claim, measured)
+    return replace(
+        found,
+        by_counts=bool(measured) and _exact(measured),
+        print_rests_on=_print_rests_on(measured),
+        ours_rests_on=_ours_rests_on(measured),
+    )
+
+
+def _exact(measured: Sequence[Measured]) -> bool:
+    return all(one.exact is not None for one in measured)
+
+
+def _judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
     on_print = _together(claim, [(one.column, *_of_printed(claim, one)) for one in measured])
     on_ours = _together(claim, [(one.column, *_of_ours(claim, one, len(measured))) for one in measured])
-    exact = all(one.exact is not None for one in measured)
     if any(one.error for one in measured):
         return _verdict(claim, on_print, on_ours, "error")
-    if claim.disputed and exact and on_ours[0] == HOLDS:
+    if claim.disputed and _exact(measured) and on_ours[0] == HOLDS:
         return _verdict(claim, on_print, on_ours, "error")
     return _verdict(claim, on_print, on_ours, "disputed" if claim.disputed else on_ours[0])
 
@@ -162,7 +184,8 @@ def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsew
     )
     answer = (HOLDS if all(agree) else FAILS, words)
     outcome = answer[0] if not claim.disputed else "error" if answer[0] == HOLDS else "disputed"
-    return _verdict(claim, answer, answer, outcome)
+    found = _verdict(claim, answer, answer, outcome)
+    return replace(found, by_counts=True, print_rests_on=COUNTS, ours_rests_on=COUNTS)
 
 
 def not_judged(claim: Claim, failure: str) -> ClaimVerdict:
@@ -176,6 +199,28 @@ def unreadable(why: str) -> ClaimVerdict:
     return ClaimVerdict("claims", "", "claims.toml", UNDECIDED, why, UNDECIDED, why, "", "error")
 
 
+def _print_rests_on(measured: Sequence[Measured]) -> str:
+    """What the answer on the print rests on; "" where nothing is printed."""
+    printed = [one for one in measured if one.printed is not None]
+    margins = {f"{one.column} {one.margin:g}": one.margin_reason for one in printed if one.margin}
+    if not margins:
+        return COUNTS if printed else ""
+    words = "; ".join(f"{name}: {why}" if why else name for name, why in margins.items())
+    return f"printed means without a spread, by the margins of their cells ({words})"
+
+
+def _ours_rests_on(measured: Sequence[Measured]) -> str:
+    """What the answer on our side rests on; "" where nothing was run."""
+    if measured and _exact(measured):
+        return COUNTS
+    seeds = sorted({len(one.seeds) for one in measured if one.seeds})
+    return (
+        f"differences paired by seed, of {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds"
+        if seeds
+        else ""
+    )
+
+
 def _inside(claim: Claim, value: float) -> bool:
     above = value > claim.lowest + EDGE if claim.strict else value >= claim.lowest - EDGE
     return above and value <= claim.highest + EDGE
@@ -186,7 +231,14 @@ def _of_printed(claim: Claim, one: Measured) -> tuple[str, str]:
         return UNDECIDED, "unknown (not printed)"
     if one.mixed:
         return UNDECIDED, f"{one.printed:+.2f}, but of {one.mixed}"
-    return HOLDS if _inside(claim, one.printed) else FAILS, f"{one.printed:+.2f}"
+    words = f"{one.printed:+.2f}" + (f" (margin {one.margin:g})" if one.margin else "")
+    if not one.margin:
+        return HOLDS if _inside(claim, one.printed) else FAILS, words
+    low, high = one.printed - one.margin, one.printed + one.margin
+    if _inside(claim, low) and _inside(claim, high):
+        return HOLDS, words
+    beyond = high < claim.lowest - EDGE or low > claim.highest + EDGE
+    return FAILS if beyond else WITHIN, words
 
 
 def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
@@ -215,7 +267,7 @@ def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
 
 def _together(claim: Claim, answers: Sequence[tuple[str, str, str]]) -> tuple[str, str]:
     found = [answer for _, answer, _ in answers]
-    answer = FAILS if FAILS in found else HOLDS if all(one == HOLDS for one in found) else UNDECIDED
+    answer = next((one for one in (FAILS, UNDECIDED, WITHIN) if one in found), HOLDS)
     groups: dict[str, list[str]] = {}
     for column, _, words in answers:
         groups.setdefault(words, []).append(column)

@@ -37,7 +37,7 @@ def agrees_with_print(count: int, printed: str) -> bool:
 
 
 def judge_count(cell: Cell, observed: Observed) -> Verdict:
-    """The verdict on a counted cell: *reproduced* where it comes to the print, *consistent* where it is our own integer.
+    """The verdict on a counted cell: *reproduced* where it comes to the print, *consistent* where to our own integer.
 
     A bar that the paper draws without a number is *not printed*: there is nothing that could be missing.
     """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from progbench.judging import claims as claiming
 from progbench.judging.claims import ClaimVerdict
+from progbench.judging.contrast import Contrast
 from progbench.judging.power import Curves
 from progbench.judging.verdict import JUDGED, OUTCOMES, Variant, Verdict
 from progbench.report import attribution, provenance, tables
@@ -46,7 +47,7 @@ class Report:
     """Every verdict of a session, those that were not reached included, the runs behind them, and where it was made.
 
     `ledger` are the runs, `runs` the folder they are in; `power` the curves of the appendix, which `writing.write`
-    simulates.
+    simulates; `contrasts` what the answer is made of, and `title` what the suite is.
     """
 
     suite: str
@@ -58,6 +59,8 @@ class Report:
     ledger: Sequence[Entry] = ()
     runs: Path | None = None
     power: Curves | None = None
+    contrasts: Sequence[Contrast] = ()
+    title: str = ""
 
     @property
     def headline(self) -> str:

@@ -79,8 +79,13 @@ def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str) -
     texts = [[plain(value) for value in row] for row in rows]
     # tabulate makes a column two wider than its heading
     widths = [min(WIDTH, max(len(head) + 2, *(len(row[i]) for row in texts))) for i, head in enumerate(headers)]
+    longest = [
+        max([len(word) + 2 for word in head.split()] + [len(word) for row in texts for word in row[i].split()] + [1])
+        for i, head in enumerate(headers)
+    ]
     while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
-        widths[widths.index(max(widths))] -= 1
+        loose = [i for i, width in enumerate(widths) if width > longest[i]]  # no word of these has to be broken yet
+        widths[max(loose or range(len(widths)), key=widths.__getitem__)] -= 1
     # wrapped here and not by tabulate's maxcolwidths, which takes "635,656" for a number and fails on its comma
     lines = [["\n".join(_wrap(one, width)) for one, width in zip(row, widths, strict=True)] for row in texts]
     heads = ["\n".join(_wrap(one, max(1, width - 2))) for one, width in zip(headers, widths, strict=True)]

@@ -15,6 +15,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.report.report import Report
 from progbench.runs import ledger
 from progbench.runs.ledger import Entry
+from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
 
@@ -65,6 +66,8 @@ def report(suite: Suite) -> Report:
         variants=variants,
         ledger=behind(suite, every),
         runs=suite.folder,
+        contrasts=contrasts(suite, every),
+        title=suite.title,
     )
 
 

@@ -49,6 +49,7 @@ class Suite:
     ) -> None:
         settings = reading.settings(name)
         self.name = name
+        self.title = settings.title or f"Suite {name}"
         self.answers = answers
         self.folder = folder
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
@@ -247,10 +248,13 @@ class Suite:
             [self.observed(replace(cell, metric=metric) if metric else cell) for cell in side] for side in (left, right)
         ]
         metrics = list(dict.fromkeys(cell.metric for cell in (*left, *right)))
+        widest = max((*left, *right), key=lambda cell: cell.expectation.margin).expectation
         return replace(
             claims.our_quantity(claim, one.column, *ours),
             printed=claims.printed_quantity(claim, *printed),
             mixed=" against ".join(metrics) if len(metrics) > 1 else "",
+            margin=widest.margin if claim.quantity == "difference" else 0.0,
+            margin_reason=widest.margin_reason,
         )
 
     def observed(self, cell: Cell, variant: str = "") -> Observed:
