@@ -102,6 +102,11 @@ class ClaimVerdict:
     ours_rests_on: str = ""
     by_counts: bool = False
 
+    @property
+    def on_runs(self) -> bool:
+        """Whether runs of ours stand behind the answer."""
+        return bool(self.ours_rests_on) and not self.by_counts
+
 
 def quantity(claim: Claim, left: float, right: float) -> float:
     """What the claim compares, of two numbers: points apart, or the percent that left saves of right.

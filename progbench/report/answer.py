@@ -37,7 +37,7 @@ def sentences(contrasts: Sequence[Contrast]) -> list[str]:
     ...     flops=0.889)
     >>> for line in sentences([one]):
     ...     print(line[:70])
-    In print Progtuning less fine-tuning is, on average, +0.2 for m (withi
+    In print Progtuning (the schedule `shrinking`) less fine-tuning (`cons
     A margin is about the standard error of one score on other examples. T
     No run of ours is behind this: it is what the paper prints, and what c
     Progtuning updates 25.9 % fewer parameters of m and spends 11.1 % fewe
@@ -49,8 +49,8 @@ def sentences(contrasts: Sequence[Contrast]) -> list[str]:
     printed = [one for one in first if one.printed is not None]
     found = []
     if printed:
-        found += [_in_print(_heads(printed)), *_beyond([one for one in printed if not one.whole]), _MARGINS]
-    return [*found, _on_runs(contrasts, _heads(first)), _saved(_heads(first))]
+        found += [_in_print(heads(printed)), *_beyond([one for one in printed if not one.whole]), _MARGINS]
+    return [*found, _on_runs(contrasts, heads(first)), _saved(heads(first))]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def tables(contrasts: Sequence[Contrast], costs: Iterable[Cost] = (), *, every: 
     printed = any(one.printed is not None for one in contrasts)
     names = (*WHOSE, *(PRINTED if printed else ()), *OURS, *SAVES)
     align = f"left left {'right left ' if printed else ''}right right right right right"
-    chosen = contrasts if every else _heads(contrasts)
+    chosen = contrasts if every else heads(contrasts)
     sides = (
         (MAIN, [one for one in chosen if one.schedule == "shrinking"]),
         (
@@ -133,8 +133,8 @@ def _ratio(mine: Cost | None, other: Cost | None, against: str, name: str) -> fl
     return value / beside if beside else None
 
 
-def _heads(contrasts: Sequence[Contrast]) -> list[Contrast]:
-    """The averages, and what has none."""
+def heads(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """The averages, and the columns of what has none."""
     averaged = {(one.table, one.body, one.schedule) for one in contrasts if one.whole}
     return [one for one in contrasts if one.whole or (one.table, one.body, one.schedule) not in averaged]
 
@@ -143,7 +143,7 @@ def _in_print(heads: Sequence[Contrast]) -> str:
     words = {HIGHER: "higher", LOWER: "lower", WITHIN: "within noise"}
     each = [f"{one.printed:+z.1f} for {_whose(one)} ({words[one.on_print]}, margin {one.margin:g})" for one in heads]
     average = ", on average," if all(one.whole for one in heads) else ""
-    return f"In print Progtuning less fine-tuning is{average} {_listed(each)}."
+    return f"In print Progtuning (the schedule `shrinking`) less fine-tuning (`constant`) is{average} {_listed(each)}."
 
 
 def _beyond(tasks: Sequence[Contrast]) -> list[str]:

@@ -53,11 +53,11 @@ def new_figure(width: float, height: float, left: float | None = None):
     return figure
 
 
-def svg(draw: Callable) -> str:
-    """What `draw` returns, a matplotlib figure, as SVG text."""
+def svg(draw: Callable, *, paper: bool = False) -> str:
+    """What `draw` returns, a matplotlib figure, as SVG text; on white `paper` it can be read on a dark page, too."""
     with style():
         text = io.StringIO()
-        draw().savefig(text, format="svg", metadata={"Date": None})
+        draw().savefig(text, format="svg", metadata={"Date": None}, transparent=not paper)
     return text.getvalue()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from progbench.judging.verdict import Verdict
 from progbench.recipes.recipe import split_id
-from progbench.report import canvas, cells, plots
+from progbench.report import answer_plot, canvas, cells, plots
 from progbench.report.canvas import BLUE, GREY, ORANGE
 from progbench.report.cells import plain, short
 from progbench.report.report import Report
@@ -22,10 +22,12 @@ def available(report: Report) -> dict[str, str]:
 def draw(name: str, report: Report) -> str:
     """The figure filed as `name`, one of `available`, as SVG text."""
     values, make = _sources(report)[name]
-    return canvas.svg(lambda: make(values))
+    return canvas.svg(lambda: make(values), paper=name == ANSWER)
 
 
+ANSWER = "answer.svg"
 _CAPTIONS = {
+    ANSWER: "Progtuning less fine-tuning, with the margins of the cells as bands; and what it saves",
     "figure1.svg": "Figure 1: score with one block trained at a time, over the block",
     "figure4.svg": "Figure 4: updated parameters by model and schedule",
     "forest.svg": "Every scored cell that was judged: its difference with the interval at 90 %, in margins",
@@ -54,6 +56,7 @@ def _left_out(name: str, report: Report) -> str:
 def _sources(report: Report) -> Mapping[str, tuple[Sequence, Callable]]:
     shown = [one for one in report.verdicts if one.observed is not None]
     return {
+        ANSWER: (answer_plot.lines(report.contrasts, mean_costs(costs(report.ledger))), answer_plot.draw),
         "figure1.svg": ([one for one in shown if one.table == "Figure 1" and _block(one)], blocks),
         "figure4.svg": ([one for one in shown if one.table == "Figure 4"], totals),
         "forest.svg": (plots.compared(shown), plots.forest),

@@ -16,8 +16,11 @@ _HEAD = r"""% Made by progbench. To use a table elsewhere: \usepackage[T1]{fonte
 \usepackage{booktabs,multirow}
 \begin{document}
 """
-_LETTERS = {"deviates": "D", "inconclusive": "I", "disputed": "P", "missing": "M", "error": "E"}
-_LEGEND = "D: deviates, I: inconclusive, P: disputed, M: missing, E: error; no letter: reproduced."
+_LETTERS = {
+    "consistent": "C", "deviates": "D", "inconclusive": "I", "disputed": "P", "unjudged": "U", "not printed": "N",
+    "missing": "M", "error": "E",
+}  # fmt: skip
+_LEGEND = ", ".join(f"{letter}: {outcome}" for outcome, letter in _LETTERS.items()) + "; no letter: reproduced."
 
 
 def render(report: Report) -> str:

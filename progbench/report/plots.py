@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from progbench.judging.power import Curves
-from progbench.judging.verdict import Verdict
+from progbench.judging.verdict import AGREES, Verdict
 from progbench.recipes.recipe import split_id
 from progbench.report import cells
 from progbench.report.canvas import BLUE, COLORS, GREEN, GREY, INK, ORANGE, PURPLE, new_figure
@@ -15,7 +15,13 @@ from progbench.report.cells import short
 from progbench.runs.ledger import Cost, Entry
 
 EDGE = 3.0  # margins; a cell further out stands at the edge, with an arrow and its number beside it
-_LOOKS = {"reproduced": (BLUE, "o"), "deviates": (ORANGE, "D"), "inconclusive": (GREY, "s"), "disputed": (PURPLE, "X")}
+_LOOKS = {
+    "reproduced": (BLUE, "o"),
+    "consistent": (BLUE, "o"),
+    "deviates": (ORANGE, "D"),
+    "inconclusive": (GREY, "s"),
+    "disputed": (PURPLE, "X"),
+}
 
 
 def compared(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -74,7 +80,7 @@ def _whisker(axes, y: float, verdict: Verdict) -> None:
     axes.plot([x], [y], (">" if x > 0 else "<") if beyond else marker, color=color, markersize=4)
     axes.annotate(
         cells.difference(verdict), (1, y), (4, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-        va="center", fontsize=7, color=color if verdict.outcome != "reproduced" else INK, annotation_clip=False,
+        va="center", fontsize=7, color=color if verdict.outcome not in AGREES else INK, annotation_clip=False,
     )  # fmt: skip
 
 

@@ -112,7 +112,7 @@ class Gathered:
             ledger=reporting.behind(self.suite, self.cells()),
             runs=self.suite.folder,
             contrasts=contrasts(self.suite, self.cells()),
-            title=self.suite.title,
+            purpose=self.suite.purpose,
         )
 
     def _cells(self) -> dict[str, Cell]:

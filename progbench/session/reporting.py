@@ -67,7 +67,7 @@ def report(suite: Suite) -> Report:
         ledger=behind(suite, every),
         runs=suite.folder,
         contrasts=contrasts(suite, every),
-        title=suite.title,
+        purpose=suite.purpose,
     )
 
 
