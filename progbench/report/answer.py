@@ -13,7 +13,7 @@ from progbench.judging.contrast import HIGHER, LOWER, WITHIN, Contrast
 from progbench.report.cells import plain
 from progbench.runs.ledger import Cost
 
-QUESTION = "Is Progtuning (the schedule `shrinking`) as good as fine-tuning (`constant`), and what does it save?"
+QUESTION = "Is Progtuning (the schedule “shrinking”) as good as fine-tuning (“constant”), and what does it save?"
 WHOSE = ("model", "column")
 PRINTED = ("print (margin)", "which is")
 OURS = ("ours",)
@@ -37,7 +37,7 @@ def sentences(contrasts: Sequence[Contrast]) -> list[str]:
     ...     flops=0.889)
     >>> for line in sentences([one]):
     ...     print(line[:70])
-    In print Progtuning (the schedule `shrinking`) less fine-tuning (`cons
+    In print Progtuning (the schedule “shrinking”) less fine-tuning (“cons
     A margin is about the standard error of one score on other examples. T
     No run of ours is behind this: it is what the paper prints, and what c
     Progtuning updates 25.9 % fewer parameters of m and spends 11.1 % fewe
@@ -143,7 +143,7 @@ def _in_print(heads: Sequence[Contrast]) -> str:
     words = {HIGHER: "higher", LOWER: "lower", WITHIN: "within noise"}
     each = [f"{one.printed:+z.1f} for {_whose(one)} ({words[one.on_print]}, margin {one.margin:g})" for one in heads]
     average = ", on average," if all(one.whole for one in heads) else ""
-    return f"In print Progtuning (the schedule `shrinking`) less fine-tuning (`constant`) is{average} {_listed(each)}."
+    return f"In print Progtuning (the schedule “shrinking”) less fine-tuning (“constant”) is{average} {_listed(each)}."
 
 
 def _beyond(tasks: Sequence[Contrast]) -> list[str]:

@@ -61,9 +61,11 @@ def svg(draw: Callable, *, paper: bool = False) -> str:
     return text.getvalue()
 
 
-def inline(text: str, prefix: str) -> str:
-    """An SVG file as an element of an HTML page: no address in it, and ids that no other figure has."""
+def inline(text: str, prefix: str, label: str) -> str:
+    """An SVG file as an element of an HTML page: no address in it, ids that no other figure has, and its name."""
     root = ElementTree.fromstring(text)
+    root.set("role", "img")
+    root.set("aria-label", label)
     for metadata in root.findall("{*}metadata"):
         root.remove(metadata)
     for element in root.iter():

@@ -105,6 +105,15 @@ def margin(verdict: Verdict) -> str:
     return number(verdict.tolerance, "g" if verdict.kind == "counted" else ".2f")
 
 
+def css(outcome: str) -> str:
+    """An outcome as a class of the page's.
+
+    >>> css("not printed")
+    'not-printed'
+    """
+    return outcome.replace(" ", "-")
+
+
 def outcome(verdict: Verdict) -> str:
     """The outcome in words, with its direction."""
     return verdict.outcome + (f" ({verdict.direction})" if verdict.direction else "")
