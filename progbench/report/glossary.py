@@ -18,7 +18,7 @@ MEANINGS = {
         "examples, a line a column in expected/paper/tolerance.toml. Two models scored on the same examples differ by "
         "less noise than that."
     ),
-    "within noise": "The printed difference is no larger than the margin, so print alone speaks neither for it nor against.",
+    "within noise": "The printed difference is no larger than the margin, so print alone does not decide.",
     "interval": "Where the difference lies, at 90 %, over new seeds on the same examples.",
     "stated": "The count follows from what the paper states, so it could have failed.",
     "fitted": "The count's own total determined a setting that the paper does not state, so it could not fail.",

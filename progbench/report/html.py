@@ -22,7 +22,7 @@ from progbench.recipes.recipe import split_id
 from progbench.report import answer, canvas, cells, figures, glossary, run_lines, text
 from progbench.report.report import Report
 from progbench.report.tables import BOLD, views
-from progbench.runs.ledger import Entry, costs, mean_costs
+from progbench.runs.ledger import Entry
 
 
 def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
@@ -30,6 +30,7 @@ def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
     groups = _groups(report.ledger)
     captions = figures.available(report)
     results = quote(os.fsencode(Path(os.path.relpath(report.runs, folder)).as_posix())) if report.runs else ""
+    many = sum(len(entry.runs) for entry in report.ledger) > run_lines.MANY
     tables = report.tables()
     return page(
         "report.html",
@@ -56,15 +57,16 @@ def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
         },
         cost_headers=text.COST_HEADERS,
         cost_align=text.COST_ALIGN.split(),
-        costs=[text.cost_row(one) for one in mean_costs(costs(report.ledger))],
-        task_costs=[[*text.cost_row(one), "; ".join(one.unknown)] for one in costs(report.ledger)],
+        costs=[text.cost_row(one) for one in report.mean_costs],
+        task_costs=[[*text.cost_row(one), "; ".join(one.unknown)] for one in report.costs],
         variant_headers=text.VARIANT_HEADERS,
         variant_align=text.VARIANT_ALIGN.split(),
         variants=[text.variant_row(one) for one in report.variants],
         not_judged=report.not_judged(),
         groups=groups,
         anchors=Anchors(groups),
-        run_lines=lambda entry: run_lines.rows(entry, results),
+        run_lines=lambda entry: run_lines.rows(entry, None if many and results else results),
+        folder=lambda entry: run_lines.folder(entry, results) if many else "",
         score_names=run_lines.score_names,
         bold=BOLD,
         why=text.WHY,

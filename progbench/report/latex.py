@@ -33,11 +33,12 @@ def render(report: Report) -> str:
 
 def _table(table: PrintedTable, yardstick: str) -> str:
     width = len(table.stubs) + len(table.columns)
+    waiting = "" if table.run else table.waiting
     lines = [
         r"\begin{table}[htbp]",
         rf"\setcounter{{table}}{{{int(re.sub('[^0-9]', '', table.name)) - 1}}}",
         r"\centering\scriptsize\setlength{\tabcolsep}{2pt}",
-        rf"\caption{{{' '.join(map(escape, filter(None, (table.caption, table.note, BOLD, _LEGEND))))}}}",
+        rf"\caption{{{' '.join(map(escape, filter(None, (table.caption, table.note, waiting, BOLD, _LEGEND))))}}}",
         rf"\begin{{tabular}}{{{'l' * len(table.stubs)}{'r' * len(table.columns)}}}",
         r"\toprule",
         _line([*map(_label, table.stubs), *map(_label, table.columns)]),

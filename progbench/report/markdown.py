@@ -12,7 +12,6 @@ from progbench.report.cells import MARKS, plain
 from progbench.report.figures import ANSWER
 from progbench.report.report import Report
 from progbench.report.tables import BOLD, PrintedTable, Shown, View, views
-from progbench.runs.ledger import costs, mean_costs
 
 CLAIM_HEADERS = (
     "claim",
@@ -53,7 +52,7 @@ def render(report: Report) -> str:
         lines += ["", escape(f"{BOLD} {table.note}")]
     shown = {name: alt for name, alt in figures.available(report).items() if name != ANSWER}
     lines += [line for name, alt in shown.items() for line in ("", f"![{escape(alt)}]({name})")]
-    if found := mean_costs(costs(report.ledger)):
+    if found := report.mean_costs:
         lines += ["", "## Cost", "", escape(report.cost_words), ""]
         lines += [grid(map(text.cost_row, found), text.COST_HEADERS, text.COST_ALIGN)]
     if report.claims:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from progbench.report.cells import short
 from progbench.runs.ledger import Cost, Entry
 
 EDGE = 3.0  # margins; a cell further out stands at the edge, with an arrow and its number beside it
+MOST = 200  # lines of the forest
 _LOOKS = {
     "reproduced": (BLUE, "o"),
     "consistent": (BLUE, "o"),
@@ -25,8 +27,23 @@ _LOOKS = {
 
 
 def compared(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """What `forest` draws: the scored cells that were judged."""
+    """What `forest` can draw: the scored cells that were judged."""
     return [one for one in verdicts if one.kind != "counted" and one.judged and one.difference is not None]
+
+
+def furthest(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """What `forest` draws of them: all, or those that lie furthest out in margins where a picture would be too long.
+
+    They keep their order.
+    """
+
+    def distance(one: Verdict) -> float:
+        return abs(one.difference or 0.0) / one.tolerance if one.tolerance else math.inf if one.difference else 0.0
+
+    if len(verdicts) <= MOST:
+        return list(verdicts)
+    chosen = {id(one) for one in sorted(verdicts, key=distance, reverse=True)[:MOST]}
+    return [one for one in verdicts if id(one) in chosen]
 
 
 def forest(verdicts: Sequence[Verdict]):

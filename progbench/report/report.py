@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,7 @@ from progbench.judging.power import Curves
 from progbench.judging.verdict import AGREES, JUDGED, OUTCOMES, Variant, Verdict
 from progbench.report import answer as answering
 from progbench.report import attribution, counted, provenance, tables
-from progbench.runs.ledger import Entry, costs, mean_costs
+from progbench.runs.ledger import Cost, Entry, costs, mean_costs
 
 SCHEMA_VERSION = 3
 NAMED = 3  # as many deviating cells as the first line can name
@@ -199,7 +200,17 @@ class Report:
 
     def answer_tables(self, *, every: bool = False) -> list[answering.Table]:
         """The contrasts as tables, with what runs measured; averages alone where there are any, unless `every`."""
-        return answering.tables(self.contrasts, mean_costs(costs(self.ledger)), every=every)
+        return answering.tables(self.contrasts, self.mean_costs, every=every)
+
+    @functools.cached_property  # of thousands of runs it takes a while, and every view asks
+    def costs(self) -> list[Cost]:
+        """What each schedule takes on each task, beside `constant`."""
+        return costs(self.ledger)
+
+    @functools.cached_property
+    def mean_costs(self) -> list[Cost]:
+        """The same over tasks."""
+        return mean_costs(self.costs)
 
     def attribution(self) -> list[attribution.Attribution]:
         """Which variants close the gaps of the cells that do not agree."""
@@ -222,7 +233,7 @@ class Report:
             "variants": [asdict(one) for one in self.variants],
             "attribution": [asdict(one) for one in self.attribution()],
             "runs": [asdict(one) for one in self.ledger],
-            "costs": [asdict(one) for one in costs(self.ledger)],
+            "costs": [asdict(one) for one in self.costs],
             "summary": {
                 "headline": self.headline,
                 "counts": counted.words(self.verdicts),
@@ -248,4 +259,5 @@ class Report:
             ],
             variants=[replace(one, missing=named(one.missing), error=named(one.error)) for one in self.variants],
             warnings=[named(one) for one in self.warnings],
+            contrasts=[replace(one, missing=named(one.missing)) for one in self.contrasts],
         )

@@ -11,27 +11,37 @@ from progbench.report import provenance
 from progbench.report.cells import number, plain
 from progbench.runs.ledger import Entry, Run
 
+_REPEATED = (2, 3, 7, 8)  # updated parameters, operations, commit and machine: mostly the same for every seed
+MANY = 2000  # runs: in a longer list a recipe has one link, to its folder, instead of one for each seed
+
+
+def folder(entry: Entry, results: str) -> str:
+    """The address of a recipe's results, for the long list; "" where it is not known."""
+    return f"{results}/{quote(entry.runs[0].file.rpartition('/')[0])}/" if results and entry.runs else ""
+
 
 def score_names(entry: Entry) -> str:
     """What the scores in a recipe's rows are of, in their order."""
     return ", ".join(dict.fromkeys(name for run in entry.runs for name in run.scores))
 
 
-def rows(entry: Entry, results: str) -> Iterator[Markup]:
-    """A row for each seed, of nine cells; where commit and machine are those of the line above, the cell is empty.
+def rows(entry: Entry, results: str | None) -> Iterator[Markup]:
+    """A row for each seed, of nine cells; one that would say again what stands above it is empty, but for what scored.
 
-    `results` is the address of the folder of results, "" where it is not known.
+    `results` is the address of the folder of results, "" where it is not known, None where seeds have no links.
     """
     names = score_names(entry).split(", ")
-    above: tuple[str, str] | None = None
+    above = dict.fromkeys(_REPEATED, "")
     for run in entry.runs:
-        where = provenance.commit(run.commit), run.machine
-        cells = [_seed(run, results), *_numbers(run, names), *(where if where != above else ("", ""))]
-        above = where
-        yield Markup("<tr>" + "".join(f"<td>{_text(one)}" for one in cells) + "\n")
+        cells = [_seed(run, results), *_numbers(run, names), provenance.commit(run.commit), run.machine]
+        shown = ["" if above.get(i) == one else one for i, one in enumerate(cells)]
+        above = {i: cells[i] for i in _REPEATED}
+        yield Markup("<tr>" + "".join(f"<td>{_text(one)}" for one in shown) + "\n")
 
 
-def _seed(run: Run, results: str) -> str:
+def _seed(run: Run, results: str | None) -> str:
+    if results is None:
+        return str(run.seed)
     if not results:
         return f"{run.seed} ({run.file})"
     return Markup('<a href="{}/{}">{}</a>').format(results, quote(run.file), run.seed)

@@ -16,7 +16,7 @@ from progbench.report import answer, cells
 from progbench.report.attribution import Attribution
 from progbench.report.cells import plain
 from progbench.report.report import Notable, Report
-from progbench.runs.ledger import Cost, costs, mean_costs
+from progbench.runs.ledger import Cost
 
 WIDTH = 100
 HEADERS = ("cell", "expected", "ours", "diff", "margin", "outcome")
@@ -52,7 +52,7 @@ def render(report: Report) -> str:
         lines += ["", *wrapped(f"Variants ({report.closest()})"), table]
     if rows := closing_rows(report.attribution()):
         lines += ["", "How much of a gap each variant closes", grid(rows, CLOSING_HEADERS, CLOSING_ALIGN)]
-    if found := mean_costs(costs(report.ledger)):
+    if found := report.mean_costs:
         table = grid([cost_row(one) for one in found], COST_HEADERS, COST_ALIGN)
         lines += ["", "Cost, as a share of what constant takes", table]
     if report.claims:

@@ -45,7 +45,10 @@ def _contrast(suite: Suite, body: str, left: Cell, right: Cell) -> Contrast:
     printed = [one.expectation.printed for one in (left, right)]
     found = replace(
         found,
-        printed=float(printed[0]) - float(printed[1]) if all(printed) and left.metric == right.metric else None,
+        # what two printed numbers differ by has no more digits than they have
+        printed=round(float(printed[0]) - float(printed[1]), 6)
+        if all(printed) and left.metric == right.metric
+        else None,
         margin=max(one.expectation.margin for one in (left, right)),
     )
     try:

@@ -89,7 +89,7 @@ def test_a_count_says_what_it_rests_on(counted):
 def test_an_entry_on_a_row_there_is_not_is_refused():
     found = basis.Bases({("table3", "bert-base-adaptr-constant"): ("fitted", "")})
 
-    with pytest.raises(BadInput, match="basis.toml speaks of bert-base-adaptr-constant, which is no row of it"):
+    with pytest.raises(BadInput, match=r"basis\.toml speaks of bert-base-adaptr-constant, which is no row of it"):
         found.require_known("table3.toml", "table3", ["bert-base-adapter-constant"])
 
 
