@@ -42,15 +42,32 @@ def sentences(contrasts: Sequence[Contrast]) -> list[str]:
     No run of ours is behind this: it is what the paper prints, and what c
     Progtuning updates 25.9 % fewer parameters of m and spends 11.1 % fewe
     """
-    first = [one for one in contrasts if one.schedule == "shrinking"]
+    first = _first(contrasts)
     if not first:
         return []
-    first = [one for one in first if one.table == first[0].table]
     printed = [one for one in first if one.printed is not None]
     found = []
     if printed:
         found += [_in_print(heads(printed)), *_beyond([one for one in printed if not one.whole]), _MARGINS]
-    return [*found, _on_runs(contrasts, heads(first)), _saved(heads(first))]
+    return [*found, on_runs(contrasts), _saved(heads(first))]
+
+
+def brief(contrasts: Sequence[Contrast]) -> list[str]:
+    """The answer in three sentences: by the print, on our runs, and what it saves."""
+    first = _first(contrasts)
+    printed = [one for one in first if one.printed is not None]
+    return [_in_print(heads(printed)), on_runs(contrasts), _saved(heads(first))] if printed else []
+
+
+def on_runs(contrasts: Sequence[Contrast]) -> str:
+    """What our own runs say, of the averages where there are any."""
+    run = [one for one in heads(_first(contrasts)) if one.mean is not None]
+    if run:
+        each = [f"{ours(one)} for {_whose(one)}" for one in run]
+        return f"On our runs, paired by seed, with the interval at 90 % and the number of seeds: {_listed(each)}."
+    if any(one.mean is not None for one in contrasts):
+        return "On our runs no average is complete yet: the tasks that were run stand below."
+    return "No run of ours is behind this: it is what the paper prints, and what counting alone gives."
 
 
 @dataclass(frozen=True)
@@ -139,6 +156,12 @@ def heads(contrasts: Sequence[Contrast]) -> list[Contrast]:
     return [one for one in contrasts if one.whole or (one.table, one.body, one.schedule) not in averaged]
 
 
+def _first(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """Progtuning less fine-tuning in the first table that has it: the paper's main question."""
+    found = [one for one in contrasts if one.schedule == "shrinking"]
+    return [one for one in found if one.table == found[0].table]
+
+
 def _in_print(heads: Sequence[Contrast]) -> str:
     words = {HIGHER: "higher", LOWER: "lower", WITHIN: "within noise"}
     each = [f"{one.printed:+z.1f} for {_whose(one)} ({words[one.on_print]}, margin {one.margin:g})" for one in heads]
@@ -160,16 +183,6 @@ def _beyond(tasks: Sequence[Contrast]) -> list[str]:
         below = sum(one.printed < 0 for one in own if one.printed is not None)
         found.append(f"{body} is {' and '.join(parts) or 'beyond it nowhere'} (below 0 on {below} of {len(own)})")
     return [f"Task by task, beyond the margin, {'; '.join(found)}."] if found else []
-
-
-def _on_runs(contrasts: Sequence[Contrast], heads: Sequence[Contrast]) -> str:
-    run = [one for one in heads if one.mean is not None]
-    if run:
-        each = [f"{ours(one)} for {_whose(one)}" for one in run]
-        return f"On our runs, paired by seed, with the interval at 90 % and the number of seeds: {_listed(each)}."
-    if any(one.mean is not None for one in contrasts):
-        return "On our runs no average is complete yet: the tasks that were run stand below."
-    return "No run of ours is behind this: it is what the paper prints, and what counting alone gives."
 
 
 def _saved(heads: Sequence[Contrast]) -> str:

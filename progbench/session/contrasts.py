@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from progbench.errors import BadInput
@@ -11,6 +11,7 @@ from progbench.judging import claims
 from progbench.judging.claims import Claim
 from progbench.judging.contrast import Contrast, paired
 from progbench.judging.expected import Cell
+from progbench.judging.verdict import Observed
 from progbench.method import flops
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe, split_id
@@ -20,8 +21,10 @@ PROGTUNING, FINE_TUNING = "shrinking", "constant"
 _DIFFERENCE = Claim("", "", "", "difference", ())
 
 
-def contrasts(suite: Suite, cells: Iterable[Cell]) -> list[Contrast]:
-    """The contrasts among these cells, by the results on file; trains nothing.
+def contrasts(
+    suite: Suite, cells: Iterable[Cell], observed: Callable[[Cell], Observed] | None = None
+) -> list[Contrast]:
+    """The contrasts among these cells, by the results on file, or by what else was `observed`; trains nothing.
 
     Left out are models with random weights: what they score says nothing of the paper. So are the single blocks of
     Figure 1, which are no rivals of each other's.
@@ -36,11 +39,18 @@ def contrasts(suite: Suite, cells: Iterable[Cell]) -> list[Contrast]:
         for schedule, columns in by_schedule.items():
             against = FINE_TUNING if schedule == PROGTUNING else PROGTUNING
             rivals = {} if schedule in (FINE_TUNING, "") else by_schedule.get(against, {})
-            found += [_contrast(suite, body, one, rivals[name]) for name, one in columns.items() if name in rivals]
+            pairs = [(one, rivals[name]) for name, one in columns.items() if name in rivals]
+            found += [_contrast(suite, body, *pair, observed or suite.observed) for pair in pairs]
     return found
 
 
-def _contrast(suite: Suite, body: str, left: Cell, right: Cell) -> Contrast:
+def recorded(cell: Cell) -> Observed:
+    """A cell's scores as our reference of it has them, a seed each."""
+    reference = cell.expectation.reference
+    return Observed(reference.seeds) if reference else Observed(missing="not recorded")
+
+
+def _contrast(suite: Suite, body: str, left: Cell, right: Cell, observed: Callable[[Cell], Observed]) -> Contrast:
     found = Contrast(left.table, body, left.schedule, right.schedule, left.column, left.kind == "derived")
     printed = [one.expectation.printed for one in (left, right)]
     found = replace(
@@ -52,7 +62,7 @@ def _contrast(suite: Suite, body: str, left: Cell, right: Cell) -> Contrast:
         margin=max(one.expectation.margin for one in (left, right)),
     )
     try:
-        sides = [suite.observed(replace(one, metric=left.metric)) for one in (left, right)]
+        sides = [observed(replace(one, metric=left.metric)) for one in (left, right)]
         ours = claims.our_quantity(_DIFFERENCE, left.column, [sides[0]], [sides[1]])
         pairs = list(zip(suite.recipes(left), suite.recipes(right), strict=True))
     except BadInput as problem:  # which the cells' verdicts say, too
