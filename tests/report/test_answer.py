@@ -6,7 +6,7 @@ import pytest
 from made_up import verdict
 
 from progbench.judging.contrast import Contrast, paired
-from progbench.report import answer, answer_page, answer_plot, html, markdown, text
+from progbench.report import answer, answer_page, answer_plot, figures, html, markdown, text
 from progbench.report.report import Report
 from progbench.runs.ledger import Cost
 
@@ -131,7 +131,7 @@ def test_what_has_scrolled_away_stands_again_at_the_end_of_a_terminal():
     whole = Report("paper", [verdict(f"m-constant-{i}", "deviates") for i in range(30)], {}, contrasts=PRINTED)
     lines = text.render(whole).splitlines()
 
-    assert lines[-2].startswith("30 of 30 judged: 30 deviates")
+    assert lines[-1].startswith("30 of 30 judged: 30 deviates")
     assert sum(line.startswith("In print Progtuning") for line in lines) == 2
 
 
@@ -140,7 +140,7 @@ def test_markdown_and_the_page_begin_with_the_answer(tmp_path):
     page = html.render(REPORT, {}, tmp_path)
 
     assert lines[2] == f"## {markdown.escape(answer.QUESTION)}"
-    assert page.index("In print Progtuning") < page.index("1 of 1 judged")
+    assert page.index("In print Progtuning") < page.index(">1 of 1 judged")
 
 
 def test_a_report_without_a_pair_of_schedules_has_no_answer_to_give():
@@ -157,8 +157,6 @@ def test_the_picture_has_a_line_for_each_average_with_what_it_saves():
 
 
 def test_the_picture_is_on_white_and_names_its_numbers():
-    from progbench.report import figures
-
     svg = figures.draw("answer.svg", REPORT)
     texts = [one.text.strip() for one in ElementTree.fromstring(svg).iter() if one.text and one.text.strip()]
 
