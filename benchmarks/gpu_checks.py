@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from gpu_data_parallel import data_parallel
 from gpu_going_on import going_on
 from without_dropout import silence, silenced
 
@@ -268,7 +267,6 @@ CHECKS = {
     "j attention with dropout": attention_with_dropout,
     "k MPNet side by side against alone": functools.partial(side_by_side_against_alone, model="tiny-mpnet"),
     "l going on from a checkpoint": lambda machine: going_on(recipe(), SEEDS, machine.device),
-    "m several processes against one": lambda machine: data_parallel(recipe(), SEEDS[:2], machine.device),
     **{
         f"h {task} {schedule}": functools.partial(real_run, task=task, schedule=schedule)
         for task in REAL

@@ -60,7 +60,7 @@ def _text(found: Standing) -> str:
     lines = [answer.QUESTION]
     for report in (found.printed, *found.recorded):
         lines += ["", *text.wrapped(report.purpose)]
-        lines += [line for one in answer.sentences(report.contrasts) for line in text.wrapped(one)]
+        lines += [line for one in answer.sentences(report.contrasts, report.alone) for line in text.wrapped(one)]
         for table in report.answer_tables():
             lines += ["", table.title, text.grid(table.rows, table.headers, table.align)]
     return "\n".join([*lines, "", *text.wrapped(answer.NOTE), "", *text.wrapped(counted.words(found.printed.verdicts))])

@@ -25,31 +25,14 @@ def add_suite(parser: argparse.ArgumentParser) -> None:
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """The options --device and --data-parallel."""
+    """The option --device."""
     parser.add_argument("--device", choices=("cpu", "cuda", "auto"), help="where to train (default: the suite's own)")
-    add_data_parallel(parser)
 
 
-def add_data_parallel(parser: argparse.ArgumentParser) -> None:
-    """The option --data-parallel."""
-    parser.add_argument(
-        "--data-parallel", type=int, default=1, metavar="N", help="processes that train each run together (default: 1)"
-    )
-
-
-def opened(
-    options: argparse.Namespace, *, seeds: str = "", device: str = "", processes: int = 1, train: bool = True
-) -> Suite:
+def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", train: bool = True) -> Suite:
     """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `opening.opened` does."""
     require_answers()
-    asked = opening.Asked(
-        options.suite,
-        options.runs,
-        seeds=seeds_of(seeds) or None,
-        device=device,
-        train=train,
-        data_parallel=processes,
-    )
+    asked = opening.Asked(options.suite, options.runs, seeds=seeds_of(seeds) or None, device=device, train=train)
     return opening.opened(asked, ROOT)
 
 

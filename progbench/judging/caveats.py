@@ -23,9 +23,6 @@ def caveats(cell: str, made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
     found = _mixed(cell, (*environment.PACKAGES, "device", "threads"), runs)
     if len({"side_by_side" in run.environment for run in runs}) > 1:
         found.append(f"{cell}: its runs mix seeds trained alone and seeds trained side by side")
-    if len(counts := {run.environment.get("data_parallel", 1) for run in runs}) > 1:
-        numbers = " and ".join(map(str, sorted(counts)))
-        found.append(f"{cell}: its runs were trained by different numbers of processes ({numbers})")
     for wanted, results in made.items():
         found += _mixed(wanted.id, ("data", "weights"), results)
         notes = dict.fromkeys(note for run in results for note in run.notes)

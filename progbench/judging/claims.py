@@ -13,13 +13,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from progbench.errors import BadInput
+from progbench.judging import on_print
+from progbench.judging.compared import Compared, Paired, PrintAlone, interval, number
+from progbench.judging.on_print import COUNTS, FAILS, HOLDS, UNDECIDED, WITHIN, Range
 from progbench.judging.resolution import EDGE, least_sd_of_mean
+from progbench.judging.terms import LEAST_SEEDS
 from progbench.judging.verdict import Observed
+from progbench.judging.words import A_LITTLE_LOWER, BETTER, LOWER, NOT_WORSE, WORSE
 
-HOLDS, WITHIN, FAILS, UNDECIDED = "holds", "within noise", "does not hold", "undecided"
 OUTCOMES = (HOLDS, WITHIN, FAILS, "disputed", UNDECIDED, "error")
-COUNTS = "counts, which are arithmetic and take no run"
 QUANTITIES = ("difference", "reduction", "fits")
+WANTED = (BETTER, NOT_WORSE)
+_SAYS = {  # what an average's word answers to a claim that wants one of these
+    BETTER: ({BETTER}, {A_LITTLE_LOWER, LOWER, WORSE}),
+    NOT_WORSE: ({BETTER, NOT_WORSE, A_LITTLE_LOWER}, {WORSE}),
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence of the paper: a quantity over cells, and the range in which the sentence says it lies."""
+    """One sentence of the paper: a quantity over cells, and the range in which the sentence says it lies.
+
+    A sentence that says which schedule is better has that in `wanted`. Where it is "not worse", `margin` is the loss,
+    in points, that still counts as such.
+    """
 
     id: str
     sentence: str
@@ -43,11 +55,18 @@ class Claim:
     lowest: float = -math.inf
     highest: float = math.inf
     strict: bool = False
+    wanted: str = ""
+    margin: float = 0.0
     reason: str = ""
     metric: Mapping[str, str] = field(default_factory=dict)
     variant: str = ""
     disputed: str = ""
     problem: str = ""
+
+    @property
+    def inside(self) -> Range:
+        """The wanted range."""
+        return Range(self.lowest, self.highest, self.strict)
 
     @property
     def range(self) -> str:
@@ -63,9 +82,13 @@ class Claim:
 class Measured:
     """One comparison's quantity: as printed, or on our side exact or by seed.
 
-    `mixed` says that the printed numbers are of two metrics, `missing` and `error` why our side is not there, and
-    `least_sd` the least spread over seeds that the quantity is believed to have. `margin` is that of the cells that are
-    compared, in points, and `margin_reason` what it follows from; 0 for counts.
+    A difference of scores has its paired `tasks`, several where a cell is their mean; of an average that the difference
+    table judges, `compared` is that verdict. Without either it has a value by seed in `seeds`, and `least_sd` is the
+    least spread that those are believed to have. `level` is the one-sided level of its interval.
+
+    `mixed` says that the printed numbers are of two metrics, `alone` what the print says by itself, and `missing` and
+    `error` why our side is not there. `margin` is that of the cells, in points, and `margin_reason` what it follows
+    from; 0 for counts.
     """
 
     column: str
@@ -76,6 +99,10 @@ class Measured:
     missing: str = ""
     error: str = ""
     least_sd: float = 0.0
+    tasks: tuple[Paired, ...] = ()
+    compared: Compared | None = None
+    alone: PrintAlone | None = None
+    level: float = 0.05
     margin: float = 0.0
     margin_reason: str = ""
 
@@ -160,7 +187,7 @@ def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
     return replace(
         found,
         by_counts=bool(measured) and _exact(measured),
-        print_rests_on=_print_rests_on(measured),
+        print_rests_on=on_print.rests_on(measured),
         ours_rests_on=_ours_rests_on(measured),
     )
 
@@ -170,13 +197,13 @@ def _exact(measured: Sequence[Measured]) -> bool:
 
 
 def _judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
-    on_print = _together(claim, [(one.column, *_of_printed(claim, one)) for one in measured])
+    printed = _together(claim, [(one.column, *on_print.read(claim.inside, one)) for one in measured])
     on_ours = _together(claim, [(one.column, *_of_ours(claim, one, len(measured))) for one in measured])
     if any(one.error for one in measured):
-        return _verdict(claim, on_print, on_ours, "error")
+        return _verdict(claim, printed, on_ours, "error")
     if claim.disputed and _exact(measured) and on_ours[0] == HOLDS:
-        return _verdict(claim, on_print, on_ours, "error")
-    return _verdict(claim, on_print, on_ours, "disputed" if claim.disputed else on_ours[0])
+        return _verdict(claim, printed, on_ours, "error")
+    return _verdict(claim, printed, on_ours, "disputed" if claim.disputed else on_ours[0])
 
 
 def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsewhere: Sequence[bool]) -> ClaimVerdict:
@@ -204,70 +231,50 @@ def unreadable(why: str) -> ClaimVerdict:
     return ClaimVerdict("claims", "", "claims.toml", UNDECIDED, why, UNDECIDED, why, "", "error")
 
 
-def _print_rests_on(measured: Sequence[Measured]) -> str:
-    """What the answer on the print rests on; "" where nothing is printed."""
-    printed = [one for one in measured if one.printed is not None]
-    margins = {f"{one.column} {one.margin:g}": one.margin_reason for one in printed if one.margin}
-    if not margins:
-        return COUNTS if printed else ""
-    words = "; ".join(f"{name}: {why}" if why else name for name, why in margins.items())
-    return f"printed means without a spread, by the margins of their cells ({words})"
-
-
 def _ours_rests_on(measured: Sequence[Measured]) -> str:
     """What the answer on our side rests on; "" where nothing was run."""
     if measured and _exact(measured):
         return COUNTS
-    seeds = sorted({len(one.seeds) for one in measured if one.seeds})
-    return (
-        f"differences paired by seed, of {' to '.join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))} seeds"
-        if seeds
-        else ""
-    )
-
-
-def _inside(claim: Claim, value: float) -> bool:
-    above = value > claim.lowest + EDGE if claim.strict else value >= claim.lowest - EDGE
-    return above and value <= claim.highest + EDGE
-
-
-def _of_printed(claim: Claim, one: Measured) -> tuple[str, str]:
-    if one.printed is None:
-        return UNDECIDED, "unknown (not printed)"
-    if one.mixed:
-        return UNDECIDED, f"{one.printed:+.2f}, but of {one.mixed}"
-    words = f"{one.printed:+.2f}" + (f" (margin {one.margin:g})" if one.margin else "")
-    if not one.margin:
-        return HOLDS if _inside(claim, one.printed) else FAILS, words
-    low, high = one.printed - one.margin, one.printed + one.margin
-    if _inside(claim, low) and _inside(claim, high):
-        return HOLDS, words
-    beyond = high < claim.lowest - EDGE or low > claim.highest + EDGE
-    return FAILS if beyond else WITHIN, words
+    counts = [len(seeds) for one in measured for seeds in ([each.seeds for each in one.tasks] or [one.seeds]) if seeds]
+    several = sorted({min(counts, default=0), max(counts, default=0)})
+    return f"differences paired by seed, of {' to '.join(map(str, several))} seeds" if counts else ""
 
 
 def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
     """One comparison on our side. That all hold needs no correction for their number; that one fails does."""
     if one.exact is not None:
-        return HOLDS if _inside(claim, one.exact) else FAILS, f"{one.exact:+.2f}"
-    values = list(one.seeds.values())
-    if not values:
+        return HOLDS if claim.inside.has(one.exact) else FAILS, f"{one.exact:+.2f}"
+    if one.compared and claim.wanted:
+        holding, failing = _SAYS[claim.wanted]
+        word = one.compared.word
+        return HOLDS if word in holding else FAILS if word in failing else UNDECIDED, one.compared.sentence
+    values = tuple(one.seeds.values())
+    tasks = one.tasks or (Paired(one.column, 1, tuple(one.seeds), values, (0.0,) * len(values), least_sd=one.least_sd),)
+    fewest, most = (pick(len(task.seeds) for task in tasks) for pick in (min, max))
+    if not fewest:
         return UNDECIDED, f"unknown ({one.error or one.missing})"
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return UNDECIDED, f"{mean:+.2f} (one seed decides nothing)"
-    from progbench.judging import decision
+    if fewest < LEAST_SEEDS:
+        return UNDECIDED, f"{_mean(tasks):+.2f} ({_FEW[fewest]}; a difference takes {LEAST_SEEDS})"
+    from progbench.judging import compare
 
-    words = f"{mean:+.2f} ± {statistics.stdev(values):.2f} ({len(values)})"
-    near, far = (
-        decision.interval_of_mean(values, alpha, one.least_sd)
-        for alpha in (decision.ALPHA, decision.ALPHA / 2 / comparisons)
-    )
-    if all(_inside(claim, end) for end in near):
-        return HOLDS, words
-    if far[1] < claim.lowest - EDGE or far[0] > claim.highest + EDGE:
-        return FAILS, words
-    return UNDECIDED, words
+    found, other = compare.together(tasks)
+    shared = one.level / comparisons / (1 if claim.wanted else 2)  # a range can be left on two sides
+    (low, high), far = (compare.ends(found, level) for level in (one.level, shared))
+    said = f"{number(float(found.mean), low, high)} ({fewest if fewest == most else f'{fewest} to {most}'})"
+    if other:
+        said += f" and for examples like these {interval(*compare.ends(other, one.level))}"
+    if claim.inside.has(low) and claim.inside.has(high):
+        return HOLDS, said
+    return FAILS if far[1] < claim.lowest - EDGE or far[0] > claim.highest + EDGE else UNDECIDED, said
+
+
+_FEW = {1: "one seed decides nothing", 2: "two seeds decide nothing"}
+
+
+def _mean(tasks: Sequence[Paired]) -> float:
+    """The mean difference of tasks, as their columns weigh."""
+    means = [statistics.fmean(task.left) - statistics.fmean(task.right) for task in tasks]
+    return statistics.fmean(means, [task.columns for task in tasks])
 
 
 def _together(claim: Claim, answers: Sequence[tuple[str, str, str]]) -> tuple[str, str]:

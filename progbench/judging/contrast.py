@@ -1,15 +1,16 @@
-"""One schedule less another in one column: as the paper prints it, and on our runs, paired by seed.
+"""Progtuning less another schedule in one column: as the paper prints it, on our runs, and what it takes beside it.
 
-A contrast is what the paper is about: Progtuning less fine-tuning, or an ablation less Progtuning. Pure: no files, no
-torch. The interval is Student's over seeds, so it says what new seeds on the same examples would do.
+A contrast is a line of the answer. It judges nothing itself: `on_print` reads the printed difference by the margin of
+its cells, and what our runs show is the verdict of `compare`, where there are seeds enough for one.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from progbench.judging.compared import Compared
 from progbench.judging.resolution import beyond
 
 HIGHER, LOWER, WITHIN = "higher", "lower", "within noise"
@@ -20,8 +21,9 @@ class Contrast:
     """`schedule` less `against`, for one model and tuning (`body`) in one column, in points.
 
     `printed` is the paper's own difference, None where it prints none or of two metrics; `margin` that of the cells.
-    `seeds` are ours by seed, with the mean and its interval at 90 %; `missing` says why there are none. `updated` and
-    `flops` are what `schedule` takes as shares of `against`, by arithmetic alone. `whole` marks an average.
+    `seeds` are ours by seed, `mean` their mean; from `low` to `high` is its interval and `word` what that shows against
+    `loss` points, None and "" where too few seeds were run. `missing` says why there are none. `updated` and `flops`
+    are what `schedule` takes as shares of `against`, by arithmetic alone. `whole` marks an average.
     """
 
     table: str
@@ -36,6 +38,8 @@ class Contrast:
     mean: float | None = None
     low: float | None = None
     high: float | None = None
+    word: str = ""
+    loss: float | None = None
     missing: str = ""
     updated: float | None = None
     flops: float | None = None
@@ -51,18 +55,13 @@ class Contrast:
             return ""
         return (HIGHER if self.printed > 0 else LOWER) if beyond(self.printed, self.margin) else WITHIN
 
+    def on_runs(self, seeds: Mapping[int, float], found: Compared | None = None) -> Contrast:
+        """The same with what our runs have: the verdict on them, or with too few for one their mean alone.
 
-def paired(seeds: Mapping[int, float], least_sd: float = 0.0) -> dict[str, float | None]:
-    """The mean of differences by seed, and from two seeds on its interval, as a Contrast has them.
-
-    >>> paired({0: 1.0, 1: 2.0, 2: 3.0, 3: 4.0, 4: 5.0})  # sd 1.581: 3 ± 2.132 · 1.581 / √5
-    {'mean': 3.0, 'low': 1.4925574474018203, 'high': 4.50744255259818}
-    """
-    if not seeds:
-        return {"mean": None, "low": None, "high": None}
-    low = high = None
-    if len(seeds) > 1:
-        from progbench.judging import decision  # scipy is loaded where scores are judged
-
-        low, high = decision.interval_of_mean(list(seeds.values()), decision.ALPHA, least_sd)
-    return {"mean": statistics.fmean(seeds.values()), "low": low, "high": high}
+        >>> Contrast("Table 1", "m", "shrinking", "constant", "RTE", False).on_runs({0: 1.0, 1: 2.0}).mean
+        1.5
+        """
+        if found is None:
+            return replace(self, seeds=seeds, mean=statistics.fmean(seeds.values()) if seeds else None)
+        verdict = {"mean": found.difference, "low": found.low, "high": found.high, "loss": found.margin}
+        return replace(self, seeds=seeds, word=found.word, **verdict)

@@ -9,7 +9,7 @@ from progbench.judging.references import Reference
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 
-MACHINE = ("cpu", "cpu_model", "device", "gpu", "threads", "side_by_side", "batch_parts", "data_parallel")
+MACHINE = ("cpu", "cpu_model", "device", "gpu", "threads", "side_by_side", "batch_parts")
 VERSIONS = ("python", *environment.PACKAGES)
 
 

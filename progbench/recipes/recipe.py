@@ -112,12 +112,6 @@ class Recipe:
     def build_schedule(self) -> Schedule:
         return schedule.named(self.schedule, spec(self.model).blocks, self.epochs)
 
-    def not_by(self, processes: int) -> str:
-        """Why so many processes cannot train this recipe's run together, or ""."""
-        if processes > 1 and self.prefix_cache:
-            return "prefix_cache is for one process alone"
-        return f"the batches of {self.id} have {self.batch_size} rows" if processes > self.batch_size else ""
-
     def planned(self) -> int:
         """The updated parameters this recipe's run must come to, by arithmetic alone."""
         return sum(self.planned_by_epoch())

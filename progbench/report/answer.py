@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from progbench.judging.compared import PrintAlone, number
 from progbench.judging.contrast import HIGHER, LOWER, WITHIN, Contrast
 from progbench.report.cells import plain
+from progbench.report.comparisons import says
 from progbench.runs.ledger import Cost
 
 QUESTION = "Is Progtuning (the schedule “shrinking”) as good as fine-tuning (“constant”), and what does it save?"
@@ -22,16 +24,19 @@ NOTE = (
     "Scores in points, ours with the interval at 90 % and the number of seeds; updated parameters, FLOPs in the "
     "blocks' weights, step time and peak memory as percent more or less; ? is not measured."
 )
-MAIN, ABLATIONS = "Progtuning less fine-tuning", "Ablations: another schedule less Progtuning"
+FINE_TUNING = "constant"
+MAIN, ABLATIONS = "Progtuning less fine-tuning", "Ablations: Progtuning less another schedule"
 _MARGINS = (
     "A margin is about the standard error of one score on other examples. Two models that are scored on the same "
-    "examples differ by less noise than that, and the print gives no spread over seeds: "
-    "so print alone decides neither way."
+    "examples differ by less noise than that, and the print gives no spread over seeds: so print alone, without "
+    "spreads, decides neither way."
 )
 
 
-def sentences(contrasts: Sequence[Contrast]) -> list[str]:
+def sentences(contrasts: Sequence[Contrast], alone: Sequence[PrintAlone] = ()) -> list[str]:
     """The answer in words: by the print, on our runs, and what it saves; nothing for no contrasts.
+
+    `alone` is the print read in pairs, by spreads that others published.
 
     >>> one = Contrast("Table 1", "m", "shrinking", "constant", "Avg", True, printed=0.2, margin=0.6, updated=0.741,
     ...     flops=0.889)
@@ -49,6 +54,7 @@ def sentences(contrasts: Sequence[Contrast]) -> list[str]:
     found = []
     if printed:
         found += [_in_print(heads(printed)), *_beyond([one for one in printed if not one.whole]), _MARGINS]
+        found += _in_pairs([one for one in alone if one.table == first[0].table])
     return [*found, on_runs(contrasts), _saved(heads(first))]
 
 
@@ -91,10 +97,10 @@ def tables(contrasts: Sequence[Contrast], costs: Iterable[Cost] = (), *, every: 
     align = f"left left {'right left ' if printed else ''}right right right right right"
     chosen = contrasts if every else heads(contrasts)
     sides = (
-        (MAIN, [one for one in chosen if one.schedule == "shrinking"]),
+        (MAIN, [one for one in chosen if one.against == FINE_TUNING]),
         (
             ABLATIONS,
-            [one for one in chosen if one.schedule != "shrinking"],
+            [one for one in chosen if one.against != FINE_TUNING],
         ),
     )
     return [Table(title, names, align, [_row(one, taken, printed) for one in own]) for title, own in sides if own]
@@ -103,23 +109,23 @@ def tables(contrasts: Sequence[Contrast], costs: Iterable[Cost] = (), *, every: 
 def named(one: Contrast) -> str:
     """Whose difference it is: a model, and of an ablation the rival of Progtuning.
 
-    >>> named(Contrast("Table 5", "m", "growing", "shrinking", "RTE", False))
-    'm growing'
+    >>> named(Contrast("Table 5", "m", "shrinking", "growing", "RTE", False))
+    'm, less growing'
     """
-    return one.body if one.schedule == "shrinking" else f"{one.body} {one.schedule.replace('_', ' ')}"
+    return one.body if one.against == FINE_TUNING else f"{one.body}, less {one.against.replace('_', ' ')}"
 
 
 def ours(one: Contrast) -> str:
     """Our own difference with its interval and seeds, or that there is none.
 
-    >>> ours(Contrast("Table 1", "m", "shrinking", "constant", "RTE", False, seeds={0: 1.0, 1: 2.0}, mean=1.5, low=-1.7,
-    ...     high=4.7))
-    '+1.50 [-1.70, +4.70] (2)'
+    >>> ours(Contrast("Table 1", "m", "shrinking", "constant", "RTE", False).on_runs({0: 1.0, 1: 2.0}))
+    '+1.50 (2)'
     """
     if one.mean is None:
         return "not run"
-    interval = "" if one.low is None else f" [{one.low:+z.2f}, {one.high:+z.2f}]"
-    return f"{one.mean:+z.2f}{interval} ({len(one.seeds)})"
+    if one.low is None or one.high is None:
+        return f"{one.mean:+z.2f} ({len(one.seeds)})"
+    return f"{number(one.mean, one.low, one.high)} ({len(one.seeds)}) {says(one.word, one.loss or 0.0)}"
 
 
 def less(share: float | None) -> str:
@@ -152,13 +158,13 @@ def _ratio(mine: Cost | None, other: Cost | None, against: str, name: str) -> fl
 
 def heads(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """The averages, and the columns of what has none."""
-    averaged = {(one.table, one.body, one.schedule) for one in contrasts if one.whole}
-    return [one for one in contrasts if one.whole or (one.table, one.body, one.schedule) not in averaged]
+    averaged = {(one.table, one.body, one.against) for one in contrasts if one.whole}
+    return [one for one in contrasts if one.whole or (one.table, one.body, one.against) not in averaged]
 
 
 def _first(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """Progtuning less fine-tuning in the first table that has it: the paper's main question."""
-    found = [one for one in contrasts if one.schedule == "shrinking"]
+    found = [one for one in contrasts if one.against == FINE_TUNING]
     return [one for one in found if one.table == found[0].table]
 
 
@@ -167,6 +173,17 @@ def _in_print(heads: Sequence[Contrast]) -> str:
     each = [f"{one.printed:+z.1f} for {_whose(one)} ({words[one.on_print]}, margin {one.margin:g})" for one in heads]
     average = ", on average," if all(one.whole for one in heads) else ""
     return f"In print Progtuning (the schedule “shrinking”) less fine-tuning (“constant”) is{average} {_listed(each)}."
+
+
+def _in_pairs(alone: Sequence[PrintAlone]) -> list[str]:
+    """The paired reading of the print: by published spreads, and over tasks."""
+    known = [one for one in alone if one.factor is not None]
+    each = [
+        f"{one.body} {'is' if one.beyond_chance else 'is not'} beyond chance (c* {one.factor:.2f}) and "
+        f"{'speaks' if one.for_such_tasks else 'does not speak'} for other tasks (sign flip p {one.p:.2g})"
+        for one in known
+    ]
+    return [f"Read in pairs, by spreads that others published for these tasks: {_listed(each)}."] if each else []
 
 
 def _beyond(tasks: Sequence[Contrast]) -> list[str]:

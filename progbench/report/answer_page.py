@@ -67,7 +67,7 @@ def _sentence(report: Report) -> str:
 
 
 def _contrasts(report: Report) -> list[str]:
-    lines = [line for one in answer.sentences(report.contrasts) for line in _wrapped(one, "- ")]
+    lines = [line for one in answer.sentences(report.contrasts, report.alone) for line in _wrapped(one, "- ")]
     for table in report.answer_tables():
         lines += ["", f"{table.title}:", "", grid(table.rows, table.headers, table.align)]
     return [*lines, "", *_wrapped(answer.NOTE), ""]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from progbench.judging.contrast import Contrast
-from progbench.report.answer import heads
+from progbench.report.answer import FINE_TUNING, heads
 from progbench.report.canvas import BLUE, GREY, INK, ORANGE, new_figure
 from progbench.report.cells import short
 from progbench.runs.ledger import Cost
@@ -29,9 +29,7 @@ def lines(contrasts: Sequence[Contrast], costs: Iterable[Cost] = ()) -> list[Lin
     >>> [line.head.body for line in lines([one])]
     ['m']
     """
-    own = [
-        one for one in contrasts if one.schedule == "shrinking" and (one.printed is not None or one.mean is not None)
-    ]
+    own = [one for one in contrasts if one.against == FINE_TUNING and (one.printed is not None or one.mean is not None)]
     taken = {one.body: one for one in costs if one.schedule == "shrinking"}
     return [
         Line(

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from progbench.judging.verdict import Verdict
 from progbench.recipes.recipe import split_id
-from progbench.report import answer, canvas, cells, figures, glossary, run_lines, text
+from progbench.report import answer, canvas, cells, comparisons, figures, glossary, run_lines, text
 from progbench.report.report import Report
 from progbench.report.tables import BOLD, views
 from progbench.runs.ledger import Entry
@@ -38,12 +38,18 @@ def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
         report=report,
         script=_script(),
         question=answer.QUESTION,
-        sentences=answer.sentences(report.contrasts),
+        sentences=answer.sentences(report.contrasts, report.alone),
         answer_tables=report.answer_tables(),
         task_tables=report.answer_tables(every=True),
         answer_note=answer.NOTE,
         glossary=glossary.MEANINGS,
         places={one.name: f"table-{i}" for i, one in enumerate(tables, start=1)},
+        comparisons=comparisons,
+        differences=[
+            (title, [comparisons.full_row(one) for one in found])
+            for title, found in comparisons.groups(report.differences)
+        ],
+        print_rows=[comparisons.print_row(one) for one in report.alone],
         closing_headers=text.CLOSING_HEADERS,
         closing_align=text.CLOSING_ALIGN.split(),
         closing=text.closing_rows(report.attribution()),

@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.verdict import Variant, Verdict
-from progbench.report import answer, cells
+from progbench.report import answer, cells, comparisons
 from progbench.report.attribution import Attribution
 from progbench.report.cells import plain
 from progbench.report.report import Notable, Report
@@ -35,12 +35,13 @@ SCREEN = 40  # lines: a longer text has scrolled its beginning away
 
 def render(report: Report) -> str:
     """The whole report as text."""
-    first = [report.purpose, *answer.sentences(report.contrasts)]
+    first = [report.purpose, *answer.sentences(report.contrasts, report.alone)]
     lines = [line for words in filter(None, first) for line in wrapped(words)]
     for table in report.answer_tables():
         lines += ["", table.title, grid(table.rows, table.headers, table.align)]
     lines += ["", *wrapped(answer.NOTE), ""] if report.contrasts else []
     lines += wrapped(report.answer)
+    lines += _differences(report)
     for table, verdicts in report.by_table():
         if shown := [row(verdict) for verdict in verdicts if verdict.observed is not None]:
             lines += ["", *wrapped(table), grid(shown, HEADERS, ALIGN)]
@@ -68,6 +69,23 @@ def render(report: Report) -> str:
     if len(lines) > SCREEN:
         lines += ["", *(line for words in [*filter(None, first), report.answer] for line in wrapped(words))]
     return "\n".join(lines)
+
+
+def _differences(report: Report) -> list[str]:
+    """Progtuning less fine-tuning, and what the print alone says of that."""
+    lines = []
+    if report.differences:
+        lines += ["", comparisons.TITLE]
+        for title, found in comparisons.groups(report.differences):
+            table = grid(map(comparisons.row, found), comparisons.HEADERS, comparisons.ALIGN)
+            lines += ["", *wrapped(title), table]
+        lines.append("")
+        lines += [line for remark in comparisons.remarks(report.differences) for line in wrapped(remark)]
+    if report.alone:
+        shown = [comparisons.print_row(one) for one in report.alone]
+        lines += ["", comparisons.PRINT_TITLE, grid(shown, comparisons.PRINT_HEADERS, comparisons.PRINT_ALIGN), ""]
+        lines += [line for remark in comparisons.print_remarks(report.alone) for line in wrapped(remark)]
+    return lines
 
 
 def wrapped(text: str, later: str = "    ", first: str = "") -> list[str]:

@@ -91,7 +91,6 @@ def _run(wanted: Recipe, result: RunResult) -> Run:
     device = about.get("gpu") or about.get("cpu", "unknown")
     threads = [f"{about['threads']} threads"] if "threads" in about else []
     company = [f"{len(str(about['side_by_side']).split())} seeds side by side"] if "side_by_side" in about else []
-    company += [f"{about['data_parallel']} processes together"] if "data_parallel" in about else []
     company += [f"batches in {about['batch_parts']} parts"] if "batch_parts" in about else []
     scores = epochs[-1].scores.items() if epochs else ()
     return Run(

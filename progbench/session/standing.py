@@ -34,5 +34,5 @@ def standing(answers: Path, suite: str = "paper") -> Standing:
 
 def _recorded(suite: Suite) -> Report:
     cells = [cell for name in suite.tables() for cell in suite.table(name).cells if cell.expectation.reference]
-    found = contrasts(suite, cells, recorded)
+    found = contrasts(suite, cells, observed=recorded)
     return replace(Report(suite.name, [], {}), contrasts=found, purpose=suite.purpose)

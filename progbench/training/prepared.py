@@ -27,7 +27,6 @@ from progbench.training.ahead import made_ahead
 from progbench.training.fitting import Parts, Seeds, autocast
 from progbench.training.packing import pack
 from progbench.training.prefix import PrefixCache
-from progbench.training.ranks import ALONE, Rank
 from progbench.training.scoring import Infer, Row, Scored
 from progbench.training.seed_rows import SeedCollator
 from progbench.training.side_by_side import Together, infer_together, stack
@@ -60,28 +59,17 @@ class Prepared:
     packed: bool
     unseen: int
     fingerprints: dict[str, str]
-    rank: Rank = ALONE
 
     @classmethod
     def of(
-        cls,
-        recipe: Recipe,
-        numbers: Sequence[int],
-        device: str,
-        folder: Path,
-        *,
-        together: bool = False,
-        rank: Rank = ALONE,
+        cls, recipe: Recipe, numbers: Sequence[int], device: str, folder: Path, *, together: bool = False
     ) -> Prepared:
         """Make everything a run needs before its first step; what is large lies in files in `folder`.
 
         A seed fixes its head's initialisation and its data order, and of seeds that are not `together` dropout, each
-        from a generator started anew. Dropout of seeds together follows from the first of them. The processes that
-        train one run differ in dropout alone, and in the rows that each takes of a batch.
+        from a generator started anew. Dropout of seeds together follows from the first of them.
         Raises Missing or BadInput, and NotTogether.
         """
-        if why := recipe.not_by(rank.count):
-            raise BadInput(f"{recipe.id}: {why}")
         task = catalog.tasks()[recipe.task]
         data = catalog.load(task, recipe.data_source)
         environment.reset_peak_memory(device)
@@ -107,7 +95,7 @@ class Prepared:
             seeds, infer = Together(len(numbers)), infer_together(collate, len(numbers))
         unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
         orders = tuple(torch.Generator().manual_seed(number) for number in numbers)
-        rank.start_chance(numbers[0])  # dropout does not depend on how many numbers the head drew
+        torch.manual_seed(numbers[0])  # dropout does not depend on how many numbers the head drew
         rows = work.rows
         if recipe.prefix_cache:
             if not packed:
@@ -121,13 +109,12 @@ class Prepared:
             work,
             rows,
             collate,
-            rank.infer(scoring.within_memory(infer)),
+            scoring.within_memory(infer),
             seeds,
             orders,
             packed is not None,
             unseen // len(numbers),
             {"data": data.fingerprint, "weights": weights},
-            rank,
         )
 
     @property
@@ -155,7 +142,7 @@ class Prepared:
             with autocast(self.model, self.recipe):
                 self.rows.refresh()
         orders = [torch.randperm(len(self.rows), generator=order).tolist() for order in self.orders]
-        if parts > 1 or not self.rank.alone:
+        if parts > 1:
             yield from (self._in_parts(chosen, parts) for chosen in self._chosen(orders))
             return
         if self.together:
@@ -172,16 +159,15 @@ class Prepared:
             yield [[self.rows[i] for i in order[start : start + size]] for order in orders]
 
     def _in_parts(self, chosen: Sequence[Sequence[Row]], parts: int) -> Parts:
-        """This process's rows of a batch, at most as many a part as a whole batch needs; a short one needs fewer."""
-        own, share = [self.rank.rows(one) for one in chosen], self.rank.share(len(chosen[0]))
-        size, rows = math.ceil(self.recipe.batch_size / self.rank.count / parts), len(own[0])
-        pieces = [[one[start : start + size] for one in own] for start in range(0, rows, size)]
+        """A batch of at most as many rows a part as a whole batch needs; a shorter one may need fewer parts."""
+        size, rows = math.ceil(self.recipe.batch_size / parts), len(chosen[0])
+        pieces = [[one[start : start + size] for one in chosen] for start in range(0, rows, size)]
         device = self.model.device
         made = [
             self.collate(piece).to(device).inputs() if self.together else self.collate(piece[0]).to(device)
             for piece in pieces
         ]
-        return Parts(made, [share * len(piece[0]) / rows for piece in pieces])
+        return Parts(made, [len(piece[0]) / rows for piece in pieces])
 
     def score(self) -> list[Scored]:
         """Each seed's scores now, as fractions by evaluation set and metric."""

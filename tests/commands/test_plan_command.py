@@ -14,7 +14,7 @@ from progbench.session import measuring
 
 @pytest.fixture
 def plan(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(measuring, "here", lambda device, threads, processes: "some CPU, 1 threads")
+    monkeypatch.setattr(measuring, "here", lambda device, threads: "some CPU, 1 threads")
 
     def start(*arguments):
         code = cli.main(["plan", "--suite", "smoke", "--runs", str(tmp_path), "-m", "ablation", *arguments])
