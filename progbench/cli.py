@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from progbench import places
-from progbench.commands import adopt, compare, fetch, listing, params, plan, report, reproduce, run, submit
+from progbench.commands import adopt, answer, compare, fetch, listing, params, plan, report, reproduce, run, submit
 from progbench.commands.common import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
@@ -20,6 +20,7 @@ from progbench.report.cells import plain
 COMMANDS = {
     "reproduce": reproduce,
     "compare": compare,
+    "answer": answer,
     "report": report,
     "list": listing,
     "params": params,

@@ -27,11 +27,11 @@ MOST_SEEDS = 1000  # a slip of the hand would be as many files
 class SuiteSettings:
     """What a suite has and how it runs: nothing of the recipe, so not in its digest.
 
-    `tables` names the files of expected/<suite>/ that the suite has: its tables and figures, and "claims". `device` is
-    "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if there is one). `threads` is how many CPU
-    threads torch uses; 0 leaves that to torch. With `checksums` no answer is judged by unless
-    SHA256SUMS is there. Seeds and device are defaults of the command line. `title` and `arxiv` are of the suite's
-    paper, where that is not Progtuning's.
+    `purpose` tells the reader of its report what the suite is; without it, `title` and `arxiv` do, which are of the
+    suite's paper where that is not Progtuning's. `tables` names the files of expected/<suite>/ that the suite has: its
+    tables and figures, and "claims". `device` is "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if
+    there is one). `threads` is how many CPU threads torch uses; 0 leaves that to torch. With `checksums` no answer is
+    judged by unless SHA256SUMS is there. Seeds and device are defaults of the command line.
     """
 
     seeds: int
@@ -41,6 +41,19 @@ class SuiteSettings:
     checksums: bool = False
     title: str = ""
     arxiv: str = ""
+    purpose: str = ""
+
+    @property
+    def about(self) -> str:
+        """What the suite is, in words; "" where its suite.toml says nothing of that.
+
+        >>> SuiteSettings(5, "cuda", ("table1",), title="BitFit", arxiv="2106.10199").about
+        'BitFit (arXiv 2106.10199), 5 seeds'
+        """
+        if self.purpose or not (self.title or self.arxiv):
+            return self.purpose
+        named = " ".join(filter(None, [self.title, f"(arXiv {self.arxiv})" if self.arxiv else ""]))
+        return f"{named}, {self.seeds} seed{'s' * (self.seeds != 1)}"
 
 
 def _names(value: object) -> bool:
@@ -55,6 +68,7 @@ _SETTINGS: dict[str, kinds.Kind] = {
 
 
 _OPTIONAL: dict[str, kinds.Kind] = {
+    "purpose": kinds.TEXT,
     "threads": kinds.whole(0, 1024),
     "checksums": ("true or false", lambda value: isinstance(value, bool)),
     "title": kinds.TEXT,

@@ -12,12 +12,12 @@ from progbench.judging import claims
 from progbench.judging.compared import Compared, PrintAlone
 from progbench.judging.expected import Cell
 from progbench.judging.verdict import Variant, Verdict, unreadable
-from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe
 from progbench.report.report import Report
 from progbench.runs import ledger
 from progbench.runs.ledger import Entry
 from progbench.session import comparing
+from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
 
@@ -25,19 +25,6 @@ def behind(suite: Suite, cells: Iterable[Cell]) -> list[Entry]:
     """The runs that these cells are read from, as a report lists them; trains nothing."""
     found = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in _recipes(suite, cells)]
     return [one for one in found if one.runs]
-
-
-def about(suite: str) -> str:
-    """The paper that a suite of a person's own is about, and its seeds; "" for what is about Progtuning's.
-
-    >>> about("paper")
-    ''
-    """
-    found = reading.settings(suite)
-    if not found.title and not found.arxiv:
-        return ""
-    named = [found.title or suite, *([f"(arXiv {found.arxiv})"] if found.arxiv else [])]
-    return f"{' '.join(named)}, {found.seeds} seed{'s' * (found.seeds != 1)}"
 
 
 def _recipes(suite: Suite, cells: Iterable[Cell]) -> list[Recipe]:
@@ -84,7 +71,8 @@ def report(suite: Suite) -> Report:
         alone=alone,
         ledger=behind(suite, every),
         runs=suite.folder,
-        about=about(suite.name),
+        contrasts=contrasts(suite, every, differences),
+        purpose=suite.purpose,
     )
 
 
