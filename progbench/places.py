@@ -49,6 +49,11 @@ def included() -> tuple[Path, ...]:
     return found
 
 
+def is_own(path: Path) -> bool:
+    """Whether something lies in a folder that a person includes."""
+    return any(path.absolute().is_relative_to(one) for one in included())
+
+
 def include(folders: Iterable[Path]) -> None:
     """Add folders to PROGBENCH_PATH. So the processes that this one starts read them, too."""
     known = [one for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one]

@@ -46,8 +46,8 @@ def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
     """
     sums = folder / SUMS
     if not os.path.lexists(sums):
-        own = any(folder.is_relative_to(one) for one in places.included())
-        must = (printed and not own) or (folder.name in reading.suites() and reading.settings(folder.name).checksums)
+        asked = folder.name in reading.suites() and reading.settings(folder.name).checksums
+        must = asked or (printed and not places.is_own(folder))
         return f"{sums} is missing, so nobody knows whether {names[0]} was edited" if must else ""
     listed = _sums(folder)
     for name in names:
