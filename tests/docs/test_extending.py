@@ -100,8 +100,13 @@ def test_the_hand_counts_are_those_of_the_closed_form(own):
     assert updated_parameters("distilroberta-base", shrinking(L=6, T=3)) == 203_832_582
 
 
-def test_what_a_model_is_like_does_not_lend_its_weights(own):
-    assert (spec("distilroberta").hub, spec("distilroberta").package) == ("distilbert/distilroberta-base", "")
+@pytest.mark.parametrize("other", ["minilm", "bert-base", "tiny-bert"])
+def test_what_a_model_is_like_lends_its_sizes_and_not_its_weights(own, other):
+    (own / "models.toml").write_text(f"[mine]\nlike = '{other}'\nblocks = 2\nsource = 'x'\n", encoding="utf-8")
+    found = spec("mine")
+
+    assert (found.blocks, found.hidden) == (2, spec(other).hidden)
+    assert (found.hub, found.revision, found.package, found.folder, found.random) == ("", "", "", "", False)
 
 
 def test_the_task_is_read_from_files_beside_its_entry(own):
@@ -147,6 +152,14 @@ def test_a_recipe_inherits_what_it_does_not_say(own):
     assert recipe().learning_rate == smoke.learning_rate
     assert (recipe().epochs, recipe(variant="longer").epochs) == (4, 6)
     assert recipe(variant="longer").id == "tiny-bert-shrinking-weather~longer"
+
+
+def test_of_a_table_that_it_says_a_part_of_a_recipe_inherits_the_rest(own):
+    text = "inherits = 'smoke/glue'\n[defaults]\nepochs = { value = 3, source = 'ours' }\n"
+    (own / "recipes" / "forecast" / "reports.toml").write_text(text, encoding="utf-8")
+    smoke = reading.read("smoke", "glue", model="tiny-bert", schedule="shrinking", task="rte")
+
+    assert (recipe().epochs, recipe().batch_size) == (3, smoke.batch_size)
 
 
 def test_a_source_is_not_part_of_the_digest_and_a_value_is(own):

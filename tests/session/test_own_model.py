@@ -36,7 +36,6 @@ def saved(tmp_path):
     """A folder with a model's files."""
 
     def write(made, name="own-model"):
-        torch.manual_seed(0)
         model, tokenizer = made
         model.save_pretrained(tmp_path / name)
         tokenizer.save_pretrained(tmp_path / name)
@@ -80,12 +79,27 @@ def test_a_folder_that_closed_forms_do_not_say_all_of_is_counted_by_building_it(
     assert "hidden" not in found.entry
 
 
-def test_other_weights_and_another_configuration_are_another_revision(saved):
-    revisions = {own_model.describe(str(saved(bert(**one), name))).entry["revision"] for name, one in (
-        ("a", {}), ("b", {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}),
-    )}  # fmt: skip
+@pytest.mark.parametrize(("name", "old", "new"), [
+    ("config.json", '"hidden_dropout_prob": 0.1', '"hidden_dropout_prob": 0.2'),
+    ("tokenizer_config.json", '"unk_token": ', '"other": 1, "unk_token": '),
+])  # fmt: skip
+def test_with_another_configuration_or_tokenizer_a_folder_is_another_revision(saved, name, old, new):
+    folder = saved(bert())
+    before = own_model.describe(str(folder)).entry["revision"]
+    text = (folder / name).read_text(encoding="utf-8")
+    (folder / name).write_text(text.replace(old, new), encoding="utf-8")
 
-    assert len(revisions) == 2
+    assert old in text
+    assert own_model.describe(str(folder)).entry["revision"] != before
+
+
+def test_with_other_weights_a_folder_is_another_revision(saved):
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        found.append(own_model.describe(str(saved(bert(), f"seed{seed}"))).entry["revision"])
+
+    assert found[0] != found[1]
 
 
 def test_a_name_that_a_known_model_has_is_not_taken(saved):
