@@ -66,7 +66,7 @@ def _saving(suite: OfSuite) -> Iterator[str]:
         updated, flops, cpu = (_middle([row[i] for row in rows]) for i in (3, 4, 5))
         yield (
             f"{suite.name}: of what fine-tuning takes, Progtuning updates {updated} of the parameters, computes "
-            f"{flops} of the operations (FLOPs), and trains for {cpu} of the CPU seconds (medians over tasks, of which there are {len(rows)})."
+            f"{flops} of the FLOPs, and trains for {cpu} of the CPU seconds (medians of {len(rows)} tasks)."
         )
 
 

@@ -46,7 +46,7 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
     gathered: dict[str, dict] = {}
     recipes = {wanted.id: wanted for cell in cells if cell.kind == "scored" for wanted in suite.recipes(cell)}
     for name, wanted in recipes.items():
-        found = suite.runs(wanted).results
+        found, changed = suite.runs(wanted).results, suite.runs(wanted).changed
         if not found:
             continue
         for seed, result in found.items():
@@ -58,6 +58,10 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
                 raise BadInput(f"{path}: made by code that is not a commit ({commit}); delete it and run it again")
         if why := other_data(wanted, list(found.values())):
             raise BadInput(f"{name}: {why[0]}: no reference for those who have the published data")
+        if changed:
+            raise BadInput(
+                f"{name}, seed {min(changed)}: {changed[min(changed)]}: no reference; delete it, run it again"
+            )
         if len(found) < REFERENCE_SEEDS:
             raise BadInput(f"{name}: {len(found)} seeds; a reference needs {REFERENCE_SEEDS}")
         gathered[name] = entry(found.values())

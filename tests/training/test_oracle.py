@@ -15,7 +15,6 @@ import interrupted
 import pytest
 import scipy.stats
 import torch
-from recorded import Recorded
 from statsmodels.stats.power import TTestPower
 
 from progbench.method.options import TUNINGS
@@ -109,7 +108,6 @@ def replayed(wanted, folder, monkeypatch):
 
     monkeypatch.setattr(graph, "WARM_UP", 1)
     monkeypatch.setattr(graph, "Replayed", Noted)
-    monkeypatch.setattr(graph, "device_of", lambda name: Recorded())
     found = list(train.train_together(wanted, SEEDS, "cpu", 1))
     assert sum(one.replays for one in made) > 0
     return found
