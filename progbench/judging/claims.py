@@ -216,9 +216,11 @@ def _of_printed(claim: Claim, one: Measured) -> tuple[str, str]:
         return FAILS, f"{one.printed:+.2f}"
     if found is None or found.factor is None or found.low is None or found.high is None:
         return UNDECIDED, f"{one.printed:+.2f} (no published spread to hold it against)"
-    up = f", {found.up} of {found.tasks} tasks up, sign flip p = {found.p:.2g}" if found.tasks > 1 else ""
-    answer = HOLDS if found.low > claim.lowest + EDGE else UNDECIDED
-    return answer, f"{number(found.average, found.low, found.high)} by published spreads (c* = {found.factor:.2f}{up})"
+    words = f"{number(found.average, found.low, found.high)} by published spreads (c* = {found.factor:.2f}"
+    if found.without is not None:
+        words += f", {found.up} of {found.tasks} tasks up, sign flip p = {found.p:.2g}"
+        words += f", {found.without:+z.2f} without {found.most}"
+    return HOLDS if found.low > claim.lowest + EDGE else UNDECIDED, f"{words})"
 
 
 def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:

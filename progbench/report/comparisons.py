@@ -157,8 +157,8 @@ def print_remarks(alone: Sequence[PrintAlone]) -> list[str]:
         return []
     assumed = list(dict.fromkeys(task for one in alone for task in one.assumed))
     return [
-        "c* is the factor on all published spreads up to which an average's difference is beyond chance at 5 %: to be "
-        "that takes more than 1. A sign flip speaks for tasks like these where its p is at most 0.05. The last column is "
+        "c* is the factor on all published spreads up to which an average's difference is beyond chance at 5 %, which "
+        "takes more than 1. A sign flip speaks for tasks like these where its p is at most 0.05. The last column is "
         "the average without the task, in brackets, that has the largest share in it."
         + (f" Spreads are assumed for {', '.join(assumed)} (difference.toml)." if assumed else "")
     ]
