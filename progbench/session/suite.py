@@ -52,6 +52,7 @@ class Suite:
     ) -> None:
         settings = reading.settings(name)
         self.name = name
+        self.purpose = settings.purpose or f"Suite {name}"
         self.answers = answers
         self.folder = folder
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
