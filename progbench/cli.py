@@ -7,7 +7,7 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from progbench.commands import answer, fetch, params, plan, report, run, submit
+from progbench.commands import adopt, answer, fetch, params, plan, report, run, submit
 from progbench.commands.common import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
@@ -20,6 +20,7 @@ COMMANDS = {
     "plan": plan,
     "run": run,
     "submit": submit,
+    "adopt": adopt,
 }
 
 

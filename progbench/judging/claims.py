@@ -158,7 +158,7 @@ def our_quantity(claim: Claim, column: str, left: Sequence[Observed], right: Seq
     for one in sides:
         if one.errors:
             return Measured(column, error=f"seed {min(one.errors)}: {one.errors[min(one.errors)]}")
-        if why := one.missing or one.other_data:
+        if why := one.missing or one.changed or one.other_data:
             return Measured(column, missing=why)
     if all(one.count is not None for one in sides):
         pair = (statistics.fmean(one.count for one in side) for side in (left, right))

@@ -46,10 +46,13 @@ class Paired:
 class Compared:
     """What is said of one difference, in points: of a task, or of an average.
 
-    An average's `task` is "average", and `over` names those of its `of` tasks that are there. From `low` to `high` is its interval on this development set (question D), which leaves out `level` on each side;
+    An average's `task` is "average", and `over` names those of its `of` tasks that are there.
+
+    From `low` to `high` is its interval on this development set (question D), which leaves out `level` on each side;
     `word` says what that shows against `margin`, after Holm's correction, and `beside` against a second margin.
     `other_low`, `other_high` and `other_word` are the same for examples like these (question E), None and "" without
     predictions. `p` is corrected: of no difference at all for a task, of *worse by the margin* for an average.
+
     `correlation` is that of the two over seeds, `share` of the seeds score at least as high with `left`, with an
     interval from `share_low` to `share_high`. `cv_left` and `cv_right` are CV*, in percent. `needed` seeds would show
     with a chance of 80 % that equal schedules are not worse. `print_word` says whether this is the printed effect.

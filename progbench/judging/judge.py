@@ -73,6 +73,9 @@ def _settle(cell: Cell, observed: Observed) -> Verdict | None:
         return judge_count(cell, observed)
     if not observed.values:
         return Verdict.on(cell, "missing", observed.missing or "not run", observed)
+    if observed.changed:
+        sentence = f"{_ours(observed)}: not judged: {observed.changed}"
+        return Verdict.on(cell, "inconclusive", sentence, observed)
     if cell.expectation.printed:
         return _on_other_data(cell, observed) if observed.other_data else None
     if why := cell.expectation.not_printed:
@@ -246,4 +249,5 @@ def _more(seeds: float) -> str:
         return "no number of seeds would decide: the paper's own mean of 5, taken to be as noisy as ours, is the limit"
     if math.isinf(seeds):
         return "more than 100 more seeds would be needed if mean and spread stayed as they are"
-    return f"{seeds:.0f} more seed{'s' if seeds > 1 else ''} would decide if mean and spread stayed as they are"
+    more = f"{seeds:.0f} more seed{'s' if seeds > 1 else ''} would decide if mean and spread stayed as they are"
+    return f"{more} (fix their number first: who looks after each and stops when it suits errs more often)"

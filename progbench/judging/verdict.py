@@ -23,8 +23,9 @@ class Observed:
 
     `same` has the seeds that were made as the reference's seed of that number was, and whether their scores are the
     reference's, bit for bit. `recipes` names the runs behind all this, as a verdict does. `other_data` says why the
-    scores answer another question than the paper's: they were not made on the data that was published. `least_sd` is
-    the least spread over seeds, in points, that a score of so many examples is believed to have.
+    scores answer another question than the paper's: they were not made on the data that was published. `changed` says
+    that they were not made on the data that lies here now. `least_sd` is the least spread over seeds, in points, that a
+    score of so many examples is believed to have.
     """
 
     values: Mapping[int, float] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class Observed:
     same: Mapping[int, bool] = field(default_factory=dict)
     recipes: tuple[str, ...] = ()
     other_data: str = ""
+    changed: str = ""
     least_sd: float = 0.0
 
 

@@ -61,11 +61,11 @@ class Report:
     warnings: Sequence[str] = ()
     claims: Sequence[ClaimVerdict] = ()
     variants: Sequence[Variant] = ()
-    differences: Sequence[Compared] = ()
-    alone: Sequence[PrintAlone] = ()
     ledger: Sequence[Entry] = ()
     runs: Path | None = None
     power: Curves | None = None
+    differences: Sequence[Compared] = ()
+    alone: Sequence[PrintAlone] = ()
     contrasts: Sequence[Contrast] = ()
     purpose: str = ""
 
@@ -266,5 +266,6 @@ class Report:
             ],
             variants=[replace(one, missing=named(one.missing), error=named(one.error)) for one in self.variants],
             warnings=[named(one) for one in self.warnings],
+            differences=[replace(one, notes=tuple(map(named, one.notes))) for one in self.differences],
             contrasts=[replace(one, missing=named(one.missing)) for one in self.contrasts],
         )

@@ -269,5 +269,5 @@ def build_optimizer(
         betas=(recipe.adam_beta1, recipe.adam_beta2),
         eps=recipe.adam_epsilon,
         fused=True,
-        capturable=parameters[0].is_cuda,
+        capturable=held is not None and parameters[0].is_cuda,
     )

@@ -18,6 +18,8 @@ CELL = Cell(
 STEADY = [66.3, 66.4, 66.5, 66.6, 66.7]  # variance 0.1 / 4 = 0.025
 WILD = [64.5, 65.5, 66.5, 67.5, 68.5]  # variance 2.5
 
+FIRST = " (fix their number first: who looks after each and stops when it suits errs more often)"
+
 
 def table(**rows):
     """The verdicts on cells like CELL: by id, the values of its seeds and what else is different about it."""
@@ -66,7 +68,9 @@ def test_one_seed_with_its_siblings_spread_has_an_interval_and_is_still_undecide
 def test_one_seed_says_how_many_more_would_decide_by_its_siblings_spread():
     found = table(a=([66.5], {}), b=(STEADY, {}))["a"]
 
-    assert found.sentence.endswith("a mean of 5; 1 more seed would decide if mean and spread stayed as they are")
+    assert found.sentence.endswith(
+        "a mean of 5; 1 more seed would decide if mean and spread stayed as they are" + FIRST
+    )
 
 
 def test_one_seed_without_siblings_asks_for_a_second():

@@ -14,6 +14,8 @@ CELL = Cell(
     "a test",
 )  # fmt: skip
 
+FIRST = " (fix their number first: who looks after each and stops when it suits errs more often)"
+
 
 def against_paper(values, printed="66.5", margin=2.9, family=54):
     """The verdict on a cell with these seeds, in a table of so many cells of which no other was run."""
@@ -133,7 +135,7 @@ def test_inconclusive_says_how_many_more_seeds_would_decide():
     verdict = against_paper([64.5, 65.5, 66.5, 67.5, 68.5], margin=2.1)
 
     assert verdict.outcome == "inconclusive"
-    assert verdict.sentence.endswith("; 1 more seed would decide if mean and spread stayed as they are")
+    assert verdict.sentence.endswith("; 1 more seed would decide if mean and spread stayed as they are" + FIRST)
 
 
 def test_inconclusive_says_when_the_papers_own_five_seeds_are_the_limit():
@@ -157,7 +159,7 @@ def test_a_difference_that_more_seeds_would_make_a_deviation_counts_them_too():
     # at ten: 2.268 < 2.306 with nine, 2.309 > 2.262 with ten
     verdict = against_paper([66.5, 67.5, 68.5, 69.5, 70.5], margin=1.0, family=1)
 
-    assert verdict.sentence.endswith("; 5 more seeds would decide if mean and spread stayed as they are")
+    assert verdict.sentence.endswith("; 5 more seeds would decide if mean and spread stayed as they are" + FIRST)
 
 
 def test_a_longer_table_asks_for_more_before_a_cell_deviates():

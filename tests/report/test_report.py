@@ -109,9 +109,8 @@ def test_json_has_the_documented_shape(tmp_path):
     content = json.loads((tmp_path / "report.json").read_text())
 
     assert list(content) == [
-        "schema_version", "suite", "purpose", "contrasts", "verdicts", "claims", "variants", "attribution", "runs",
-        "costs", "summary",
-        "environment",
+        "schema_version", "suite", "purpose", "contrasts", "verdicts", "claims", "variants", "differences",
+        "print_alone", "attribution", "runs", "costs", "summary", "environment",
     ]  # fmt: skip
     assert content["schema_version"] == 3
     assert list(content["verdicts"][0]) == [

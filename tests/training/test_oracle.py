@@ -9,14 +9,17 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import statistics
 
 import interrupted
 import pytest
+import scipy.stats
 import torch
-from recorded import Recorded
+from statsmodels.stats.power import TTestPower
 
 from progbench.method.options import TUNINGS
 from progbench.models import loading
+from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.tasks import catalog, toy, toy_squad
 from progbench.training import graph, one_run, plain, train
@@ -46,14 +49,7 @@ def recipe(tuning="full", schedule="shrinking", kind="pair", model="tiny-bert", 
     file = "squad" if kind == "answers" else "glue"
     read = reading.read("smoke", file, model=model, schedule="constant", task=KINDS[kind])
     options = {f"{tuning}_{name}": value for name, value in TUNINGS[tuning].items()}
-    fields = {
-        "tuning": tuning,
-        "schedule": schedule,
-        "epochs": 3,
-        "batch_size": 10,
-        "learning_rate": 1e-3,
-        "warmup": 0.3,
-    }
+    fields = {"tuning": tuning, "schedule": schedule, "epochs": 3, "batch_size": 10, "learning_rate": 1e-3, "warmup": 0.3}
     return dataclasses.replace(read, **fields | {"weight_decay": 0.1, "clip_norm": 0.2} | options | changes)
 
 
@@ -112,7 +108,6 @@ def replayed(wanted, folder, monkeypatch):
 
     monkeypatch.setattr(graph, "WARM_UP", 1)
     monkeypatch.setattr(graph, "Replayed", Noted)
-    monkeypatch.setattr(graph, "device_of", lambda name: Recorded())
     found = list(train.train_together(wanted, SEEDS, "cpu", 1))
     assert sum(one.replays for one in made) > 0
     return found
