@@ -76,7 +76,8 @@ def _measured(suite: Answering, claim: Claim, one: Comparison) -> Measured:
         return found
     tasks = paired(suite, left, right, metric)
     if why := "; ".join(f"{task.task}: {task.missing}" for task in tasks if task.missing):
-        return replace(found, seeds={}, missing=why)
+        broken = any(task.broken for task in tasks)
+        return replace(found, seeds={}, missing=why, error=why if broken else "")
     return replace(found, tasks=tuple(tasks), compared=_average(suite, left, right))
 
 
