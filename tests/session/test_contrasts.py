@@ -91,7 +91,7 @@ def test_the_interval_is_that_of_the_difference_table(answers, tmp_path):
             results.save(tmp_path, replace(made, epochs=(first, *made.epochs[1:])))
     suite = Suite("mini", answers, tmp_path, seeds=None, train=False)
     differences, _ = suite.compared("table1")
-    (verdict,) = [one for one in differences if one.task == "rte"]
+    (verdict,) = [one for one in differences if one.task == "RTE"]
     found = next(one for one in contrasts(suite, suite.table("table1").cells, differences) if one.column == "RTE")
 
     assert (found.mean, found.low, found.high, found.word) == (
