@@ -34,8 +34,10 @@ DEPTH = {wing: depth for depth, row in enumerate(ROWS) for wing in row}
 HEAVY = set("torch transformers datasets evaluate numpy scipy statsmodels sklearn peft matplotlib".split())
 # these are imported by who trains, has a model, or judges scores, where that begins
 HEAVY_ON_PURPOSE = {
-    "method.anatomy", "method.callback", "method.checks", "method.dissect", "method.pieces", "method.plan",
-    "method.saving", "method.tuning", "method.wrappers", "tasks.metrics", "judging.decision",
+    "method.anatomy", "method.callback", "method.checks", "method.dissect", "method.length", "method.loops",
+    "method.origin", "method.pieces", "method.plan", "method.saving", "method.tuning", "method.watch",
+    "method.wrappers", "tasks.metrics", "judging.decision",
+    "judging.beside", "judging.compare", "judging.effect", "judging.hierarchy", "judging.print_alone", "judging.pseudo",
 }  # fmt: skip
 
 

@@ -12,12 +12,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from progbench.errors import BadInput
+from progbench.judging.compared import Compared, Paired, PrintAlone, interval, number
 from progbench.judging.resolution import EDGE, least_sd_of_mean
+from progbench.judging.terms import LEAST_SEEDS
 from progbench.judging.verdict import Observed
+from progbench.judging.words import A_LITTLE_LOWER, BETTER, LOWER, NOT_WORSE, WORSE
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 OUTCOMES = ("holds", "does not hold", "disputed", "undecided", "error")
 QUANTITIES = ("difference", "reduction", "fits")
+WANTED = (BETTER, NOT_WORSE)
+_SAYS = {  # what an average's word answers to a claim that wants one of these
+    BETTER: ({BETTER}, {A_LITTLE_LOWER, LOWER, WORSE}),
+    NOT_WORSE: ({BETTER, NOT_WORSE, A_LITTLE_LOWER}, {WORSE}),
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence of the paper: a quantity over cells, and the range in which the sentence says it lies."""
+    """One sentence of the paper: a quantity over cells, and the range in which the sentence says it lies.
+
+    A sentence that says which schedule is better has that in `wanted`. Where it is "not worse", `margin` is the loss,
+    in points, that still counts as such.
+    """
 
     id: str
     sentence: str
@@ -41,6 +53,8 @@ class Claim:
     lowest: float = -math.inf
     highest: float = math.inf
     strict: bool = False
+    wanted: str = ""
+    margin: float = 0.0
     reason: str = ""
     metric: Mapping[str, str] = field(default_factory=dict)
     variant: str = ""
@@ -61,8 +75,12 @@ class Claim:
 class Measured:
     """One comparison's quantity: as printed, or on our side exact or by seed.
 
-    `mixed` says that the printed numbers are of two metrics, `missing` and `error` why our side is not there, and
-    `least_sd` the least spread over seeds that the quantity is believed to have.
+    A difference of scores has its paired `tasks`, several where a cell is their mean; of an average that the difference
+    table judges, `compared` is that verdict. Without either it has a value by seed in `seeds`, and `least_sd` is the
+    least spread that those are believed to have. `level` is the one-sided level of its interval.
+
+    `mixed` says that the printed numbers are of two metrics, `alone` what the print says by itself, and `missing` and
+    `error` why our side is not there.
     """
 
     column: str
@@ -73,6 +91,10 @@ class Measured:
     missing: str = ""
     error: str = ""
     least_sd: float = 0.0
+    tasks: tuple[Paired, ...] = ()
+    compared: Compared | None = None
+    alone: PrintAlone | None = None
+    level: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -182,35 +204,58 @@ def _inside(claim: Claim, value: float) -> bool:
 
 
 def _of_printed(claim: Claim, one: Measured) -> tuple[str, str]:
+    """One comparison on the print. Which schedule is better takes more than the numbers: a spread that is known."""
     if one.printed is None:
         return UNDECIDED, "unknown (not printed)"
     if one.mixed:
         return UNDECIDED, f"{one.printed:+.2f}, but of {one.mixed}"
-    return HOLDS if _inside(claim, one.printed) else FAILS, f"{one.printed:+.2f}"
+    if not claim.wanted:
+        return HOLDS if _inside(claim, one.printed) else FAILS, f"{one.printed:+.2f}"
+    found = one.alone
+    if not _inside(claim, one.printed):
+        return FAILS, f"{one.printed:+.2f}"
+    if found is None or found.factor is None or found.low is None or found.high is None:
+        return UNDECIDED, f"{one.printed:+.2f} (no published spread to hold it against)"
+    up = f", {found.up} of {found.tasks} tasks up, sign flip p = {found.p:.2g}" if found.tasks > 1 else ""
+    answer = HOLDS if found.low > claim.lowest + EDGE else UNDECIDED
+    return answer, f"{number(found.average, found.low, found.high)} by published spreads (c* = {found.factor:.2f}{up})"
 
 
 def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
     """One comparison on our side. That all hold needs no correction for their number; that one fails does."""
     if one.exact is not None:
         return HOLDS if _inside(claim, one.exact) else FAILS, f"{one.exact:+.2f}"
-    values = list(one.seeds.values())
-    if not values:
+    if one.compared and claim.wanted:
+        holding, failing = _SAYS[claim.wanted]
+        word = one.compared.word
+        return HOLDS if word in holding else FAILS if word in failing else UNDECIDED, one.compared.sentence
+    values = tuple(one.seeds.values())
+    tasks = one.tasks or (Paired(one.column, 1, tuple(one.seeds), values, (0.0,) * len(values), least_sd=one.least_sd),)
+    fewest, most = (pick(len(task.seeds) for task in tasks) for pick in (min, max))
+    if not fewest:
         return UNDECIDED, f"unknown ({one.error or one.missing})"
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return UNDECIDED, f"{mean:+.2f} (one seed decides nothing)"
-    from progbench.judging import decision
+    if fewest < LEAST_SEEDS:
+        return UNDECIDED, f"{_mean(tasks):+.2f} ({_FEW[fewest]}; a difference takes {LEAST_SEEDS})"
+    from progbench.judging import compare
 
-    words = f"{mean:+.2f} ± {statistics.stdev(values):.2f} ({len(values)})"
-    near, far = (
-        decision.interval_of_mean(values, alpha, one.least_sd)
-        for alpha in (decision.ALPHA, decision.ALPHA / 2 / comparisons)
-    )
-    if all(_inside(claim, end) for end in near):
-        return HOLDS, words
-    if far[1] < claim.lowest - EDGE or far[0] > claim.highest + EDGE:
-        return FAILS, words
-    return UNDECIDED, words
+    found, other = compare.together(tasks)
+    shared = one.level / comparisons / (1 if claim.wanted else 2)  # a range can be left on two sides
+    (low, high), far = (compare.ends(found, level) for level in (one.level, shared))
+    said = f"{number(float(found.mean), low, high)} ({fewest if fewest == most else f'{fewest} to {most}'})"
+    if other:
+        said += f" and for examples like these {interval(*compare.ends(other, one.level))}"
+    if _inside(claim, low) and _inside(claim, high):
+        return HOLDS, said
+    return FAILS if far[1] < claim.lowest - EDGE or far[0] > claim.highest + EDGE else UNDECIDED, said
+
+
+_FEW = {1: "one seed decides nothing", 2: "two seeds decide nothing"}
+
+
+def _mean(tasks: Sequence[Paired]) -> float:
+    """The mean difference of tasks, as their columns weigh."""
+    means = [statistics.fmean(task.left) - statistics.fmean(task.right) for task in tasks]
+    return statistics.fmean(means, [task.columns for task in tasks])
 
 
 def _together(claim: Claim, answers: Sequence[tuple[str, str, str]]) -> tuple[str, str]:

@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from progbench.errors import BadInput
 from progbench.method.checks import Flags, moving_statistics, require_held, require_no_dead_block, require_unchanged
 from progbench.method.dissect import pieces_of, unassigned
 from progbench.method.layout import EMBEDDINGS, HEAD, listed
+from progbench.method.loops import LoopWatch, several_optimizers
 from progbench.method.pieces import Piece, Place, assembled, placed, several, shown
 from progbench.method.schedule import Schedule, Stage, require_depth
 from progbench.method.tuning import require_tuned, tuned
+from progbench.method.watch import StageWatch, two_forms_words
 from progbench.method.wrappers import has_peft_layers, opened
 
 Parameters = tuple[nn.Parameter, ...]
@@ -216,7 +217,11 @@ class Anatomy:
 
     @contextlib.contextmanager
     def staged(
-        self, schedule: Schedule, optimizer: Optimizer | None = None, *, unfreeze: bool = False
+        self,
+        schedule: Schedule,
+        optimizer: Optimizer | Iterable[Optimizer] | None = None,
+        *,
+        unfreeze: bool = False,
     ) -> Iterator[Iterator[Stage]]:
         """The stages of a schedule for a training loop of your own: the model is frozen to each as it comes.
 
@@ -230,37 +235,35 @@ class Anatomy:
         True
 
         Afterwards, also after an exception or Ctrl-C, every `requires_grad` is as it was before. What you had frozen
-        stays frozen, unless you say `unfreeze=True`. An optimizer that is given must hold everything that some stage
-        trains; of one that is not, the same is asked after the first stage, if it made a step there. Raises BadInput if
-        it does not, if the model was changed since the anatomy was taken, and for a schedule of another depth.
+        stays frozen, unless you say `unfreeze=True`. An optimizer that is given, or a list of several, must hold
+        everything that some stage trains; of those that are not, the same is asked after the first stage, if they made
+        a step there. Each step is watched (`StageWatch`). Raises BadInput if an optimizer lacks something, if the model
+        was changed since the anatomy was taken, for a schedule of another depth, and in the step in which something
+        has a gradient or moves that the stage freezes.
         """
         flags = Flags(self.model)
         require_depth(schedule, self.L, self.name)
         anatomy = self if unfreeze else self.without_frozen(schedule)
         wanted, names = anatomy.ever_trained(schedule), anatomy.names()
-        if optimizer is not None:
-            require_held([optimizer], wanted, names)
+        if given := several_optimizers(optimizer):
+            require_held(given, wanted, names)
         if moving := anatomy.moving_statistics(schedule):
             warnings.warn(moving, stacklevel=3)
-        stepped: dict[int, Optimizer] = {}
-        ours = {id(parameter) for parameter in wanted}
-
-        def note(one: Optimizer, *_: object) -> None:
-            if id(one) not in stepped and any(id(p) in ours for group in one.param_groups for p in group["params"]):
-                stepped[id(one)] = one
+        for words in filter(None, (two_forms_words(one, schedule) for one in given)):
+            warnings.warn(words, stacklevel=3)
+        loop = LoopWatch(StageWatch(anatomy), wanted, names)
 
         def stages() -> Iterator[Stage]:
             for stage in schedule:
                 anatomy.freeze(stage)
+                loop.enter(stage)
                 yield stage
-                if stepped:
-                    require_held(stepped.values(), wanted, names)
+                loop.leave()
 
-        hook = register_optimizer_step_pre_hook(note)
         try:
-            yield stages()
+            with loop:
+                yield stages()
         finally:
-            hook.remove()
             flags.restore()
 
     def moving_statistics(self, schedule: Schedule) -> str:

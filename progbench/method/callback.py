@@ -1,26 +1,34 @@
-"""The schedule for anyone's Hugging Face Trainer: one callback."""
+"""The schedule for anyone's Hugging Face Trainer: one callback, which needs nothing but the Trainer's own events."""
 
 from __future__ import annotations
 
-import functools
-import inspect
+import contextlib
 import logging
 import sys
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
+import torch
+import transformers
 from torch import nn
 from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from progbench.errors import BadInput
 from progbench.method.anatomy import Anatomy
-from progbench.method.checks import Flags, require_ddp_follows, require_held, require_same_model
+from progbench.method.checks import Flags, held_by, require_ddp_follows, require_held, require_same_model
 from progbench.method.layout import listed
+from progbench.method.length import record, require_length
 from progbench.method.plan import blocks_of, plan
 from progbench.method.schedule import Schedule
+from progbench.method.watch import StageWatch, two_forms_words
 
 LOGGER = logging.getLogger("progbench")
-RECORD = "progbench.ProgressiveFreezing"  # under this name a checkpoint's state says which schedule it was made with
+FIGURE = "trainable_parameters"  # the name of the number of elements that train, in the Trainer's logs
+
+# Models whose run has begun and not ended, with their flags as they were: no event says that an exception ended it.
+_BEGUN: weakref.WeakKeyDictionary[nn.Module, Flags] = weakref.WeakKeyDictionary()
 
 
 class ProgressiveFreezing(TrainerCallback):
@@ -32,15 +40,21 @@ class ProgressiveFreezing(TrainerCallback):
 
     The Trainer builds its optimizer over the parameters that require a gradient at that moment, so nothing is frozen
     before the first step: a growing schedule would never train the blocks that were frozen then. What you froze before
-    stays frozen. After training, also after an exception or Ctrl-C, every `requires_grad` is as it was before.
+    stays frozen. After training every `requires_grad` is as it was before.
+
+    The Trainer tells its callbacks neither of an exception or Ctrl-C, nor which Trainer it is. Two things follow.
+    After a run that broke off, the model stays frozen to its stage until `restore()`, or until the next run with a
+    ProgressiveFreezing puts it back. And the logs show `trainable_parameters` to the callbacks behind this one, but
+    those of `report_to` stand before it. `with callback.attached(trainer): trainer.train()` mends both.
 
     `by` says how long a stage lasts: "epoch" (num_train_epochs is then the number of stages), "fraction" (each stage
     an equal part of all steps; for max_steps, and data without a length), or a number of steps (the last stage lasts
-    until the end). Each change of the stage logs a line; the Trainer's logs show `trainable_parameters`. On a model of
-    peft's, what trains there is scheduled.
+    until the end). Each change of the stage logs a line. On a model of peft's, what trains there is scheduled. What
+    the optimizer holds beside the model, as the weights of a loss, trains in every stage and is counted as H.
 
-    Raises BadInput at once if this is no schedule; and when training begins if the run's length, the model, the
-    optimizer, DDP's settings or the checkpoint it resumes from do not fit the schedule.
+    Each step is watched (`StageWatch`). Raises BadInput at once if this is no schedule; when training begins if the
+    run's length, the model, the optimizer, DDP's settings or the checkpoint it resumes from do not fit the schedule;
+    and in the step in which something has a gradient or moves that the stage freezes.
     """
 
     def __init__(
@@ -62,8 +76,7 @@ class ProgressiveFreezing(TrainerCallback):
         self.tuning = tuning
         self.anatomy = anatomy
         self.by = by
-        self._flags: Flags | None = None
-        self._trainer: Any = None
+        self._model: nn.Module | None = None
 
     def plan(self, model: nn.Module) -> None:
         """Print what each stage would train in this model, and what it costs beside `constant`; trains nothing.
@@ -79,29 +92,76 @@ class ProgressiveFreezing(TrainerCallback):
         anatomy = self.anatomy or Anatomy.of(model, self.tuning)
         print(plan(anatomy.without_frozen(self.schedule), self.schedule))
 
+    @contextlib.contextmanager
+    def attached(self, trainer: Any) -> Iterator[None]:
+        """Be the first callback of a Trainer, and put its model back when this ends, also by an exception or Ctrl-C.
+
+        >>> from progbench import shrinking
+        >>> callback = ProgressiveFreezing(shrinking(L=12, T=3))
+        >>> # with callback.attached(trainer): trainer.train()
+
+        So the callbacks of `report_to`, which stand before a user's own, find `trainable_parameters` in the logs. A
+        callback that was given to the Trainer before stays in it afterwards. Raises BadInput for a Trainer that keeps
+        its callbacks elsewhere than transformers 5 does.
+        """
+        callbacks = getattr(getattr(trainer, "callback_handler", None), "callbacks", None)
+        if not isinstance(callbacks, list):
+            raise BadInput(
+                f"{type(trainer).__name__} of transformers {transformers.__version__} has no list of callbacks in "
+                "callback_handler.callbacks, so nothing can be put first there: give it callbacks=[callback], with the "
+                "callbacks that report behind it"
+            )
+        given = self in callbacks
+        callbacks.insert(0, callbacks.pop(callbacks.index(self)) if given else self)
+        try:
+            yield
+        finally:
+            self.restore()
+            if not given:
+                callbacks.remove(self)
+
+    def restore(self) -> None:
+        """Make every `requires_grad` what it was before training, after a run that broke off; else nothing changes."""
+        if self._model is not None:
+            _put_back(self._model)
+        self._model = None
+
+    def on_init_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        _put_back(kwargs.get("model"))
+
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._require_length(args, state)
-        trainer = _trainer_above()
-        require_ddp_follows(getattr(trainer, "model_wrapped", None), self.schedule)
-        anatomy = self.anatomy or Anatomy.of(kwargs["model"], self.tuning)
-        require_same_model(kwargs["model"], anatomy.parameters(), anatomy.frozen)
+        model, optimizer = kwargs["model"], kwargs.get("optimizer")
+        if not isinstance(args, TrainingArguments) or not isinstance(model, nn.Module) or optimizer is None:
+            raise BadInput(
+                f"this Trainer tells its callbacks of {type(args).__module__}.{type(args).__name__}, a "
+                f"{type(model).__name__} and {'an' if optimizer else 'no'} optimizer. ProgressiveFreezing needs what "
+                "transformers' Trainer tells: its TrainingArguments, a torch module and an optimizer. SetFit's Trainer "
+                "tells other things: train its model_body with a SentenceTransformerTrainer"
+            )
+        _put_back(model)  # a run that broke off, or a try of auto_find_batch_size that found no room
+        require_length(self.schedule, self.by, args, state)
+        anatomy = self.anatomy or Anatomy.of(model, self.tuning)
+        require_same_model(model, anatomy.parameters(), anatomy.frozen)
         self._anatomy = anatomy.without_frozen(self.schedule)
-        require_held([kwargs["optimizer"]], self._anatomy.ever_trained(self.schedule), self._anatomy.names())
-        self._record(state)
+        require_held([optimizer], self._anatomy.ever_trained(self.schedule), self._anatomy.names())
+        record(self.schedule, self.tuning, self.by, state)
         self._epoch = state.global_step // max(1, state.max_steps // self.schedule.T) - 1
-        self._stage = -1
-        self._says = state.is_world_process_zero
-        self._flags = Flags(kwargs["model"])
+        self._stage, self._says, self._looked = -1, state.is_world_process_zero, True
+        _require_wrapper_follows(model, self.schedule)
         _make_heard()
         if self._says and (moving := anatomy.moving_statistics(self.schedule)):
             LOGGER.warning(moving)
+        if self._says and (words := two_forms_words(getattr(optimizer, "optimizer", optimizer), self.schedule)):
+            LOGGER.warning(words)
         if self._says and (left := len(anatomy.parameters()) - len(self._anatomy.parameters())):
             names = self._anatomy.names()
             frozen = [names[id(p)] for p in anatomy.parameters() if not p.requires_grad]
             LOGGER.info("%d parameters were frozen before training and stay so: %s", left, listed(frozen))
-        self._attend(trainer)
+        self._watch = StageWatch(self._anatomy, self._beside(optimizer))
+        self._model = model
+        _BEGUN[model] = Flags(model)
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -117,108 +177,94 @@ class ProgressiveFreezing(TrainerCallback):
             self._enter(state.global_step // self.by, state)
         elif self.by == "fraction":
             self._enter(self.schedule.T * state.global_step // state.max_steps, state)
+        self._looked = False
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._watch.before_step()
+
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        said = self._watch.after_step(getattr(kwargs["optimizer"], "optimizer", kwargs["optimizer"]))
+        said_of = [said, self._watch.unseen_words()]
+        for words in said_of if self._says else []:
+            if words:
+                LOGGER.warning(words)
+        self._looked = True
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if not self._looked:
+            raise BadInput(
+                f"transformers {transformers.__version__}: its Trainer made a step without the events "
+                "on_pre_optimizer_step and on_optimizer_step, so nobody watched what moved. Use transformers 5.23"
+            )
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._watch.require_still()
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self._flags and self._stage >= 0:
-            kwargs["logs"]["trainable_parameters"] = self._trainable
+        # Only the Trainer's own line on its steps has a loss. What evaluate() and train() log they return as well: the
+        # objective of hyperparameter_search is the sum of all that an evaluation returned.
+        if self._model is not None and self._stage >= 0 and "loss" in kwargs["logs"]:
+            kwargs["logs"][FIGURE] = self._watch.trained
             if state.log_history:
-                state.log_history[-1]["trainable_parameters"] = self._trainable
+                state.log_history[-1][FIGURE] = self._watch.trained
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._restore()
+        self.restore()
 
     def _enter(self, number: int, state: TrainerState) -> None:
         number = min(number, self.schedule.T - 1)
         if number == self._stage:
             return
+        if self._stage >= 0 and self.by != "epoch":  # an epoch's end has been looked at
+            self._watch.require_still()
         stage = self.schedule[number]
         self._anatomy.freeze(stage)
-        self._stage, self._trainable = number, self._anatomy.count(stage)
+        self._watch.enter(stage)
+        self._stage = number
         if self._says:
             LOGGER.info(
                 "step %d: stage %d of %d of %s: of %d blocks %s, %s parameters train",
                 state.global_step, number + 1, self.schedule.T, self.schedule.name, self._anatomy.L, blocks_of(stage),
-                f"{self._trainable:,}",
+                f"{self._watch.trained:,}",
             )  # fmt: skip
 
-    def _restore(self) -> None:
-        if self._flags:
-            self._flags.restore()
-        if self._trainer is not None:
-            self._trainer.__dict__.pop("_run_epoch", None)
-        self._flags = self._trainer = None
-
-    def _require_length(self, args: TrainingArguments, state: TrainerState) -> None:
-        T = self.schedule.T
-        if self.by == "epoch" and args.max_steps > 0:
-            raise BadInput(
-                f"max_steps={args.max_steps} cuts epochs short, and a stage lasts an epoch: set num_train_epochs={T} "
-                'instead, or ProgressiveFreezing(..., by="fraction"), which divides the steps among the stages'
-            )
-        if self.by == "epoch" and args.num_train_epochs != T:
-            whole = float(args.num_train_epochs).is_integer()
-            other = f"cut the schedule with T={args.num_train_epochs:g}" if whole else 'use by="fraction"'
-            raise BadInput(
-                f"num_train_epochs={args.num_train_epochs:g}, but the schedule has {T} stages, one an epoch: "
-                f"set num_train_epochs={T}, or {other}"
-            )
-        needed = (T - 1) * self.by + 1 if isinstance(self.by, int) else T
-        if self.by != "epoch" and state.max_steps < needed:
-            raise BadInput(
-                f"the run has {state.max_steps} steps, and with by={self.by!r} the last of the schedule's {T} stages "
-                f"begins at step {needed}: train longer, or use shorter stages"
-            )
-
-    def _record(self, state: TrainerState) -> None:
-        """Note the schedule where checkpoints keep the Trainer's state; of one that is resumed, compare it."""
-        stages = [[stage.blocks.start, stage.blocks.stop] for stage in self.schedule]
-        ours = {"schedule": self.schedule.name, "stages": stages, "tuning": self.tuning, "by": self.by}
-        kept: Any = state.stateful_callbacks  # a dictionary, whatever its annotation says
-        if state.global_step > 0:
-            theirs = kept.get(RECORD)
-            if theirs is None:
-                raise BadInput("the checkpoint was made without ProgressiveFreezing: start anew, or resume without it")
-            if different := [key for key in ours if theirs.get(key) != ours[key]]:
-                was, now = ({key: one.get(key) for key in different} for one in (theirs, ours))
-                raise BadInput(
-                    f"the checkpoint was made with another schedule: {was}, and not {now}. Resume with the "
-                    "checkpoint's, or start anew"
-                )
-        kept[RECORD] = ours
-
-    def _attend(self, trainer: Any) -> None:
-        """Be the first of the Trainer's callbacks, so that those that report find our number in the logs; and put the
-        model back if an epoch breaks off: no event tells a callback of an exception."""
-        if trainer is None:
-            return
-        callbacks = trainer.callback_handler.callbacks
-        callbacks.insert(0, callbacks.pop(callbacks.index(self)))  # the handler, which goes through them, skips none
-        if not hasattr(trainer, "_run_epoch"):
-            return
-        run = trainer._run_epoch
-
-        @functools.wraps(run)
-        def guarded(*arguments: Any, **options: Any) -> Any:
-            try:
-                return run(*arguments, **options)
-            except BaseException:
-                self._restore()
-                raise
-
-        trainer._run_epoch, self._trainer = guarded, trainer
+    def _beside(self, optimizer: Any) -> list[nn.Parameter]:
+        """What the optimizer trains beside the model, as the classifier of a sentence-transformers loss."""
+        known = {id(parameter) for parameter in (*self._anatomy.parameters(), *self._anatomy.frozen)}
+        found = [p for p in held_by(optimizer) if id(p) not in known and p.requires_grad]
+        if found and self._says:
+            LOGGER.info(
+                "%d parameters of the optimizer (%s elements) are in no part of the model: they train in every stage, "
+                "and are counted as H", len(found), f"{sum(p.numel() for p in found):,}",
+            )  # fmt: skip
+        return found
 
 
-def _trainer_above() -> Any:
-    """The Trainer that called: its events do not say which it is."""
-    frame = inspect.currentframe()
-    while frame is not None:
-        found = frame.f_locals.get("self")
-        if hasattr(found, "callback_handler"):
-            return found
-        frame = frame.f_back
-    return None
+def _put_back(model: Any) -> None:
+    """Give a model the flags it had before a run that has not ended."""
+    if isinstance(model, nn.Module) and (flags := _BEGUN.pop(model, None)):
+        flags.restore()
+
+
+def _require_wrapper_follows(model: nn.Module, schedule: Schedule) -> None:
+    """Look at DDP around the model in its first forward pass: no event hands a callback the wrapped model."""
+    if not torch.distributed.is_available() or not torch.distributed.is_initialized():
+        return
+
+    def look(module: nn.Module, inputs: object) -> None:
+        if module is model or getattr(module, "module", None) is model:
+            handle.remove()
+            require_ddp_follows(module, schedule)
+
+    handle = nn.modules.module.register_module_forward_pre_hook(look)
 
 
 def _make_heard() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from torch import nn
-from torch.optim import Optimizer
 
 from progbench.errors import BadInput
 from progbench.method.layout import listed
@@ -92,15 +92,32 @@ def require_no_dead_block(name: str, blocks: Sequence[Sequence[nn.Parameter]], n
         )
 
 
-def require_held(optimizers: Iterable[Optimizer], wanted: Iterable[nn.Parameter], names: Mapping[int, str]) -> None:
+def held_by(optimizer: Any) -> list[nn.Parameter]:
+    """The parameters of an optimizer, also of one inside Accelerate's wrapper, or of the Trainer's layer-wise ones.
+
+    >>> import torch
+    >>> import torch
+    >>> net = nn.Linear(2, 2)
+    >>> [p.shape for p in held_by(torch.optim.SGD(net.parameters(), lr=0.1))]
+    [torch.Size([2, 2]), torch.Size([2])]
+
+    A layer-wise optimizer is one for each parameter, which steps during the way back; the Trainer is given a dummy.
+    """
+    inside = getattr(optimizer, "optimizer", optimizer)
+    ones = getattr(inside, "optimizer_dict", None)
+    every = ones.values() if isinstance(ones, Mapping) else [inside]
+    return [parameter for one in every for group in one.param_groups for parameter in group["params"]]
+
+
+def require_held(optimizers: Iterable[Any], wanted: Iterable[nn.Parameter], names: Mapping[int, str]) -> None:
     """Raise BadInput unless the optimizers hold everything that some stage trains."""
-    held = {id(parameter) for one in optimizers for group in one.param_groups for parameter in group["params"]}
+    held = {id(parameter) for one in optimizers for parameter in held_by(one)}
     absent = [names.get(id(parameter), "a parameter") for parameter in wanted if id(parameter) not in held]
     if absent:
         raise BadInput(
             f"the optimizer does not hold {len(absent)} of the parameters that the schedule trains: {listed(absent)}. "
             "It was built over a part of the model, or while a stage had frozen them. Build it before the first stage, "
-            "over anatomy.parameters()"
+            "over anatomy.parameters(); where several optimizers share them, give all in a list"
         )
 
 

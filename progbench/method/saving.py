@@ -13,7 +13,8 @@ from torch import nn
 
 from progbench.errors import BadInput
 from progbench.method.layout import listed
-from progbench.method.tuning import apply_tuning, forget, given, is_lora, tuned
+from progbench.method.origin import origin_of, require_origin
+from progbench.method.tuning import apply_tuning, forget, given, is_lora, lora_configuration, tuned
 from progbench.method.wrappers import opened
 
 TENSORS, DESCRIPTION = "tuning.safetensors", "tuning.json"
@@ -35,8 +36,10 @@ def save_tuning(model: nn.Module, folder: str | Path) -> None:
     True
 
     `save_pretrained` writes adapters and LoRA matrices, too, but `from_pretrained` does not know where they belong and
-    fills the model with random weights in their places. The base model's weights are not written: they have not
-    changed. Raises BadInput for a model that `apply_tuning` did not tune.
+    fills the model with random weights in their places. The base model's weights are not written, since they have not
+    changed: a digest of them is, and the names of the labels. Its buffers are, since batch normalisation moves them.
+    LoRA is written in peft's format as well, so that `PeftModel.from_pretrained(model, folder)` opens the folder.
+    Raises BadInput for a model that `apply_tuning` did not tune.
     """
     inside = opened(model)
     mark = given(inside)
@@ -44,11 +47,14 @@ def save_tuning(model: nn.Module, folder: str | Path) -> None:
         raise BadInput(f"{type(inside).__name__} has no tuning of apply_tuning's: save it with save_pretrained")
     own = {id(parameter) for parameter in tuned(inside, mark["tuning"])}
     tensors = {n: p.detach().contiguous().clone() for n, p in inside.named_parameters() if id(p) in own}
+    buffers = {name: buffer.detach().contiguous().clone() for name, buffer in _buffers(inside).items()}
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    safetensors.torch.save_file(tensors, path / TENSORS)
-    text = json.dumps({"model": type(inside).__name__, **mark}, indent=2)
-    (path / DESCRIPTION).write_text(f"{text}\n", encoding="utf-8")
+    safetensors.torch.save_file(tensors | buffers, path / TENSORS)
+    described = {"model": type(inside).__name__, **mark, **origin_of(inside, own), "buffers": sorted(buffers)}
+    (path / DESCRIPTION).write_text(f"{json.dumps(described, indent=2)}\n", encoding="utf-8")
+    if mark["tuning"] == "lora":
+        _write_for_peft(inside, path, tensors, buffers)
 
 
 def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) -> None:
@@ -56,7 +62,8 @@ def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) ->
 
     With `merge` LoRA's products are added to the weights they stand beside and its matrices are gone: a plain model,
     which runs as fast and saves as any other. Adapters cannot be merged, as they are not linear. Raises BadInput for a
-    folder without a tuning, and for a model that its tensors do not fit.
+    folder without a tuning, and for a model that its tensors do not fit, or that has other weights than the one it was
+    trained on, or other labels or the same in another order.
     """
     path, inside = Path(folder), opened(model)
     try:
@@ -71,18 +78,56 @@ def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) ->
         options["targets"] = tuple(options["targets"])
     apply_tuning(inside, tuning, **options)
     own = {id(parameter) for parameter in tuned(inside, tuning)}
-    places = {name: parameter for name, parameter in inside.named_parameters() if id(parameter) in own}
+    places: dict[str, torch.Tensor] = {n: p for n, p in inside.named_parameters() if id(p) in own}
+    places |= _buffers(inside) if "buffers" in described else {}  # a folder of before they were kept has none
     wrong = sorted(places.keys() ^ tensors.keys())
     wrong += [name for name in places.keys() & tensors.keys() if places[name].shape != tensors[name].shape]
     if wrong:
         raise BadInput(
             f"{path}: was made for {described['model']}, and does not fit this {type(inside).__name__}: {listed(wrong)}"
         )
+    require_origin(inside, own, described, str(path))
     with torch.no_grad():
         for name, parameter in places.items():
             parameter.copy_(tensors[name])
     if merge:
         _merge(inside)
+
+
+def _buffers(model: nn.Module) -> dict[str, torch.Tensor]:
+    """What the model saves beside its parameters."""
+    parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    return {
+        name: one
+        for name, one in model.state_dict().items()
+        if name not in parameters and isinstance(one, torch.Tensor)
+    }
+
+
+def _write_for_peft(
+    model: nn.Module, folder: Path, tensors: dict[str, torch.Tensor], buffers: dict[str, torch.Tensor]
+) -> None:
+    """The same in peft's own format: its configuration, with the head as modules to save, and its names of tensors.
+
+    A head whose parameters are no module's alone cannot be said there, and then nothing is written for peft.
+    """
+    heads: dict[str, None] = {}
+    for name in (name for name in tensors if ".lora_" not in name):
+        parts = name.split(".")
+        prefixes = (".".join(parts[:end]) for end in range(1, len(parts)))
+        alone = (
+            one for one in prefixes if all(n in tensors for n, _ in model.get_submodule(one).named_parameters(one))
+        )
+        head = next(alone, None)
+        if head is None:
+            return
+        heads[head] = None
+    configuration = lora_configuration(model, modules_to_save=[*heads] or None)
+    configuration.inference_mode = True
+    configuration.save_pretrained(str(folder))
+    heads_own = {n: one for n, one in buffers.items() if any(n.startswith(f"{head}.") for head in heads)}
+    named = {f"base_model.model.{n.replace('.default', '')}": one for n, one in (tensors | heads_own).items()}
+    safetensors.torch.save_file(named, folder / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
 def _merge(model: nn.Module) -> None:

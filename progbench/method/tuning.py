@@ -7,11 +7,13 @@
 | lora    | none           | low-rank pairs (Hu 2021)            | classifier                 |
 
 The classifier is everything outside the base model: BERT's output layer, RoBERTa's dense and output layers. In other
-architectures BitFit trains every bias of the base model, and LoRA's targets are called as `layout.PROJECTIONS` says.
+architectures BitFit trains every bias of the base model, whatever it is called (`is_bias`), and LoRA's targets are
+called as `layout.PROJECTIONS` says.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,6 +27,8 @@ from progbench.method.options import bottleneck_of, require_tuning
 from progbench.method.wrappers import opened, transformer_of
 
 _MARK = "progbench_tuning"  # on the base model: which tuning was applied; BitFit leaves no other trace
+_BIAS = re.compile(r"(.*_)?bias(_[uv]|_[ih]h_l\d+(_reverse)?)?")
+_BY_POSITION = ("relative_attention_bias", "position_bias")
 
 
 class Adapter(nn.Module):
@@ -141,17 +145,33 @@ def _chosen(block: nn.Module, tuning: str) -> list[nn.Parameter]:
     return [parameter for holder in holders for parameter in holder.parameters()]
 
 
+def is_bias(holder: nn.Module, name: str) -> bool:
+    """Whether a module's own parameter is a bias: also DeBERTa's q_bias, XLNet's r_w_bias, an LSTM's bias_ih_l0.
+
+    >>> attention = nn.MultiheadAttention(4, 2, add_bias_kv=True)
+    >>> [name for name, _ in attention.named_parameters(recurse=False) if is_bias(attention, name)]
+    ['in_proj_bias']
+
+    Not the two rows that torch's attention may add to keys and values, nor what is looked up by relative positions.
+    """
+    if isinstance(holder, nn.MultiheadAttention) and name in ("bias_k", "bias_v"):
+        return False
+    return _BIAS.fullmatch(name) is not None and name not in _BY_POSITION
+
+
 def _biases(module: nn.Module) -> Iterator[nn.Parameter]:
-    biases = (getattr(part, "bias", None) for part in module.modules())
-    return (bias for bias in biases if isinstance(bias, nn.Parameter))
+    for part in module.modules():
+        yield from (own for name, own in part.named_parameters(recurse=False) if is_bias(part, name))
 
 
 def _add_adapters(model: nn.Module, blocks: Sequence[nn.Module], reduction: int) -> None:
-    configuration: Any = transformer_of(model).config
-    if configuration.model_type not in SUBLAYER_ENDS:
+    configuration: Any = getattr(transformer_of(model), "config", None)
+    kind = getattr(configuration, "model_type", None)
+    if kind not in SUBLAYER_ENDS:
+        what = f"where {kind!r} closes" if kind else "it has no configuration of transformers, so where it closes"
         raise BadInput(
-            f"{type(model).__name__}: where {configuration.model_type!r} closes its sublayers, behind which adapters "
-            f"go, is not known (known: {', '.join(SUBLAYER_ENDS)}); LoRA and BitFit need no such place"
+            f"{type(model).__name__}: {what} its sublayers, behind which adapters go, is not known (known: "
+            f"{', '.join(SUBLAYER_ENDS)}); LoRA and BitFit need no such place"
         )
     bottleneck = bottleneck_of(configuration.hidden_size, reduction)
     for block in blocks:
@@ -168,13 +188,27 @@ def _add_lora(model: nn.Module, blocks: Sequence[nn.Module], rank: int, alpha: f
 
     kind = getattr(getattr(transformer_of(model), "config", None), "model_type", None)
     chosen = [module for block in blocks for module in _targeted(block, targets, kind)]
+    peft.inject_adapter_in_model(_for_peft(model, chosen, rank, alpha), model)
+
+
+def lora_configuration(model: nn.Module, **options: Any) -> Any:
+    """peft's configuration of the LoRA that `apply_tuning` put into a model, with more options of `LoraConfig`."""
+    mark = given(model)
+    assert mark is not None
+    chosen = [module for module in model.modules() if is_lora(module)]
+    return _for_peft(model, chosen, mark["options"]["rank"], mark["options"]["alpha"], **options)
+
+
+def _for_peft(model: nn.Module, chosen: Sequence[nn.Module], rank: int, alpha: float, **options: Any) -> Any:
+    import peft
+
     paths = {id(module): name for name, module in model.named_modules()}
+    bases = [getattr(module, "base_layer", module) for module in chosen]
     scale: Any = alpha  # peft calls it an int and takes any number
-    configuration = peft.LoraConfig(
+    return peft.LoraConfig(
         r=rank, lora_alpha=scale, target_modules=[paths[id(module)] for module in chosen], lora_dropout=0.0,
-        bias="none", fan_in_fan_out=any(type(module).__name__ == "Conv1D" for module in chosen),
+        bias="none", fan_in_fan_out=any(type(module).__name__ == "Conv1D" for module in bases), **options,
     )  # fmt: skip
-    peft.inject_adapter_in_model(configuration, model)
 
 
 def _targeted(block: nn.Module, targets: tuple[str, ...], kind: str | None) -> list[nn.Module]:
@@ -191,7 +225,8 @@ def _targeted(block: nn.Module, targets: tuple[str, ...], kind: str | None) -> l
         names = [name for name in (target, *PROJECTIONS.get(target, ())) if name in there]
         names = names or [name for name in FUSED if name in there and target in PROJECTIONS]
         if not names:
-            raise BadInput(f"LoRA target {target!r} matches nothing in the attention, which has {', '.join(there)}")
+            has = f"which has {', '.join(there)}" if there else "in which no linear layer was found"
+            raise BadInput(f"LoRA target {target!r} matches nothing in the attention, {has}")
         found |= {id(module): module for name in names for module in there[name]}
     return list(found.values())
 

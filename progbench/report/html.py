@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from progbench.judging.verdict import Verdict
 from progbench.recipes.recipe import split_id
-from progbench.report import canvas, cells, figures, provenance, text
+from progbench.report import canvas, cells, comparisons, figures, provenance, text
 from progbench.report.report import Report
 from progbench.report.tables import BOLD, views
 from progbench.runs.ledger import Entry, costs, mean_costs
@@ -28,6 +28,12 @@ def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
         "report.html",
         title=f"progbench: {report.suite}, {report.headline}",
         report=report,
+        comparisons=comparisons,
+        differences=[
+            (title, [comparisons.full_row(one) for one in found])
+            for title, found in comparisons.groups(report.differences)
+        ],
+        print_rows=[comparisons.print_row(one) for one in report.alone],
         closing_headers=text.CLOSING_HEADERS,
         closing_align=text.CLOSING_ALIGN.split(),
         closing=text.closing_rows(report.attribution()),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from tabulate import tabulate
 
 from progbench.judging.claims import ClaimVerdict
-from progbench.report import figures, text
+from progbench.report import comparisons, figures, text
 from progbench.report.cells import MARKS, plain
 from progbench.report.report import Report
 from progbench.report.tables import BOLD, PrintedTable, Shown, View, views
@@ -20,6 +20,7 @@ def render(report: Report) -> str:
     """The whole report as Markdown."""
     lines = [f"# progbench: suite {escape(report.suite)}", ""]
     lines += [f"**{escape(line)}**  " for line in report.answer.split("\n")]
+    lines += _differences(report)
     for group in report.notable():
         lines += ["", f"{group.outcome}{escape(': ' + group.argument if group.argument else '')}", ""]
         lines += [f"- {escape(f'{verdict.table}, {verdict.cell}: {own}')}" for verdict, own in group.sentences]
@@ -60,6 +61,25 @@ def render(report: Report) -> str:
     lines += [f"- {escape(report.commits)}"] if report.commits else []
     lines += [f"- {escape(key)}: {escape(value)}" for key, value in report.environment.items()]
     return "\n".join(lines) + "\n"
+
+
+def _differences(report: Report) -> list[str]:
+    """Progtuning less fine-tuning, and what the print alone says of that."""
+    lines = []
+    if report.differences:
+        lines += ["", f"## {comparisons.TITLE}"]
+        headers = [escape(head) for head in comparisons.FULL_HEADERS]
+        for title, found in comparisons.groups(report.differences):
+            table = grid(map(comparisons.full_row, found), headers, comparisons.FULL_ALIGN)
+            lines += ["", f"{escape(title)}:", "", table]
+        lines.append("")
+        lines += [f"- {escape(remark)}" for remark in comparisons.remarks(report.differences)]
+    if report.alone:
+        lines += ["", f"## {comparisons.PRINT_TITLE}", ""]
+        rows = [comparisons.print_row(one) for one in report.alone]
+        lines += [grid(rows, [*map(escape, comparisons.PRINT_HEADERS)], comparisons.PRINT_ALIGN), ""]
+        lines += [f"- {escape(remark)}" for remark in comparisons.print_remarks(report.alone)]
+    return lines
 
 
 def _sentence(claim: ClaimVerdict) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from progbench.judging import claims as claiming
 from progbench.judging.claims import ClaimVerdict
+from progbench.judging.compared import Compared, PrintAlone
 from progbench.judging.power import Curves
 from progbench.judging.verdict import JUDGED, OUTCOMES, Variant, Verdict
-from progbench.report import attribution, provenance, tables
+from progbench.report import attribution, comparisons, provenance, tables
 from progbench.runs.ledger import Entry, costs
 
 SCHEMA_VERSION = 2
@@ -45,8 +46,8 @@ class Notable:
 class Report:
     """Every verdict of a session, those that were not reached included, the runs behind them, and where it was made.
 
-    `ledger` are the runs, `runs` the folder they are in; `power` the curves of the appendix, which `writing.write`
-    simulates.
+    `differences` are those between schedules, and `alone` what the print says of its own. `ledger` are the runs, `runs`
+    the folder they are in; `power` the curves of the appendix, which `writing.write` simulates.
     """
 
     suite: str
@@ -55,6 +56,8 @@ class Report:
     warnings: Sequence[str] = ()
     claims: Sequence[ClaimVerdict] = ()
     variants: Sequence[Variant] = ()
+    differences: Sequence[Compared] = ()
+    alone: Sequence[PrintAlone] = ()
     ledger: Sequence[Entry] = ()
     runs: Path | None = None
     power: Curves | None = None
@@ -81,9 +84,10 @@ class Report:
 
     @property
     def answer(self) -> str:
-        """The first lines of every view: the cells' headline and what it is made of, the claims', or both."""
+        """The first lines of every view: how cells and claims came out, and the averages of the differences."""
         heads = [self.headline, self.judged_by, self.precision] if self.verdicts or not self.claims else []
-        return "\n".join(filter(None, [*heads, self.claims_headline if self.claims else ""]))
+        claimed = [self.claims_headline] if self.claims else []
+        return "\n".join(filter(None, [*heads, *claimed, *comparisons.answers(self.differences)]))
 
     @property
     def claims_headline(self) -> str:
@@ -199,6 +203,8 @@ class Report:
             "verdicts": [asdict(one) for one in self.verdicts],
             "claims": [asdict(one) for one in self.claims],
             "variants": [asdict(one) for one in self.variants],
+            "differences": [asdict(one) | {"sentence": one.sentence} for one in self.differences],
+            "print_alone": [asdict(one) | {"word": one.word} for one in self.alone],
             "attribution": [asdict(one) for one in self.attribution()],
             "runs": [asdict(one) for one in self.ledger],
             "costs": [asdict(one) for one in costs(self.ledger)],

@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.verdict import Variant, Verdict
-from progbench.report import cells
+from progbench.report import cells, comparisons
 from progbench.report.attribution import Attribution
 from progbench.report.cells import plain
 from progbench.report.report import Notable, Report
@@ -31,6 +31,7 @@ WHY = "why this range"  # before a claim's reason
 def render(report: Report) -> str:
     """The whole report as text."""
     lines = wrapped(report.answer)
+    lines += _differences(report)
     for table, verdicts in report.by_table():
         if shown := [row(verdict) for verdict in verdicts if verdict.observed is not None]:
             lines += ["", *wrapped(table), grid(shown, HEADERS, ALIGN)]
@@ -55,6 +56,23 @@ def render(report: Report) -> str:
             lines += [*wrapped(reason, "  ", "  "), *wrapped(cells.some(names, 4), "    ", "    ")]
     lines += ["", *(line for warning in report.caveats for line in wrapped(f"warning: {warning}"))]
     return "\n".join([*lines, *wrapped(report.commits), *wrapped(_where(report.environment))])
+
+
+def _differences(report: Report) -> list[str]:
+    """Progtuning less fine-tuning, and what the print alone says of that."""
+    lines = []
+    if report.differences:
+        lines += ["", comparisons.TITLE]
+        for title, found in comparisons.groups(report.differences):
+            table = grid(map(comparisons.row, found), comparisons.HEADERS, comparisons.ALIGN)
+            lines += ["", *wrapped(title), table]
+        lines.append("")
+        lines += [line for remark in comparisons.remarks(report.differences) for line in wrapped(remark)]
+    if report.alone:
+        shown = [comparisons.print_row(one) for one in report.alone]
+        lines += ["", comparisons.PRINT_TITLE, grid(shown, comparisons.PRINT_HEADERS, comparisons.PRINT_ALIGN), ""]
+        lines += [line for remark in comparisons.print_remarks(report.alone) for line in wrapped(remark)]
+    return lines
 
 
 def wrapped(text: str, later: str = "    ", first: str = "") -> list[str]:

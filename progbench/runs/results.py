@@ -21,7 +21,7 @@ from progbench.errors import BadInput
 from progbench.files import parse_json, read_text, write_atomically
 from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
-from progbench.runs import parts
+from progbench.runs import parts, predictions
 
 SCHEMA_VERSION = 1
 SEALED_SINCE = 6  # the SCORES_VERSION whose results all have a checksum
@@ -34,6 +34,9 @@ class EpochResult:
 
     `steps` are the optimizer's, `flops` the floating-point operations of all of them (`flops.step_flops`); None where
     that is not known: results from before it was recorded, padded batches, and what a prefix cache spares.
+    `cpu_seconds` are those that the process had of its CPUs while it trained: on a machine that other programs share,
+    `seconds` alone say nothing. `predictions` are filed beside the result (`runs.predictions`), so a result that was
+    read has none here.
     """
 
     scores: dict[str, dict[str, float]]
@@ -42,6 +45,8 @@ class EpochResult:
     seconds: float
     steps: int | None = None
     flops: int | None = None
+    cpu_seconds: float | None = None
+    predictions: predictions.OfEpoch = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class RunResult:
 
     `notes` are sentences that a reader of its scores should see. Of seeds that were trained side by side (the
     environment's `side_by_side` names them) times are a seed's share, and peak memory is that of all together.
-    `session` is the one that filed it, and `sealed` whether its file has a checksum.
+    `session` is the one that filed it, and `sealed` whether its file has a checksum. `predictions` name the file of its
+    predictions, and their checksum; empty where it has none.
     """
 
     recipe: Recipe
@@ -67,6 +73,7 @@ class RunResult:
     final: bool = True
     session: str = ""
     sealed: bool = True
+    predictions: dict[str, str] = field(default_factory=dict)
 
     def score(self, evaluation_set: str, metric: str) -> float:
         """The last epoch's score, in points (0 to 100). Raises BadInput, saying why, where there is none."""
@@ -88,15 +95,19 @@ def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:
 
 
 def save(folder: Path, result: RunResult) -> Path:
-    """File a result: written aside, flushed to disk, then moved into place in one step."""
+    """File a result: written aside, flushed to disk, then moved into place in one step; its predictions before it."""
     path = path_of(folder, result.recipe, result.seed)
+    filed = predictions.save(path, [epoch.predictions for epoch in result.epochs]) or result.predictions
     content = {
         "schema_version": SCHEMA_VERSION,
         "scores_version": SCORES_VERSION,
         "digest": result.recipe.digest,
         **asdict(result),
+        "predictions": filed,
     }
     del content["sealed"]
+    for epoch in content["epochs"]:
+        del epoch["predictions"]
     content["checksum"] = checksum(content)
     write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return path
@@ -228,7 +239,9 @@ def _digest(path: Path, content: dict, inside: Recipe) -> str:
 
 def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
     sealed = "checksum" in content
-    known = {"notes": (), "session": ""} | content | {"sealed": sealed}  # what older results do not have
+    known = (
+        {"notes": (), "session": "", "predictions": {}} | content | {"sealed": sealed}
+    )  # what older results do not have
     try:
         epochs = tuple(EpochResult(**epoch) for epoch in known["epochs"])
         rest = {key: known[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}

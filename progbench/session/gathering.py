@@ -101,13 +101,16 @@ class Gathered:
 
     def report(self) -> Report:
         """Every selected cell and claim, judged or not, with the runs behind them."""
+        differences, alone, left_out = reporting.compared(self.suite, self.cells())
         return Report(
             self.suite.name,
             self._all_verdicts(),
             environment.describe(),
-            list(self._warnings),
+            [*self._warnings, *left_out],
             claims=self._all_claims(),
             variants=[one for found in self._variants.values() for one in found],
+            differences=differences,
+            alone=alone,
             ledger=reporting.behind(self.suite, self.cells()),
             runs=self.suite.folder,
         )

@@ -12,17 +12,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.judging import claims, expected, guards, likeness, sentences, verdict
+from progbench.judging import claims, expected, guards, likeness, sentences, terms, verdict
 from progbench.judging.caveats import caveats, unlike
 from progbench.judging.claims import Claim, ClaimVerdict
+from progbench.judging.compared import Compared
 from progbench.judging.expected import Cell
-from progbench.judging.judge import agrees_with_print, judge_table
+from progbench.judging.judge import judge_table
+from progbench.judging.terms import Terms
 from progbench.judging.verdict import Observed, Verdict
 from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe
+from progbench.runs import predictions, results
 from progbench.runs.results import RunResult
+from progbench.session import claiming, comparing
 from progbench.session.making import Maker, Runs
 from progbench.session.observing import parts_of, scores, unpublished
+from progbench.session.pairing import Kept
 from progbench.tasks import catalog
 
 
@@ -55,6 +60,8 @@ class Suite:
         self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._unlike: dict[tuple[str, str], list[str]] = {}
+        self._compared: dict[str, tuple[list[Compared], list[str]]] = {}
+        self._predictions: dict[Path, Kept] = {}
 
     def has(self, name: str) -> bool:
         """Whether a table, or "claims", belongs to this suite: it is listed, or its file is there or was."""
@@ -125,6 +132,8 @@ class Suite:
         self.maker.make(wanted, say)
         self._verdicts.clear()
         self._unlike.clear()
+        self._compared.clear()
+        self._predictions.clear()
 
     def verdicts(self, table: str) -> dict[str, Verdict]:
         """The verdict on every cell of a table, judged together by the runs that are there; by the cell's id."""
@@ -202,46 +211,31 @@ class Suite:
     def claim(self, claim: Claim) -> ClaimVerdict:
         """Judge a sentence over its cells, by the runs that are there."""
         try:
-            found = self._claim(claim)
+            found = claiming.judged(self, claim)
             made = {} if claim.problem else self._made(self.needed(claim).values())
             return replace(found, our_words="; ".join([found.our_words, *unlike(made)]))
         except BadInput as problem:  # it names a cell there is not, or one whose table cannot be read
             return claims.not_judged(claim, str(problem))
 
-    def _claim(self, claim: Claim) -> ClaimVerdict:
-        if claim.problem:
-            return claims.judge(claim, [])
-        for name in (name for one in claim.comparisons for name in (*one.left, *one.right)):
-            if problem := self.cell(name).problem:
-                raise BadInput(problem)
-        if claim.quantity == "fits":
-            cells = [self.cell(name) for one in claim.comparisons for name in one.left]
-            printed = [cell.expectation.printed for cell in cells]
-            if other := [cell.id for cell in cells if cell.kind != "counted" or not cell.expectation.printed]:
-                raise BadInput(f"{other[0]} is not a printed count, and quantity = 'fits' needs one")
-            agree, elsewhere = (
-                [
-                    agrees_with_print(self.observed(cell, name).count, text)
-                    for cell, text in zip(cells, printed, strict=True)
-                ]
-                for name in (claim.variant, "")
-            )
-            return claims.judge_fit(claim, printed, agree, elsewhere)
-        return claims.judge(claim, [self._measured(claim, comparison) for comparison in claim.comparisons])
+    def terms(self) -> Terms:
+        """What was stated beforehand of how differences are judged. Raises BadInput where that cannot be read."""
+        return terms.read(self.answers, self.name)
 
-    def _measured(self, claim: Claim, one: claims.Comparison) -> claims.Measured:
-        left, right = ([self.cell(name) for name in side] for side in (one.left, one.right))
-        printed = [[cell.expectation.printed for cell in side] for side in (left, right)]
-        metric = claim.metric.get(one.column)
-        ours = [
-            [self.observed(replace(cell, metric=metric) if metric else cell) for cell in side] for side in (left, right)
-        ]
-        metrics = list(dict.fromkeys(cell.metric for cell in (*left, *right)))
-        return replace(
-            claims.our_quantity(claim, one.column, *ours),
-            printed=claims.printed_quantity(claim, *printed),
-            mixed=" against ".join(metrics) if len(metrics) > 1 else "",
-        )
+    def compared(self, name: str) -> tuple[list[Compared], list[str]]:
+        """What is said of a table's schedules, by the runs that are there, and why seeds or tasks take no part in it.
+
+        Raises BadInput where that cannot be said.
+        """
+        if name not in self._compared:
+            self._compared[name] = comparing.of_table(self, self.table(name), self.terms())
+        return self._compared[name]
+
+    def predictions(self, result: RunResult) -> Kept | None:
+        """What a result's run predicted, where it kept that. Raises BadInput for a file that is gone or damaged."""
+        path = results.path_of(self.folder, result.recipe, result.seed)
+        if result.predictions and path not in self._predictions:
+            self._predictions[path] = predictions.load(path, result.predictions)
+        return self._predictions.get(path)
 
     def observed(self, cell: Cell, variant: str = "") -> Observed:
         """What there is to judge a cell by, without a look at its reference: a count, or scores by seed.

@@ -39,9 +39,9 @@ class Past:
     """What a run has behind it: its epochs so far, what they took in seconds and bytes, and the state they led to.
 
     `epochs` are by epoch and then by seed, as `seeds` has them; `failed` says, by a seed's place, what stopped it. Of
-    the epoch under way `spent` are its seconds. Each batch is trained in so many `parts`. `recipe` and `commit` say
-    which run left it, `resumed` how often that had gone on from a checkpoint, `notes` what its result should say.
-    The run that goes on from it takes the state out of it.
+    the epoch under way `spent` are its seconds, by the wall and of the CPU. Each batch is trained in so many `parts`.
+    `recipe` and `commit` say which run left it, `resumed` how often that had gone on from a checkpoint, `notes` what
+    its result should say. The run that goes on from it takes the state out of it.
     """
 
     seeds: tuple[int, ...]
@@ -50,7 +50,7 @@ class Past:
     peak_memory_bytes: int = 0
     state: dict[str, Any] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
-    spent: float = 0.0
+    spent: tuple[float, float] = (0.0, 0.0)
     parts: int = 1
     recipe: str = ""
     commit: str = ""
@@ -205,4 +205,4 @@ def _read(path: Path, whole: Made) -> Past:
     if content.pop("made") != whole:
         raise Damaged("another run is in it than its name says")
     epochs = tuple(tuple(EpochResult(**one) for one in epoch) for epoch in content["epochs"])
-    return Past(**content | {"epochs": epochs})
+    return Past(**content | {"epochs": epochs, "spent": tuple(content["spent"])})

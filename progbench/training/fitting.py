@@ -107,9 +107,7 @@ class Step:
         stage = sum(parameter.numel() for parameter in self.parameters)
         updated = sum(parameter.numel() for parameter in self.model.parameters() if parameter.grad is not None)
         if updated != stage:
-            raise RuntimeError(
-                f"epoch {self.t + 1}: {updated} elements have a gradient, but its stage holds {stage}"
-            )
+            raise RuntimeError(f"epoch {self.t + 1}: {updated} elements have a gradient, but its stage holds {stage}")
 
     def _in_parts(self, batch: Parts) -> torch.Tensor:
         """One after another: what a part keeps for its gradients goes with it."""

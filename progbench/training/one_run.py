@@ -18,10 +18,11 @@ from progbench.recipes.recipe import Recipe
 from progbench.runs.results import EpochResult, RunResult
 from progbench.training import checkpoints, process
 from progbench.training.checkpoints import Checkpoints, Made, Past
+from progbench.training.clock import Clock
 from progbench.training.fitting import fit
 from progbench.training.graph import Stages
 from progbench.training.prepared import Prepared
-from progbench.training.scoring import NonFinite
+from progbench.training.scoring import NonFinite, epoch_result
 
 
 def make(
@@ -111,9 +112,9 @@ class _Run:
 
     With checkpoints `kept` it leaves one after each epoch but the last, and in an epoch whenever it is time.
 
-    `done` are the results so far, and `orders` the generators of the order of rows as this epoch found them. By the
-    clock, in seconds: the run `started`, its first epoch was `begun`, the `last` checkpoint was left, and with `clock`
-    this epoch would have begun if nothing but its steps took time. `full` says that a checkpoint has found no room.
+    `done` are the results so far, and `orders` the generators of the order of rows as this epoch found them. In
+    seconds: the run `started`, its first epoch was `begun`, the `last` checkpoint was left; `clock` has what this
+    epoch's steps took. `full` says that a checkpoint has found no room.
     """
 
     prepared: Prepared
@@ -128,7 +129,7 @@ class _Run:
     full: bool = False
     begun: float = 0.0
     last: float = 0.0
-    clock: float = 0.0
+    clock: Clock = field(default_factory=Clock)
 
     def epochs(self) -> Iterator[tuple[EpochResult, ...]]:
         """Each epoch's results, a seed each, trained and scored: those that it has behind it first."""
@@ -153,29 +154,29 @@ class _Run:
             at_step=self._at_step if self.kept else lambda now: None, label=label,
         )  # fmt: skip
         for trained in fitting:
-            seconds = (time.perf_counter() - self.clock) / count  # a seed's share
-            scores = prepared.score()
-            for place, one in enumerate(scores):
-                if isinstance(one, NonFinite):
-                    prepared.seeds.fail(place, one)
+            seconds, cpu_seconds = (spent / count for spent in self.clock.spent())  # a seed's share
+            found = prepared.score()
+            for place, scores in enumerate(found):
+                if isinstance(scores, NonFinite):
+                    prepared.seeds.fail(place, scores)
             flops = prepared.epoch_flops(schedule[trained.t])
             updated = prepared.updated_parameters(trained.updated_parameters)
             self.done.append(
                 tuple(
-                    EpochResult({} if isinstance(one, NonFinite) else one, updated, loss, seconds, steps, flops)
-                    for one, loss in zip(scores, trained.losses, strict=True)
+                    epoch_result(scores, updated, loss, seconds, steps, flops, cpu_seconds)
+                    for scores, loss in zip(found, trained.losses, strict=True)
                 )
             )
             self._begin()
             if self.kept:
                 self._keep(trained.state())
             yield self.done[-1]
-            self.clock = time.perf_counter()
+            self.clock = Clock()
 
-    def _begin(self, spent: float = 0.0) -> None:
+    def _begin(self, spent: tuple[float, float] = (0.0, 0.0)) -> None:
         """An epoch begins, or goes on after so many seconds; from the generators as they are it draws its order."""
         self.orders = [order.get_state() for order in self.prepared.orders]
-        self.clock = time.perf_counter() - spent
+        self.clock = Clock(*spent)
 
     def _at_step(self, now: Callable[[], dict[str, Any]]) -> None:
         if time.perf_counter() - self.last >= checkpoints.EVERY:
@@ -183,7 +184,7 @@ class _Run:
 
     def _keep(self, state: dict[str, Any]) -> None:
         """Leave a checkpoint, and the epochs that other runs share to them; where there is no room, say so once."""
-        prepared, epoch, now = self.prepared, state["epoch"], time.perf_counter()
+        prepared, epoch, now, spent = self.prepared, state["epoch"], time.perf_counter(), self.clock.spent()
         past = replace(
             self.past,
             epochs=tuple(self.done),
@@ -191,7 +192,7 @@ class _Run:
             peak_memory_bytes=max(environment.peak_memory(self.device), self.past.peak_memory_bytes),
             state=state | {"orders": self.orders},
             failed={place: str(problem) for place, problem in prepared.seeds.failed.items()},
-            spent=now - self.clock,
+            spent=spent,
             recipe=prepared.recipe.id,
             commit=environment.commit(),
         )
@@ -205,5 +206,5 @@ class _Run:
             if not self.full:
                 warnings.warn(f"{prepared.recipe.id}: no checkpoint could be written ({problem})", stacklevel=2)
             self.full = True
+        self.clock = Clock(*spent)  # an epoch's seconds are those of its steps
         self.last = time.perf_counter()
-        self.clock += self.last - now  # an epoch's seconds are those of its steps

@@ -39,10 +39,11 @@ from progbench.method.tuning import apply_tuning
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
-from progbench.runs.results import EpochResult, RunResult
+from progbench.runs.results import RunResult
 from progbench.tasks import catalog
 from progbench.training import process, scoring
-from progbench.training.scoring import Batch, NonFinite
+from progbench.training.clock import Clock
+from progbench.training.scoring import Batch, NonFinite, epoch_result
 from progbench.training.workload import tokenise
 
 
@@ -82,20 +83,20 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         try:
             for t, stage in enumerate(schedule):
                 anatomy.freeze(stage)
-                begun = time.perf_counter()
-                losses = []
+                clock, losses = Clock(), []
                 for rows in _batches(len(work.rows), recipe.batch_size, order):
                     batch = padded([work.rows[i] for i in rows]).to(device)
                     losses.append(_step(model, batch, recipe, optimizer, anatomy.trainable(stage)))
                     rate.step()
                     if not math.isfinite(losses[-1]):
                         raise NonFinite(f"epoch {t + 1}, step {len(losses)}: the loss is {losses[-1]}")
-                seconds, updated = time.perf_counter() - begun, _with_gradient(model)
+                (seconds, cpu_seconds), updated = clock.spent(), _with_gradient(model)
                 with _autocast(recipe, device):
                     (scores,) = work.score(model, scoring.alone(padded))
                 if isinstance(scores, NonFinite):
                     raise scores
-                epochs.append(EpochResult(scores, updated, statistics.fmean(losses), seconds, steps))
+                loss = statistics.fmean(losses)
+                epochs.append(epoch_result(scores, updated, loss, seconds, steps, None, cpu_seconds))
         except NonFinite as problem:
             raise NonFinite(str(problem), fingerprints) from None
         peak = environment.peak_memory(device)
@@ -116,7 +117,9 @@ def _optimizer(anatomy: Anatomy, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, eps=recipe.adam_epsilon)
 
 
-def _learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, total: int) -> torch.optim.lr_scheduler.LRScheduler:
+def _learning_rate(
+    optimizer: torch.optim.Optimizer, recipe: Recipe, total: int
+) -> torch.optim.lr_scheduler.LRScheduler:
     """The learning rate rises through the warm-up. Then it falls to zero over all epochs, never anew in a stage."""
     shape = "linear" if recipe.decay == "linear" else "constant_with_warmup"
     return transformers.get_scheduler(shape, optimizer, math.ceil(recipe.warmup * total), total)

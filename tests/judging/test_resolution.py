@@ -151,11 +151,11 @@ def test_a_sentences_differences_are_as_noisy_as_both_of_its_sides_must_be():
     claim = Claim(
         "x", "It is better.", "s. 1", "difference", (Comparison("rte", ("a",), ("b",)),), lowest=0.0, strict=True
     )
-    sides = [[Observed(dict.fromkeys(range(2), score), least_sd=0.2)] for score in (97.2, 96.0)]
+    sides = [[Observed(dict.fromkeys(range(3), score), least_sd=0.2)] for score in (97.2, 96.8)]
     found = claims.our_quantity(claim, "rte", *sides)
 
     assert found.least_sd == pytest.approx(0.2 * math.sqrt(2))
-    assert claims.judge(claim, [found]).on_ours == "undecided"  # 1.2 - 6.31 * 0.283 / sqrt(2) is below 0
+    assert claims.judge(claim, [found]).on_ours == "undecided"  # 0.4 - 2.92 * 0.283 / sqrt(3) is below 0
     assert claims.judge(claim, [dataclasses.replace(found, least_sd=0.0)]).on_ours == "holds"
 
 

@@ -1,5 +1,8 @@
 """What `apply_tuning` added survives: saved, loaded into the pretrained model, merged."""
 
+import json
+
+import peft
 import pytest
 import tiny
 import torch
@@ -86,6 +89,109 @@ def test_a_tuning_of_another_model_is_refused_by_its_tensors(tmp_path):
 
     with pytest.raises(BadInput, match=r"made for BertForSequenceClassification, and does not fit this Electra.*query"):
         load_tuning(tiny.model("ELECTRA"), tmp_path)
+
+
+# --- what it was trained on
+
+
+@pytest.mark.parametrize("tuning", ["lora", "adapter", "bitfit"])
+def test_other_weights_of_the_same_shape_are_refused(tmp_path, tuning):
+    save_tuning(trained("BERT", tuning), tmp_path)
+
+    with pytest.raises(BadInput, match=r"was trained on other weights, with the digest \w{32}, and those of this Bert"):
+        load_tuning(tiny.model("BERT", seed=1), tmp_path)
+
+
+def test_weights_that_were_converted_before_are_refused_by_their_type(tmp_path):
+    save_tuning(trained("BERT", "lora"), tmp_path)
+
+    with pytest.raises(
+        BadInput, match=r"weights of the type torch\.float32, and .* are torch\.float64.*convert it after"
+    ):
+        load_tuning(tiny.model("BERT").double(), tmp_path)
+
+
+def labelled(model, *labels):
+    model.config.id2label = dict(enumerate(labels))
+    return model
+
+
+def test_labels_in_another_order_are_refused_by_name(tmp_path):
+    save_tuning(labelled(trained("BERT", "lora"), "no", "yes"), tmp_path)
+
+    with pytest.raises(BadInput, match=r"labels \{'0': 'no', '1': 'yes'\}, and this model's id2label is \{'0': 'yes'"):
+        load_tuning(labelled(tiny.model("BERT"), "yes", "no"), tmp_path)
+
+
+def test_a_model_without_names_for_its_labels_is_given_those_of_the_tuning(tmp_path):
+    save_tuning(labelled(trained("BERT", "lora"), "no", "yes"), tmp_path)
+    fresh = tiny.model("BERT")
+    load_tuning(fresh, tmp_path)
+
+    assert fresh.config.id2label == {0: "no", 1: "yes"}
+    assert fresh.config.label2id == {"no": 0, "yes": 1}
+
+
+def test_a_folder_of_before_the_weights_were_kept_still_loads(tmp_path):
+    model, fresh = trained("BERT", "lora"), tiny.model("BERT").eval()
+    save_tuning(model, tmp_path)
+    described = json.loads((tmp_path / "tuning.json").read_text())
+    old = {key: described[key] for key in ("model", "tuning", "options")}
+    (tmp_path / "tuning.json").write_text(json.dumps(old))
+    load_tuning(fresh, tmp_path)
+
+    assert torch.equal(fresh(TEXTS).logits, model(TEXTS).logits)
+
+
+class Normalised(torch.nn.Module):
+    """A head with batch normalisation."""
+
+    def __init__(self, classifier):
+        super().__init__()
+        self.norm, self.out = torch.nn.BatchNorm1d(16), classifier
+
+    def forward(self, x):
+        return self.out(self.norm(x))
+
+
+def with_normalised_head():
+    model = tiny.model("BERT")
+    model.classifier = Normalised(model.classifier)
+    return model
+
+
+@pytest.mark.parametrize("tuning", ["lora", "bitfit"])
+def test_the_statistics_of_a_heads_batch_normalisation_are_saved(tmp_path, tuning):
+    model, fresh = with_normalised_head(), with_normalised_head().eval()
+    apply_tuning(model, tuning)
+    model.train()(TEXTS)
+    save_tuning(model, tmp_path)
+    load_tuning(fresh, tmp_path)
+
+    assert float(model.classifier.norm.running_var.mean()) != 1.0
+    assert torch.equal(fresh(TEXTS).logits, model.eval()(TEXTS).logits)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+@pytest.mark.parametrize("name", ["BERT", "RoBERTa", "DistilBERT", "GPT-2", "Llama"])
+def test_peft_opens_the_folder_of_lora(tmp_path, name):
+    model, texts = trained(name, "lora", rank=2, alpha=3), TEXTS
+    save_tuning(model, tmp_path)
+    opened = peft.PeftModel.from_pretrained(tiny.model(name).eval(), tmp_path).eval()
+
+    assert torch.equal(opened(texts).logits, model(texts).logits)
+    assert not torch.equal(tiny.model(name).eval()(texts).logits, model(texts).logits)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_peft_finds_the_statistics_of_a_heads_batch_normalisation_too(tmp_path):
+    model = with_normalised_head()
+    apply_tuning(model, "lora")
+    model.train()(TEXTS)
+    save_tuning(model, tmp_path)
+    opened = peft.PeftModel.from_pretrained(with_normalised_head().eval(), tmp_path).eval()
+
+    assert torch.equal(opened(TEXTS).logits, model.eval()(TEXTS).logits)
 
 
 # --- on other architectures

@@ -101,6 +101,32 @@ def test_a_wrong_argument_is_refused_before_training(options, problem):
         ProgressiveFreezing(**({"schedule": shrinking(4, 2)} | options))
 
 
+def test_a_trainer_that_tells_of_other_arguments_is_refused_by_name():
+    """SetFit's hands its callbacks arguments of its own, and a model that is no module."""
+    state = transformers.TrainerState()
+
+    with pytest.raises(BadInput, match=r"tells its callbacks of builtins\.object, a object and no optimizer.*SetFit"):
+        halves().on_train_begin(object(), state, transformers.TrainerControl(), model=object(), optimizer=None)
+
+
+class Quiet(trainers.Ordered):
+    """A Trainer in which an event has another name."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.callback_handler.on_optimizer_step = self.callback_handler.on_substep_end
+
+
+def test_a_trainer_that_renamed_the_events_of_a_step_is_an_error(tmp_path):
+    trainer = Quiet(
+        tiny.model("BERT"), trainers.arguments(tmp_path, **SETTINGS), train_dataset=tiny.rows("BERT"),
+        callbacks=[halves()],
+    )  # fmt: skip
+
+    with pytest.raises(BadInput, match=r"made a step without the events on_pre_optimizer_step and on_optimizer_step"):
+        trainer.train()
+
+
 # --- what is logged
 
 
@@ -114,15 +140,40 @@ class Reports(transformers.TrainerCallback):
         self.seen.append(logs.get("trainable_parameters"))
 
 
-def test_the_trainers_logs_have_what_trains_for_reporters_and_for_the_history(tmp_path):
-    reports, model = Reports(), tiny.model("BERT")
+def test_the_trainers_lines_of_a_loss_have_what_trains(tmp_path):
+    model = tiny.model("BERT")
     counts = [Anatomy.of(model).count(stage) for stage in shrinking(4, 2)]
-    trainer, _ = build(tmp_path, halves(), reports, model=model, logging_strategy="epoch")
+    trainer, _ = build(tmp_path, halves(), model=model, logging_strategy="epoch")
     trainer.train()
-    expected = [*counts, counts[1]]  # after each epoch, and for the whole run
 
-    assert reports.seen == expected
-    assert [one["trainable_parameters"] for one in trainer.state.log_history] == expected
+    assert [one.get("trainable_parameters") for one in trainer.state.log_history] == [*counts, None]
+
+
+def test_attached_to_its_trainer_it_stands_before_the_callbacks_that_report(tmp_path):
+    reports, model, callback = Reports(), tiny.model("BERT"), halves()
+    counts = [Anatomy.of(model).count(stage) for stage in shrinking(4, 2)]
+    trainer, _ = build(tmp_path, callback, reports, model=model, logging_strategy="epoch")
+    with callback.attached(trainer):
+        trainer.train()
+
+    assert reports.seen == [*counts, None]
+
+
+def test_a_callback_that_was_attached_alone_is_gone_afterwards(tmp_path):
+    trainer, _ = build(tmp_path, Reports())
+    before, callback = list(trainer.callback_handler.callbacks), halves()
+    with callback.attached(trainer):
+        trainer.train()
+
+    assert trainer.callback_handler.callbacks == before
+
+
+def test_a_trainer_that_keeps_its_callbacks_elsewhere_is_refused_by_name():
+    with (
+        pytest.raises(BadInput, match=r"object of transformers 5\..* no list of callbacks in callback_handler"),
+        halves().attached(object()),
+    ):
+        pass
 
 
 def test_each_change_of_the_stage_logs_one_line(tmp_path, caplog):
@@ -142,22 +193,50 @@ def interrupt(control):
     raise KeyboardInterrupt
 
 
-def test_ctrl_c_in_a_stage_gives_the_model_back_and_the_next_trainer_trains_all_of_it(tmp_path):
-    model = tiny.model("BERT")
-    trainer, _ = build(tmp_path, ProgressiveFreezing(growing(4, 2)), Do(2, interrupt), model=model)
+def interrupted(folder, model):
+    callback = ProgressiveFreezing(growing(4, 2))
+    trainer, _ = build(folder, callback, Do(2, interrupt), model=model)
     with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    return callback
+
+
+def test_ctrl_c_while_attached_gives_the_model_back(tmp_path):
+    model, callback = tiny.model("BERT"), ProgressiveFreezing(growing(4, 2))
+    trainer, _ = build(tmp_path, callback, Do(2, interrupt), model=model)
+    with pytest.raises(KeyboardInterrupt), callback.attached(trainer):
         trainer.train()
 
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_after_ctrl_c_the_next_trainer_with_a_schedule_trains_all_of_the_model(tmp_path):
+    model = tiny.model("BERT")
+    interrupted(tmp_path, model)
+
     assert run(tmp_path, halves(), model=model) == [0] * 4 + [2] * 4
+    assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_a_trainer_is_left_as_it_was(tmp_path):
-    trainer, _ = build(tmp_path, halves())
-    before = set(trainer.__dict__)
+def test_after_ctrl_c_the_same_trainer_begins_anew_with_everything(tmp_path):
+    callback, model, first = ProgressiveFreezing(growing(4, 2)), tiny.model("BERT"), Do(2, interrupt)
+    trainer, recorder = build(tmp_path, callback, first, model=model)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    first.step = 0
+    recorder.frozen.clear()
     trainer.train()
 
-    assert "_run_epoch" not in set(trainer.__dict__) - before
+    assert recorder.frozen == [2] * 4 + [0] * 4
+
+
+def test_after_ctrl_c_restore_gives_the_model_back(tmp_path):
+    model = tiny.model("BERT")
+    callback = interrupted(tmp_path, model)
+    assert not all(parameter.requires_grad for parameter in model.parameters())
+    callback.restore()
+
+    assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 # --- how it goes on
@@ -192,6 +271,26 @@ def test_resuming_with_another_schedule_is_refused(tmp_path, other):
 
     with pytest.raises(BadInput, match=r"the checkpoint was made with another schedule: .*shrinking|'by': 'epoch'"):
         resumed(tmp_path, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "before", "now"),
+    [
+        ({"by": "fraction"}, {"max_steps": 6}, {"max_steps": 16}),  # step 4 would be in the first half again
+        ({}, {}, {"per_device_train_batch_size": 1}),  # step 4 would be in the first epoch again
+    ],
+)
+def test_resuming_with_another_length_is_refused_where_a_stage_is_a_share_of_it(tmp_path, options, before, now):
+    stopped(tmp_path, halves(**options), after=4, **before)
+
+    with pytest.raises(BadInput, match=r"run had [68] steps, and this one has 16: .*frozen would train again"):
+        resumed(tmp_path, halves(**options), **now)
+
+
+def test_a_run_in_stages_of_so_many_steps_may_go_on_longer(tmp_path):
+    stopped(tmp_path, halves(by=2), after=3, max_steps=4)
+
+    assert resumed(tmp_path, halves(by=2), max_steps=8) == [2] * 5
 
 
 @pytest.mark.parametrize("after", [1, 3])

@@ -259,6 +259,67 @@ def test_freezing_to_a_stage_freezes_what_the_tuning_leaves_out_although_nobody_
     assert len(anatomy.parameters()) < len(list(model.parameters()))
 
 
+# --- what is called otherwise, or is not of transformers
+
+SMALL = {"vocab_size": 50, "num_attention_heads": 2}
+
+
+def test_bitfit_finds_debertas_biases_of_query_and_value():
+    """By hand: a block 16 + 16 of query and value, 4 * 16 and 32 as BERT; LayerNorm 16; pooler 272, classifier 34."""
+    sizes = {"hidden_size": 16, "num_hidden_layers": 4, "intermediate_size": 32}
+    model = transformers.DebertaForSequenceClassification(transformers.DebertaConfig(**SMALL, **sizes))
+    apply_tuning(model, "bitfit")
+
+    assert Anatomy.of(model, "bitfit").count(Stage(range(4))) == 4 * (32 + 4 * 16 + 32) + 16 + 272 + 34
+    assert model.deberta.encoder.layer[0].attention.self.q_bias.requires_grad
+
+
+def test_bitfit_finds_xlnets_biases_which_are_matrices():
+    configuration = transformers.XLNetConfig(vocab_size=50, d_model=16, n_layer=2, n_head=2, d_inner=32)
+    model = transformers.XLNetForSequenceClassification(configuration)
+    apply_tuning(model, "bitfit")
+    first = model.transformer.layer[0].rel_attn
+
+    assert all(one.requires_grad for one in (first.r_w_bias, first.r_r_bias, first.r_s_bias))
+    assert not first.q.requires_grad
+
+
+class Own(torch.nn.Module):
+    """A transformer of one's own around torch's attention, without a configuration."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = torch.nn.Embedding(9, 8)
+        self.layers = torch.nn.ModuleList(OwnBlock() for _ in range(2))
+        self.out = torch.nn.Linear(8, 2)
+
+
+class OwnBlock(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = torch.nn.MultiheadAttention(8, 2)
+
+
+def test_bitfit_finds_the_one_bias_of_torchs_projections():
+    model = Own()
+    apply_tuning(model, "bitfit")
+
+    assert model.layers[0].attention.in_proj_bias.requires_grad
+    assert not model.layers[0].attention.in_proj_weight.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("tuning", "problem"),
+    [
+        ("adapter", "Own: it has no configuration of transformers, so where it closes its sublayers, .* is not known"),
+        ("lora", "'query' matches nothing in the attention, in which no linear layer was found"),
+    ],
+)
+def test_a_model_of_ones_own_that_a_tuning_does_not_fit_is_refused_in_words(tuning, problem):
+    with pytest.raises(BadInput, match=problem):
+        apply_tuning(Own(), tuning)
+
+
 # peft 0.21 asks transformers 5.23 for a name that it deprecates
 OLD_NAME = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 

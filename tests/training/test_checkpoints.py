@@ -323,7 +323,9 @@ def test_seconds_are_the_sum_over_all_parts_of_a_run(stopped, resumed, monkeypat
 
     def longer(*given):
         past = read(*given)
-        return dataclasses.replace(past, seconds=past.seconds + 1000, spent=past.spent + 500, peak_memory_bytes=10**15)
+        wall, cpu = past.spent
+        spent = (wall + 500, cpu + 2000)
+        return dataclasses.replace(past, seconds=past.seconds + 1000, spent=spent, peak_memory_bytes=10**15)
 
     stopped(recipe(), 5)
     monkeypatch.setattr(checkpoints, "_read", longer)
@@ -331,6 +333,7 @@ def test_seconds_are_the_sum_over_all_parts_of_a_run(stopped, resumed, monkeypat
 
     assert 1000 < found.seconds < 1000 + 600
     assert [int(epoch.seconds // 500) for epoch in found.epochs] == [0, 1, 0]
+    assert [int(epoch.cpu_seconds // 2000) for epoch in found.epochs] == [0, 1, 0]
     assert found.peak_memory_bytes == 10**15
 
 
