@@ -24,7 +24,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.tasks import catalog
 from progbench.training import train
 from progbench.training.fitting import Step, build_optimizer, fit
-from progbench.training.graph import WARM_UP, Plain, Replayed, device_of
+from progbench.training.graph import WARM_UP, Replayed, StandIn, device_of
 from progbench.training.prepared import Prepared
 from progbench.training.seed_rows import SeedRows
 from progbench.training.varlen import attend
@@ -48,7 +48,7 @@ class Machine:
     def __init__(self, device: str) -> None:
         self.device = device
 
-    def graphs(self) -> Plain:
+    def graphs(self) -> StandIn:
         return device_of(self.device)
 
     @contextlib.contextmanager
@@ -69,7 +69,7 @@ class Machine:
             run = Replayed(Step(made.model, one, optimizer, parameters, made.seeds), self.graphs())
             yield run, next(made.batches()), rate, parameters
 
-    def losses(self, one: Recipe, captured: Callable[[], Plain], *, dropout: bool = False, change=None) -> dict:
+    def losses(self, one: Recipe, captured: Callable[[], StandIn], *, dropout: bool = False, change=None) -> dict:
         """Every step's losses of three seeds, the parameters at the end, and how many graphs were replayed."""
         seen, runs = [], []
 
@@ -106,7 +106,7 @@ def apart(one: torch.Tensor, other: torch.Tensor) -> float:
 
 def graph_against_eager(machine: Machine) -> tuple[float, float, str]:
     """(a) The same steps replayed and as they are: losses within 1e-5, over a stage change."""
-    as_it_is = functools.partial(Plain, machine.device)
+    as_it_is = functools.partial(StandIn, machine.device)
     replayed, eager = (machine.losses(recipe(), one) for one in (machine.graphs, as_it_is))
     if replayed["refused"]:
         return math.inf, 1e-5, replayed["refused"][0]

@@ -132,7 +132,7 @@ class SeedsTogether:
             launches = self._launches(run[0], chosen, held)
         lengths = [self.lengths[i] for step in orders[0] for i in step]
         cost = flops.step_flops(shape.model, stage.blocks, shape.tuning, head_of(shape.task), lengths=lengths) / steps
-        memory = torch.cuda.max_memory_allocated() if self.device == "cuda" else 0
+        memory = torch.cuda.max_memory_reserved() if self.device == "cuda" else 0
         return Taken(seconds, cost, memory, launches, len(run[0].captured), run[0].refused)
 
     def _launches(self, run: Replayed, chosen: list, held: torch.Tensor | None) -> float:

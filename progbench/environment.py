@@ -156,11 +156,14 @@ def reset_peak_memory(device: str) -> None:
 
 
 def peak_memory(device: str) -> int:
-    """Bytes: the most GPU memory torch held, or on the CPU the most memory this process had, since the reset."""
+    """Bytes: the most GPU memory torch held, or on the CPU the most memory this process had, since the reset.
+
+    What torch holds on a GPU is more than its tensors: graphs keep what their steps need between replays.
+    """
     if device.startswith("cuda"):
         import torch
 
-        return torch.cuda.max_memory_allocated()
+        return torch.cuda.max_memory_reserved()
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))

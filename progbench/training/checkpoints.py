@@ -24,7 +24,7 @@ from progbench.runs.leftovers import checkpoint_of
 from progbench.runs.results import EpochResult
 
 EVERY = 600.0  # seconds: the longest that a run trains inside an epoch without a checkpoint
-FORMAT = 3  # of what is in a file
+FORMAT = 4  # of what is in a file
 ZIP = b"PK\x03\x04"  # how it begins
 
 # what a run's numbers depend on besides its recipe; of a CPU its kind and threads, too, since its runs repeat exactly

@@ -12,7 +12,7 @@ from progbench.tasks import catalog
 from progbench.tasks.glue import Examples
 from progbench.training import fitting, one_run, prepared, train
 from progbench.training.checkpoints import Checkpoints, made_with
-from progbench.training.graph import Plain, Stages
+from progbench.training.graph import Stages, StandIn
 from progbench.training.side_by_side import Together
 
 
@@ -226,7 +226,7 @@ def test_a_step_that_was_not_captured_is_said(wanted, monkeypatch):
     def refuse(self, function):
         raise RuntimeError("not while capturing")
 
-    monkeypatch.setattr(Plain, "capture", refuse)
+    monkeypatch.setattr(StandIn, "capture", refuse)
     (found,) = together(wanted(epochs=1), [0])
 
     assert found.notes == ("steps were not captured as a graph: not while capturing",)
