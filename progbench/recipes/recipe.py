@@ -39,8 +39,7 @@ class Recipe:
     `warmup` is the share of all steps over which the learning rate rises; then it falls linearly to zero at the last
     step of the last epoch, or stays, with `decay = "constant"`. `batch_size` is in examples, `max_length` in tokens.
     `precision` "bf16" runs the model under autocast, with weights and optimizer in float32, and "tf32" lets a GPU
-    round what it multiplies; `prefix_cache` keeps what the frozen lowest blocks make of each text, without their
-    dropout.
+    round what it multiplies.
     The fields of one tuning (`adapter_…`, `lora_…`) are None under every other tuning. These fields are None for every
     task but SQuAD: `doc_stride`, by how many tokens windows (SQuAD's examples) overlap; `n_best`, among how many starts
     and ends an answer is sought; `max_answer_length`, in tokens; `null_threshold`, by how much "no answer" must score
@@ -68,7 +67,6 @@ class Recipe:
     clip_norm: float
     decay: str = "linear"
     precision: str = "fp32"
-    prefix_cache: bool = False
     adapter_reduction: int | None = None
     lora_rank: int | None = None
     lora_alpha: float | None = None

@@ -57,7 +57,7 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
         gathered[name] = {
             "digest": wanted.digest,
             "seeds": {str(seed): result.epochs[-1].scores for seed, result in found.items()},
-            "environment": {str(seed): result.environment for seed, result in found.items()},
+            "environment": {str(seed): result.about for seed, result in found.items()},
             "fingerprints": found[min(found)].fingerprints,
         }
     if not gathered:

@@ -39,10 +39,12 @@ from progbench.method.tuning import apply_tuning
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
+from progbench.runs.provenance import Provenance
 from progbench.runs.results import RunResult
 from progbench.tasks import catalog
 from progbench.training import process, scoring
 from progbench.training.clock import Clock
+from progbench.training.planned import require_planned
 from progbench.training.scoring import Batch, NonFinite, epoch_result
 from progbench.training.workload import tokenise
 
@@ -70,6 +72,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         apply_tuning(model, recipe.tuning, **recipe.tuning_options)
         model.to(device)
         anatomy, schedule = Anatomy.of(model, recipe.tuning), recipe.build_schedule()
+        require_planned(anatomy, recipe)
 
         work = tokenise(task, data, tokenizer, recipe, Path(folder))
         padded = transformers.DataCollatorWithPadding(tokenizer)
@@ -102,7 +105,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         peak = environment.peak_memory(device)
     return RunResult(
         recipe, seed, tuple(epochs), time.perf_counter() - started, peak, fingerprints, work.examples, work.left_out,
-        tuple(work.notes), environment.describe(device, threads=used),
+        tuple(work.notes), environment=environment.describe(device, used), provenance=Provenance(trainer="plain"),
     )  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def resumed(kept, monkeypatch):
         ({}, (1,), 7),
         ({"task": "stsb", "model": "tiny-bert"}, (1,), 6),
         ({"file": "squad", "task": "squad1", "model": "tiny-bert", "batch_size": 32}, (1,), 5),
-        ({"file": "peft", "tuning": "lora", "prefix_cache": True}, (1,), 9),
+        ({"file": "peft", "tuning": "lora"}, (1,), 9),
         ({"precision": "bf16"}, (1,), 8),
         ({}, (0, 2), 5),
     ],

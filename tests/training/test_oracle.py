@@ -16,7 +16,6 @@ import numpy
 import pytest
 import scipy.stats
 import torch
-from recorded import Recorded
 from statsmodels.stats.power import TTestPower
 
 from progbench.method.options import TUNINGS
@@ -80,6 +79,8 @@ def alone(wanted, folder, monkeypatch):
 
 
 def side_by_side(wanted, folder, monkeypatch):
+    """Each step as it is."""
+    monkeypatch.setattr(graph, "WARM_UP", 10**6)
     return list(train.train_together(wanted, SEEDS, "cpu", 1))
 
 
@@ -100,7 +101,7 @@ def resumed(wanted, folder, monkeypatch):
 
 
 def replayed(wanted, folder, monkeypatch):
-    """Recorded and replayed from the second batch of a form on, as a GPU does it."""
+    """Captured and replayed from the second step of a stage on, by the GPU's stand-in."""
     made = []
 
     class Noted(graph.Replayed):
@@ -110,7 +111,6 @@ def replayed(wanted, folder, monkeypatch):
 
     monkeypatch.setattr(graph, "WARM_UP", 1)
     monkeypatch.setattr(graph, "Replayed", Noted)
-    monkeypatch.setattr(graph, "device_of", lambda name: Recorded())
     found = list(train.train_together(wanted, SEEDS, "cpu", 1))
     assert sum(one.replays for one in made) > 0
     return found
