@@ -54,8 +54,6 @@ def configuration_of(model: ModelSpec, num_labels: int) -> PreTrainedConfig:
         raise BadInput(f"{model.name}: unknown architecture {model.architecture!r}: transformers has none of this name")
     kind = CONFIG_MAPPING[model.architecture]
     there = {*kind().to_dict(), *kind.attribute_map}
-    if strange := sorted({*model.configuration} - there):
-        raise BadInput(f"{model.name}: configuration: {strange[0]} is no field of {kind.__name__}")
     given = {name: value for name, own in CALLED.items() if (value := getattr(model, own)) is not None}
     given = {name: value for name, value in given.items() if name in there} | dict(model.configuration)
     return kind(num_labels=num_labels, **given)

@@ -67,7 +67,7 @@ def test_a_model_of_another_architecture_is_trained_filed_and_read(tmp_path, arc
     assert found.provenance.trainer == "plain"
     assert found.notes[-1].startswith("trained by the plain trainer: packed batches do not serve")
     assert [epoch.updated_parameters for epoch in found.epochs] == [*wanted.planned_by_epoch()]
-    assert found.epochs[1].loss < found.epochs[0].loss
+    assert [*found.epochs[1].scores] == [task]
 
 
 def test_seeds_of_such_a_model_are_trained_one_by_one_where_others_are_side_by_side():
@@ -97,28 +97,15 @@ def entry(**changes):
 
 
 @pytest.mark.parametrize(
-    ("fault", "changes", "words"),
+    ("architecture", "words"),
     [
-        (
-            "an architecture that transformers does not have", {"architecture": "nomic"},
-            "own: unknown architecture 'nomic': transformers has none of this name",
-        ),
-        (
-            "a field that its configuration does not have", {"configuration": {"embeding_size": 32}},
-            "own: configuration: embeding_size is no field of BertConfig",
-        ),
-        (
-            "an architecture that classifies no texts", {"architecture": "vit"},
-            "own: transformers has no model of 'vit' for classification",
-        ),
+        ("nomic", "own: unknown architecture 'nomic': transformers has none of this name"),
+        ("vit", "own: transformers has no model of 'vit' for classification"),
     ],
-)  # fmt: skip
-def test_an_entry_that_no_model_can_be_made_of_is_refused(reliability, fault, changes, words):
-    with pytest.raises(BadInput) as refused:
-        loading.build(entry(**changes), 2)
-
-    assert str(refused.value) == words
-    reliability("Models", fault, happens=words, kept="nothing is counted or trained")
+)
+def test_an_entry_that_no_model_can_be_made_of_is_refused(architecture, words):
+    with pytest.raises(BadInput, match=words):
+        loading.build(entry(architecture=architecture), 2)
 
 
 def test_what_an_entry_says_of_its_configuration_is_part_of_its_identity():
