@@ -113,21 +113,35 @@ def updated_parameters(
     counted as it is, its adapters or LoRA matrices among it. Raises BadInput for an unknown name, tuning, option, head
     or architecture, or a schedule for another depth.
     """
-    if not isinstance(model, str):
-        if num_labels is not None or head is not None or options:
-            raise BadInput(
-                "num_labels, head and a tuning's options go with a model's name; a model object already has them"
-            )
-        from progbench.method.anatomy import Anatomy
+    if isinstance(model, str):
+        labels, head = 2 if num_labels is None else num_labels, head or HEADS[0]
+        return sum(updated_by_epoch(model, schedule, tuning, num_labels=labels, head=head, **options))
+    if num_labels is not None or head is not None or options:
+        raise BadInput("num_labels, head and a tuning's options go with a model's name; a model object already has them")
+    from progbench.method.anatomy import Anatomy
 
-        return Anatomy.of(model, tuning).updated_parameters(schedule)
-    known, labels, head = spec(model), 2 if num_labels is None else num_labels, head or HEADS[0]
+    return Anatomy.of(model, tuning).updated_parameters(schedule)
+
+
+def updated_by_epoch(
+    name: str, schedule: Schedule, tuning: str = "full", *, num_labels: int, head: str, **options: Any
+) -> tuple[int, ...]:
+    """The elements that train in each epoch of a schedule, of a model by its name.
+
+    >>> from progbench.method.schedule import shrinking
+    >>> updated_by_epoch("bert-base", shrinking(L=12, T=3), num_labels=2, head="classification")
+    (109483778, 81132290, 52780802)
+
+    Raises BadInput as `updated_parameters` does.
+    """
+    known = spec(name)
     require_depth(schedule, known.blocks, known.name)
-    if known.architecture not in LAYOUTS:
-        hashable = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in options.items())
-        return _outlined(known.name, labels, tuning, head, hashable).updated_parameters(schedule)
-    size = sizes(known, labels, tuning, head, **options)
-    return sum(size.embeddings + len(stage.blocks) * size.block + size.head for stage in schedule)
+    if known.architecture in LAYOUTS:
+        size = sizes(known, num_labels, tuning, head, **options)
+        return tuple(size.embeddings + len(stage.blocks) * size.block + size.head for stage in schedule)
+    hashable = tuple((option, tuple(one) if isinstance(one, list) else one) for option, one in options.items())
+    anatomy = _outlined(known.name, num_labels, tuning, head, hashable)
+    return tuple(anatomy.count(stage) for stage in schedule)
 
 
 @functools.cache

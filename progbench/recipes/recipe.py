@@ -10,11 +10,11 @@ import functools
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from progbench.method import schedule
-from progbench.method.counting import updated_parameters
+from progbench.method.counting import updated_by_epoch
 from progbench.method.options import TUNINGS
 from progbench.method.schedule import Schedule
 from progbench.models.spec import spec
@@ -93,8 +93,9 @@ class Recipe:
 
     def digest_at(self, scores_version: int) -> str:
         """The digest that the same recipe had when SCORES_VERSION was another."""
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "variant"}
         defaults = {field.name: field.default for field in fields(self)}
-        content = {name: value for name, value in asdict(self).items() if value != defaults[name] and name != "variant"}
+        content = {name: value for name, value in given.items() if value != defaults[name]}
         content |= {"model": spec(self.model).identity(), "scores_version": scores_version}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -116,17 +117,14 @@ class Recipe:
 
     def planned_by_epoch(self) -> tuple[int, ...]:
         """The updated parameters of each of its run's epochs: a sum alone would not tell two schedules apart."""
-        task, whole = tasks()[self.task], self.build_schedule()
-        return tuple(
-            updated_parameters(
-                self.model,
-                replace(whole, stages=(stage,)),
-                self.tuning,
-                num_labels=task.num_labels,
-                head=task.head,
-                **self.tuning_options,
-            )
-            for stage in whole
+        task = tasks()[self.task]
+        return updated_by_epoch(
+            self.model,
+            self.build_schedule(),
+            self.tuning,
+            num_labels=task.num_labels,
+            head=task.head,
+            **self.tuning_options,
         )
 
 

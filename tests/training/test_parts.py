@@ -114,7 +114,7 @@ def test_a_result_says_that_its_batches_were_split(monkeypatch, reliability):
     exhaust(monkeypatch, most=6)
     found = train.train(recipe(epochs=1), 0, threads=1)
 
-    assert found.environment["batch_parts"] == 2
+    assert found.provenance.batch_parts == 2
     reliability(
         SECTION,
         "a GPU that runs out of memory with one seed",
@@ -149,7 +149,7 @@ def test_a_run_in_parts_that_is_killed_goes_on_in_parts(tmp_path, monkeypatch):
 
     assert learnt(runs[0]) == learnt(runs[1])
     assert runs[1].notes[0] == "it ran out of memory, so from step 2 of epoch 1 on each batch was trained in 2 parts"
-    assert runs[1].environment["batch_parts"] == 2
+    assert runs[1].provenance.batch_parts == 2
 
 
 def test_a_second_time_is_an_error_and_other_recipes_go_on(tmp_path, monkeypatch, reliability):

@@ -8,6 +8,7 @@ import torch
 
 from progbench.errors import BadInput
 from progbench.models import loading
+from progbench.runs.provenance import Provenance
 from progbench.tasks import catalog
 from progbench.tasks.glue import Examples
 from progbench.training import fitting, one_run, prepared, train
@@ -79,7 +80,7 @@ def test_each_seed_scores_as_alone(wanted, without_dropout, task):
 def test_a_result_names_the_seeds_it_was_trained_with(wanted):
     found = together(wanted(epochs=1), [0, 2])
 
-    assert [(one.seed, one.environment["side_by_side"]) for one in found] == [(0, "0 2"), (2, "0 2")]
+    assert [(one.seed, one.provenance.side_by_side) for one in found] == [(0, (0, 2)), (2, (0, 2))]
 
 
 def test_the_same_company_gives_the_same_scores(wanted):
@@ -199,7 +200,7 @@ def test_running_out_of_memory_is_survived_in_two_parts_and_said(wanted, monkeyp
     assert [one.notes[-1] for one in found] == [
         "3 seeds side by side ran out of memory, so they were trained in two parts"
     ] * 3
-    assert [one.environment["side_by_side"] for one in found] == ["0 1", "0 1", "2"]
+    assert [one.provenance.side_by_side for one in found] == [(0, 1), (0, 1), (2,)]
 
 
 def test_one_seed_that_runs_out_of_memory_is_an_error(wanted, monkeypatch):
@@ -217,9 +218,9 @@ def test_seeds_of_a_model_that_packing_does_not_serve_are_trained_alone_and_say_
     found = together(wanted(epochs=1), [0, 1])
 
     assert [one.notes[-1] for one in found] == [
-        "each seed was trained alone: padded batches and seeds side by side do not go together"
+        "trained by the plain trainer: packed batches do not serve RobertaForSequenceClassification"
     ] * 2
-    assert not any("side_by_side" in one.environment for one in found)
+    assert {one.provenance for one in found} == {Provenance(trainer="plain")}
 
 
 def test_a_step_that_was_not_captured_is_said(wanted, monkeypatch):
