@@ -24,7 +24,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from texts import grouped, head_of, rows, shuffled, width, words
 

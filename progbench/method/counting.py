@@ -117,7 +117,9 @@ def updated_parameters(
         labels, head = 2 if num_labels is None else num_labels, head or HEADS[0]
         return sum(updated_by_epoch(model, schedule, tuning, num_labels=labels, head=head, **options))
     if num_labels is not None or head is not None or options:
-        raise BadInput("num_labels, head and a tuning's options go with a model's name; a model object already has them")
+        raise BadInput(
+            "num_labels, head and a tuning's options go with a model's name; a model object already has them"
+        )
     from progbench.method.anatomy import Anatomy
 
     return Anatomy.of(model, tuning).updated_parameters(schedule)

@@ -81,7 +81,8 @@ def build(model: ModelSpec, num_labels: int, head: str = "classification") -> Pr
     """
     configuration = configuration_of(model, num_labels)
     if type(configuration) not in _automatic(head)._model_mapping:
-        raise BadInput(f"{model.name}: transformers has no model of {model.architecture!r} for {head.replace('_', ' ')}")
+        what = head.replace("_", " ")
+        raise BadInput(f"{model.name}: transformers has no model of {model.architecture!r} for {what}")
     return _automatic(head).from_config(configuration)
 
 

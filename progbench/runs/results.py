@@ -55,8 +55,9 @@ class RunResult:
     """One recipe trained with one seed; `error` says why there are no epochs, `final` that trying again is useless.
 
     `notes` are sentences that a reader of its scores should see. Of seeds that were trained side by side, which the
-    provenance names, times are a seed's share, and peak memory is that of all together. `session` filed it, and `sealed` whether its file has a checksum. `predictions` name the file of its
-    predictions, and their checksum; empty where it has none.
+    provenance names, times are a seed's share, and peak memory is that of all together. `session` is the one that filed
+    it, and `sealed` whether its file has a checksum. `predictions` name the file of its predictions, and their
+    checksum; empty where it has none.
     """
 
     recipe: Recipe
@@ -69,7 +70,7 @@ class RunResult:
     left_out: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     environment: dict[str, str | int] = field(default_factory=dict)
-    provenance: Provenance = Provenance()
+    provenance: Provenance = field(default_factory=Provenance)
     error: str = ""
     final: bool = True
     session: str = ""

@@ -166,7 +166,7 @@ class Prepared:
         return counted + (self.unseen if self.model.get_input_embeddings().weight.requires_grad else 0)
 
     def epoch_flops(self, stage: Stage) -> int:
-        """What an epoch of a stage costs a seed: no product spans two texts, so how they are batched does not matter."""
+        """What an epoch of a stage costs a seed. No product spans two texts, however they are batched."""
         options = {"num_labels": self.task.num_labels, **self.recipe.tuning_options}
         recipe, lengths = self.recipe, self.work.lengths
         return step_flops(recipe.model, stage.blocks, recipe.tuning, self.task.head, lengths=lengths, **options)

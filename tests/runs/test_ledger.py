@@ -61,7 +61,9 @@ def test_a_machine_is_its_gpu_or_cpu_and_its_threads(listed):
 
 
 def test_times_of_a_run_whose_batches_were_split_are_not_those_of_its_machine(listed):
-    assert listed(environment={"cpu": "some CPU"}, provenance=Provenance(batch_parts=2)).machine == "some CPU, batches in 2 parts"
+    found = listed(environment={"cpu": "some CPU"}, provenance=Provenance(batch_parts=2))
+
+    assert found.machine == "some CPU, batches in 2 parts"
 
 
 def test_an_entry_is_named_as_verdicts_name_their_runs(smoke_recipe):

@@ -28,6 +28,8 @@ ENTRIES = {
     "modernbert": {"token_types": 0, "configuration": {"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3}},
 }
 
+LORA = {"tuning": "lora", "lora_rank": 4, "lora_alpha": 8.0, "lora_targets": ("query",)}
+
 pytestmark = pytest.mark.usefixtures("forty_rows", "known")
 
 
@@ -54,7 +56,7 @@ def recipe(architecture, file="glue", task="rte", **changes):
         ("electra", "glue", "rte", {}),
         ("deberta-v2", "glue", "stsb", {"tuning": "bitfit"}),
         ("xlm-roberta", "squad", "squad2", {}),
-        ("modernbert", "glue", "sst2", {"tuning": "lora", "lora_rank": 4, "lora_alpha": 8.0, "lora_targets": ("query",)}),
+        ("modernbert", "glue", "sst2", LORA),
     ],
 )
 def test_a_model_of_another_architecture_is_trained_filed_and_read(tmp_path, architecture, file, task, changes):

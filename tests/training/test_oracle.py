@@ -1,8 +1,8 @@
 """The fast trainer is held to the plain one, from outside: by the losses, scores and counts of whole runs.
 
-Without dropout both compute the same but for the order of sums. Every run has warm-up, decay, clipping that bites, words
-that do not occur, and a last batch that is shorter. Of the 400 kinds of runs there are 25 here, in which every two of the
-properties below meet; `--all-kinds` runs all of them.
+Without dropout both compute the same but for the order of sums. Every run has warm-up, decay, clipping that bites,
+words that do not occur, and a last batch that is shorter. Of the 400 kinds of runs there are 25 here, in which every
+two of the properties below meet; `--all-kinds` runs all of them.
 """
 
 import contextlib
@@ -29,7 +29,8 @@ SCHEDULES = ("constant", "shrinking", "without_low_blocks", "growing", "single_b
 KINDS = {"single text": "sst2", "pair": "rte", "regression": "stsb", "answers": "squad2"}
 MODELS = ("tiny-bert", "tiny-roberta", "tiny-mpnet")
 NEAR = {torch.float32: 1e-6, torch.float64: 1e-9}
-NEAR_CORRELATION = {torch.float32: 1e-4, torch.float64: 1e-9}  # it divides by a spread of predictions, here of hundredths
+# a correlation divides by the spread of predictions, here of hundredths
+NEAR_CORRELATION = {torch.float32: 1e-4, torch.float64: 1e-9}
 SEEDS = (3, 4)
 
 
@@ -50,8 +51,9 @@ def recipe(tuning="full", schedule="shrinking", kind="pair", model="tiny-bert", 
     file = "squad" if kind == "answers" else "glue"
     read = reading.read("smoke", file, model=model, schedule="constant", task=KINDS[kind])
     options = {f"{tuning}_{name}": value for name, value in TUNINGS[tuning].items()}
-    fields = {"tuning": tuning, "schedule": schedule, "epochs": 3, "batch_size": 10, "learning_rate": 1e-3, "warmup": 0.3}
-    return dataclasses.replace(read, **fields | {"weight_decay": 0.1, "clip_norm": 0.2} | options | changes)
+    fields = {"tuning": tuning, "schedule": schedule, "epochs": 3, "batch_size": 10, "learning_rate": 1e-3}
+    fields |= {"warmup": 0.3, "weight_decay": 0.1, "clip_norm": 0.2}
+    return dataclasses.replace(read, **fields | options | changes)
 
 
 @contextlib.contextmanager
