@@ -17,7 +17,7 @@ from progbench.recipes import reading
 from progbench.report import text, writing
 from progbench.report.cells import plain
 from progbench.report.speed import Speed
-from progbench.session import gathering, opening, outcomes, reference, sharing, stopping
+from progbench.session import adopting, gathering, opening, outcomes, sharing, stopping
 from progbench.session.gathering import CLAIMS, Gathered
 from progbench.session.suite import Suite
 
@@ -272,7 +272,7 @@ class Collector:
         self._written(lambda folder: writing.write(report, folder))
         if self.config.option.update_reference:
             try:
-                self._say("\n".join(reference.updated(self.suite, self.gathered.cells())))
+                self._say("\n".join(adopting.updated(self.suite, self.gathered.cells(), ROOT)))
             except BadInput as problem:
                 self._fail(f"reference not updated: {problem}")
             except OSError as problem:

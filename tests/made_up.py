@@ -4,7 +4,8 @@ import json
 from dataclasses import replace
 
 from progbench.judging.claims import ClaimVerdict
-from progbench.judging.verdict import Variant, Verdict
+from progbench.judging.contrast import Contrast
+from progbench.judging.verdict import OUTCOMES, Variant, Verdict
 from progbench.report.report import Report
 from progbench.runs import results
 from progbench.runs.ledger import Entry, Run
@@ -67,15 +68,17 @@ def entry(recipe="m-constant-rte", planned=10, runs=None):
 
 def everything(name, words):
     """A report in which every text is as given."""
-    outcomes = ("reproduced", "deviates", "inconclusive", "disputed", "missing", "error")
+    outcomes = OUTCOMES
     verdicts = [verdict(f"{name}{i}", one, row=name, column=name, sentence=words) for i, one in enumerate(outcomes)]
     verdicts += [verdict(f"{name}-constant-x", "missing", table=name, observed=None, difference=None, sentence=words)]
     variant = Variant(f"{name}1", "Table 1", name, "points", 66.5, None, None, 0, None, False, words, "")
     closing = Variant(f"{name}1", "Table 1", f"{name}!", "points", 66.5, 66.5, None, 1, 0.0, True, "", "")
-    claim = ClaimVerdict(name, words, words, "holds", words, "holds", words, words, "disputed")
+    claim = ClaimVerdict(name, words, words, "holds", words, "holds", words, words, "disputed", words, words, words)
     ledger = [entry(f"{name}-constant-rte"), entry(f"{name}-shrinking-rte")]
     about = {"commit": words, "cpu": words, name: words}
-    return Report(name, verdicts, about, [words], [claim], [variant, closing], ledger)
+    difference = Contrast(name, name, "shrinking", "constant", name, False, 1.0, 0.5, {0: 1.0}, 1.0, missing=words)
+    others = {"contrasts": [difference, replace(difference, schedule="growing")], "purpose": words}
+    return Report(name, verdicts, about, [words], [claim], [variant, closing], ledger, **others)
 
 
 def recipes(answers, suite="smoke"):

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from progbench.commands.common import ANSWERS, FAILED, FINE, require_answers
+from progbench.commands.common import ANSWERS, FAILED, FINE, require_answers, suite_of
 from progbench.errors import BadInput
-from progbench.files import closed, is_folder
+from progbench.files import is_folder
 from progbench.judging import against
 from progbench.recipes import reading
 from progbench.report import printing, text
@@ -43,7 +43,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     require_answers()
-    found = reporting.report(Suite(_suite(options), ANSWERS, options.runs, seeds=None, train=False))
+    name = suite_of(options.runs, options.suite)
+    found = reporting.report(Suite(name, ANSWERS, options.runs, seeds=None, train=False))
 
     def write(folder: Path) -> list[Path]:
         from progbench.report import writing  # loads what makes pages and figures
@@ -73,22 +74,3 @@ def _finish(options: argparse.Namespace, write: Callable[[Path], list[Path]], te
     if problem:
         raise problem
     return FAILED if failed else FINE
-
-
-def _suite(options: argparse.Namespace) -> str:
-    """The suite that was asked for, or the only one that has results. Raises BadInput where there are none."""
-    against.require_folder(options.runs)
-    found = [
-        name
-        for name in reading.suites()
-        if any(options.runs.glob(f"{name}/*/*/seed*.json")) or closed(options.runs / name, 2)
-    ]
-    wanted = [options.suite] if options.suite else found
-    if not set(wanted) & set(found):
-        others = f"; there are results of {', '.join(found)}" if found else ""
-        raise BadInput(
-            f"no results{f' of the suite {options.suite}' if options.suite else ''} in {options.runs}{others}"
-        )
-    if len(wanted) > 1:
-        raise BadInput(f"{options.runs} has results of {', '.join(wanted)}: choose one with --suite")
-    return wanted[0]

@@ -24,10 +24,10 @@ MOST_SEEDS = 1000  # a slip of the hand would be as many files
 class SuiteSettings:
     """What a suite has and how it runs: nothing of the recipe, so not in its digest.
 
-    `tables` names the files of expected/<suite>/ that the suite has: its tables and figures, and "claims". `device` is
-    "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if there is one). `threads` is how many CPU
-    threads torch uses; 0 leaves that to torch. With `checksums` no answer is judged by unless
-    SHA256SUMS is there. Seeds and device are defaults of the command line.
+    `purpose` tells the reader of its report what the suite is. `tables` names the files of expected/<suite>/ that the
+    suite has: its tables and figures, and "claims". `device` is "cpu", "cuda" (a cell is missing without a GPU), or
+    "auto" (a GPU if there is one). `threads` is how many CPU threads torch uses; 0 leaves that to torch. With
+    `checksums` no answer is judged by unless SHA256SUMS is there. Seeds and device are defaults of the command line.
     """
 
     seeds: int
@@ -35,6 +35,7 @@ class SuiteSettings:
     tables: tuple[str, ...]
     threads: int = 0
     checksums: bool = False
+    purpose: str = ""
 
 
 def _names(value: object) -> bool:
@@ -49,6 +50,7 @@ _SETTINGS: dict[str, kinds.Kind] = {
 
 
 _OPTIONAL: dict[str, kinds.Kind] = {
+    "purpose": kinds.TEXT,
     "threads": kinds.whole(0, 1024),
     "checksums": ("true or false", lambda value: isinstance(value, bool)),
 }

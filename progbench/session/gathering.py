@@ -16,6 +16,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.report.cells import junit_properties
 from progbench.report.report import Report
 from progbench.session import reporting
+from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
 CLAIMS = "claims"  # in the place of a table's name: the test is for a claim
@@ -113,6 +114,8 @@ class Gathered:
             alone=alone,
             ledger=reporting.behind(self.suite, self.cells()),
             runs=self.suite.folder,
+            contrasts=contrasts(self.suite, self.cells(), differences),
+            purpose=self.suite.purpose,
         )
 
     def _cells(self) -> dict[str, Cell]:

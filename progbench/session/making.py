@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import filelock
@@ -26,6 +26,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.runs import leftovers, results
 from progbench.runs.results import RunResult
 from progbench.session import company, jobs
+from progbench.session.data_here import DataHere
 from progbench.session.jobs import Job
 from progbench.session.repaired import repaired
 from progbench.tasks import catalog
@@ -35,10 +36,14 @@ from progbench.training.fork import shared_epochs
 
 @dataclass(frozen=True)
 class Runs:
-    """What there is of one recipe's results: by seed, errors among them, and why seeds are missing."""
+    """What there is of one recipe's results: by seed, errors among them, and why seeds are missing.
+
+    `changed` says of a seed that it was made on other data than lies here.
+    """
 
     results: Mapping[int, RunResult]
     missing: str = ""
+    changed: Mapping[int, str] = field(default_factory=dict)
 
 
 class Maker:
@@ -71,6 +76,7 @@ class Maker:
         self._hopeless: set[str] = set()
         self._missing: dict[str, str] = {}
         self._found: dict[str, Runs] = {}
+        self._data = DataHere()
         self._not_filed: dict[tuple[str, int], RunResult] = {}
 
     def runs(self, wanted: Recipe) -> Runs:
@@ -80,7 +86,8 @@ class Maker:
             found = {seed: result for seed in seeds if (result := self._on_file(wanted, seed))}
             why = "" if self.train or self.seeds is None else " (--no-train)"
             missing = self._missing.get(wanted.id, f"not run yet: nothing in {self.folder}{why}")
-            self._found[wanted.id] = Runs(found, missing if not seeds or len(found) < len(seeds) else "")
+            changed = {seed: why for seed, result in found.items() if (why := self._data.changed(result))}
+            self._found[wanted.id] = Runs(found, missing if not seeds or len(found) < len(seeds) else "", changed)
         return self._found[wanted.id]
 
     def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:

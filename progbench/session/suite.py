@@ -7,12 +7,12 @@ those that are there and hands the judge numbers.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.judging import claims, expected, guards, likeness, sentences, terms, verdict
+from progbench.judging import claims, expected, guards, likeness, sanity, sentences, terms, verdict
 from progbench.judging.caveats import caveats, unlike
 from progbench.judging.claims import Claim, ClaimVerdict
 from progbench.judging.compared import Compared
@@ -21,7 +21,7 @@ from progbench.judging.judge import judge_table
 from progbench.judging.terms import Terms
 from progbench.judging.verdict import Observed, Verdict
 from progbench.recipes import reading
-from progbench.recipes.recipe import Recipe
+from progbench.recipes.recipe import Recipe, split_id
 from progbench.runs import predictions, results
 from progbench.runs.results import RunResult
 from progbench.session import claiming, comparing
@@ -52,6 +52,7 @@ class Suite:
     ) -> None:
         settings = reading.settings(name)
         self.name = name
+        self.purpose = settings.purpose or f"Suite {name}"
         self.answers = answers
         self.folder = folder
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
@@ -141,8 +142,22 @@ class Suite:
             asked = [self._asked(cell) for cell in self.table(table).cells]
             cells = [cell for cell, _ in asked]
             found = judge_table(cells, {cell.id: observed for cell, observed in asked})
-            self._verdicts[table] = found | self._repeated(table, cells)
+            found |= self._repeated(table, cells)
+            self._verdicts[table] = sanity.sound(
+                found, {cell.id: cell for cell in cells}, lambda cell: self._fine_tuned(cell, found)
+            )
         return self._verdicts[table]
+
+    def _fine_tuned(self, cell: Cell, found: Mapping[str, Verdict]) -> Verdict | None:
+        """The verdict on the same score of fine-tuning, among those `found` in the cell's table, or in another's."""
+        body, _, column = split_id(cell.id)
+        name = f"{body}-{sanity.BASELINE}-{column}"
+        if name in found:
+            return found[name]
+        others = (other for other in self.tables() if other != cell.file)
+        return next(
+            (self.verdicts(one)[name] for one in others if any(c.id == name for c in self.table(one).cells)), None
+        )
 
     def _repeated(self, table: str, cells: Iterable[Cell]) -> dict[str, Verdict]:
         """The verdicts on scores that an earlier table prints, too, as there: one number of one run, one verdict."""

@@ -77,11 +77,12 @@ class Parts:
     shares: Sequence[float]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Step:
     """One training step of a stage on one batch; gives the losses, a number a seed.
 
-    It reads nothing from the device, so that it can be captured and replayed (`graph.Replayed`).
+    It reads nothing from the device, so that it can be captured and replayed (`graph.Replayed`). The first one raises
+    RuntimeError if what has a gradient is not the stage: a replay leaves no gradients to look at.
     """
 
     model: nn.Module
@@ -89,13 +90,24 @@ class Step:
     optimizer: torch.optim.Optimizer
     parameters: Sequence[nn.Parameter]
     seeds: Seeds
+    t: int = 0
+    looked: bool = False
 
     def __call__(self, batch: Batch | Parts) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._in_parts(batch) if isinstance(batch, Parts) else self._backward(batch)
+        if not self.looked:
+            self._require_stage()
         self.seeds.clip(self.parameters, self.recipe.clip_norm)
         self.optimizer.step()
         return losses
+
+    def _require_stage(self) -> None:
+        self.looked = True
+        stage = sum(parameter.numel() for parameter in self.parameters)
+        updated = sum(parameter.numel() for parameter in self.model.parameters() if parameter.grad is not None)
+        if updated != stage:
+            raise RuntimeError(f"epoch {self.t + 1}: {updated} elements have a gradient, but its stage holds {stage}")
 
     def _in_parts(self, batch: Parts) -> torch.Tensor:
         """One after another: what a part keeps for its gradients goes with it."""
@@ -142,7 +154,6 @@ def fit(
     begin, done, seen = (past["epoch"], past["step"], past["losses"]) if past else (0, 0, [])
     if past:
         state.take_over(past, anatomy, optimizer, rate)
-    run = None
 
     def now(t: int, step: int, losses: Losses | None = None) -> dict[str, Any]:
         place = {"epoch": t, "step": step, "losses": losses.seen() if losses else []}
@@ -156,12 +167,10 @@ def fit(
             model.train()
             anatomy.freeze(stage)
             _release(optimizer, anatomy, schedule, t)
-            before, run = run, runner(Step(model, recipe, optimizer, anatomy.trainable(stage), seeds))
+            run = runner(Step(model, recipe, optimizer, anatomy.trainable(stage), seeds, t))
             losses = Losses(t, seeds, seen)
             for step, batch in enumerate(itertools.islice(batches(), done, None), done):
                 losses.add(run(batch))
-                if step == done and run is not before:  # one that goes on may replay: that sets no gradient in Python
-                    _require_stage(model, t, anatomy.count(stage))
                 rate.step()
                 progress.update()
                 progress.set_postfix_str(f"epoch {t + 1}/{schedule.T}, loss {losses.latest:.3f}", refresh=False)
@@ -170,13 +179,6 @@ def fit(
             optimizer.zero_grad(set_to_none=True)  # scoring does without them
             updated = anatomy.count(stage) // seeds.count
             yield TrainedEpoch(t, updated, losses.means(), functools.partial(now, t + 1, 0))
-
-
-def _require_stage(model: nn.Module, t: int, counted: int) -> None:
-    """Raise RuntimeError if what has a gradient in an epoch is not its stage."""
-    updated = sum(p.numel() for p in model.parameters() if p.grad is not None)
-    if updated != counted:
-        raise RuntimeError(f"epoch {t + 1}: {updated} elements have a gradient, but its stage holds {counted}")
 
 
 class Losses:

@@ -140,7 +140,7 @@ class _Run:
         yield from past.epochs
         schedule, steps, count = recipe.build_schedule(), prepared.steps, len(prepared.numbers)
         label = f"{recipe.id} seed{'s' * (count > 1)} {', '.join(map(str, prepared.numbers))}"
-        # a captured step cannot read a number that lives on the host
+        # a replayed step reads the learning rate from a tensor
         dtype = next(prepared.model.parameters()).dtype
         held = torch.zeros((), dtype=dtype, device=self.device) if self.stages else None
         self.begun = self.last = time.perf_counter()

@@ -9,7 +9,7 @@ from torch import nn
 
 from progbench import Anatomy
 from progbench.errors import BadInput
-from progbench.method.dissect import suggestion
+from progbench.method.advice import suggestion
 
 
 def parts(model):
