@@ -69,6 +69,7 @@ def test_a_model_of_another_architecture_is_trained_filed_and_read(tmp_path, arc
     assert found.provenance.trainer == "plain"
     assert found.notes[-1].startswith("trained by the plain trainer: packed batches do not serve")
     assert [epoch.updated_parameters for epoch in found.epochs] == [*wanted.planned_by_epoch()]
+    assert [epoch.flops for epoch in found.epochs] == [None, None]  # there is no closed form
     assert [*found.epochs[1].scores] == [task]
 
 

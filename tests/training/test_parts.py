@@ -70,26 +70,11 @@ def weights(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize(
-    ("wanted", "together"),
-    [
-        ({}, False),
-        ({"task": "stsb", "model": "tiny-bert"}, False),
-        ({"file": "squad", "task": "squad2"}, False),
-        ({}, True),
-    ],
-)
-def test_a_run_in_parts_is_the_run_in_whole_batches(exact, weights, monkeypatch, wanted, together):
-    wanted = recipe(**wanted)
-    if wanted.task == "squad2":  # which scores in float32, where a place without a token has no finite score
-        monkeypatch.setattr(Prepared, "score", lambda self: [{}])
-
-    def run():
-        return list(train.train_together(wanted, [1], "cpu", 1)) if together else [train.train(wanted, 1, threads=1)]
-
-    (whole,) = run()
+def test_a_seed_of_a_stacked_model_in_parts_is_trained_as_in_whole_batches(exact, weights, monkeypatch):
+    wanted = recipe()
+    (whole,) = train.train_together(wanted, [1], "cpu", 1)
     exhaust(monkeypatch, most=6)
-    (split,) = run()
+    (split,) = train.train_together(wanted, [1], "cpu", 1)
     ours, theirs = weights[-1], weights[wanted.epochs - 1]
 
     assert split.notes[-1] == SAID
