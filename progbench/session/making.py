@@ -31,7 +31,7 @@ from progbench.session.jobs import Job
 from progbench.session.repaired import repaired
 from progbench.tasks import catalog
 from progbench.training.checkpoints import Checkpoints
-from progbench.training.fork import shared_epochs
+from progbench.training.shared_epochs import shared_epochs
 
 
 @dataclass(frozen=True)

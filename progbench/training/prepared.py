@@ -22,10 +22,10 @@ from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.tasks import catalog
 from progbench.training import cpu, scoring, vocabulary
-from progbench.training.ahead import made_ahead
 from progbench.training.fitting import Parts, Seeds, autocast
 from progbench.training.packing import pack
 from progbench.training.planned import require_planned
+from progbench.training.prefetch import prefetched
 from progbench.training.scoring import Infer, Row, Scored
 from progbench.training.seed_rows import SeedCollator
 from progbench.training.side_by_side import Together, infer_together, stack
@@ -131,7 +131,7 @@ class Prepared:
             return
         if self.together:
             device = self.model.device.type
-            yield from made_ahead(self.collate(chosen).ready_for(device) for chosen in self._chosen(orders))
+            yield from prefetched(self.collate(chosen).ready_for(device) for chosen in self._chosen(orders))
             return
         for (chosen,) in self._chosen(orders):
             yield self.collate(chosen).to(self.model.device, non_blocking=True)
