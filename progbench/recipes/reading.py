@@ -110,9 +110,17 @@ def variants(suite: str, file: str, tuning: str, schedule: str = "") -> list[str
 _NAMED = {"suite", "model", "tuning", "schedule", "task", "variant"}
 
 
+_SOUND: dict[Path, dict[str, Any]] = {}  # recipe files that were looked at, by what `read_toml` keeps of them
+
+
 def _file(path: Path) -> dict[str, Any]:
-    """A recipe file's content, if each layer of it has the shape of one, also those that nobody asks for now."""
+    """A recipe file's content, if each layer of it has the shape of one, also those that nobody asks for now.
+
+    Each file is looked at once, and again when it has been read anew.
+    """
     content = read_toml(path)
+    if _SOUND.get(path) is content:
+        return content
     if "defaults" not in content:
         raise BadInput(f"{path}: no [defaults]")
     if unknown := sorted(set(content) - {"defaults", "tasks", "tunings"}):
@@ -125,6 +133,7 @@ def _file(path: Path) -> dict[str, Any]:
             if not whole:
                 wanted = "{ value = ..., source = '...' }"
                 raise BadInput(f"{path}: [{place}] {field} must be written {wanted}, got {kinds.shown(entry)}")
+    _SOUND[path] = content
     return content
 
 
