@@ -43,6 +43,10 @@ class Seeds:
     def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> None:
         nn.utils.clip_grad_norm_(parameters, norm)
 
+    def adamw(self, groups: list[dict[str, Any]], **options: Any) -> torch.optim.AdamW:
+        """The optimizer of parameters in groups; its step comes after `clip`."""
+        return torch.optim.AdamW(groups, **options)
+
     def is_matrix(self, parameter: nn.Parameter) -> bool:
         """Whether weight decay is for it: in these models everything else is a bias or a LayerNorm."""
         return parameter.ndim >= 2
@@ -271,7 +275,7 @@ def build_optimizer(
         {"params": [p for p in parameters if not seeds.is_matrix(p)], "weight_decay": 0.0},
     ]
     unmoved = [{"params": still, "weight_decay": 0.0, "lr": 0.0, "initial_lr": 0.0}] if still else []
-    return torch.optim.AdamW(
+    return seeds.adamw(
         [group | {"initial_lr": rate} for group in groups] + unmoved,
         lr=rate if held is None else held.fill_(rate),
         betas=(recipe.adam_beta1, recipe.adam_beta2),
