@@ -79,6 +79,6 @@ def _block(block: Block) -> dict[str, object]:
     if isinstance(block, Bullets):
         return {"kind": "bullets", "lines": block.lines}
     if isinstance(block, Figure):
-        drawn = Markup(canvas.inline(block.svg, block.name.partition(".")[0]))
+        drawn = Markup(canvas.inline(block.svg, block.name.partition(".")[0], block.caption))
         return {"kind": "figure", "svg": drawn, "caption": block.caption}
     return {"kind": "text", "text": block}
