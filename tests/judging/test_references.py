@@ -152,9 +152,11 @@ def test_checksums_that_are_gone_are_told_with_their_path(whole, reliability):
     (whole / "smoke" / "SHA256SUMS").unlink()
 
     reliability(
-        "Editing recipes and expected values", "SHA256SUMS of a suite of ours is gone", happens=only_problem(whole, "smoke"),
+        "Editing recipes and expected values",
+        "SHA256SUMS of a suite of ours is gone",
+        happens=only_problem(whole, "smoke"),
         kept="every result; `git checkout` brings the file back",
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("nowhere", path)])
