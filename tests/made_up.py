@@ -77,7 +77,7 @@ def everything(name, words):
     ledger = [entry(f"{name}-constant-rte"), entry(f"{name}-shrinking-rte")]
     about = {"commit": words, "cpu": words, name: words}
     difference = Contrast(name, name, "shrinking", "constant", name, False, 1.0, 0.5, {0: 1.0}, 1.0, missing=words)
-    others = {"contrasts": [difference, replace(difference, schedule="growing")], "purpose": words}
+    others = {"contrasts": [difference, replace(difference, against=name)], "purpose": words}
     return Report(name, verdicts, about, [words], [claim], [variant, closing], ledger, **others)
 
 

@@ -39,6 +39,7 @@ ALLOWED: dict[str, Kind] = {
     "clip_norm": number("above 0", lambda x: x > 0),
     "decay": choice("linear", "constant"),
     "precision": choice("fp32", "tf32", "bf16"),
+    "optimized": choice("all", "first_stage"),
     "adapter_reduction": whole(1, 100_000),
     "lora_rank": whole(1, 100_000),
     "lora_alpha": number("above 0", lambda x: x > 0),

@@ -122,11 +122,14 @@ class Suite:
             for cell in cells:
                 if cell.kind == "counted" or cell.problem:
                     continue
-                others = reading.variants(self.name, cell.recipe_file, cell.tuning) if variants else []
+                others = self._variants(cell) if variants else []
                 found |= {one.id: one for name in ("", *others) for one in self.recipes(cell, name)}
             return found
         except BadInput:
             return {}
+
+    def _variants(self, cell: Cell) -> list[str]:
+        return reading.variants(self.name, cell.recipe_file, cell.tuning, cell.schedule)
 
     def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
         """Train what these recipes' runs lack, once a session; `say` is told which run of how many it is."""
@@ -205,7 +208,7 @@ class Suite:
             return []
         found = {}
         try:
-            for name in reading.variants(self.name, cell.recipe_file, cell.tuning):
+            for name in self._variants(cell):
                 found[name] = self._tried(cell, name)
         except BadInput:  # the recipe file itself, which the primary's verdict has said
             return []

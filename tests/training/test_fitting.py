@@ -45,6 +45,29 @@ def test_in_each_epoch_the_stage_moves_and_nothing_else_by_a_bit(smoke_recipe, n
         before = [parameter.detach().clone() for parameter in anatomy.parameters()]
 
 
+def test_an_optimizer_of_the_first_stage_never_moves_what_only_later_stages_train(smoke_recipe):
+    model = tiny()
+    anatomy = Anatomy.of(model)
+    before = [parameter.detach().clone() for parameter in anatomy.parameters()]
+    wanted = smoke_recipe(epochs=2, optimized="first_stage")
+    updated = [one.updated_parameters for one in fitting.fit(model, wanted, schedule.growing(4, 2), batches, 4)]
+    first = {id(parameter) for parameter in anatomy.trainable(schedule.growing(4, 2)[0])}
+
+    for parameter, old in zip(anatomy.parameters(), before, strict=True):
+        assert torch.equal(parameter, old) is (id(parameter) not in first)
+    assert updated == [anatomy.count(stage) for stage in schedule.growing(4, 2)]  # they have gradients all the same
+
+
+def test_an_optimizer_of_the_first_stage_is_an_ordinary_one_where_that_stage_trains_everything(smoke_recipe):
+    models = []
+    for optimized in ("all", "first_stage"):
+        models.append(tiny())  # which starts dropout anew
+        wanted = smoke_recipe(epochs=2, optimized=optimized)
+        list(fitting.fit(models[-1], wanted, schedule.shrinking(4, 2), batches, 4))
+
+    assert all(torch.equal(a, b) for a, b in zip(*(model.parameters() for model in models), strict=True))
+
+
 def test_a_gradient_outside_the_stage_stops_the_run(smoke_recipe, monkeypatch):
     monkeypatch.setattr(Anatomy, "freeze", lambda self, stage: None)
 
