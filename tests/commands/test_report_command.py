@@ -138,7 +138,7 @@ def test_a_folder_of_results_that_may_not_be_read_is_an_error_with_its_path(shut
     assert code == 1
     assert unwrapped(why) in unwrapped(said.out)
     reliability(
-        "Report and terminal", "a folder of results that may not be read",
+        "Reading a report", "a folder of results that may not be read",
         happens=f"exit code 1, and: {why.replace(shut.name, '…')}", kept="the rest, which is reported",
     )  # fmt: skip
 
@@ -170,7 +170,7 @@ def test_a_name_too_long_for_a_folder_is_a_usage_error_with_the_name(folder, cap
         assert (code, said.err.endswith(f"{LONG}: cannot be looked at: File name too long\n")) == (2, True)
 
     reliability(
-        "Report and terminal", "a folder whose name is too long, wherever one is named",
+        "Reading a report", "a folder whose name is too long, wherever one is named",
         happens=said.err.replace(LONG, "xxx…"), kept="nothing is begun",
     )  # fmt: skip
 
@@ -261,7 +261,7 @@ def test_a_report_that_cannot_be_written_is_still_said(folder, capsys, unwritabl
     assert said.out.startswith("72 of 186 judged: 72 reproduced; 114 missing\n")
 
 
-REPORT = "Report and terminal"
+REPORT = "Reading a report"
 
 
 @pytest.mark.parametrize(("encoding", "spread"), [("ascii", r"\xb1"), ("latin-1", "±")])
