@@ -1,7 +1,7 @@
 """The paper's sentences as comparisons over cells, judged on the print and on our runs.
 
 "Do the paper's own numbers support its sentence?" and "do our runs?" are two questions, and each is answered with
-*holds*, *does not hold* or *undecided*; printed scores may be *within noise* (`on_print`). Pure: no files or torch.
+*holds*, *does not hold* or *undecided*; printed scores may also be *within noise* (`on_print`). Pure: no files.
 """
 
 from __future__ import annotations

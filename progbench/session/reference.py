@@ -79,7 +79,7 @@ def entry(runs: Iterable[RunResult]) -> dict[str, Any]:
     return {
         "digest": first.recipe.digest,
         "seeds": {seed: run.epochs[-1].scores for seed, run in good.items()},
-        "environment": {seed: run.environment for seed, run in good.items()},
+        "environment": {seed: run.about for seed, run in good.items()},
         "fingerprints": next(iter(good.values()), first).fingerprints,
         **({"errors": errors} if errors else {}),
     }

@@ -97,7 +97,7 @@ def mixed(found: Mapping[Path, RunResult]) -> list[str]:
         values: dict[str, Path] = {}
         for path, run in found.items():
             if not run.error:
-                values.setdefault(str((run.environment | run.fingerprints).get(field, "unknown")), path)
+                values.setdefault(str((run.about | run.fingerprints).get(field, "unknown")), path)
         if len(values) > 1:
             (one, here), (other, there), *_ = values.items()
             sentences.append(f"{there}: made on another {field} ({other}) than {here} ({one})")

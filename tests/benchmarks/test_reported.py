@@ -1,5 +1,6 @@
 """What a session that trains nothing judges and reports."""
 
+import json
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
@@ -12,9 +13,13 @@ from progbench.runs.results import RunResult
 
 @pytest.fixture(scope="module")
 def counted(benches):
-    """A session of the paper's Table 1 and of all its counted cells; a GPU, which it asks for, is not there."""
+    """A session of the paper's Table 1 and of all its counted cells; a GPU, which it asks for, is not there.
+
+    With a JUnit file where warnings are errors, and without folders of tests in sys.path: neither may break a cell.
+    """
     bench = benches("counted")
-    bench.done = bench("-m", "glue or params", "--junitxml", bench.folder / "junit.xml")
+    others = ("-W", "error", "--import-mode=importlib")
+    bench.done = bench("-m", "glue or params", "--junitxml", bench.folder / "junit.xml", *others)
     return bench
 
 
@@ -51,6 +56,7 @@ def test_a_junit_file_has_each_cells_sentence_and_numbers_as_properties(counted)
     assert properties["verdict.sentence"] == "counted 703,122,438, which is the printed 703.1 M"
     assert properties["verdict.outcome"] == "reproduced"
     assert float(properties["verdict.observed"]) == 703.122438
+    assert json.loads(properties["progbench"])["observed"] == 703.122438
 
 
 def test_of_table_2_the_counted_cells_are_judged_and_the_scored_ones_missing_for_their_reason(argued):
