@@ -1,5 +1,7 @@
 """How verdicts show as outcomes of tests."""
 
+from dataclasses import replace
+
 from made_up import verdict
 
 from progbench.judging import claims
@@ -9,9 +11,12 @@ from progbench.session import outcomes
 
 CELLS = {
     "reproduced": "passed",
+    "consistent": "passed",
     "deviates": "failed",
     "error": "failed",
     "disputed": "xfailed",
+    "unjudged": "skipped",
+    "not printed": "skipped",
     "missing": "skipped",
     "inconclusive": "skipped",
 }
@@ -34,6 +39,7 @@ CLAIMS = {
     "does not hold": "failed",
     "error": "failed",
     "disputed": "xfailed",
+    "within noise": "skipped",
     "undecided": "skipped",
 }
 
@@ -48,6 +54,12 @@ def test_every_outcome_of_a_claim_has_its_own_of_pytest():
 
 def test_a_claims_words_say_what_it_comes_to_on_the_print_and_on_our_runs():
     assert outcomes.of_claim(claim("undecided"))[1] == "undecided: on the print it holds: p; on our runs: o"
+
+
+def test_a_claim_that_took_no_run_is_not_said_to_rest_on_runs():
+    words = outcomes.of_claim(replace(claim("holds"), by_counts=True, on_print="within noise"))[1]
+
+    assert words == "holds: on the print it is within noise: p; by counting: o"
 
 
 def test_a_disputed_claims_words_start_with_the_argument():
