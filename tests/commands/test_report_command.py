@@ -58,13 +58,13 @@ def agreeing(tmp_path_factory):
 def test_what_agrees_ends_with_0_and_the_answer_first(agreeing):
     assert agreeing.code == 0
     # 62 counts, 4 scores of Table 1 and 6 of Table 5
-    assert agreeing.lines[0] == "72 of 186 judged: 72 reproduced; 114 missing"
+    assert agreeing.lines[1] == "72 of 186 judged: 72 consistent; 114 missing"
 
 
 def test_the_whole_suite_is_reported_and_what_was_not_run_is_missing(agreeing):
     found = outcomes(agreeing.written)
 
-    assert found["Table 1", "tiny-bert-shrinking-rte"] == "reproduced"
+    assert found["Table 1", "tiny-bert-shrinking-rte"] == "consistent"
     assert found["Table 1", "tiny-bert-shrinking-avg"] == "missing"
     assert found["Table 1", "tiny-roberta-shrinking-rte"] == "missing"
 
@@ -108,7 +108,7 @@ def test_a_corrupt_file_is_an_error_with_its_name_and_the_rest_is_reported(folde
     assert code == 1
     assert f"{path}: not a readable result" in said.out.replace("\n    ", "").replace("\n  ", "")
     assert found["Table 1", "tiny-bert-constant-cola"] == "error"
-    assert found["Table 1", "tiny-bert-shrinking-cola"] == "reproduced"
+    assert found["Table 1", "tiny-bert-shrinking-cola"] == "consistent"
 
 
 def unwrapped(text):
@@ -258,7 +258,7 @@ def test_a_report_that_cannot_be_written_is_a_usage_error_that_names_the_path(fo
 def test_a_report_that_cannot_be_written_is_still_said(folder, capsys, unwritable):
     _, said = report(capsys, folder, "--report", unwritable)
 
-    assert said.out.startswith("72 of 186 judged: 72 reproduced; 114 missing\n")
+    assert "\n72 of 186 judged: 72 consistent; 114 missing\n" in said.out
 
 
 REPORT = "Reading a report"
