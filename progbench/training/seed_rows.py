@@ -61,8 +61,8 @@ class SeedRows:
     `groups` pad texts for attention, one group after another, in each a seed's texts beside each other. `source` is,
     for each place in them, its token among all rows' tokens, and a surplus token of the same seed where a text has
     none; `places` is the other way round, and for a surplus token a place without one. `counts` are the texts' lengths
-    in the order of the groups. `padded`, for question answering, is every token's place among all texts padded to `longest`,
-    (seeds * tokens,); surplus tokens share the one place behind.
+    in the order of the groups. `padded`, for question answering, is every token's place among all texts padded to
+    `longest`, (seeds * tokens,); surplus tokens share the one place behind.
     """
 
     first: torch.Tensor
