@@ -12,7 +12,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from progbench import places
-from progbench.commands import adopt, answer, compare, fetch, listing, params, plan, report, reproduce, run, submit
+from progbench.commands import (
+    adopt,
+    answer,
+    compare,
+    fetch,
+    listing,
+    params,
+    plan,
+    report,
+    reproduce,
+    results,
+    run,
+    submit,
+)
 from progbench.commands.common import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
@@ -29,6 +42,7 @@ COMMANDS = {
     "run": run,
     "submit": submit,
     "adopt": adopt,
+    "results": results,
 }
 
 

@@ -1,8 +1,7 @@
 """The paper's sentences as comparisons over cells, judged on the print and on our runs.
 
 "Do the paper's own numbers support its sentence?" and "do our runs?" are two questions, and each is answered with
-*holds*, *does not hold* or *undecided*. Printed scores may also be *within noise* of the bound that the sentence sets:
-nearer to it than the margin of their cells, so that they speak neither for it nor against it. Pure: no files, no torch.
+*holds*, *does not hold* or *undecided*; printed scores may also be *within noise* (`on_print`). Pure: no files.
 """
 
 from __future__ import annotations
@@ -183,27 +182,13 @@ def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
     """
     if claim.problem:
         return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
-    found = _judge(claim, measured)
-    return replace(
-        found,
-        by_counts=bool(measured) and _exact(measured),
-        print_rests_on=on_print.rests_on(measured),
-        ours_rests_on=_ours_rests_on(measured),
-    )
-
-
-def _exact(measured: Sequence[Measured]) -> bool:
-    return all(one.exact is not None for one in measured)
-
-
-def _judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
     printed = _together(claim, [(one.column, *on_print.read(claim.inside, one)) for one in measured])
     on_ours = _together(claim, [(one.column, *_of_ours(claim, one, len(measured))) for one in measured])
-    if any(one.error for one in measured):
-        return _verdict(claim, printed, on_ours, "error")
-    if claim.disputed and _exact(measured) and on_ours[0] == HOLDS:
-        return _verdict(claim, printed, on_ours, "error")
-    return _verdict(claim, printed, on_ours, "disputed" if claim.disputed else on_ours[0])
+    exact = bool(measured) and all(one.exact is not None for one in measured)
+    wrong = any(one.error for one in measured) or (claim.disputed and exact and on_ours[0] == HOLDS)
+    outcome = "error" if wrong else "disputed" if claim.disputed else on_ours[0]
+    rests_on = {"print_rests_on": on_print.rests_on(measured), "ours_rests_on": _ours_rests_on(measured, exact)}
+    return replace(_verdict(claim, printed, on_ours, outcome), by_counts=exact, **rests_on)
 
 
 def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsewhere: Sequence[bool]) -> ClaimVerdict:
@@ -231,13 +216,13 @@ def unreadable(why: str) -> ClaimVerdict:
     return ClaimVerdict("claims", "", "claims.toml", UNDECIDED, why, UNDECIDED, why, "", "error")
 
 
-def _ours_rests_on(measured: Sequence[Measured]) -> str:
+def _ours_rests_on(measured: Sequence[Measured], exact: bool) -> str:
     """What the answer on our side rests on; "" where nothing was run."""
-    if measured and _exact(measured):
+    if exact:
         return COUNTS
     counts = [len(seeds) for one in measured for seeds in ([each.seeds for each in one.tasks] or [one.seeds]) if seeds]
-    several = sorted({min(counts, default=0), max(counts, default=0)})
-    return f"differences paired by seed, of {' to '.join(map(str, several))} seeds" if counts else ""
+    several = " to ".join(map(str, sorted({min(counts, default=0), max(counts, default=0)})))
+    return f"differences paired by seed, of {several} seeds" if counts else ""
 
 
 def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:

@@ -75,7 +75,10 @@ def read(wanted: Range, one: Printed) -> tuple[str, str]:
     found = one.alone
     if not _has_spreads(found):
         return by_margin, f"{one.printed:+.2f} (margin {one.margin:g})"
-    up = f", {found.up} of {found.tasks} tasks up, sign flip p = {found.p:.2g}" if found.tasks > 1 else ""
+    up = ""
+    if found.without is not None:
+        up = f", {found.up} of {found.tasks} tasks up, sign flip p = {found.p:.2g}"
+        up += f", {found.without:+z.2f} without {found.most}"
     words = f"{number(found.average, found.low, found.high)} by published spreads (c* = {found.factor:.2f}{up})"
     return wanted.answer(found.low, found.high), f"{words}, {by_margin} by the margin of {one.margin:g}"
 

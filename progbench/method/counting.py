@@ -86,22 +86,6 @@ def sizes(
     )
 
 
-@functools.cache
-def _built(model: ModelSpec, num_labels: int, head: str, tuning: str, **options: Any) -> Anatomy:
-    """A model of which no closed form is known, built without weights and taken apart."""
-    import torch
-
-    from progbench.method.anatomy import Anatomy
-    from progbench.method.tuning import apply_tuning
-    from progbench.models import loading
-
-    with torch.device("meta"):
-        made = loading.build(model, num_labels, head)
-        if tuning != "full":
-            apply_tuning(made, tuning, **options)
-    return Anatomy.of(made, tuning)
-
-
 def updated_parameters(
     model: str | Module,
     schedule: Schedule,
@@ -123,22 +107,57 @@ def updated_parameters(
     >>> updated_parameters("bert-base", constant(L=12, T=3), head="question_answering")  # Table 2: 326.7
     326679558
 
-    A name is counted in closed form, without torch, with `num_labels` outputs (2 unless given), this head (one
+    A name is counted in closed form, without torch (of another architecture than BERT, RoBERTa and MPNet by the model
+    itself, which is built without weights), with `num_labels` outputs (2 unless given), this head (one
     of `HEADS`, classification unless given) and the tuning's options (see TUNINGS); a model object is
     counted as it is, its adapters or LoRA matrices among it. Raises BadInput for an unknown name, tuning, option, head
     or architecture, or a schedule for another depth.
     """
-    if not isinstance(model, str):
-        if num_labels is not None or head is not None or options:
-            raise BadInput(
-                "num_labels, head and a tuning's options go with a model's name; a model object already has them"
-            )
-        from progbench.method.anatomy import Anatomy
+    if isinstance(model, str):
+        labels, head = 2 if num_labels is None else num_labels, head or HEADS[0]
+        return sum(updated_by_epoch(model, schedule, tuning, num_labels=labels, head=head, **options))
+    if num_labels is not None or head is not None or options:
+        raise BadInput(
+            "num_labels, head and a tuning's options go with a model's name; a model object already has them"
+        )
+    from progbench.method.anatomy import Anatomy
 
-        return Anatomy.of(model, tuning).updated_parameters(schedule)
-    known = spec(model)
+    return Anatomy.of(model, tuning).updated_parameters(schedule)
+
+
+def updated_by_epoch(
+    name: str, schedule: Schedule, tuning: str = "full", *, num_labels: int, head: str, **options: Any
+) -> tuple[int, ...]:
+    """The elements that train in each epoch of a schedule, of a model by its name.
+
+    >>> from progbench.method.schedule import shrinking
+    >>> updated_by_epoch("bert-base", shrinking(L=12, T=3), num_labels=2, head="classification")
+    (109483778, 81132290, 52780802)
+
+    Raises BadInput as `updated_parameters` does.
+    """
+    known = spec(name)
     require_depth(schedule, known.blocks, known.name)
-    if not known.described:
-        return _built(known, num_labels or 2, head or HEADS[0], tuning, **options).updated_parameters(schedule)
-    size = sizes(known, 2 if num_labels is None else num_labels, tuning, head or HEADS[0], **options)
-    return sum(size.embeddings + len(stage.blocks) * size.block + size.head for stage in schedule)
+    if known.described and known.architecture in LAYOUTS:
+        size = sizes(known, num_labels, tuning, head, **options)
+        return tuple(size.embeddings + len(stage.blocks) * size.block + size.head for stage in schedule)
+    hashable = tuple((option, tuple(one) if isinstance(one, list) else one) for option, one in options.items())
+    anatomy = _outlined(known, num_labels, tuning, head, hashable)
+    return tuple(anatomy.count(stage) for stage in schedule)
+
+
+@functools.cache
+def _outlined(
+    known: ModelSpec, num_labels: int, tuning: str, head: str, options: tuple[tuple[str, Any], ...]
+) -> Anatomy:
+    """A model on torch's meta device, which has shapes and no memory, taken apart."""
+    import torch
+
+    from progbench.method.anatomy import Anatomy
+    from progbench.method.tuning import apply_tuning
+    from progbench.models.loading import build
+
+    with torch.device("meta"):
+        model = build(known, num_labels, head)
+        apply_tuning(model, tuning, **dict(options))
+    return Anatomy.of(model, tuning)

@@ -15,7 +15,7 @@ from progbench.models.folder import fingerprint, is_whole, require_whole
 from progbench.models.spec import MOST_BLOCKS, ModelSpec, spec, specs
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 HUB_FILES = ("*.json", "*.txt", "model.safetensors")
 
@@ -83,11 +83,18 @@ def build(model: ModelSpec, num_labels: int, head: str = "classification") -> Pr
     `head` is "classification" or "question_answering" (two outputs a token, and no pooler). Draws from torch's
     global generator: seed it first. Raises BadInput for an architecture it does not know.
     """
-    if model.described:
-        return _automatic(head).from_config(configuration_of(model, num_labels))
+    configuration = configuration_of(model, num_labels) if model.described else _in_folder(model, num_labels)
+    if type(configuration) not in _automatic(head)._model_mapping:
+        what = head.replace("_", " ")
+        raise BadInput(f"{model.name}: transformers has no model of {model.architecture!r} for {what}")
+    return _automatic(head).from_config(configuration)
+
+
+def _in_folder(model: ModelSpec, num_labels: int) -> PreTrainedConfig:
+    """The configuration of a model whose entry leaves it to its folder."""
     import transformers
 
-    return _automatic(head).from_config(transformers.AutoConfig.from_pretrained(fetch(model), num_labels=num_labels))
+    return transformers.AutoConfig.from_pretrained(fetch(model), num_labels=num_labels)
 
 
 def _automatic(head: str) -> type:

@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from progbench.judging.claims import ClaimVerdict
+from progbench.judging.compared import Compared, PrintAlone
 from progbench.judging.contrast import Contrast
 from progbench.judging.verdict import OUTCOMES, Variant, Verdict
 from progbench.report.attribution import Attribution
@@ -19,11 +20,15 @@ from progbench.report.report import SCHEMA_VERSION, Report
 from progbench.runs.ledger import Cost, Entry
 
 _PLAIN = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+# what is written beside a class's own fields: texts that follow from them
+_TEXTS = {"contrasts": "on_print", "differences": "sentence", "print_alone": "word"}
 _KEYS: dict[str, type] = {
     "contrasts": Contrast,
     "verdicts": Verdict,
     "claims": ClaimVerdict,
     "variants": Variant,
+    "differences": Compared,
+    "print_alone": PrintAlone,
     "attribution": Attribution,
     "runs": Entry,
     "costs": Cost,
@@ -37,8 +42,9 @@ def schema() -> dict[str, Any]:
     {'const': 3}
     """
     properties: dict[str, Any] = {name: {"type": "array", "items": of(kind)} for name, kind in _KEYS.items()}
-    properties["contrasts"]["items"]["properties"]["on_print"] = {"type": "string"}
-    properties["contrasts"]["items"]["required"].append("on_print")
+    for key, text in _TEXTS.items():
+        properties[key]["items"]["properties"][text] = {"type": "string"}
+        properties[key]["items"]["required"].append(text)
     properties["verdicts"]["items"]["properties"]["outcome"] = {"enum": list(OUTCOMES)}
     counts = {"type": "object", "additionalProperties": {"type": "integer"}}
     properties |= {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
@@ -18,11 +17,9 @@ from progbench.method import flops
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe, split_id
 from progbench.session.suite import Suite
-from progbench.tasks import catalog
 
 PROGTUNING = "shrinking"
 _DIFFERENCE = Claim("", "", "", "difference", ())
-Key = tuple[str, str, str, str]  # a table, a body, the rival, and a task
 
 
 def contrasts(
@@ -36,12 +33,10 @@ def contrasts(
     `differences` are the verdicts on them. Left out are models with random weights: what they score says nothing of the
     paper. So are the single blocks of Figure 1, which are no rivals of each other's.
     """
-    pairs = _pairs(cells)
-    verdicts = _once([((one.table, one.body, one.right, one.task), one) for one in differences])
-    wanted = _once([(_key(*pair), pair[0].id) for pair in pairs])  # a task with two columns has one verdict on both
-    judged = {key: one for key, one in verdicts.items() if key in wanted}
+    # MNLI's two columns are one task there, which neither of them is
+    verdicts = {(one.table, one.body, one.right, one.task): one for one in differences}
     look = observed or suite.observed
-    return [_contrast(suite, left, right, look, judged.get(_key(left, right))) for left, right in pairs]
+    return [_contrast(suite, left, right, look, verdicts.get(_key(left, right))) for left, right in _pairs(cells)]
 
 
 def recorded(cell: Cell) -> Observed:
@@ -64,14 +59,9 @@ def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:
     return found
 
 
-def _once(pairs: list[tuple[Key, object]]) -> dict[Key, object]:
-    counts = Counter(key for key, _ in pairs)
-    return {key: one for key, one in pairs if counts[key] == 1}
-
-
-def _key(left: Cell, right: Cell) -> Key:
-    task = AVERAGE if left.kind == "derived" else catalog.task_of(left.evaluation_set).name
-    return left.table, split_id(left.id)[0], right.schedule, task
+def _key(left: Cell, right: Cell) -> tuple[str, str, str, str]:
+    """What the verdict on two cells is found by: table, body, the rival, and the task as its column is labelled."""
+    return left.table, split_id(left.id)[0], right.schedule, AVERAGE if left.kind == "derived" else left.column
 
 
 def _contrast(

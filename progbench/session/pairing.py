@@ -166,10 +166,10 @@ def _differences(source: Source, left: OfSeeds, right: OfSeeds, parts: Sequence[
 
 def _values(source: Source, run: RunResult, part: str, metric: str) -> np.ndarray | None:
     """What each example of a run's last epoch gives the metric, in points. Raises BadInput if that is not its score."""
-    from progbench.judging.pseudo import of_kept
+    from progbench.judging.pseudo import METRICS, of_kept
 
     kept = source.predictions(run)
-    if not kept or part not in kept:
+    if not kept or part not in kept or metric not in METRICS:
         return None
     values = of_kept(metric, kept[part])
     if abs(values.mean() - run.score(part, metric)) > 1e-4:

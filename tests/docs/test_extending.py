@@ -69,7 +69,7 @@ def test_the_suites_counts_are_judged_and_its_scores_trained(followed):
     (said,) = [printed for line, printed in followed.items() if line.endswith("--report out")]
 
     assert "Does it rain?, 2 seeds" in said
-    assert "2 of 4 judged: 2 reproduced" in said
+    assert "2 of 4 judged: 2 consistent" in said
     assert "4 of 4 tiny-bert-shrinking-weather seed 1: " in said
     assert re.search(r"tiny-bert-shrinking-updated +434,824 +434,824 ", said)
 

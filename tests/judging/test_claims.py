@@ -29,7 +29,7 @@ def paper(answers, tmp_path):
 
 # What the printed tables say of each sentence, worked out beside them: see the numbers in expected/paper.
 ON_PRINT = {
-    "avg-bert-base": "undecided",  # 82.8 - 82.6, which chance gives: c* 0.49
+    "avg-bert-base": "within noise",  # 82.8 - 82.6, which chance gives: c* 0.49
     "competitive-bert-base": "holds",  # +0.14 - 0.29 is above -0.5
     "avg-bert-large": "holds",  # 83.8 - 83.4, c* 1.36
     "competitive-bert-large": "holds",
@@ -380,13 +380,21 @@ def test_one_comparison_within_noise_leaves_the_whole_sentence_there_and_one_bey
 
 
 def test_a_claim_says_what_each_of_its_answers_rests_on(paper):
-    found = paper["avg-bert-base"]
+    found, paired = paper["bitfit-a-little-lower"], paper["avg-bert-base"]
 
     assert found.print_rests_on == (
         "printed means without a spread, by the margins of their cells "
         "(avg 0.6: standard error of the nine together: 0.48)"
     )
+    assert paired.print_rests_on == "printed means, with spreads over seeds that others published (difference.toml)"
     assert (found.ours_rests_on, found.by_counts) == ("", False)
+
+
+def test_a_claim_read_by_published_spreads_says_what_the_margin_would_say(paper):
+    words = paper["avg-bert-large"].print_words
+
+    assert "by published spreads (c* = 1.36" in words
+    assert "within noise by the margin of 0.6" in words
 
 
 def test_a_claim_over_counts_rests_on_arithmetic_on_both_sides(paper):

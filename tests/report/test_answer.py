@@ -1,11 +1,13 @@
 """The answer: what it says by the print, on our runs and of what is saved, and where it stands in each view."""
 
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
 
 import pytest
 from made_up import verdict
 
-from progbench.judging.contrast import Contrast, paired
+from progbench.judging.compared import PrintAlone
+from progbench.judging.contrast import Contrast
 from progbench.report import answer, answer_page, answer_plot, figures, html, markdown, text
 from progbench.report.report import Report
 from progbench.runs.ledger import Cost
@@ -16,9 +18,13 @@ def contrast(column="Avg", printed=0.2, margin=0.6, body="m", schedule="shrinkin
     return Contrast("Table 1", body, schedule, against, column, column == "Avg", printed, margin, **(shares | values))
 
 
-def ran(*differences, **values):
-    seeds = dict(enumerate(differences))
-    return contrast(seeds=seeds, **paired(seeds), **values)
+def ran(*differences, verdict=None, **values):
+    return contrast(**values).on_runs(dict(enumerate(differences)), verdict)
+
+
+def compared(difference=3.0, low=1.49, high=4.51, word="better", margin=0.5):
+    """A verdict of the difference table, as far as the answer shows it."""
+    return SimpleNamespace(difference=difference, low=low, high=high, word=word, margin=margin)
 
 
 PRINTED = [
@@ -54,7 +60,7 @@ def test_by_the_print_the_average_comes_first_and_then_the_tasks_beyond_their_ma
 
 
 def test_print_alone_is_said_to_decide_neither_way():
-    assert "print alone decides neither way" in " ".join(answer.sentences(PRINTED))
+    assert "print alone, without spreads, decides neither way" in " ".join(answer.sentences(PRINTED))
 
 
 def test_what_is_saved_is_said_with_why_flops_fall_less_than_parameters():
@@ -68,16 +74,26 @@ def test_without_runs_the_answer_says_so():
     assert any(line.startswith("No run of ours is behind this") for line in answer.sentences(PRINTED))
 
 
-def test_our_runs_stand_with_their_interval_and_seeds():
-    # 1 to 5: 3 ± 2.132 · 1.581 / √5
-    found = [ran(1.0, 2.0, 3.0, 4.0, 5.0)]
+def test_our_runs_stand_with_their_interval_their_seeds_and_what_that_shows():
+    found = [ran(1.0, 2.0, 3.0, 4.0, 5.0, verdict=compared())]
 
-    assert "+3.00 [+1.49, +4.51] (5) for m" in answer.on_runs(found)
-    assert answer.tables(found)[0].rows[0][4] == "+3.00 [+1.49, +4.51] (5)"
+    assert "+3.00 [+1.49, +4.51] (5) better for m" in answer.on_runs(found)
+    assert answer.tables(found)[0].rows[0][4] == "+3.00 [+1.49, +4.51] (5) better"
 
 
-def test_one_seed_has_no_interval():
-    assert answer.ours(ran(1.0)) == "+1.00 (1)"
+def test_not_worse_is_said_with_its_margin():
+    assert answer.ours(ran(0.1, verdict=compared(0.1, -0.2, 0.4, "not worse"))).endswith("(1) not worse by 0.5")
+
+
+def test_too_few_seeds_for_a_verdict_have_a_mean_and_no_interval():
+    assert answer.ours(ran(1.0, 2.0)) == "+1.50 (2)"
+
+
+def test_the_print_is_read_in_pairs_too():
+    alone = PrintAlone("Table 1", "m", 0.4, 5, 8, 0.14, 1.36, 0.1, 0.7, "rte", 0.1, 0.5)
+    (said,) = [line for line in answer.sentences(PRINTED, [alone]) if line.startswith("Read in pairs")]
+
+    assert "m is beyond chance (c* 1.36) and does not speak for other tasks (sign flip p 0.14)" in said
 
 
 def test_runs_without_a_complete_average_are_not_called_none():
@@ -106,13 +122,13 @@ def test_time_and_memory_stand_on_the_same_line_where_they_were_measured():
 
 
 def test_an_ablation_is_compared_with_progtuning_and_so_are_its_costs():
-    rival = contrast("RTE", -1.1, 2.9, schedule="growing", against="shrinking", updated=1.0, flops=1.0)
+    rival = contrast("RTE", -1.1, 2.9, against="growing", updated=1.0, flops=1.0)
     costs = [Cost("m", name, "rte", 0.7, 0.8, time, 1.0) for name, time in (("shrinking", 0.8), ("growing", 0.9))]
     main, ablations = answer.tables([contrast(), rival], costs)
 
-    assert ablations.title == "Ablations: another schedule less Progtuning"
+    assert ablations.title == "Ablations: Progtuning less another schedule"
     assert ablations.rows == [
-        ["m growing", "RTE", "-1.1 (2.9)", "within noise", "not run", "+0.0", "+0.0", "+12.5", "+0.0"]
+        ["m, less growing", "RTE", "-1.1 (2.9)", "within noise", "not run", "+0.0", "+0.0", "-11.1", "+0.0"]
     ]
     assert len(main.rows) == 1
 
@@ -149,9 +165,7 @@ def test_a_report_without_a_pair_of_schedules_has_no_answer_to_give():
 
 
 def test_the_picture_has_a_line_for_each_average_with_what_it_saves():
-    lines = answer_plot.lines(
-        [*PRINTED, contrast(body="other"), contrast("RTE", schedule="growing", against="shrinking")]
-    )
+    lines = answer_plot.lines([*PRINTED, contrast(body="other"), contrast("RTE", against="growing")])
 
     assert [(line.head.body, len(line.tasks)) for line in lines] == [("m", 4), ("other", 0)]
 
