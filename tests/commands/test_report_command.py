@@ -12,8 +12,7 @@ from types import SimpleNamespace
 import pytest
 from made_up import recipes, result, save_references
 
-from progbench import cli
-from progbench.commands.common import ANSWERS
+from progbench import cli, places
 from progbench.runs import results
 
 
@@ -47,7 +46,7 @@ def outcomes(folder):
 def agreeing(tmp_path_factory):
     """One report on results that agree, and the files of these results with their times, before and after it."""
     runs, written = (tmp_path_factory.mktemp("agreeing") / name for name in ("runs", "out"))
-    save_some(ANSWERS, runs)
+    save_some(places.root() / "expected", runs)
     before = times(runs)
     with contextlib.redirect_stdout(io.StringIO()) as said:
         code = cli.main(["report", str(runs), "--report", str(written)])
