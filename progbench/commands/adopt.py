@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         raise BadInput("the paper's numbers are the paper's; only own suites have references of ours")
     suite = Suite(name, common.ANSWERS, options.runs, seeds=None, train=False)
     found = adopting.plan(common.ROOT, suite.answers, name, adopting.known(suite), options.runs)
-    printing.show("\n".join("\n".join(map(plain, text.split("\n"))) for text in adopting.lines(found)))
+    printing.show("\n".join(adopting.lines(found)))
     if not found.taken:
         return common.FAILED if found.refused else common.FINE
     if not (options.yes or _agreed()):

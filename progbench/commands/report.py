@@ -15,7 +15,7 @@ from progbench.errors import BadInput
 from progbench.files import is_folder
 from progbench.judging import against
 from progbench.recipes import reading
-from progbench.report import difference, printing, text, writing
+from progbench.report import printing, text
 from progbench.report.cells import plain
 from progbench.session import reporting
 from progbench.session.suite import Suite
@@ -45,10 +45,18 @@ def _report(options: argparse.Namespace) -> int:
     require_answers()
     name = suite_of(options.runs, options.suite)
     found = reporting.report(Suite(name, ANSWERS, options.runs, seeds=None, train=False))
-    return _finish(options, functools.partial(writing.write, found), text.render(found), found.failed)
+
+    def write(folder: Path) -> list[Path]:
+        from progbench.report import writing  # loads what makes pages and figures
+
+        return writing.write(found, folder)
+
+    return _finish(options, write, text.render(found), found.failed)
 
 
 def _against(options: argparse.Namespace) -> int:
+    from progbench.report import difference
+
     suite = options.suite or ""
     found = against.compare(against.read(options.runs, suite), against.read(options.against, suite))
     return _finish(options, functools.partial(difference.write, found), difference.as_text(found), found.failed)

@@ -31,7 +31,7 @@ from progbench.session.jobs import Job
 from progbench.session.repaired import repaired
 from progbench.tasks import catalog
 from progbench.training.checkpoints import Checkpoints
-from progbench.training.fork import shared_epochs
+from progbench.training.shared_epochs import shared_epochs
 
 
 @dataclass(frozen=True)
@@ -216,9 +216,7 @@ class Maker:
         wanted, seeds = job.recipe, job.seeds
         try:
             for result in jobs.train(job, self.threads, kept):
-                # of a run that went on nobody knows what else used the device before
-                others = {} if "resumed" in result.environment else {"others": company.met(place)}
-                self._file(replace(result, environment=result.environment | others))
+                self._file(result, others=company.met(place))
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:
@@ -229,12 +227,13 @@ class Maker:
         self._hopeless.add(wanted.id)
         self._file(RunResult(wanted, seed, error=str(problem), final=False))
 
-    def _file(self, result: RunResult) -> None:
+    def _file(self, trained: RunResult, others: int | None = None) -> None:
         """File a result; one that cannot be filed counts in this session, and a note says that it is not kept."""
-        wanted, seed = result.recipe, result.seed
+        wanted, seed = trained.recipe, trained.seed
+        result = trained.completed(others=others, session=self.session)
         path = results.path_of(self.folder, wanted, seed)
         try:
-            results.save(self.folder, replace(result, session=self.session))
+            results.save(self.folder, result)
             if result.final or not result.error:
                 leftovers.remove_checkpoints(path)
         except OSError as problem:
@@ -245,7 +244,7 @@ class Maker:
                 f"seed {seed} was trained, but {path} cannot be written ({problem.strerror or problem}): "
                 "its scores count in this report, and are not kept"
             )
-            self._not_filed[wanted.id, seed] = replace(result, notes=(*result.notes, note))
+            self._not_filed[wanted.id, seed] = trained.completed(note, others=others, session=self.session)
 
     def _refuse(self, wanted: Recipe, seeds: Iterable[int], where: object, problem: OSError) -> None:
         """Keep in mind for this session that there is no place for these seeds' results, so that none is trained."""
