@@ -17,7 +17,7 @@ from progbench.recipes import reading
 from progbench.report import text, writing
 from progbench.report.cells import plain
 from progbench.report.speed import Speed
-from progbench.session import gathering, opening, outcomes, reference, sharing, stopping
+from progbench.session import adopting, gathering, opening, outcomes, sharing, stopping
 from progbench.session.gathering import CLAIMS, Gathered, from_property, to_property
 from progbench.session.suite import Suite
 
@@ -33,9 +33,6 @@ def pytest_addoption(parser):
     group.addoption("--suite", choices=reading.suites(), default="paper", help="which suite to judge (default: paper)")
     group.addoption("--seeds", type=int, metavar="N", help="seeds 0 to N-1 (default: the suite's own number)")
     group.addoption("--device", choices=("cpu", "cuda", "auto"), help="where to train (default: the suite's own)")
-    group.addoption(
-        "--data-parallel", type=int, default=1, metavar="N", help="processes that train each run together (default: 1)"
-    )
     group.addoption("--variants", action="store_true", help="also run the recipes' variants and show which is closest")
     group.addoption("--no-train", action="store_true", help="judge the results that exist and train nothing")
     group.addoption("--runs", type=Path, metavar="DIR", default=ROOT / "runs", help="where results are kept")
@@ -46,21 +43,14 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which need not be there
 def pytest_xdist_auto_num_workers(config):
-    """`-n auto` is a worker for each GPU where the suite trains on GPUs, and one of a single GPU needs no worker.
-
-    With --data-parallel it is a worker for so many GPUs.
-    """
+    """`-n auto` is a worker for each GPU where the suite trains on GPUs, and one of a single GPU needs no worker."""
     try:
         device = config.option.device or reading.settings(config.option.suite).device
     except BadInput:  # which is said where the suite is opened
         return None
-    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
-        return None  # as xdist has it
-    each = max(1, config.option.data_parallel)
-    if device == "cpu" or not environment.gpu_count():  # one for each core, as xdist has it, or for so many
-        return None if each == 1 else max(1, sharing.cores() // each)
-    workers = environment.gpu_count() // each
-    return workers if workers > 1 else 0
+    if device == "cpu" or "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or not environment.gpu_count():
+        return None  # as xdist has it: one for each core
+    return environment.gpu_count() if environment.gpu_count() > 1 else 0
 
 
 def pytest_configure(config):
@@ -77,7 +67,6 @@ def pytest_configure(config):
         require_gpu=options.require_gpu,
         update_reference=options.update_reference,
         session=getattr(config, "workerinput", {}).get("testrunuid", ""),  # xdist's name for it
-        data_parallel=options.data_parallel,
     )
     try:
         suite = opening.opened(asked, ROOT, worker=hasattr(config, "workerinput"))
@@ -88,7 +77,7 @@ def pytest_configure(config):
     config.add_cleanup(ending.close)
     config.stash[SUITE] = suite
     config.pluginmanager.register(Collector(config, suite), "progbench-collector")
-    config.pluginmanager.register(Sharing(options.data_parallel), "progbench-sharing")
+    config.pluginmanager.register(Sharing(), "progbench-sharing")
 
 
 @pytest.hookimpl(trylast=True)  # of what -m and -k leave
@@ -223,15 +212,14 @@ def _progress_shown(config):
 
 
 class Sharing:
-    """Gives each worker of xdist GPUs and threads of its own, and those of one that died to who takes its place."""
+    """Gives each worker of xdist a GPU and threads of its own, and those of one that died to who takes its place."""
 
-    def __init__(self, each: int) -> None:
-        self.each = each
+    def __init__(self) -> None:
         self.shares: sharing.Shares | None = None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node):
-        self.shares = self.shares or sharing.Shares.here(node.workerinput["workercount"], self.each)
+        self.shares = self.shares or sharing.Shares.here(node.workerinput["workercount"])
         node.workerinput[SHARE] = dict(self.shares.take(node.gateway.id))
 
     @pytest.hookimpl(optionalhook=True)
@@ -293,7 +281,7 @@ class Collector:
         self._written(lambda folder: writing.write(report, folder))
         if self.config.option.update_reference:
             try:
-                self._say("\n".join(reference.updated(self.suite, self.gathered.cells())))
+                self._say("\n".join(adopting.updated(self.suite, self.gathered.cells(), ROOT)))
             except BadInput as problem:
                 self._fail(f"reference not updated: {problem}")
             except OSError as problem:

@@ -62,7 +62,7 @@ class Made:
         if result.error:
             raise BadInput(f"{killed} was killed, and failed then: {result.error}")
         resumed = [note for note in result.notes if note.startswith("resumed ")]
-        if "resumed" not in result.environment or not resumed:
+        if not result.provenance.resumed or not resumed:
             raise BadInput(f"{killed} was killed, and did not go on from its checkpoint")
         who = "by the same command, given once more" if len(self.codes) > 1 else "by the engine"
         return f"killed {killed}: started again {who}, {resumed[0]}"

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from gpu_data_parallel import data_parallel
 from gpu_going_on import going_on
 from without_dropout import silence, silenced
 
@@ -25,7 +24,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.tasks import catalog
 from progbench.training import train
 from progbench.training.fitting import Step, build_optimizer, fit
-from progbench.training.graph import WARM_UP, Plain, Replayed, device_of
+from progbench.training.graph import WARM_UP, Replayed, StandIn, device_of
 from progbench.training.prepared import Prepared
 from progbench.training.seed_rows import SeedRows
 from progbench.training.varlen import attend
@@ -49,7 +48,7 @@ class Machine:
     def __init__(self, device: str) -> None:
         self.device = device
 
-    def graphs(self) -> Plain:
+    def graphs(self) -> StandIn:
         return device_of(self.device)
 
     @contextlib.contextmanager
@@ -70,7 +69,7 @@ class Machine:
             run = Replayed(Step(made.model, one, optimizer, parameters, made.seeds), self.graphs())
             yield run, next(made.batches()), rate, parameters
 
-    def losses(self, one: Recipe, captured: Callable[[], Plain], *, dropout: bool = False, change=None) -> dict:
+    def losses(self, one: Recipe, captured: Callable[[], StandIn], *, dropout: bool = False, change=None) -> dict:
         """Every step's losses of three seeds, the parameters at the end, and how many graphs were replayed."""
         seen, runs = [], []
 
@@ -107,7 +106,7 @@ def apart(one: torch.Tensor, other: torch.Tensor) -> float:
 
 def graph_against_eager(machine: Machine) -> tuple[float, float, str]:
     """(a) The same steps replayed and as they are: losses within 1e-5, over a stage change."""
-    as_it_is = functools.partial(Plain, machine.device)
+    as_it_is = functools.partial(StandIn, machine.device)
     replayed, eager = (machine.losses(recipe(), one) for one in (machine.graphs, as_it_is))
     if replayed["refused"]:
         return math.inf, 1e-5, replayed["refused"][0]
@@ -268,7 +267,6 @@ CHECKS = {
     "j attention with dropout": attention_with_dropout,
     "k MPNet side by side against alone": functools.partial(side_by_side_against_alone, model="tiny-mpnet"),
     "l going on from a checkpoint": lambda machine: going_on(recipe(), SEEDS, machine.device),
-    "m several processes against one": lambda machine: data_parallel(recipe(), SEEDS[:2], machine.device),
     **{
         f"h {task} {schedule}": functools.partial(real_run, task=task, schedule=schedule)
         for task in REAL

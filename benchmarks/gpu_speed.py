@@ -24,9 +24,9 @@ from progbench.models import loading
 from progbench.models.spec import ModelSpec, spec
 from progbench.recipes import reading
 from progbench.training import memory, packing, process, vocabulary
-from progbench.training.ahead import made_ahead
 from progbench.training.fitting import fit
 from progbench.training.graph import WARM_UP, Replayed, device_of
+from progbench.training.prefetch import prefetched
 from progbench.training.seed_rows import SeedCollator
 from progbench.training.side_by_side import Together, stack
 
@@ -110,7 +110,7 @@ class SeedsTogether:
         started = []
 
         def batches():
-            made = made_ahead(self.collate(one).ready_for(self.device) for one in [*warm, *chosen])
+            made = prefetched(self.collate(one).ready_for(self.device) for one in [*warm, *chosen])
             for number, batch in enumerate(made):
                 if number == len(warm):
                     started.append(now(self.device))
@@ -132,7 +132,7 @@ class SeedsTogether:
             launches = self._launches(run[0], chosen, held)
         lengths = [self.lengths[i] for step in orders[0] for i in step]
         cost = flops.step_flops(shape.model, stage.blocks, shape.tuning, head_of(shape.task), lengths=lengths) / steps
-        memory = torch.cuda.max_memory_allocated() if self.device == "cuda" else 0
+        memory = torch.cuda.max_memory_reserved() if self.device == "cuda" else 0
         return Taken(seconds, cost, memory, launches, len(run[0].captured), run[0].refused)
 
     def _launches(self, run: Replayed, chosen: list, held: torch.Tensor | None) -> float:

@@ -32,13 +32,13 @@ def gpu_count() -> int:
 
 
 @functools.cache
-def gpu_uuid(number: int = 0) -> str:
-    """The card, or the part of one, that this process calls by this number, by a name that no other has; "" without it.
+def gpu_uuid() -> str:
+    """The card, or the part of one, that this process calls "cuda", by a name that no other has; "" where it has none.
 
     Two processes may each see one card alone, which both call the first, and those may be one card or two.
     """
     driver, device, uuid = _driver(), ctypes.c_int(), (ctypes.c_ubyte * 16)()
-    if not driver or driver.cuDeviceGet(ctypes.byref(device), number):
+    if not driver or driver.cuDeviceGet(ctypes.byref(device), 0):
         return ""
     ask = getattr(driver, "cuDeviceGetUuid_v2", None) or driver.cuDeviceGetUuid  # the older knows no parts of cards
     return "" if ask(ctypes.byref(uuid), device) else bytes(uuid).hex()
@@ -51,15 +51,6 @@ def gpu_name() -> str:
     if not driver or driver.cuDeviceGet(ctypes.byref(device), 0):
         return ""
     return "" if driver.cuDeviceGetName(name, len(name), device) else name.value.decode()
-
-
-@functools.cache
-def gpu_memory() -> int:
-    """The bytes of the card that this process calls "cuda", used ones too; 0 without one."""
-    driver, device, count = _driver(), ctypes.c_int(), ctypes.c_size_t()
-    if not driver or driver.cuDeviceGet(ctypes.byref(device), 0):
-        return 0
-    return 0 if driver.cuDeviceTotalMem_v2(ctypes.byref(count), device) else count.value
 
 
 def _driver() -> ctypes.CDLL | None:
@@ -165,11 +156,14 @@ def reset_peak_memory(device: str) -> None:
 
 
 def peak_memory(device: str) -> int:
-    """Bytes: the most GPU memory torch held, or on the CPU the most memory this process had, since the reset."""
+    """Bytes: the most GPU memory torch held, or on the CPU the most memory this process had, since the reset.
+
+    What torch holds on a GPU is more than its tensors: graphs keep what their steps need between replays.
+    """
     if device.startswith("cuda"):
         import torch
 
-        return torch.cuda.max_memory_allocated()
+        return torch.cuda.max_memory_reserved()
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))

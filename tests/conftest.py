@@ -20,9 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--clusters", action="store_true", help="also start a Slurm, a Ray cluster, and runs of two processes (minutes)"
-    )
+    parser.addoption("--clusters", action="store_true", help="also start a Slurm and a Ray cluster (minutes)")
+    parser.addoption("--all-kinds", action="store_true", help="hold the fast trainer to the plain one in all 400 ways")
     parser.addoption("--fuzz", type=int, default=20, metavar="N", help="damage each kind of file N times (default: 20)")
 
 

@@ -25,13 +25,12 @@ def add(commands: Any) -> None:
     parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
     parser.add_argument("--budget", metavar="TIME", help="choose the runs that settle most in this time: 6h, 90m, 2d")
     common.add_suite(parser)
-    common.add_data_parallel(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the plan. Raises BadInput for a budget that is no time, and a table that cannot be read."""
     seconds = planning.seconds_of(options.budget) if options.budget else None
-    suite = common.opened(options, processes=options.data_parallel, train=False)
+    suite = common.opened(options, train=False)
     found = planning.plan(suite, options.mark)
     lines = [_head(found), *(f"error, not tried again: {plain(one)}" for one in found.errors)]
     lines += [f"on file, and inconclusive: {plain(one)}" for one in found.changed]

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     missing: no weights, data or GPU. Told to end, by Ctrl-C or a signal, it prints what is done and returns 130; the
     same command then does the rest. Raises BadInput for a recipe that the suite does not have.
     """
-    suite = common.opened(options, seeds=options.seeds, device=options.device or "", processes=options.data_parallel)
+    suite = common.opened(options, seeds=options.seeds, device=options.device or "")
     wanted = unit.recipe(suite, options.recipe)
     say = functools.partial(print, file=sys.stderr, flush=True)
     before, told = unit.there(suite, wanted), ""

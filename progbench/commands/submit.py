@@ -52,14 +52,13 @@ def run(options: argparse.Namespace) -> int:
         raise BadInput(f"--workers {options.workers}: at least 1")
     if library := LIBRARIES.get(options.engine):
         submitting.require_extra(library, options.engine)
-    device, processes = options.device or "", options.data_parallel
-    suite = common.opened(options, seeds=options.seeds, device=device, processes=processes)
+    suite = common.opened(options, seeds=options.seeds, device=options.device or "")
     found = planning.plan(suite, options.mark)
     for error in found.errors:
         _say(f"an error, not tried again: {error}")
     if training := sum(len(one.training) for one in found.lacks):
         _say(f"{training} runs are being trained by others now, and are left to them")
-    units = submitting.units(suite, found.lacks, device)
+    units = submitting.units(suite, found.lacks, options.device or "")
     if not units:
         _say(f"nothing to start: {_judge(suite)}")
         return common.FAILED if found.errors else common.FINE
@@ -79,11 +78,8 @@ def run(options: argparse.Namespace) -> int:
 def _made(options: argparse.Namespace, suite: Suite, units: Sequence[Unit]) -> int:
     device, threads = suite.maker.device, suite.maker.threads
     if options.engine == "local":
-        cards = sharing.gpus(each=options.data_parallel) if submitting.on_gpu(device) else []
-        if options.data_parallel > 1 and submitting.on_gpu(device) and not cards:
-            raise BadInput(f"--data-parallel {options.data_parallel}: there are not as many GPUs here")
-        workers = options.workers or len(cards) or max(1, sharing.cores() // options.data_parallel)
-        codes = engine_local.run(units, workers, sharing.Shares(workers, cards, sharing.cores()), _say)
+        workers = options.workers or (submitting.on_gpu(device) and len(sharing.gpus())) or sharing.cores()
+        codes = engine_local.run(units, workers, sharing.Shares.here(workers), _say)
     elif options.engine == "ray":
         codes = engine_ray.run(units, device, threads, _say)
     else:

@@ -22,11 +22,8 @@ def caveats(cell: str, made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
     """
     runs = [run for results in made.values() for run in results]
     found = _mixed(cell, (*environment.PACKAGES, "device", "threads"), runs)
-    if len({"side_by_side" in run.environment for run in runs}) > 1:
+    if len({bool(run.provenance.side_by_side) for run in runs}) > 1:
         found.append(f"{cell}: its runs mix seeds trained alone and seeds trained side by side")
-    if len(counts := {run.environment.get("data_parallel", 1) for run in runs}) > 1:
-        numbers = " and ".join(map(str, sorted(counts)))
-        found.append(f"{cell}: its runs were trained by different numbers of processes ({numbers})")
     for wanted, results in made.items():
         found += _mixed(wanted.id, ("data", "weights"), results)
         notes = dict.fromkeys(note for run in results for note in run.notes if not is_cut(note))
@@ -151,8 +148,6 @@ def _of_recipe(wanted: Recipe) -> list[str]:
     found = _part(wanted)
     if wanted.precision == "bf16":
         found.append(f"trained in {wanted.precision}, which can move a score")
-    if wanted.prefix_cache:
-        found.append("frozen blocks ran without dropout (prefix_cache), which can move a score")
     if wanted.task in spec(wanted.model).seen:
         found.append(f"not a clean score: the weights of {wanted.model} have seen this task's data before")
     return found

@@ -1,7 +1,7 @@
 """The paper's sentences as comparisons over cells, judged on the print and on our runs.
 
 "Do the paper's own numbers support its sentence?" and "do our runs?" are two questions, and each is answered with
-*holds*, *does not hold* or *undecided*. Pure: no files, no torch, nothing of the trainer.
+*holds*, *does not hold* or *undecided*; printed scores may also be *within noise* (`on_print`). Pure: no files.
 """
 
 from __future__ import annotations
@@ -9,15 +9,24 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from progbench.errors import BadInput
+from progbench.judging import on_print
+from progbench.judging.compared import Compared, Paired, PrintAlone, interval, number
+from progbench.judging.on_print import COUNTS, FAILS, HOLDS, UNDECIDED, WITHIN, Range
 from progbench.judging.resolution import EDGE, least_sd_of_mean
+from progbench.judging.terms import LEAST_SEEDS
 from progbench.judging.verdict import Observed
+from progbench.judging.words import A_LITTLE_LOWER, BETTER, LOWER, NOT_WORSE, WORSE
 
-HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
-OUTCOMES = ("holds", "does not hold", "disputed", "undecided", "error")
+OUTCOMES = (HOLDS, WITHIN, FAILS, "disputed", UNDECIDED, "error")
 QUANTITIES = ("difference", "reduction", "fits")
+WANTED = (BETTER, NOT_WORSE)
+_SAYS = {  # what an average's word answers to a claim that wants one of these
+    BETTER: ({BETTER}, {A_LITTLE_LOWER, LOWER, WORSE}),
+    NOT_WORSE: ({BETTER, NOT_WORSE, A_LITTLE_LOWER}, {WORSE}),
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence of the paper: a quantity over cells, and the range in which the sentence says it lies."""
+    """One sentence of the paper: a quantity over cells, and the range in which the sentence says it lies.
+
+    A sentence that says which schedule is better has that in `wanted`. Where it is "not worse", `margin` is the loss,
+    in points, that still counts as such.
+    """
 
     id: str
     sentence: str
@@ -41,11 +54,18 @@ class Claim:
     lowest: float = -math.inf
     highest: float = math.inf
     strict: bool = False
+    wanted: str = ""
+    margin: float = 0.0
     reason: str = ""
     metric: Mapping[str, str] = field(default_factory=dict)
     variant: str = ""
     disputed: str = ""
     problem: str = ""
+
+    @property
+    def inside(self) -> Range:
+        """The wanted range."""
+        return Range(self.lowest, self.highest, self.strict)
 
     @property
     def range(self) -> str:
@@ -61,8 +81,13 @@ class Claim:
 class Measured:
     """One comparison's quantity: as printed, or on our side exact or by seed.
 
-    `mixed` says that the printed numbers are of two metrics, `missing` and `error` why our side is not there, and
-    `least_sd` the least spread over seeds that the quantity is believed to have.
+    A difference of scores has its paired `tasks`, several where a cell is their mean; of an average that the difference
+    table judges, `compared` is that verdict. Without either it has a value by seed in `seeds`, and `least_sd` is the
+    least spread that those are believed to have. `level` is the one-sided level of its interval.
+
+    `mixed` says that the printed numbers are of two metrics, `alone` what the print says by itself, and `missing` and
+    `error` why our side is not there. `margin` is that of the cells, in points, and `margin_reason` what it follows
+    from; 0 for counts.
     """
 
     column: str
@@ -73,13 +98,20 @@ class Measured:
     missing: str = ""
     error: str = ""
     least_sd: float = 0.0
+    tasks: tuple[Paired, ...] = ()
+    compared: Compared | None = None
+    alone: PrintAlone | None = None
+    level: float = 0.05
+    margin: float = 0.0
+    margin_reason: str = ""
 
 
 @dataclass(frozen=True)
 class ClaimVerdict:
     """A claim's two answers, each with the numbers in words, and what the session makes of them.
 
-    `reason` is why the wanted range is what it is, where the sentence does not say it.
+    `reason` is why the wanted range is what it is, where the sentence does not say it. `print_rests_on` and
+    `ours_rests_on` say what each answer rests on; `by_counts`, that ours is arithmetic and took no run.
     """
 
     claim: str
@@ -92,6 +124,14 @@ class ClaimVerdict:
     disputed: str
     outcome: str
     reason: str = ""
+    print_rests_on: str = ""
+    ours_rests_on: str = ""
+    by_counts: bool = False
+
+    @property
+    def on_runs(self) -> bool:
+        """Whether runs of ours stand behind the answer."""
+        return bool(self.ours_rests_on) and not self.by_counts
 
 
 def quantity(claim: Claim, left: float, right: float) -> float:
@@ -142,14 +182,13 @@ def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
     """
     if claim.problem:
         return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
-    on_print = _together(claim, [(one.column, *_of_printed(claim, one)) for one in measured])
+    printed = _together(claim, [(one.column, *on_print.read(claim.inside, one)) for one in measured])
     on_ours = _together(claim, [(one.column, *_of_ours(claim, one, len(measured))) for one in measured])
-    exact = all(one.exact is not None for one in measured)
-    if any(one.error for one in measured):
-        return _verdict(claim, on_print, on_ours, "error")
-    if claim.disputed and exact and on_ours[0] == HOLDS:
-        return _verdict(claim, on_print, on_ours, "error")
-    return _verdict(claim, on_print, on_ours, "disputed" if claim.disputed else on_ours[0])
+    exact = bool(measured) and all(one.exact is not None for one in measured)
+    wrong = any(one.error for one in measured) or (claim.disputed and exact and on_ours[0] == HOLDS)
+    outcome = "error" if wrong else "disputed" if claim.disputed else on_ours[0]
+    rests_on = {"print_rests_on": on_print.rests_on(measured), "ours_rests_on": _ours_rests_on(measured, exact)}
+    return replace(_verdict(claim, printed, on_ours, outcome), by_counts=exact, **rests_on)
 
 
 def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsewhere: Sequence[bool]) -> ClaimVerdict:
@@ -162,7 +201,8 @@ def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsew
     )
     answer = (HOLDS if all(agree) else FAILS, words)
     outcome = answer[0] if not claim.disputed else "error" if answer[0] == HOLDS else "disputed"
-    return _verdict(claim, answer, answer, outcome)
+    found = _verdict(claim, answer, answer, outcome)
+    return replace(found, by_counts=True, print_rests_on=COUNTS, ours_rests_on=COUNTS)
 
 
 def not_judged(claim: Claim, failure: str) -> ClaimVerdict:
@@ -176,46 +216,55 @@ def unreadable(why: str) -> ClaimVerdict:
     return ClaimVerdict("claims", "", "claims.toml", UNDECIDED, why, UNDECIDED, why, "", "error")
 
 
-def _inside(claim: Claim, value: float) -> bool:
-    above = value > claim.lowest + EDGE if claim.strict else value >= claim.lowest - EDGE
-    return above and value <= claim.highest + EDGE
-
-
-def _of_printed(claim: Claim, one: Measured) -> tuple[str, str]:
-    if one.printed is None:
-        return UNDECIDED, "unknown (not printed)"
-    if one.mixed:
-        return UNDECIDED, f"{one.printed:+.2f}, but of {one.mixed}"
-    return HOLDS if _inside(claim, one.printed) else FAILS, f"{one.printed:+.2f}"
+def _ours_rests_on(measured: Sequence[Measured], exact: bool) -> str:
+    """What the answer on our side rests on; "" where nothing was run."""
+    if exact:
+        return COUNTS
+    counts = [len(seeds) for one in measured for seeds in ([each.seeds for each in one.tasks] or [one.seeds]) if seeds]
+    several = " to ".join(map(str, sorted({min(counts, default=0), max(counts, default=0)})))
+    return f"differences paired by seed, of {several} seeds" if counts else ""
 
 
 def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
     """One comparison on our side. That all hold needs no correction for their number; that one fails does."""
     if one.exact is not None:
-        return HOLDS if _inside(claim, one.exact) else FAILS, f"{one.exact:+.2f}"
-    values = list(one.seeds.values())
-    if not values:
+        return HOLDS if claim.inside.has(one.exact) else FAILS, f"{one.exact:+.2f}"
+    if one.compared and claim.wanted:
+        holding, failing = _SAYS[claim.wanted]
+        word = one.compared.word
+        return HOLDS if word in holding else FAILS if word in failing else UNDECIDED, one.compared.sentence
+    values = tuple(one.seeds.values())
+    tasks = one.tasks or (Paired(one.column, 1, tuple(one.seeds), values, (0.0,) * len(values), least_sd=one.least_sd),)
+    fewest, most = (pick(len(task.seeds) for task in tasks) for pick in (min, max))
+    if not fewest:
         return UNDECIDED, f"unknown ({one.error or one.missing})"
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return UNDECIDED, f"{mean:+.2f} (one seed decides nothing)"
-    from progbench.judging import decision
+    if fewest < LEAST_SEEDS:
+        return UNDECIDED, f"{_mean(tasks):+.2f} ({_FEW[fewest]}; a difference takes {LEAST_SEEDS})"
+    from progbench.judging import compare
 
-    words = f"{mean:+.2f} ± {statistics.stdev(values):.2f} ({len(values)})"
-    near, far = (
-        decision.interval_of_mean(values, alpha, one.least_sd)
-        for alpha in (decision.ALPHA, decision.ALPHA / 2 / comparisons)
-    )
-    if all(_inside(claim, end) for end in near):
-        return HOLDS, words
-    if far[1] < claim.lowest - EDGE or far[0] > claim.highest + EDGE:
-        return FAILS, words
-    return UNDECIDED, words
+    found, other = compare.together(tasks)
+    shared = one.level / comparisons / (1 if claim.wanted else 2)  # a range can be left on two sides
+    (low, high), far = (compare.ends(found, level) for level in (one.level, shared))
+    said = f"{number(float(found.mean), low, high)} ({fewest if fewest == most else f'{fewest} to {most}'})"
+    if other:
+        said += f" and for examples like these {interval(*compare.ends(other, one.level))}"
+    if claim.inside.has(low) and claim.inside.has(high):
+        return HOLDS, said
+    return FAILS if far[1] < claim.lowest - EDGE or far[0] > claim.highest + EDGE else UNDECIDED, said
+
+
+_FEW = {1: "one seed decides nothing", 2: "two seeds decide nothing"}
+
+
+def _mean(tasks: Sequence[Paired]) -> float:
+    """The mean difference of tasks, as their columns weigh."""
+    means = [statistics.fmean(task.left) - statistics.fmean(task.right) for task in tasks]
+    return statistics.fmean(means, [task.columns for task in tasks])
 
 
 def _together(claim: Claim, answers: Sequence[tuple[str, str, str]]) -> tuple[str, str]:
     found = [answer for _, answer, _ in answers]
-    answer = FAILS if FAILS in found else HOLDS if all(one == HOLDS for one in found) else UNDECIDED
+    answer = next((one for one in (FAILS, UNDECIDED, WITHIN) if one in found), HOLDS)
     groups: dict[str, list[str]] = {}
     for column, _, words in answers:
         groups.setdefault(words, []).append(column)

@@ -11,7 +11,8 @@ from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import read_toml
 from progbench.judging import guards
-from progbench.judging.claims import QUANTITIES, Claim, Comparison
+from progbench.judging.claims import QUANTITIES, WANTED, Claim, Comparison
+from progbench.judging.words import NOT_WORSE
 
 _NUMBER = kinds.number("", lambda x: True)
 _ROWS: kinds.Kind = ("a row, or a list of rows", lambda value: kinds.TEXT[1](value) or kinds.TEXTS[1](value))
@@ -29,6 +30,8 @@ _OPTIONAL = {
     "above": _NUMBER,
     "at_least": _NUMBER,
     "at_most": _NUMBER,
+    "wanted": kinds.choice(*WANTED),
+    "margin": kinds.number("from 0 to 100", lambda x: 0 <= x <= 100),
     "reason": kinds.TEXT,
     "metric": _METRICS,
     "variant": kinds.TEXT,
@@ -62,10 +65,15 @@ def _claim(entry: dict[str, Any], arguments: Mapping[str, str], problem: str, wh
     second = "variant" if entry["quantity"] == "fits" else "right"
     if second not in entry:
         raise BadInput(f"{where}: no {second}")
-    bounds = [key for key in ("above", "at_least") if key in entry]
+    bounds = [key for key in ("above", "at_least", "wanted") if key in entry]
     if entry["quantity"] != "fits" and len(bounds) != 1:
-        raise BadInput(f"{where}: one of above and at_least must say when it holds")
-    lowest = entry.get("above", entry.get("at_least", -math.inf))
+        raise BadInput(f"{where}: one of above, at_least and wanted must say when it holds")
+    if (entry.get("wanted") == NOT_WORSE) != ("margin" in entry):
+        raise BadInput(f"{where}: margin belongs to wanted = {NOT_WORSE!r}, and to nothing else")
+    if "wanted" in entry and (entry["quantity"] != "difference" or "at_most" in entry):
+        raise BadInput(f"{where}: wanted is for a difference, and has no at_most")
+    worst = 0.0 - entry.get("margin", 0.0)
+    lowest = entry.get("above", entry.get("at_least", worst if "wanted" in entry else -math.inf))
     if lowest > entry.get("at_most", math.inf):
         raise BadInput(f"{where}: at_most = {entry['at_most']:g} is below {lowest:g}")
     if strange := sorted(set(entry.get("metric", {})) - set(entry["columns"])):
@@ -83,7 +91,9 @@ def _claim(entry: dict[str, Any], arguments: Mapping[str, str], problem: str, wh
         comparisons=tuple(Comparison(name, cells("left", name), cells("right", name)) for name in entry["columns"]),
         lowest=lowest,
         highest=entry.get("at_most", math.inf),
-        strict="above" in entry,
+        strict="above" in entry or "wanted" in entry,
+        wanted=entry.get("wanted", ""),
+        margin=entry.get("margin", 0.0),
         reason=entry.get("reason", ""),
         metric=entry.get("metric", {}),
         variant=entry.get("variant", ""),

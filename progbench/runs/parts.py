@@ -34,6 +34,7 @@ def looked_at(rest: Mapping[str, Any], epochs: Sequence[Any]) -> Iterator[tuple[
     for name, fits in (
         ("fingerprints", _plain),
         ("environment", _plain),
+        ("predictions", lambda value: isinstance(value, str)),
         ("examples", is_whole),
         ("left_out", is_whole),
     ):
@@ -44,7 +45,7 @@ def looked_at(rest: Mapping[str, Any], epochs: Sequence[Any]) -> Iterator[tuple[
         yield "updated_parameters", is_whole(epoch.updated_parameters)
         for name in ("loss", "seconds"):
             yield name, is_number(getattr(epoch, name))
-        for name in ("steps", "flops"):
+        for name in ("steps", "flops", "cpu_seconds"):
             yield name, getattr(epoch, name) is None or is_number(getattr(epoch, name))
         for metric, found in (one for scores in epoch.scores.values() for one in scores.items()):
             words, fits = score(metric)

@@ -14,21 +14,20 @@ from progbench import environment, files
 
 
 @contextlib.contextmanager
-def at(device: str, count: int = 1) -> Iterator[Path]:
-    """Use a device, or the first `count` GPUs, known to this user's other runs here; gives a temporary folder.
+def at(device: str) -> Iterator[Path]:
+    """Use a device, known to this user's other runs on this machine; gives a temporary folder.
 
     >>> with at("a device") as first, at("a device") as second, at("another") as third:
     ...     met(first), met(second), met(third)
     (1, 1, 0)
     """
-    cards = [environment.gpu_uuid(number) for number in range(count)] if device.startswith("cuda") else [""]
+    here = f"at-{device}{environment.gpu_uuid() if device.startswith('cuda') else ''}"
     with files.temporary_folder() as folder:
         place = Path(folder)
-        for card in cards:
-            (place / f"at-{device}{card}").touch()
+        (place / here).touch()
         for other in files.temporary_folders():
             with contextlib.suppress(OSError):  # it has just gone, or is another user's
-                if other != place and any((other / f"at-{device}{card}").exists() for card in cards):
+                if other != place and (other / here).exists():
                     (other / f"met-{place.name}").touch()
                     (place / f"met-{other.name}").touch()
         yield place

@@ -31,8 +31,7 @@ def work(unit: Unit, given: Mapping[str, str]) -> tuple[int, str]:
 def run(units: Sequence[Unit], device: str, threads: int, say: Callable[[str], None]) -> list[int]:
     """Make units on a cluster, and give their exit codes; `say` is told their lines.
 
-    A unit takes a GPU for each of its processes, and `threads` CPUs, at least one for each; a worker makes one unit, so
-    that nothing of it stays in memory.
+    A unit takes a GPU, or `threads` CPUs, at least one; a worker makes one unit, so that nothing of it stays in memory.
     Raises BadInput where no cluster answers, or none can be started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing about a run goes to anyone
@@ -50,8 +49,7 @@ def run(units: Sequence[Unit], device: str, threads: int, say: Callable[[str], N
     try:
         if on_gpu(device) and not ray.cluster_resources().get("GPU"):
             say("the Ray cluster has no GPU now: the units wait until it has one")
-        processes = max(unit.processes for unit in units)
-        gpus, cpus = on_gpu(device) * processes, max(threads, processes)
+        gpus, cpus = int(on_gpu(device)), max(1, threads)
         task = ray.remote(num_gpus=gpus, num_cpus=cpus, max_retries=TRIES - 1, max_calls=1)(work)
         asked = {task.remote(unit, variables()): unit for unit in units}
         return _waited(asked, say)

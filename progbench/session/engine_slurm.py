@@ -95,11 +95,9 @@ def submit(units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, A
     """
     import submitit
 
-    asked, processes = DEFAULTS | dict(given), max(unit.processes for unit in units)
+    asked = DEFAULTS | dict(given)
     if on_gpu(device) and not asked.keys() & {"gpus_per_node", "slurm_gres", "slurm_gpus_per_task"}:
-        asked["gpus_per_node"] = processes
-    if processes > 1 and not asked.keys() & {"cpus_per_task", "slurm_cpus_per_gpu"}:
-        asked["cpus_per_task"] = processes
+        asked["gpus_per_node"] = 1
     if "slurm_time" in asked:
         del asked["timeout_min"]
     cluster = asked.pop("cluster", "slurm")

@@ -17,6 +17,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.report.cells import junit_properties
 from progbench.report.report import Report
 from progbench.session import reporting
+from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
 CLAIMS = "claims"  # in the place of a table's name: the test is for a claim
@@ -126,15 +127,20 @@ class Gathered:
 
     def report(self) -> Report:
         """Every selected cell and claim, judged or not, with the runs behind them."""
+        differences, alone, left_out = reporting.compared(self.suite, self.cells())
         return Report(
             self.suite.name,
             self._all_verdicts(),
             environment.describe(),
-            list(self._warnings),
+            [*self._warnings, *left_out],
             claims=self._all_claims(),
             variants=list(dict.fromkeys(one for found in self._variants.values() for one in found)),
+            differences=differences,
+            alone=alone,
             ledger=reporting.behind(self.suite, self.cells()),
             runs=self.suite.folder,
+            contrasts=contrasts(self.suite, self.cells(), differences),
+            purpose=self.suite.purpose,
         )
 
     def _known(self, table: str, name: str) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 from progbench import environment
 from progbench.errors import BadInput, Missing
+from progbench.method.layout import LAYOUTS
+from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 from progbench.training.checkpoints import Checkpoints
@@ -20,7 +22,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Job:
-    """A recipe, seeds of it that are trained as one, and where: on a device, by so many processes together.
+    """A recipe, seeds of it that are trained as one, and where.
 
     >>> from progbench.recipes.reading import read
     >>> recipe = read("paper", "glue", model="bert-base", schedule="constant", task="rte")
@@ -31,16 +33,16 @@ class Job:
     recipe: Recipe
     seeds: tuple[int, ...]
     device: str
-    processes: int = 1
 
     def __str__(self) -> str:
         return f"{self.recipe.id}, seed{'s' * (len(self.seeds) > 1)} {' '.join(map(str, self.seeds))}"
 
 
-def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]], processes: int = 1) -> list[list[Job]]:
+def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[Job]]:
     """The jobs for the seeds that recipes lack, with those together that differ in their schedules alone.
 
-    On a GPU, which one seed leaves mostly idle, a job is all seeds of a recipe; elsewhere that would gain nothing.
+    On a GPU, which one seed leaves mostly idle, a job is all seeds of a recipe; elsewhere that would gain nothing. Of a
+    model that the plain trainer trains it is one seed.
 
     >>> from progbench.recipes.reading import read
     >>> names = ("constant", "shrinking")
@@ -53,12 +55,16 @@ def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]], processes: in
     found: dict[tuple[Recipe, int | None], list[Job]] = {}
     for recipe, seeds, device in lacking:
         alike = replace(recipe, schedule="")
-        if device == "cuda":
-            found.setdefault((alike, None), []).append(Job(recipe, tuple(seeds), device, processes))
+        if _side_by_side(recipe, device):
+            found.setdefault((alike, None), []).append(Job(recipe, tuple(seeds), device))
             continue
         for seed in seeds:
-            found.setdefault((alike, seed), []).append(Job(recipe, (seed,), device, processes))
+            found.setdefault((alike, seed), []).append(Job(recipe, (seed,), device))
     return list(found.values())
+
+
+def _side_by_side(recipe: Recipe, device: str) -> bool:
+    return device == "cuda" and spec(recipe.model).architecture in LAYOUTS
 
 
 def train(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunResult]:
@@ -72,21 +78,17 @@ def train(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunResul
     from progbench.training import memory
     from progbench.training.train import train, train_together
 
-    shared = {"processes": job.processes} if job.processes > 1 else {}
-    if job.device != "cuda":
-        (seed,) = job.seeds
-        run = functools.partial(train, job.recipe, seed, job.device, threads, kept, **shared)
-        yield from _kept(job, job.seeds, lambda: [run()])
-        return
-    if not torch.cuda.is_available():
+    if job.device == "cuda" and not torch.cuda.is_available():
         raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
-    # to ask what is free takes memory of the first card, which is the first process's
-    free = memory.free() if job.processes == 1 else environment.gpu_memory()
-    parts = math.ceil(len(job.seeds) / memory.most_together(job.recipe, free, job.processes))
+    if not _side_by_side(job.recipe, job.device):
+        (seed,) = job.seeds
+        yield from _kept(job, job.seeds, lambda: [train(job.recipe, seed, job.device, threads, kept)])
+        return
+    parts = math.ceil(len(job.seeds) / memory.most_together(job.recipe, memory.free()))
     size = math.ceil(len(job.seeds) / parts)
     for start in range(0, len(job.seeds), size):
         part = job.seeds[start : start + size]
-        run = functools.partial(train_together, job.recipe, part, job.device, threads, kept, **shared)
+        run = functools.partial(train_together, job.recipe, part, job.device, threads, kept)
         yield from _kept(job, part, run)
 
 

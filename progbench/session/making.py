@@ -31,7 +31,7 @@ from progbench.session.jobs import Job
 from progbench.session.repaired import repaired
 from progbench.tasks import catalog
 from progbench.training.checkpoints import Checkpoints
-from progbench.training.fork import shared_epochs
+from progbench.training.shared_epochs import shared_epochs
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ class Maker:
     """The runs of one session, filed in a folder: looked up by `runs`, made by `make`.
 
     Of each recipe there are `seeds` (None: those on file), trained on `device` ("cpu", "cuda", or "auto": a GPU if
-    there is one) with `threads` CPU threads (0: torch's own number), by so many `processes` together, which share the
-    threads or have a GPU each. With `train=False` nothing is trained.
+    there is one) with `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained.
     Processes that work for one session share its name, `session`; without one, a process is a session of its own.
     """
 
@@ -64,14 +63,12 @@ class Maker:
         *,
         train: bool = True,
         session: str = "",
-        processes: int = 1,
     ) -> None:
         self.folder = folder
         self.seeds = seeds
         self.device = device
         self.threads = threads
         self.train = train
-        self.processes = processes
         self.session = session or uuid.uuid4().hex
         self._swept = False
         self._before: dict[tuple[str, int], str | None] = {}
@@ -106,7 +103,7 @@ class Maker:
         self._tried |= {recipe.id for recipe in fresh}
         for recipe in fresh:
             self._found.pop(recipe.id, None)
-        families = jobs.families(((recipe, *self._lacking(recipe)) for recipe in fresh), self.processes)
+        families = jobs.families((recipe, *self._lacking(recipe)) for recipe in fresh)
 
         def told(those: Iterable[Sequence[Job]], what: str = "") -> Callable[[Job], None]:
             total, done = sum(len(job.seeds) for family in those for job in family), itertools.count(1)
@@ -137,19 +134,12 @@ class Maker:
                 leftovers.sweep_results(self.folder / suite)
 
     def require(self, wanted: Recipe) -> str:
-        """The device to train on. Raises Missing when this recipe cannot run here: too few GPUs, no data or weights.
+        """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
 
         Decided without importing torch; and data and weights together, so that a reader hears at once of all to get.
         """
-        device, gpus = self.device, environment.gpu_count()
-        if device == "cuda" and not gpus:
+        if self.device == "cuda" and not environment.gpu_count():
             raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
-        if device == "auto":
-            device = "cuda" if gpus else "cpu"
-        if device == "cuda" and gpus < self.processes:
-            raise Missing(f"--data-parallel {self.processes} asks for as many GPUs, and this process may use {gpus}")
-        if why := wanted.not_by(self.processes):
-            raise Missing(f"--data-parallel {self.processes}: {why}")
         absent = []
         for require in (
             lambda: catalog.require(catalog.tasks()[wanted.task], wanted.data_source),
@@ -161,7 +151,9 @@ class Maker:
                 absent.append(str(problem))
         if absent:
             raise Missing("; ".join(absent))
-        return device
+        if self.device == "auto":
+            return "cuda" if environment.gpu_count() else "cpu"
+        return self.device
 
     def _lacking(self, wanted: Recipe) -> tuple[list[int], str]:
         """The seeds to train, and the device to do it on; none where that is missing."""
@@ -213,7 +205,7 @@ class Maker:
             return
         with contextlib.ExitStack() as while_training:
             try:
-                place = while_training.enter_context(company.at(job.device, job.processes))
+                place = while_training.enter_context(company.at(job.device))
             except OSError as problem:
                 self._refuse(wanted, seeds, "a temporary folder", problem)
                 return
@@ -224,9 +216,7 @@ class Maker:
         wanted, seeds = job.recipe, job.seeds
         try:
             for result in jobs.train(job, self.threads, kept):
-                # of a run that went on nobody knows what else used the device before
-                others = {} if "resumed" in result.environment else {"others": company.met(place)}
-                self._file(replace(result, environment=result.environment | others))
+                self._file(result, others=company.met(place))
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:
@@ -237,12 +227,13 @@ class Maker:
         self._hopeless.add(wanted.id)
         self._file(RunResult(wanted, seed, error=str(problem), final=False))
 
-    def _file(self, result: RunResult) -> None:
+    def _file(self, trained: RunResult, others: int | None = None) -> None:
         """File a result; one that cannot be filed counts in this session, and a note says that it is not kept."""
-        wanted, seed = result.recipe, result.seed
+        wanted, seed = trained.recipe, trained.seed
+        result = trained.completed(others=others, session=self.session)
         path = results.path_of(self.folder, wanted, seed)
         try:
-            results.save(self.folder, replace(result, session=self.session))
+            results.save(self.folder, result)
             if result.final or not result.error:
                 leftovers.remove_checkpoints(path)
         except OSError as problem:
@@ -253,7 +244,7 @@ class Maker:
                 f"seed {seed} was trained, but {path} cannot be written ({problem.strerror or problem}): "
                 "its scores count in this report, and are not kept"
             )
-            self._not_filed[wanted.id, seed] = replace(result, notes=(*result.notes, note))
+            self._not_filed[wanted.id, seed] = trained.completed(note, others=others, session=self.session)
 
     def _refuse(self, wanted: Recipe, seeds: Iterable[int], where: object, problem: OSError) -> None:
         """Keep in mind for this session that there is no place for these seeds' results, so that none is trained."""

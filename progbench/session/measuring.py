@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from progbench import environment
 from progbench.method.flops import step_flops
+from progbench.method.layout import LAYOUTS
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
@@ -41,30 +42,26 @@ class _Measured:
 def kind_of(about: Mapping[str, object]) -> str:
     """The kind of machine that a result's environment speaks of: a GPU by its name, a CPU with its threads, too.
 
-    Several processes that trained a run together are another kind than one.
-
     >>> kind_of({"device": "cuda", "gpu": "NVIDIA H100"}), kind_of({"device": "cpu", "cpu": "EPYC", "threads": 2})
     ('NVIDIA H100', 'EPYC, 2 threads')
     """
-    together = f"{about['data_parallel']} x " if "data_parallel" in about else ""
     if str(about.get("device", "")).startswith("cuda"):
-        return together + str(about.get("gpu", "unknown"))
+        return str(about.get("gpu", "unknown"))
     model = f" ({about['cpu_model']})" if "cpu_model" in about else ""
-    return f"{together}{about.get('cpu', 'unknown')}{model}, {about.get('threads', 'unknown')} threads"
+    return f"{about.get('cpu', 'unknown')}{model}, {about.get('threads', 'unknown')} threads"
 
 
-def here(device: str, threads: int, processes: int = 1) -> str:
+def here(device: str, threads: int) -> str:
     """The kind of this machine as runs on `device` ("auto": a GPU if there is one) would be; "" without that device."""
-    together = {"data_parallel": processes} if processes > 1 else {}
     if device != "cpu" and environment.gpu_count():
-        return kind_of({"device": "cuda", "gpu": environment.gpu_name(), **together})
+        return environment.gpu_name()
     if device == "cuda":
         return ""
     if not threads:
         import torch
 
         threads = torch.get_num_threads()
-    return kind_of(environment.describe("cpu", threads) | together)
+    return kind_of(environment.describe("cpu", threads))
 
 
 class Times:
@@ -109,7 +106,7 @@ class Times:
     def _flops(self, wanted: Recipe) -> float | None:
         """Of a run that nobody has made: its rows are as many, and in the mean as long, as those of a run on file."""
         sizes = self._sizes.get(_data(wanted), {})
-        if not sizes or wanted.prefix_cache:
+        if not sizes or spec(wanted.model).architecture not in LAYOUTS:
             return None
         rows, length = sizes.get(wanted.model) or next(iter(sizes.values()))
         base, linear, square = _by_length(wanted)
@@ -123,7 +120,7 @@ def _usual(made: Mapping[Recipe, Sequence[RunResult]]) -> str:
 
 
 def _alone(one: RunResult) -> bool:
-    return one.environment.get("others") == 0
+    return one.provenance.others == 0
 
 
 def _total(one: RunResult) -> int | None:

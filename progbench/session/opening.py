@@ -24,7 +24,7 @@ class Asked:
     `seeds` are a number of them or the seeds themselves; `seeds` and `device` are the suite's own where they are None
     and "". With `train=False` nothing is trained.
     `require_gpu` refuses a machine without one; `update_reference` records the session's runs as our own reference.
-    `session` names the session, where it has several processes. `data_parallel` processes train one run together.
+    `session` names the session, where it has several processes.
     """
 
     suite: str
@@ -36,7 +36,6 @@ class Asked:
     require_gpu: bool = False
     update_reference: bool = False
     session: str = ""
-    data_parallel: int = 1
 
 
 def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
@@ -56,8 +55,6 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
         raise BadInput(f"--seeds {asked.seeds}: at least 1")
     if isinstance(asked.seeds, int) and asked.seeds > MOST_SEEDS:  # each is looked up in each recipe: it would hang
         raise BadInput(f"--seeds {kinds.shown(asked.seeds)}: at most {MOST_SEEDS:,}")
-    if asked.data_parallel < 1:
-        raise BadInput(f"--data-parallel {asked.data_parallel}: at least 1")
     if asked.require_gpu and not environment.gpu_count():
         raise BadInput("--require-gpu: the CUDA driver shows this process no GPU")
     seeds = asked.seeds or 0
@@ -74,14 +71,7 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
             raise BadInput(f"--report {asked.report}: cannot be written: {problem.strerror or problem}") from None
     answers = root / "expected"
     return Suite(
-        asked.suite,
-        answers,
-        asked.runs,
-        seeds=seeds,
-        device=asked.device,
-        train=asked.train,
-        session=asked.session,
-        processes=asked.data_parallel,
+        asked.suite, answers, asked.runs, seeds=seeds, device=asked.device, train=asked.train, session=asked.session
     )
 
 

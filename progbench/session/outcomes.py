@@ -7,10 +7,13 @@ from progbench.judging.verdict import Verdict
 
 _OF_CELLS = {
     "reproduced": "passed",
+    "consistent": "passed",
     "deviates": "failed",
     "error": "failed",
     "disputed": "xfailed",
     "missing": "skipped",
+    "unjudged": "skipped",
+    "not printed": "skipped",
     "inconclusive": "skipped",
 }
 _OF_CLAIMS = {

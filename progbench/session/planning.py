@@ -85,7 +85,7 @@ def plan(suite: Suite, mark: str = "") -> Plan:
     found = {name: suite.runs(recipe).results for name, recipe in wanted.items()}
     everything = [*unit.recipes(suite).values()]
     good = {one: [run for run in suite.runs(one).results.values() if not run.error] for one in everything}
-    times = Times(measuring.here(suite.maker.device, suite.maker.threads, suite.maker.processes), good)
+    times = Times(measuring.here(suite.maker.device, suite.maker.threads), good)
     lacks, errors, changed = [], [], []
     for name, recipe in wanted.items():
         runs = found[name]

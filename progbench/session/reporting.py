@@ -9,12 +9,15 @@ from progbench import environment
 from progbench.errors import BadInput
 from progbench.files import closed
 from progbench.judging import claims
+from progbench.judging.compared import Compared, PrintAlone
 from progbench.judging.expected import Cell
 from progbench.judging.verdict import Variant, Verdict, unreadable
 from progbench.recipes.recipe import Recipe
 from progbench.report.report import Report
 from progbench.runs import ledger
 from progbench.runs.ledger import Entry
+from progbench.session import comparing
+from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
 
@@ -56,16 +59,40 @@ def report(suite: Suite) -> Report:
         every += table.cells
     shut = closed(suite.folder / suite.name, 2)
     verdicts += [unreadable(path.relative_to(suite.folder).as_posix(), why) for path, why in shut.items()]
+    differences, alone, left_out = compared(suite, every)
     return Report(
         suite.name,
         verdicts,
         environment.describe(),
-        [*warnings, *_stale(suite, every)],
+        [*warnings, *left_out, *_stale(suite, every)],
         claims=_claims(suite),
         variants=variants,
+        differences=differences,
+        alone=alone,
         ledger=behind(suite, every),
         runs=suite.folder,
+        contrasts=contrasts(suite, every, differences),
+        purpose=suite.purpose,
     )
+
+
+def compared(suite: Suite, cells: Iterable[Cell]) -> tuple[list[Compared], list[PrintAlone], list[str]]:
+    """The differences between schedules in the tables that have a score among these cells.
+
+    First what our runs say of them, then what the print alone does, and why seeds or tasks take no part in it.
+    """
+    differences: list[Compared] = []
+    alone: list[PrintAlone] = []
+    left_out: list[str] = []
+    for name in dict.fromkeys(cell.file for cell in cells if cell.kind != "counted"):
+        try:
+            alone += comparing.of_print(suite.table(name), suite.terms())
+            found, why = suite.compared(name)
+        except BadInput as problem:
+            found, why = [], [f"differences are not judged: {problem}"]
+        differences += found
+        left_out += why
+    return differences, alone, list(dict.fromkeys(left_out))
 
 
 def _tried(variants: Sequence[Variant]) -> list[Variant]:

@@ -11,14 +11,10 @@ from progbench import environment
 GPU, THREADS = "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"
 
 
-def gpus(each: int = 1) -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them: by number, or by a card's own name.
-
-    With `each`, so many of them together as one text; those that are left over are nobody's.
-    """
+def gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them: by number, or by a card's own name."""
     named, count = os.environ.get(GPU), environment.gpu_count()
-    cards = [str(number) for number in range(count)] if named is None else named.split(",")[:count]
-    return [",".join(cards[start : start + each]) for start in range(0, len(cards) - each + 1, each)]
+    return [str(number) for number in range(count)] if named is None else named.split(",")[:count]
 
 
 def cores() -> int:
@@ -48,9 +44,9 @@ class Shares:
         self._lock = threading.Lock()  # workers may be threads, each with a process
 
     @classmethod
-    def here(cls, workers: int, each: int = 1) -> Shares:
-        """The shares of this machine, as far as this process may use it; a worker has `each` GPUs."""
-        return cls(workers, gpus(each), cores())
+    def here(cls, workers: int) -> Shares:
+        """The shares of this machine, as far as this process may use it."""
+        return cls(workers, gpus(), cores())
 
     def take(self, worker: str) -> Mapping[str, str]:
         """The variables to start a worker with; the card is the worker's until `give_back`."""

@@ -29,8 +29,6 @@ LOST = -1  # in the place of an exit code: the process died, and was not started
 class Unit:
     """One recipe, with the seeds that it lacks, and where their results are filed: what one process makes.
 
-    With `processes`, that many train each of its runs together.
-
     >>> print(Unit("tiny-bert-constant-rte", (0, 2), "smoke", Path("/runs")))
     tiny-bert-constant-rte, seeds 0,2
     >>> " ".join(Unit("tiny-bert-constant-rte", (0, 2), "smoke", Path("/runs"), "cpu").arguments())
@@ -42,12 +40,10 @@ class Unit:
     suite: str
     runs: Path
     device: str = ""
-    processes: int = 1
 
     def arguments(self) -> list[str]:
         """What the command `progbench` is given."""
         device = ["--device", self.device] if self.device else []
-        device += ["--data-parallel", str(self.processes)] if self.processes > 1 else []
         seeds = ",".join(map(str, self.seeds))
         return ["run", self.recipe, "--suite", self.suite, "--seeds", seeds, "--runs", str(self.runs), *device]
 
@@ -66,8 +62,7 @@ def units(suite: Suite, lacks: Iterable[Lack], device: str = "") -> list[Unit]:
     """
     longest = sorted(lacks, key=lambda one: one.seconds or 0, reverse=True)
     runs = suite.folder.absolute()
-    processes = suite.maker.processes
-    return [Unit(one.recipe.id, one.seeds, suite.name, runs, device, processes) for one in longest if one.seeds]
+    return [Unit(one.recipe.id, one.seeds, suite.name, runs, device) for one in longest if one.seeds]
 
 
 def on_gpu(device: str) -> bool:

@@ -7,22 +7,27 @@ those that are there and hands the judge numbers.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.judging import claims, expected, guards, likeness, sentences, verdict
+from progbench.judging import claims, expected, guards, likeness, sanity, sentences, terms, verdict
 from progbench.judging.caveats import caveats, unlike
 from progbench.judging.claims import Claim, ClaimVerdict
+from progbench.judging.compared import Compared
 from progbench.judging.expected import Cell
-from progbench.judging.judge import agrees_with_print, judge_table
+from progbench.judging.judge import judge_table
+from progbench.judging.terms import Terms
 from progbench.judging.verdict import Observed, Verdict
 from progbench.recipes import reading
-from progbench.recipes.recipe import Recipe
+from progbench.recipes.recipe import Recipe, split_id
+from progbench.runs import predictions, results
 from progbench.runs.results import RunResult
+from progbench.session import claiming, comparing
 from progbench.session.making import Maker, Runs
 from progbench.session.observing import parts_of, scores, unpublished
+from progbench.session.pairing import Kept
 from progbench.tasks import catalog
 
 
@@ -31,7 +36,7 @@ class Suite:
 
     `seeds` runs a recipe, 0 upwards, or these seeds, or with None those that are on file; `device` "cpu", "cuda" or
     "auto"; with `train=False` nothing is trained and what exists is judged. Processes of one session share its name,
-    `session`. A run is trained by so many `processes` together.
+    `session`.
     """
 
     def __init__(
@@ -44,26 +49,21 @@ class Suite:
         device: str = "",
         train: bool = True,
         session: str = "",
-        processes: int = 1,
     ) -> None:
         settings = reading.settings(name)
         self.name = name
+        self.purpose = settings.purpose or f"Suite {name}"
         self.answers = answers
         self.folder = folder
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
         self._listed = settings.tables
         self._wrong = guards.absent_or_strange(answers, name, settings.tables)
-        self.maker = Maker(
-            folder,
-            wanted,
-            device or settings.device,
-            settings.threads,
-            train=train,
-            session=session,
-            processes=processes,
-        )
+        self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
+        self._recipes: dict[tuple[str, ...], Recipe] = {}
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._unlike: dict[tuple[str, str], list[str]] = {}
+        self._compared: dict[str, tuple[list[Compared], list[str]]] = {}
+        self._predictions: dict[Path, Kept] = {}
 
     def has(self, name: str) -> bool:
         """Whether a table, or "claims", belongs to this suite: it is listed, or its file is there or was."""
@@ -92,16 +92,15 @@ class Suite:
         return found
 
     def recipe(self, cell: Cell, task: str = "", variant: str = "") -> Recipe:
-        """The recipe that a cell (or one column of a derived cell, by its task) is read from."""
-        return reading.read(
-            self.name,
-            cell.recipe_file,
-            model=cell.model,
-            schedule=cell.schedule,
-            task=task or cell.count_task or catalog.task_of(cell.evaluation_set).name,
-            tuning=cell.tuning,
-            variant=variant,
-        )
+        """The recipe that a cell (or one column of a derived cell, by its task) is read from. Each is read once."""
+        task = task or cell.count_task or catalog.task_of(cell.evaluation_set).name
+        asked = (cell.recipe_file, cell.model, cell.tuning, cell.schedule, task, variant)
+        if asked not in self._recipes:
+            file, model, tuning, schedule, *_ = asked
+            self._recipes[asked] = reading.read(
+                self.name, file, model=model, schedule=schedule, task=task, tuning=tuning, variant=variant
+            )
+        return self._recipes[asked]
 
     def recipes(self, cell: Cell, variant: str = "") -> list[Recipe]:
         """Every recipe a cell needs: one, or for a derived cell one a task."""
@@ -123,17 +122,22 @@ class Suite:
             for cell in cells:
                 if cell.kind == "counted" or cell.problem:
                     continue
-                others = reading.variants(self.name, cell.recipe_file, cell.tuning) if variants else []
+                others = self._variants(cell) if variants else []
                 found |= {one.id: one for name in ("", *others) for one in self.recipes(cell, name)}
             return found
         except BadInput:
             return {}
+
+    def _variants(self, cell: Cell) -> list[str]:
+        return reading.variants(self.name, cell.recipe_file, cell.tuning, cell.schedule)
 
     def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
         """Train what these recipes' runs lack, once a session; `say` is told which run of how many it is."""
         self.maker.make(wanted, say)
         self._verdicts.clear()
         self._unlike.clear()
+        self._compared.clear()
+        self._predictions.clear()
 
     def verdicts(self, table: str) -> dict[str, Verdict]:
         """The verdict on every cell of a table, judged together by the runs that are there; by the cell's id."""
@@ -141,8 +145,22 @@ class Suite:
             asked = [self._asked(cell) for cell in self.table(table).cells]
             cells = [cell for cell, _ in asked]
             found = judge_table(cells, {cell.id: observed for cell, observed in asked})
-            self._verdicts[table] = found | self._repeated(table, cells)
+            found |= self._repeated(table, cells)
+            self._verdicts[table] = sanity.sound(
+                found, {cell.id: cell for cell in cells}, lambda cell: self._fine_tuned(cell, found)
+            )
         return self._verdicts[table]
+
+    def _fine_tuned(self, cell: Cell, found: Mapping[str, Verdict]) -> Verdict | None:
+        """The verdict on the same score of fine-tuning, among those `found` in the cell's table, or in another's."""
+        body, _, column = split_id(cell.id)
+        name = f"{body}-{sanity.BASELINE}-{column}"
+        if name in found:
+            return found[name]
+        others = (other for other in self.tables() if other != cell.file)
+        return next(
+            (self.verdicts(one)[name] for one in others if any(c.id == name for c in self.table(one).cells)), None
+        )
 
     def _repeated(self, table: str, cells: Iterable[Cell]) -> dict[str, Verdict]:
         """The verdicts on scores that an earlier table prints, too, as there: one number of one run, one verdict."""
@@ -190,7 +208,7 @@ class Suite:
             return []
         found = {}
         try:
-            for name in reading.variants(self.name, cell.recipe_file, cell.tuning):
+            for name in self._variants(cell):
                 found[name] = self._tried(cell, name)
         except BadInput:  # the recipe file itself, which the primary's verdict has said
             return []
@@ -211,46 +229,31 @@ class Suite:
     def claim(self, claim: Claim) -> ClaimVerdict:
         """Judge a sentence over its cells, by the runs that are there."""
         try:
-            found = self._claim(claim)
+            found = claiming.judged(self, claim)
             made = {} if claim.problem else self._made(self.needed(claim).values())
             return replace(found, our_words="; ".join([found.our_words, *unlike(made)]))
         except BadInput as problem:  # it names a cell there is not, or one whose table cannot be read
             return claims.not_judged(claim, str(problem))
 
-    def _claim(self, claim: Claim) -> ClaimVerdict:
-        if claim.problem:
-            return claims.judge(claim, [])
-        for name in (name for one in claim.comparisons for name in (*one.left, *one.right)):
-            if problem := self.cell(name).problem:
-                raise BadInput(problem)
-        if claim.quantity == "fits":
-            cells = [self.cell(name) for one in claim.comparisons for name in one.left]
-            printed = [cell.expectation.printed for cell in cells]
-            if other := [cell.id for cell in cells if cell.kind != "counted" or not cell.expectation.printed]:
-                raise BadInput(f"{other[0]} is not a printed count, and quantity = 'fits' needs one")
-            agree, elsewhere = (
-                [
-                    agrees_with_print(self.observed(cell, name).count, text)
-                    for cell, text in zip(cells, printed, strict=True)
-                ]
-                for name in (claim.variant, "")
-            )
-            return claims.judge_fit(claim, printed, agree, elsewhere)
-        return claims.judge(claim, [self._measured(claim, comparison) for comparison in claim.comparisons])
+    def terms(self) -> Terms:
+        """What was stated beforehand of how differences are judged. Raises BadInput where that cannot be read."""
+        return terms.read(self.answers, self.name)
 
-    def _measured(self, claim: Claim, one: claims.Comparison) -> claims.Measured:
-        left, right = ([self.cell(name) for name in side] for side in (one.left, one.right))
-        printed = [[cell.expectation.printed for cell in side] for side in (left, right)]
-        metric = claim.metric.get(one.column)
-        ours = [
-            [self.observed(replace(cell, metric=metric) if metric else cell) for cell in side] for side in (left, right)
-        ]
-        metrics = list(dict.fromkeys(cell.metric for cell in (*left, *right)))
-        return replace(
-            claims.our_quantity(claim, one.column, *ours),
-            printed=claims.printed_quantity(claim, *printed),
-            mixed=" against ".join(metrics) if len(metrics) > 1 else "",
-        )
+    def compared(self, name: str) -> tuple[list[Compared], list[str]]:
+        """What is said of a table's schedules, by the runs that are there, and why seeds or tasks take no part in it.
+
+        Raises BadInput where that cannot be said.
+        """
+        if name not in self._compared:
+            self._compared[name] = comparing.of_table(self, self.table(name), self.terms())
+        return self._compared[name]
+
+    def predictions(self, result: RunResult) -> Kept | None:
+        """What a result's run predicted, where it kept that. Raises BadInput for a file that is gone or damaged."""
+        path = results.path_of(self.folder, result.recipe, result.seed)
+        if result.predictions and path not in self._predictions:
+            self._predictions[path] = predictions.load(path, result.predictions)
+        return self._predictions.get(path)
 
     def observed(self, cell: Cell, variant: str = "") -> Observed:
         """What there is to judge a cell by, without a look at its reference: a count, or scores by seed.

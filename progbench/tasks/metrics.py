@@ -103,16 +103,22 @@ class SquadMetric(_WithoutFiles):
         )
 
     def _compute(self, predictions, references) -> dict[str, float]:
-        gold = [self._gold(answers) for answers in references]
-        pairs = list(zip(predictions, gold, strict=True))
-        if not pairs:
+        each = [self.each(answer, gold) for answer, gold in zip(predictions, references, strict=True)]
+        if not each:
             return {"exact_match": math.nan, "f1": math.nan}
         return {
-            "exact_match": fmean(
-                max((_words(one) == _words(answer) for answer in answers), default=False) for one, answers in pairs
-            ),
-            "f1": fmean(max((self._f1(one, answer) for answer in answers), default=0.0) for one, answers in pairs),
+            name: fmean(column) for name, column in zip(("exact_match", "f1"), zip(*each, strict=True), strict=True)
         }
+
+    def each(self, predicted: str, answers: list[str]) -> tuple[bool, float]:
+        """Exact match and F1 of one answer to one question.
+
+        >>> SquadMetric().each("the Oslo fjord", ["Oslo", "Norway"])
+        (False, 0.6666666666666666)
+        """
+        gold = self._gold(answers)
+        exact = max((_words(predicted) == _words(answer) for answer in gold), default=False)
+        return exact, max((self._f1(predicted, answer) for answer in gold), default=0.0)
 
     def _gold(self, answers: list[str]) -> list[str]:
         if not self.unanswerable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
@@ -14,22 +14,31 @@ from tqdm import tqdm
 from progbench.recipes.recipe import Recipe
 from progbench.tasks import windows
 from progbench.tasks.squad import Question
-from progbench.training.scoring import Infer, Metrics, NonFinite, by_length, note_broken
+from progbench.training.scoring import Infer, NonFinite, SetScore, by_length, note_broken
+
+if TYPE_CHECKING:
+    from progbench.tasks.metrics import SquadMetric
 
 
 @torch.no_grad()
 def answering(
     model: nn.Module, questions: Sequence[Question], cut: windows.Windows, infer: Infer, recipe: Recipe
-) -> list[Metrics]:
+) -> list[SetScore | NonFinite]:
     """SQuAD's metrics over the answers a model finds, as fractions, a seed each."""
     from progbench.tasks.metrics import SquadMetric
 
     metric = SquadMetric(unanswerable=recipe.null_threshold is not None)
     references = [[text for _, text in one.answers] for one in questions]
     return [
-        found if isinstance(found, NonFinite) else metric.compute(predictions=found, references=references)
+        found if isinstance(found, NonFinite) else _answer_metrics(found, references, metric)
         for found in answers(model, questions, cut, infer, recipe)
     ]
+
+
+def _answer_metrics(predictions: list[str], references: list[list[str]], metric: SquadMetric) -> SetScore:
+    exact, f1 = zip(*map(metric.each, predictions, references), strict=True)
+    scores = metric.compute(predictions=predictions, references=references)
+    return SetScore(scores, {"predicted": predictions, "exact": [*map(int, exact)], "f1": list(f1)})
 
 
 @torch.no_grad()
@@ -55,7 +64,8 @@ def answers(
             outputs = infer(model, inputs)
             seeds = seeds or [_Best(len(questions)) for _ in outputs]
             for seed, (best, one) in enumerate(zip(seeds, outputs, strict=True)):
-                start, end = one["start_logits"].float().cpu(), one["end_logits"].float().cpu()
+                logits = [one[f"{name}_logits"].cpu() for name in ("start", "end")]
+                start, end = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in logits)
                 for part in (start, end):
                     note_broken(broken, seed, part, recipe.task)
                 if seed not in broken:

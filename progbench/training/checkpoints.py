@@ -24,7 +24,7 @@ from progbench.runs.leftovers import checkpoint_of
 from progbench.runs.results import EpochResult
 
 EVERY = 600.0  # seconds: the longest that a run trains inside an epoch without a checkpoint
-FORMAT = 2  # of what is in a file
+FORMAT = 4  # of what is in a file
 ZIP = b"PK\x03\x04"  # how it begins
 
 # what a run's numbers depend on besides its recipe; of a CPU its kind and threads, too, since its runs repeat exactly
@@ -39,9 +39,9 @@ class Past:
     """What a run has behind it: its epochs so far, what they took in seconds and bytes, and the state they led to.
 
     `epochs` are by epoch and then by seed, as `seeds` has them; `failed` says, by a seed's place, what stopped it. Of
-    the epoch under way `spent` are its seconds. Each batch is trained in so many `parts`. `recipe` and `commit` say
-    which run left it, `resumed` how often that had gone on from a checkpoint, `notes` what its result should say.
-    The run that goes on from it takes the state out of it.
+    the epoch under way `spent` are its seconds, by the wall and of the CPU. Each batch is trained in so many `parts`.
+    `recipe` and `commit` say which run left it, `resumed` how often that had gone on from a checkpoint, `notes` what
+    its result should say. The run that goes on from it takes the state out of it.
     """
 
     seeds: tuple[int, ...]
@@ -50,7 +50,7 @@ class Past:
     peak_memory_bytes: int = 0
     state: dict[str, Any] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
-    spent: float = 0.0
+    spent: tuple[float, float] = (0.0, 0.0)
     parts: int = 1
     recipe: str = ""
     commit: str = ""
@@ -125,24 +125,14 @@ class Damaged(ValueError):
 
 
 def made_with(
-    seeds: tuple[int, ...],
-    device: str,
-    threads: int,
-    fingerprints: Mapping[str, str],
-    *,
-    together: bool,
-    ranks: int = 1,
+    seeds: tuple[int, ...], device: str, threads: int, fingerprints: Mapping[str, str], *, together: bool
 ) -> Made:
-    """What a run is made with, besides its recipe: one that was made with anything else cannot go on from it.
-
-    So one that several processes trained together goes on in as many (`ranks`), each with its own stream of chance.
-    """
+    """What a run is made with, besides its recipe: one that was made with anything else cannot go on from it."""
     about = environment.describe(device, threads)
     names = (*VERSIONS, *ON.get(device, ON["cpu"]))
     where = {name: about.get(name, "") for name in names}
     versions = {"format": FORMAT, "scores_version": SCORES_VERSION}
-    run = {"seeds": list(seeds), "together": together, "ranks": ranks, "fingerprints": dict(fingerprints)}
-    return {**versions, **where, **run}
+    return {**versions, "seeds": list(seeds), "together": together, **where, "fingerprints": dict(fingerprints)}
 
 
 def _whole(folder: Path, made: Made) -> dict[str, Any]:
@@ -215,4 +205,4 @@ def _read(path: Path, whole: Made) -> Past:
     if content.pop("made") != whole:
         raise Damaged("another run is in it than its name says")
     epochs = tuple(tuple(EpochResult(**one) for one in epoch) for epoch in content["epochs"])
-    return Past(**content | {"epochs": epochs})
+    return Past(**content | {"epochs": epochs, "spent": tuple(content["spent"])})

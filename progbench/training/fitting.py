@@ -19,7 +19,7 @@ from torch import nn
 from tqdm import tqdm
 
 from progbench.method.anatomy import Anatomy
-from progbench.method.schedule import Schedule, require_depth
+from progbench.method.schedule import Schedule, Stage, require_depth
 from progbench.recipes.recipe import Recipe
 from progbench.training import state
 from progbench.training.scoring import Batch, NonFinite
@@ -42,6 +42,10 @@ class Seeds:
 
     def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> None:
         nn.utils.clip_grad_norm_(parameters, norm)
+
+    def adamw(self, groups: list[dict[str, Any]], **options: Any) -> torch.optim.AdamW:
+        """The optimizer of parameters in groups; its step comes after `clip`."""
+        return torch.optim.AdamW(groups, **options)
 
     def is_matrix(self, parameter: nn.Parameter) -> bool:
         """Whether weight decay is for it: in these models everything else is a bias or a LayerNorm."""
@@ -77,11 +81,12 @@ class Parts:
     shares: Sequence[float]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Step:
     """One training step of a stage on one batch; gives the losses, a number a seed.
 
-    It reads nothing from the device, so that it can be captured and replayed (`graph.Replayed`).
+    It reads nothing from the device, so that it can be captured and replayed (`graph.Replayed`). The first one raises
+    RuntimeError if what has a gradient is not the stage: a replay leaves no gradients to look at.
     """
 
     model: nn.Module
@@ -89,13 +94,24 @@ class Step:
     optimizer: torch.optim.Optimizer
     parameters: Sequence[nn.Parameter]
     seeds: Seeds
+    t: int = 0
+    looked: bool = False
 
     def __call__(self, batch: Batch | Parts) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._in_parts(batch) if isinstance(batch, Parts) else self._backward(batch)
+        if not self.looked:
+            self._require_stage()
         self.seeds.clip(self.parameters, self.recipe.clip_norm)
         self.optimizer.step()
         return losses
+
+    def _require_stage(self) -> None:
+        self.looked = True
+        stage = sum(parameter.numel() for parameter in self.parameters)
+        updated = sum(parameter.numel() for parameter in self.model.parameters() if parameter.grad is not None)
+        if updated != stage:
+            raise RuntimeError(f"epoch {self.t + 1}: {updated} elements have a gradient, but its stage holds {stage}")
 
     def _in_parts(self, batch: Parts) -> torch.Tensor:
         """One after another: what a part keeps for its gradients goes with it."""
@@ -136,13 +152,12 @@ def fit(
     seeds = seeds or Seeds()
     anatomy = Anatomy.of(model, recipe.tuning)
     require_depth(schedule, anatomy.L, anatomy.name)
-    optimizer = build_optimizer(anatomy, recipe, seeds, held)
+    optimizer = build_optimizer(anatomy, recipe, seeds, held, schedule[0])
     total = steps * schedule.T
-    rate = _schedule_of_rates(optimizer, recipe, total, held)
+    rate = _schedule_of_rates(optimizer, recipe, total)
     begin, done, seen = (past["epoch"], past["step"], past["losses"]) if past else (0, 0, [])
     if past:
         state.take_over(past, anatomy, optimizer, rate)
-    _hold(held, rate)
 
     def now(t: int, step: int, losses: Losses | None = None) -> dict[str, Any]:
         place = {"epoch": t, "step": step, "losses": losses.seen() if losses else []}
@@ -156,14 +171,11 @@ def fit(
             model.train()
             anatomy.freeze(stage)
             _release(optimizer, anatomy, schedule, t)
-            run = runner(Step(model, recipe, optimizer, anatomy.trainable(stage), seeds))
+            run = runner(Step(model, recipe, optimizer, anatomy.trainable(stage), seeds, t))
             losses = Losses(t, seeds, seen)
             for step, batch in enumerate(itertools.islice(batches(), done, None), done):
                 losses.add(run(batch))
-                if step == done:
-                    _require_stage(model, t, anatomy.count(stage))
                 rate.step()
-                _hold(held, rate)
                 progress.update()
                 progress.set_postfix_str(f"epoch {t + 1}/{schedule.T}, loss {losses.latest:.3f}", refresh=False)
                 at_step(functools.partial(now, t, step + 1, losses))
@@ -171,13 +183,6 @@ def fit(
             optimizer.zero_grad(set_to_none=True)  # scoring does without them
             updated = anatomy.count(stage) // seeds.count
             yield TrainedEpoch(t, updated, losses.means(), functools.partial(now, t + 1, 0))
-
-
-def _require_stage(model: nn.Module, t: int, counted: int) -> None:
-    """Raise RuntimeError if what has a gradient in an epoch is not its stage."""
-    updated = sum(p.numel() for p in model.parameters() if p.grad is not None)
-    if updated != counted:
-        raise RuntimeError(f"epoch {t + 1}: {updated} elements have a gradient, but its stage holds {counted}")
 
 
 class Losses:
@@ -241,42 +246,40 @@ def autocast(model: nn.Module, recipe: Recipe) -> torch.autocast:
 
 
 def _schedule_of_rates(
-    optimizer: torch.optim.Optimizer, recipe: Recipe, total: int, held: torch.Tensor | None
+    optimizer: torch.optim.Optimizer, recipe: Recipe, total: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """How the learning rate goes over all steps. Where it is held in a tensor, it is worked out on the host."""
-    if held is not None:
-        optimizer = torch.optim.SGD([torch.zeros(1)], lr=recipe.learning_rate)
+    """How the learning rate goes over all steps."""
     shape = "linear" if recipe.decay == "linear" else "constant_with_warmup"
-    rate = transformers.get_scheduler(shape, optimizer, math.ceil(recipe.warmup * total), total)
-    if held is not None:
-        optimizer.step()  # of nothing: without it the schedule warns that it comes before its optimizer
-    return rate
-
-
-def _hold(held: torch.Tensor | None, rate: torch.optim.lr_scheduler.LRScheduler) -> None:
-    if held is not None:
-        held.fill_(rate.get_last_lr()[0])
+    return transformers.get_scheduler(shape, optimizer, math.ceil(recipe.warmup * total), total)
 
 
 def build_optimizer(
-    anatomy: Anatomy, recipe: Recipe, seeds: Seeds | None = None, rate: torch.Tensor | None = None
+    anatomy: Anatomy,
+    recipe: Recipe,
+    seeds: Seeds | None = None,
+    held: torch.Tensor | None = None,
+    first: Stage | None = None,
 ) -> torch.optim.AdamW:
     """AdamW over everything that may train, without weight decay on vectors: in these models biases and LayerNorms.
 
-    With a tensor `rate` the learning rate lives in it, and the schedule overwrites it: a captured step reads it anew,
-    where it would repeat a number for ever.
+    With a tensor `held` the learning rate lives in it, and torch's schedules fill it: a captured step reads it anew,
+    where it would repeat a number for ever. They take a share of `initial_lr`, which stays a number of Python's.
+    Of a recipe whose optimizer has the `first` stage alone, what that leaves frozen never moves: its rate is nothing.
     """
-    seeds = seeds or Seeds()
-    parameters = anatomy.parameters()
+    seeds, rate = seeds or Seeds(), recipe.learning_rate
+    every = anatomy.parameters()
+    moved = {id(p) for p in (anatomy.trainable(first) if first and recipe.optimized == "first_stage" else every)}
+    parameters, still = ([p for p in every if (id(p) in moved) is moves] for moves in (True, False))
     groups = [
         {"params": [p for p in parameters if seeds.is_matrix(p)], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if not seeds.is_matrix(p)], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
-        groups,
-        lr=recipe.learning_rate if rate is None else rate.fill_(recipe.learning_rate),
+    unmoved = [{"params": still, "weight_decay": 0.0, "lr": 0.0, "initial_lr": 0.0}] if still else []
+    return seeds.adamw(
+        [group | {"initial_lr": rate} for group in groups] + unmoved,
+        lr=rate if held is None else held.fill_(rate),
         betas=(recipe.adam_beta1, recipe.adam_beta2),
         eps=recipe.adam_epsilon,
         fused=True,
-        capturable=parameters[0].is_cuda,
+        capturable=held is not None and parameters[0].is_cuda,
     )

@@ -1,20 +1,26 @@
 """A training step as one CUDA graph: captured once for each stage and form of batch, then replayed.
 
-A step of BERT-base is some 1,400 kernel launches, and a card waits for most of them. A replay is one.
+A step of BERT-base is some 1,000 kernel launches, and a card waits for most of them. A replay is one.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
+from progbench.training import recording
 from progbench.training.fitting import Step
 from progbench.training.seed_rows import Form, SeedBatch
 
 WARM_UP = 3  # steps of a stage that are not captured: what is made once, such as moments, must not lie in a graph
+SYNCHRONISES = "called a synchronizing CUDA operation"  # as torch warns of it
 
 Function = Callable[[], torch.Tensor]
 
@@ -27,11 +33,13 @@ class Captured:
     replay: Function
 
 
-class Plain:
-    """A device where a function runs as it is, and runs again when it is to be replayed.
+class StandIn:
+    """A CPU in the place of a GPU: what it captures is a recording, which knows as little of Python as a graph.
 
-    >>> Plain().capture(lambda: 1)()
-    1
+    >>> number = torch.zeros(())
+    >>> replay = StandIn().capture(lambda: number.add_(1))
+    >>> number.item(), replay().item()
+    (0.0, 1.0)
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -42,13 +50,19 @@ class Plain:
         return batch.to(self.device, non_blocking=True)
 
     def run(self, function: Function) -> torch.Tensor:
+        """Run a function as it is."""
         return function()
 
+    def watched(self, function: Function) -> tuple[torch.Tensor, str]:
+        """Run a function as it is; gives what it gives, and what no capture would allow of what it did, or ""."""
+        return recording.watched(function)
+
     def capture(self, function: Function) -> Function:
-        return function
+        """Record what a function does, without doing it; returns what does it. Raises RuntimeError where it cannot."""
+        return recording.recorded(function)
 
 
-class Graphs(Plain):
+class Graphs(StandIn):
     """A GPU that captures. Its graphs share their memory, since they are replayed one after another.
 
     What is not captured runs on the stream that captures, as torch asks for: a gradient's place belongs to a stream.
@@ -56,7 +70,7 @@ class Graphs(Plain):
 
     def __init__(self) -> None:
         super().__init__("cuda")
-        self.pool, self.stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream()
+        self.pool, self.stream = torch.cuda.graph_pool_handle(), _stream()
 
     def run(self, function: Function) -> torch.Tensor:
         self.stream.wait_stream(torch.cuda.current_stream())
@@ -65,22 +79,33 @@ class Graphs(Plain):
         torch.cuda.current_stream().wait_stream(self.stream)
         return out
 
-    def capture(self, function: Function) -> Function:
-        """Record what a function does, without doing it; returns what does it."""
-        try:
-            return self._captured(function)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError:
-            # torch's random generator takes itself to be in a capture until one has ended well
-            self._captured(lambda: torch.zeros((), device="cuda"))
-            raise
+    def watched(self, function: Function) -> tuple[torch.Tensor, str]:
+        before = torch.cuda.get_sync_debug_mode()
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                out = self.run(function)
+            finally:
+                torch.cuda.set_sync_debug_mode(before)
+        found = [one for one in said if SYNCHRONISES in str(one.message)]
+        return out, f"{SYNCHRONISES} ({Path(found[0].filename).name}:{found[0].lineno})" if found else ""
 
-    def _captured(self, function: Function) -> Function:
-        graph = torch.cuda.CUDAGraph()
-        # errors of this thread alone: another one makes batches and asks for pinned memory meanwhile
-        with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
-            out = function()
+    def capture(self, function: Function) -> Function:
+        graph, stream, problem = torch.cuda.CUDAGraph(), torch.cuda.current_stream(), None
+        try:
+            # errors of this thread alone: another one makes batches and asks for pinned memory meanwhile
+            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+                try:
+                    out = function()
+                except BaseException as found:
+                    problem = found
+                    raise
+        except BaseException as end:
+            _FAILED.append(graph)
+            torch.cuda.set_stream(stream)
+            self._give_up_pool()
+            raise problem or end from None  # what ends a failed capture raises, too, and not what went wrong
 
         def replay() -> torch.Tensor:
             graph.replay()
@@ -88,10 +113,35 @@ class Graphs(Plain):
 
         return replay
 
+    def _give_up_pool(self) -> None:
+        """End what a failed capture leaves under way, which no later one could share; graphs keep the memory they have.
 
-def device_of(name: str) -> Plain:
-    """What runs steps on a device: with graphs on a GPU."""
-    return Graphs() if name.startswith("cuda") else Plain(name)
+        Torch ends it in a capture that succeeds alone (2.13, CUDAGraph::capture_end). The random generator of older
+        versions takes itself to be in a capture until one has ended well, so one of nothing follows.
+        """
+        card, pool = torch.cuda.current_device(), self.pool
+        self.pool = torch.cuda.graph_pool_handle()
+        for end in (torch._C._cuda_endAllocateToPool, torch._C._cuda_releasePool):
+            with contextlib.suppress(RuntimeError):  # it has been ended
+                end(card, pool)
+        with contextlib.suppress(RuntimeError):
+            empty = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(empty, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
+                torch.zeros((), device="cuda")
+
+
+_FAILED: list[torch.cuda.CUDAGraph] = []  # kept: to destroy a graph whose capture failed is not safe in every version
+
+
+@functools.cache
+def _stream() -> torch.cuda.Stream:
+    """The stream of all captures of this process: cuBLAS keeps a workspace for each stream, and never frees it."""
+    return torch.cuda.Stream()
+
+
+def device_of(name: str) -> StandIn:
+    """What runs steps on a device: with graphs on a GPU, with their stand-in on a CPU."""
+    return Graphs() if name.startswith("cuda") else StandIn(name)
 
 
 class Replayed:
@@ -101,15 +151,15 @@ class Replayed:
     >>> from progbench.training.seed_rows import SeedCollator
     >>> row = {"input_ids": [5, 6, 7], "labels": 1}
     >>> batch = SeedCollator(PackedCollator(), pad=0, longest=8)([[row], [row]])
-    >>> run = Replayed(lambda inputs: inputs["labels"].sum(1), Plain())
+    >>> run = Replayed(lambda inputs: inputs["labels"].sum(1), StandIn())
     >>> [run(batch).tolist() for _ in range(WARM_UP + 2)][-1], len(run.captured)
     ([1, 1], 1)
 
-    The first `WARM_UP` steps run as they are, and so does the first of each form of batch: many come once. A step that
-    cannot be captured runs as it is from then on, and `refused` says why.
+    The first `WARM_UP` steps run as they are, and so does the first of each form of batch: many come once. The last of
+    the first is watched: a step that cannot be captured always runs as it is, and `refused` says why.
     """
 
-    def __init__(self, step: Callable[[dict], torch.Tensor], device: Plain) -> None:
+    def __init__(self, step: Callable[[dict], torch.Tensor], device: StandIn) -> None:
         self.step, self.device = step, device
         self.captured: dict[Form, Captured] = {}
         self.replays = 0
@@ -122,20 +172,30 @@ class Replayed:
         if known is None and not self.refused and self._seen[batch.form] > 1 and self._seen.total() > WARM_UP:
             known = self._captured(batch)
         if known is None:
-            there = self.device.put(batch)
-            return self.device.run(lambda: self.step(there.inputs()))
+            return self._as_it_is(batch)
         self.replays += 1
         known.buffers.flat.copy_(batch.flat, non_blocking=True)
         return known.replay().clone()  # the next replay overwrites the graph's own losses
 
+    def _as_it_is(self, batch: SeedBatch) -> torch.Tensor:
+        there = self.device.put(batch)
+        if self._seen.total() != WARM_UP:
+            return self.device.run(lambda: self.step(there.inputs()))
+        losses, problem = self.device.watched(lambda: self.step(there.inputs()))
+        self._refuse(problem)
+        return losses
+
+    def _refuse(self, problem: str) -> None:
+        self.refused = f"steps were not captured as a graph: {problem.partition(chr(10))[0]}" if problem else ""
+
     def _captured(self, batch: SeedBatch) -> Captured | None:
-        buffers = SeedBatch(batch.form, batch.longest, self.device.put(batch).flat.clone())
+        buffers = SeedBatch(batch.form, self.device.put(batch).flat.clone())
         try:
             replay = self.device.capture(lambda: self.step(buffers.inputs()))
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as problem:
-            self.refused = f"steps were not captured as a graph: {str(problem).partition(chr(10))[0]}"
+            self._refuse(str(problem) or type(problem).__name__)
             return None
         return self.captured.setdefault(batch.form, Captured(buffers, replay))
 
@@ -143,11 +203,12 @@ class Replayed:
 class Stages:
     """The replayed steps of a run, stage by stage: a stage's graphs go when another stage begins.
 
-    A stage that goes on in the next epoch, as a constant schedule's does, keeps its graphs.
+    A stage that goes on in the next epoch, as a constant schedule's does, keeps its graphs. The memory of a stage's
+    graphs goes with them.
     """
 
     def __init__(self, device: str) -> None:
-        self.device = device_of(device)
+        self.device = device
         self.refused: dict[str, None] = {}
         self._now: tuple[tuple[int, ...], Replayed] | None = None
 
@@ -157,7 +218,7 @@ class Stages:
         if self._now and self._now[0] == moved:
             return self._now[1]
         self.close()
-        self._now = moved, Replayed(step, self.device)
+        self._now = moved, Replayed(step, device_of(self.device))
         return self._now[1]
 
     def close(self) -> None:

@@ -24,10 +24,8 @@ OUT_OF_MEMORY = (
 USABLE = 0.9  # of what is free: the rest is lost between pieces
 
 
-def most_together(recipe: Recipe, free: int, processes: int = 1) -> int:
+def most_together(recipe: Recipe, free: int) -> int:
     """How many seeds of a recipe a GPU with so many free bytes trains side by side, at least one.
-
-    Of several `processes`, each with such a GPU, each has all seeds' parameters and its share of the batch.
 
     >>> from progbench.recipes.reading import read
     >>> most_together(read("paper", "glue", model="bert-base", schedule="constant", task="rte"), free=80 << 30)
@@ -40,7 +38,7 @@ def most_together(recipe: Recipe, free: int, processes: int = 1) -> int:
     count = trains.embeddings + model.blocks * trains.block + trains.head
     whole = sizes(model, task.num_labels, "full", task.head)
     shared = 0 if recipe.tuning == "full" else FROZEN * (whole.embeddings + model.blocks * whole.block + whole.head)
-    tokens = LENGTH * recipe.batch_size / processes * recipe.max_length
+    tokens = LENGTH * recipe.batch_size * recipe.max_length
     seed = TRAINING * count + 4 * KEPT * tokens * model.hidden * model.blocks
     return max(1, int((USABLE * free - APART - shared) // seed))
 

@@ -15,14 +15,15 @@ import torch
 
 from progbench import environment, files
 from progbench.recipes.recipe import Recipe
+from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
 from progbench.training import checkpoints, process
 from progbench.training.checkpoints import Checkpoints, Made, Past
+from progbench.training.clock import Clock
 from progbench.training.fitting import fit
 from progbench.training.graph import Stages
 from progbench.training.prepared import Prepared
-from progbench.training.ranks import ALONE, Rank
-from progbench.training.scoring import NonFinite
+from progbench.training.scoring import NonFinite, epoch_result
 
 
 def make(
@@ -34,12 +35,11 @@ def make(
     *,
     together: bool = False,
     parts: int = 1,
-    rank: Rank = ALONE,
 ) -> list[RunResult]:
     """Train a recipe with these seeds, `together` as one model or a single one; gives a result for each.
 
-    Each batch is trained in so many `parts`, one after another. The processes that train one run all call this, and all
-    have the results. Raises as `train.train` does, and torch.OutOfMemoryError.
+    Each batch is trained in so many `parts`, one after another.
+    Raises as `train.train` does, and torch.OutOfMemoryError.
     """
     started = time.perf_counter()
     environment.commit()  # is that of the code now, not of a tree that moves on while it trains
@@ -47,32 +47,26 @@ def make(
         files.temporary_folder() as folder,
         process.settings(recipe, device, threads) as used,
     ):
-        prepared = Prepared.of(recipe, numbers, device, Path(folder), together=together, rank=rank)
-        made = checkpoints.made_with(
-            prepared.numbers, device, used, prepared.fingerprints, together=together, ranks=rank.count
-        )
+        prepared = Prepared.of(recipe, numbers, device, Path(folder), together=together)
+        made = checkpoints.made_with(prepared.numbers, device, used, prepared.fingerprints, together=together)
         past = _past(prepared, kept, made, parts)
-        stages = Stages(device) if together and past.parts == 1 and rank.alone else None
+        stages = Stages(device) if together and past.parts == 1 else None
         run = _Run(prepared, device, kept, made, stages, past, started)
         epochs: list[tuple[EpochResult, ...]] = []
         with contextlib.suppress(NonFinite):  # no seed is left: `failed` has what stopped each
             epochs += run.epochs()
         if stages:
             stages.close()
-        peak = max(rank.gathered(environment.peak_memory(device)))
+        peak = environment.peak_memory(device)
     seconds = time.perf_counter() - started + past.seconds
-    about = environment.describe(device, threads=used)
-    if together:
-        about |= {"side_by_side": " ".join(map(str, numbers))}
-    if not rank.alone:
-        about |= {"data_parallel": rank.count}
-    if past.parts > 1:
-        about |= {"batch_parts": past.parts}
-    if past.resumed:
-        about |= {"resumed": past.resumed}
-    failed = prepared.seeds.failed
+    failed, work = prepared.seeds.failed, prepared.work
+    made_how = {
+        "fingerprints": prepared.fingerprints,
+        "environment": environment.describe(device, threads=used),
+        "provenance": Provenance(prepared.numbers if together else (), past.parts, past.resumed),
+    }
     return [
-        RunResult(recipe, number, error=str(failed[place]), fingerprints=prepared.fingerprints, environment=about)
+        RunResult(recipe, number, error=str(failed[place]), **made_how)
         if place in failed
         else RunResult(
             recipe=recipe,
@@ -80,11 +74,10 @@ def make(
             epochs=tuple(epoch[place] for epoch in epochs),
             seconds=seconds / len(numbers),
             peak_memory_bytes=max(peak, past.peak_memory_bytes),
-            fingerprints=prepared.fingerprints,
-            examples=prepared.work.examples,
-            left_out=prepared.work.left_out,
-            notes=(*prepared.notes, *(stages.refused if stages else ()), *past.notes),
-            environment=about,
+            examples=work.examples,
+            left_out=work.left_out,
+            notes=(*work.notes, *(stages.refused if stages else ()), *past.notes),
+            **made_how,
         )
         for place, number in enumerate(numbers)
     ]
@@ -93,14 +86,11 @@ def make(
 def _past(prepared: Prepared, kept: Checkpoints | None, made: Made, parts: int) -> Past:
     """What a run has behind it when it begins, and what its result should say of that; nothing, if it begins anew."""
     recipe, now = prepared.recipe, environment.commit()
-    found, damaged = prepared.rank.in_turn(lambda: kept.load(made)) if kept else (None, [])
-    where = str(found) if found else ""
-    if len({*prepared.rank.gathered(where)}) > 1:
-        raise RuntimeError("the processes that train this run together read unlike checkpoints; start it again")
+    found, damaged = kept.load(made) if kept else (None, [])
     past = found or Past(prepared.numbers)
     notes = [*past.notes, *damaged]
     if kept and not damaged and kept.unlike(made):
-        notes.append("it began anew: its checkpoint was of other versions, data, seeds, machine or number of processes")
+        notes.append("it began anew: its checkpoint was of other versions, data, seeds or machine")
     ours = found is not None and past.recipe == recipe.id  # and not what another schedule's run has left for it
     if ours:
         notes = [note for note in notes if not note.startswith("resumed ")]
@@ -120,10 +110,9 @@ class _Run:
 
     With checkpoints `kept` it leaves one after each epoch but the last, and in an epoch whenever it is time.
 
-    `done` are the results so far, and `orders` the generators of the order of rows as this epoch found them. By the
-    clock, in seconds: the run `started`, its first epoch was `begun`, the `last` checkpoint was left, and with `clock`
-    this epoch would have begun if nothing but its steps took time. `full` says that a checkpoint has found no room;
-    `steps` counts those that were trained in this process.
+    `done` are the results so far, and `orders` the generators of the order of rows as this epoch found them. In
+    seconds: the run `started`, its first epoch was `begun`, the `last` checkpoint was left; `clock` has what this
+    epoch's steps took. `full` says that a checkpoint has found no room.
     """
 
     prepared: Prepared
@@ -138,8 +127,7 @@ class _Run:
     full: bool = False
     begun: float = 0.0
     last: float = 0.0
-    clock: float = 0.0
-    steps: int = 0
+    clock: Clock = field(default_factory=Clock)
 
     def epochs(self) -> Iterator[tuple[EpochResult, ...]]:
         """Each epoch's results, a seed each, trained and scored: those that it has behind it first."""
@@ -152,73 +140,56 @@ class _Run:
         yield from past.epochs
         schedule, steps, count = recipe.build_schedule(), prepared.steps, len(prepared.numbers)
         label = f"{recipe.id} seed{'s' * (count > 1)} {', '.join(map(str, prepared.numbers))}"
-        # a captured step cannot read a number that lives on the host
-        held = torch.zeros((), device=self.device) if self.device.startswith("cuda") else None
+        # a replayed step reads the learning rate from a tensor
+        dtype = next(prepared.model.parameters()).dtype
+        held = torch.zeros((), dtype=dtype, device=self.device) if self.stages else None
         self.begun = self.last = time.perf_counter()
         self._begin(past.spent)
         fitting = fit(
             prepared.model, recipe, schedule, functools.partial(prepared.batches, past.parts), steps,
-            seeds=prepared.seeds, runner=self.stages or prepared.rank.wrapped, held=held, past=self._state(),
+            seeds=prepared.seeds, runner=self.stages or (lambda step: step), held=held, past=past.state,
             at_step=self._at_step if self.kept else lambda now: None, label=label,
         )  # fmt: skip
         for trained in fitting:
-            seconds = (time.perf_counter() - self.clock) / count  # a seed's share
-            scores = prepared.score()
-            for place, one in enumerate(scores):
-                if isinstance(one, NonFinite):
-                    prepared.seeds.fail(place, one)
+            seconds, cpu_seconds = (spent / count for spent in self.clock.spent())  # a seed's share
+            found = prepared.score()
+            for place, scores in enumerate(found):
+                if isinstance(scores, NonFinite):
+                    prepared.seeds.fail(place, scores)
             flops = prepared.epoch_flops(schedule[trained.t])
             updated = prepared.updated_parameters(trained.updated_parameters)
             self.done.append(
                 tuple(
-                    EpochResult({} if isinstance(one, NonFinite) else one, updated, loss, seconds, steps, flops)
-                    for one, loss in zip(scores, trained.losses, strict=True)
+                    epoch_result(scores, updated, loss, seconds, steps, flops, cpu_seconds)
+                    for scores, loss in zip(found, trained.losses, strict=True)
                 )
             )
             self._begin()
             if self.kept:
                 self._keep(trained.state())
             yield self.done[-1]
-            self.clock = time.perf_counter()
+            self.clock = Clock()
 
-    def _state(self) -> dict[str, Any]:
-        """What the run goes on from, with the streams of chance that are this process's own."""
-        state = self.past.state
-        if state:
-            state["random"] = state["random"][self.prepared.rank.number]
-        return state
-
-    def _begin(self, spent: float = 0.0) -> None:
+    def _begin(self, spent: tuple[float, float] = (0.0, 0.0)) -> None:
         """An epoch begins, or goes on after so many seconds; from the generators as they are it draws its order."""
         self.orders = [order.get_state() for order in self.prepared.orders]
-        self.clock = time.perf_counter() - spent
+        self.clock = Clock(*spent)
 
     def _at_step(self, now: Callable[[], dict[str, Any]]) -> None:
-        self.steps += 1
-        rank = self.prepared.rank
-        if self.steps % rank.ask_every == 0 and rank.agreed(time.perf_counter() - self.last >= checkpoints.EVERY):
+        if time.perf_counter() - self.last >= checkpoints.EVERY:
             self._keep(now())
 
     def _keep(self, state: dict[str, Any]) -> None:
-        """Leave a checkpoint. Of several processes the first one writes: all have the same state but for chance."""
-        before, rank = time.perf_counter(), self.prepared.rank
-        state = state | {"random": rank.gathered(state["random"]), "orders": self.orders}
-        if rank.number == 0:
-            self._write(state, before)
-        self.last = time.perf_counter()
-        self.clock += self.last - before  # an epoch's seconds are those of its steps
-
-    def _write(self, state: dict[str, Any], now: float) -> None:
-        """Write a checkpoint, and the epochs that other runs share to them; where there is no room, say so once."""
-        prepared, epoch = self.prepared, state["epoch"]
+        """Leave a checkpoint, and the epochs that other runs share to them; where there is no room, say so once."""
+        prepared, epoch, now, spent = self.prepared, state["epoch"], time.perf_counter(), self.clock.spent()
         past = replace(
             self.past,
             epochs=tuple(self.done),
             seconds=self.past.seconds + now - self.started,
             peak_memory_bytes=max(environment.peak_memory(self.device), self.past.peak_memory_bytes),
-            state=state,
+            state=state | {"orders": self.orders},
             failed={place: str(problem) for place, problem in prepared.seeds.failed.items()},
-            spent=now - self.clock,
+            spent=spent,
             recipe=prepared.recipe.id,
             commit=environment.commit(),
         )
@@ -232,3 +203,5 @@ class _Run:
             if not self.full:
                 warnings.warn(f"{prepared.recipe.id}: no checkpoint could be written ({problem})", stacklevel=2)
             self.full = True
+        self.clock = Clock(*spent)  # an epoch's seconds are those of its steps
+        self.last = time.perf_counter()

@@ -13,7 +13,6 @@ import transformers
 from torch import nn
 
 from progbench import environment
-from progbench.errors import BadInput
 from progbench.method.anatomy import Anatomy
 from progbench.method.flops import step_flops
 from progbench.method.schedule import Stage
@@ -23,15 +22,18 @@ from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.tasks import catalog
 from progbench.training import cpu, scoring, vocabulary
-from progbench.training.ahead import made_ahead
 from progbench.training.fitting import Parts, Seeds, autocast
 from progbench.training.packing import pack
-from progbench.training.prefix import PrefixCache
-from progbench.training.ranks import ALONE, Rank
+from progbench.training.planned import require_planned
+from progbench.training.prefetch import prefetched
 from progbench.training.scoring import Infer, Row, Scored
 from progbench.training.seed_rows import SeedCollator
 from progbench.training.side_by_side import Together, infer_together, stack
 from progbench.training.workload import Workload, tokenise
+
+
+class NotServed(Exception):
+    """A model that takes no packed batches, and why; `plain.train` can train it."""
 
 
 class NotTogether(Exception):
@@ -52,49 +54,35 @@ class Prepared:
     task: catalog.Task
     model: nn.Module
     work: Workload
-    rows: Sequence[Row] | PrefixCache
     collate: Callable[[Any], Any]
     infer: Infer
     seeds: Seeds
     orders: tuple[torch.Generator, ...]
-    packed: bool
     unseen: int
     fingerprints: dict[str, str]
-    rank: Rank = ALONE
 
     @classmethod
     def of(
-        cls,
-        recipe: Recipe,
-        numbers: Sequence[int],
-        device: str,
-        folder: Path,
-        *,
-        together: bool = False,
-        rank: Rank = ALONE,
+        cls, recipe: Recipe, numbers: Sequence[int], device: str, folder: Path, *, together: bool = False
     ) -> Prepared:
         """Make everything a run needs before its first step; what is large lies in files in `folder`.
 
         A seed fixes its head's initialisation and its data order, and of seeds that are not `together` dropout, each
-        from a generator started anew. Dropout of seeds together follows from the first of them. The processes that
-        train one run differ in dropout alone, and in the rows that each takes of a batch.
-        Raises Missing or BadInput, and NotTogether.
+        from a generator started anew. Dropout of seeds together follows from the first of them.
+        Raises Missing or BadInput, NotServed, and NotTogether.
         """
-        if why := recipe.not_by(rank.count):
-            raise BadInput(f"{recipe.id}: {why}")
         task = catalog.tasks()[recipe.task]
         data = catalog.load(task, recipe.data_source)
         environment.reset_peak_memory(device)
         model, tokenizer, weights = _model(recipe, task, numbers[0])
-        _require_planned(model, recipe)
+        require_planned(Anatomy.of(model, recipe.tuning), recipe)
         model.to(device)
         packed = pack(model)
-        if together and (not packed or recipe.prefix_cache):
-            why = "prefix_cache" if packed else "padded batches"
-            raise NotTogether(f"each seed was trained alone: {why} and seeds side by side do not go together")
+        if not packed:
+            raise NotServed(f"packed batches do not serve {type(model).__name__}")
         if device == "cpu" and not together:
             cpu.take_over(model)
-        collate = packed or transformers.DataCollatorWithPadding(tokenizer)
+        collate = packed
         work = tokenise(task, data, tokenizer, recipe, folder)
         seeds, infer = Seeds(), scoring.alone(collate)
         if together:
@@ -107,43 +95,29 @@ class Prepared:
             seeds, infer = Together(len(numbers)), infer_together(collate, len(numbers))
         unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
         orders = tuple(torch.Generator().manual_seed(number) for number in numbers)
-        rank.start_chance(numbers[0])  # dropout does not depend on how many numbers the head drew
-        rows = work.rows
-        if recipe.prefix_cache:
-            if not packed:
-                raise BadInput(f"{recipe.id}: prefix_cache needs packed batches, which do not serve this model")
-            rows = PrefixCache(model, rows, work.lengths, packed, folder / "prefix")
+        torch.manual_seed(numbers[0])  # dropout does not depend on how many numbers the head drew
         return cls(
             recipe,
             tuple(numbers),
             task,
             model,
             work,
-            rows,
             collate,
-            rank.infer(scoring.within_memory(infer)),
+            scoring.within_memory(infer),
             seeds,
             orders,
-            packed is not None,
             unseen // len(numbers),
             {"data": data.fingerprint, "weights": weights},
-            rank,
         )
 
     @property
     def steps(self) -> int:
         """Steps an epoch; the last one may have fewer rows."""
-        return math.ceil(len(self.rows) / self.recipe.batch_size)
+        return math.ceil(len(self.work.rows) / self.recipe.batch_size)
 
     @property
     def together(self) -> bool:
         return isinstance(self.seeds, Together)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader of the scores should know."""
-        padded = () if self.packed else ("padded batches: packing does not serve this model",)
-        return (*self.work.notes, *padded)
 
     def batches(self, parts: int = 1) -> Iterator[Any]:
         """An epoch's batches on the model's device, in a new order for each seed, each in so many parts.
@@ -151,16 +125,13 @@ class Prepared:
         Of seeds together they are made ahead, and on a GPU stay in pinned memory: a replayed step copies them itself.
         In parts they are not: a step in parts is not replayed, and memory is scarce.
         """
-        if isinstance(self.rows, PrefixCache):
-            with autocast(self.model, self.recipe):
-                self.rows.refresh()
-        orders = [torch.randperm(len(self.rows), generator=order).tolist() for order in self.orders]
-        if parts > 1 or not self.rank.alone:
+        orders = [torch.randperm(len(self.work.rows), generator=order).tolist() for order in self.orders]
+        if parts > 1:
             yield from (self._in_parts(chosen, parts) for chosen in self._chosen(orders))
             return
         if self.together:
             device = self.model.device.type
-            yield from made_ahead(self.collate(chosen).ready_for(device) for chosen in self._chosen(orders))
+            yield from prefetched(self.collate(chosen).ready_for(device) for chosen in self._chosen(orders))
             return
         for (chosen,) in self._chosen(orders):
             yield self.collate(chosen).to(self.model.device, non_blocking=True)
@@ -168,20 +139,19 @@ class Prepared:
     def _chosen(self, orders: Sequence[Sequence[int]]) -> Iterator[list[list[Row]]]:
         """The rows of each step, a list a seed."""
         size = self.recipe.batch_size
-        for start in range(0, len(self.rows), size):
-            yield [[self.rows[i] for i in order[start : start + size]] for order in orders]
+        for start in range(0, len(self.work.rows), size):
+            yield [[self.work.rows[i] for i in order[start : start + size]] for order in orders]
 
     def _in_parts(self, chosen: Sequence[Sequence[Row]], parts: int) -> Parts:
-        """This process's rows of a batch, at most as many a part as a whole batch needs; a short one needs fewer."""
-        own, share = [self.rank.rows(one) for one in chosen], self.rank.share(len(chosen[0]))
-        size, rows = math.ceil(self.recipe.batch_size / self.rank.count / parts), len(own[0])
-        pieces = [[one[start : start + size] for one in own] for start in range(0, rows, size)]
+        """A batch of at most as many rows a part as a whole batch needs; a shorter one may need fewer parts."""
+        size, rows = math.ceil(self.recipe.batch_size / parts), len(chosen[0])
+        pieces = [[one[start : start + size] for one in chosen] for start in range(0, rows, size)]
         device = self.model.device
         made = [
             self.collate(piece).to(device).inputs() if self.together else self.collate(piece[0]).to(device)
             for piece in pieces
         ]
-        return Parts(made, [share * len(piece[0]) / rows for piece in pieces])
+        return Parts(made, [len(piece[0]) / rows for piece in pieces])
 
     def score(self) -> list[Scored]:
         """Each seed's scores now, as fractions by evaluation set and metric."""
@@ -195,13 +165,8 @@ class Prepared:
         """
         return counted + (self.unseen if self.model.get_input_embeddings().weight.requires_grad else 0)
 
-    def epoch_flops(self, stage: Stage) -> int | None:
-        """What an epoch of a stage costs a seed: no product spans two texts, so how they are batched does not matter.
-
-        None where the closed form does not hold: for padded batches, and with a prefix cache.
-        """
-        if not self.packed or self.recipe.prefix_cache:
-            return None
+    def epoch_flops(self, stage: Stage) -> int:
+        """What an epoch of a stage costs a seed. No product spans two texts, however they are batched."""
         options = {"num_labels": self.task.num_labels, **self.recipe.tuning_options}
         recipe, lengths = self.recipe, self.work.lengths
         return step_flops(recipe.model, stage.blocks, recipe.tuning, self.task.head, lengths=lengths, **options)
@@ -215,13 +180,3 @@ def _model(
     model, tokenizer, weights = loading.load(spec(recipe.model), task.num_labels, task.head)
     apply_tuning(model, recipe.tuning, **recipe.tuning_options)
     return model, tokenizer, weights
-
-
-def _require_planned(model: nn.Module, recipe: Recipe) -> None:
-    """Raise BadInput if a run of this model would update another number of parameters than its recipe plans."""
-    counted, planned = Anatomy.of(model, recipe.tuning).updated_parameters(recipe.build_schedule()), recipe.planned()
-    if counted != planned:
-        raise BadInput(
-            f"{recipe.id}: its schedule plans {planned:,} updated parameters, but this model would update {counted:,}: "
-            f"its parts are not of the sizes that models.toml says of {recipe.model}"
-        )

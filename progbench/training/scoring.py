@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy
 import torch
 from torch import nn
 
+from progbench.runs.results import EpochResult
 from progbench.tasks.glue import GlueTask
 from progbench.training import memory
 
@@ -32,8 +34,27 @@ class NonFinite(ArithmeticError):
         self.fingerprints = dict(fingerprints or {})
 
 
-Scored = dict[str, dict[str, float]] | NonFinite  # fractions by evaluation set and metric
-Metrics = dict[str, float] | NonFinite
+@dataclass(frozen=True)
+class SetScore:
+    """One seed's scores on one evaluation set: `metrics` as fractions, and the `predictions` they were taken from.
+
+    The predictions are lists with one item for each example, in file order, as `runs.predictions` keeps them.
+    """
+
+    metrics: dict[str, float]
+    predictions: dict[str, list]
+
+
+Scored = dict[str, SetScore] | NonFinite  # by evaluation set
+
+
+def epoch_result(found: Scored, *numbers: float | None) -> EpochResult:
+    """An epoch's result; `numbers` are the fields after its scores, in order. A seed that failed has no scores."""
+    sets = {} if isinstance(found, NonFinite) else found
+    scores = {name: of_set.metrics for name, of_set in sets.items()}
+    return EpochResult(scores, *numbers, predictions={name: of_set.predictions for name, of_set in sets.items()})
+
+
 Infer = Callable[[nn.Module, Sequence[Row]], list[Batch]]
 
 
@@ -84,21 +105,22 @@ def _placed(parts: Sequence[torch.Tensor], order: Sequence[int]) -> torch.Tensor
     return torch.cat(wide)[torch.tensor(order).argsort()]
 
 
-def by_set(found: Mapping[str, Sequence[Metrics]]) -> list[Scored]:
+def by_set(found: Mapping[str, Sequence[SetScore | NonFinite]]) -> list[Scored]:
     """Each seed's scores of every evaluation set; the first thing that is not finite in the place of all of them.
 
-    >>> by_set({"mnli-m": [{"accuracy": 0.8}], "mnli-mm": [{"accuracy": 0.7}]})
-    [{'mnli-m': {'accuracy': 0.8}, 'mnli-mm': {'accuracy': 0.7}}]
+    >>> matched, mismatched = SetScore({"accuracy": 0.8}, {}), SetScore({"accuracy": 0.7}, {})
+    >>> by_set({"mnli-m": [matched], "mnli-mm": [mismatched]}) == [{"mnli-m": matched, "mnli-mm": mismatched}]
+    True
     """
     seeds = []
-    for metrics in zip(*found.values(), strict=True):
-        problem = next((one for one in metrics if isinstance(one, NonFinite)), None)
-        seeds.append(problem or dict(zip(found, metrics, strict=True)))
+    for scores in zip(*found.values(), strict=True):
+        problem = next((score for score in scores if isinstance(score, NonFinite)), None)
+        seeds.append(problem or dict(zip(found, scores, strict=True)))
     return seeds
 
 
 @torch.no_grad()
-def classes(model: nn.Module, rows: Sequence[Row], infer: Infer, task: GlueTask) -> list[Metrics]:
+def classes(model: nn.Module, rows: Sequence[Row], infer: Infer, task: GlueTask) -> list[SetScore | NonFinite]:
     """The task's metrics over encoded examples, as fractions, a seed each.
 
     The largest of a row of NaN is class 0, so that a broken model would score as a constant one: it is not scored.
@@ -119,13 +141,24 @@ def classes(model: nn.Module, rows: Sequence[Row], infer: Infer, task: GlueTask)
     return [broken.get(seed) or _class_metrics(one, references, task) for seed, one in enumerate(seeds)]
 
 
-def _class_metrics(predictions: list, references: list, task: GlueTask) -> Metrics:
+def _class_metrics(predictions: list, references: list, task: GlueTask) -> SetScore | NonFinite:
     from progbench.tasks.metrics import GlueMetric  # here: its libraries take 130 MiB, and a step alone does without
 
     scores = GlueMetric(task).compute(predictions=predictions, references=references)
     if undefined := [name for name, value in scores.items() if not math.isfinite(value)]:
         return NonFinite(f"{task.name}: {', '.join(undefined)} undefined: are the predictions all the same?")
-    return scores
+    kept = predictions if task.labels else [shortest(value) for value in predictions]
+    return SetScore(scores, {"gold": references, "predicted": kept})
+
+
+def shortest(value: float) -> float:
+    """A float32 in nine decimal digits, from which float32 has it back to the last bit.
+
+    >>> value = torch.tensor(1 / 3).item()
+    >>> value, shortest(value), torch.tensor(shortest(value)).item() == value
+    (0.3333333432674408, 0.333333343, True)
+    """
+    return float(f"{value:.9g}")
 
 
 def by_length(lengths: Sequence[int]) -> Iterator[list[int]]:

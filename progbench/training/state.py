@@ -30,7 +30,7 @@ def take_over(state: dict[str, Any], anatomy: Anatomy, optimizer: torch.optim.Op
     optimizer.load_state_dict(state.pop("optimizer"))
     for group, own in zip(optimizer.param_groups, rates, strict=True):
         if isinstance(own, torch.Tensor):  # the one that captured steps read
-            group["lr"] = own
+            group["lr"] = own.fill_(float(group["lr"]))
     rate.load_state_dict(state.pop("rate"))
     random = state.pop("random")
     torch.set_rng_state(random["cpu"])

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import torch
 
+from progbench import environment
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
-from progbench.training import launching, memory, one_run
+from progbench.training import memory, one_run, plain
 from progbench.training.checkpoints import Checkpoints
-from progbench.training.prepared import NotTogether
-from progbench.training.ranks import RankOfSeveral
+from progbench.training.prepared import NotServed, NotTogether
 from progbench.training.scoring import NonFinite
-
-TRIES = 3  # starts of processes of which one dies each time
 
 
 def train(
-    recipe: Recipe,
-    seed: int,
-    device: str = "cpu",
-    threads: int = 0,
-    kept: Checkpoints | None = None,
-    processes: int = 1,
+    recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0, kept: Checkpoints | None = None
 ) -> RunResult:
     """Prepare a recipe with one seed, fit it epoch by epoch, and return the scores after each as a result.
 
@@ -34,40 +25,44 @@ def train(
     and Progtuning of one seed start from the same head and see the same batches. The same seed gives bit-identical
     scores at the same thread count on the same CPU; `threads` 0 leaves the process's own. With checkpoints `kept`, a
     run that was killed goes on from its last one, and ends with the same scores; what the result says of time is the
-    sum. A run that does not fit the memory is tried again with each batch in two parts.
-
-    Several `processes` share each batch and the threads, on GPUs one each (`ranks.RankOfSeveral`). Their scores differ
-    from those of one process as those of another order of sums and another dropout do.
+    sum. A run that does not fit the memory is tried again with each batch in two parts. A model that packed batches do
+    not serve is trained by `plain.train`, as its result says, without checkpoints.
 
     Raises Missing or BadInput before the first step, and NonFinite as soon as a loss or a score is not finite.
     """
-    (result,) = _in_room(recipe, [seed], device, threads, kept, processes)
+    try:
+        (result,) = _in_room(recipe, [seed], device, threads, kept)
+    except NotServed as why:
+        return _plainly(recipe, seed, device, threads, why)
     if result.error:
         raise NonFinite(result.error, result.fingerprints)
     return result
 
 
 def train_together(
-    recipe: Recipe,
-    seeds: Sequence[int],
-    device: str = "cuda",
-    threads: int = 0,
-    kept: Checkpoints | None = None,
-    processes: int = 1,
+    recipe: Recipe, seeds: Sequence[int], device: str = "cuda", threads: int = 0, kept: Checkpoints | None = None
 ) -> Iterator[RunResult]:
     """Train seeds of a recipe side by side, as one model (`side_by_side.stack`); gives a result a seed.
 
     Its times are a seed's share, its peak memory that of all. A seed whose loss or score is not finite is an error; the
     others go on. Seeds that do not fit the device's memory together are trained in two parts, and those that cannot be
     stacked alone; their results say so, and come as soon as a part is done. One seed alone that does not fit is tried
-    again as in `train`.
+    again as in `train`, and a model that packed batches do not serve is trained as there.
     Raises ValueError for no seeds or a seed twice, and Missing or BadInput before the first step.
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds {[*seeds]}: wanted are one or more, each once")
     try:
-        run = _train if len(seeds) > 1 else _in_room
-        yield from run(recipe, seeds, device, threads, kept, processes, together=True)
+        run = one_run.make if len(seeds) > 1 else _in_room
+        yield from run(recipe, seeds, device, threads, kept, together=True)
+        return
+    except NotServed as why:
+        for seed in seeds:
+            try:
+                yield _plainly(recipe, seed, device, threads, why)
+            except NonFinite as problem:
+                made = environment.describe(device)
+                yield RunResult(recipe, seed, error=str(problem), fingerprints=problem.fingerprints, environment=made)
         return
     except NotTogether as problem:
         parts, note, again = [[seed] for seed in seeds], str(problem), _in_room
@@ -79,8 +74,13 @@ def train_together(
         note = f"{len(seeds)} seeds side by side ran out of memory, so they were trained in two parts"
     memory.free_all(device)
     for part in parts:
-        for one in again(recipe, part, device, threads, kept, processes):
-            yield replace(one, notes=(*one.notes, note))
+        for one in again(recipe, part, device, threads, kept):
+            yield one.completed(note)
+
+
+def _plainly(recipe: Recipe, seed: int, device: str, threads: int, why: NotServed) -> RunResult:
+    memory.free_all(device)
+    return plain.train(recipe, seed, device, threads).completed(f"trained by the plain trainer: {why}")
 
 
 def _in_room(
@@ -89,12 +89,11 @@ def _in_room(
     device: str,
     threads: int,
     kept: Checkpoints | None,
-    processes: int,
     *,
     together: bool = False,
 ) -> list[RunResult]:
     """Train; where memory runs out, once more from the last checkpoint, with each batch in two parts."""
-    run = functools.partial(_train, recipe, seeds, device, threads, kept, processes, together=together)
+    run = functools.partial(one_run.make, recipe, seeds, device, threads, kept, together=together)
     try:
         return run()
     except Exception as problem:
@@ -107,38 +106,3 @@ def _in_room(
         if not memory.ran_out(problem):
             raise
         raise torch.OutOfMemoryError(f"{problem} (and so it was with each batch in two parts)") from None
-
-
-def _train(
-    recipe: Recipe,
-    seeds: Sequence[int],
-    device: str,
-    threads: int,
-    kept: Checkpoints | None,
-    processes: int,
-    *,
-    together: bool = False,
-    parts: int = 1,
-) -> list[RunResult]:
-    """Train once, in this process or in several new ones; where one of these dies, again from the last checkpoint."""
-    if processes == 1:
-        return one_run.make(recipe, seeds, device, threads, kept, together=together, parts=parts)
-    each = max(1, (threads or torch.get_num_threads()) // processes)
-    arguments = (recipe, seeds, device, each, kept, together, parts)
-    for _ in range(TRIES - 1):
-        with contextlib.suppress(launching.Died):
-            return launching.several(_as_rank, arguments, processes, device)
-    return launching.several(_as_rank, arguments, processes, device)
-
-
-def _as_rank(
-    recipe: Recipe,
-    seeds: Sequence[int],
-    device: str,
-    threads: int,
-    kept: Checkpoints | None,
-    together: bool,
-    parts: int,
-) -> list[RunResult]:
-    rank = RankOfSeveral()
-    return one_run.make(recipe, seeds, device, threads, kept, together=together, parts=parts, rank=rank)

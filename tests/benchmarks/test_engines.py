@@ -20,6 +20,7 @@ from progbench.errors import BadInput
 from progbench.judging import caveats
 from progbench.report.report import Report
 from progbench.runs import results
+from progbench.runs.provenance import Provenance
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import engine_check
@@ -324,8 +325,7 @@ def made(runs, smoke_recipe):
         recipe = smoke_recipe()
         path = results.path_of(runs, recipe, 0)
         if filed:
-            about = result(recipe, 0, {}).environment | {"resumed": 1}
-            resumed = {"notes": ("resumed after epoch 1",), "environment": about}
+            resumed = {"notes": ("resumed after epoch 1",), "provenance": Provenance(resumed=1)}
             results.save(runs, result(recipe, 0, {"sst2": {"accuracy": 0.5}}, **resumed | values))
         own = hunter(runs)
         own.killed = Killed(path, 7, "python -m progbench run", 0.25)

@@ -20,14 +20,13 @@ from progbench.training.fitting import Step
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import gpu_check
 import gpu_checks
-import gpu_data_parallel
 import gpu_hours
 import gpu_speed
 import test_speed
 
 pytestmark = pytest.mark.usefixtures("few_texts")
 MACHINE = gpu_checks.Machine("cpu")
-RIGHT = [name for name in gpu_checks.CHECKS if not name.startswith(("h", "m"))]
+RIGHT = [name for name in gpu_checks.CHECKS if not name.startswith("h")]
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +47,6 @@ def test_each_check_passes_on_a_cpu(name):
     found = gpu_check.checked(name, lambda: gpu_checks.CHECKS[name](MACHINE))
 
     assert found.outcome == "ok", found.words
-
-
-@pytest.mark.parametrize(("theirs", "outcome"), [(0.5, "ok"), (0.5001, "FAILED")])
-def test_processes_that_lose_more_than_one_are_found(monkeypatch, theirs, outcome):
-    """What each of several computes is in tests/training/test_ranks.py: here nothing is trained."""
-    monkeypatch.setattr(gpu_data_parallel.launching, "several", lambda *_: [[0.5, 0.4]])
-    monkeypatch.setattr(gpu_data_parallel, "losses", lambda *_: [[theirs, 0.4]])
-    found = gpu_check.checked("m", lambda: gpu_checks.CHECKS["m several processes against one"](MACHINE))
-
-    assert found.outcome == outcome
-    assert found.words.startswith("2 processes; mean losses differ by at most ")
 
 
 def test_every_suite_has_a_model_whose_steps_can_be_measured():

@@ -47,23 +47,19 @@ def conftest(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("suite", "device", "cards", "each", "workers"),
+    ("suite", "device", "cards", "workers"),
     [
-        ("paper", None, 8, 1, 8),
-        ("paper", None, 1, 1, 0),  # no worker: the one process says what it is at
-        ("paper", None, 0, 1, None),  # xdist's own number: a worker for each core
-        ("paper", "cpu", 8, 1, None),
-        ("smoke", None, 8, 1, None),
-        ("mini", None, 2, 1, 2),
-        ("paper", None, 8, 2, 4),
-        ("paper", None, 3, 2, 0),
-        ("smoke", None, 0, 3, 2),  # of six cores
+        ("paper", None, 8, 8),
+        ("paper", None, 1, 0),  # no worker: the one process says what it is at
+        ("paper", None, 0, None),  # xdist's own number: a worker for each core
+        ("paper", "cpu", 8, None),
+        ("smoke", None, 8, None),
+        ("mini", None, 2, 2),
     ],
 )
-def test_how_many_workers_auto_is(conftest, monkeypatch, suite, device, cards, each, workers):
+def test_how_many_workers_auto_is(conftest, monkeypatch, suite, device, cards, workers):
     monkeypatch.setattr(conftest.environment, "gpu_count", lambda: cards)
-    monkeypatch.setattr(conftest.sharing, "cores", lambda: 6)
-    config = SimpleNamespace(option=SimpleNamespace(suite=suite, device=device, data_parallel=each))
+    config = SimpleNamespace(option=SimpleNamespace(suite=suite, device=device))
 
     assert conftest.pytest_xdist_auto_num_workers(config) == workers
 
@@ -71,7 +67,7 @@ def test_how_many_workers_auto_is(conftest, monkeypatch, suite, device, cards, e
 def test_a_number_of_workers_that_a_person_set_stays(conftest, monkeypatch):
     monkeypatch.setattr(conftest.environment, "gpu_count", lambda: 8)
     monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "3")
-    config = SimpleNamespace(option=SimpleNamespace(suite="paper", device=None, data_parallel=1))
+    config = SimpleNamespace(option=SimpleNamespace(suite="paper", device=None))
 
     assert conftest.pytest_xdist_auto_num_workers(config) is None
 

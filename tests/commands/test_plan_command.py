@@ -8,13 +8,14 @@ from made_up import MADE_ON, recipes, result
 from progbench import cli
 from progbench.method.flops import step_flops
 from progbench.runs import results
+from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
 from progbench.session import measuring
 
 
 @pytest.fixture
 def plan(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(measuring, "here", lambda device, threads, processes: "some CPU, 1 threads")
+    monkeypatch.setattr(measuring, "here", lambda device, threads: "some CPU, 1 threads")
 
     def start(*arguments):
         code = cli.main(["plan", "--suite", "smoke", "--runs", str(tmp_path), "-m", "ablation", *arguments])
@@ -82,7 +83,8 @@ def measured(answers, tmp_path):
                     step_flops("tiny-bert", stage.blocks, lengths=[20] * 400))
         for stage, each in zip(wanted.build_schedule(), wanted.planned_by_epoch(), strict=True)
     )  # fmt: skip
-    one = RunResult(wanted, 0, epochs, seconds=3600.0, examples={"train": 400}, environment=MADE_ON)
+    made = {"environment": MADE_ON, "provenance": Provenance(others=0)}
+    one = RunResult(wanted, 0, epochs, seconds=3600.0, examples={"train": 400}, **made)
     results.save(tmp_path, one)
 
 

@@ -130,7 +130,7 @@ def test_every_option_is_in_the_readme():
     options = re.findall(r'addoption\(\s*"(--[a-z-]+)"', pages.read("benchmarks/conftest.py"))
     listed = [pages.bare(option).split()[0] for option, _ in pages.table(README, "option")]
 
-    assert len(options) == 10
+    assert len(options) == 9
     assert sorted(listed) == sorted(options)
 
 

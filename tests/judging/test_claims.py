@@ -29,26 +29,29 @@ def paper(answers, tmp_path):
 
 # What the printed tables say of each sentence, worked out beside them: see the numbers in expected/paper.
 ON_PRINT = {
-    "avg-bert-base": "holds",  # 82.8 - 82.6
-    "avg-bert-large": "holds",  # 83.8 - 83.4
-    "avg-roberta-base": "holds",  # 83.5 - 82.8
+    "avg-bert-base": "within noise",  # 82.8 - 82.6, which chance gives: c* 0.49
+    "competitive-bert-base": "holds",  # +0.14 - 0.29 is above -0.5
+    "avg-bert-large": "holds",  # 83.8 - 83.4, c* 1.36
+    "competitive-bert-large": "holds",
+    "avg-roberta-base": "holds",  # 83.5 - 82.8, c* 2.27
+    "competitive-roberta-base": "holds",
     "reduction-bert-base": "undecided",  # drawn without a number
     "reduction-roberta-base": "undecided",
     "reduction-bert-large": "holds",  # 1 - 703.1 / 1005.4 = 30.07 %
     "reduction-squad1": "holds",  # 1 - 241.6 / 326.7 = 26.05 %
     "reduction-squad2": "holds",  # 1 - 175.3 / 217.7 = 19.48 %
-    "better-on-both-squads": "does not hold",  # v2.0 EM 71.6 < 72.5
+    "better-on-both-squads": "does not hold",  # v2.0 EM 71.6 - 72.5, margin 0.5
     "only-bert-base": "does not hold",
     "adapter-67-percent": "holds",  # 1 - 11.9 / 35.8 = 66.76 %
-    "adapter-within-half-a-point": "holds",  # 83.1 - 83.6
+    "adapter-within-half-a-point": "within noise",  # 83.1 - 83.6 against -0.5, margin 0.6
     "adapter-33-percent": "holds",
-    "bitfit-a-little-lower": "holds",  # 79.4 - 80.1
-    "lora-a-little-lower": "holds",  # 85.8 - 86.0
+    "bitfit-a-little-lower": "within noise",  # 79.4 - 80.1 against -1 to 0, margin 0.6
+    "lora-a-little-lower": "within noise",  # 85.8 - 86.0
     "low-blocks-needed": "undecided",  # 5.0, 3.4, 21.5; MRPC's 21.3 is F1 less accuracy
     "stsb-21.5-points": "holds",  # 88.3 - 66.8
     "growing-is-worse": "undecided",  # 3.1, 1.1, 19.8; MRPC's 21.9 is F1 less accuracy
     "mrpc-21.9-points": "undecided",  # 89.8 - 67.9, F1 less accuracy
-    "growing-above-without-low-blocks": "does not hold",  # MRPC 67.9 < 68.5
+    "growing-above-without-low-blocks": "within noise",  # MRPC 67.9 - 68.5, margin 2.4; STS-B is beyond
     "high-blocks-better": "undecided",  # drawn without a number
 }
 
@@ -90,6 +93,27 @@ def test_every_sentence_of_every_suite_names_cells_there_are(answers, tmp_path):
         assert all(own.cell(cell) for cell in cells)
 
 
+# what the interval of a sentence that one schedule is better, or not worse by half a point, comes to
+@pytest.mark.parametrize(
+    ("low", "high", "better", "not_worse"),
+    [
+        (0.1, 0.9, "holds", "holds"),
+        (-0.4, 0.6, "undecided", "holds"),
+        (-0.45, -0.05, "does not hold", "holds"),
+        (-0.6, 0.2, "undecided", "undecided"),
+        (-0.9, -0.1, "does not hold", "undecided"),
+        (-0.9, -0.6, "does not hold", "does not hold"),
+    ],
+)
+def test_better_and_not_worse_by_the_interval(low, high, better, not_worse):
+    spread = (high - low) / 2 * 3**0.5 / 2.919986  # three differences, two degrees of freedom
+    values = seeds(*((low + high) / 2 + spread * x for x in (-1, 0, 1)))
+    wanted = [claim(wanted="better", strict=True), claim(wanted="not worse", strict=True, lowest=-0.5, margin=0.5)]
+    answers = [claims.judge(one, [Measured("rte", seeds=values)]).on_ours for one in wanted]
+
+    assert answers == [better, not_worse]
+
+
 @pytest.mark.parametrize(
     ("values", "answer"),
     [
@@ -126,7 +150,8 @@ def test_a_sentence_about_all_tasks_is_undecided_while_one_is_missing():
     found = claims.judge(claim(), [Measured("cola", seeds=seeds(2, 2.1, 1.9)), Measured("rte", missing="no GPU here")])
 
     assert found.on_ours == "undecided"
-    assert found.our_words == "cola +2.00 ± 0.10 (3); rte unknown (no GPU here); wanted at least 0 points"
+    # sd 0.1, t(0.95, 2) = 2.92: 2 ± 0.17
+    assert found.our_words == "cola +2.00 [+1.83, +2.17] (3); rte unknown (no GPU here); wanted at least 0 points"
 
 
 def test_what_is_not_printed_is_set_apart_from_the_wanted_range_and_its_unit():
@@ -181,7 +206,7 @@ def test_a_column_of_mixed_metrics_is_compared_by_one_on_our_side(answers, tmp_p
 
 def test_an_edited_claim_is_not_judged(copied, tmp_path):
     path = copied / "paper" / "claims.toml"
-    path.write_text(path.read_text().replace("above = 0.0", "above = -5.0"))
+    path.write_text(path.read_text().replace("at_least = 29.5", "at_least = 2.5"))
     own = Suite("paper", copied, tmp_path, train=False)
     found = own.claim(own.claims()[0])
 
@@ -197,17 +222,21 @@ def test_an_edited_claim_is_not_judged(copied, tmp_path):
             'quantity = "ratio"',
             "quantity = 'ratio': allowed is one of difference, reduction, fits",
         ),
-        ("at_least = 0.0", "", "one of above and at_least must say when it holds"),
-        ("at_least = 0.0", "at_least = 0.0\nabove = 0.0", "one of above and at_least"),
-        ("at_least = 0.0", "at_least = '0'", "at_least = '0': allowed is a number"),
-        ("at_least = 0.0", "at_least = 0.0\nat_most = -1", "at_most = -1 is below 0"),
+        ('wanted = "better"', "", "one of above, at_least and wanted must say when it holds"),
+        ('wanted = "better"', "at_least = 0.0\nabove = 0.0", "one of above, at_least and wanted"),
+        ('wanted = "better"', "at_least = '0'", "at_least = '0': allowed is a number"),
+        ('wanted = "better"', "at_least = 0.0\nat_most = -1", "at_most = -1 is below 0"),
+        ('wanted = "better"', 'wanted = "good"', "wanted = 'good': allowed is one of better, not worse"),
+        ('wanted = "better"', 'wanted = "better"\nmargin = 0.5', "margin belongs to wanted = 'not worse'"),
+        ('wanted = "better"', 'wanted = "not worse"', "margin belongs to wanted = 'not worse'"),
+        ("above = 0.0", 'wanted = "better"', "wanted is for a difference"),
         ('columns = ["avg"]', "", "claim 'avg': no columns"),
         ('columns = ["avg"]', "columns = []", "claim 'avg': columns = []: allowed is a list of texts, each once"),
         ('right = "table1', 'rihgt = "table1', "unknown field 'rihgt'"),
         ('id = "reduction"', 'id = "avg"', "two claims are called 'avg'"),
         ("[[claims]]", "[[claims", "line"),
-        ("at_least = 0.0", "at_least = nan", "at_least = nan: allowed is a number"),
-        ("at_least = 0.0", "at_least = true", "at_least = True: allowed is a number"),
+        ('wanted = "better"', "at_least = nan", "at_least = nan: allowed is a number"),
+        ('wanted = "better"', "at_least = true", "at_least = True: allowed is a number"),
         ('columns = ["avg"]', "columns = [5]", "claim 'avg': columns = [5]: allowed is a list of texts"),
         ('columns = ["avg"]', 'columns = ["avg", "avg"]', "allowed is a list of texts, each once"),
         ('id = "avg"', "id = 5", "claim 5: id = 5: allowed is a text"),
@@ -316,3 +345,66 @@ def test_a_dispute_over_a_sentence_there_is_not_is_refused(copied):
     ))  # fmt: skip
 
     assert "claims.toml: disputed.toml disputes avgg, which is not in it" in str(sentences.read(copied, "smoke"))
+
+
+@pytest.mark.parametrize(
+    ("printed", "answer"),
+    [
+        (0.7, "holds"),
+        (0.6, "holds"),  # just the margin above the bound
+        (0.5, "within noise"),
+        (-0.6, "within noise"),
+        (-0.7, "does not hold"),
+    ],
+)
+def test_a_printed_difference_within_the_margin_of_its_bound_is_within_noise(printed, answer):
+    found = claims.judge(claim(), [Measured("avg", printed=printed, margin=0.6)])
+
+    assert found.on_print == answer
+    assert found.print_words == f"avg {printed:+.2f} (margin 0.6); wanted at least 0 points"
+
+
+def test_a_range_narrower_than_the_margin_is_within_noise_or_missed():
+    little = claim(lowest=-1.0, highest=0.0)
+    answers = [claims.judge(little, [Measured("avg", printed=x, margin=0.6)]).on_print for x in (-0.5, -1.7, 0.7)]
+
+    assert answers == ["within noise", "does not hold", "does not hold"]
+
+
+def test_one_comparison_within_noise_leaves_the_whole_sentence_there_and_one_beyond_fails_it():
+    good, near, bad = (Measured("x", printed=value, margin=0.6) for value in (2.0, 0.1, -2.0))
+
+    assert claims.judge(claim(), [good, near]).on_print == "within noise"
+    assert claims.judge(claim(), [good, near, bad]).on_print == "does not hold"
+    assert claims.judge(claim(), [good, near, Measured("x")]).on_print == "undecided"
+
+
+def test_a_claim_says_what_each_of_its_answers_rests_on(paper):
+    found, paired = paper["bitfit-a-little-lower"], paper["avg-bert-base"]
+
+    assert found.print_rests_on == (
+        "printed means without a spread, by the margins of their cells "
+        "(avg 0.6: standard error of the nine together: 0.48)"
+    )
+    assert paired.print_rests_on == "printed means, with spreads over seeds that others published (difference.toml)"
+    assert (found.ours_rests_on, found.by_counts) == ("", False)
+
+
+def test_a_claim_read_by_published_spreads_says_what_the_margin_would_say(paper):
+    words = paper["avg-bert-large"].print_words
+
+    assert "by published spreads (c* = 1.36" in words
+    assert "within noise by the margin of 0.6" in words
+
+
+def test_a_claim_over_counts_rests_on_arithmetic_on_both_sides(paper):
+    found = paper["reduction-squad1"]
+
+    assert found.by_counts
+    assert found.print_rests_on == found.ours_rests_on == "counts, which are arithmetic and take no run"
+
+
+def test_a_claim_on_runs_says_how_many_seeds_are_paired():
+    runs = [Measured("a", seeds=seeds(1.0, 2.0, 3.0)), Measured("b", seeds=seeds(1.0, 2.0))]
+
+    assert claims.judge(claim(), runs).ours_rests_on == "differences paired by seed, of 2 to 3 seeds"

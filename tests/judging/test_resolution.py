@@ -11,8 +11,9 @@ from scipy.stats import t
 
 from progbench.judging import against, claims, decision, resolution
 from progbench.judging.claims import Claim, Comparison
+from progbench.judging.counts import agrees_with_print
 from progbench.judging.expected import Cell, Expectation
-from progbench.judging.judge import agrees_with_print, judge_table
+from progbench.judging.judge import judge_table
 from progbench.judging.references import Reference
 from progbench.judging.verdict import Observed, compare_variants
 from progbench.runs import results
@@ -38,7 +39,7 @@ def test_two_of_250_examples_are_just_the_floor_of_0_8_and_not_beyond_it(reliabi
     found = against_reference(241)
 
     assert found.difference < -0.8
-    assert found.outcome == "reproduced"
+    assert found.outcome == "consistent"
     assert ": -0.80, within the floor of 0.8 (p = 0.78 among 36 cells)" in found.sentence
     reliability(
         "Results", "a score two of 250 examples below five equal ones, with a floor of two examples",
@@ -151,11 +152,11 @@ def test_a_sentences_differences_are_as_noisy_as_both_of_its_sides_must_be():
     claim = Claim(
         "x", "It is better.", "s. 1", "difference", (Comparison("rte", ("a",), ("b",)),), lowest=0.0, strict=True
     )
-    sides = [[Observed(dict.fromkeys(range(2), score), least_sd=0.2)] for score in (97.2, 96.0)]
+    sides = [[Observed(dict.fromkeys(range(3), score), least_sd=0.2)] for score in (97.2, 96.8)]
     found = claims.our_quantity(claim, "rte", *sides)
 
     assert found.least_sd == pytest.approx(0.2 * math.sqrt(2))
-    assert claims.judge(claim, [found]).on_ours == "undecided"  # 1.2 - 6.31 * 0.283 / sqrt(2) is below 0
+    assert claims.judge(claim, [found]).on_ours == "undecided"  # 0.4 - 2.92 * 0.283 / sqrt(3) is below 0
     assert claims.judge(claim, [dataclasses.replace(found, least_sd=0.0)]).on_ours == "holds"
 
 

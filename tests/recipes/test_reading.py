@@ -132,6 +132,10 @@ def test_more_epochs_than_any_machine_holds_are_refused_before_a_stage_is_made(w
         ("[tunings.lora.tasks]\nrte = 5", r"\[tunings\.lora\.tasks\.rte\] = 5: allowed is a table"),
         ("[tunings.lora]\nvariants = 5", r"\[tunings\.lora\.variants\] = 5: allowed is a table"),
         ("[tunings.lora.variants]\nx = 5", r"\[tunings\.lora\.variants\.x\] = 5: allowed is a table"),
+        (
+            "[tunings.lora.variants.x]\nschedules = 5",
+            r"\[tunings\.lora\.variants\.x\] schedules = 5: allowed is a list",
+        ),
         ("[tunings.lora.variants.x.tasks.rt]", r"unknown \[tunings\.lora\.variants\.x\.tasks\.rt\]; known are cola"),
         ("[tunings.lora.variants.x]\nvariants = {}", r"\[tunings\.lora\.variants\.x\] variants must be written"),
         ("[tunings.loar]", r"unknown \[tunings\.loar\]; known are full"),
@@ -217,3 +221,9 @@ def test_toml_that_does_not_parse_is_refused_with_its_line(written):
 def test_a_recipe_does_not_say_what_a_tables_row_says(written, field):
     with pytest.raises(BadInput, match=f"{field} is for a table's row to say"):
         written(lambda text: text.replace("clip_norm", f"{field} = {{ value = 'x', source = 'y' }}\nclip_norm"))
+
+
+def test_a_variant_with_schedules_is_one_of_these_alone():
+    found = [reading.variants("mini", "glue", "full", name) for name in ("growing", "shrinking", "")]
+
+    assert found == [["optimizer-after-freeze"], [], ["optimizer-after-freeze"]]

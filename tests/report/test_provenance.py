@@ -88,4 +88,4 @@ def test_every_view_for_people_counts_the_runs_by_commit(tmp_path):
     ("values", "words"), [({"others": 3}, "beside 3 others"), ({"others": None}, "not known to be alone")]
 )
 def test_a_time_that_does_not_count_has_a_word_beside_it(tmp_path, values, words):
-    assert f"<small>{words}</small>" in views(run(**values), folder=tmp_path)[2]
+    assert f"500.0 ({words})" in views(run(**values), folder=tmp_path)[2]

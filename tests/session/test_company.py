@@ -64,6 +64,6 @@ def test_a_killed_run_is_not_met(own_folder):
 
 def test_two_cards_are_two_devices_though_each_process_calls_its_own_cuda(monkeypatch):
     cards = iter(["one", "two", "one"])
-    monkeypatch.setattr(environment, "gpu_uuid", lambda number: next(cards))
+    monkeypatch.setattr(environment, "gpu_uuid", lambda: next(cards))
     with company.at("cuda") as first, company.at("cuda") as second, company.at("cuda") as third:
         assert [company.met(place) for place in (first, second, third)] == [1, 0, 1]

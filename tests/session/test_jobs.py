@@ -86,7 +86,7 @@ def test_a_job_is_said_with_all_its_runs(tmp_path, recipes, together):
 
 
 def test_seeds_too_many_for_the_memory_are_trained_in_parts(tmp_path, recipes, together, monkeypatch):
-    monkeypatch.setattr(memory, "most_together", lambda recipe, free, processes: 2)
+    monkeypatch.setattr(memory, "most_together", lambda recipe, free: 2)
     maker(tmp_path).make(recipes)
 
     assert together == [
@@ -100,7 +100,7 @@ def test_an_interrupt_loses_no_part_that_is_finished(tmp_path, recipes, together
             raise KeyboardInterrupt
         return [result(recipe, seed) for seed in seeds]
 
-    monkeypatch.setattr(memory, "most_together", lambda recipe, free, processes: 2)
+    monkeypatch.setattr(memory, "most_together", lambda recipe, free: 2)
     together.during = interrupt
     with pytest.raises(KeyboardInterrupt):
         maker(tmp_path).make(recipes[:1])

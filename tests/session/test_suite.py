@@ -8,6 +8,7 @@ from made_up import cell, judged, result, suite
 from progbench.errors import Missing
 from progbench.judging.expected import Expectation
 from progbench.runs import results
+from progbench.runs.provenance import Provenance
 from progbench.session.suite import Suite
 from progbench.tasks import toy_squad
 from progbench.tasks.catalog import tasks
@@ -268,7 +269,7 @@ def test_seeds_trained_alone_beside_seeds_in_company_are_warned_of(answers, tmp_
     wanted = cell(own, "tiny-bert-constant-rte")
     judged(own, wanted.id)
     made = results.load(tmp_path, own.recipe(wanted), 1)
-    results.save(tmp_path, dataclasses.replace(made, environment=made_in | {"side_by_side": "1 3"}))
+    results.save(tmp_path, dataclasses.replace(made, environment=made_in, provenance=Provenance((1, 3))))
     again = suite(answers, tmp_path, seeds=2)
 
     assert again.warnings(wanted) == [

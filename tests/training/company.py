@@ -1,4 +1,7 @@
-"""Models, texts and trainings of several seeds, each alone and all side by side: float64, without dropout."""
+"""Models, texts and trainings of several seeds, each alone and all side by side: float64, without dropout.
+
+Side by side their steps are captured and replayed, by the GPU's stand-in, from the second one of a stage on.
+"""
 
 import functools
 
@@ -8,8 +11,8 @@ import torch
 from progbench import apply_tuning
 from progbench.models import loading
 from progbench.models.spec import spec
+from progbench.training import graph
 from progbench.training.fitting import Seeds, fit
-from progbench.training.graph import Plain, Replayed
 from progbench.training.packing import pack
 from progbench.training.seed_rows import SeedCollator
 from progbench.training.side_by_side import Together, stack
@@ -66,14 +69,22 @@ def trained_alone(wanted, made, texts, stages):
     return epochs, epochs[-1].state()
 
 
-def trained_together(wanted, models, texts, stages, answering, bucket=64, device=None):
+def trained_together(wanted, models, texts, stages, answering, bucket=64):
     packed = pack(models[0])
     together = stack(models)
     collate = SeedCollator(packed, pad=0, longest=16, answering=answering, bucket=bucket)
     ready = functools.partial(batches, texts, 3, collate)
-    runner = functools.partial(Replayed, device=device or Plain())
-    seeds = Together(len(models))
-    epochs = list(fit(together, wanted, stages, ready, 3, seeds=seeds, runner=runner))
+    seeds, rate, replays, runs = Together(len(models)), torch.zeros((), dtype=torch.float64), graph.Stages("cpu"), []
+
+    def runner(step):
+        runs.append(replays(step))
+        return runs[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graph, "WARM_UP", 1)
+        epochs = list(fit(together, wanted, stages, ready, 3, seeds=seeds, runner=runner, held=rate))
+    assert [run.refused for run in runs if run.refused] == []
+    assert all(run.replays for run in runs) or bucket == 1  # then no form comes twice
     return epochs, epochs[-1].state()
 
 

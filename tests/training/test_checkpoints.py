@@ -87,7 +87,7 @@ def resumed(kept, monkeypatch):
         ({}, (1,), 7),
         ({"task": "stsb", "model": "tiny-bert"}, (1,), 6),
         ({"file": "squad", "task": "squad1", "model": "tiny-bert", "batch_size": 32}, (1,), 5),
-        ({"file": "peft", "tuning": "lora", "prefix_cache": True}, (1,), 9),
+        ({"file": "peft", "tuning": "lora"}, (1,), 9),
         ({"precision": "bf16"}, (1,), 8),
         ({}, (0, 2), 5),
     ],
@@ -323,7 +323,9 @@ def test_seconds_are_the_sum_over_all_parts_of_a_run(stopped, resumed, monkeypat
 
     def longer(*given):
         past = read(*given)
-        return dataclasses.replace(past, seconds=past.seconds + 1000, spent=past.spent + 500, peak_memory_bytes=10**15)
+        wall, cpu = past.spent
+        spent = (wall + 500, cpu + 2000)
+        return dataclasses.replace(past, seconds=past.seconds + 1000, spent=spent, peak_memory_bytes=10**15)
 
     stopped(recipe(), 5)
     monkeypatch.setattr(checkpoints, "_read", longer)
@@ -331,6 +333,7 @@ def test_seconds_are_the_sum_over_all_parts_of_a_run(stopped, resumed, monkeypat
 
     assert 1000 < found.seconds < 1000 + 600
     assert [int(epoch.seconds // 500) for epoch in found.epochs] == [0, 1, 0]
+    assert [int(epoch.cpu_seconds // 2000) for epoch in found.epochs] == [0, 1, 0]
     assert found.peak_memory_bytes == 10**15
 
 
@@ -340,7 +343,7 @@ def test_a_run_says_how_often_it_went_on_and_where_last(stopped, resumed):
     (found,), _ = resumed(recipe())
 
     assert found.notes == ("resumed 3 times, last after step 1 of epoch 2",)
-    assert found.environment["resumed"] == 3
+    assert found.provenance.resumed == 3
 
 
 def test_a_run_whose_first_part_another_commit_trained_says_so(stopped, resumed, monkeypatch):

@@ -1,0 +1,246 @@
+"""From paired runs to what is said of their difference: a line a task, and one for the average. Pure.
+
+Progtuning less fine-tuning, mostly; any two schedules of a model can be compared. A table's models are judged at once,
+because they share the correction for their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+
+from progbench.judging import beside, effect, hierarchy, words
+from progbench.judging.compared import AVERAGE, OTHER, SAME, UNTOLD, Compared, Paired
+from progbench.judging.decision import LEAST_SD, PAPER_SEEDS
+from progbench.judging.effect import Estimate, Parts
+from progbench.judging.resolution import EDGE
+from progbench.judging.terms import Terms
+
+ROUNDING = 0.1**2 / 6  # the variance that rounding to a tenth gives a printed difference: two values, each 0.1²/12
+
+
+def compare(
+    table: str, left: str, right: str, bodies: Mapping[str, Sequence[Paired]], terms: Terms, *, average: bool = True
+) -> list[Compared]:
+    """What is said of two schedules of each of a table's bodies (models with their tuning): tasks, then the average.
+
+    >>> scores = {"seeds": (0, 1, 2), "left": (66.0, 67.0, 68.0), "right": (66.1, 66.8, 68.1)}
+    >>> found = compare("Table 1", "shrinking", "constant", {"m": [Paired("RTE", **scores)]}, Terms())
+    >>> found[0].number, found[0].word  # three differences with an sd of 0.17; t(0.95, 2) is 2.92
+    ('+0.00 [-0.29, +0.29]', 'not worse')
+
+    Tasks without three pairs are left out, and so is the average of fewer than two tasks, or of a table that prints
+    none (`average=False`). The average is over the tasks that are there, which its `over` names.
+    """
+    tasks = {body: enough for body, those in bodies.items() if (enough := [task for task in those if task.enough])}
+    parts = {body: [_parts(task) for task in those] for body, those in tasks.items()}
+    averages = {body: _Average(those, parts[body]) for body, those in tasks.items() if average and len(those) > 1}
+    shown = _shown({body: one.on_this_set for body, one in averages.items()}, terms)
+    others = _shown({body: one.other for body, one in averages.items() if one.other}, terms)
+    found = []
+    for body, those in tasks.items():
+        about = {"table": table, "body": body, "left": left, "right": right, "level": terms.looks.level}
+        lines = _of_tasks(about, those, parts[body], terms)
+        found += lines
+        if body in averages:
+            found.append(averages[body].compared(about, len(bodies[body]), shown[body], others.get(body), lines, terms))
+    return found
+
+
+def together(tasks: Sequence[Paired]) -> tuple[Estimate, Estimate | None]:
+    """The mean difference of tasks, as their columns weigh: on this development set, and for examples like these.
+
+    >>> found, other = together([Paired("RTE", 1, (0, 1, 2), (66.0, 67.0, 68.0), (65.0, 65.0, 65.0))])
+    >>> float(found.mean), [round(end, 3) for end in ends(found, 0.05)], other  # 2 ± 2.92 · 1 / √3
+    (2.0, [0.314, 3.686], None)
+    """
+    one = _Average(tasks, [_parts(task) for task in tasks])
+    return one.on_this_set, one.other
+
+
+def ends(found: Estimate, level: float) -> tuple[float, float]:
+    """The ends of an interval that leaves out `level` on each side."""
+    low, high = effect.interval(found, level)
+    return float(low), float(high)
+
+
+def _parts(task: Paired) -> Parts:
+    """A task's difference and what its variance is made of."""
+    if task.differences is not None:
+        return effect.taken_apart(task.differences)
+    return effect.from_scores(np.subtract(task.left, task.right), max(task.least_sd, LEAST_SD))
+
+
+def _stacked(estimates: Sequence[Estimate]) -> Estimate:
+    """A family of estimates as one of arrays."""
+    return Estimate(*(np.array(column, float) for column in zip(*estimates, strict=True)))
+
+
+def _shown(averages: Mapping[str, Estimate], terms: Terms) -> dict[str, hierarchy.Averages]:
+    """What each body's average shows, tested among all of them."""
+    if not averages:
+        return {}
+    found = hierarchy.of_models(_stacked([*averages.values()]), terms.average, terms.looks.level)
+    return {body: hierarchy.Averages(*(column[i] for column in found)) for i, body in enumerate(averages)}
+
+
+def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], parts: Sequence[Parts], terms: Terms) -> list[Compared]:
+    """A line for each task of one body."""
+    level, margin = terms.looks.level, terms.task
+    estimates = [effect.on_this_set(one) for one in parts]
+    p, differ = hierarchy.of_tasks(_stacked(estimates), level)
+    others = [effect.for_such_examples(one) for one in parts]
+    known = [one for one in others if one]
+    other_differ = iter(hierarchy.of_tasks(_stacked(known), level)[1] if known else ())
+    lines = []
+    for i, (task, part, found, other) in enumerate(zip(tasks, parts, estimates, others, strict=True)):
+        low, high = ends(found, level)
+        seeds = len(task.seeds)
+        print_variance = float(found.variance) * seeds / PAPER_SEEDS + ROUNDING / task.columns
+        lines.append(
+            Compared(
+                **about,
+                task=task.task,
+                over=(),
+                of=1,
+                seeds=(seeds, seeds),
+                examples=part.examples,
+                difference=float(found.mean),
+                low=low,
+                high=high,
+                margin=margin,
+                word=_word(low, high, margin, differ[i]),
+                beside=_word(low, high, terms.beside, differ[i]),
+                p=float(p[i]),
+                needed=beside.seeds_needed(_pooled_sd(task), margin),
+                every_task=None,
+                notes=(*task.notes, *filter(None, [terms.looks.words(seeds)])),
+                **_of_scores(task.left, task.right, level),
+                **(
+                    _other(other, level, lambda *ends: _word(*ends, margin, next(other_differ))) if other else _NO_OTHER
+                ),
+                **_against_print(found, task.printed, print_variance, level, margin),
+            )
+        )
+    return lines
+
+
+class _Average:
+    """The average of one body's tasks; `other` answers question E, None where a task has no predictions."""
+
+    def __init__(self, tasks: Sequence[Paired], parts: Sequence[Parts]) -> None:
+        self.tasks = tasks
+        columns = sum(task.columns for task in tasks)
+        self.weights = [task.columns / columns for task in tasks]
+        self.examples = sum(one.examples for one in parts)
+        self.estimates = [effect.on_this_set(one) for one in parts]
+        self.on_this_set = effect.average(self.estimates, self.weights)
+        others = [effect.for_such_examples(one) for one in parts]
+        self.other = None if None in others else effect.average(others, self.weights)
+
+    def compared(
+        self,
+        about: dict[str, Any],
+        of: int,
+        shown: hierarchy.Averages,
+        other_shown: hierarchy.Averages | None,
+        lines: Sequence[Compared],
+        terms: Terms,
+    ) -> Compared:
+        level, margin = terms.looks.level, terms.average
+        low, high = ends(self.on_this_set, level)
+        counts = [len(task.seeds) for task in self.tasks]
+        shared = sorted(set.intersection(*(set(task.seeds) for task in self.tasks)))
+        notes = [*(note for task in self.tasks for note in task.notes), *map(terms.looks.words, counts)]
+        print_variance = sum(
+            weight**2 * (float(one.variance) * count / PAPER_SEEDS + ROUNDING / task.columns)
+            for task, one, weight, count in zip(self.tasks, self.estimates, self.weights, counts, strict=True)
+        )
+        return Compared(
+            **about,
+            task=AVERAGE,
+            over=tuple(task.task for task in self.tasks),
+            of=of,
+            seeds=(min(counts), max(counts)),
+            examples=self.examples,
+            difference=float(self.on_this_set.mean),
+            low=low,
+            high=high,
+            margin=margin,
+            word=_word_of_average(low, high, margin, shown),
+            beside="",
+            p=float(shown.p),
+            needed=None,
+            every_task=bool(shown.not_worse) and all(one.low > -one.margin + EDGE for one in lines),
+            notes=tuple(dict.fromkeys(filter(None, notes))),
+            **_of_scores(*([self._mean(side, seed) for seed in shared] for side in ("left", "right")), level),
+            **(
+                _other(self.other, level, lambda *ends: _word_of_average(*ends, margin, other_shown))
+                if self.other and other_shown
+                else _NO_OTHER
+            ),
+            **_against_print(self.on_this_set, self._printed(), print_variance, level, margin),
+        )
+
+    def _mean(self, side: str, seed: int) -> float:
+        """One schedule's average with a seed that all tasks have."""
+        scores = [getattr(task, side)[task.seeds.index(seed)] for task in self.tasks]
+        return sum(score * weight for score, weight in zip(scores, self.weights, strict=True))
+
+    def _printed(self) -> float | None:
+        values = [task.printed for task in self.tasks]
+        return None if None in values else sum(one * weight for one, weight in zip(values, self.weights, strict=True))
+
+
+def _word(low: float, high: float, margin: float, differs: bool) -> str:
+    """A task's word: which schedule is higher is said only where the difference holds among all the body's tasks."""
+    found = words.word(low, high, margin)
+    return found if differs else words.held(found, low, margin)
+
+
+def _word_of_average(low: float, high: float, margin: float, shown: hierarchy.Averages) -> str:
+    """An average's word, as far as it holds among all the table's bodies."""
+    found = words.word(low, high, margin)
+    if (found == words.BETTER and shown.better) or (high < -EDGE and shown.lower):
+        return found
+    return words.NOT_WORSE if shown.not_worse else words.UNDECIDED
+
+
+def _pooled_sd(task: Paired) -> float:
+    """One schedule's standard deviation over seeds, from both."""
+    return fmean([stdev(task.left) ** 2, stdev(task.right) ** 2]) ** 0.5
+
+
+def _of_scores(left: Sequence[float], right: Sequence[float], level: float) -> dict[str, float | None]:
+    """What is shown beside a difference, from the scores of the seeds."""
+    differences = [ours - theirs for ours, theirs in zip(left, right, strict=True)]
+    share = beside.chance_of_at_least(differences, level) if differences else (None, None, None)
+    return {
+        "correlation": beside.correlation(left, right),
+        "cv_left": beside.coefficient_of_variation(left),
+        "cv_right": beside.coefficient_of_variation(right),
+        **dict(zip(("share", "share_low", "share_high"), share, strict=True)),
+    }
+
+
+_NO_OTHER: dict[str, Any] = {"other_low": None, "other_high": None, "other_word": ""}
+
+
+def _other(found: Estimate, level: float, word: Any) -> dict[str, Any]:
+    low, high = ends(found, level)
+    return {"other_low": low, "other_high": high, "other_word": word(low, high)}
+
+
+def _against_print(
+    found: Estimate, printed: float | None, variance: float, level: float, margin: float
+) -> dict[str, float | str | None]:
+    """Whether our difference is the printed one. The print's has a `variance`, too."""
+    if printed is None:
+        return {"printed": None, "print_low": None, "print_high": None, "print_word": ""}
+    low, high = ends(Estimate(found.mean - printed, found.variance + variance, found.df), level)
+    within = low > -margin + EDGE and high < margin - EDGE
+    word = SAME if within else OTHER if low > EDGE or high < -EDGE else UNTOLD
+    return {"printed": float(printed), "print_low": low, "print_high": high, "print_word": word}

@@ -1,0 +1,199 @@
+"""Paired runs of two schedules, and what is said of their difference: what judging and reports share. No arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from progbench.judging import words
+from progbench.judging.terms import LEAST_SEEDS
+
+if TYPE_CHECKING:  # loading it is worth it to judge only
+    import numpy as np
+
+NAMES = {"shrinking": "Progtuning", "constant": "fine-tuning", "without_low_blocks": "Progtuning without low blocks"}
+AVERAGE = "average"
+CHANCE = 0.05  # below it the print's sign flip speaks for other tasks, too
+SAME, OTHER, UNTOLD = "the printed effect", "another than the printed effect", "cannot be told from the print"
+
+
+@dataclass(frozen=True)
+class Paired:
+    """One task of a model under two schedules, seed by seed; `left` and `right` are scores in points.
+
+    `differences` are by seed and example, an array for each evaluation set (MNLI has two, and counts as two of the
+    average's `columns`); None where a result kept no predictions. `least_sd` is the least spread of a seed's difference
+    that is believed then. `printed` is the paper's own difference. `missing` says why there is nothing, and `broken`
+    whether that is because something is wrong.
+    """
+
+    task: str
+    columns: int = 1
+    seeds: tuple[int, ...] = ()
+    left: tuple[float, ...] = ()
+    right: tuple[float, ...] = ()
+    differences: tuple[np.ndarray, ...] | None = None
+    least_sd: float = 0.0
+    printed: float | None = None
+    notes: tuple[str, ...] = ()
+    missing: str = ""
+    broken: bool = False
+
+    @property
+    def enough(self) -> bool:
+        return len(self.seeds) >= LEAST_SEEDS and not self.missing
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is said of one difference, in points: of a task, or of an average.
+
+    An average's `task` is "average", and `over` names those of its `of` tasks that are there.
+
+    From `low` to `high` is its interval on this development set (question D), which leaves out `level` on each side;
+    `word` says what that shows against `margin`, after Holm's correction, and `beside` against a second margin.
+    `other_low`, `other_high` and `other_word` are the same for examples like these (question E), None and "" without
+    predictions. `p` is corrected: of no difference at all for a task, of *worse by the margin* for an average.
+
+    `correlation` is that of the two over seeds, `share` of the seeds score at least as high with `left`, with an
+    interval from `share_low` to `share_high`. `cv_left` and `cv_right` are CV*, in percent. `needed` seeds would show
+    with a chance of 80 % that equal schedules are not worse. `print_word` says whether this is the printed effect.
+    `every_task` is whether no task of the average is worse by its margin.
+    """
+
+    table: str
+    body: str
+    left: str
+    right: str
+    task: str
+    over: tuple[str, ...]
+    of: int
+    seeds: tuple[int, int]
+    examples: int
+    difference: float
+    low: float
+    high: float
+    level: float
+    margin: float
+    word: str
+    beside: str
+    other_low: float | None
+    other_high: float | None
+    other_word: str
+    p: float
+    correlation: float | None
+    share: float | None
+    share_low: float | None
+    share_high: float | None
+    cv_left: float | None
+    cv_right: float | None
+    needed: int | None
+    printed: float | None
+    print_low: float | None
+    print_high: float | None
+    print_word: str
+    every_task: bool | None
+    notes: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The answer, with what it is an answer to."""
+        return f"{self.on_this_set}; {self.for_such_examples}"
+
+    @property
+    def number(self) -> str:
+        """The difference with its interval on this development set."""
+        return number(self.difference, self.low, self.high)
+
+    @property
+    def on_this_set(self) -> str:
+        """The answer to question D."""
+        least, most = self.seeds
+        count = f"{least}" if least == most else f"{least} to {most}"
+        where = "on average" if self.task == AVERAGE else f"on {self.task}"
+        says = words.in_words(self.word, self.margin, name(self.right))
+        return (
+            f"over {count} paired seeds, on this development set, {name(self.left)} scores "
+            f"{self.number} points {where}: {says}"
+        )
+
+    @property
+    def for_such_examples(self) -> str:
+        """The answer to question E."""
+        if self.other_low is None or self.other_high is None:
+            return "for examples like these: unknown, since not all of these results kept predictions"
+        says = words.in_words(self.other_word, self.margin, name(self.right))
+        return f"for examples like these {interval(self.other_low, self.other_high)}: {says}"
+
+
+def name(schedule: str) -> str:
+    """A schedule as the paper calls it.
+
+    >>> name("shrinking"), name("growing")
+    ('Progtuning', 'growing')
+    """
+    return NAMES.get(schedule, schedule)
+
+
+def number(value: float, low: float, high: float) -> str:
+    """A difference with its interval.
+
+    >>> number(0.1, -0.22, 0.42)
+    '+0.10 [-0.22, +0.42]'
+    """
+    return f"{value:+z.2f} {interval(low, high)}"
+
+
+def interval(low: float, high: float) -> str:
+    return f"[{low:+z.2f}, {high:+z.2f}]"
+
+
+def least_sign_flip_p(seeds: int) -> float:
+    """The smallest two-sided p that a sign flip of so many seeds' differences can have.
+
+    >>> least_sign_flip_p(5), least_sign_flip_p(6)
+    (0.0625, 0.03125)
+    """
+    return min(1.0, 2.0 ** (1 - seeds))
+
+
+@dataclass(frozen=True)
+class PrintAlone:
+    """Two printed rows of a model: the average's difference in points, and what it can be taken for.
+
+    `up` of the `tasks` rise. `p` is the sign flip's over the tasks, one-sided, in the average's direction. `factor` is
+    c*, the factor on all spreads up to which the average's difference is beyond chance at 5 %, one-sided; `low` and
+    `high` are its interval at 90 %; all three are None where a spread is not known. `without` is the average's
+    difference without `most`, the task with the largest share in it. `assumed` names the tasks whose spread no source
+    gives.
+    """
+
+    table: str
+    body: str
+    average: float
+    up: int
+    tasks: int
+    p: float
+    factor: float | None
+    low: float | None
+    high: float | None
+    most: str
+    without: float | None
+    margin: float
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def beyond_chance(self) -> bool:
+        return self.factor is not None and self.factor > 1
+
+    @property
+    def for_such_tasks(self) -> bool:
+        """Whether other tasks of this kind would say it, too."""
+        return self.p <= CHANCE
+
+    @property
+    def word(self) -> str:
+        """What the interval says, in the words of a difference that is our own."""
+        return (
+            words.UNDECIDED if self.low is None or self.high is None else words.word(self.low, self.high, self.margin)
+        )

@@ -1,0 +1,175 @@
+"""Progtuning less fine-tuning, as every view shows it: a line a task and average, and what it can and cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from progbench.judging.compared import AVERAGE, Compared, PrintAlone, interval, least_sign_flip_p, name
+from progbench.judging.words import NOT_WORSE, UNDECIDED
+from progbench.report import cells
+
+TITLE = "Is Progtuning as good as fine-tuning?"
+HEADERS = ("task", "seeds", "on this set", "says", "for such examples", "P(≥)", "ρ", "CV*")
+ALIGN = "left right left left left right right right"
+FULL_HEADERS = (
+    "task", "seeds", "on this set", "says", "by the second margin", "p (Holm)", "for such examples", "says", "P(≥)",
+    "ρ", "CV*", "printed", "ours less printed", "is it the printed one?",
+)  # fmt: skip
+FULL_ALIGN = "left right left left left right left left left right right right left left"
+PRINT_HEADERS = ("print alone", "average", "tasks up", "sign flip p", "c*", "interval", "says", "without one")
+PRINT_ALIGN = "left right right right right left left left"
+PRINT_TITLE = "What the print alone says of its averages"
+
+
+def groups(differences: Sequence[Compared]) -> list[tuple[str, list[Compared]]]:
+    """The differences of each model and pair of schedules, under a heading."""
+    found: dict[str, list[Compared]] = {}
+    for one in differences:
+        title = f"{one.table}, {one.body}: {name(one.left)} less {name(one.right)}, in points"
+        found.setdefault(title, []).append(one)
+    return list(found.items())
+
+
+def row(one: Compared) -> list[str]:
+    """A difference as strings in the order of HEADERS: what a terminal has room for."""
+    other = says(one.other_word, one.margin) or "unknown"
+    share = cells.number(one.share, ".2f")
+    return [_task(one), _seeds(one), one.number, says(one.word, one.margin), other, share, *_together(one)]
+
+
+def full_row(one: Compared) -> list[str]:
+    """A difference as strings in the order of FULL_HEADERS."""
+    share = ""
+    if one.share is not None and one.share_low is not None and one.share_high is not None:
+        share = f"{one.share:.2f} [{one.share_low:.2f}, {one.share_high:.2f}]"
+    return [
+        _task(one),
+        _seeds(one),
+        one.number,
+        says(one.word, one.margin),
+        one.beside,
+        cells.number(one.p, ".3f"),
+        _interval(one.other_low, one.other_high) or "unknown",
+        says(one.other_word, one.margin),
+        share,
+        *_together(one),
+        cells.number(one.printed, "+z.2f"),
+        _interval(one.print_low, one.print_high),
+        one.print_word,
+    ]
+
+
+def says(word: str, margin: float) -> str:
+    """A word with its margin.
+
+    >>> says("not worse", 0.5), says("lower, by less than the margin", 1.0), says("better", 1.0)
+    ('not worse by 0.5', 'lower, by less than 1', 'better')
+    """
+    return f"{word} by {margin:g}" if word == NOT_WORSE else word.replace("the margin", f"{margin:g}")
+
+
+def _task(one: Compared) -> str:
+    return f"average of {len(one.over)}" if one.over else one.task
+
+
+def _seeds(one: Compared) -> str:
+    least, most = one.seeds
+    return f"{least}" if least == most else f"{least} to {most}"
+
+
+def _together(one: Compared) -> list[str]:
+    """How the two go together over seeds, and how much each varies."""
+    varies = "/".join(cells.number(value, ".2f") or "?" for value in (one.cv_left, one.cv_right))
+    return [cells.number(one.correlation, "+.2f"), varies]
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else interval(low, high)
+
+
+def print_row(one: PrintAlone) -> list[str]:
+    """What the print alone says, as strings in the order of PRINT_HEADERS."""
+    return [
+        f"{one.table}, {one.body}",
+        f"{one.average:+z.2f}",
+        f"{one.up} of {one.tasks}",
+        f"{one.p:.2g}",
+        cells.number(one.factor, ".2f"),
+        _interval(one.low, one.high),
+        says(one.word, one.margin),
+        f"{cells.number(one.without, '+z.2f')} ({one.most})",
+    ]
+
+
+def answers(differences: Sequence[Compared]) -> list[str]:
+    """The averages in a sentence each: Progtuning less fine-tuning, above everything else.
+
+    >>> answers([])
+    []
+    """
+    found = []
+    for one in differences:
+        if one.task == AVERAGE and one.right == "constant":
+            some = "" if len(one.over) == one.of else f" of {one.of}"
+            where = f"{one.table}, {one.body}, {len(one.over)}{some} tasks ({', '.join(one.over)})"
+            every = "; on no task worse by its margin" if one.every_task else ""
+            found.append(f"{where}: {one.sentence}{every}")
+    return found
+
+
+def remarks(differences: Sequence[Compared]) -> list[str]:
+    """What a reader of the differences should know: what so few seeds cannot say, and how their number was chosen.
+
+    >>> remarks([])
+    []
+    """
+    if not differences:
+        return []
+    level = max(one.level for one in differences)
+    found = [
+        f"Over paired seeds. An interval leaves out {100 * level:g} % on each side: of new seeds on this development "
+        "set, and of new examples like these. P(≥) is the share of seeds in which the first scores at least as high, ρ "
+        "the correlation of the two over seeds, CV* how much each varies, in percent."
+    ]
+    tasks = [one for one in differences if not one.over]
+    if short := [f"{_named(one)} ({one.needed})" for one in tasks if _hardly_decided(one)]:
+        found.append(
+            f"The seeds there are hardly decide these alone: {', '.join(short)}. As many seeds as in brackets would "
+            "show, with a chance of 80 %, that equal schedules are not worse by the margin. Their number must be fixed "
+            "beforehand: looking after each further seed, and stopping when it suits, turns an error of 5 % into one "
+            "of 7 to 17 %."
+        )
+    fewest = min(one.seeds[0] for one in differences)
+    found.append(
+        "Whatever the distribution of differences, the smallest two-sided p that a sign flip over "
+        f"{fewest} seeds can have is {least_sign_flip_p(fewest):.4g}."
+    )
+    if alone := [_named(one) for one in tasks if one.other_low is None]:
+        found.append(
+            f"Not all of their results kept predictions, so they are judged by scores alone: {', '.join(alone)}."
+        )
+    return found + list(dict.fromkeys(f"{one.body}: {note}" for one in tasks for note in one.notes))
+
+
+def print_remarks(alone: Sequence[PrintAlone]) -> list[str]:
+    """What a reader of the print alone should know."""
+    if not alone:
+        return []
+    assumed = list(dict.fromkeys(task for one in alone for task in one.assumed))
+    return [
+        "c* is the factor on all published spreads up to which an average's difference is beyond chance at 5 %, which "
+        "takes more than 1. A sign flip speaks for tasks like these where its p is at most 0.05. The last column is "
+        "the average without the task, in brackets, that has the largest share in it."
+        + (f" Spreads are assumed for {', '.join(assumed)} (difference.toml)." if assumed else "")
+    ]
+
+
+def _hardly_decided(one: Compared) -> bool:
+    """Whether so few seeds seldom decide a task; if another schedule collapses, they do, whatever was planned."""
+    few = one.needed is not None and one.needed > one.seeds[0]
+    return few and (one.right == "constant" or one.word == UNDECIDED)
+
+
+def _named(one: Compared) -> str:
+    where = f"{one.body} {one.task}"
+    return where if one.right == "constant" else f"{where} less {name(one.right)}"

@@ -1,0 +1,90 @@
+"""From a sentence of the paper to what answers it: printed numbers, counts, and paired runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from progbench.errors import BadInput
+from progbench.judging import claims
+from progbench.judging.claims import Claim, ClaimVerdict, Comparison, Measured
+from progbench.judging.compared import AVERAGE, Compared
+from progbench.judging.counts import agrees_with_print
+from progbench.judging.expected import Cell
+from progbench.judging.terms import Terms
+from progbench.judging.verdict import Observed
+from progbench.session.comparing import alone, body_of
+from progbench.session.pairing import Source, paired
+
+
+class Answering(Source, Protocol):
+    """Where a sentence finds its cells, and what there is of them: a suite."""
+
+    def cell(self, name: str) -> Cell: ...
+
+    def observed(self, cell: Cell, variant: str = "") -> Observed: ...
+
+    def compared(self, name: str) -> tuple[list[Compared], list[str]]: ...
+
+    def terms(self) -> Terms: ...
+
+
+def judged(suite: Answering, claim: Claim) -> ClaimVerdict:
+    """The verdict on a sentence, by the runs that are there. Raises BadInput for a cell that cannot be read."""
+    if claim.problem:
+        return claims.judge(claim, [])
+    for name in (name for one in claim.comparisons for name in (*one.left, *one.right)):
+        if problem := suite.cell(name).problem:
+            raise BadInput(problem)
+    if claim.quantity == "fits":
+        cells = [suite.cell(name) for one in claim.comparisons for name in one.left]
+        printed = [cell.expectation.printed for cell in cells]
+        if other := [cell.id for cell in cells if cell.kind != "counted" or not cell.expectation.printed]:
+            raise BadInput(f"{other[0]} is not a printed count, and quantity = 'fits' needs one")
+        agree, elsewhere = (
+            [
+                agrees_with_print(suite.observed(cell, name).count, text)
+                for cell, text in zip(cells, printed, strict=True)
+            ]
+            for name in (claim.variant, "")
+        )
+        return claims.judge_fit(claim, printed, agree, elsewhere)
+    return claims.judge(claim, [_measured(suite, claim, comparison) for comparison in claim.comparisons])
+
+
+def _measured(suite: Answering, claim: Claim, one: Comparison) -> Measured:
+    left, right = ([suite.cell(name) for name in side] for side in (one.left, one.right))
+    printed = [[cell.expectation.printed for cell in side] for side in (left, right)]
+    metric = claim.metric.get(one.column, "")
+    ours = [
+        [suite.observed(replace(cell, metric=metric) if metric else cell) for cell in side] for side in (left, right)
+    ]
+    metrics = list(dict.fromkeys(cell.metric for cell in (*left, *right)))
+    found = replace(
+        claims.our_quantity(claim, one.column, *ours),
+        printed=claims.printed_quantity(claim, *printed),
+        mixed=" against ".join(metrics) if len(metrics) > 1 else "",
+    )
+    if claim.quantity != "difference":
+        return found
+    terms = suite.terms()
+    widest = max((*left, *right), key=lambda cell: cell.expectation.margin).expectation
+    found = replace(found, level=terms.looks.level, margin=widest.margin, margin_reason=widest.margin_reason)
+    if claim.wanted and len(left) == len(right) == 1:
+        found = replace(found, alone=alone(suite.table(left[0].file), left[0], right[0], terms))
+    if found.error or found.missing:
+        return found
+    tasks = paired(suite, left, right, metric)
+    if why := "; ".join(f"{task.task}: {task.missing}" for task in tasks if task.missing):
+        broken = any(task.broken for task in tasks)
+        return replace(found, seeds={}, missing=why, error=why if broken else "")
+    return replace(found, tasks=tuple(tasks), compared=_average(suite, left, right))
+
+
+def _average(suite: Answering, left: list[Cell], right: list[Cell]) -> Compared | None:
+    """The verdict of the difference table on an average, which is corrected for how many models it has."""
+    if len(left) != 1 or len(right) != 1 or left[0].kind != "derived":
+        return None
+    wanted = (body_of(left[0]), left[0].schedule, right[0].schedule, AVERAGE)
+    lines, _ = suite.compared(left[0].file)
+    return next((one for one in lines if (one.body, one.left, one.right, one.task) == wanted), None)

@@ -1,0 +1,120 @@
+"""Whole runs of seeds side by side whose steps are replayed, by the GPU's stand-in, from the second step of a stage on.
+
+Each ends as the run whose steps run as they are, to the last bit, dropout and all.
+"""
+
+import dataclasses
+
+import interrupted
+import pytest
+import torch
+from interrupted import Stopped, learnt
+
+from progbench.recipes import reading
+from progbench.training import graph, prepared, train
+from progbench.training.checkpoints import Checkpoints
+from progbench.training.side_by_side import Together
+
+pytestmark = pytest.mark.usefixtures("forty_rows")
+
+
+def recipe(file="glue", task="rte", model="tiny-roberta", tuning="full", schedule="shrinking", **changes):
+    read = reading.read("smoke", file, model=model, tuning=tuning, schedule=schedule, task=task)
+    return dataclasses.replace(read, **{"epochs": 3, "batch_size": 8} | changes)
+
+
+class Trained:
+    """Runs of two seeds: what each learnt, all weights after each epoch, and the steps that were replayed."""
+
+    def __init__(self, monkeypatch):
+        self.monkeypatch, self.weights, self.runs = monkeypatch, interrupted.watch(monkeypatch), []
+        call = graph.Stages.__call__
+        monkeypatch.setattr(graph.Stages, "__call__", lambda *given: self.runs.append(call(*given)) or self.runs[-1])
+
+    def __call__(self, wanted, *, warm_up=1, kept=None, seeds=(0, 2)):
+        self.weights.clear(), self.runs.clear()
+        self.monkeypatch.setattr(graph, "WARM_UP", warm_up)
+        found = list(train.train_together(wanted, seeds, "cpu", 1, kept))
+        assert [one.refused for one in self.runs if one.refused] == []
+        return [learnt(one) if not one.error else one.error for one in found], list(self.weights)
+
+    @property
+    def replays(self):
+        return sum({id(one): one.replays for one in self.runs}.values())
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    return Trained(monkeypatch)
+
+
+NEVER = 10**6  # steps of a warm-up that does not end
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        recipe(schedule="constant"),
+        recipe(schedule="growing"),
+        recipe(schedule="shrinking"),
+        recipe(file="peft", tuning="lora"),
+        recipe(file="peft", tuning="adapter", epochs=2),
+        recipe(file="peft", tuning="bitfit", epochs=2),
+        recipe(precision="bf16", schedule="constant", epochs=2),
+        recipe(model="tiny-mpnet", epochs=2),
+        recipe(file="squad", task="squad2", model="tiny-bert", epochs=2, batch_size=16),
+    ],
+    ids=lambda one: f"{one.id} {one.precision}",
+)
+def test_a_replayed_run_is_the_run_whose_steps_run_as_they_are(trained, wanted):
+    through = trained(wanted, warm_up=NEVER)
+    assert trained.replays == 0
+    replayed = trained(wanted)
+
+    assert trained.replays > wanted.epochs
+    assert replayed == through
+
+
+def test_a_run_that_stopped_within_an_epoch_goes_on_with_replays_and_ends_as_one_that_went_through(
+    trained, tmp_path, monkeypatch
+):
+    wanted = recipe(schedule="constant")
+    through = trained(wanted)
+    interrupted.often(monkeypatch)
+    kept, save = Checkpoints(tmp_path / "digest"), Checkpoints.save
+
+    def stop(self, past, made, steps):
+        save(self, past, made, steps)
+        if steps == 8:
+            raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", stop)
+        with pytest.raises(Stopped):
+            trained(wanted, kept=kept)
+    found, weights = trained(wanted, kept=kept)
+
+    assert trained.replays
+    assert found == through[0]
+    assert weights[-1] == through[1][-1]
+
+
+class Broken(Together):
+    """In the seventh step the second seed's loss is not a number: by what lies in memory, as a replay needs it."""
+
+    def losses(self, model, batch):
+        self.steps = getattr(self, "steps", torch.zeros(()))
+        self.steps.add_(1)
+        found = super().losses(model, batch)
+        return found.where((torch.arange(len(found)) != 1) | (self.steps != 7), torch.nan)
+
+
+def test_a_seed_that_fails_in_a_replay_is_its_own_error_and_the_others_go_on(trained, monkeypatch):
+    wanted, seeds = recipe(schedule="constant"), (0, 1, 2)
+    whole, _ = trained(wanted, seeds=seeds)
+    monkeypatch.setattr(prepared, "Together", Broken)
+    found, _ = trained(wanted, seeds=seeds)
+
+    assert trained.replays > 7
+    assert found[1] == "epoch 2, step 2: the loss is nan"
+    assert [found[0], found[2]] == [whole[0], whole[2]]
