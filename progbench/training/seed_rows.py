@@ -35,7 +35,8 @@ def groups_of(longest: Sequence[int], most: int, bucket: int = BUCKET) -> Groups
     >>> groups_of([7, 9, 12, 20, 22, 25, 30, 80], most=128)
     ((7, 32), (1, 96))
 
-    Lengths are rounded up coarsely, since each other form of batch is captured for itself. Groups of one length are one.
+    Lengths are rounded up coarsely, since each other form of batch is captured for itself. Groups of one length are
+    one.
     """
     found: list[tuple[int, int]] = []
     start = 0
@@ -57,10 +58,10 @@ class SeedRows:
     `first` are the places of the texts' first tokens in their rows, (seeds, texts). `ends` are the ends of all texts,
     surplus ones too, over the tokens of all rows, with a 0 before them, (seeds * (texts + surplus texts) + 1,). All
     rows together have `tokens`.
-    `groups` pad texts for attention, one group after another, in each a seed's texts beside each other. `source` is, for
-    each place in them, its token among all rows' tokens, and a surplus token of the same seed where a text has none;
-    `places` is the other way round, and for a surplus token a place without one. `counts` are the texts' lengths in the
-    order of the groups. `padded`, for question answering, is every token's place among all texts padded to `longest`,
+    `groups` pad texts for attention, one group after another, in each a seed's texts beside each other. `source` is,
+    for each place in them, its token among all rows' tokens, and a surplus token of the same seed where a text has
+    none; `places` is the other way round, and for a surplus token a place without one. `counts` are the texts' lengths
+    in the order of the groups. `padded`, for question answering, is every token's place among all texts padded to `longest`,
     (seeds * tokens,); surplus tokens share the one place behind.
     """
 
@@ -234,7 +235,7 @@ _TYPES = {"f": torch.float64, "i": torch.int64}
 
 
 def _with_room(groups: Groups, lengths: numpy.ndarray, step: int) -> Groups:
-    """The same with a place without a token for each seed: what its surplus tokens are given by attention's gradient."""
+    """The same with a place without a token for each seed, whose gradient its surplus tokens are given."""
     padded_to = numpy.repeat([longest for _, longest in groups], [texts for texts, _ in groups])
     if (lengths < padded_to).any(1).all():
         return groups

@@ -128,7 +128,7 @@ def test_checkpoints_of_a_recipe_as_it_once_was_are_named_with_their_size(plan, 
 
     assert lines[-1].endswith(f"delete them if nobody goes on from them: {other}")
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "checkpoints of a recipe that was edited since, as `progbench plan` sees them",
         happens=lines[-1],
         kept="they stay: another checkout may go on from them",

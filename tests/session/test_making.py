@@ -252,7 +252,7 @@ def test_an_error_of_another_session_is_tried_again_whatever_the_clock_says(tmp_
     assert trained == [("constant", 0)]
     assert own.runs(recipes[0]).results[0].error == ""
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "the clock was set back after a run failed",
         happens="the next session trains that seed again: it goes by the session's name, not by the time",
         kept="all other results",
@@ -327,7 +327,7 @@ def test_what_a_killed_session_left_is_removed_by_the_next(tmp_path, smoke_recip
 
     assert [path.exists() for path in leftovers] == [False] * 4
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "a session was killed while it trained, or while it wrote a result",
         happens="the next session removes its temporary folder, half-written file and lock, and resumes the run",
         kept="all results that were there; what other processes that run, here or on another machine, are working on",
