@@ -28,7 +28,7 @@ from progbench.training.fitting import Parts, Seeds, autocast
 from progbench.training.packing import pack
 from progbench.training.prefix import PrefixCache
 from progbench.training.scoring import Infer, Row, Scored
-from progbench.training.seed_rows import SeedCollator
+from progbench.training.seed_rows import SeedCollator, in_arrays
 from progbench.training.side_by_side import Together, infer_together, stack
 from progbench.training.workload import Workload, tokenise
 
@@ -96,7 +96,7 @@ class Prepared:
         unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
         orders = tuple(torch.Generator().manual_seed(number) for number in numbers)
         torch.manual_seed(numbers[0])  # dropout does not depend on how many numbers the head drew
-        rows = work.rows
+        rows = in_arrays(work.rows) if together else work.rows
         if recipe.prefix_cache:
             if not packed:
                 raise BadInput(f"{recipe.id}: prefix_cache needs packed batches, which do not serve this model")
