@@ -17,8 +17,8 @@ from progbench.recipes import reading
 from progbench.report import text, writing
 from progbench.report.cells import plain
 from progbench.report.speed import Speed
-from progbench.session import gathering, opening, outcomes, reference, sharing, stopping
-from progbench.session.gathering import CLAIMS, Gathered
+from progbench.session import adopting, gathering, opening, outcomes, sharing, stopping
+from progbench.session.gathering import CLAIMS, Gathered, from_property, to_property
 from progbench.session.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -141,6 +141,12 @@ def made(request):
 
 
 @pytest.fixture
+def record_property(request):
+    """As pytest's own, but in JSON, and without its warning that a JUnit file of today's kind holds no properties."""
+    return lambda name, value: request.node.user_properties.append(to_property(name, value))
+
+
+@pytest.fixture
 def judged(request, record_property, made):
     """Judge a cell by the runs there are, put the verdict into the report, and show it as pytest's outcome."""
     suite = request.config.stash[SUITE]
@@ -245,12 +251,15 @@ class Collector:
                 self.gathered.select(nodeid, function.removeprefix("test_"), name.rstrip("]"))
 
     def pytest_runtest_logreport(self, report):
-        for name, value in report.user_properties:
+        for name, value in (from_property(*one) for one in report.user_properties):
             self.gathered.add(report.nodeid, name, value)
             if name.startswith("progbench-speed-") and report.when == "call":
                 self.speed.add(name.removeprefix("progbench-speed-"), value)
         if report.failed:
-            self.gathered.fail(report.nodeid, str(report.longrepr).strip().splitlines()[-1])
+            words = str(report.longrepr).strip().splitlines()[-1]
+            # what is no phase of a test comes from a plugin that ran it elsewhere, as --forked does
+            ours = report.when in ("setup", "call", "teardown")
+            self.gathered.fail(report.nodeid, words if ours else f"no verdict came from its test; pytest says: {words}")
 
     def pytest_sessionstart(self, session):
         self.session = session
@@ -272,7 +281,7 @@ class Collector:
         self._written(lambda folder: writing.write(report, folder))
         if self.config.option.update_reference:
             try:
-                self._say("\n".join(reference.updated(self.suite, self.gathered.cells())))
+                self._say("\n".join(adopting.updated(self.suite, self.gathered.cells(), ROOT)))
             except BadInput as problem:
                 self._fail(f"reference not updated: {problem}")
             except OSError as problem:

@@ -25,9 +25,9 @@ from progbench.models import loading
 from progbench.models.spec import ModelSpec, spec
 from progbench.recipes import reading
 from progbench.training import memory, packing, process, vocabulary
-from progbench.training.ahead import made_ahead
 from progbench.training.fitting import fit
 from progbench.training.graph import WARM_UP, Replayed, device_of
+from progbench.training.prefetch import prefetched
 from progbench.training.seed_rows import SeedCollator
 from progbench.training.side_by_side import Together, stack
 
@@ -111,7 +111,7 @@ class SeedsTogether:
         started = []
 
         def batches():
-            made = made_ahead(self.collate(one).ready_for(self.device) for one in [*warm, *chosen])
+            made = prefetched(self.collate(one).ready_for(self.device) for one in [*warm, *chosen])
             for number, batch in enumerate(made):
                 if number == len(warm):
                     started.append(now(self.device))

@@ -7,18 +7,21 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from progbench.commands import fetch, params, plan, report, run, submit
+from progbench.commands import adopt, answer, fetch, params, plan, report, results, run, submit
 from progbench.commands.common import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
 
 COMMANDS = {
+    "answer": answer,
     "report": report,
     "params": params,
     "fetch": fetch,
     "plan": plan,
     "run": run,
     "submit": submit,
+    "adopt": adopt,
+    "results": results,
 }
 
 

@@ -65,7 +65,7 @@ def test_on_windows_it_says_that_it_does_not_run_there(monkeypatch, reliability)
     with pytest.raises(ImportError) as problem:
         wanted.loader.exec_module(importlib.util.module_from_spec(wanted))
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "a session on Windows",
         happens=problem.value,
         kept="the schedules and the counts, which can be imported",

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 from progbench.errors import BadInput
+from progbench.files import closed
+from progbench.judging import against
 from progbench.recipes import reading
 from progbench.recipes.reading import MOST_SEEDS
 from progbench.session import opening
@@ -40,6 +42,19 @@ def require_answers() -> None:
     """Raise BadInput where the expected values, which name the recipes, are not installed."""
     if not ANSWERS.is_dir():
         raise BadInput(f"no expected values: {ANSWERS} is no folder; install from a checkout, with pip install -e .")
+
+
+def suite_of(runs: Path, asked: str | None) -> str:
+    """The suite that was asked for, or the only one with results in a folder. Raises BadInput where there are none."""
+    against.require_folder(runs)
+    found = [name for name in reading.suites() if any(runs.glob(f"{name}/*/*/seed*.json")) or closed(runs / name, 2)]
+    wanted = [asked] if asked else found
+    if not set(wanted) & set(found):
+        others = f"; there are results of {', '.join(found)}" if found else ""
+        raise BadInput(f"no results{f' of the suite {asked}' if asked else ''} in {runs}{others}")
+    if len(wanted) > 1:
+        raise BadInput(f"{runs} has results of {', '.join(wanted)}: choose one with --suite")
+    return wanted[0]
 
 
 def seeds_of(text: str) -> tuple[int, ...]:

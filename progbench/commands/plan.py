@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     suite = common.opened(options, train=False)
     found = planning.plan(suite, options.mark)
     lines = [_head(found), *(f"error, not tried again: {plain(one)}" for one in found.errors)]
+    lines += [f"on file, and inconclusive: {plain(one)}" for one in found.changed]
     if seconds is not None:
         chosen = planning.chosen(found, seconds)
         lines += [_table(chosen, settles=True), _choice(found, chosen, options.budget)]

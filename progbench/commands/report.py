@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from progbench.commands.common import ANSWERS, FAILED, FINE, require_answers
+from progbench.commands.common import ANSWERS, FAILED, FINE, require_answers, suite_of
 from progbench.errors import BadInput
-from progbench.files import closed, is_folder
+from progbench.files import is_folder
 from progbench.judging import against
 from progbench.recipes import reading
-from progbench.report import difference, printing, text, writing
+from progbench.report import printing, text
 from progbench.report.cells import plain
 from progbench.session import reporting
 from progbench.session.suite import Suite
@@ -43,11 +43,20 @@ def run(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     require_answers()
-    found = reporting.report(Suite(_suite(options), ANSWERS, options.runs, seeds=None, train=False))
-    return _finish(options, functools.partial(writing.write, found), text.render(found), found.failed)
+    name = suite_of(options.runs, options.suite)
+    found = reporting.report(Suite(name, ANSWERS, options.runs, seeds=None, train=False))
+
+    def write(folder: Path) -> list[Path]:
+        from progbench.report import writing  # loads what makes pages and figures
+
+        return writing.write(found, folder)
+
+    return _finish(options, write, text.render(found), found.failed)
 
 
 def _against(options: argparse.Namespace) -> int:
+    from progbench.report import difference
+
     suite = options.suite or ""
     found = against.compare(against.read(options.runs, suite), against.read(options.against, suite))
     return _finish(options, functools.partial(difference.write, found), difference.as_text(found), found.failed)
@@ -65,22 +74,3 @@ def _finish(options: argparse.Namespace, write: Callable[[Path], list[Path]], te
     if problem:
         raise problem
     return FAILED if failed else FINE
-
-
-def _suite(options: argparse.Namespace) -> str:
-    """The suite that was asked for, or the only one that has results. Raises BadInput where there are none."""
-    against.require_folder(options.runs)
-    found = [
-        name
-        for name in reading.suites()
-        if any(options.runs.glob(f"{name}/*/*/seed*.json")) or closed(options.runs / name, 2)
-    ]
-    wanted = [options.suite] if options.suite else found
-    if not set(wanted) & set(found):
-        others = f"; there are results of {', '.join(found)}" if found else ""
-        raise BadInput(
-            f"no results{f' of the suite {options.suite}' if options.suite else ''} in {options.runs}{others}"
-        )
-    if len(wanted) > 1:
-        raise BadInput(f"{options.runs} has results of {', '.join(wanted)}: choose one with --suite")
-    return wanted[0]

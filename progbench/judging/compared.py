@@ -23,7 +23,8 @@ class Paired:
 
     `differences` are by seed and example, an array for each evaluation set (MNLI has two, and counts as two of the
     average's `columns`); None where a result kept no predictions. `least_sd` is the least spread of a seed's difference
-    that is believed then. `printed` is the paper's own difference. `missing` says why there is nothing.
+    that is believed then. `printed` is the paper's own difference. `missing` says why there is nothing, and `broken`
+    whether that is because something is wrong.
     """
 
     task: str
@@ -36,6 +37,7 @@ class Paired:
     printed: float | None = None
     notes: tuple[str, ...] = ()
     missing: str = ""
+    broken: bool = False
 
     @property
     def enough(self) -> bool:
@@ -46,10 +48,13 @@ class Paired:
 class Compared:
     """What is said of one difference, in points: of a task, or of an average.
 
-    An average's `task` is "average", and `over` names those of its `of` tasks that are there. From `low` to `high` is its interval on this development set (question D), which leaves out `level` on each side;
+    An average's `task` is "average", and `over` names those of its `of` tasks that are there.
+
+    From `low` to `high` is its interval on this development set (question D), which leaves out `level` on each side;
     `word` says what that shows against `margin`, after Holm's correction, and `beside` against a second margin.
     `other_low`, `other_high` and `other_word` are the same for examples like these (question E), None and "" without
     predictions. `p` is corrected: of no difference at all for a task, of *worse by the margin* for an average.
+
     `correlation` is that of the two over seeds, `share` of the seeds score at least as high with `left`, with an
     interval from `share_low` to `share_high`. `cv_left` and `cv_right` are CV*, in percent. `needed` seeds would show
     with a chance of 80 % that equal schedules are not worse. `print_word` says whether this is the printed effect.

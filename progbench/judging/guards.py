@@ -14,7 +14,7 @@ from progbench.files import read_text, read_toml
 from progbench.recipes import reading
 
 SUMS = "SHA256SUMS"
-NO_TABLES = {"tolerance", "disputed", "difference"}  # what tables and claims are read with
+NO_TABLES = {"tolerance", "disputed", "basis", "difference"}  # what tables and claims are read with
 
 
 def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str, str]:

@@ -9,8 +9,12 @@ from statistics import fmean, stdev
 from progbench.judging.expected import Cell
 from progbench.judging.resolution import beyond
 
-OUTCOMES = ("reproduced", "deviates", "inconclusive", "disputed", "missing", "error")
-JUDGED = ("reproduced", "deviates", "inconclusive", "disputed")
+# "reproduced" is said of the paper alone; what agrees with our own earlier runs, or our own arithmetic, is "consistent"
+OUTCOMES = (
+    "reproduced", "consistent", "deviates", "inconclusive", "disputed", "unjudged", "not printed", "missing", "error",
+)  # fmt: skip
+AGREES = ("reproduced", "consistent")
+JUDGED = (*AGREES, "deviates", "inconclusive", "disputed")
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,9 @@ class Observed:
 
     `same` has the seeds that were made as the reference's seed of that number was, and whether their scores are the
     reference's, bit for bit. `recipes` names the runs behind all this, as a verdict does. `other_data` says why the
-    scores answer another question than the paper's: they were not made on the data that was published. `least_sd` is
-    the least spread over seeds, in points, that a score of so many examples is believed to have.
+    scores answer another question than the paper's: they were not made on the data that was published. `changed` says
+    that they were not made on the data that lies here now. `least_sd` is the least spread over seeds, in points, that a
+    score of so many examples is believed to have.
     """
 
     values: Mapping[int, float] = field(default_factory=dict)
@@ -30,6 +35,7 @@ class Observed:
     same: Mapping[int, bool] = field(default_factory=dict)
     recipes: tuple[str, ...] = ()
     other_data: str = ""
+    changed: str = ""
     least_sd: float = 0.0
 
 
@@ -41,6 +47,9 @@ class Verdict:
     `low` to `high` is the difference's interval at 90 %: within the margin on both sides, it is an equivalence at 5 %.
     `p` belongs to no difference at all, after Holm's correction over the table. `tier` says what it was judged
     against, and `recipes` the runs it was read from, as `<recipe>/<digest>` below the suite's folder of results.
+
+    Of a printed count, `basis` is what it rests on ("stated", "fitted" or "predicted", as `basis.BASES` says them), and
+    `rounding` how it agrees with the print: "both", "rounded", "truncated", or "" where it does not.
     """
 
     cell: str
@@ -66,6 +75,9 @@ class Verdict:
     df: int | None = None
     tier: str = ""
     recipes: tuple[str, ...] = ()
+    metric: str = ""
+    basis: str = ""
+    rounding: str = ""
 
     @property
     def judged(self) -> bool:
@@ -110,6 +122,8 @@ class Verdict:
             direction=("high" if difference > 0 else "low") if outcome == "deviates" and difference else None,
             sentence=sentence,
             recipes=observed.recipes,
+            metric=cell.metric,
+            basis=cell.basis,
             **statistics,
         )
 

@@ -11,8 +11,10 @@ from torch import nn
 from torch.optim import Optimizer
 
 from progbench.errors import BadInput
+from progbench.method.advice import unassigned
 from progbench.method.checks import Flags, moving_statistics, require_held, require_no_dead_block, require_unchanged
-from progbench.method.dissect import pieces_of, unassigned
+from progbench.method.choice import require_divided
+from progbench.method.dissect import pieces_of
 from progbench.method.layout import EMBEDDINGS, HEAD, listed
 from progbench.method.loops import LoopWatch, several_optimizers
 from progbench.method.pieces import Piece, Place, assembled, placed, several, shown
@@ -52,8 +54,8 @@ class Anatomy:
     frozen: Parameters = ()
 
     @classmethod
-    def of(cls, model: nn.Module, tuning: str = "full") -> Anatomy:
-        """Take apart any transformer with one stack of like blocks, or with an encoder's and a decoder's.
+    def of(cls, model: nn.Module, tuning: str = "full", *, blocks: str | None = None) -> Anatomy:
+        """Take apart any transformer with one stack of blocks, or with an encoder's and a decoder's.
 
         >>> import transformers
         >>> tiny = transformers.GPT2Config(n_layer=2, n_embd=4, n_head=1, vocab_size=9, n_positions=9, bos_token_id=1)
@@ -67,14 +69,16 @@ class Anatomy:
         The rules are in `layout`, and printing the anatomy shows what they decided. Wrapped models are opened
         (`wrappers.opened`). Where peft has put layers into the model, the parts hold what requires a gradient. With a
         tuning other than "full" they hold what that tuning trains (Algorithm 1, line 2), and the rest is `frozen` in
-        every stage; `apply_tuning` has added adapters or LoRA matrices before.
+        every stage; `apply_tuning` has added adapters or LoRA matrices before. Where a model has several stacks,
+        `blocks` is the path of the list to take, and the others train in every stage.
 
-        Raises BadInput, with an `Anatomy.split` to copy, for a model that the rules do not fit; and for a tuning it
-        does not know, for a model without what the tuning trains, and for one that was given another tuning.
+        Raises BadInput for a model that the rules do not fit, with an `Anatomy.split` to copy where there is a sound
+        one; for a tuning it does not know, for a model without what the tuning trains, and for one that was given
+        another tuning.
         """
         inside = opened(model)
         require_tuned(inside, tuning)
-        whole = cls._assembled(inside, pieces_of(inside))
+        whole = cls._assembled(inside, pieces_of(inside, blocks))
         if tuning != "full":
             return whole.restrict(tuned(inside, tuning))
         return whole._restricted_to_peft()
@@ -96,13 +100,15 @@ class Anatomy:
 
         A module, a parameter, or the path of one. A parameter shared by embeddings and head (tied weights) counts once,
         as embeddings. Raises BadInput naming the parameters that no part holds, and those shared with a block: no stage
-        could freeze one of its holders.
+        could freeze one of its holders; and for a model of several blocks as a single one, which no stage would freeze.
         """
         inside = opened(model)
         pieces = [placed(inside, EMBEDDINGS, place) for place in several(embeddings)]
         pieces += [placed(inside, f"block {number}", place) for number, place in enumerate(several(blocks))]
         pieces += [placed(inside, HEAD, place) for place in several(head)]
-        return cls._assembled(inside, pieces)._restricted_to_peft()
+        found = cls._assembled(inside, pieces)
+        require_divided(inside, found.L)
+        return found._restricted_to_peft()
 
     @classmethod
     def _assembled(cls, model: nn.Module, pieces: list[Piece]) -> Anatomy:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from torch import nn
 
 from progbench.errors import BadInput
+from progbench.method.advice import advice
+from progbench.method.choice import chosen_at, path_of, require_stacks
+from progbench.method.depth import configuration_of, towers_of
 from progbench.method.layout import (
     AFTER,
     BEFORE,
@@ -16,159 +17,62 @@ from progbench.method.layout import (
     HEAD,
     HELD_BY_THE_FIRST_BLOCK,
     OUTSIDE,
-    REFUSED,
-    listed,
+    TOWER,
     rule_for,
 )
-from progbench.method.pieces import Piece
+from progbench.method.order import order_of_use, used_before
+from progbench.method.pieces import Piece, placed
+from progbench.method.stacks import Stack, has_parameters, stacks_in
 from progbench.method.wrappers import transformer_of
 
 
-@dataclass(frozen=True)
-class Stack:
-    """A list of like blocks."""
-
-    path: str
-    blocks: tuple[nn.Module, ...]
-
-
-def pieces_of(model: nn.Module) -> list[Piece]:
-    """Every module of an opened model with one stack of like blocks, assigned to a part.
+def pieces_of(model: nn.Module, blocks: str | None = None) -> list[Piece]:
+    """Every module of an opened model, assigned to a part; blocks from low to high.
 
     In an encoder-decoder the blocks of the encoder come first, then those of the decoder: the order of the data.
-    Raises BadInput for a model with no stack, with several, or with one block for all layers, with a `split` to copy.
+    `blocks` is the path of the list to take, where the model has several. Raises BadInput for a model with no stack of
+    blocks, with several, or with blocks that run more than once.
     """
-    stacks = require_stacks(model)
+    chosen = require_stacks(model) if blocks is None else [chosen_at(model, blocks)]
     base = transformer_of(model)
-    path_of = {id(module): path for path, module in model.named_modules()}
-    walk = _Walk(model, stacks)
-    walk.inside(base, path_of[id(base)])
-    walk.outside(path_of[id(base)])
+    walk = _Walk(model, base, chosen, strict=blocks is None)
+    walk.inside(base, path_of(model, base))
+    walk.outside(path_of(model, base))
     return walk.pieces
-
-
-def require_stacks(model: nn.Module) -> list[Stack]:
-    """The one stack of a model, or encoder and decoder. Raises BadInput where there is none, or others."""
-    base = transformer_of(model)
-    configuration = getattr(base, "config", None)
-    kind = getattr(configuration, "model_type", None)
-    if kind in REFUSED:
-        raise BadInput(f"{type(model).__name__}: {REFUSED[kind]}")
-    path_of = {id(module): path for path, module in model.named_modules()}
-    found = list(_stacks(base, path_of[id(base)]))
-    if not found:
-        raise BadInput(
-            f"{type(model).__name__} ({kind or 'no transformers model'}): no stack of like blocks, each with an "
-            f"attention inside, was found; name its parts: {suggestion(model)}"
-        )
-    if nested := [stack.path for stack in found for block in stack.blocks if any(_stacks(block, ""))]:
-        raise BadInput(
-            f"{type(model).__name__}: the members of {nested[0]} hold stacks themselves, and which of the two are the "
-            f"blocks is not for a rule to say; name its parts: {suggestion(model)}"
-        )
-    if len(found) == 1:
-        return found
-    by_name = [[stack for stack in found if part in stack.path.split(".")] for part in ("encoder", "decoder")]
-    if len(found) == 2 and getattr(configuration, "is_encoder_decoder", False) and all(len(x) == 1 for x in by_name):
-        return [stacks[0] for stacks in by_name]
-    raise BadInput(
-        f"{type(model).__name__} has {len(found)} stacks of blocks ({', '.join(stack.path for stack in found)}), and "
-        f"not as encoder and decoder, so their order is not known; name its parts: {suggestion(model)}"
-    )
-
-
-def suggestion(model: nn.Module) -> str:
-    """A call of `Anatomy.split` to copy and correct: it puts every parameter of the model into a part.
-
-    >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
-    >>> suggestion(net)
-    'Anatomy.split(model, embeddings=["0"], blocks=["1", "2"], head=["3"])'
-    """
-    blocks = max(_stacks(model, ""), key=_size, default=None)
-    if blocks:
-        paths = [f"{blocks.path}.{number}" for number in range(len(blocks.blocks))]
-        around = list(_around(model, blocks.path, ""))
-    else:
-        owners = [name for name, child in model.named_children() if any(True for _ in child.parameters())]
-        paths, around = owners[1:-1] or owners[:1], [(name, name == owners[0]) for name in owners]
-        around = [(name, before) for name, before in around if name not in paths]
-        around += [(name, True) for name, _ in model.named_parameters(recurse=False)]
-    before, after = ([path for path, early in around if early is wanted] for wanted in (True, False))
-    said = {"embeddings": before, "blocks": paths, "head": after}
-    texts = (f"{name}=[{', '.join(chr(34) + path + chr(34) for path in found)}]" for name, found in said.items())
-    return f"Anatomy.split(model, {', '.join(texts)})"
-
-
-def _stacks(module: nn.Module, path: str) -> Iterator[Stack]:
-    """The outermost stacks below a module, in the order in which they are registered."""
-    for name, child in module.named_children():
-        below = f"{path}.{name}" if path else name
-        if _is_stack(child):
-            yield Stack(below, tuple(child.children()))
-        else:
-            yield from _stacks(child, below)
-
-
-def _is_stack(module: nn.Module) -> bool:
-    members = list(module.children())
-    alike = isinstance(module, nn.ModuleList | nn.Sequential) and len({type(member) for member in members}) == 1
-    return alike and all(_attends(member) for member in members)
-
-
-def _attends(block: nn.Module) -> bool:
-    """An attention that is a part of the block: a list of attentions alone (XLM) is no stack."""
-    return any("Attention" in type(part).__name__ for part in block.modules() if part is not block)
-
-
-def _size(stack: Stack) -> int:
-    return sum(parameter.numel() for block in stack.blocks for parameter in block.parameters())
-
-
-def _around(module: nn.Module, stack: str, path: str) -> Iterator[tuple[str, bool]]:
-    """What holds the parameters outside a stack, and whether it comes before it."""
-    before = True
-    for name, _ in module.named_parameters(recurse=False):
-        yield f"{path}{name}", True
-    for name, child in module.named_children():
-        below = f"{path}{name}"
-        if below == stack:
-            before = False
-        elif stack.startswith(f"{below}."):
-            yield from _around(child, stack, f"{below}.")
-            before = False
-        elif any(True for _ in child.parameters()):
-            yield below, before
 
 
 class _Walk:
     """From the model down to its stacks, collecting a piece for each module that is met."""
 
-    def __init__(self, model: nn.Module, stacks: list[Stack]) -> None:
-        self.model = model
+    def __init__(self, model: nn.Module, base: nn.Module, stacks: list[Stack], strict: bool) -> None:
+        self.model, self.base, self.strict = model, base, strict
+        self.towers = towers_of(configuration_of(base))
         self.stacks = {stack.path: stack for stack in stacks}
+        self.lists = {path for stack in stacks for path in stack.lists}
         self.pieces: list[Piece] = []
-        self._numbers = itertools.count()
+        depths = [len(stack.blocks) for stack in stacks]
+        self.first = {stack.path: sum(depths[:number]) for number, stack in enumerate(stacks)}
 
     def inside(self, holder: nn.Module, path: str) -> None:
         """The base model, or a module of it that holds a stack."""
-        kind, passed = type(holder).__name__, False
         prefix = f"{path}." if path else ""
+        children = dict(holder.named_children())
+        holding = {name for name in children if any(f"{one}.".startswith(f"{prefix}{name}.") for one in self.lists)}
         for name, parameter in holder.named_parameters(recurse=False):
-            if rule := rule_for(name, kind):  # one that no rule knows is in no part, which the anatomy refuses
-                self._add(rule.part, prefix + name, rule.why, [parameter])
-        for name, child in holder.named_children():
-            below = prefix + name
-            if below in self.stacks:
-                self._blocks(self.stacks[below])
-                passed = True
-            elif any(stack.startswith(f"{below}.") for stack in self.stacks):
-                self.inside(child, below)
-                passed = True
-            else:
-                self._require_no_list_beside(child, below)
-                rule = rule_for(name, kind)
-                part, why = (rule.part, rule.why) if rule else (HEAD, AFTER) if passed else (EMBEDDINGS, BEFORE)
-                self._add(part, below, why, child.parameters())
+            known = rule_for(name, type(holder).__name__) or name in order_of_use(holder)
+            if known or holder is self.base:  # else it is in no part, which the anatomy refuses
+                self._place(holder, name, prefix, holding, BEFORE, [parameter])
+        for name, child in children.items():
+            if prefix + name in self.stacks:
+                self._blocks(self.stacks[prefix + name])
+            elif name not in holding:
+                early = used_before(holder, name, holding)
+                tower = early and self._is_tower(child)
+                if self.strict and not tower:
+                    self._require_no_blocks_in(child, prefix + name)
+                self._place(holder, name, prefix, holding, TOWER if tower else BEFORE, child.parameters())
+            elif prefix + name not in self.lists:
+                self.inside(child, prefix + name)
 
     def outside(self, base_path: str) -> None:
         """What the model has around its base model."""
@@ -181,6 +85,17 @@ class _Walk:
                     self._add(HEAD, path + other, OUTSIDE, child.parameters())
             holder, path = holder.get_submodule(name), f"{path}{name}."
 
+    def _place(
+        self, holder: nn.Module, name: str, prefix: str, holding: set[str], why: str, parameters: Iterable[nn.Parameter]
+    ) -> None:
+        """What lies beside a stack: by a rule of its own, or by the order in which its holder uses it."""
+        if rule := rule_for(name, type(holder).__name__):
+            self._add(rule.part, prefix + name, rule.why, parameters)
+        elif used_before(holder, name, holding):
+            self._add(EMBEDDINGS, prefix + name, why, parameters)
+        else:
+            self._add(HEAD, prefix + name, AFTER, parameters)
+
     def _blocks(self, stack: Stack) -> None:
         first, *others = stack.blocks
         elsewhere: set[int] = set()
@@ -188,32 +103,34 @@ class _Walk:
             holder, _, name = path.rpartition(".")
             rule = rule_for(name, type(first.get_submodule(holder)).__name__)
             if name in HELD_BY_THE_FIRST_BLOCK and rule and not any(_has(other, path) for other in others):
-                self._add(rule.part, f"{stack.path}.0.{path}", rule.why, module.parameters())
+                self._add(rule.part, f"{stack.paths[0][0]}.{path}", rule.why, module.parameters())
                 elsewhere |= {id(parameter) for parameter in module.parameters()}
-        for number, block in enumerate(stack.blocks):
-            own = [parameter for parameter in block.parameters() if id(parameter) not in elsewhere]
-            self._add(f"block {next(self._numbers)}", f"{stack.path}.{number}", "", own)
+        parts = [(f"block {self.first[stack.path] + number}", paths, "") for number, paths in enumerate(stack.paths)]
+        for part, paths, why in ((EMBEDDINGS, stack.early, BEFORE), *parts, (HEAD, stack.late, AFTER)):
+            for path in paths:
+                found = placed(self.model, part, path).parameters
+                self._add(part, path, why, [one for one in found if id(one) not in elsewhere])
 
     def _add(self, part: str, path: str, why: str, parameters: Iterable[nn.Parameter]) -> None:
         if found := tuple(parameters):
             self.pieces.append(Piece(part, path, why, found))
 
-    def _require_no_list_beside(self, child: nn.Module, path: str) -> None:
+    def _is_tower(self, child: nn.Module) -> bool:
+        return any(type(stack.configuration) in self.towers for stack in stacks_in(child))
+
+    def _require_no_blocks_in(self, child: nn.Module, path: str) -> None:
+        """Raise BadInput if a module beside the stack holds a list that may be blocks, or may belong to them."""
         lengths = {len(stack.blocks) for stack in self.stacks.values()} - {1}
-        if isinstance(child, nn.ModuleList) and len(child) in lengths and any(True for _ in child.parameters()):
+        lists = {name: part for name, part in child.named_modules(prefix=path) if isinstance(part, nn.ModuleList)}
+        why = {name: "as long as the blocks" for name, part in lists.items() if len(part) in lengths}
+        others = stacks_in(child, path, configuration_of(self.base))
+        why |= {stack.path: "of blocks too, and in no tower before them" for stack in others if len(stack.blocks) > 1}
+        if found := [name for name in why if has_parameters(self.model.get_submodule(name))]:
             raise BadInput(
-                f"{type(self.model).__name__}: {path} is a list as long as the stack of blocks, so its members may "
-                f"belong to the blocks; name its parts: {suggestion(self.model)}"
+                f"{type(self.model).__name__}: {found[0]} is a list {why[found[0]]}, so its members may belong to the "
+                f"blocks; {advice(self.model)}"
             )
 
 
 def _has(block: nn.Module, path: str) -> bool:
     return any(name == path for name, _ in block.named_modules())
-
-
-def unassigned(model: nn.Module, names: list[str]) -> BadInput:
-    """The error for parameters in no part."""
-    return BadInput(
-        f"{type(model).__name__}: in no part of Eq. 1 (embeddings, blocks, head): {listed(names)}; name all parts: "
-        f"{suggestion(model)}"
-    )

@@ -1,15 +1,16 @@
 """Which module belongs to which part of Eq. 1: the rules, as data; the only place that names modules. No torch.
 
-`dissect` applies them. A stack is a list of like blocks, each with an attention inside. Around it the order in which a
-model registers its modules decides: what comes before the stack is E, what comes after it and what lies outside the
-base model is H. RULES names the modules of transformers whose place differs from that. E and H train in every stage,
-so a module that landed in the wrong one of the two would change neither what is frozen nor what is counted.
+`dissect` applies them. The stack is the list of modules that is as long as the configuration says. Around it the order
+in which a model's `forward` uses its modules decides: what it uses before the stack is E, what it uses after it and
+what lies outside the base model is H. RULES names the modules of transformers whose place differs from that. E and H
+train in every stage, so a module that landed in the wrong one of the two would change neither what is frozen nor what
+is counted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from progbench.errors import BadInput
 
@@ -67,28 +68,38 @@ EMBEDDINGS, HEAD = "embeddings", "head"
 BEFORE = "before the blocks"
 AFTER = "after the blocks"
 OUTSIDE = "outside the base model"
+TOWER = "a tower before the blocks"
 
 RULES = (
     Rule("relative_attention_bias", EMBEDDINGS, "one position bias for all blocks"),  # MPNet, T5
     Rule("rel_attn_embed", EMBEDDINGS, "one position bias for all blocks"),  # WavLM
     Rule("global_relative_attention_bias", EMBEDDINGS, "one position bias for all blocks"),  # LongT5
     Rule("rel_embeddings", EMBEDDINGS, "relative positions, read by all blocks"),  # DeBERTa
-    Rule("LayerNorm", EMBEDDINGS, "normalises the relative positions", ("DebertaV2Encoder",)),
-    Rule("conv", EMBEDDINGS, "reads what enters the first block", ("DebertaV2Encoder",)),
-    Rule("layernorm_embedding", EMBEDDINGS, "normalises the embeddings"),  # BART
-    Rule("masked_spec_embed", EMBEDDINGS, "stands for a masked frame"),  # Wav2Vec2
-    Rule("mask_emb", EMBEDDINGS, "stands for a masked token"),  # XLNet
-    Rule("layer_norm", HEAD, "the final norm", ("EncoderStableLayerNorm",)),  # Wav2Vec2, HuBERT, WavLM
-    Rule("final_layer_norm", HEAD, "the final norm"),  # OPT
-    Rule("project_out", HEAD, "reads what leaves the last block"),  # OPT
+    Rule("LayerNorm", EMBEDDINGS, "normalises the relative positions", ("DebertaV2Encoder", "SEWDTransformerEncoder")),
+    Rule("conv", EMBEDDINGS, "reads what enters the first block", ("DebertaV2Encoder", "SEWDTransformerEncoder")),
 )
 
 # These the first block of a stack holds for all of it; where every block has its own (UMT5), it belongs to the block.
 HELD_BY_THE_FIRST_BLOCK = ("relative_attention_bias", "rel_attn_embed", "global_relative_attention_bias")
 
+# Blocks that run more than once in a forward pass, and so cannot be divided among the stages of a schedule.
 REFUSED = {
     "albert": "all its layers compute with the parameters of one shared block, so no schedule can divide them",
+    "hrm_text": "its two stacks take turns, each block several times in a step, so neither is below the other",
 }
+REPEATS = {
+    "perceiver": "num_blocks",  # how often the blocks run, one after the other
+    "funnel": "block_repeats",  # how often each block of a stage runs
+}
+
+
+def refused(configuration: Any) -> str:
+    """Why a model of this configuration cannot be taken apart, if its blocks run more than once."""
+    kind = getattr(configuration, "model_type", "")
+    times = getattr(configuration, REPEATS.get(kind, ""), 1)
+    if any(one > 1 for one in (times if isinstance(times, list | tuple) else [times])):
+        return f"its blocks run several times in a step ({REPEATS[kind]}={times}), so none of them is below the others"
+    return REFUSED.get(kind, "")
 
 
 # What LoRA's targets are called in other architectures than BERT; one matrix for all three serves each of them.

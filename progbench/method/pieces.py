@@ -54,8 +54,8 @@ def assembled(model: nn.Module, pieces: list[Piece]) -> tuple[dict[str, Paramete
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     parts: dict[str, dict[int, nn.Parameter]] = {EMBEDDINGS: {}, HEAD: {}}
     owner: dict[int, str] = {}
-    order = {EMBEDDINGS: 0, HEAD: 1}
-    for piece in sorted(pieces, key=lambda piece: order.get(piece.part, 2)):
+    order = {EMBEDDINGS: -2, HEAD: -1}
+    for piece in sorted(pieces, key=lambda piece: order.get(piece.part) or int(piece.part.removeprefix("block "))):
         part = parts.setdefault(piece.part, {})
         for parameter in piece.parameters:
             first = owner.setdefault(id(parameter), piece.part)
@@ -79,15 +79,19 @@ def shown(name: str, pieces: Iterable[Piece], live: Iterable[nn.Parameter], froz
         own = [p for p in piece.parameters if id(p) in trains and not (id(p) in seen or seen.add(id(p)))]  # type: ignore
         counts.append((piece, sum(parameter.numel() for parameter in own)))
     rows = [_row("E", [(piece, count) for piece, count in counts if piece.part == EMBEDDINGS])]
-    blocks = [(piece, count) for piece, count in counts if piece.part not in (EMBEDDINGS, HEAD)]
+    blocks: dict[str, tuple[int, list[str]]] = {}
+    for piece, count in counts:
+        if piece.part not in (EMBEDDINGS, HEAD):
+            before, paths = blocks.setdefault(piece.part, (0, []))
+            blocks[piece.part] = (before + count, [*paths, piece.path])
     number = 1
-    for _, group in itertools.groupby(blocks, key=lambda one: one[1]):
-        alike = list(group)
+    for size, group in itertools.groupby(blocks.values(), key=lambda one: one[0]):
+        alike = [", ".join(paths) for _, paths in group]
         last = number + len(alike) - 1
         if len(alike) == 1:
-            rows.append((f"B{number}", alike[0][1], alike[0][0].path))
+            rows.append((f"B{number}", size, alike[0]))
         else:
-            rows.append((f"B{number}-B{last}", alike[0][1], f"each: {alike[0][0].path} to {alike[-1][0].path}"))
+            rows.append((f"B{number}-B{last}", size, f"each: {alike[0]} to {alike[-1]}"))
         number = last + 1
     rows.append(_row("H", [(piece, count) for piece, count in counts if piece.part == HEAD]))
     may = sum(count for _, count in counts)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import nn
 
 from progbench.method.anatomy import Anatomy
+from progbench.method.experts import Mixture
 from progbench.method.schedule import Schedule, Stage, constant, require_depth
 
 MOMENTS = 2 * 4  # AdamW keeps two numbers of four bytes for an element, from its first step on
@@ -27,7 +29,8 @@ def rows(anatomy: Anatomy, schedule: Schedule) -> list[Row]:
     """A row for each stage. Raises BadInput for a schedule that is cut for another depth.
 
     Operations are those of the weight matrices of the blocks, for one token: two for each weight forward, two for the
-    gradient of what goes in where something below trains, and two for the gradient of a weight that trains.
+    gradient of what goes in where something below trains, and two for the gradient of a weight that trains. Of a
+    mixture of experts those count that a token is sent to.
     """
     require_depth(schedule, anatomy.L, anatomy.name)
     whole = [list[nn.Parameter]() for _ in range(anatomy.L)]
@@ -45,16 +48,17 @@ def rows(anatomy: Anatomy, schedule: Schedule) -> list[Row]:
 
 
 def _flops(anatomy: Anatomy, whole: list[list[nn.Parameter]], stage: Stage) -> int:
+    mixture, names = Mixture(anatomy.model), anatomy.names()
+
+    def weights(parameters: Iterable[nn.Parameter]) -> int:
+        return sum(mixture.met(names[id(one)], one) for one in parameters if one.dim() > 1)
+
     total, alive = 0, bool(anatomy.embeddings)
     for number, block in enumerate(whole):
         trains = anatomy.blocks[number] if number in stage.blocks else ()
         alive = alive or bool(trains)
-        total += 2 * (1 + alive) * _weights(block) + 2 * _weights(trains)
+        total += 2 * (1 + alive) * weights(block) + 2 * weights(trains)
     return total
-
-
-def _weights(parameters: list[nn.Parameter] | tuple[nn.Parameter, ...]) -> int:
-    return sum(parameter.numel() for parameter in parameters if parameter.dim() > 1)
 
 
 def plan(anatomy: Anatomy, schedule: Schedule) -> str:
@@ -83,12 +87,13 @@ def plan(anatomy: Anatomy, schedule: Schedule) -> str:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
     updated, all_updated = ours[-1].updated, theirs[-1].updated
+    mixture = Mixture(anatomy.model)
     flops, all_flops = (sum(row.flops for row in one) for one in (ours, theirs))
     return "\n".join([
         f"{anatomy.name}: {schedule.name}, {schedule.T} stages of {anatomy.L} blocks, beside constant",
         *lines,
         f"updated parameters: {updated:,}, which is {_less(updated, all_updated)} than {all_updated:,} with constant",
-        f"FLOPs of all stages: {_less(flops, all_flops)} (those of the blocks' weight matrices)",
+        f"FLOPs of all stages: {_less(flops, all_flops)} (those of the blocks' weight matrices{_of(mixture)})",
         f"It cannot save the forward pass, {_backward(anatomy)}.",
         "AdamW keeps the moments of what has trained.",
     ])  # fmt: skip
@@ -114,6 +119,10 @@ def _backward(anatomy: Anatomy) -> str:
     if anatomy.embeddings:
         return "nor the way back: E trains in every stage, so a gradient passes through the frozen blocks too"
     return "but the way back ends at the lowest block that trains, since nothing in E does"
+
+
+def _of(mixture: Mixture) -> str:
+    return f", with {mixture.chosen} of {mixture.total} experts a token" if mixture else ""
 
 
 def _beside(text: str, value: int, full: int) -> str:

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from progbench.errors import BadInput
-from progbench.method.dissect import require_stacks
+from progbench.method.choice import require_stacks
 from progbench.method.layout import FUSED, LAYOUTS, PROJECTIONS, SUBLAYER_ENDS
 from progbench.method.options import bottleneck_of, require_tuning
 from progbench.method.wrappers import opened, transformer_of

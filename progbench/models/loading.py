@@ -79,7 +79,11 @@ def build(model: ModelSpec, num_labels: int, head: str = "classification") -> Pr
     `head` is "classification" or "question_answering" (two outputs a token, and no pooler). Draws from torch's
     global generator: seed it first. Raises BadInput for an architecture it does not know.
     """
-    return _automatic(head).from_config(configuration_of(model, num_labels))
+    configuration = configuration_of(model, num_labels)
+    if type(configuration) not in _automatic(head)._model_mapping:
+        what = head.replace("_", " ")
+        raise BadInput(f"{model.name}: transformers has no model of {model.architecture!r} for {what}")
+    return _automatic(head).from_config(configuration)
 
 
 def _automatic(head: str) -> type:

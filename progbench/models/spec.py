@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import read_toml
 from progbench.tasks.catalog import tasks
 
+LIKE_ROBERTA = ("roberta", "mpnet", "xlm-roberta")  # architectures with its special tokens and position numbers
 UNSCORED = ("source", "seen", "random")  # what is said of a model, and moves no score
 MOST_BLOCKS = 1000
 # Those that transformers knows and that such models are made with; a test holds the names to transformers.
@@ -30,7 +32,8 @@ class ModelSpec:
     `hub` with `revision`, or `package` with `folder`, say where the weights are; without either, PROGBENCH_MODELS must
     hold them. A `random` model is built from its dimensions with random weights (the smoke suite). `activation`,
     `dropout` and `layer_norm_eps` are those that its weights were made for. `seen` names the tasks whose data its
-    weights were trained on, so that its scores there are not clean.
+    weights were trained on, so that its scores there are not clean. `configuration` holds what else of transformers'
+    configuration is not at the architecture's default, by its name there.
     """
 
     name: str
@@ -54,11 +57,12 @@ class ModelSpec:
     package: str = ""
     folder: str = ""
     random: bool = False
+    configuration: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def readable(self) -> int:
-        """The most tokens it reads: RoBERTa's and MPNet's positions start above the padding token's id, which is 1."""
-        return self.positions - (2 if self.architecture in ("roberta", "mpnet") else 0)
+        """The most tokens it reads: positions like RoBERTa's start above the padding token's id, which is 1."""
+        return self.positions - (2 if self.architecture in LIKE_ROBERTA else 0)
 
     @property
     def answers_to(self) -> tuple[str, ...]:
@@ -69,7 +73,7 @@ class ModelSpec:
         """
         return tuple(name for name in dict.fromkeys((self.name, self.hub, self.hub.rpartition("/")[2])) if name)
 
-    def identity(self) -> dict[str, str | int | float]:
+    def identity(self) -> dict[str, Any]:
         """What of this entry can move a score, for the recipe's digest: everything but what is said of it.
 
         What a folder's own configuration is held to is left out where it is the architecture's usual: results are older
@@ -78,7 +82,7 @@ class ModelSpec:
         like_bert = self.random or self.architecture == "bert"
         usual = {"activation": "gelu", "dropout": 0.1, "layer_norm_eps": 1e-12 if like_bert else 1e-5}
         content = {
-            name: value for name, value in asdict(self).items() if name not in UNSCORED and value not in ("", None)
+            name: value for name, value in asdict(self).items() if name not in UNSCORED and value not in ("", None, {})
         }
         return {name: value for name, value in content.items() if name not in usual or value != usual[name]}
 
@@ -120,6 +124,7 @@ _OPTIONAL: dict[str, kinds.Kind] = {
     "seen": kinds.TEXTS,
     **dict.fromkeys(("hub", "revision", "package", "folder"), kinds.TEXT),
     "random": ("true or false", lambda value: isinstance(value, bool)),
+    "configuration": kinds.TABLE,
 }
 
 

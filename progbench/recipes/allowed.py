@@ -10,6 +10,7 @@ from progbench.errors import BadInput
 from progbench.kinds import Kind, choice, number, whole
 from progbench.method import schedule
 from progbench.method.counting import sizes
+from progbench.method.layout import LAYOUTS
 from progbench.method.options import TUNINGS
 from progbench.models.spec import spec, specs
 from progbench.recipes.recipe import Recipe
@@ -38,7 +39,7 @@ ALLOWED: dict[str, Kind] = {
     "clip_norm": number("above 0", lambda x: x > 0),
     "decay": choice("linear", "constant"),
     "precision": choice("fp32", "tf32", "bf16"),
-    "prefix_cache": ("true or false", lambda x: isinstance(x, bool)),
+    "optimized": choice("all", "first_stage"),
     "adapter_reduction": whole(1, 100_000),
     "lora_rank": whole(1, 100_000),
     "lora_alpha": number("above 0", lambda x: x > 0),
@@ -113,11 +114,6 @@ def _require_sense(values: dict[str, Any], where: str) -> None:
     if values["model"] not in specs():  # a name on the hub would be found, but it is no name for a folder of results
         raise BadInput(f"{where}: unknown model {kinds.shown(values['model'])}: known are {', '.join(specs())}")
     model, length = spec(values["model"]), values["max_length"]
-    if values.get("prefix_cache") and values["tuning"] in ("full", "bitfit"):
-        raise BadInput(
-            f"{where}: prefix_cache = True: allowed is true only where the tuning leaves the embeddings frozen "
-            "(adapter, lora)"
-        )
     if length > model.readable:
         raise BadInput(f"{where}: max_length = {length}: {model.name} reads {model.readable} tokens")
     if values.get("doc_stride", 0) >= length:
@@ -127,6 +123,7 @@ def _require_sense(values: dict[str, Any], where: str) -> None:
     try:
         schedule.named(values["schedule"], model.blocks, values["epochs"])
         given = {name: values[f"{values['tuning']}_{name}"] for name in TUNINGS[values["tuning"]]}
-        sizes(model, 2, values["tuning"], **given)
+        if model.architecture in LAYOUTS:  # of another one the model itself is asked, before its first step
+            sizes(model, 2, values["tuning"], **given)
     except ValueError as problem:
         raise BadInput(f"{where}: {problem}") from None

@@ -24,10 +24,10 @@ MOST_SEEDS = 1000  # a slip of the hand would be as many files
 class SuiteSettings:
     """What a suite has and how it runs: nothing of the recipe, so not in its digest.
 
-    `tables` names the files of expected/<suite>/ that the suite has: its tables and figures, and "claims". `device` is
-    "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if there is one). `threads` is how many CPU
-    threads torch uses; 0 leaves that to torch. With `checksums` no answer is judged by unless
-    SHA256SUMS is there. Seeds and device are defaults of the command line.
+    `purpose` tells the reader of its report what the suite is. `tables` names the files of expected/<suite>/ that the
+    suite has: its tables and figures, and "claims". `device` is "cpu", "cuda" (a cell is missing without a GPU), or
+    "auto" (a GPU if there is one). `threads` is how many CPU threads torch uses; 0 leaves that to torch. With
+    `checksums` no answer is judged by unless SHA256SUMS is there. Seeds and device are defaults of the command line.
     """
 
     seeds: int
@@ -35,6 +35,7 @@ class SuiteSettings:
     tables: tuple[str, ...]
     threads: int = 0
     checksums: bool = False
+    purpose: str = ""
 
 
 def _names(value: object) -> bool:
@@ -49,6 +50,7 @@ _SETTINGS: dict[str, kinds.Kind] = {
 
 
 _OPTIONAL: dict[str, kinds.Kind] = {
+    "purpose": kinds.TEXT,
     "threads": kinds.whole(0, 1024),
     "checksums": ("true or false", lambda value: isinstance(value, bool)),
 }
@@ -72,8 +74,8 @@ def read(
     """The recipe for one model, tuning, schedule and task: the file's layers, each laid over the one before.
 
     The layers are [defaults], [tasks.<task>], [tunings.<tuning>], [tunings.<tuning>.tasks.<task>] and, for a variant,
-    [tunings.<tuning>.variants.<variant>] with its own tasks. Raises BadInput naming file, field and what is allowed,
-    for a value that is absent, unknown, or out of range.
+    [tunings.<tuning>.variants.<variant>] with its own tasks; its `schedules`, if it has them, are those it is for.
+    Raises BadInput naming file, field and what is allowed, for a value that is absent, unknown, or out of range.
     """
     path = _folder() / suite / f"{file}.toml"
     content = _file(path)
@@ -85,29 +87,40 @@ def read(
         layers.append(known[variant])
     entries: dict[str, Any] = {}
     for layer in layers:
-        entries |= {name: entry for name, entry in layer.items() if name not in ("tasks", "variants")}
+        entries |= {name: entry for name, entry in layer.items() if name not in ("tasks", "variants", "schedules")}
         entries |= layer.get("tasks", {}).get(task, {})
     values = {"model": model} | {field: entry["value"] for field, entry in entries.items()}
     values |= {"suite": suite, "tuning": tuning, "schedule": schedule, "task": task, "variant": variant}
     return allowed.checked(values, str(path))
 
 
-def variants(suite: str, file: str, tuning: str) -> list[str]:
-    """The names of a tuning's variants in a recipe file.
+def variants(suite: str, file: str, tuning: str, schedule: str = "") -> list[str]:
+    """The names of a tuning's variants in a recipe file; with a schedule, of those that change something in it.
 
     >>> variants("paper", "peft", "lora")
     ['alpha-16', 'bert-base', 'fp32']
+    >>> variants("mini", "glue", "full"), variants("mini", "glue", "full", "constant")
+    (['optimizer-after-freeze'], [])
     """
-    return list(_file(_folder() / suite / f"{file}.toml").get("tunings", {}).get(tuning, {}).get("variants", {}))
+    found = _file(_folder() / suite / f"{file}.toml").get("tunings", {}).get(tuning, {}).get("variants", {})
+    return [name for name, variant in found.items() if not schedule or schedule in variant.get("schedules", [schedule])]
 
 
 # A recipe is found by these, so its file does not set them; but a variant may be of another model.
 _NAMED = {"suite", "model", "tuning", "schedule", "task", "variant"}
 
 
+_SOUND: dict[Path, dict[str, Any]] = {}  # recipe files that were looked at, by what `read_toml` keeps of them
+
+
 def _file(path: Path) -> dict[str, Any]:
-    """A recipe file's content, if each layer of it has the shape of one, also those that nobody asks for now."""
+    """A recipe file's content, if each layer of it has the shape of one, also those that nobody asks for now.
+
+    Each file is looked at once, and again when it has been read anew.
+    """
     content = read_toml(path)
+    if _SOUND.get(path) is content:
+        return content
     if "defaults" not in content:
         raise BadInput(f"{path}: no [defaults]")
     if unknown := sorted(set(content) - {"defaults", "tasks", "tunings"}):
@@ -120,6 +133,7 @@ def _file(path: Path) -> dict[str, Any]:
             if not whole:
                 wanted = "{ value = ..., source = '...' }"
                 raise BadInput(f"{path}: [{place}] {field} must be written {wanted}, got {kinds.shown(entry)}")
+    _SOUND[path] = content
     return content
 
 
@@ -136,7 +150,10 @@ def _layers(path: Path, content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         for name, variant in tried.items():
             inner = f"{place}.variants.{name}"
             kinds.require(name, kinds.NAME, f"{path}: [{place}.variants]: a variant's name")  # part of a file's path
-            yield from _layer(path, inner, kinds.table(variant, f"{path}: [{inner}]"), "tasks")
+            fields = kinds.table(variant, f"{path}: [{inner}]")
+            if "schedules" in fields:
+                kinds.require(fields["schedules"], kinds.TEXTS, f"{path}: [{inner}] schedules")
+            yield from _layer(path, inner, fields, "tasks", "schedules")
 
 
 def _layer(path: Path, place: str, layer: dict[str, Any], *deeper: str) -> Iterator[tuple[str, Any]]:

@@ -21,7 +21,8 @@ from progbench.errors import BadInput
 from progbench.files import parse_json, read_text, write_atomically
 from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
-from progbench.runs import parts, predictions
+from progbench.runs import parts, predictions, provenance
+from progbench.runs.provenance import Provenance
 
 SCHEMA_VERSION = 1
 SEALED_SINCE = 6  # the SCORES_VERSION whose results all have a checksum
@@ -33,7 +34,7 @@ class EpochResult:
     """One epoch: scores as fractions by evaluation set and metric, updated parameters, mean loss, training seconds.
 
     `steps` are the optimizer's, `flops` the floating-point operations of all of them (`flops.step_flops`); None where
-    that is not known: results from before it was recorded, padded batches, and what a prefix cache spares.
+    that is not known: results from before it was recorded, and those of the plain trainer.
     `cpu_seconds` are those that the process had of its CPUs while it trained: on a machine that other programs share,
     `seconds` alone say nothing. `predictions` are filed beside the result (`runs.predictions`), so a result that was
     read has none here.
@@ -53,10 +54,10 @@ class EpochResult:
 class RunResult:
     """One recipe trained with one seed; `error` says why there are no epochs, `final` that trying again is useless.
 
-    `notes` are sentences that a reader of its scores should see. Of seeds that were trained side by side (the
-    environment's `side_by_side` names them) times are a seed's share, and peak memory is that of all together.
-    `session` is the one that filed it, and `sealed` whether its file has a checksum. `predictions` name the file of its
-    predictions, and their checksum; empty where it has none.
+    `notes` are sentences that a reader of its scores should see. Of seeds that were trained side by side, which the
+    provenance names, times are a seed's share, and peak memory is that of all together. `session` is the one that filed
+    it, and `sealed` whether its file has a checksum. `predictions` name the file of its predictions, and their
+    checksum; empty where it has none.
     """
 
     recipe: Recipe
@@ -69,11 +70,30 @@ class RunResult:
     left_out: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     environment: dict[str, str | int] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
     error: str = ""
     final: bool = True
     session: str = ""
     sealed: bool = True
     predictions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def about(self) -> dict[str, str | int]:
+        """Where and how it was made, as its file says it: its environment with its provenance."""
+        return self.environment | self.provenance.as_environment()
+
+    def completed(self, *notes: str, others: int | None = None, session: str = "") -> RunResult:
+        """The result with what only its session knows: what to note, the `others` beside it, and its name.
+
+        Of a run that was resumed nobody knows what used the device before.
+        """
+        known = self.provenance.others if self.provenance.resumed else others
+        return replace(
+            self,
+            notes=(*self.notes, *notes),
+            provenance=replace(self.provenance, others=known),
+            session=session,
+        )
 
     def score(self, evaluation_set: str, metric: str) -> float:
         """The last epoch's score, in points (0 to 100). Raises BadInput, saying why, where there is none."""
@@ -103,9 +123,10 @@ def save(folder: Path, result: RunResult) -> Path:
         "scores_version": SCORES_VERSION,
         "digest": result.recipe.digest,
         **asdict(result),
+        "environment": result.about,
         "predictions": filed,
     }
-    del content["sealed"]
+    del content["sealed"], content["provenance"]
     for epoch in content["epochs"]:
         del epoch["predictions"]
     content["checksum"] = checksum(content)
@@ -224,7 +245,10 @@ def _recipe(path: Path, content: dict) -> Recipe:
     if not isinstance(inside, dict):
         raise BadInput(f"{path}: no recipe inside; delete it to run this seed again")
     try:
-        return Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in inside.items()})
+        inside = {name: tuple(value) if isinstance(value, list) else value for name, value in inside.items()}
+        if inside.get("prefix_cache") is False:  # a field that recipes had, and that no recorded result made use of
+            del inside["prefix_cache"]
+        return Recipe(**inside)
     except TypeError as problem:
         raise BadInput(f"{path}: its recipe is none of this version's ({problem})") from None
 
@@ -244,11 +268,16 @@ def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
     )  # what older results do not have
     try:
         epochs = tuple(EpochResult(**epoch) for epoch in known["epochs"])
-        rest = {key: known[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
+        names = [name for name in RunResult.__dataclass_fields__ if name not in ("recipe", "epochs", "provenance")]
+        rest = {name: known[name] for name in names}
         if strange := [name for name, fits in parts.looked_at(rest, epochs) if not fits]:
             raise TypeError(f"{strange[0]} is not what it should be")
         rest["notes"] = tuple(rest["notes"])
-    except (KeyError, TypeError, AttributeError) as problem:
+        rest |= {
+            "environment": provenance.without(known["environment"]),
+            "provenance": Provenance.of(known["environment"]),
+        }
+    except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise BadInput(f"{path}: not a whole result ({problem!r}); delete it to run this seed again") from None
     if not epochs and not rest["error"]:
         raise BadInput(f"{path}: a result without an epoch; delete it to run this seed again")

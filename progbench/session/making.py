@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import filelock
@@ -26,19 +26,24 @@ from progbench.recipes.recipe import Recipe
 from progbench.runs import leftovers, results
 from progbench.runs.results import RunResult
 from progbench.session import company, jobs
+from progbench.session.data_here import DataHere
 from progbench.session.jobs import Job
 from progbench.session.repaired import repaired
 from progbench.tasks import catalog
 from progbench.training.checkpoints import Checkpoints
-from progbench.training.fork import shared_epochs
+from progbench.training.shared_epochs import shared_epochs
 
 
 @dataclass(frozen=True)
 class Runs:
-    """What there is of one recipe's results: by seed, errors among them, and why seeds are missing."""
+    """What there is of one recipe's results: by seed, errors among them, and why seeds are missing.
+
+    `changed` says of a seed that it was made on other data than lies here.
+    """
 
     results: Mapping[int, RunResult]
     missing: str = ""
+    changed: Mapping[int, str] = field(default_factory=dict)
 
 
 class Maker:
@@ -71,6 +76,7 @@ class Maker:
         self._hopeless: set[str] = set()
         self._missing: dict[str, str] = {}
         self._found: dict[str, Runs] = {}
+        self._data = DataHere()
         self._not_filed: dict[tuple[str, int], RunResult] = {}
 
     def runs(self, wanted: Recipe) -> Runs:
@@ -80,7 +86,8 @@ class Maker:
             found = {seed: result for seed in seeds if (result := self._on_file(wanted, seed))}
             why = "" if self.train or self.seeds is None else " (--no-train)"
             missing = self._missing.get(wanted.id, f"not run yet: nothing in {self.folder}{why}")
-            self._found[wanted.id] = Runs(found, missing if not seeds or len(found) < len(seeds) else "")
+            changed = {seed: why for seed, result in found.items() if (why := self._data.changed(result))}
+            self._found[wanted.id] = Runs(found, missing if not seeds or len(found) < len(seeds) else "", changed)
         return self._found[wanted.id]
 
     def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
@@ -209,9 +216,7 @@ class Maker:
         wanted, seeds = job.recipe, job.seeds
         try:
             for result in jobs.train(job, self.threads, kept):
-                # of a run that went on nobody knows what else used the device before
-                others = {} if "resumed" in result.environment else {"others": company.met(place)}
-                self._file(replace(result, environment=result.environment | others))
+                self._file(result, others=company.met(place))
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:
@@ -222,12 +227,13 @@ class Maker:
         self._hopeless.add(wanted.id)
         self._file(RunResult(wanted, seed, error=str(problem), final=False))
 
-    def _file(self, result: RunResult) -> None:
+    def _file(self, trained: RunResult, others: int | None = None) -> None:
         """File a result; one that cannot be filed counts in this session, and a note says that it is not kept."""
-        wanted, seed = result.recipe, result.seed
+        wanted, seed = trained.recipe, trained.seed
+        result = trained.completed(others=others, session=self.session)
         path = results.path_of(self.folder, wanted, seed)
         try:
-            results.save(self.folder, replace(result, session=self.session))
+            results.save(self.folder, result)
             if result.final or not result.error:
                 leftovers.remove_checkpoints(path)
         except OSError as problem:
@@ -238,7 +244,7 @@ class Maker:
                 f"seed {seed} was trained, but {path} cannot be written ({problem.strerror or problem}): "
                 "its scores count in this report, and are not kept"
             )
-            self._not_filed[wanted.id, seed] = replace(result, notes=(*result.notes, note))
+            self._not_filed[wanted.id, seed] = trained.completed(note, others=others, session=self.session)
 
     def _refuse(self, wanted: Recipe, seeds: Iterable[int], where: object, problem: OSError) -> None:
         """Keep in mind for this session that there is no place for these seeds' results, so that none is trained."""

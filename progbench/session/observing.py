@@ -45,8 +45,23 @@ def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
     values = {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}
     if cell.mean_of and not shared and not reasons:
         reasons["no seed has all of them"] = list(cell.mean_of)
+    changed = dict.fromkeys(
+        f"{_seeds(found)} {why}" for found in behind for why in dict.fromkeys(found.changed.values())
+    )
     missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
-    return Observed(values, errors=errors, missing="; ".join(missing), least_sd=resolution.least_sd_of_mean(least))
+    return Observed(
+        values,
+        errors=errors,
+        missing="; ".join(missing),
+        changed="; ".join(changed),
+        least_sd=resolution.least_sd_of_mean(least),
+    )
+
+
+def _seeds(found: Runs) -> str:
+    """Which seeds were made on other data than lies here, as a sentence begins."""
+    numbers = sorted(found.changed)
+    return f"seed{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}:"
 
 
 def unpublished(cell: Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:

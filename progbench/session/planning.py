@@ -43,7 +43,8 @@ class Plan:
     """What is missing of what was asked for, and the errors on file that no session tries again.
 
     `kind` is the kind of machine that the times are of, and `needs` the recipes that each open cell or claim waits for.
-    `settled` is how many wait for none. `elsewhere` are checkpoints of recipes that this suite does not have.
+    `settled` is how many wait for none. `elsewhere` are checkpoints of recipes that this suite does not have, and
+    `changed` are runs that were made on other data than lies here: on file, and inconclusive.
     """
 
     lacks: tuple[Lack, ...]
@@ -52,6 +53,7 @@ class Plan:
     needs: tuple[frozenset[str], ...]
     settled: int
     elsewhere: tuple[Path, ...] = ()
+    changed: tuple[str, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -84,10 +86,11 @@ def plan(suite: Suite, mark: str = "") -> Plan:
     everything = [*unit.recipes(suite).values()]
     good = {one: [run for run in suite.runs(one).results.values() if not run.error] for one in everything}
     times = Times(measuring.here(suite.maker.device, suite.maker.threads), good)
-    lacks, errors = [], []
+    lacks, errors, changed = [], [], []
     for name, recipe in wanted.items():
         runs = found[name]
         errors += [f"{name}, seed {seed}: {one.error}" for seed, one in runs.items() if one.error and one.final]
+        changed += [f"{name}, seed {seed}: {why}" for seed, why in suite.runs(recipe).changed.items()]
         seeds = [
             seed for seed in suite.maker.seeds or () if seed not in runs or (runs[seed].error and not runs[seed].final)
         ]
@@ -100,7 +103,7 @@ def plan(suite: Suite, mark: str = "") -> Plan:
     settled = sum(1 for one in needed if one and not open_ones & set(one))
     folders = {results.path_of(suite.folder, one, 0).parent for one in everything}
     elsewhere = leftovers.checkpoints_elsewhere(suite.folder / suite.name, folders)
-    return Plan(tuple(lacks), tuple(errors), times.kind, waiting, settled, tuple(elsewhere))
+    return Plan(tuple(lacks), tuple(errors), times.kind, waiting, settled, tuple(elsewhere), tuple(changed))
 
 
 def chosen(found: Plan, seconds: float) -> list[Lack]:

@@ -1,4 +1,8 @@
-"""Our own references: recorded from result files on request, with the change shown before it is written."""
+"""Our own references: recorded from result files on request, with the change shown before it is written.
+
+Where expected/<suite>/runs has copies of the results, reference.json follows from these and nothing else. Smoke's
+holds scores of runs that anybody makes again in minutes, and has no copies.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import statistics
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from tabulate import tabulate
 
@@ -17,6 +22,7 @@ from progbench.judging.caveats import other_data
 from progbench.judging.expected import Cell
 from progbench.judging.references import REFERENCE_SEEDS, SCHEMA_VERSION
 from progbench.runs import results
+from progbench.runs.results import RunResult
 from progbench.session.suite import Suite
 
 
@@ -40,7 +46,7 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
     gathered: dict[str, dict] = {}
     recipes = {wanted.id: wanted for cell in cells if cell.kind == "scored" for wanted in suite.recipes(cell)}
     for name, wanted in recipes.items():
-        found = suite.runs(wanted).results
+        found, changed = suite.runs(wanted).results, suite.runs(wanted).changed
         if not found:
             continue
         for seed, result in found.items():
@@ -52,24 +58,38 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
                 raise BadInput(f"{path}: made by code that is not a commit ({commit}); delete it and run it again")
         if why := other_data(wanted, list(found.values())):
             raise BadInput(f"{name}: {why[0]}: no reference for those who have the published data")
+        if changed:
+            raise BadInput(
+                f"{name}, seed {min(changed)}: {changed[min(changed)]}: no reference; delete it, run it again"
+            )
         if len(found) < REFERENCE_SEEDS:
             raise BadInput(f"{name}: {len(found)} seeds; a reference needs {REFERENCE_SEEDS}")
-        gathered[name] = {
-            "digest": wanted.digest,
-            "seeds": {str(seed): result.epochs[-1].scores for seed, result in found.items()},
-            "environment": {str(seed): result.environment for seed, result in found.items()},
-            "fingerprints": found[min(found)].fingerprints,
-        }
+        gathered[name] = entry(found.values())
     if not gathered:
         raise BadInput("this session ran no scored cell")
     return gathered
+
+
+def entry(runs: Iterable[RunResult]) -> dict[str, Any]:
+    """One recipe's runs as reference.json holds them: raw scores by seed, where each was made, and what failed."""
+    every = {str(run.seed): run for run in sorted(runs, key=lambda run: run.seed)}
+    good = {seed: run for seed, run in every.items() if not run.error}
+    errors = {seed: run.error for seed, run in every.items() if run.error}
+    first = next(iter(every.values()))
+    return {
+        "digest": first.recipe.digest,
+        "seeds": {seed: run.epochs[-1].scores for seed, run in good.items()},
+        "environment": {seed: run.about for seed, run in good.items()},
+        "fingerprints": next(iter(good.values()), first).fingerprints,
+        **({"errors": errors} if errors else {}),
+    }
 
 
 def changes(old: dict[str, dict], new: dict[str, dict]) -> str:
     """What recording `new` would change, a line an evaluation set and metric: mean and spread, before and after."""
     rows = []
     for name, run in new.items():
-        first = next(iter(run["seeds"].values()))
+        first = next(iter(run["seeds"].values()), {})
         for part, metric in ((part, metric) for part, scores in first.items() for metric in scores):
             before = _spread(old[name], part, metric) if name in old else "none"
             rows.append([name, part, metric, before, _spread(run, part, metric)])
@@ -78,27 +98,62 @@ def changes(old: dict[str, dict], new: dict[str, dict]) -> str:
 
 def _spread(run: dict, part: str, metric: str) -> str:
     points = [100 * scores[part][metric] for scores in run["seeds"].values() if metric in scores.get(part, {})]
-    if len(points) < 2:
+    if not points:
         return "none"
-    return f"{statistics.fmean(points):.2f} ± {statistics.stdev(points):.2f} (n={len(points)}, {run['digest']})"
+    sd = f" ± {statistics.stdev(points):.2f}" if len(points) > 1 else ""
+    return f"{statistics.fmean(points):.2f}{sd} (n={len(points)}, {run['digest']})"
 
 
 def record(root: Path, suite: str, new: dict[str, dict]) -> Path:
     """Write expected/<suite>/reference.json, and its checksum: the new runs, and those on file not run now."""
+    return _written(root, suite, {"recorded": environment.describe()}, on_file(root, suite) | new)
+
+
+def copies(root: Path, suite: str) -> Path:
+    """The folder of results that a suite's reference.json follows from."""
+    return root / suite / "runs"
+
+
+def derive(root: Path, suite: str) -> Path:
+    """Write expected/<suite>/reference.json, and its checksum, from the copies of results alone."""
+    return _written(root, suite, {}, derived(root, suite))
+
+
+def derived(root: Path, suite: str) -> dict[str, dict]:
+    """The entries of reference.json that follow from the copies of results.
+
+    Raises BadInput for a copy that is damaged, and for results of two digests of one recipe: one of them is stale.
+    """
+    found: dict[str, list[RunResult]] = {}
+    for path in sorted((copies(root, suite) / suite).glob("*/*/seed*.json")):
+        run = results.read(path)
+        found.setdefault(run.recipe.id, []).append(run)
+    for name, runs in found.items():
+        if len(digests := sorted({run.recipe.digest for run in runs})) > 1:
+            raise BadInput(f"{copies(root, suite) / suite / name}: results of {' and '.join(digests)}; one is stale")
+    return {name: entry(runs) for name, runs in found.items()}
+
+
+def recorded_alone(root: Path, suite: str) -> str:
+    """A recipe whose reference on file was recorded without copies of its results, as smoke's are; "" for none."""
+    return next(iter(sorted(on_file(root, suite).keys() - derived(root, suite).keys())), "")
+
+
+def _written(root: Path, suite: str, about: dict[str, Any], runs: dict[str, dict]) -> Path:
     path = root / suite / "reference.json"
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        "suite": suite,
-        "recorded": environment.describe(),
-        "runs": dict(sorted((_on_file(root, suite) | new).items())),
-    }
-    files.write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    files.write_atomically(path, text(suite, runs, about))
     if sums := guards.renewed(path.parent, path.name):
         files.write_atomically(path.with_name(guards.SUMS), sums)
     return path
 
 
-def _on_file(root: Path, suite: str) -> dict[str, dict]:
+def text(suite: str, runs: dict[str, dict], about: dict[str, Any] | None = None) -> str:
+    """The content of a reference.json with these entries."""
+    content = {"schema_version": SCHEMA_VERSION, "suite": suite, **(about or {}), "runs": dict(sorted(runs.items()))}
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def on_file(root: Path, suite: str) -> dict[str, dict]:
     """The runs that are recorded. Raises BadInput where one is damaged, which would be written again as if sound."""
     path = root / suite / "reference.json"
     return {name: references.checked(one, f"{path}: {name}") for name, one in references.read(root, suite).items()}
@@ -109,5 +164,5 @@ def updated(suite: Suite, cells: Iterable[Cell]) -> list[str]:
 
     Raises BadInput as `gather` does, and then writes nothing.
     """
-    new, old = gather(suite, cells), _on_file(suite.answers, suite.name)
+    new, old = gather(suite, cells), on_file(suite.answers, suite.name)
     return [changes(old, new), f"reference: {record(suite.answers, suite.name, new)}"]

@@ -7,12 +7,12 @@ those that are there and hands the judge numbers.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.judging import claims, expected, guards, likeness, sentences, terms, verdict
+from progbench.judging import claims, expected, guards, likeness, sanity, sentences, terms, verdict
 from progbench.judging.caveats import caveats, unlike
 from progbench.judging.claims import Claim, ClaimVerdict
 from progbench.judging.compared import Compared
@@ -21,7 +21,7 @@ from progbench.judging.judge import judge_table
 from progbench.judging.terms import Terms
 from progbench.judging.verdict import Observed, Verdict
 from progbench.recipes import reading
-from progbench.recipes.recipe import Recipe
+from progbench.recipes.recipe import Recipe, split_id
 from progbench.runs import predictions, results
 from progbench.runs.results import RunResult
 from progbench.session import claiming, comparing
@@ -52,12 +52,14 @@ class Suite:
     ) -> None:
         settings = reading.settings(name)
         self.name = name
+        self.purpose = settings.purpose or f"Suite {name}"
         self.answers = answers
         self.folder = folder
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
         self._listed = settings.tables
         self._wrong = guards.absent_or_strange(answers, name, settings.tables)
         self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
+        self._recipes: dict[tuple[str, ...], Recipe] = {}
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._unlike: dict[tuple[str, str], list[str]] = {}
         self._compared: dict[str, tuple[list[Compared], list[str]]] = {}
@@ -90,16 +92,15 @@ class Suite:
         return found
 
     def recipe(self, cell: Cell, task: str = "", variant: str = "") -> Recipe:
-        """The recipe that a cell (or one column of a derived cell, by its task) is read from."""
-        return reading.read(
-            self.name,
-            cell.recipe_file,
-            model=cell.model,
-            schedule=cell.schedule,
-            task=task or cell.count_task or catalog.task_of(cell.evaluation_set).name,
-            tuning=cell.tuning,
-            variant=variant,
-        )
+        """The recipe that a cell (or one column of a derived cell, by its task) is read from. Each is read once."""
+        task = task or cell.count_task or catalog.task_of(cell.evaluation_set).name
+        asked = (cell.recipe_file, cell.model, cell.tuning, cell.schedule, task, variant)
+        if asked not in self._recipes:
+            file, model, tuning, schedule, *_ = asked
+            self._recipes[asked] = reading.read(
+                self.name, file, model=model, schedule=schedule, task=task, tuning=tuning, variant=variant
+            )
+        return self._recipes[asked]
 
     def recipes(self, cell: Cell, variant: str = "") -> list[Recipe]:
         """Every recipe a cell needs: one, or for a derived cell one a task."""
@@ -121,11 +122,14 @@ class Suite:
             for cell in cells:
                 if cell.kind == "counted" or cell.problem:
                     continue
-                others = reading.variants(self.name, cell.recipe_file, cell.tuning) if variants else []
+                others = self._variants(cell) if variants else []
                 found |= {one.id: one for name in ("", *others) for one in self.recipes(cell, name)}
             return found
         except BadInput:
             return {}
+
+    def _variants(self, cell: Cell) -> list[str]:
+        return reading.variants(self.name, cell.recipe_file, cell.tuning, cell.schedule)
 
     def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
         """Train what these recipes' runs lack, once a session; `say` is told which run of how many it is."""
@@ -141,8 +145,22 @@ class Suite:
             asked = [self._asked(cell) for cell in self.table(table).cells]
             cells = [cell for cell, _ in asked]
             found = judge_table(cells, {cell.id: observed for cell, observed in asked})
-            self._verdicts[table] = found | self._repeated(table, cells)
+            found |= self._repeated(table, cells)
+            self._verdicts[table] = sanity.sound(
+                found, {cell.id: cell for cell in cells}, lambda cell: self._fine_tuned(cell, found)
+            )
         return self._verdicts[table]
+
+    def _fine_tuned(self, cell: Cell, found: Mapping[str, Verdict]) -> Verdict | None:
+        """The verdict on the same score of fine-tuning, among those `found` in the cell's table, or in another's."""
+        body, _, column = split_id(cell.id)
+        name = f"{body}-{sanity.BASELINE}-{column}"
+        if name in found:
+            return found[name]
+        others = (other for other in self.tables() if other != cell.file)
+        return next(
+            (self.verdicts(one)[name] for one in others if any(c.id == name for c in self.table(one).cells)), None
+        )
 
     def _repeated(self, table: str, cells: Iterable[Cell]) -> dict[str, Verdict]:
         """The verdicts on scores that an earlier table prints, too, as there: one number of one run, one verdict."""
@@ -190,7 +208,7 @@ class Suite:
             return []
         found = {}
         try:
-            for name in reading.variants(self.name, cell.recipe_file, cell.tuning):
+            for name in self._variants(cell):
                 found[name] = self._tried(cell, name)
         except BadInput:  # the recipe file itself, which the primary's verdict has said
             return []

@@ -16,7 +16,7 @@ from progbench.runs import results
 from progbench.runs.results import RunResult
 from progbench.session.suite import Suite
 
-STATES = ("there", "trained", "made by another process", "error", "not kept", "missing")
+STATES = ("there", "trained", "made by another process", "error", "not kept", "inconclusive", "missing")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,11 @@ def look(suite: Suite, wanted: Recipe, before: frozenset[int] = frozenset(), why
     told = []
     for seed in suite.maker.seeds or sorted(found.results):
         if result := found.results.get(seed):
-            told.append(Seed(wanted.id, seed, *_told(suite, result, before)))
+            state, words = _told(suite, result, before)
+            if changed := found.changed.get(seed):
+                path = results.path_of(suite.folder, wanted, seed)
+                state, words = "inconclusive", f"{words}; {changed}; delete {path} to train this seed on the data here"
+            told.append(Seed(wanted.id, seed, state, words))
         else:
             told.append(Seed(wanted.id, seed, "missing", why or _why(found.missing, found.results)))
     return told

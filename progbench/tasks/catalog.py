@@ -59,6 +59,24 @@ def load(task: Task, source: Source) -> Data | SquadData:
     return data if source.dataset == GENERATED else replace(data, fingerprint=_read_by(task, data.fingerprint))
 
 
+def fingerprint_here(task: Task, source: Source) -> str:
+    """The fingerprint that `load` would give to files in a folder, mostly without reading a row; "" without a folder.
+
+    Raises Missing for a file that is not there, BadInput for one that cannot be read.
+    """
+    root = None if source.dataset == GENERATED else _folder(task, source)
+    return "" if root is None else _read_by(task, task.fingerprint(root, source))
+
+
+def published_fingerprint(task: Task) -> str:
+    """The fingerprint of the files that a task's authors published; "" where the project has never seen them whole.
+
+    >>> published_fingerprint(tasks()["squad2"])
+    ''
+    """
+    return _read_by(task, f"sha256:{task.published}") if task.published else ""
+
+
 def _read_by(task: Task, fingerprint: str) -> str:
     """A fingerprint of data that another entry of glue.toml or squad.toml, with other columns or labels, has not."""
     entry = {name: value for name, value in asdict(task).items() if name not in _SAID}
@@ -67,7 +85,7 @@ def _read_by(task: Task, fingerprint: str) -> str:
     return f"{fingerprint} {print_of[:8]}" if kind == "hub" else f"{kind}:{print_of}"
 
 
-_SAID = {"rows", "metrics"}  # of an entry's fields, those that move no score
+_SAID = {"rows", "metrics", "published"}  # of an entry's fields, those that move no score
 
 
 def require(task: Task, source: Source) -> None:

@@ -51,6 +51,7 @@ class GlueTask:
     broken_rows: float = 0.0
     empty_texts: int = 0
     unended: tuple[str, ...] = ()
+    published: str = ""
 
     @property
     def num_labels(self) -> int:
@@ -68,6 +69,13 @@ class GlueTask:
         Raises Missing for a file that is not there, BadInput (file:line) for one that is malformed.
         """
         return read_folder(self, root)
+
+    def fingerprint(self, root: Path, source: Source | None = None) -> str:
+        """A digest of the bytes of all files that `read` reads, of whatever source. Raises Missing as it does."""
+        digest = hashlib.sha256()
+        for path in _paths(self, root):
+            digest.update(path.read_bytes())
+        return f"sha256:{digest.hexdigest()}"
 
     def fetch(self, source: Source) -> Data:
         """The task's data from the hub. Raises Missing where it is not to be had."""
@@ -133,6 +141,7 @@ _OPTIONAL: dict[str, kinds.Kind] = {
     "broken_rows": entries.SHARE,
     "empty_texts": kinds.whole(0, 10**9),
     "unended": kinds.TEXTS,
+    "published": kinds.TEXT,
 }
 
 
@@ -148,11 +157,9 @@ def read_folder(task: GlueTask, root: Path) -> Data:
     Raises BadInput for a file that does not fit, and for two that are the same: one is a copy under a wrong name.
     """
     train, *evaluation = _paths(task, root)
-    digest = hashlib.sha256()
     seen: dict[bytes, Path] = {}
     for path in (train, *evaluation):
         content = path.read_bytes()
-        digest.update(content)
         other = seen.setdefault(hashlib.sha256(content).digest(), path)
         if other != path:
             raise BadInput(f"{path}: holds the same bytes as {other.name}: one of them is a copy under a wrong name")
@@ -160,7 +167,7 @@ def read_folder(task: GlueTask, root: Path) -> Data:
     found = {name: read_tsv(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)}
     for path, one in zip(evaluation, found.values(), strict=True):
         refuse_known(str(path), zip(*one.texts, strict=True), str(train), zip(*trained.texts, strict=True))
-    return Data(trained, found, fingerprint=f"sha256:{digest.hexdigest()}")
+    return Data(trained, found, fingerprint=task.fingerprint(root))
 
 
 def _paths(task: GlueTask, root: Path) -> list[Path]:

@@ -73,6 +73,7 @@ class SquadTask:
     files: ClassVar[str] = "the SQuAD files (train-v1.1.json, ...)"
     num_labels: ClassVar[int] = 2  # one score for "the answer starts here", one for "it ends here"
     metrics: ClassVar[tuple[str, ...]] = ("exact_match", "f1")
+    published: ClassVar[str] = ""  # its training files, whole, were never seen here
 
     name: str
     train: str
@@ -99,6 +100,10 @@ class SquadTask:
         Raises Missing for a file that is not there, BadInput, naming article and question, for one that is malformed.
         """
         return self._data(source, [(str(path), _file_entries(path)) for path in self._paths(root, source)])
+
+    def fingerprint(self, root: Path, source: Source) -> str:
+        """A digest of all questions that `read` reads, whatever file they stand in. Raises as it does."""
+        return self.read(root, source).fingerprint
 
     def fetch(self, source: Source) -> SquadData:
         """The task's questions from the hub. Raises Missing where they are not to be had."""

@@ -132,7 +132,7 @@ def test_told_to_end_it_tells_what_is_done_and_the_next_start_does_the_rest(unit
     assert code == 130
     assert [line.split(": ")[1] for line in lines] == ["trained", "missing", "missing"]
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "`progbench run` told to end, by Ctrl-C or a signal",
         happens=lines[1],
         kept="the seeds that are done; exit code 130",

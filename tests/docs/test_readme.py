@@ -18,66 +18,14 @@ from progbench.judging import verdict
 from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.session import outcomes
-from progbench.session.suite import Suite
 
 README = pages.read("README.md")
 WORDS = " ".join(README.split())
-ANSWER = " ".join(pages.section(README, "Today's answer").split())
 COST = " ".join(pages.section(README, "What each suite costs").split())
 
 
 def test_the_readme_keeps_to_180_lines():
     assert len(README.splitlines()) <= 180
-
-
-@pytest.fixture(scope="module")
-def counts(tmp_path_factory):
-    """Every count that the paper prints, with its verdict as it comes out now."""
-    suite = Suite("paper", ROOT / "expected", tmp_path_factory.mktemp("runs"), train=False)
-    cells = [cell for name in suite.tables() for cell in suite.table(name).cells]
-    return [(cell, suite.verdict(cell)) for cell in cells if cell.kind == "counted" and cell.expectation.printed]
-
-
-def tally(counts, outcome, file=""):
-    return sum(found.outcome == outcome for cell, found in counts if file in ("", cell.file))
-
-
-def test_the_answer_is_three_sentences():
-    assert len(re.findall(r"[a-z0-9)]\.(?=\s|$)", ANSWER.replace("Eq. ", ""))) == 3
-
-
-def test_as_many_counts_reproduce_and_are_disputed_as_the_answer_says(counts):
-    printed, reproduced = pages.numbers(re.search(r"Of the .*? reproduce:", ANSWER, re.DOTALL).group())
-    disputed = int(re.search(r"The other (\d+) counts are disputed", ANSWER).group(1))
-
-    assert (printed, reproduced) == (len(counts), tally(counts, "reproduced"))
-    assert disputed == tally(counts, "disputed") == printed - reproduced
-
-
-def test_as_many_counts_of_each_table_reproduce_as_the_answer_says(counts):
-    two, three, of_three = map(
-        int, re.search(r"all (\d+) of Table 2, (\d+) of the (\d+)\s+of Table 3", ANSWER).groups()
-    )
-
-    assert two == tally(counts, "reproduced", "table2") == sum(cell.file == "table2" for cell, _ in counts)
-    assert (three, of_three) == (tally(counts, "reproduced", "table3"), sum(c.file == "table3" for c, _ in counts))
-    assert "both of section 4.2 (drawn in Figure 4)" in ANSWER
-    assert tally(counts, "reproduced", "figure4") == sum(cell.file == "figure4" for cell, _ in counts) == 2
-
-
-def test_the_disputed_counts_are_the_row_of_table_3_for_adapters_with_progtuning(counts):
-    entries = tomllib.loads(pages.read("expected/paper/disputed.toml"))["cells"]
-    listed = {(entry["table"], f"{entry['row']}-{column}") for entry in entries for column in entry["columns"]}
-    row = {(cell.file, cell.id) for cell, _ in counts if (cell.tuning, cell.schedule) == ("adapter", "shrinking")}
-
-    assert "are the row of Table 3 for adapters with Progtuning" in ANSWER
-    assert listed == row == {(cell.file, cell.id) for cell, found in counts if found.outcome == "disputed"}
-
-
-def test_no_score_of_a_pretrained_model_on_real_data_is_recorded():
-    assert "No score of a pretrained model on real data is recorded yet" in ANSWER
-    assert [path.parent.name for path in (ROOT / "expected").glob("*/reference.json")] == ["smoke"]
-    assert all(spec(name).random for name in ("tiny-bert", "tiny-bert-wide", "tiny-roberta"))
 
 
 def test_ci_calls_the_readmes_test_command():

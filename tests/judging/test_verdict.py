@@ -14,6 +14,8 @@ CELL = Cell(
     "a test",
 )  # fmt: skip
 
+FIRST = " (fix their number first: who looks after each and stops when it suits errs more often)"
+
 
 def against_paper(values, printed="66.5", margin=2.9, family=54):
     """The verdict on a cell with these seeds, in a table of so many cells of which no other was run."""
@@ -49,15 +51,36 @@ def test_a_count_that_does_neither_deviates(counted, direction):
     assert "neither rounds nor truncates to the printed 1005.4 M" in verdict.sentence
 
 
-@pytest.mark.parametrize(("counted", "outcome"), [(635_656, "reproduced"), (635_657, "deviates")])
+@pytest.mark.parametrize(("counted", "outcome"), [(635_656, "consistent"), (635_657, "deviates")])
 def test_our_own_counts_are_exact(counted, outcome):
     assert count(exact=635_656, counted=counted, unit="parameters").outcome == outcome
 
 
-def test_a_count_without_a_printed_number_is_shown_and_not_judged():
+def test_a_count_that_the_paper_draws_without_a_number_is_not_printed_and_not_missing():
+    expectation = Expectation(not_printed="Figure 4 draws this bar without a number")
+    verdict = judge(dataclasses.replace(CELL, kind="counted", expectation=expectation), Observed(count=328_451_334))
+
+    assert (verdict.outcome, verdict.observed) == ("not printed", 328_451_334)
+    assert verdict.sentence == "Figure 4 draws this bar without a number"
+
+
+def test_a_count_with_nothing_to_judge_it_by_is_unjudged():
     verdict = count(counted=328_451_334)
 
-    assert (verdict.outcome, verdict.observed) == ("missing", 328.451334)
+    assert (verdict.outcome, verdict.observed) == ("unjudged", 328.451334)
+
+
+@pytest.mark.parametrize(
+    ("counted", "printed", "way"),
+    [
+        (1_005_431_814, "1005.4", "both"),
+        (217_786_372, "217.7", "truncated"),
+        (217_786_372, "217.8", "rounded"),
+        (217_786_372, "217.6", ""),
+    ],
+)
+def test_a_count_says_whether_it_rounds_or_truncates_to_the_print(counted, printed, way):
+    assert count(printed, counted=counted).rounding == way
 
 
 @pytest.mark.parametrize("value", [66.5, 40.0])
@@ -112,7 +135,7 @@ def test_inconclusive_says_how_many_more_seeds_would_decide():
     verdict = against_paper([64.5, 65.5, 66.5, 67.5, 68.5], margin=2.1)
 
     assert verdict.outcome == "inconclusive"
-    assert verdict.sentence.endswith("; 1 more seed would decide if mean and spread stayed as they are")
+    assert verdict.sentence.endswith("; 1 more seed would decide if mean and spread stayed as they are" + FIRST)
 
 
 def test_inconclusive_says_when_the_papers_own_five_seeds_are_the_limit():
@@ -136,7 +159,7 @@ def test_a_difference_that_more_seeds_would_make_a_deviation_counts_them_too():
     # at ten: 2.268 < 2.306 with nine, 2.309 > 2.262 with ten
     verdict = against_paper([66.5, 67.5, 68.5, 69.5, 70.5], margin=1.0, family=1)
 
-    assert verdict.sentence.endswith("; 5 more seeds would decide if mean and spread stayed as they are")
+    assert verdict.sentence.endswith("; 5 more seeds would decide if mean and spread stayed as they are" + FIRST)
 
 
 def test_a_longer_table_asks_for_more_before_a_cell_deviates():
@@ -147,10 +170,17 @@ def test_a_longer_table_asks_for_more_before_a_cell_deviates():
     assert against_paper(values, margin=1.0, family=54).outcome == "inconclusive"
 
 
-def test_without_a_reference_the_value_is_shown_and_missing():
+def test_without_a_reference_a_trained_score_is_shown_and_unjudged():
     verdict = judge(CELL, Observed({0: 90.0}))
 
-    assert (verdict.outcome, verdict.observed) == ("missing", 90.0)
+    assert (verdict.outcome, verdict.observed) == ("unjudged", 90.0)
+
+
+def test_a_trained_score_that_the_paper_does_not_print_is_not_printed():
+    cell = dataclasses.replace(CELL, expectation=Expectation(not_printed="Figure 1 is drawn without numbers"))
+
+    assert judge(cell, Observed({0: 90.0})).outcome == "not printed"
+    assert judge(cell, Observed(missing="no GPU")).outcome == "missing"
 
 
 def test_what_was_not_run_is_missing_with_its_reason():

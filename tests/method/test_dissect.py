@@ -9,7 +9,7 @@ from torch import nn
 
 from progbench import Anatomy
 from progbench.errors import BadInput
-from progbench.method.dissect import suggestion
+from progbench.method.advice import suggestion
 
 
 def parts(model):
@@ -110,29 +110,153 @@ def test_two_towers_side_by_side_are_refused():
     image |= {"intermediate_size": 32, "num_attention_heads": 2}
     model = transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=image))
 
-    with pytest.raises(BadInput, match="has 2 stacks of blocks"):
+    with pytest.raises(BadInput, match=r"has 2 stacks of blocks .*; choose its list of blocks"):
+        Anatomy.of(model)
+    assert Anatomy.of(model, blocks="text_model.encoder.layers").L == 2
+
+
+def paths(anatomy, number):
+    return [piece.path for piece in anatomy.pieces if piece.part == f"block {number}"]
+
+
+def test_stages_of_blocks_are_one_row_and_what_closes_a_stage_goes_with_its_last_block():
+    configuration = transformers.SwinConfig(image_size=16, patch_size=2, embed_dim=8, depths=[2, 2], num_heads=[2, 2])
+    anatomy = Anatomy.of(transformers.SwinModel(configuration))
+
+    assert anatomy.L == 4
+    assert paths(anatomy, 1) == ["encoder.layers.0.blocks.1", "encoder.layers.0.downsample"]
+    assert paths(anatomy, 2) == ["encoder.layers.1.blocks.0"]
+
+
+def test_what_opens_a_stage_goes_with_its_first_block_and_what_opens_the_first_is_e():
+    configuration = transformers.PvtConfig(image_size=64, depths=[1, 2, 1, 1], hidden_sizes=[8, 16, 16, 16])
+    configuration.num_attention_heads = [1, 2, 2, 2]
+    anatomy = Anatomy.of(transformers.PvtModel(configuration))
+
+    assert paths(anatomy, 1) == ["encoder.patch_embeddings.1", "encoder.block.1.0"]
+    assert [piece.path for piece in anatomy.pieces if piece.part == "embeddings"] == ["encoder.patch_embeddings.0"]
+
+
+def test_parallel_lists_make_block_i_of_their_members_i():
+    configuration = transformers.XLMConfig(vocab_size=60, emb_dim=16, n_layers=2, n_heads=2)
+    anatomy = Anatomy.of(transformers.XLMModel(configuration))
+
+    assert anatomy.L == 2
+    assert paths(anatomy, 1) == ["attentions.1", "layer_norm1.1", "ffns.1", "layer_norm2.1"]
+    assert "attentions.1, layer_norm1.1, ffns.1, layer_norm2.1" in str(anatomy)
+
+
+@pytest.mark.parametrize(("once", "wanted"), [(1, 2), (2, None)])
+def test_blocks_that_run_several_times_are_refused(once, wanted):
+    configuration = transformers.PerceiverConfig(
+        d_latents=16, d_model=16, num_self_attends_per_block=2, num_blocks=once, num_latents=4,
+        num_self_attention_heads=2, num_cross_attention_heads=2, vocab_size=60, max_position_embeddings=32,
+    )  # fmt: skip
+    model = transformers.PerceiverForSequenceClassification(configuration)
+    if wanted:
+        assert wanted == Anatomy.of(model).L
+        return
+    with pytest.raises(BadInput, match=r"its blocks run several times in a step \(num_blocks=2\)"):
         Anatomy.of(model)
 
 
-def test_stages_of_blocks_are_refused():
-    configuration = transformers.SwinConfig(image_size=16, patch_size=2, embed_dim=8, depths=[2, 2], num_heads=[2, 2])
+def test_a_stack_that_is_not_as_long_as_the_configuration_says_is_refused():
+    model = tiny.model("GPT-2")
+    model.transformer.h = model.transformer.h[:3]
 
-    with pytest.raises(BadInput, match=r"the members of encoder\.layers hold stacks themselves"):
-        Anatomy.of(transformers.SwinModel(configuration))
+    with pytest.raises(BadInput, match="no list of 4 blocks, as its configuration says, was found; choose its list"):
+        Anatomy.of(model)
+    assert Anatomy.of(model, blocks="transformer.h").L == 3
 
 
-def test_a_model_whose_blocks_lie_in_several_lists_is_refused():
-    configuration = transformers.XLMConfig(vocab_size=60, emb_dim=16, n_layers=2, n_heads=2)
+def halves():
+    return [transformers.BertConfig(**{**tiny.SIZE, "num_hidden_layers": number}) for number in (2, 3)]
 
-    with pytest.raises(BadInput, match="no stack of like blocks"):
-        Anatomy.of(transformers.XLMModel(configuration))
+
+def test_two_berts_as_encoder_and_decoder_are_told_by_their_names():
+    configuration = transformers.EncoderDecoderConfig.from_encoder_decoder_configs(*halves())
+    anatomy = Anatomy.of(transformers.EncoderDecoderModel(configuration))
+
+    assert anatomy.L == 5
+    assert [*paths(anatomy, 1), *paths(anatomy, 2)] == ["encoder.encoder.layer.1", "decoder.bert.encoder.layer.0"]
+
+
+def test_an_image_or_a_sound_may_stand_before_a_text_decoder():
+    image = transformers.ViTConfig(**{**tiny.IMAGE, "num_hidden_layers": 2})
+    configuration = transformers.VisionEncoderDecoderConfig.from_encoder_decoder_configs(image, halves()[1])
+
+    assert Anatomy.of(transformers.VisionEncoderDecoderModel(configuration)).L == 5
+
+
+def gemma():
+    """Two blocks of text behind a tower of three."""
+    text = transformers.Gemma3TextConfig(
+        vocab_size=60, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8,
+    )  # fmt: skip
+    vision = transformers.SiglipVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=3, num_attention_heads=2, image_size=8, patch_size=4
+    )
+    configuration = transformers.Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4)
+    return transformers.Gemma3ForConditionalGeneration(configuration)
+
+
+def test_a_language_model_with_a_tower_has_the_blocks_of_its_text_model_and_says_so():
+    anatomy = Anatomy.of(gemma())
+
+    assert anatomy.L == 2
+    assert paths(anatomy, 0) == ["model.language_model.layers.0"]
+    assert "model.vision_tower (a tower before the blocks)" in str(anatomy)
+
+
+def test_another_list_of_blocks_may_be_chosen():
+    anatomy = Anatomy.of(gemma(), blocks="model.vision_tower.encoder.layers")
+
+    assert anatomy.L == 3
+    assert any(piece.path == "model.language_model" for piece in anatomy.pieces if piece.part != "block 0")
+
+
+@pytest.mark.parametrize("path", ["model.vision_tower", "nowhere"])
+def test_what_is_chosen_must_be_a_list(path):
+    with pytest.raises(BadInput, match=f"has no list of modules '{path}'"):
+        Anatomy.of(gemma(), blocks=path)
+
+
+def test_the_language_model_is_the_blocks_also_where_no_two_of_its_members_are_alike():
+    """Qwen3.5 mixes linear and full attention; its images' tower was once taken for the blocks."""
+    configuration = transformers.Qwen3_5Config()
+    with torch.device("meta"):
+        anatomy = Anatomy.of(transformers.AutoModelForSequenceClassification.from_config(configuration))
+
+    assert configuration.text_config.num_hidden_layers == anatomy.L
+    assert paths(anatomy, 0) == ["model.language_model.layers.0"]
+
+
+def test_what_forward_uses_before_the_blocks_is_e_whatever_was_registered_first():
+    model = Own()
+    model.words = model._modules.pop("words")
+
+    assert list(model._modules) == ["body", "out", "words"]
+    assert parts(model) == [{"words"}, {"out"}]
+
+
+def test_bare_parameters_of_the_base_model_are_e():
+    model = tiny.model("GPT-2")
+    model.transformer.register_parameter("prompt", nn.Parameter(torch.zeros(3)))
+
+    assert "transformer.prompt" in parts(model)[0]
+
+
+def test_a_model_of_several_blocks_is_no_single_block():
+    with pytest.raises(BadInput, match=r"as a single block: .* transformer\.h holds 4 blocks; name each of them"):
+        Anatomy.split(tiny.model("GPT-2"), embeddings=[], blocks=["transformer"], head=[])
 
 
 def test_a_list_beside_the_stack_that_may_belong_to_the_blocks_is_refused():
     model = tiny.model("GPT-2")
     model.transformer.gates = nn.ModuleList(nn.Linear(2, 2) for _ in range(tiny.BLOCKS))
 
-    with pytest.raises(BadInput, match=r"transformer\.gates is a list as long as the stack of blocks"):
+    with pytest.raises(BadInput, match=r"transformer\.gates is a list as long as the blocks"):
         Anatomy.of(model)
 
 
@@ -144,6 +268,9 @@ class Own(nn.Module):
         self.words = nn.Embedding(9, 8)
         self.body = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 8), 3, enable_nested_tensor=False)
         self.out = nn.Linear(8, 2)
+
+    def forward(self, ids):
+        return self.out(self.body(self.words(ids)))
 
 
 def test_a_model_of_torchs_own_modules_is_taken_apart_too():

@@ -2,12 +2,13 @@
 
 import pytest
 import tiny
+import transformers
 from torch import nn
 
 from progbench import Anatomy, ProgressiveFreezing, updated_parameters
 from progbench.errors import BadInput
 from progbench.method import plan
-from progbench.method.schedule import growing, shrinking
+from progbench.method.schedule import constant, growing, shrinking
 from progbench.models.loading import build
 from progbench.models.spec import spec
 
@@ -60,6 +61,22 @@ def test_the_callback_prints_its_plan_and_leaves_the_model_as_it_is(capsys):
     assert [line.split()[:2] for line in lines[2:4]] == [["1", "B1-B4"], ["2", "B3-B4"]]
     assert "nor the way back: E trains in every stage" in lines[-2]
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def mixture():
+    configuration = transformers.MixtralConfig(
+        vocab_size=60, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, num_local_experts=4, num_experts_per_tok=1,
+    )  # fmt: skip
+    return Anatomy.of(transformers.MixtralForCausalLM(configuration))
+
+
+def test_of_a_mixture_the_experts_count_that_a_token_is_sent_to():
+    """By hand: four 16 x 16 in attention, a router of 4 x 16, and one expert of three 16 x 32; three passes."""
+    row, _ = plan.rows(mixture(), constant(2, 2))
+
+    assert row.flops == 6 * 2 * (4 * 16 * 16 + 4 * 16 + 3 * 16 * 32)
+    assert "with 1 of 4 experts a token" in plan.plan(mixture(), constant(2, 2))
 
 
 def test_a_schedule_for_another_depth_has_no_plan():

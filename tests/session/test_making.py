@@ -14,6 +14,7 @@ import pytest
 from progbench import files
 from progbench.errors import BadInput, Missing
 from progbench.runs import results
+from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
 from progbench.session import company
 from progbench.session.making import Maker
@@ -251,7 +252,7 @@ def test_an_error_of_another_session_is_tried_again_whatever_the_clock_says(tmp_
     assert trained == [("constant", 0)]
     assert own.runs(recipes[0]).results[0].error == ""
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "the clock was set back after a run failed",
         happens="the next session trains that seed again: it goes by the session's name, not by the time",
         kept="all other results",
@@ -288,7 +289,7 @@ def test_a_result_names_the_session_that_filed_it(tmp_path, recipes, trained):
 def test_a_run_with_its_device_to_itself_says_so(tmp_path, recipes, trained):
     maker(tmp_path).make(recipes[:1])
 
-    assert results.load(tmp_path, recipes[0], 0).environment["others"] == 0
+    assert results.load(tmp_path, recipes[0], 0).provenance.others == 0
 
 
 def test_a_run_that_another_met_on_its_device_says_how_many_there_were(tmp_path, recipes, trained):
@@ -299,7 +300,7 @@ def test_a_run_that_another_met_on_its_device_says_how_many_there_were(tmp_path,
     trained.during = meet
     maker(tmp_path).make(recipes[:1])
 
-    assert results.load(tmp_path, recipes[0], 0).environment["others"] == 2
+    assert results.load(tmp_path, recipes[0], 0).provenance.others == 2
 
 
 @pytest.fixture
@@ -326,7 +327,7 @@ def test_what_a_killed_session_left_is_removed_by_the_next(tmp_path, smoke_recip
 
     assert [path.exists() for path in leftovers] == [False] * 4
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "a session was killed while it trained, or while it wrote a result",
         happens="the next session removes its temporary folder, half-written file and lock, and resumes the run",
         kept="all results that were there; what other processes that run, here or on another machine, are working on",
@@ -369,10 +370,10 @@ def test_checkpoints_stay_where_the_result_could_not_be_filed(tmp_path, recipes,
 
 
 def test_what_else_used_the_device_of_a_run_that_went_on_is_not_known(tmp_path, recipes, trained):
-    trained.during = lambda recipe, seed: replace(result(recipe, seed), environment={"resumed": 1})
+    trained.during = lambda recipe, seed: replace(result(recipe, seed), provenance=Provenance(resumed=1))
     maker(tmp_path).make(recipes[:1])
 
-    assert "others" not in results.load(tmp_path, recipes[0], 0).environment
+    assert results.load(tmp_path, recipes[0], 0).provenance == Provenance(resumed=1)
 
 
 def test_a_lock_that_is_held_stays(tmp_path, recipes, smoke_recipe, trained):

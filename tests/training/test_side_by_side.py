@@ -9,29 +9,6 @@ from company import compare
 from progbench.method import schedule
 from progbench.training import side_by_side
 
-SCHEDULES = {name: getattr(schedule, name) for name in ("constant", "shrinking", "growing", "without_low_blocks")}
-
-
-@pytest.mark.parametrize("tuning", ["full", "adapter", "bitfit", "lora"])
-@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta", "tiny-mpnet"])
-@pytest.mark.parametrize("head", ["classification", "question_answering"])
-def test_every_tuning_model_and_head_trains_as_alone(wanted, name, head, tuning):
-    compare(wanted(tuning), name, head, tuning, schedule.shrinking)
-
-
-@pytest.mark.parametrize("make", SCHEDULES.values(), ids=SCHEDULES)
-@pytest.mark.parametrize("tuning", ["full", "lora"])
-def test_every_schedule_trains_as_alone(wanted, tuning, make):
-    compare(wanted(tuning), "tiny-bert", "classification", tuning, make)
-
-
-def test_pairs_of_texts_train_as_alone(wanted):
-    compare(wanted(), "tiny-bert", "classification", "full", schedule.shrinking, pairs=True)
-
-
-def test_a_regression_trains_as_alone(wanted):
-    compare(wanted(), "tiny-bert", "classification", "full", schedule.shrinking, num_labels=1)
-
 
 @pytest.mark.parametrize("seeds", [(3,), (0, 2, 4), (0, 1, 2, 3, 4)])
 def test_any_company_trains_as_alone(wanted, seeds):

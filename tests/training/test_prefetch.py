@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from progbench.training.ahead import made_ahead
+from progbench.training.prefetch import prefetched
 
 
 def test_items_come_in_their_order():
-    assert list(made_ahead(range(100), most=3)) == list(range(100))
+    assert list(prefetched(range(100), most=3)) == list(range(100))
 
 
 def test_so_many_are_made_before_the_first_is_used():
@@ -21,7 +21,7 @@ def test_so_many_are_made_before_the_first_is_used():
                 full.set()
             yield number
 
-    stream = made_ahead(items(), most=2)
+    stream = prefetched(items(), most=2)
     assert next(stream) == 0
     assert full.wait(timeout=10)  # one in use, two waiting, one that waits for room
     stream.close()
@@ -34,7 +34,7 @@ def test_a_problem_comes_out_in_its_place():
         yield 1
         raise KeyError("row 7")
 
-    stream = made_ahead(items())
+    stream = prefetched(items())
 
     assert next(stream) == 1
     with pytest.raises(KeyError, match="row 7"):
@@ -43,7 +43,7 @@ def test_a_problem_comes_out_in_its_place():
 
 def test_who_stops_early_stops_the_thread():
     before = threading.active_count()
-    stream = made_ahead(iter(int, 1))  # without an end
+    stream = prefetched(iter(int, 1))  # without an end
     next(stream)
     stream.close()
 

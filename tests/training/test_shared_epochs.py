@@ -9,9 +9,9 @@ import torch
 from progbench.recipes import reading
 from progbench.runs import results
 from progbench.tasks import catalog, toy, toy_squad
-from progbench.training import checkpoints, fitting, fork, one_run, train
+from progbench.training import checkpoints, fitting, one_run, train
 from progbench.training.checkpoints import Checkpoints
-from progbench.training.fork import shared_epochs
+from progbench.training.shared_epochs import shared_epochs
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -136,7 +136,7 @@ def test_schedules_share_the_epochs_before_the_first_block_freezes(T, tuning, sh
 def test_schedules_that_begin_differently_share_nothing():
     growing = reading.read("paper", "glue", model="bert-base", schedule="growing", task="rte")
 
-    assert fork.shared_epochs([dataclasses.replace(growing, schedule="shrinking"), growing]) == 0
+    assert shared_epochs([dataclasses.replace(growing, schedule="shrinking"), growing]) == 0
 
 
 def test_a_disk_too_full_for_the_shared_epochs_costs_no_run(tmp_path, monkeypatch):

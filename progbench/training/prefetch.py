@@ -10,10 +10,10 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def made_ahead(items: Iterable[Item], most: int = 4) -> Iterator[Item]:
+def prefetched(items: Iterable[Item], most: int = 4) -> Iterator[Item]:
     """The same items in the same order, up to `most` of them made while the ones before are used.
 
-    >>> list(made_ahead(n * n for n in range(3)))
+    >>> list(prefetched(n * n for n in range(3)))
     [0, 1, 4]
 
     An exception while an item is made comes out in its place. Whoever stops early stops the thread, too.

@@ -1,0 +1,56 @@
+"""progbench adopt: results that were made elsewhere with this code become our own references."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from progbench.commands import common
+from progbench.errors import BadInput
+from progbench.recipes import reading
+from progbench.report import printing
+from progbench.report.cells import plain
+from progbench.session import adopting
+from progbench.session.suite import Suite
+
+
+def add(commands: Any) -> None:
+    """Give the parser this command, and its options."""
+    parser = commands.add_parser("adopt", help="check results, and copy them as our own references")
+    parser.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
+    parser.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
+    parser.add_argument("--yes", action="store_true", help="write without asking")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show what adopting would change, and write it with --yes or a yes.
+
+    1 where a result is refused, or nobody said yes. Raises BadInput for the paper's suite, and as `adopting.plan` does.
+    """
+    common.require_answers()
+    name = common.suite_of(options.runs, options.suite)
+    if name == "paper":
+        raise BadInput("the paper's numbers are the paper's; only own suites have references of ours")
+    suite = Suite(name, common.ANSWERS, options.runs, seeds=None, train=False)
+    found = adopting.plan(common.ROOT, suite.answers, name, adopting.known(suite), options.runs)
+    printing.show("\n".join(adopting.lines(found)))
+    if not found.taken:
+        return common.FAILED if found.refused else common.FINE
+    if not (options.yes or _agreed()):
+        printing.show("nothing is written; --yes writes it")
+        return common.FAILED
+    try:
+        printing.show(f"written: {plain(found.write())}, from copies in {plain(found.folder)}")
+    except OSError as problem:
+        raise BadInput(f"{found.folder}: cannot be written: {problem.strerror or problem}") from None
+    return common.FAILED if found.refused else common.FINE
+
+
+def _agreed() -> bool:
+    """Whether a person at a terminal says yes."""
+    if not (sys.stdin and sys.stdin.isatty()):
+        return False
+    print("write this? [y/N] ", end="", flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

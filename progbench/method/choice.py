@@ -1,0 +1,100 @@
+"""Which of the lists that a model holds are its blocks, or why that is not for a rule to say."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from progbench.errors import BadInput
+from progbench.method.advice import advice
+from progbench.method.depth import configuration_of, depths_of, stages_of, takes_embeddings, towers_of
+from progbench.method.layout import refused
+from progbench.method.stacks import Stack, has_parameters, is_list, listed_at, parallel, stacks_in
+from progbench.method.wrappers import transformer_of
+
+HALVES = ("encoder", "decoder")
+
+
+def require_stacks(model: nn.Module) -> list[Stack]:
+    """The one stack of a model, or encoder and decoder. Raises BadInput where there is none, or others."""
+    base = transformer_of(model)
+    configuration, name = configuration_of(base), type(model).__name__
+    if why := refused(configuration):
+        raise BadInput(f"{name}: {why}")
+    every = list(stacks_in(base, path_of(model, base)))
+    found = _halves(every) if getattr(configuration, "is_encoder_decoder", False) else []
+    if not found:
+        several = [stack for stack in every if len(stack.blocks) > 1]  # not one layer before the blocks, or after them
+        found = _untied(_without_towers(base, several or every))
+    if not found:
+        raise BadInput(f"{name} ({getattr(configuration, 'model_type', 'no transformers model')}): {_none(model)}")
+    if inside := [stack.path for stack in found if stack.nested]:
+        raise BadInput(
+            f"{name}: the members of {inside[0]} hold stacks themselves, and which of the two are the blocks is not "
+            f"for a rule to say; {advice(model)}"
+        )
+    if halves := _halves(found):
+        return halves
+    if len(found) > 1:
+        raise BadInput(
+            f"{name} has {len(found)} stacks of blocks ({', '.join(stack.path for stack in found)}), and not as "
+            f"encoder and decoder, so their order is not known; {advice(model)}"
+        )
+    return found
+
+
+def chosen_at(model: nn.Module, path: str) -> Stack:
+    """The list at a path, each of its members a block. Raises BadInput if there is none."""
+    module = dict(model.named_modules()).get(path)
+    if module is None or not is_list(module) or not has_parameters(module):
+        raise BadInput(f"{type(model).__name__} has no list of modules {path!r}: blocks is the path of a ModuleList")
+    return listed_at(path, module)
+
+
+def require_divided(model: nn.Module, blocks: int) -> None:
+    """Raise BadInput if a model of several blocks was taken as a single one: a schedule of it freezes nothing, ever."""
+    deepest = max(stacks_in(model), key=lambda stack: len(stack.blocks), default=None)
+    if blocks == 1 and deepest is not None and len(deepest.blocks) > 1:
+        raise BadInput(
+            f"{type(model).__name__} as a single block: every stage of a schedule would train all of it. "
+            f"{deepest.path} holds {len(deepest.blocks)} blocks; name each of them"
+        )
+
+
+def _none(model: nn.Module) -> str:
+    configuration = configuration_of(transformer_of(model))
+    if stages := stages_of(configuration):
+        return f"no list of stages with {list(stages)} blocks, as its configuration says, was found; {advice(model)}"
+    if depths := depths_of(configuration):
+        return (
+            f"no list of {' or '.join(map(str, depths))} blocks, as its configuration says, was found; {advice(model)}"
+        )
+    return f"no stack of like blocks, each with an attention inside, was found; {advice(model)}"
+
+
+def _without_towers(base: nn.Module, stacks: list[Stack]) -> list[Stack]:
+    towers = towers_of(configuration_of(base)) if takes_embeddings(base) else set()
+    return [stack for stack in stacks if type(stack.configuration) not in towers] or stacks
+
+
+def _untied(stacks: list[Stack]) -> list[Stack]:
+    """Lists side by side in one module: the one with attentions, or where none has them, all of them together."""
+    if len(stacks) < 2 or len({stack.path.rpartition(".")[0] for stack in stacks}) > 1:
+        return stacks
+    attending = [stack for stack in stacks if stack.attends]
+    return attending if len(attending) == 1 else stacks if attending else [parallel(stacks)]
+
+
+def _halves(stacks: list[Stack]) -> list[Stack]:
+    """An encoder's stack and a decoder's, in this order, if these are the two."""
+    by_name = {_half(stack.path): stack for stack in stacks}
+    return [by_name["encoder"], by_name["decoder"]] if len(stacks) == 2 and by_name.keys() == {*HALVES} else []
+
+
+def _half(path: str) -> str:
+    """Encoder or decoder: by the outermost module that is called so."""
+    names = (name.rpartition("_")[2] for name in path.split("."))
+    return next((name for name in names if name in HALVES), "")
+
+
+def path_of(model: nn.Module, module: nn.Module) -> str:
+    return next(path for path, one in model.named_modules() if one is module)

@@ -1,0 +1,65 @@
+"""How many blocks a model has, as its configuration says. No torch."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+# what configurations call the number of blocks, and where they come in stages, the number in each stage
+DEPTHS = (
+    "num_hidden_layers", "num_layers", "n_layers", "n_layer", "depth", "encoder_layers", "decoder_layers",
+    "num_encoder_layers", "num_decoder_layers", "speech_encoder_layers", "num_blocks", "num_self_attends_per_block",
+    "num_layers_per_stack",
+)  # fmt: skip
+STAGES = ("depths", "depth", "block_sizes")
+
+
+def configuration_of(module: object) -> Any:
+    """The transformers configuration that a module was built by, if it keeps one."""
+    configuration = getattr(module, "config", None)
+    return configuration if hasattr(configuration, "model_type") else None
+
+
+def stages_of(configuration: Any) -> tuple[int, ...]:
+    """Blocks in each stage, of a model whose blocks come in stages."""
+    found = (getattr(configuration, name, None) for name in STAGES)
+    return next((tuple(value) for value in found if isinstance(value, list | tuple) and value), ())
+
+
+def depths_of(configuration: Any) -> set[int]:
+    """The numbers of blocks that a configuration gives: one, or in an encoder-decoder two.
+
+    >>> from transformers import BartConfig, GPT2Config
+    >>> depths_of(GPT2Config()), depths_of(BartConfig(encoder_layers=12, decoder_layers=6))
+    ({12}, {12, 6})
+    """
+    staged = bool(stages_of(configuration))  # then only a decoder behind the stages has a depth of its own
+    found = (getattr(configuration, name, None) for name in DEPTHS if "decoder" in name or not staged)
+    return {value for value in found if isinstance(value, int)}
+
+
+def towers_of(configuration: Any) -> set[type]:
+    """The classes of the configurations of what stands beside a text model: towers for images and sounds.
+
+    A configuration with a `text_config` has them in its other parts, and one with a depth of its own in all its parts.
+    """
+    parts, text = _parts(configuration), getattr(configuration, "text_config", None)
+    if text is None and not depths_of(configuration):
+        return {tower for part in parts for tower in towers_of(part)}
+    below = [part for part in parts if part is not text]
+    for part in below:
+        below += _parts(part)
+    return {type(part) for part in below} - {type(text), type(configuration)}
+
+
+def _parts(configuration: Any) -> list[Any]:
+    found = (getattr(configuration, name, None) for name in getattr(configuration, "sub_configs", {}))
+    return [part for part in found if part is not None]
+
+
+def takes_embeddings(model: object) -> bool:
+    """Whether the words may come as embeddings, among which a tower's output can go.
+
+    So a language model with towers does, and not a model with two towers side by side, as CLIP.
+    """
+    return "inputs_embeds" in inspect.signature(type(model).forward).parameters  # type: ignore[attr-defined]

@@ -1,0 +1,52 @@
+"""How much of a mixture of experts one token meets: a router sends it to a few of them, the rest compute nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from progbench.method.depth import configuration_of
+from progbench.method.wrappers import transformer_of
+
+# what configurations call the number of experts, and the number of them that a token is sent to
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+CHOSEN = (
+    "num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_k", "moe_top_k", "top_k_experts",
+    "num_selected_experts",
+)  # fmt: skip
+BY_DESIGN = {"switch_transformers": 1, "nllb-moe": 2}  # where no configuration says it
+
+
+class Mixture:
+    """The experts of a model, `total` in a layer, of which a token meets `chosen`.
+
+    >>> Mixture(nn.Linear(2, 2)).met("0.weight", nn.Linear(3, 2).weight)
+    6
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        configuration = configuration_of(transformer_of(model))
+        parts = [getattr(configuration, name, None) for name in ("text_config", "ffn_config")]
+        places = [one for one in (*parts, configuration) if one is not None]
+        self.total = _first(places, EXPERTS)
+        self.chosen = _first(places, CHOSEN) or BY_DESIGN.get(getattr(configuration, "model_type", ""), 0)
+
+    def __bool__(self) -> bool:
+        return 0 < self.chosen < self.total
+
+    def met(self, name: str, weight: nn.Parameter) -> int:
+        """How many elements of a weight one token meets, by the weight's name in the model.
+
+        Experts lie in a module that is called so, or as one weight with an expert in each of its first rows.
+        """
+        stacked = weight.dim() == 3 and len(weight) == self.total
+        if not self or not (stacked or "experts" in name.split(".")):
+            return weight.numel()
+        total = len(weight) if weight.dim() == 3 else self.total
+        return weight.numel() * self.chosen // total
+
+
+def _first(places: list[Any], names: tuple[str, ...]) -> int:
+    found = (getattr(place, name, None) for place in places for name in names)
+    return next((value for value in found if isinstance(value, int)), 0)

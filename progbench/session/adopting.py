@@ -1,0 +1,205 @@
+"""Results made elsewhere become our own references: checked, shown as a change, and copied as they are.
+
+The copies in expected/<suite>/runs are a folder of results like any other; reference.json follows from them alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from progbench.errors import BadInput
+from progbench.files import aside
+from progbench.judging.caveats import unlike
+from progbench.judging.expected import Cell
+from progbench.recipes.recipe import Recipe
+from progbench.report.cells import plain
+from progbench.runs import predictions, results
+from progbench.runs.results import RunResult
+from progbench.session import complete, reference, vouching
+from progbench.session.suite import Suite
+
+Filed = dict[int, tuple[Path, RunResult]]  # one recipe's results with their files, by seed
+
+
+@dataclass
+class Adoption:
+    """What adopting a folder's results changes; `write` does it.
+
+    `kept` are the results that the references follow from afterwards, by recipe: copies on file, and files to copy.
+    `refused` says, by file, what nobody can vouch for; `left_out` what is not whole yet.
+    """
+
+    answers: Path
+    suite: str
+    kept: dict[str, Filed] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        return reference.copies(self.answers, self.suite)
+
+    @property
+    def taken(self) -> list[Path]:
+        """The results to copy."""
+        return [path for files in self.kept.values() for path, _ in files.values() if not self._is_copy(path)]
+
+    @property
+    def changed(self) -> dict[str, dict]:
+        """The entries of reference.json that are written anew."""
+        fresh = {path.parents[1].name for path in self.taken}
+        return {name: reference.entry(_runs(self.kept[name])) for name in sorted(fresh)}
+
+    @property
+    def failed(self) -> list[str]:
+        """The runs that are an error, of all that the references follow from; they are on file like the others."""
+        return [
+            f"{name}, seed {seed}: {run.error}"
+            for name, files in sorted(self.kept.items())
+            for seed, (_, run) in sorted(files.items())
+            if run.error
+        ]
+
+    def write(self) -> Path:
+        """Copy what is taken, remove what it replaces, and write reference.json and its checksum anew."""
+        for path in self.taken:
+            _copy(path, self.folder.joinpath(*path.parts[-4:]))
+        for name, files in self.kept.items():
+            stays = {self.folder.joinpath(*path.parts[-4:]) for path, _ in files.values()}
+            for path in {*(self.folder / self.suite / name).glob("*/seed*.json")} - stays:  # those of old digests, too
+                for one in (path, predictions.path_beside(path)):
+                    one.unlink(missing_ok=True)
+        return reference.derive(self.answers, self.suite)
+
+    def _is_copy(self, path: Path) -> bool:
+        return path.is_relative_to(self.folder)
+
+
+def known(suite: Suite) -> dict[str, Recipe]:
+    """The recipes that a suite's scored cells can be read from, those of named variants among them, by id."""
+    cells = [cell for name in suite.tables() for cell in suite.table(name).cells]
+    return {name: wanted for cell in cells for name, wanted in suite.needed(cell, variants=True).items()}
+
+
+def updated(suite: Suite, cells: Iterable[Cell], root: Path) -> list[str]:
+    """Record the runs behind these cells as the suite's reference; in lines, what that changes and where it stands.
+
+    Raises BadInput, and then writes nothing, where somebody could not vouch for all of them.
+    """
+    if reference.recorded_alone(suite.answers, suite.name):
+        return reference.updated(suite, cells)
+    wanted = {name: recipe for cell in cells for name, recipe in suite.needed(cell, variants=True).items()}
+    found = plan(root, suite.answers, suite.name, wanted | _on_file(suite), suite.folder)
+    if found.refused:
+        raise BadInput("; ".join(found.refused))
+    return [*lines(found), f"reference: {found.write()}"]
+
+
+def _on_file(suite: Suite) -> dict[str, Recipe]:
+    names = reference.on_file(suite.answers, suite.name)
+    return {name: recipe for name, recipe in known(suite).items() if name in names}
+
+
+def plan(root: Path, answers: Path, suite: str, known: Mapping[str, Recipe], runs: Path) -> Adoption:
+    """What adopting the results in `runs` changes; `known` are the suite's recipes by id, `root` is the checkout.
+
+    A recipe is refused as a whole where one of its results is: to leave a seed out would be a choice. Raises BadInput
+    where the reference on file was recorded without its results, copies are damaged, or the results together are of
+    unlike data or weights.
+    """
+    found = Adoption(answers, suite)
+    if alone := reference.recorded_alone(answers, suite):
+        raise BadInput(
+            f"{answers / suite / 'reference.json'}: {alone} was recorded without its results, and would be lost; this "
+            "suite's reference is made with --update-reference"
+        )
+    copied = _read(found.folder / suite, known, damaged := [], found.left_out)
+    if damaged:
+        raise BadInput(damaged[0])
+    new = _read(runs / suite, known, found.refused, found.left_out)
+    found.kept = dict(copied)
+    for name, files in new.items():
+        if why := vouching.doubts(root, dict(files.values())):
+            found.refused += why
+            continue
+        merged, why = _merged(copied.get(name, {}), files)
+        if why := why or vouching.mixed(dict(merged.values())):
+            found.refused += why
+            continue
+        found.kept[name] = merged
+    for name, count in complete.counts({name: {*files} for name, files in found.kept.items()}).items():
+        whole = {seed: one for seed, one in found.kept[name].items() if seed < count.seeds or found._is_copy(one[0])}
+        if count.why and len(whole) < len(found.kept[name]):
+            found.left_out.append(f"{name}: {count.why}")
+        found.kept[name] = whole
+    found.kept = {name: files for name, files in found.kept.items() if files}
+    made = {known[name]: [run for run in _runs(files) if not run.error] for name, files in found.kept.items()}
+    if why := unlike(made):
+        raise BadInput(f"{runs}: {why[0]}")
+    return found
+
+
+def _read(folder: Path, known: Mapping[str, Recipe], refused: list[str], left_out: list[str]) -> dict[str, Filed]:
+    """The results of a suite's recipes as they are now; of a recipe with one that cannot be read there are none."""
+    found: dict[str, Filed] = {}
+    for place in sorted({path.parent for path in folder.glob("*/*/seed*.json")}):
+        name = place.parent.name
+        if name not in known or known[name].digest != place.name:
+            what = "no recipe of this suite" if name not in known else f"that recipe is now {known[name].digest}"
+            left_out.append(f"{name}/{place.name}: {what}")
+            continue
+        try:
+            read = {path: results.read(path) for path in sorted(place.glob("seed*.json"))}
+        except BadInput as problem:
+            refused.append(str(problem))
+            continue
+        found[name] = {run.seed: (path, run) for path, run in read.items()}
+    return found
+
+
+def _merged(old: Filed, new: Filed) -> tuple[Filed, list[str]]:
+    """The results of a recipe after adoption, or why they are none: what is on file stays where it says the same.
+
+    A failed run may be followed by one that did not fail. Other scores replace all seeds on file, or none.
+    """
+    failed = {seed for seed, (_, run) in old.items() if run.error and seed in new}
+    other = [seed for seed in old.keys() & new.keys() - failed if not _same(old[seed][1], new[seed][1])]
+    if not other:
+        return new | {seed: one for seed, one in old.items() if seed not in failed}, []
+    if lost := sorted(old.keys() - new.keys()):
+        words = f"other scores than its copy on file, and seeds {lost} on file are not there to be replaced"
+        return old, [f"{new[other[0]][0]}: {words}"]
+    return new, []
+
+
+def _same(one: RunResult, other: RunResult) -> bool:
+    return [epoch.scores for epoch in one.epochs] == [epoch.scores for epoch in other.epochs]
+
+
+def _runs(files: Filed) -> list[RunResult]:
+    return [run for _, (_, run) in sorted(files.items())]
+
+
+def _copy(path: Path, place: Path) -> None:
+    """Copy a result as it is, its predictions before it, each whole or not at all."""
+    for one, to in ((predictions.path_beside(path), predictions.path_beside(place)), (path, place)):
+        if one.is_file():  # a failed run has no predictions
+            with aside(to) as written:
+                written.write_bytes(one.read_bytes())
+                os.replace(written, to)
+
+
+def lines(found: Adoption) -> Iterable[str]:
+    """What an adoption changes, in lines for a person."""
+    if changed := found.changed:
+        seeds = len(found.taken)
+        yield f"{seeds} results of {len(changed)} recipes are new to the reference of {found.suite}"
+        yield reference.changes(reference.on_file(found.answers, found.suite), changed)
+    else:
+        yield f"nothing is new to the reference of {found.suite}"
+    yield from (f"failed run, on file as such: {plain(one)}" for one in found.failed)
+    yield from (f"left out: {plain(one)}" for one in found.left_out)
+    yield from (f"refused: {plain(one)}" for one in found.refused)

@@ -1,0 +1,52 @@
+"""How many seeds of a recipe are whole: without a gap, and as many as those it is compared with. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from progbench.recipes.recipe import split_id
+
+_WHOLE, _REDUCED = "constant", "shrinking"  # fine-tuning and Progtuning, which wait for each other
+
+
+@dataclass(frozen=True)
+class Count:
+    """Of a recipe the seeds from 0 to `seeds` - 1 are whole; `why` says what is left out, "" where nothing is."""
+
+    seeds: int
+    why: str = ""
+
+
+def counts(found: Mapping[str, Set[int]]) -> dict[str, Count]:
+    """How many seeds count, by recipe, of those that each has.
+
+    >>> found = counts({"m-constant-rte": {0, 1, 2}, "m-shrinking-rte": {0, 1}, "m-growing-rte": {0, 2}})
+    >>> found["m-constant-rte"]
+    Count(seeds=2, why='seed 2 is left out: m-shrinking-rte has 2 seeds without a gap')
+    >>> found["m-growing-rte"]
+    Count(seeds=1, why='seed 2 is left out: there is no seed 1')
+
+    Seeds are 0, 1, 2 and so on: whoever may choose them after seeing scores finds what suits. Fine-tuning and
+    Progtuning of one model and task have the same ones; other schedules have no seed that Progtuning has not.
+    """
+    ordered = {name: _without_gap(seeds) for name, seeds in found.items()}
+    return {name: _count(name, found[name], ordered) for name in found}
+
+
+def _count(name: str, seeds: Set[int], ordered: Mapping[str, int]) -> Count:
+    body, schedule, task = split_id(name.partition("~")[0])
+    partner = f"{body}-{_REDUCED if schedule != _REDUCED else _WHOLE}-{task}"
+    most = min(ordered[name], ordered.get(partner, ordered[name]))
+    out = sorted(seed for seed in seeds if seed >= most)
+    if not out:
+        return Count(most)
+    words = f"seeds {', '.join(map(str, out))} are" if len(out) > 1 else f"seed {out[0]} is"
+    if most == ordered[name]:
+        return Count(most, f"{words} left out: there is no seed {most}")
+    return Count(most, f"{words} left out: {partner} has {most} seed{'s' * (most != 1)} without a gap")
+
+
+def _without_gap(seeds: Set[int]) -> int:
+    """How many seeds there are from 0 on."""
+    return next(seed for seed in range(len(seeds) + 1) if seed not in seeds)

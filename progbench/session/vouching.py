@@ -1,0 +1,104 @@
+"""What can be vouched for: results that this code made, whole, on the published data, by one kind of machine."""
+
+from __future__ import annotations
+
+import functools
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from progbench import environment
+from progbench.errors import BadInput
+from progbench.judging.caveats import other_data
+from progbench.judging.likeness import MACHINE, VERSIONS
+from progbench.recipes.recipe import SCORES_VERSION
+from progbench.runs import predictions, results
+from progbench.runs.results import UNSEALED, RunResult
+from progbench.session import rescoring
+from progbench.tasks.catalog import tasks
+
+_RECIPE = "progbench/recipes/recipe.py"  # which says SCORES_VERSION, in every commit
+
+
+def doubts(root: Path, found: Mapping[Path, RunResult]) -> list[str]:
+    """Why nobody can vouch for results of one recipe, each by its file; empty where everybody can.
+
+    `root` is the checkout whose code must have made them. A run that failed is vouched for, too: it did fail.
+    """
+    return [f"{path}: {why}" for path, result in found.items() for why in _of_run(root, path, result)]
+
+
+def _of_run(root: Path, path: Path, result: RunResult) -> Iterator[str]:
+    """What is wrong with one result and its predictions."""
+    if not result.sealed:
+        yield UNSEALED
+    made = str(result.environment.get("commit", "unknown"))
+    earlier = re.findall(r"trained by commit (\S+)", " ".join(result.notes))  # of a run that another commit began
+    for commit in dict.fromkeys([made, *earlier]):
+        if why := other_code(root, commit):
+            yield why
+    if result.error:
+        return
+    if problem := results.checked(result).error:
+        yield problem
+    yield from other_data(result.recipe, [result])
+    try:
+        kept = predictions.load(path, result.predictions)
+    except BadInput as problem:
+        yield str(problem).removeprefix(f"{path}: ")
+        return
+    yield from of_predictions(result, kept)
+
+
+def of_predictions(result: RunResult, kept: rescoring.Kept) -> Iterator[str]:
+    """How its scores do not follow from its predictions."""
+    for name, lists in kept.items():
+        counts = {len(one) for one in lists["epochs"]}
+        if counts != {result.examples.get(name)}:
+            yield f"{max(counts)} predictions of {name}, of which it read {result.examples.get(name)} examples"
+            return
+    again = rescoring.scores_of(tasks()[result.recipe.task], kept)
+    if len(again) != len(result.epochs):
+        yield f"predictions of {len(again)} epochs, and scores of {len(result.epochs)}"
+        return
+    for number, (epoch, scores) in enumerate(zip(result.epochs, again, strict=True), start=1):
+        if epoch.scores != scores:
+            yield f"its predictions after epoch {number} give {scores}, and it says {epoch.scores}"
+            return
+
+
+@functools.cache
+def other_code(root: Path, commit: str) -> str:
+    """Why a commit's code may score otherwise than the checkout at `root`; "" where it scores alike.
+
+    >>> other_code(Path("."), "0123abc-dirty")
+    'made by code that is not a commit (0123abc-dirty)'
+    """
+    if commit == "unknown" or commit.endswith(environment.DIRTY):
+        return f"made by code that is not a commit ({commit})"
+    try:
+        environment.git(root, "merge-base", "--is-ancestor", commit, "HEAD")
+        text = environment.git(root, "show", f"{commit}:{_RECIPE}")
+    except (OSError, subprocess.CalledProcessError):
+        return f"made by commit {commit}, which this checkout does not come from"
+    version = re.search(r"^SCORES_VERSION = (\d+)$", text, re.MULTILINE)
+    theirs = int(version[1]) if version else None
+    return "" if theirs == SCORES_VERSION else f"made at SCORES_VERSION {theirs}, which is {SCORES_VERSION} here"
+
+
+def mixed(found: Mapping[Path, RunResult]) -> list[str]:
+    """How one recipe's good results were not made alike: another machine, thread count, version, data or weights.
+
+    A sentence for each field in which they differ, which names the first two files that do.
+    """
+    sentences = []
+    for field in (*MACHINE, *VERSIONS, "data", "weights"):
+        values: dict[str, Path] = {}
+        for path, run in found.items():
+            if not run.error:
+                values.setdefault(str((run.about | run.fingerprints).get(field, "unknown")), path)
+        if len(values) > 1:
+            (one, here), (other, there), *_ = values.items()
+            sentences.append(f"{there}: made on another {field} ({other}) than {here} ({one})")
+    return sentences
