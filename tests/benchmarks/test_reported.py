@@ -36,8 +36,8 @@ def test_without_a_gpu_the_papers_scored_cells_are_missing_and_its_counted_ones_
 
     assert counted.done.returncode == 0
     assert (
-        "60 of 124 judged: 51 reproduced (45 of them counts by a setting that the paper's totals determined), 9 disputed; "
-        "4 not printed, 60 missing"
+        "60 of 124 judged: 51 reproduced (45 of them counts by a setting that the paper's totals determined), "
+        "9 disputed; 4 not printed, 60 missing"
     ) in " ".join(counted.done.stdout.split())
     assert counted.outcomes()["bert-large-shrinking-updated"] == "reproduced"
     assert {v["outcome"] for v in report["verdicts"] if v["kind"] != "counted"} == {"missing"}
