@@ -24,7 +24,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from texts import grouped, head_of, rows, shuffled, width, words
 
@@ -47,18 +46,17 @@ class Case:
     precision: str
     against: str
     tasks: tuple[str, ...]
-    prefix_cache: bool = False
 
     @property
     def id(self) -> str:
         names = [*self.tasks] if len(self.tasks) == 1 else []
-        return "-".join([self.tuning, self.precision, self.against, *names, *["cached"] * self.prefix_cache])
+        return "-".join([self.tuning, self.precision, self.against, *names])
 
     @property
     def epochs(self) -> int:
         """How many epochs' stages are timed: three, and of LoRA against *tuned* as many as its recipe of the paper has.
 
-        What a prefix cache spares depends on that; padding to 128 costs about as much in every stage.
+        Padding to 128 costs about as much in every stage.
         """
         if self.against == "default" or self.tuning == "full":
             return 3
@@ -109,40 +107,29 @@ class Side:
 
 class Ours(Side):
     def __init__(self, model: ModelSpec, case: Case, task: str, device: str) -> None:
-        from progbench.training import cpu, packing, prefix, vocabulary
+        from progbench.training import cpu, packing, vocabulary
 
         super().__init__(model, case, task, device)
         self.packed = packing.pack(self.model)
         if device == "cpu":
             cpu.take_over(self.model)
         vocabulary.cut(self.model, words(model, task))
-        self.folder = tempfile.TemporaryDirectory()  # which goes when this does
         self.seeds = itertools.count(2)
-        if case.prefix_cache:
-            path = Path(self.folder.name) / "prefix"
-            self.rows = prefix.PrefixCache(self.model, self.rows, self.lengths, self.packed, path)
 
     def seconds(self, stage: Stage) -> float:
         """The mean step, its batch's making included, the first ones, which allocate, left out.
 
         The same texts make other batches at each call: as in training, the products' library meets new shapes.
-        A prefix cache is filled once for as many epochs as have that prefix in the paper's recipe, and a step bears its
-        share of that.
         """
         from progbench.training import cpu, fitting
 
-        taken, filling = [], [0.0]
+        taken = []
         self.batches = shuffled(self.lengths, self.batch, len(self.batches), next(self.seeds))
         warm_up = shuffled(self.lengths, self.batch, WARM_UP, next(self.seeds))
         wanted = reading.read("paper", "glue", model="bert-base", schedule="constant", task="sst2")
         wanted = replace(wanted, tuning=self.case.tuning, precision=self.case.precision)
 
         def batches():
-            if self.case.prefix_cache:
-                start = self._now()
-                with fitting.autocast(self.model, wanted):
-                    self.rows.refresh()
-                filling[0] = self._now() - start
             for chosen in (*warm_up, *self.batches):
                 start = self._now()
                 yield self.packed([self.rows[i] for i in chosen]).to(self.device)
@@ -151,9 +138,7 @@ class Ours(Side):
         one = Schedule("stage", self.spec.blocks, (stage,))
         with cpu.kept_memory() if self.device == "cpu" else contextlib.nullcontext():
             list(fitting.fit(self.model, wanted, one, batches, WARM_UP + len(self.batches)))
-        stages = len(self.case.stages(self.spec.blocks))
-        steps = len(self.rows) / self.batch * self.case.epochs / stages
-        return statistics.fmean(taken[WARM_UP:]) + filling[0] / steps
+        return statistics.fmean(taken[WARM_UP:])
 
 
 class Theirs(Side):

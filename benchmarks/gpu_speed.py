@@ -7,6 +7,7 @@ hand.
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,9 +25,9 @@ from progbench.models import loading
 from progbench.models.spec import ModelSpec, spec
 from progbench.recipes import reading
 from progbench.training import memory, packing, process, vocabulary
-from progbench.training.ahead import made_ahead
 from progbench.training.fitting import fit
 from progbench.training.graph import WARM_UP, Replayed, device_of
+from progbench.training.prefetch import prefetched
 from progbench.training.seed_rows import SeedCollator
 from progbench.training.side_by_side import Together, stack
 
@@ -110,7 +111,7 @@ class SeedsTogether:
         started = []
 
         def batches():
-            made = made_ahead(self.collate(one).ready_for(self.device) for one in [*warm, *chosen])
+            made = prefetched(self.collate(one).ready_for(self.device) for one in [*warm, *chosen])
             for number, batch in enumerate(made):
                 if number == len(warm):
                     started.append(now(self.device))
@@ -126,7 +127,7 @@ class SeedsTogether:
         if self.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
         with process.products(shape.precision):
-            seeds, held = Together(self.seeds), torch.zeros((), device=self.device) if self.device == "cuda" else None
+            seeds, held = Together(self.seeds), torch.zeros((), device=self.device)
             list(fit(self.model, recipe, one, batches, len(warm) + steps, seeds=seeds, runner=runner, held=held))
             seconds = (now(self.device) - started[0]) / steps / self.seeds
             launches = self._launches(run[0], chosen, held)
@@ -135,7 +136,7 @@ class SeedsTogether:
         memory = torch.cuda.max_memory_reserved() if self.device == "cuda" else 0
         return Taken(seconds, cost, memory, launches, len(run[0].captured), run[0].refused)
 
-    def _launches(self, run: Replayed, chosen: list, held: torch.Tensor | None) -> float:
+    def _launches(self, run: Replayed, chosen: list, held: torch.Tensor) -> float:
         """What the host launches and copies in a step of all seeds, by the profiler; 0 on a CPU."""
         if self.device != "cuda":
             return 0.0
@@ -154,12 +155,18 @@ class SeedsTogether:
 COMPARED = ("sst2", "mnli")
 
 
-def short(device: str, say: Callable[[str], None]) -> dict:
-    """The speed of a few shapes, each said as soon as it is measured; on a CPU that of a tiny model."""
+def short(device: str, say: Callable[[str], None], end: float = math.inf) -> dict:
+    """The speed of a few shapes, each said as soon as it is measured; on a CPU that of a tiny model.
+
+    None is begun after `end`, by time.perf_counter; from shapes that were left out follow no hours.
+    """
     tiny = [{"model": "tiny-bert", "tuning": "full", "task": "sst2", "batch": 32}]
     shapes = [one for one in grid()["shapes"] if one.pop("short")] if device == "cuda" else tiny
     found = [
-        one for shape in shapes for one in measure(**shape, device=device, precisions=("tf32",), rounds=1, say=say)
+        one
+        for shape in shapes
+        if time.perf_counter() < end
+        for one in measure(**shape, device=device, precisions=("tf32",), rounds=1, say=say)
     ]
     return {"ceilings": ceilings(device), "steps": found, "hours": projected(found) if device == "cuda" else {}}
 

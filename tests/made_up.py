@@ -4,16 +4,18 @@ import json
 from dataclasses import replace
 
 from progbench.judging.claims import ClaimVerdict
-from progbench.judging.verdict import Variant, Verdict
+from progbench.judging.contrast import Contrast
+from progbench.judging.verdict import OUTCOMES, Variant, Verdict
 from progbench.report.report import Report
 from progbench.runs import results
 from progbench.runs.ledger import Entry, Run
+from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
 from progbench.session.suite import Suite
 from progbench.tasks.catalog import tasks
 
 ENVIRONMENT = {"commit": "c0ffee", "python": "3.11.7", "cpu": "some CPU", "cores": 2}
-MADE_ON = {"commit": "c" * 40, "torch": "2.13.0", "cpu": "some CPU", "device": "cpu", "threads": 1, "others": 0}
+MADE_ON = {"commit": "c" * 40, "torch": "2.13.0", "cpu": "some CPU", "device": "cpu", "threads": 1}
 
 # what a name must not be able to do: run, break out of an attribute or a table, move a cursor, be a formula
 HOSTILE = (
@@ -66,15 +68,17 @@ def entry(recipe="m-constant-rte", planned=10, runs=None):
 
 def everything(name, words):
     """A report in which every text is as given."""
-    outcomes = ("reproduced", "deviates", "inconclusive", "disputed", "missing", "error")
+    outcomes = OUTCOMES
     verdicts = [verdict(f"{name}{i}", one, row=name, column=name, sentence=words) for i, one in enumerate(outcomes)]
     verdicts += [verdict(f"{name}-constant-x", "missing", table=name, observed=None, difference=None, sentence=words)]
     variant = Variant(f"{name}1", "Table 1", name, "points", 66.5, None, None, 0, None, False, words, "")
     closing = Variant(f"{name}1", "Table 1", f"{name}!", "points", 66.5, 66.5, None, 1, 0.0, True, "", "")
-    claim = ClaimVerdict(name, words, words, "holds", words, "holds", words, words, "disputed")
+    claim = ClaimVerdict(name, words, words, "holds", words, "holds", words, words, "disputed", words, words, words)
     ledger = [entry(f"{name}-constant-rte"), entry(f"{name}-shrinking-rte")]
     about = {"commit": words, "cpu": words, name: words}
-    return Report(name, verdicts, about, [words], [claim], [variant, closing], ledger)
+    difference = Contrast(name, name, "shrinking", "constant", name, False, 1.0, 0.5, {0: 1.0}, 1.0, missing=words)
+    others = {"contrasts": [difference, replace(difference, against=name)], "purpose": words}
+    return Report(name, verdicts, about, [words], [claim], [variant, closing], ledger, **others)
 
 
 def recipes(answers, suite="smoke"):
@@ -88,6 +92,7 @@ def result(recipe, seed, scores, **values):
     """A result with these scores (fractions, by set and metric) after each of its epochs."""
     epochs = tuple(EpochResult(scores, each, 0.5, 2.0, steps=4, flops=1000) for each in recipe.planned_by_epoch())
     made = RunResult(recipe, seed, epochs, 9.0, 2**20, examples=published(recipe), environment=dict(MADE_ON))
+    made = replace(made, provenance=Provenance(others=0))
     return replace(made, **values)
 
 

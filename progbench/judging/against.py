@@ -175,7 +175,7 @@ def _environment(pairs: Iterable[Pair]) -> dict[str, tuple[list[str], list[str]]
     """Where commit, versions, hardware, data or weights differ between the sides: the values of both."""
     found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for i, run in ((i, run) for pair in pairs for i, (_, side) in enumerate(pair) for run in side.values()):
-        for key, value in (run.environment | run.fingerprints).items():
+        for key, value in (run.about | run.fingerprints).items():
             found.setdefault(key, ({}, {}))[i][str(value)] = None
     for when in ("date", "others"):  # of each run its own
         found.pop(when, None)

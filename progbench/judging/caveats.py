@@ -10,6 +10,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 from progbench.tasks import catalog
 from progbench.tasks.published import other_counts
+from progbench.tasks.remarks import is_cut
 from progbench.tasks.source import GENERATED
 
 
@@ -21,11 +22,11 @@ def caveats(cell: str, made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
     """
     runs = [run for results in made.values() for run in results]
     found = _mixed(cell, (*environment.PACKAGES, "device", "threads"), runs)
-    if len({"side_by_side" in run.environment for run in runs}) > 1:
+    if len({bool(run.provenance.side_by_side) for run in runs}) > 1:
         found.append(f"{cell}: its runs mix seeds trained alone and seeds trained side by side")
     for wanted, results in made.items():
         found += _mixed(wanted.id, ("data", "weights"), results)
-        notes = dict.fromkeys(note for run in results for note in run.notes)
+        notes = dict.fromkeys(note for run in results for note in run.notes if not is_cut(note))
         sentences = [*other_data(wanted, results), *_left_out(results), *notes]
         sentences += _of_recipe(wanted) if results else []
         found += [f"{wanted.id}: {sentence}" for sentence in sentences]
@@ -48,6 +49,24 @@ def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
             short = _shortened(prints)
             sides = sorted(f"{_some(sorted(names))} on {short[value]}" for value, names in prints.items())
             found.append(f"made on unlike {what}, so their scores should not be compared: {'; '.join(sides)}")
+    return [*found, *_unlike_lengths(made)]
+
+
+def _unlike_lengths(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
+    """A sentence for each task of which some compared recipes cut texts and others read more, or less, of them."""
+    tasks: dict[object, dict[int, tuple[dict[str, None], dict[str, None]]]] = {}
+    for wanted, run in ((wanted, run) for wanted, results in made.items() for run in results):
+        names, notes = tasks.setdefault(_same_data(wanted), {}).setdefault(wanted.max_length, ({}, {}))
+        names[wanted.id] = None
+        notes |= dict.fromkeys(filter(is_cut, run.notes))
+    found = []
+    for lengths in tasks.values():
+        if len(lengths) > 1 and any(notes for _, notes in lengths.values()):
+            sides = [
+                f"{_some(sorted(names))}: {', '.join(notes) or f'no text is cut at {length:,} tokens'}"
+                for length, (names, notes) in sorted(lengths.items())
+            ]
+            found.append(f"read unlike lengths of text, which may be part of their difference: {'; '.join(sides)}")
     return found
 
 
@@ -129,8 +148,6 @@ def _of_recipe(wanted: Recipe) -> list[str]:
     found = _part(wanted)
     if wanted.precision == "bf16":
         found.append(f"trained in {wanted.precision}, which can move a score")
-    if wanted.prefix_cache:
-        found.append("frozen blocks ran without dropout (prefix_cache), which can move a score")
     if wanted.task in spec(wanted.model).seen:
         found.append(f"not a clean score: the weights of {wanted.model} have seen this task's data before")
     return found

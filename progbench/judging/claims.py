@@ -1,7 +1,7 @@
 """The paper's sentences as comparisons over cells, judged on the print and on our runs.
 
 "Do the paper's own numbers support its sentence?" and "do our runs?" are two questions, and each is answered with
-*holds*, *does not hold* or *undecided*. Pure: no files, no torch, nothing of the trainer.
+*holds*, *does not hold* or *undecided*; printed scores may also be *within noise* (`on_print`). Pure: no files.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from progbench.errors import BadInput
+from progbench.judging import on_print
 from progbench.judging.compared import Compared, Paired, PrintAlone, interval, number
+from progbench.judging.on_print import COUNTS, FAILS, HOLDS, UNDECIDED, WITHIN, Range
 from progbench.judging.resolution import EDGE, least_sd_of_mean
 from progbench.judging.terms import LEAST_SEEDS
 from progbench.judging.verdict import Observed
 from progbench.judging.words import A_LITTLE_LOWER, BETTER, LOWER, NOT_WORSE, WORSE
 
-HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
-OUTCOMES = ("holds", "does not hold", "disputed", "undecided", "error")
+OUTCOMES = (HOLDS, WITHIN, FAILS, "disputed", UNDECIDED, "error")
 QUANTITIES = ("difference", "reduction", "fits")
 WANTED = (BETTER, NOT_WORSE)
 _SAYS = {  # what an average's word answers to a claim that wants one of these
@@ -62,6 +63,11 @@ class Claim:
     problem: str = ""
 
     @property
+    def inside(self) -> Range:
+        """The wanted range."""
+        return Range(self.lowest, self.highest, self.strict)
+
+    @property
     def range(self) -> str:
         """The wanted range in words."""
         if self.quantity == "fits":
@@ -80,7 +86,8 @@ class Measured:
     least spread that those are believed to have. `level` is the one-sided level of its interval.
 
     `mixed` says that the printed numbers are of two metrics, `alone` what the print says by itself, and `missing` and
-    `error` why our side is not there.
+    `error` why our side is not there. `margin` is that of the cells, in points, and `margin_reason` what it follows
+    from; 0 for counts.
     """
 
     column: str
@@ -95,13 +102,16 @@ class Measured:
     compared: Compared | None = None
     alone: PrintAlone | None = None
     level: float = 0.05
+    margin: float = 0.0
+    margin_reason: str = ""
 
 
 @dataclass(frozen=True)
 class ClaimVerdict:
     """A claim's two answers, each with the numbers in words, and what the session makes of them.
 
-    `reason` is why the wanted range is what it is, where the sentence does not say it.
+    `reason` is why the wanted range is what it is, where the sentence does not say it. `print_rests_on` and
+    `ours_rests_on` say what each answer rests on; `by_counts`, that ours is arithmetic and took no run.
     """
 
     claim: str
@@ -114,6 +124,14 @@ class ClaimVerdict:
     disputed: str
     outcome: str
     reason: str = ""
+    print_rests_on: str = ""
+    ours_rests_on: str = ""
+    by_counts: bool = False
+
+    @property
+    def on_runs(self) -> bool:
+        """Whether runs of ours stand behind the answer."""
+        return bool(self.ours_rests_on) and not self.by_counts
 
 
 def quantity(claim: Claim, left: float, right: float) -> float:
@@ -164,14 +182,13 @@ def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
     """
     if claim.problem:
         return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
-    on_print = _together(claim, [(one.column, *_of_printed(claim, one)) for one in measured])
+    printed = _together(claim, [(one.column, *on_print.read(claim.inside, one)) for one in measured])
     on_ours = _together(claim, [(one.column, *_of_ours(claim, one, len(measured))) for one in measured])
-    exact = all(one.exact is not None for one in measured)
-    if any(one.error for one in measured):
-        return _verdict(claim, on_print, on_ours, "error")
-    if claim.disputed and exact and on_ours[0] == HOLDS:
-        return _verdict(claim, on_print, on_ours, "error")
-    return _verdict(claim, on_print, on_ours, "disputed" if claim.disputed else on_ours[0])
+    exact = bool(measured) and all(one.exact is not None for one in measured)
+    wrong = any(one.error for one in measured) or (claim.disputed and exact and on_ours[0] == HOLDS)
+    outcome = "error" if wrong else "disputed" if claim.disputed else on_ours[0]
+    rests_on = {"print_rests_on": on_print.rests_on(measured), "ours_rests_on": _ours_rests_on(measured, exact)}
+    return replace(_verdict(claim, printed, on_ours, outcome), by_counts=exact, **rests_on)
 
 
 def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsewhere: Sequence[bool]) -> ClaimVerdict:
@@ -184,7 +201,8 @@ def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsew
     )
     answer = (HOLDS if all(agree) else FAILS, words)
     outcome = answer[0] if not claim.disputed else "error" if answer[0] == HOLDS else "disputed"
-    return _verdict(claim, answer, answer, outcome)
+    found = _verdict(claim, answer, answer, outcome)
+    return replace(found, by_counts=True, print_rests_on=COUNTS, ours_rests_on=COUNTS)
 
 
 def not_judged(claim: Claim, failure: str) -> ClaimVerdict:
@@ -198,33 +216,19 @@ def unreadable(why: str) -> ClaimVerdict:
     return ClaimVerdict("claims", "", "claims.toml", UNDECIDED, why, UNDECIDED, why, "", "error")
 
 
-def _inside(claim: Claim, value: float) -> bool:
-    above = value > claim.lowest + EDGE if claim.strict else value >= claim.lowest - EDGE
-    return above and value <= claim.highest + EDGE
-
-
-def _of_printed(claim: Claim, one: Measured) -> tuple[str, str]:
-    """One comparison on the print. Which schedule is better takes more than the numbers: a spread that is known."""
-    if one.printed is None:
-        return UNDECIDED, "unknown (not printed)"
-    if one.mixed:
-        return UNDECIDED, f"{one.printed:+.2f}, but of {one.mixed}"
-    if not claim.wanted:
-        return HOLDS if _inside(claim, one.printed) else FAILS, f"{one.printed:+.2f}"
-    found = one.alone
-    if not _inside(claim, one.printed):
-        return FAILS, f"{one.printed:+.2f}"
-    if found is None or found.factor is None or found.low is None or found.high is None:
-        return UNDECIDED, f"{one.printed:+.2f} (no published spread to hold it against)"
-    up = f", {found.up} of {found.tasks} tasks up, sign flip p = {found.p:.2g}" if found.tasks > 1 else ""
-    answer = HOLDS if found.low > claim.lowest + EDGE else UNDECIDED
-    return answer, f"{number(found.average, found.low, found.high)} by published spreads (c* = {found.factor:.2f}{up})"
+def _ours_rests_on(measured: Sequence[Measured], exact: bool) -> str:
+    """What the answer on our side rests on; "" where nothing was run."""
+    if exact:
+        return COUNTS
+    counts = [len(seeds) for one in measured for seeds in ([each.seeds for each in one.tasks] or [one.seeds]) if seeds]
+    several = " to ".join(map(str, sorted({min(counts, default=0), max(counts, default=0)})))
+    return f"differences paired by seed, of {several} seeds" if counts else ""
 
 
 def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
     """One comparison on our side. That all hold needs no correction for their number; that one fails does."""
     if one.exact is not None:
-        return HOLDS if _inside(claim, one.exact) else FAILS, f"{one.exact:+.2f}"
+        return HOLDS if claim.inside.has(one.exact) else FAILS, f"{one.exact:+.2f}"
     if one.compared and claim.wanted:
         holding, failing = _SAYS[claim.wanted]
         word = one.compared.word
@@ -244,7 +248,7 @@ def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
     said = f"{number(float(found.mean), low, high)} ({fewest if fewest == most else f'{fewest} to {most}'})"
     if other:
         said += f" and for examples like these {interval(*compare.ends(other, one.level))}"
-    if _inside(claim, low) and _inside(claim, high):
+    if claim.inside.has(low) and claim.inside.has(high):
         return HOLDS, said
     return FAILS if far[1] < claim.lowest - EDGE or far[0] > claim.highest + EDGE else UNDECIDED, said
 
@@ -260,7 +264,7 @@ def _mean(tasks: Sequence[Paired]) -> float:
 
 def _together(claim: Claim, answers: Sequence[tuple[str, str, str]]) -> tuple[str, str]:
     found = [answer for _, answer, _ in answers]
-    answer = FAILS if FAILS in found else HOLDS if all(one == HOLDS for one in found) else UNDECIDED
+    answer = next((one for one in (FAILS, UNDECIDED, WITHIN) if one in found), HOLDS)
     groups: dict[str, list[str]] = {}
     for column, _, words in answers:
         groups.setdefault(words, []).append(column)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # loading it is worth it to judge only
 NAMES = {"shrinking": "Progtuning", "constant": "fine-tuning", "without_low_blocks": "Progtuning without low blocks"}
 AVERAGE = "average"
 CHANCE = 0.05  # below it the print's sign flip speaks for other tasks, too
-SAME, OTHER, UNTOLD = "the printed effect", "another than the printed effect", "cannot be told from the print"
+SAME, OTHER, UNTOLD = "the printed effect", "another than the printed effect", "not told from the printed effect"
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Paired:
 
     `differences` are by seed and example, an array for each evaluation set (MNLI has two, and counts as two of the
     average's `columns`); None where a result kept no predictions. `least_sd` is the least spread of a seed's difference
-    that is believed then. `printed` is the paper's own difference. `missing` says why there is nothing.
+    that is believed then. `printed` is the paper's own difference. `missing` says why there is nothing, and `broken`
+    whether that is because something is wrong.
     """
 
     task: str
@@ -36,6 +37,7 @@ class Paired:
     printed: float | None = None
     notes: tuple[str, ...] = ()
     missing: str = ""
+    broken: bool = False
 
     @property
     def enough(self) -> bool:

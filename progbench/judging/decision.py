@@ -6,19 +6,15 @@ each for itself, so that thousands of simulated ones go through what judges the 
 
 from __future__ import annotations
 
-import gc
 import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t
-from statsmodels.stats.multitest import multipletests
 
-from progbench.judging.resolution import EDGE
+from progbench.judging.resolution import ALPHA, EDGE, PAPER_SEEDS
 
-ALPHA = 0.05
-PAPER_SEEDS = 5  # section 4.1: "Every task is performed 5 times"
 LEAST_SD = 0.05  # half a printed unit: equal seeds are no proof of a smaller spread than rounding hides
 MOST_SEEDS = 100
 
@@ -160,20 +156,20 @@ def interval_of_mean(values: ArrayLike, alpha: float = ALPHA, least: float = 0.0
 
 
 def holm(p: ArrayLike) -> NDArray:
-    """P-values after Holm's correction along the last axis.
+    """P-values after Holm's correction along the last axis, a family each.
+
+    Of a family it gives to the last bit what statsmodels' `multipletests` does, which takes one at a time and loads
+    pandas; the simulations of power correct thousands.
 
     >>> holm([0.01, 0.04, 0.9]).round(3)  # 3 times the least, 2 times the next, the last as it is
     array([0.03, 0.08, 0.9 ])
     """
-    # statsmodels collects garbage in each call (its pull request 8671): 35 ms with torch loaded, of which frozen
-    # objects are spared. If somebody else has frozen some, those stay so, and the ones made since with them.
-    frozen = gc.get_freeze_count()
-    gc.freeze()
-    try:
-        return np.apply_along_axis(lambda row: np.minimum(multipletests(row, method="holm")[1], 1.0), -1, p)
-    finally:
-        if not frozen:
-            gc.unfreeze()
+    p = np.asarray(p, dtype=float)
+    order, left = p.argsort(-1), np.arange(p.shape[-1], 0, -1)
+    steps = np.maximum.accumulate(np.take_along_axis(p, order, -1) * left, -1)
+    corrected = np.empty_like(p)
+    np.put_along_axis(corrected, order, np.minimum(steps, 1.0), -1)
+    return corrected
 
 
 def seeds_to_decide(found: Differences, chance: ArrayLike, cell: int, n: int) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import read_toml
-from progbench.judging import guards, references
+from progbench.judging import basis, guards, references
 from progbench.judging.references import Reference
 from progbench.recipes.recipe import run_id
 from progbench.tasks.catalog import task_of, tasks
@@ -22,7 +22,10 @@ from progbench.tasks.catalog import task_of, tasks
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a cell should be: a printed string, an exact integer, or reference runs; and how near is near enough."""
+    """What a cell should be: a printed string, an exact integer, or reference runs; and how near is near enough.
+
+    `not_printed` says where the paper draws it without a number, so that nothing can be expected.
+    """
 
     printed: str = ""
     exact: int | None = None
@@ -30,6 +33,7 @@ class Expectation:
     margin: float = 0.0
     margin_reason: str = ""
     no_reference: str = "no reference to judge by"
+    not_printed: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Cell:
     `kind` is "scored" (one metric of one evaluation set), "derived" (the mean of other columns, per seed) or "counted"
     (updated parameters). `file` is the table's file, without its ending. `problem` says why the cell cannot be judged
     at all, for example because its file was edited; `disputed`, why its printed value cannot follow from the paper's
-    own equations.
+    own equations. `basis` is what a printed count rests on, one of `basis.BASES`, and `basis_words` why.
     """
 
     id: str
@@ -62,6 +66,8 @@ class Cell:
     expectation: Expectation = Expectation()
     problem: str = ""
     disputed: str = ""
+    basis: str = ""
+    basis_words: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,14 +94,17 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
     margins = _margins(root / suite / "tolerance.toml")
     recorded = _recorded(root, suite)
     printed = any("printed" in row for row in content["rows"])
-    own = [f"{name}.toml", "tolerance.toml", "disputed.toml", "reference.json"]
+    own = [f"{name}.toml", "tolerance.toml", "disputed.toml", "basis.toml", "reference.json"]
     problem = guards.edited(root / suite, own, printed)
     if "columns_of" in content:
         columns = root / suite / content["columns_of"]
         problem = problem or guards.edited(columns.parent.resolve(), [columns.name], printed)
     disputes = {cell: why for (file, cell), why in guards.disputed(root, suite)["cells"].items() if file == name}
+    bases = basis.read(root, suite)
+    bases.require_known(str(path), name, [_row_id(row) for row in content["rows"]])
     found: dict[str, Cell] = {}
     for row in content["rows"]:
+        rests_on = bases.of(name, _row_id(row))
         tuning = row.get("tuning", "full")
         siblings = [other for other in content["rows"] if _body(other) == _body(row)]
         for column_name, column in content["columns"].items():
@@ -114,7 +123,9 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
                 reference=reference,
                 margin=margin.get("points", 0.0),
                 margin_reason=margin.get("reason", ""),
+                not_printed=bases.not_printed.get(name, ""),
             )
+            counted = "count" in column and bool(expectation.printed)
             if parts and (reference or expectation.printed) and not margin:
                 wrong = f"{root / suite / 'tolerance.toml'}: no margin for {column_name} ({metric or 'the mean'})"
             found[cell_id] = Cell(
@@ -125,7 +136,7 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
                 row=row["label"],
                 column=column["label"],
                 kind="derived" if mean_of else "counted" if "count" in column else "scored",
-                unit="parameters" if expectation.exact is not None else column.get("unit", content["unit"]),
+                unit=_unit(content["unit"], column, expectation),
                 recipe_file=content["recipe"],
                 model=row["model"],
                 tuning=tuning,
@@ -138,9 +149,23 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
                 expectation=expectation,
                 problem=problem or wrong or _unprintable(expectation, cell_id, path),
                 disputed=disputes.get(cell_id, ""),
+                basis=rests_on[0] if counted else "",
+                basis_words=rests_on[1] if counted else "",
             )
     guards.require_known(str(path), set(disputes), set(found))
     return list(found.values())
+
+
+def _unit(unit: str, column: dict, expectation: Expectation) -> str:
+    """What a cell is measured in; a count among points, of which nothing is printed, is one of parameters."""
+    if expectation.exact is not None:
+        return "parameters"
+    counted = "count" in column and unit == "points" and not expectation.printed
+    return column.get("unit", "parameters" if counted else unit)
+
+
+def _row_id(row: dict) -> str:
+    return run_id(row["model"], row.get("tuning", "full"), row["schedule"], "").removesuffix("-")
 
 
 def _body(row: dict) -> tuple[str, str]:

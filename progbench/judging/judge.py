@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from progbench.judging.counts import judge_count
 from progbench.judging.expected import Cell
 from progbench.judging.resolution import beyond
 from progbench.judging.verdict import Observed, Verdict
@@ -58,18 +59,6 @@ def judge(cell: Cell, observed: Observed) -> Verdict:
     return judge_table([cell], {cell.id: observed})[cell.id]
 
 
-def agrees_with_print(count: int, printed: str) -> bool:
-    """Whether a count, in millions, rounds or truncates to the printed string; the paper does both.
-
-    >>> agrees_with_print(217_786_372, "217.7"), agrees_with_print(217_786_372, "217.8")
-    (True, True)
-    >>> agrees_with_print(217_786_372, "217.6")
-    False
-    """
-    scaled = count * 10 ** len(printed.partition(".")[2])  # in whole numbers: binary fractions would round once more
-    return int(printed.replace(".", "")) in (scaled // 1_000_000, (scaled + 500_000) // 1_000_000)
-
-
 def _settle(cell: Cell, observed: Observed) -> Verdict | None:
     """The verdict on a cell that needs no statistics, or None."""
     if cell.problem:
@@ -81,7 +70,7 @@ def _settle(cell: Cell, observed: Observed) -> Verdict | None:
         sound = {seed: value for seed, value in observed.values.items() if seed not in errors}
         return Verdict.on(cell, "error", f"seed {seed}: {message}{others}", replace(observed, values=sound))
     if cell.kind == "counted":
-        return _judge_count(cell, observed)
+        return judge_count(cell, observed)
     if not observed.values:
         return Verdict.on(cell, "missing", observed.missing or "not run", observed)
     if observed.changed:
@@ -89,8 +78,10 @@ def _settle(cell: Cell, observed: Observed) -> Verdict | None:
         return Verdict.on(cell, "inconclusive", sentence, observed)
     if cell.expectation.printed:
         return _on_other_data(cell, observed) if observed.other_data else None
+    if why := cell.expectation.not_printed:
+        return Verdict.on(cell, "not printed", why, observed)
     if cell.expectation.reference is None:
-        return Verdict.on(cell, "missing", cell.expectation.no_reference, observed)
+        return Verdict.on(cell, "unjudged", cell.expectation.no_reference, observed)
     alike = set(observed.values) & set(observed.same)
     exactly = alike == set(observed.values) or not all(observed.same[seed] for seed in alike)
     return _judge_exactly(cell, observed) if exactly else None
@@ -118,22 +109,6 @@ def _dispute(cell: Cell, found: Verdict) -> Verdict:
     return replace(found, outcome="disputed", direction=None, sentence=f"{found.sentence}; {cell.disputed}")
 
 
-def _judge_count(cell: Cell, observed: Observed) -> Verdict:
-    count, expectation = observed.count, cell.expectation
-    if count is None:
-        return Verdict.on(cell, "missing", observed.missing or "not counted", observed)
-    if expectation.printed:
-        agrees = agrees_with_print(count, expectation.printed)
-        how = "which is" if agrees else "which neither rounds nor truncates to"
-        sentence = f"counted {count:,}, {how} the printed {expectation.printed} M"
-    elif expectation.exact is not None:
-        agrees = count == expectation.exact
-        sentence = f"counted {count:,}, expected {'exactly that' if agrees else f'{expectation.exact:,}'}"
-    else:
-        return Verdict.on(cell, "missing", "no reference: the paper draws this bar without a number", observed)
-    return Verdict.on(cell, "reproduced" if agrees else "deviates", sentence, observed, tier="count")
-
-
 def _judge_exactly(cell: Cell, observed: Observed) -> Verdict:
     """The verdict on seeds that were made as the reference's were: the same computation, so the same scores.
 
@@ -146,7 +121,7 @@ def _judge_exactly(cell: Cell, observed: Observed) -> Verdict:
     if not moved:
         seeds = f"seed{'s' if len(reference) > 1 else ''} {', '.join(map(str, reference))}"
         sentence = f"{_ours(observed)}, bit for bit the scores of our reference's {seeds}"
-        found = Verdict.on(cell, "reproduced", sentence, observed, expected=expected, tier="reference, exact")
+        found = Verdict.on(cell, "consistent", sentence, observed, expected=expected, tier="reference, exact")
         return replace(found, tolerance=0.0)
     ours, theirs = observed.values[moved[0]], reference[moved[0]]
     within = " (as points; the recorded scores differ)" if ours == theirs else ""
@@ -234,7 +209,7 @@ def _judge_against_reference(cells: Sequence[Cell], observed: Sequence[Observed]
         sentence = f"{_ours(one)} against our reference {expected:.2f} (n={n}): {found.difference[i]:+z.2f}, {how}"
         verdicts[cell.id] = Verdict.on(
             cell,
-            "deviates" if decided.beyond[i] else "reproduced",
+            "deviates" if decided.beyond[i] else "consistent",
             f"{sentence} ({_chance(decided.p[i], family)})",
             one,
             tier="reference, statistical",

@@ -9,7 +9,7 @@ from progbench.judging.references import Reference
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 
-MACHINE = ("cpu", "cpu_model", "device", "gpu", "threads", "side_by_side", "batch_parts")
+MACHINE = ("cpu", "cpu_model", "device", "gpu", "threads", "side_by_side", "batch_parts", "trainer")
 VERSIONS = ("python", *environment.PACKAGES)
 
 
@@ -61,7 +61,7 @@ def same_scores(
     for seed in reference.seeds:
         pairs = [(runs.get((wanted, seed)), reference.runs[wanted.id], part, metric) for wanted, part, metric in parts]
         if all(
-            run and made_alike(run.environment, on_file.get("environment", {}).get(str(seed), {}))
+            run and made_alike(run.about, on_file.get("environment", {}).get(str(seed), {}))
             for run, on_file, _, _ in pairs
         ):
             found[seed] = all(

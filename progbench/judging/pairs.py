@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from progbench.runs.results import RunResult
 
-SIDE_BY_SIDE = "side_by_side"  # of a result's environment: the seeds it was trained with
-
 
 def not_a_pair(
     left: RunResult, right: RunResult, first: tuple[Mapping[str, object], Mapping[str, object]] | None = None
@@ -18,7 +16,7 @@ def not_a_pair(
     the predictions, where both results have them: `first` has those by evaluation set. Seeds that were trained side by
     side share one stream of dropout, so both must have had the same company.
     """
-    ours, theirs = (one.environment.get(SIDE_BY_SIDE, "") for one in (left, right))
+    ours, theirs = (one.provenance.side_by_side for one in (left, right))
     if ours != theirs:
         return f"one was trained {_beside(ours)}, the other {_beside(theirs)}"
     if left.epochs[0].scores != right.epochs[0].scores:
@@ -28,5 +26,5 @@ def not_a_pair(
     return ""
 
 
-def _beside(seeds: object) -> str:
-    return f"beside the seeds {seeds}" if seeds else "alone"
+def _beside(seeds: tuple[int, ...]) -> str:
+    return f"beside the seeds {' '.join(map(str, seeds))}" if seeds else "alone"

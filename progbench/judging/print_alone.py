@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Literal
-
-import numpy as np
-from scipy.stats import norm, permutation_test
 
 from progbench.judging.compared import PrintAlone
-from progbench.judging.decision import ALPHA, PAPER_SEEDS
+from progbench.judging.resolution import ALPHA, EDGE, PAPER_SEEDS
 from progbench.judging.terms import Spread
 
 
@@ -39,7 +36,7 @@ def by_print(
     means = {task: round(statistics.fmean(values), 6) for task, values in tasks.items()}
     average = _mean(tasks)
     error = standard_error({task: len(values) for task, values in tasks.items()}, spreads)
-    half = None if error is None else float(norm.ppf(1 - ALPHA)) * error
+    half = None if error is None else statistics.NormalDist().inv_cdf(1 - ALPHA) * error
     most = max(tasks, key=lambda task: sum(tasks[task]) * math.copysign(1, average))
     rest = {task: values for task, values in tasks.items() if task != most}
     return PrintAlone(
@@ -60,14 +57,11 @@ def by_print(
 
 
 def _sign_flip(differences: Sequence[float], average: float) -> float:
-    """How many of all patterns of signs have a mean at least as far in the average's direction."""
-    if len(differences) == 1:  # which scipy refuses
-        return 0.5 if average else 1.0
-    direction: Literal["less", "greater"] = "less" if average < 0 else "greater"
-    found = permutation_test(
-        (differences,), np.mean, permutation_type="samples", alternative=direction, n_resamples=np.inf
-    )
-    return float(found.pvalue)
+    """Which share of all patterns of signs has a sum at least as far in the average's direction."""
+    observed = math.fsum(differences) * (-1 if average < 0 else 1)
+    patterns = itertools.product((1, -1), repeat=len(differences))
+    sums = [math.fsum(sign * one for sign, one in zip(signs, differences, strict=True)) for signs in patterns]
+    return sum(one >= observed - EDGE for one in sums) / len(sums)
 
 
 def _mean(tasks: Mapping[str, list[float]]) -> float:

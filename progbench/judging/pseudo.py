@@ -84,3 +84,4 @@ _OF: dict[str, Callable[[NDArray, NDArray], NDArray]] = {
     "matthews_correlation": _matthews,
     "pearson": _pearson,
 }
+METRICS = (*_OF, "exact_match")  # those of which an example has a value

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from progbench import kinds
 from progbench.runs.results import RunResult
 
+ALPHA = 0.05
+PAPER_SEEDS = 5  # section 4.1: "Every task is performed 5 times"
 EDGE = 1e-9  # 100 * 0.964 - 100 * 0.972 is -0.8000000000000114 in binary, and yet not more than 0.8
 SMOOTH = {"pearson", "spearman"}  # of predicted scores: they have no steps
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from progbench.judging.expected import Cell
-from progbench.judging.verdict import Verdict
+from progbench.judging.verdict import AGREES, Verdict
 
 BASELINE = "constant"
 
@@ -25,7 +25,7 @@ def _held(found: Verdict, cell: Cell, sibling: Callable[[Cell], Verdict | None])
     if found.outcome != "deviates" or found.tier != "paper" or cell.schedule == BASELINE:
         return found
     beside = sibling(cell)
-    if beside is None or beside.outcome in ("reproduced", "inconclusive"):
+    if beside is None or beside.outcome in (*AGREES, "inconclusive"):
         return found
     why = f"fine-tuning's cell {beside.cell} {_WORDS.get(beside.outcome, f'is {beside.outcome}')}"
     sentence = (

@@ -72,7 +72,7 @@ def _claim(entry: dict[str, Any], arguments: Mapping[str, str], problem: str, wh
         raise BadInput(f"{where}: margin belongs to wanted = {NOT_WORSE!r}, and to nothing else")
     if "wanted" in entry and (entry["quantity"] != "difference" or "at_most" in entry):
         raise BadInput(f"{where}: wanted is for a difference, and has no at_most")
-    worst = -entry.get("margin", 0.0)
+    worst = 0.0 - entry.get("margin", 0.0)
     lowest = entry.get("above", entry.get("at_least", worst if "wanted" in entry else -math.inf))
     if lowest > entry.get("at_most", math.inf):
         raise BadInput(f"{where}: at_most = {entry['at_most']:g} is below {lowest:g}")

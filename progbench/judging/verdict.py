@@ -9,8 +9,12 @@ from statistics import fmean, stdev
 from progbench.judging.expected import Cell
 from progbench.judging.resolution import beyond
 
-OUTCOMES = ("reproduced", "deviates", "inconclusive", "disputed", "missing", "error")
-JUDGED = ("reproduced", "deviates", "inconclusive", "disputed")
+# "reproduced" is said of the paper alone; what agrees with our own earlier runs, or our own arithmetic, is "consistent"
+OUTCOMES = (
+    "reproduced", "consistent", "deviates", "inconclusive", "disputed", "unjudged", "not printed", "missing", "error",
+)  # fmt: skip
+AGREES = ("reproduced", "consistent")
+JUDGED = (*AGREES, "deviates", "inconclusive", "disputed")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,9 @@ class Verdict:
     `low` to `high` is the difference's interval at 90 %: within the margin on both sides, it is an equivalence at 5 %.
     `p` belongs to no difference at all, after Holm's correction over the table. `tier` says what it was judged
     against, and `recipes` the runs it was read from, as `<recipe>/<digest>` below the suite's folder of results.
+
+    Of a printed count, `basis` is what it rests on ("stated", "fitted" or "predicted", as `basis.BASES` says them), and
+    `rounding` how it agrees with the print: "both", "rounded", "truncated", or "" where it does not.
     """
 
     cell: str
@@ -68,6 +75,9 @@ class Verdict:
     df: int | None = None
     tier: str = ""
     recipes: tuple[str, ...] = ()
+    metric: str = ""
+    basis: str = ""
+    rounding: str = ""
 
     @property
     def judged(self) -> bool:
@@ -112,6 +122,8 @@ class Verdict:
             direction=("high" if difference > 0 else "low") if outcome == "deviates" and difference else None,
             sentence=sentence,
             recipes=observed.recipes,
+            metric=cell.metric,
+            basis=cell.basis,
             **statistics,
         )
 

@@ -6,6 +6,7 @@ epoch" (section 4.1): embeddings, the stage's blocks, and the head, summed over 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from progbench.models.spec import ModelSpec, spec
 
 if TYPE_CHECKING:
     from torch.nn import Module
+
+    from progbench.method.anatomy import Anatomy
 
 # What a model ends in: over the whole text, or two scores a token (a start and an end).
 HEADS = ("classification", "question_answering")
@@ -50,7 +53,7 @@ def sizes(
     Two adapters of bottleneck d have 2hd + d + h parameters each, a LoRA pair of rank r on an h*h matrix 2hr.
     """
     options = require_tuning(tuning, options)
-    if model.architecture not in LAYOUTS:
+    if model.architecture not in LAYOUTS or not model.described:
         raise BadInput(
             f"{model.name}: how many parameters {model.architecture!r} has is not known: {', '.join(LAYOUTS)}"
         )
@@ -104,20 +107,57 @@ def updated_parameters(
     >>> updated_parameters("bert-base", constant(L=12, T=3), head="question_answering")  # Table 2: 326.7
     326679558
 
-    A name is counted in closed form, without torch, with `num_labels` outputs (2 unless given), this head (one
+    A name is counted in closed form, without torch (of another architecture than BERT, RoBERTa and MPNet by the model
+    itself, which is built without weights), with `num_labels` outputs (2 unless given), this head (one
     of `HEADS`, classification unless given) and the tuning's options (see TUNINGS); a model object is
     counted as it is, its adapters or LoRA matrices among it. Raises BadInput for an unknown name, tuning, option, head
     or architecture, or a schedule for another depth.
     """
-    if not isinstance(model, str):
-        if num_labels is not None or head is not None or options:
-            raise BadInput(
-                "num_labels, head and a tuning's options go with a model's name; a model object already has them"
-            )
-        from progbench.method.anatomy import Anatomy
+    if isinstance(model, str):
+        labels, head = 2 if num_labels is None else num_labels, head or HEADS[0]
+        return sum(updated_by_epoch(model, schedule, tuning, num_labels=labels, head=head, **options))
+    if num_labels is not None or head is not None or options:
+        raise BadInput(
+            "num_labels, head and a tuning's options go with a model's name; a model object already has them"
+        )
+    from progbench.method.anatomy import Anatomy
 
-        return Anatomy.of(model, tuning).updated_parameters(schedule)
-    known = spec(model)
+    return Anatomy.of(model, tuning).updated_parameters(schedule)
+
+
+def updated_by_epoch(
+    name: str, schedule: Schedule, tuning: str = "full", *, num_labels: int, head: str, **options: Any
+) -> tuple[int, ...]:
+    """The elements that train in each epoch of a schedule, of a model by its name.
+
+    >>> from progbench.method.schedule import shrinking
+    >>> updated_by_epoch("bert-base", shrinking(L=12, T=3), num_labels=2, head="classification")
+    (109483778, 81132290, 52780802)
+
+    Raises BadInput as `updated_parameters` does.
+    """
+    known = spec(name)
     require_depth(schedule, known.blocks, known.name)
-    size = sizes(known, 2 if num_labels is None else num_labels, tuning, head or HEADS[0], **options)
-    return sum(size.embeddings + len(stage.blocks) * size.block + size.head for stage in schedule)
+    if known.described and known.architecture in LAYOUTS:
+        size = sizes(known, num_labels, tuning, head, **options)
+        return tuple(size.embeddings + len(stage.blocks) * size.block + size.head for stage in schedule)
+    hashable = tuple((option, tuple(one) if isinstance(one, list) else one) for option, one in options.items())
+    anatomy = _outlined(known, num_labels, tuning, head, hashable)
+    return tuple(anatomy.count(stage) for stage in schedule)
+
+
+@functools.cache
+def _outlined(
+    known: ModelSpec, num_labels: int, tuning: str, head: str, options: tuple[tuple[str, Any], ...]
+) -> Anatomy:
+    """A model on torch's meta device, which has shapes and no memory, taken apart."""
+    import torch
+
+    from progbench.method.anatomy import Anatomy
+    from progbench.method.tuning import apply_tuning
+    from progbench.models.loading import build
+
+    with torch.device("meta"):
+        model = build(known, num_labels, head)
+        apply_tuning(model, tuning, **dict(options))
+    return Anatomy.of(model, tuning)

@@ -11,7 +11,10 @@ from typing import Any
 
 from progbench.method.layout import LAYOUTS
 from progbench.method.options import bottleneck_of, require_tuning
+from progbench.method.schedule import Schedule
 from progbench.models.spec import ModelSpec, spec
+
+_TRAIN_EMBEDDINGS = ("full", "bitfit")  # all of them, or their LayerNorm's bias
 
 
 class _Pass:
@@ -50,7 +53,7 @@ def step_flops(
     options = require_tuning(tuning, options)
     h = known.hidden
     tokens, square, texts = sum(lengths), sum(length * length for length in lengths), len(lengths)
-    step = _Pass(alive=tuning in ("full", "bitfit"))  # these two train something in the embeddings
+    step = _Pass(alive=tuning in _TRAIN_EMBEDDINGS)
     for number in range(known.blocks):
         top = number == known.blocks - 1 and head == "classification"
         _block(step, known, tuning, number in blocks, options, tokens, square, texts if top else tokens)
@@ -62,6 +65,30 @@ def step_flops(
     step.linear(texts, h, h, first, first or tuning == "bitfit")
     step.linear(texts, h, num_labels, True, True)
     return step.flops
+
+
+def share_of_constant(schedule: Schedule, tuning: str = "full") -> float:
+    """The FLOPs of the blocks' own weight matrices over all stages, as a share of what training every block takes.
+
+    >>> from progbench.method.schedule import shrinking
+    >>> round(1 - share_of_constant(shrinking(L=12, T=3)), 3)  # while updated parameters fall by a quarter
+    0.111
+
+    It needs no data, which `step_flops` does: attention, embeddings, head and what a tuning adds are left out. For a
+    weight and a token it is two operations forward, two for the gradient of what goes in where something below trains,
+    and two for the gradient of a weight that trains. Blocks are alike, so their size does not matter.
+    """
+    everything = _of_weights(schedule.L, range(schedule.L), tuning) * schedule.T
+    return sum(_of_weights(schedule.L, stage.blocks, tuning) for stage in schedule) / everything
+
+
+def _of_weights(L: int, blocks: range, tuning: str) -> int:
+    alive, total = tuning in _TRAIN_EMBEDDINGS, 0
+    for number in range(L):
+        live = number in blocks
+        alive = alive or live
+        total += 2 * (1 + alive) + 2 * (live and tuning == "full")
+    return total
 
 
 def _block(

@@ -48,19 +48,15 @@ def configuration_of(model: ModelSpec, num_labels: int) -> PreTrainedConfig:
     >>> configuration_of(spec("bert-base"), num_labels=2).num_attention_heads
     12
     """
-    import transformers
+    from transformers import CONFIG_MAPPING
 
-    known = {
-        "bert": transformers.BertConfig,
-        "roberta": transformers.RobertaConfig,
-        "mpnet": transformers.MPNetConfig,
-    }
-    if model.architecture not in known:
-        raise BadInput(f"{model.name}: unknown architecture {model.architecture!r}: known are {', '.join(known)}")
-    kind = known[model.architecture]
-    there = kind().to_dict()
+    if model.architecture not in CONFIG_MAPPING:
+        raise BadInput(f"{model.name}: unknown architecture {model.architecture!r}: transformers has none of this name")
+    kind = CONFIG_MAPPING[model.architecture]
+    there = {*kind().to_dict(), *kind.attribute_map}
     given = {name: value for name, own in CALLED.items() if (value := getattr(model, own)) is not None}
-    return kind(num_labels=num_labels, **{name: value for name, value in given.items() if name in there})
+    given = {name: value for name, value in given.items() if name in there} | dict(model.configuration)
+    return kind(num_labels=num_labels, **given)
 
 
 def require_agreement(

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from progbench.models.spec import LIKE_ROBERTA
 from progbench.tasks.toy import WORDS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+WITH_TYPES = ("bert", "electra")  # architectures that are told which text of a pair a token is of
+
+
 def build(architecture: str) -> PreTrainedTokenizerBase:
-    """A word-level tokenizer with BERT's or RoBERTa's special tokens and their places around a pair."""
+    """A word-level tokenizer with BERT's or RoBERTa's special tokens and their places around a pair.
+
+    An architecture that is not like RoBERTa has BERT's. Its padding token's id is then 0.
+    """
     import tokenizers
     import transformers
 
-    if architecture == "bert":
+    if architecture not in LIKE_ROBERTA:
         special = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
         single, pair = "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1"
     else:  # id 1 is RoBERTa's padding: its position numbers start after it
@@ -29,5 +36,5 @@ def build(architecture: str) -> PreTrainedTokenizerBase:
         single=single, pair=pair, special_tokens=[(special[name], vocabulary[special[name]]) for name in ("cls", "sep")]
     )
     names = {f"{name}_token": token for name, token in special.items()}
-    inputs = ["input_ids", "attention_mask"] + (["token_type_ids"] if architecture == "bert" else [])
+    inputs = ["input_ids", "attention_mask"] + (["token_type_ids"] if architecture in WITH_TYPES else [])
     return transformers.PreTrainedTokenizerFast(tokenizer_object=backend, model_input_names=inputs, **names)

@@ -10,6 +10,7 @@ from progbench.errors import BadInput
 from progbench.kinds import Kind, choice, number, whole
 from progbench.method import schedule
 from progbench.method.counting import sizes
+from progbench.method.layout import LAYOUTS
 from progbench.method.options import TUNINGS
 from progbench.models.spec import spec, specs
 from progbench.recipes.recipe import Recipe
@@ -23,7 +24,6 @@ ALLOWED: dict[str, Kind] = {
     "variant": ("'' or " + kinds.NAME[0], lambda x: x == "" or kinds.NAME[1](x)),
     "tuning": choice(*TUNINGS),
     "schedule": kinds.TEXT,
-    "task": choice(*tasks()),
     "dataset": kinds.TEXT,
     "revision": kinds.ANY_TEXT,
     "epochs": whole(1, 1000),
@@ -38,7 +38,7 @@ ALLOWED: dict[str, Kind] = {
     "clip_norm": number("above 0", lambda x: x > 0),
     "decay": choice("linear", "constant"),
     "precision": choice("fp32", "tf32", "bf16"),
-    "prefix_cache": ("true or false", lambda x: isinstance(x, bool)),
+    "optimized": choice("all", "first_stage"),
     "adapter_reduction": whole(1, 100_000),
     "lora_rank": whole(1, 100_000),
     "lora_alpha": number("above 0", lambda x: x > 0),
@@ -50,7 +50,11 @@ ALLOWED: dict[str, Kind] = {
     "null_threshold": number("", lambda x: True),
 }
 _FLOATS = {field.name for field in fields(Recipe) if str(field.type).startswith("float")}
-_OF_TASKS = {name for task in tasks().values() for name in task.recipe_fields} | {"train_questions"}
+
+
+def _kind(name: str) -> Kind:
+    """What a field may be; which tasks there are depends on the folders that are included."""
+    return choice(*tasks()) if name == "task" else ALLOWED[name]
 
 
 def checked(values: dict[str, Any], where: str) -> Recipe:
@@ -69,7 +73,7 @@ def checked(values: dict[str, Any], where: str) -> Recipe:
     if unknown := [name for name in values if name not in known]:
         raise BadInput(f"{where}: unknown field {', '.join(unknown)}; known are {', '.join(known)}")
     for name, value in values.items():
-        kinds.require(value, ALLOWED[name], f"{where}: {name}")
+        kinds.require(value, _kind(name), f"{where}: {name}")
     wanted = {field.name for field in fields(Recipe) if field.default is MISSING}
     _require_fields(values, known, wanted, where)
     _require_sense(values, where)
@@ -104,7 +108,8 @@ def _require_fields(values: dict[str, Any], known: list[str], wanted: set[str], 
         raise BadInput(f"{where}: no value for {', '.join(absent)}")
     if strange := [name for name in values if name.partition("_")[0] in TUNINGS and name not in options]:
         raise BadInput(f"{where}: {strange[0]} is no option of the tuning {values['tuning']}")
-    if strange := sorted((_OF_TASKS & set(values)) - own - ({"train_questions"} if own else set())):
+    of_tasks = {name for task in tasks().values() for name in task.recipe_fields} | {"train_questions"}
+    if strange := sorted((of_tasks & set(values)) - own - ({"train_questions"} if own else set())):
         raise BadInput(f"{where}: {strange[0]} means nothing to the task {values['task']}")
 
 
@@ -113,11 +118,6 @@ def _require_sense(values: dict[str, Any], where: str) -> None:
     if values["model"] not in specs():  # a name on the hub would be found, but it is no name for a folder of results
         raise BadInput(f"{where}: unknown model {kinds.shown(values['model'])}: known are {', '.join(specs())}")
     model, length = spec(values["model"]), values["max_length"]
-    if values.get("prefix_cache") and values["tuning"] in ("full", "bitfit"):
-        raise BadInput(
-            f"{where}: prefix_cache = True: allowed is true only where the tuning leaves the embeddings frozen "
-            "(adapter, lora)"
-        )
     if length > model.readable:
         raise BadInput(f"{where}: max_length = {length}: {model.name} reads {model.readable} tokens")
     if values.get("doc_stride", 0) >= length:
@@ -127,6 +127,7 @@ def _require_sense(values: dict[str, Any], where: str) -> None:
     try:
         schedule.named(values["schedule"], model.blocks, values["epochs"])
         given = {name: values[f"{values['tuning']}_{name}"] for name in TUNINGS[values["tuning"]]}
-        sizes(model, 2, values["tuning"], **given)
+        if model.described and model.architecture in LAYOUTS:  # another model itself is asked, before its first step
+            sizes(model, 2, values["tuning"], **given)
     except ValueError as problem:
         raise BadInput(f"{where}: {problem}") from None

@@ -10,11 +10,11 @@ import functools
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from progbench.method import schedule
-from progbench.method.counting import updated_parameters
+from progbench.method.counting import updated_by_epoch
 from progbench.method.options import TUNINGS
 from progbench.method.schedule import Schedule
 from progbench.models.spec import spec
@@ -39,8 +39,9 @@ class Recipe:
     `warmup` is the share of all steps over which the learning rate rises; then it falls linearly to zero at the last
     step of the last epoch, or stays, with `decay = "constant"`. `batch_size` is in examples, `max_length` in tokens.
     `precision` "bf16" runs the model under autocast, with weights and optimizer in float32, and "tf32" lets a GPU
-    round what it multiplies; `prefix_cache` keeps what the frozen lowest blocks make of each text, without their
-    dropout.
+    round what it multiplies. `optimized` "first_stage" gives the optimizer what the first stage trains and nothing
+    else, as one has it that is built after the first freeze: what only later stages train has gradients then, and
+    never moves.
     The fields of one tuning (`adapter_…`, `lora_…`) are None under every other tuning. These fields are None for every
     task but SQuAD: `doc_stride`, by how many tokens windows (SQuAD's examples) overlap; `n_best`, among how many starts
     and ends an answer is sought; `max_answer_length`, in tokens; `null_threshold`, by how much "no answer" must score
@@ -68,7 +69,7 @@ class Recipe:
     clip_norm: float
     decay: str = "linear"
     precision: str = "fp32"
-    prefix_cache: bool = False
+    optimized: str = "all"
     adapter_reduction: int | None = None
     lora_rank: int | None = None
     lora_alpha: float | None = None
@@ -95,8 +96,9 @@ class Recipe:
 
     def digest_at(self, scores_version: int) -> str:
         """The digest that the same recipe had when SCORES_VERSION was another."""
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "variant"}
         defaults = {field.name: field.default for field in fields(self)}
-        content = {name: value for name, value in asdict(self).items() if value != defaults[name] and name != "variant"}
+        content = {name: value for name, value in given.items() if value != defaults[name]}
         content |= {"model": spec(self.model).identity(), "scores_version": scores_version}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -118,17 +120,14 @@ class Recipe:
 
     def planned_by_epoch(self) -> tuple[int, ...]:
         """The updated parameters of each of its run's epochs: a sum alone would not tell two schedules apart."""
-        task, whole = tasks()[self.task], self.build_schedule()
-        return tuple(
-            updated_parameters(
-                self.model,
-                replace(whole, stages=(stage,)),
-                self.tuning,
-                num_labels=task.num_labels,
-                head=task.head,
-                **self.tuning_options,
-            )
-            for stage in whole
+        task = tasks()[self.task]
+        return updated_by_epoch(
+            self.model,
+            self.build_schedule(),
+            self.tuning,
+            num_labels=task.num_labels,
+            head=task.head,
+            **self.tuning_options,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 
@@ -53,17 +54,22 @@ def new_figure(width: float, height: float, left: float | None = None):
     return figure
 
 
-def svg(draw: Callable) -> str:
-    """What `draw` returns, a matplotlib figure, as SVG text."""
+def svg(draw: Callable, *, paper: bool = False) -> str:
+    """What `draw` returns, a matplotlib figure, as SVG text; on white `paper` it can be read on a dark page, too."""
     with style():
         text = io.StringIO()
-        draw().savefig(text, format="svg", metadata={"Date": None})
+        draw().savefig(text, format="svg", metadata={"Date": None}, transparent=not paper)
     return text.getvalue()
 
 
-def inline(text: str, prefix: str) -> str:
-    """An SVG file as an element of an HTML page: no address in it, and ids that no other figure has."""
+_NUMBERS = {"d", "x", "y", "width", "height", "transform", "points"}  # a hundredth of a point is fine enough
+
+
+def inline(text: str, prefix: str, label: str) -> str:
+    """An SVG file as an element of an HTML page: no address in it, ids that no other figure has, and its name."""
     root = ElementTree.fromstring(text)
+    root.set("role", "img")
+    root.set("aria-label", label)
     for metadata in root.findall("{*}metadata"):
         root.remove(metadata)
     for element in root.iter():
@@ -73,5 +79,6 @@ def inline(text: str, prefix: str) -> str:
         for name, value in attributes.items():
             refers = value.startswith(("#", "url(#"))
             own = f"{prefix}-{value}" if name == "id" else value
-            element.attrib[name] = own.replace("#", f"#{prefix}-", 1) if refers else own
+            own = own.replace("#", f"#{prefix}-", 1) if refers else own
+            element.attrib[name] = re.sub(r"(\d\.\d\d)\d+", r"\1", own) if name in _NUMBERS else own
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)

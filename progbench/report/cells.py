@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from progbench.judging.claims import ClaimVerdict
 from progbench.judging.resolution import beyond
-from progbench.judging.verdict import Variant, Verdict
+from progbench.judging.verdict import AGREES, Variant, Verdict
 
-MARKS = {"reproduced": "✓", "deviates": "✗", "inconclusive": "?", "disputed": "≠", "missing": "–", "error": "!"}
-AS_CELL = {"holds": "reproduced", "does not hold": "deviates", "undecided": "inconclusive"}  # a claim's words
+MARKS = {
+    "reproduced": "✓", "consistent": "=", "deviates": "✗", "inconclusive": "?", "disputed": "≠", "unjudged": "·",
+    "not printed": "·", "missing": "–", "error": "!",
+}  # fmt: skip
+# a claim's words
+AS_CELL = {
+    "holds": "reproduced", "within noise": "inconclusive", "does not hold": "deviates", "undecided": "inconclusive",
+}  # fmt: skip
 
 
 def plain(text: object) -> str:
@@ -98,9 +105,25 @@ def margin(verdict: Verdict) -> str:
     return number(verdict.tolerance, "g" if verdict.kind == "counted" else ".2f")
 
 
+def css(outcome: str) -> str:
+    """An outcome as a class of the page's.
+
+    >>> css("not printed")
+    'not-printed'
+    """
+    return outcome.replace(" ", "-")
+
+
 def outcome(verdict: Verdict) -> str:
     """The outcome in words, with its direction."""
     return verdict.outcome + (f" ({verdict.direction})" if verdict.direction else "")
+
+
+def our_answer(claim: ClaimVerdict) -> str:
+    """A claim's answer on our side: by counting, on our runs, or that nothing was run."""
+    if claim.by_counts:
+        return f"{claim.on_ours} (counted)"
+    return claim.on_ours if claim.on_runs or claim.outcome == "error" else "not run"
 
 
 def heat(verdict: Verdict) -> str:
@@ -111,7 +134,7 @@ def heat(verdict: Verdict) -> str:
     if verdict.difference is None or not verdict.judged:
         return ""
     if verdict.kind == "counted":
-        share = 0.0 if verdict.outcome == "reproduced" else 3.0
+        share = 0.0 if verdict.outcome in AGREES else 3.0
     else:
         share = abs(verdict.difference) / verdict.tolerance if verdict.tolerance else 0.0
     step = sum(beyond(share, limit) for limit in (0.5, 1.0, 2.0))

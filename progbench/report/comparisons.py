@@ -16,7 +16,7 @@ FULL_HEADERS = (
     "ρ", "CV*", "printed", "ours less printed", "is it the printed one?",
 )  # fmt: skip
 FULL_ALIGN = "left right left left left right left left left right right right left left"
-PRINT_HEADERS = ("print alone", "average", "tasks up", "sign flip p", "c*", "interval", "says", "without")
+PRINT_HEADERS = ("print alone", "average", "tasks up", "sign flip p", "c*", "interval", "says", "without one")
 PRINT_ALIGN = "left right right right right left left left"
 PRINT_TITLE = "What the print alone says of its averages"
 
@@ -97,7 +97,7 @@ def print_row(one: PrintAlone) -> list[str]:
         cells.number(one.factor, ".2f"),
         _interval(one.low, one.high),
         says(one.word, one.margin),
-        f"{cells.number(one.without, '+z.2f')} without {one.most}",
+        f"{cells.number(one.without, '+z.2f')} ({one.most})",
     ]
 
 
@@ -113,7 +113,8 @@ def answers(differences: Sequence[Compared]) -> list[str]:
             some = "" if len(one.over) == one.of else f" of {one.of}"
             where = f"{one.table}, {one.body}, {len(one.over)}{some} tasks ({', '.join(one.over)})"
             every = "; on no task worse by its margin" if one.every_task else ""
-            found.append(f"{where}: {one.sentence}{every}")
+            printed = f"; {one.print_word} of {one.printed:+z.2f}" if one.printed is not None else ""
+            found.append(f"{where}: {one.sentence}{every}{printed}")
     return found
 
 
@@ -148,7 +149,7 @@ def remarks(differences: Sequence[Compared]) -> list[str]:
         found.append(
             f"Not all of their results kept predictions, so they are judged by scores alone: {', '.join(alone)}."
         )
-    return found + list(dict.fromkeys(note for one in differences for note in one.notes))
+    return found + list(dict.fromkeys(f"{one.body}: {note}" for one in tasks for note in one.notes))
 
 
 def print_remarks(alone: Sequence[PrintAlone]) -> list[str]:
@@ -157,8 +158,9 @@ def print_remarks(alone: Sequence[PrintAlone]) -> list[str]:
         return []
     assumed = list(dict.fromkeys(task for one in alone for task in one.assumed))
     return [
-        "c* is the factor on all published spreads up to which an average's difference is beyond chance at 5 %: that "
-        "wants more than 1. For tasks like these wants a sign flip's p of at most 0.05."
+        "c* is the factor on all published spreads up to which an average's difference is beyond chance at 5 %, which "
+        "takes more than 1. A sign flip speaks for tasks like these where its p is at most 0.05. The last column is "
+        "the average without the task, in brackets, that has the largest share in it."
         + (f" Spreads are assumed for {', '.join(assumed)} (difference.toml)." if assumed else "")
     ]
 

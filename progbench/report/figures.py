@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from progbench.judging.verdict import Verdict
 from progbench.recipes.recipe import split_id
-from progbench.report import canvas, cells, plots
+from progbench.report import answer_plot, canvas, cells, plots
 from progbench.report.canvas import BLUE, GREY, ORANGE
 from progbench.report.cells import plain, short
 from progbench.report.report import Report
-from progbench.runs.ledger import costs, mean_costs
 
 
 def available(report: Report) -> dict[str, str]:
@@ -22,10 +21,12 @@ def available(report: Report) -> dict[str, str]:
 def draw(name: str, report: Report) -> str:
     """The figure filed as `name`, one of `available`, as SVG text."""
     values, make = _sources(report)[name]
-    return canvas.svg(lambda: make(values))
+    return canvas.svg(lambda: make(values), paper=name == ANSWER)
 
 
+ANSWER = "answer.svg"
 _CAPTIONS = {
+    ANSWER: "Progtuning less fine-tuning, with the margins of the cells as bands; and what it saves",
     "figure1.svg": "Figure 1: score with one block trained at a time, over the block",
     "figure4.svg": "Figure 4: updated parameters by model and schedule",
     "forest.svg": "Every scored cell that was judged: its difference with the interval at 90 %, in margins",
@@ -39,9 +40,11 @@ def _left_out(name: str, report: Report) -> str:
     """What a figure does not draw though a reader may look for it there, as the end of its caption."""
     if name == "forest.svg":
         scored = [one for _, verdicts in report.by_table() for one in verdicts if one.kind != "counted"]
-        drawn = plots.compared(scored)
-        names = [one.cell for one in sorted(scored, key=lambda one: one.outcome != "error") if one not in drawn]
+        drawn = {id(one) for one in plots.compared(scored)}
+        names = [one.cell for one in sorted(scored, key=lambda one: one.outcome != "error") if id(one) not in drawn]
         of, why = f"{len(names)} of {len(scored)}", "missing or an error"
+        if len(drawn) > plots.MOST:
+            return f"; of {len(drawn)} the {plots.MOST} that lie furthest out"
     elif name == "scores.svg":
         _, others = plots.comparable(plots.score_lines(report.verdicts, report.ledger))
         names = [f"{one.body} of {one.table} ({len(one.columns)} of {len(one.among)})" for one in others]
@@ -54,11 +57,12 @@ def _left_out(name: str, report: Report) -> str:
 def _sources(report: Report) -> Mapping[str, tuple[Sequence, Callable]]:
     shown = [one for one in report.verdicts if one.observed is not None]
     return {
+        ANSWER: (answer_plot.lines(report.contrasts, report.mean_costs), answer_plot.draw),
         "figure1.svg": ([one for one in shown if one.table == "Figure 1" and _block(one)], blocks),
         "figure4.svg": ([one for one in shown if one.table == "Figure 4"], totals),
-        "forest.svg": (plots.compared(shown), plots.forest),
+        "forest.svg": (plots.furthest(plots.compared(shown)), plots.forest),
         "scores.svg": (plots.comparable(plots.score_lines(shown, report.ledger))[0], plots.scores),
-        "costs.svg": (mean_costs(costs(report.ledger)), plots.shares),
+        "costs.svg": (report.mean_costs, plots.shares),
         "power.svg": (report.power, plots.power),
     }
 

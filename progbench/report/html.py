@@ -1,7 +1,12 @@
-"""The report as one HTML file: no script, nothing fetched, every text escaped, figures inside it."""
+"""The report as one HTML file: nothing fetched, every text escaped, figures inside it.
+
+Its one script sorts and filters cells. The page names it by its checksum, so that a browser runs no other.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -14,20 +19,31 @@ from markupsafe import Markup
 
 from progbench.judging.verdict import Verdict
 from progbench.recipes.recipe import split_id
-from progbench.report import canvas, cells, comparisons, figures, provenance, text
+from progbench.report import answer, canvas, cells, comparisons, figures, glossary, run_lines, text
 from progbench.report.report import Report
 from progbench.report.tables import BOLD, views
-from progbench.runs.ledger import Entry, costs, mean_costs
+from progbench.runs.ledger import Entry
 
 
 def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
     """The page as it will lie in `folder`; `drawn` are its figures, as SVG by name."""
     groups = _groups(report.ledger)
     captions = figures.available(report)
+    results = quote(os.fsencode(Path(os.path.relpath(report.runs, folder)).as_posix())) if report.runs else ""
+    many = sum(len(entry.runs) for entry in report.ledger) > run_lines.MANY
+    tables = report.tables()
     return page(
         "report.html",
         title=f"progbench: {report.suite}, {report.headline}",
         report=report,
+        script=_script(),
+        question=answer.QUESTION,
+        sentences=answer.sentences(report.contrasts, report.alone),
+        answer_tables=report.answer_tables(),
+        task_tables=report.answer_tables(every=True),
+        answer_note=answer.NOTE,
+        glossary=glossary.MEANINGS,
+        places={one.name: f"table-{i}" for i, one in enumerate(tables, start=1)},
         comparisons=comparisons,
         differences=[
             (title, [comparisons.full_row(one) for one in found])
@@ -37,28 +53,30 @@ def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
         closing_headers=text.CLOSING_HEADERS,
         closing_align=text.CLOSING_ALIGN.split(),
         closing=text.closing_rows(report.attribution()),
-        tables=[{"printed": one, "views": views(one, report.yardstick)} for one in report.tables()],
+        tables=[{"printed": one, "views": views(one, report.yardstick)} for one in tables],
         figures={
-            name: {"svg": Markup(canvas.inline(svg, name.partition(".")[0])), "caption": captions[name]}
+            name: {
+                "svg": Markup(canvas.inline(svg, name.partition(".")[0], captions[name])),
+                "caption": captions[name],
+            }
             for name, svg in drawn.items()
         },
         cost_headers=text.COST_HEADERS,
         cost_align=text.COST_ALIGN.split(),
-        costs=[text.cost_row(one) for one in mean_costs(costs(report.ledger))],
-        task_costs=[[*text.cost_row(one), "; ".join(one.unknown)] for one in costs(report.ledger)],
+        costs=[text.cost_row(one) for one in report.mean_costs],
+        task_costs=[[*text.cost_row(one), "; ".join(one.unknown)] for one in report.costs],
         variant_headers=text.VARIANT_HEADERS,
         variant_align=text.VARIANT_ALIGN.split(),
         variants=[text.variant_row(one) for one in report.variants],
         not_judged=report.not_judged(),
         groups=groups,
         anchors=Anchors(groups),
-        results=quote(os.fsencode(Path(os.path.relpath(report.runs, folder)).as_posix())) if report.runs else "",
-        quote=quote,
+        run_lines=lambda entry: run_lines.rows(entry, None if many and results else results),
+        folder=lambda entry: run_lines.folder(entry, results) if many else "",
+        score_names=run_lines.score_names,
         bold=BOLD,
         why=text.WHY,
-        scores=lambda run: ", ".join(f"{name} {value:.2f}" for name, value in run.scores.items()),
         interval=_interval,
-        commit=provenance.commit,
         as_cell=lambda outcome: cells.AS_CELL.get(outcome, outcome),
     )
 
@@ -74,7 +92,14 @@ def page(template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.globals |= {"cells": cells, "marks": cells.MARKS, "subscript": cells.subscript, "minus": minus}
-    return environment.get_template(template).render(**values)
+    return environment.get_template(template).render(**{"script": None, **values})
+
+
+def _script() -> dict[str, Markup]:
+    """The page's own script, and the checksum by which the page allows it."""
+    text = (Path(__file__).parent / "templates" / "cells.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"text": Markup(text), "hash": Markup(f"sha256-{digest}")}
 
 
 def minus(number: str) -> str:

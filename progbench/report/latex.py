@@ -16,8 +16,11 @@ _HEAD = r"""% Made by progbench. To use a table elsewhere: \usepackage[T1]{fonte
 \usepackage{booktabs,multirow}
 \begin{document}
 """
-_LETTERS = {"deviates": "D", "inconclusive": "I", "disputed": "P", "missing": "M", "error": "E"}
-_LEGEND = "D: deviates, I: inconclusive, P: disputed, M: missing, E: error; no letter: reproduced."
+_LETTERS = {
+    "consistent": "C", "deviates": "D", "inconclusive": "I", "disputed": "P", "unjudged": "U", "not printed": "N",
+    "missing": "M", "error": "E",
+}  # fmt: skip
+_LEGEND = ", ".join(f"{letter}: {outcome}" for outcome, letter in _LETTERS.items()) + "; no letter: reproduced."
 
 
 def render(report: Report) -> str:
@@ -30,11 +33,12 @@ def render(report: Report) -> str:
 
 def _table(table: PrintedTable, yardstick: str) -> str:
     width = len(table.stubs) + len(table.columns)
+    waiting = "" if table.run else table.waiting
     lines = [
         r"\begin{table}[htbp]",
         rf"\setcounter{{table}}{{{int(re.sub('[^0-9]', '', table.name)) - 1}}}",
         r"\centering\scriptsize\setlength{\tabcolsep}{2pt}",
-        rf"\caption{{{' '.join(map(escape, filter(None, (table.caption, table.note, BOLD, _LEGEND))))}}}",
+        rf"\caption{{{' '.join(map(escape, filter(None, (table.caption, table.note, waiting, BOLD, _LEGEND))))}}}",
         rf"\begin{{tabular}}{{{'l' * len(table.stubs)}{'r' * len(table.columns)}}}",
         r"\toprule",
         _line([*map(_label, table.stubs), *map(_label, table.columns)]),

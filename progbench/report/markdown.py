@@ -7,18 +7,36 @@ from collections.abc import Iterable, Sequence
 from tabulate import tabulate
 
 from progbench.judging.claims import ClaimVerdict
-from progbench.report import comparisons, figures, text
+from progbench.report import answer, cells, comparisons, figures, text
 from progbench.report.cells import MARKS, plain
+from progbench.report.figures import ANSWER
 from progbench.report.report import Report
 from progbench.report.tables import BOLD, PrintedTable, Shown, View, views
-from progbench.runs.ledger import costs, mean_costs
 
-CLAIM_HEADERS = ("claim", "sentence", "on the print", "", "on our runs", "", "outcome", "disputed because")
+CLAIM_HEADERS = (
+    "claim",
+    "sentence",
+    "on the print",
+    "",
+    "rests on",
+    "ours",
+    "",
+    "rests on",
+    "outcome",
+    "disputed because",
+)
 
 
 def render(report: Report) -> str:
     """The whole report as Markdown."""
-    lines = [f"# progbench: suite {escape(report.suite)}", ""]
+    lines = [f"# progbench: {escape(report.purpose or f'suite {report.suite}')}", ""]
+    if words := answer.sentences(report.contrasts, report.alone):
+        lines += [f"## {escape(answer.QUESTION)}", "", *(f"- {escape(line)}" for line in words)]
+        if ANSWER in figures.available(report):
+            lines += ["", f"![{escape(figures.available(report)[ANSWER])}]({ANSWER})"]
+        for table in report.answer_tables():
+            lines += ["", f"{escape(table.title)}:", "", grid(table.rows, table.headers, table.align)]
+        lines += ["", escape(answer.NOTE), "", "## What was judged", ""]
     lines += [f"**{escape(line)}**  " for line in report.answer.split("\n")]
     lines += _differences(report)
     for group in report.notable():
@@ -31,15 +49,17 @@ def render(report: Report) -> str:
         lines += ["", f"## {escape(table.name)}", "", escape(table.caption)]
         for view in views(table, report.yardstick):
             lines += ["", f"{escape(view.title)}:", "", _view(table, view)]
+        lines += [] if table.run else ["", escape(table.waiting)]
         lines += ["", escape(f"{BOLD} {table.note}")]
-    lines += [line for name, alt in figures.available(report).items() for line in ("", f"![{escape(alt)}]({name})")]
-    if found := mean_costs(costs(report.ledger)):
+    shown = {name: alt for name, alt in figures.available(report).items() if name != ANSWER}
+    lines += [line for name, alt in shown.items() for line in ("", f"![{escape(alt)}]({name})")]
+    if found := report.mean_costs:
         lines += ["", "## Cost", "", escape(report.cost_words), ""]
         lines += [grid(map(text.cost_row, found), text.COST_HEADERS, text.COST_ALIGN)]
     if report.claims:
         rows = [
-            [one.claim, _sentence(one), one.on_print, one.print_words, one.on_ours, one.our_words,
-             one.outcome, one.disputed]
+            [one.claim, _sentence(one), one.on_print, one.print_words, one.print_rests_on, cells.our_answer(one),
+             one.our_words, one.ours_rests_on, one.outcome, one.disputed]
             for one in report.claims
         ]  # fmt: skip
         lines += ["", "## Claims", "", grid(rows, CLAIM_HEADERS)]
@@ -51,6 +71,8 @@ def render(report: Report) -> str:
             "",
             grid(rows, (*text.HEADERS, "in words"), f"{text.ALIGN} left"),
         ]
+    for table in report.answer_tables(every=True):
+        lines += ["", f"## {escape(table.title)}, task by task", "", grid(table.rows, table.headers, table.align)]
     if report.variants:
         lines += ["", "## Variants", "", escape(report.closest()), ""]
         lines += [grid(map(text.variant_row, report.variants), text.VARIANT_HEADERS, text.VARIANT_ALIGN)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from progbench.judging.power import Curves
-from progbench.judging.verdict import Verdict
+from progbench.judging.verdict import AGREES, Verdict
 from progbench.recipes.recipe import split_id
 from progbench.report import cells
 from progbench.report.canvas import BLUE, COLORS, GREEN, GREY, INK, ORANGE, PURPLE, new_figure
@@ -15,12 +16,34 @@ from progbench.report.cells import short
 from progbench.runs.ledger import Cost, Entry
 
 EDGE = 3.0  # margins; a cell further out stands at the edge, with an arrow and its number beside it
-_LOOKS = {"reproduced": (BLUE, "o"), "deviates": (ORANGE, "D"), "inconclusive": (GREY, "s"), "disputed": (PURPLE, "X")}
+MOST = 200  # lines of the forest
+_LOOKS = {
+    "reproduced": (BLUE, "o"),
+    "consistent": (BLUE, "o"),
+    "deviates": (ORANGE, "D"),
+    "inconclusive": (GREY, "s"),
+    "disputed": (PURPLE, "X"),
+}
 
 
 def compared(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """What `forest` draws: the scored cells that were judged."""
+    """What `forest` can draw: the scored cells that were judged."""
     return [one for one in verdicts if one.kind != "counted" and one.judged and one.difference is not None]
+
+
+def furthest(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """What `forest` draws of them: all, or those that lie furthest out in margins where a picture would be too long.
+
+    They keep their order.
+    """
+
+    def distance(one: Verdict) -> float:
+        return abs(one.difference or 0.0) / one.tolerance if one.tolerance else math.inf if one.difference else 0.0
+
+    if len(verdicts) <= MOST:
+        return list(verdicts)
+    chosen = {id(one) for one in sorted(verdicts, key=distance, reverse=True)[:MOST]}
+    return [one for one in verdicts if id(one) in chosen]
 
 
 def forest(verdicts: Sequence[Verdict]):
@@ -74,7 +97,7 @@ def _whisker(axes, y: float, verdict: Verdict) -> None:
     axes.plot([x], [y], (">" if x > 0 else "<") if beyond else marker, color=color, markersize=4)
     axes.annotate(
         cells.difference(verdict), (1, y), (4, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-        va="center", fontsize=7, color=color if verdict.outcome != "reproduced" else INK, annotation_clip=False,
+        va="center", fontsize=7, color=color if verdict.outcome not in AGREES else INK, annotation_clip=False,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,14 +11,17 @@ from pathlib import Path
 from progbench.judging import claims as claiming
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.compared import Compared, PrintAlone
+from progbench.judging.contrast import Contrast
 from progbench.judging.power import Curves
-from progbench.judging.verdict import JUDGED, OUTCOMES, Variant, Verdict
-from progbench.report import attribution, comparisons, provenance, tables
-from progbench.runs.ledger import Entry, costs
+from progbench.judging.verdict import AGREES, JUDGED, OUTCOMES, Variant, Verdict
+from progbench.report import answer as answering
+from progbench.report import attribution, comparisons, counted, provenance, tables
+from progbench.runs.ledger import Cost, Entry, costs, mean_costs
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 NAMED = 3  # as many deviating cells as the first line can name
 _PLURALS = {"holds": "hold", "does not hold": "do not hold"}
+_FITTED = "counts by a setting that the paper's totals determined"
 _TIERS = {
     "paper": "scores, by the paper's means of five",
     "reference, exact": "scores, by our reference of a machine like this one, bit for bit",
@@ -47,7 +51,8 @@ class Report:
     """Every verdict of a session, those that were not reached included, the runs behind them, and where it was made.
 
     `differences` are those between schedules, and `alone` what the print says of its own. `ledger` are the runs, `runs`
-    the folder they are in; `power` the curves of the appendix, which `writing.write` simulates.
+    the folder they are in; `power` the curves of the appendix, which `writing.write` simulates. `contrasts` are what
+    the answer is made of, and `purpose` what the suite is for.
     """
 
     suite: str
@@ -61,6 +66,8 @@ class Report:
     power: Curves | None = None
     differences: Sequence[Compared] = ()
     alone: Sequence[PrintAlone] = ()
+    contrasts: Sequence[Contrast] = ()
+    purpose: str = ""
 
     @property
     def headline(self) -> str:
@@ -73,6 +80,8 @@ class Report:
         deviating = [verdict for verdict in self.verdicts if verdict.outcome == "deviates"]
         names = ", ".join(f"{one.cell} {one.direction or ''}".strip() for one in deviating)
         named = {"deviates": f" ({names})"} if len(deviating) <= NAMED else {}
+        if fitted := counted.fitted(self.verdicts):
+            named["reproduced"] = f" ({fitted} of them {_FITTED})"
         words = {
             outcome: f"{counts[outcome]} {outcome}{named.get(outcome, '')}" for outcome in OUTCOMES if counts[outcome]
         }
@@ -84,22 +93,29 @@ class Report:
 
     @property
     def answer(self) -> str:
-        """The first lines of every view: how cells and claims came out, and the averages of the differences."""
-        heads = [self.headline, self.judged_by, self.precision] if self.verdicts or not self.claims else []
+        """What was judged, in every view: how cells and claims came out, and the averages of the differences."""
+        heads = [self.headline, self.judged_by, counted.words(self.verdicts), self.precision]
+        heads = heads if self.verdicts or not self.claims else []
         claimed = [self.claims_headline] if self.claims else []
         return "\n".join(filter(None, [*heads, *claimed, *comparisons.answers(self.differences)]))
 
     @property
     def claims_headline(self) -> str:
-        """How the claims came out: on the print, and on our runs, where those that are disputed count as that."""
-        sides = [("on the print", [claim.on_print for claim in self.claims])]
-        sides.append(("on our runs", [claim.outcome for claim in self.claims]))
-        counted = [
+        """How the claims came out: on the print, by counting alone, and on our runs; those without runs are counted."""
+        by_counts = [claim.outcome for claim in self.claims if claim.by_counts]
+        on_runs = [claim.outcome for claim in self.claims if claim.on_runs]
+        rest = [claim for claim in self.claims if not claim.by_counts and not claim.on_runs]
+        errors = sum(claim.outcome == "error" for claim in rest)
+        sides = {"on the print": [claim.on_print for claim in self.claims], "by counting": by_counts}
+        sides |= {"on our runs": on_runs, "without an answer of ours": ["error"] * errors}
+        parts = [
             f"{side} "
             + ", ".join(f"{found.count(one)} {_PLURALS.get(one, one)}" for one in claiming.OUTCOMES if one in found)
-            for side, found in sides
+            for side, found in sides.items()
+            if found
         ]
-        return f"{len(self.claims)} claims: {'; '.join(counted)}"
+        waiting = len(rest) - errors
+        return f"{len(self.claims)} claims: {'; '.join([*parts, *([f'{waiting} without runs'] if waiting else [])])}"
 
     @property
     def judged_by(self) -> str:
@@ -107,9 +123,10 @@ class Report:
         found = []
         for tier, words in _TIERS.items():
             counts = Counter(verdict.outcome for verdict in self.verdicts if verdict.judged and verdict.tier == tier)
-            others = [f"{counts[outcome]} {outcome}" for outcome in JUDGED[1:] if counts[outcome]]
+            others = [f"{counts[outcome]} {outcome}" for outcome in JUDGED if counts[outcome] and outcome not in AGREES]
             if counts:
-                agree = f"{counts['reproduced']} of {counts.total()} reproduced"
+                word = "consistent" if counts["consistent"] or tier.startswith("reference") else "reproduced"
+                agree = f"{sum(counts[one] for one in AGREES)} of {counts.total()} {word}"
                 found.append(f"{words}: {', '.join([agree, *others])}")
         rest = sum(not verdict.judged for verdict in self.verdicts)
         return "; ".join([*found, *([f"{rest} not judged"] if rest else [])]) if found else ""
@@ -186,6 +203,20 @@ class Report:
         """The tables as the paper prints them."""
         return tables.printed_tables(self.suite, self.verdicts)
 
+    def answer_tables(self, *, every: bool = False) -> list[answering.Table]:
+        """The contrasts as tables, with what runs measured; averages alone where there are any, unless `every`."""
+        return answering.tables(self.contrasts, self.mean_costs, every=every)
+
+    @functools.cached_property  # of thousands of runs it takes a while, and every view asks
+    def costs(self) -> list[Cost]:
+        """What each schedule takes on each task, beside `constant`."""
+        return costs(self.ledger)
+
+    @functools.cached_property
+    def mean_costs(self) -> list[Cost]:
+        """The same over tasks."""
+        return mean_costs(self.costs)
+
     def attribution(self) -> list[attribution.Attribution]:
         """Which variants close the gaps of the cells that do not agree."""
         return attribution.attribute(self.verdicts, self.variants)
@@ -200,6 +231,8 @@ class Report:
         return {
             "schema_version": SCHEMA_VERSION,
             "suite": self.suite,
+            "purpose": self.purpose,
+            "contrasts": [asdict(one) | {"on_print": one.on_print} for one in self.contrasts],
             "verdicts": [asdict(one) for one in self.verdicts],
             "claims": [asdict(one) for one in self.claims],
             "variants": [asdict(one) for one in self.variants],
@@ -207,9 +240,10 @@ class Report:
             "print_alone": [asdict(one) | {"word": one.word} for one in self.alone],
             "attribution": [asdict(one) for one in self.attribution()],
             "runs": [asdict(one) for one in self.ledger],
-            "costs": [asdict(one) for one in costs(self.ledger)],
+            "costs": [asdict(one) for one in self.costs],
             "summary": {
                 "headline": self.headline,
+                "counts": counted.words(self.verdicts),
                 "total": len(self.verdicts),
                 "judged": sum(verdict.judged for verdict in self.verdicts),
                 "outcomes": self.tally(),
@@ -233,4 +267,5 @@ class Report:
             variants=[replace(one, missing=named(one.missing), error=named(one.error)) for one in self.variants],
             warnings=[named(one) for one in self.warnings],
             differences=[replace(one, notes=tuple(map(named, one.notes))) for one in self.differences],
+            contrasts=[replace(one, missing=named(one.missing)) for one in self.contrasts],
         )

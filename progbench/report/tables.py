@@ -30,7 +30,10 @@ class Row:
 
 @dataclass(frozen=True)
 class PrintedTable:
-    """A table of the paper, with this session's verdicts in its places; None where a cell was not asked for."""
+    """A table of the paper, with this session's verdicts in its places; None where a cell was not asked for.
+
+    `waiting` says, where nothing of it was run, which command fills it.
+    """
 
     name: str
     caption: str
@@ -39,6 +42,12 @@ class PrintedTable:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     unlike: frozenset[str] = frozenset()
+    waiting: str = ""
+
+    @property
+    def run(self) -> bool:
+        """Whether there is a number of ours in it."""
+        return any(one and one.observed is not None for row in self.rows for one in row.cells)
 
     def best(self, quantity: str) -> set[tuple[int, int]]:
         """Where the best scores stand, as (row, column), by "expected" or "observed": in each group of a column.
@@ -70,7 +79,11 @@ def printed_tables(suite: str, verdicts: Sequence[Verdict]) -> list[PrintedTable
     names = sorted({one.table for one in verdicts} & set(layouts))
     return [
         _table(
-            name, layouts[name], layouts.get(suite, {}).get(name, {}), [one for one in verdicts if one.table == name]
+            suite,
+            name,
+            layouts[name],
+            layouts.get(suite, {}).get(name, {}),
+            [one for one in verdicts if one.table == name],
         )
         for name in names
     ]
@@ -95,7 +108,10 @@ class View:
 
 
 def views(table: PrintedTable, yardstick: str) -> list[View]:
-    """The three views of a table; `yardstick` names what it is compared with."""
+    """The three views of a table; `yardstick` names what it is compared with.
+
+    Where nothing was run it is the first alone, and none where nothing is expected either.
+    """
 
     def view(name: str, title: str, write: Callable[[Verdict], str], quantity: str = "") -> View:
         best = table.best(quantity) if quantity else set()
@@ -108,15 +124,18 @@ def views(table: PrintedTable, yardstick: str) -> list[View]:
     def ours(one: Verdict) -> str:
         return f"{cells.observed(one)} {cells.spread(one)}".strip()
 
+    expected = view("expected", "As printed" if yardstick == "paper" else "Our reference", cells.expected, "expected")
+    if not table.run:
+        return [expected] if any(shown.text for line in expected.lines for shown in line) else []
     scored = any(one and one.kind != "counted" for row in table.rows for one in row.cells)
     return [
-        view("expected", "As printed" if yardstick == "paper" else "Our reference", cells.expected, "expected"),
+        expected,
         view("ours", "Ours: mean ± sd (seeds)" if scored else "Ours: counted", ours, "observed"),
         view("difference", f"Difference: ours less {yardstick}", cells.difference),
     ]
 
 
-def _table(name: str, layout: dict, own: dict, verdicts: Sequence[Verdict]) -> PrintedTable:
+def _table(suite: str, name: str, layout: dict, own: dict, verdicts: Sequence[Verdict]) -> PrintedTable:
     datasets = (*layout.get("datasets", ()), "")  # what belongs to none is printed, too
     of = {one.cell: next(name for name in datasets if one.column.startswith(name)) for one in verdicts}
     columns: dict[str, None] = {}
@@ -141,6 +160,8 @@ def _table(name: str, layout: dict, own: dict, verdicts: Sequence[Verdict]) -> P
         columns=tuple(columns),
         rows=tuple(_spanned([Row(stubs, tuple(map(places.get, columns)), group) for stubs, group, places in rows])),
         unlike=frozenset(unlike),
+        waiting=f"None of its {len(verdicts)} cells was run. This runs them: "
+        f"pytest benchmarks -m {layout['mark']} --suite {suite}",
     )
 
 

@@ -1,4 +1,7 @@
-"""The report for a terminal: the answer, a line a cell, and every sentence that needs reading, in 100 columns."""
+"""The report for a terminal: the answer, a line a cell, and every sentence that needs reading, in 100 columns.
+
+What is long ends with the answer again: it is the end that stays on a screen.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,11 @@ from tabulate import tabulate
 
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.verdict import Variant, Verdict
-from progbench.report import cells, comparisons
+from progbench.report import answer, cells, comparisons
 from progbench.report.attribution import Attribution
 from progbench.report.cells import plain
 from progbench.report.report import Notable, Report
-from progbench.runs.ledger import Cost, costs, mean_costs
+from progbench.runs.ledger import Cost
 
 WIDTH = 100
 HEADERS = ("cell", "expected", "ours", "diff", "margin", "outcome")
@@ -22,15 +25,22 @@ VARIANT_HEADERS = ("cell", "recipe", "expected", "value", "diff", "")
 VARIANT_ALIGN = "left left right right right left"
 CLOSING_HEADERS = ("cell", "gap", "variant", "closes", "gap then")
 CLOSING_ALIGN = "left right left right right"
+CLAIM_HEADERS = ("claim", "on the print", "ours", "outcome")
 COST_HEADERS = ("schedule", "over", "updated parameters", "FLOPs", "step time", "peak memory")
 COST_ALIGN = "left left right right right right"
 
 WHY = "why this range"  # before a claim's reason
+SCREEN = 40  # lines: a longer text has scrolled its beginning away
 
 
 def render(report: Report) -> str:
     """The whole report as text."""
-    lines = wrapped(report.answer)
+    first = [report.purpose, *answer.sentences(report.contrasts, report.alone)]
+    lines = [line for words in filter(None, first) for line in wrapped(words)]
+    for table in report.answer_tables():
+        lines += ["", table.title, grid(table.rows, table.headers, table.align)]
+    lines += ["", *wrapped(answer.NOTE), ""] if report.contrasts else []
+    lines += wrapped(report.answer)
     lines += _differences(report)
     for table, verdicts in report.by_table():
         if shown := [row(verdict) for verdict in verdicts if verdict.observed is not None]:
@@ -43,19 +53,22 @@ def render(report: Report) -> str:
         lines += ["", *wrapped(f"Variants ({report.closest()})"), table]
     if rows := closing_rows(report.attribution()):
         lines += ["", "How much of a gap each variant closes", grid(rows, CLOSING_HEADERS, CLOSING_ALIGN)]
-    if found := mean_costs(costs(report.ledger)):
+    if found := report.mean_costs:
         table = grid([cost_row(one) for one in found], COST_HEADERS, COST_ALIGN)
         lines += ["", "Cost, as a share of what constant takes", table]
     if report.claims:
-        answers = [[one.claim, one.on_print, one.on_ours, one.outcome] for one in report.claims]
-        lines += ["", "Claims", grid(answers, ("claim", "on the print", "on our runs", "outcome"), "left " * 4)]
+        answers = [[one.claim, one.on_print, cells.our_answer(one), one.outcome] for one in report.claims]
+        lines += ["", "Claims", grid(answers, CLAIM_HEADERS, "left " * 4)]
         lines += ["", *(line for claim in report.claims for line in _claim(claim))]
     if groups := report.not_judged():
         lines += ["", "Not judged:"]
         for reason, names in groups:
             lines += [*wrapped(reason, "  ", "  "), *wrapped(cells.some(names, 4), "    ", "    ")]
     lines += ["", *(line for warning in report.caveats for line in wrapped(f"warning: {warning}"))]
-    return "\n".join([*lines, *wrapped(report.commits), *wrapped(_where(report.environment))])
+    lines += [*wrapped(report.commits), *wrapped(_where(report.environment))]
+    if len(lines) > SCREEN:
+        lines += ["", *(line for words in [*filter(None, first), report.answer] for line in wrapped(words))]
+    return "\n".join(lines)
 
 
 def _differences(report: Report) -> list[str]:
@@ -97,8 +110,13 @@ def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str) -
     texts = [[plain(value) for value in row] for row in rows]
     # tabulate makes a column two wider than its heading
     widths = [min(WIDTH, max(len(head) + 2, *(len(row[i]) for row in texts))) for i, head in enumerate(headers)]
+    longest = [
+        max([len(word) + 2 for word in head.split()] + [len(word) for row in texts for word in row[i].split()] + [1])
+        for i, head in enumerate(headers)
+    ]
     while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
-        widths[widths.index(max(widths))] -= 1
+        loose = [i for i, width in enumerate(widths) if width > longest[i]]  # no word of these has to be broken yet
+        widths[max(loose or range(len(widths)), key=widths.__getitem__)] -= 1
     # wrapped here and not by tabulate's maxcolwidths, which takes "635,656" for a number and fails on its comma
     lines = [["\n".join(_wrap(one, width)) for one, width in zip(row, widths, strict=True)] for row in texts]
     heads = ["\n".join(_wrap(one, max(1, width - 2))) for one, width in zip(headers, widths, strict=True)]
@@ -154,7 +172,10 @@ def _notable(group: Notable) -> list[str]:
 def _claim(claim: ClaimVerdict) -> Iterable[str]:
     """What the terminal says of a claim: its sentence and the numbers behind both answers."""
     yield from wrapped(f"{claim.claim}: “{claim.sentence}” ({claim.source})")
-    sides = {"print": claim.print_words, "ours": claim.our_words, WHY: claim.reason, "disputed": claim.disputed}
+    sides = {
+        "print": claim.print_words, "which rests on": claim.print_rests_on, "ours": claim.our_words,
+        "which then rests on": claim.ours_rests_on, WHY: claim.reason, "disputed": claim.disputed,
+    }  # fmt: skip
     for side, words in sides.items():
         if words:
             yield from wrapped(f"{side}: {words}", "    ", "  ")

@@ -86,12 +86,13 @@ def entry(wanted: Recipe, results: Iterable[RunResult]) -> Entry:
 
 
 def _run(wanted: Recipe, result: RunResult) -> Run:
-    epochs, about = result.epochs, result.environment
+    epochs, about, made = result.epochs, result.environment, result.provenance
     steps, flops = ([getattr(epoch, name) for epoch in epochs] for name in ("steps", "flops"))
     device = about.get("gpu") or about.get("cpu", "unknown")
     threads = [f"{about['threads']} threads"] if "threads" in about else []
-    company = [f"{len(str(about['side_by_side']).split())} seeds side by side"] if "side_by_side" in about else []
-    company += [f"batches in {about['batch_parts']} parts"] if "batch_parts" in about else []
+    how = [f"{len(made.side_by_side)} seeds side by side"] if made.side_by_side else []
+    how += [f"batches in {made.batch_parts} parts"] if made.batch_parts > 1 else []
+    how += ["the plain trainer"] if made.trainer == "plain" else []
     scores = epochs[-1].scores.items() if epochs else ()
     return Run(
         seed=result.seed,
@@ -103,9 +104,9 @@ def _run(wanted: Recipe, result: RunResult) -> Run:
         step_seconds=_measured(sum(epoch.seconds for epoch in epochs) / sum(steps)) if epochs and all(steps) else None,
         memory=_measured(result.peak_memory_bytes),
         commit=str(about.get("commit", "unknown")),
-        machine=", ".join([str(device), *threads, *company]),
+        machine=", ".join([str(device), *threads, *how]),
         error=result.error,
-        others=others if isinstance(others := about.get("others"), int) else None,
+        others=made.others,
     )
 
 

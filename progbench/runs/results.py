@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import filelock
@@ -21,70 +21,13 @@ from progbench.errors import BadInput
 from progbench.files import parse_json, read_text, write_atomically
 from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
-from progbench.runs import parts, predictions
+from progbench.runs import parts, predictions, provenance
+from progbench.runs.provenance import Provenance
+from progbench.runs.run_result import EpochResult, RunResult
 
 SCHEMA_VERSION = 1
 SEALED_SINCE = 6  # the SCORES_VERSION whose results all have a checksum
 UNSEALED = "without a checksum, as results were before they had one: nobody can see whether it was edited"
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """One epoch: scores as fractions by evaluation set and metric, updated parameters, mean loss, training seconds.
-
-    `steps` are the optimizer's, `flops` the floating-point operations of all of them (`flops.step_flops`); None where
-    that is not known: results from before it was recorded, padded batches, and what a prefix cache spares.
-    `cpu_seconds` are those that the process had of its CPUs while it trained: on a machine that other programs share,
-    `seconds` alone say nothing. `predictions` are filed beside the result (`runs.predictions`), so a result that was
-    read has none here.
-    """
-
-    scores: dict[str, dict[str, float]]
-    updated_parameters: int
-    loss: float
-    seconds: float
-    steps: int | None = None
-    flops: int | None = None
-    cpu_seconds: float | None = None
-    predictions: predictions.OfEpoch = field(default_factory=dict, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """One recipe trained with one seed; `error` says why there are no epochs, `final` that trying again is useless.
-
-    `notes` are sentences that a reader of its scores should see. Of seeds that were trained side by side (the
-    environment's `side_by_side` names them) times are a seed's share, and peak memory is that of all together.
-    `session` is the one that filed it, and `sealed` whether its file has a checksum. `predictions` name the file of its
-    predictions, and their checksum; empty where it has none.
-    """
-
-    recipe: Recipe
-    seed: int
-    epochs: tuple[EpochResult, ...] = ()
-    seconds: float = 0.0
-    peak_memory_bytes: int = 0
-    fingerprints: dict[str, str] = field(default_factory=dict)
-    examples: dict[str, int] = field(default_factory=dict)
-    left_out: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    environment: dict[str, str | int] = field(default_factory=dict)
-    error: str = ""
-    final: bool = True
-    session: str = ""
-    sealed: bool = True
-    predictions: dict[str, str] = field(default_factory=dict)
-
-    def score(self, evaluation_set: str, metric: str) -> float:
-        """The last epoch's score, in points (0 to 100). Raises BadInput, saying why, where there is none."""
-        if self.error:
-            raise BadInput(self.error)
-        try:
-            return 100 * self.epochs[-1].scores[evaluation_set][metric]
-        except (KeyError, TypeError):
-            raise BadInput(
-                f"its result has no {metric} of {evaluation_set}; delete it to run this seed again"
-            ) from None
 
 
 def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:
@@ -103,9 +46,10 @@ def save(folder: Path, result: RunResult) -> Path:
         "scores_version": SCORES_VERSION,
         "digest": result.recipe.digest,
         **asdict(result),
+        "environment": result.about,
         "predictions": filed,
     }
-    del content["sealed"]
+    del content["sealed"], content["provenance"]
     for epoch in content["epochs"]:
         del epoch["predictions"]
     content["checksum"] = checksum(content)
@@ -224,7 +168,10 @@ def _recipe(path: Path, content: dict) -> Recipe:
     if not isinstance(inside, dict):
         raise BadInput(f"{path}: no recipe inside; delete it to run this seed again")
     try:
-        return Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in inside.items()})
+        inside = {name: tuple(value) if isinstance(value, list) else value for name, value in inside.items()}
+        if inside.get("prefix_cache") is False:  # a field that recipes had, and that no recorded result made use of
+            del inside["prefix_cache"]
+        return Recipe(**inside)
     except TypeError as problem:
         raise BadInput(f"{path}: its recipe is none of this version's ({problem})") from None
 
@@ -244,11 +191,16 @@ def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
     )  # what older results do not have
     try:
         epochs = tuple(EpochResult(**epoch) for epoch in known["epochs"])
-        rest = {key: known[key] for key in RunResult.__dataclass_fields__ if key not in ("recipe", "epochs")}
+        names = [name for name in RunResult.__dataclass_fields__ if name not in ("recipe", "epochs", "provenance")]
+        rest = {name: known[name] for name in names}
         if strange := [name for name, fits in parts.looked_at(rest, epochs) if not fits]:
             raise TypeError(f"{strange[0]} is not what it should be")
         rest["notes"] = tuple(rest["notes"])
-    except (KeyError, TypeError, AttributeError) as problem:
+        rest |= {
+            "environment": provenance.without(known["environment"]),
+            "provenance": Provenance.of(known["environment"]),
+        }
+    except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise BadInput(f"{path}: not a whole result ({problem!r}); delete it to run this seed again") from None
     if not epochs and not rest["error"]:
         raise BadInput(f"{path}: a result without an epoch; delete it to run this seed again")

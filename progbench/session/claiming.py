@@ -9,8 +9,8 @@ from progbench.errors import BadInput
 from progbench.judging import claims
 from progbench.judging.claims import Claim, ClaimVerdict, Comparison, Measured
 from progbench.judging.compared import AVERAGE, Compared
+from progbench.judging.counts import agrees_with_print
 from progbench.judging.expected import Cell
-from progbench.judging.judge import agrees_with_print
 from progbench.judging.terms import Terms
 from progbench.judging.verdict import Observed
 from progbench.session.comparing import alone, body_of
@@ -68,14 +68,16 @@ def _measured(suite: Answering, claim: Claim, one: Comparison) -> Measured:
     if claim.quantity != "difference":
         return found
     terms = suite.terms()
-    found = replace(found, level=terms.looks.level)
+    widest = max((*left, *right), key=lambda cell: cell.expectation.margin).expectation
+    found = replace(found, level=terms.looks.level, margin=widest.margin, margin_reason=widest.margin_reason)
     if claim.wanted and len(left) == len(right) == 1:
         found = replace(found, alone=alone(suite.table(left[0].file), left[0], right[0], terms))
     if found.error or found.missing:
         return found
     tasks = paired(suite, left, right, metric)
     if why := "; ".join(f"{task.task}: {task.missing}" for task in tasks if task.missing):
-        return replace(found, seeds={}, missing=why)
+        broken = any(task.broken for task in tasks)
+        return replace(found, seeds={}, missing=why, error=why if broken else "")
     return replace(found, tasks=tuple(tasks), compared=_average(suite, left, right))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from progbench.errors import BadInput
 from progbench.judging.compared import Compared, Paired, PrintAlone
 from progbench.judging.expected import Cell, Table
 from progbench.judging.terms import LEAST_SEEDS, Terms
@@ -38,11 +37,7 @@ def of_table(source: Source, table: Table, terms: Terms) -> tuple[list[Compared]
     for left, right in schedules(table):
         bodies: dict[str, list[Paired]] = {}
         for sides in _columns(table, left, right):
-            body = body_of(sides[0])
-            try:
-                bodies.setdefault(body, []).extend(paired(source, sides[:1], sides[1:]))
-            except BadInput as problem:
-                left_out.append(f"{body}, {sides[0].column}: not compared: {problem}")
+            bodies.setdefault(body_of(sides[0]), []).extend(paired(source, sides[:1], sides[1:]))
         left_out += [why for body, tasks in bodies.items() for why in _left_out(body, tasks)]
         if any(task.enough for tasks in bodies.values() for task in tasks):
             from progbench.judging.compare import compare
@@ -52,15 +47,13 @@ def of_table(source: Source, table: Table, terms: Terms) -> tuple[list[Compared]
 
 
 def _left_out(body: str, tasks: Sequence[Paired]) -> list[str]:
-    """Why some of a body's tasks are not compared, where others are, or where runs are no pairs."""
+    """Why some of a body's tasks are not compared: something is wrong with them, or they have too few pairs."""
     found = []
-    for task in tasks:
+    for task in (one for one in tasks if not one.enough):
         few = f"{len(task.seeds)} paired seeds, and a difference takes {LEAST_SEEDS}"
-        if not task.enough and (task.notes or (task.seeds and any(one.enough for one in tasks))):
-            found += [
-                f"{body}, {task.task}: not compared: {task.missing or few}",
-                *(f"{body}, {one}" for one in task.notes),
-            ]
+        if task.broken or task.notes or (task.seeds and any(one.enough for one in tasks)):
+            found.append(f"{body}, {task.task}: not compared: {task.missing or few}")
+            found += [f"{body}, {note}" for note in task.notes]
     return found
 
 

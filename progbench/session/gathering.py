@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
@@ -16,6 +17,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.report.cells import junit_properties
 from progbench.report.report import Report
 from progbench.session import reporting
+from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
 CLAIMS = "claims"  # in the place of a table's name: the test is for a claim
@@ -52,11 +54,35 @@ def properties_of_claim(found: ClaimVerdict) -> list[Found]:
     return [("progbench-claim", asdict(found))]
 
 
+def to_property(name: str, value: Any) -> Found:
+    """What a test hands over as JUnit files can hold it: what is ours in JSON, anything else as it is.
+
+    >>> to_property("progbench", {"n": 5}), to_property("verdict.n", "5")
+    (('progbench', '{"n": 5}'), ('verdict.n', '5'))
+    """
+    return name, json.dumps(value) if name.startswith("progbench") else value
+
+
+def from_property(name: str, value: Any) -> Found:
+    """The same, read again.
+
+    >>> from_property("progbench", '{"n": 5}')
+    ('progbench', {'n': 5})
+    """
+    return name, json.loads(value) if name.startswith("progbench") and isinstance(value, str) else value
+
+
+def _plain(found: dict[str, Any]) -> dict[str, Any]:
+    """Fields of one of our dataclasses, whose lists were tuples before they were JSON."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+
+
 class Gathered:
     """The verdicts of one session's tests, by test; a test is whatever its runner calls it.
 
     `select` says which tests there are and what each is for: a table and a cell, or CLAIMS and a claim. Then `add`
-    takes what a test hands over (`properties_of`), and `fail` what went wrong in a test without a verdict.
+    takes what a test hands over (`properties_of`), and `fail` what went wrong in a test without a verdict. A cell
+    counts once, however many tests are for it, as with pytest-repeat's --count.
     """
 
     def __init__(self, suite: Suite) -> None:
@@ -69,12 +95,12 @@ class Gathered:
         self._warnings: dict[str, None] = {}
 
     def select(self, test: str, table: str, name: str) -> None:
-        self.selected[test] = (table, name)
+        self.selected[test] = (table, self._known(table, name))
 
     def add(self, test: str, name: str, value: Any) -> None:
         """Take one property of a test, however often it comes; those that are not ours are passed over."""
         takers: dict[str, Callable[[Any], None]] = {
-            "progbench": lambda found: self._verdicts.update({test: Verdict(**found)}),
+            "progbench": lambda found: self._verdicts.update({test: Verdict(**_plain(found))}),
             "progbench-claim": lambda found: self._claims.update({test: ClaimVerdict(**found)}),
             "progbench-warning": lambda warning: self._warnings.update({warning: None}),
             "progbench-variants": lambda found: self._variants.update({test: [Variant(**one) for one in found]}),
@@ -96,8 +122,8 @@ class Gathered:
         return list(dict.fromkeys(problem for name, problem in problems.items() if problem and name not in selected))
 
     def cells(self) -> list[Cell]:
-        """The cells that the selected tests are for."""
-        return list(self._cells().values())
+        """The cells that the selected tests are for, each once."""
+        return list({(cell.file, cell.id): cell for cell in self._cells().values()}.values())
 
     def report(self) -> Report:
         """Every selected cell and claim, judged or not, with the runs behind them."""
@@ -108,12 +134,38 @@ class Gathered:
             environment.describe(),
             [*self._warnings, *left_out],
             claims=self._all_claims(),
-            variants=[one for found in self._variants.values() for one in found],
+            variants=list(dict.fromkeys(one for found in self._variants.values() for one in found)),
             differences=differences,
             alone=alone,
             ledger=reporting.behind(self.suite, self.cells()),
             runs=self.suite.folder,
+            contrasts=contrasts(self.suite, self.cells(), differences),
+            purpose=self.suite.purpose,
         )
+
+    def _known(self, table: str, name: str) -> str:
+        """The cell or claim that is meant: another plugin may have put its own words before or behind it in the id."""
+        if table == CLAIMS:
+            found = self.suite.claims()
+            names = [] if isinstance(found, BadInput) else [claim.id for claim in found]
+        else:
+            names = [cell.id for cell in self.suite.table(table).cells]
+        if name in names:
+            return name
+        meant = [one for one in names if name.startswith(f"{one}-") or name.endswith(f"-{one}")]
+        return max(meant, key=len, default=name)
+
+    def _subjects(self) -> dict[tuple[str, str], str]:
+        """What is tested, each with the test that says most of it: one with a verdict, else one that failed."""
+        found: dict[tuple[str, str], str] = {}
+        for test, subject in self.selected.items():
+            best = found.setdefault(subject, test)
+            if self._says(test) > self._says(best):
+                found[subject] = test
+        return found
+
+    def _says(self, test: str) -> int:
+        return 2 * (test in self._verdicts or test in self._claims) + (test in self._failures)
 
     def _cells(self) -> dict[str, Cell]:
         """The selected cells by test."""
@@ -125,7 +177,7 @@ class Gathered:
 
     def _all_verdicts(self) -> list[Verdict]:
         cells, verdicts = self._cells(), []
-        for test, (table, name) in self.selected.items():
+        for (table, name), test in self._subjects().items():
             failure = self._failures.get(test)
             if test in self._verdicts:
                 verdicts.append(self._verdicts[test])
@@ -141,7 +193,7 @@ class Gathered:
         """The claims that were judged, and those whose judging itself failed or was not reached."""
         known = self.suite.claims()
         found = []
-        for test, (table, name) in self.selected.items():
+        for (table, name), test in self._subjects().items():
             if test in self._claims:
                 found.append(self._claims[test])
             elif table == CLAIMS and isinstance(known, BadInput):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 from progbench import environment
 from progbench.errors import BadInput, Missing
+from progbench.method.layout import LAYOUTS
+from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 from progbench.training.checkpoints import Checkpoints
@@ -39,7 +41,8 @@ class Job:
 def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[Job]]:
     """The jobs for the seeds that recipes lack, with those together that differ in their schedules alone.
 
-    On a GPU, which one seed leaves mostly idle, a job is all seeds of a recipe; elsewhere that would gain nothing.
+    On a GPU, which one seed leaves mostly idle, a job is all seeds of a recipe; elsewhere that would gain nothing. Of a
+    model that the plain trainer trains it is one seed.
 
     >>> from progbench.recipes.reading import read
     >>> names = ("constant", "shrinking")
@@ -52,12 +55,17 @@ def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[
     found: dict[tuple[Recipe, int | None], list[Job]] = {}
     for recipe, seeds, device in lacking:
         alike = replace(recipe, schedule="")
-        if device == "cuda":
+        if _side_by_side(recipe, device):
             found.setdefault((alike, None), []).append(Job(recipe, tuple(seeds), device))
             continue
         for seed in seeds:
             found.setdefault((alike, seed), []).append(Job(recipe, (seed,), device))
     return list(found.values())
+
+
+def _side_by_side(recipe: Recipe, device: str) -> bool:
+    model = spec(recipe.model)
+    return device == "cuda" and model.described and model.architecture in LAYOUTS
 
 
 def train(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunResult]:
@@ -71,12 +79,12 @@ def train(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunResul
     from progbench.training import memory
     from progbench.training.train import train, train_together
 
-    if job.device != "cuda":
+    if job.device == "cuda" and not torch.cuda.is_available():
+        raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
+    if not _side_by_side(job.recipe, job.device):
         (seed,) = job.seeds
         yield from _kept(job, job.seeds, lambda: [train(job.recipe, seed, job.device, threads, kept)])
         return
-    if not torch.cuda.is_available():
-        raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
     parts = math.ceil(len(job.seeds) / memory.most_together(job.recipe, memory.free()))
     size = math.ceil(len(job.seeds) / parts)
     for start in range(0, len(job.seeds), size):

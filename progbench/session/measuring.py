@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from progbench import environment
 from progbench.method.flops import step_flops
+from progbench.method.layout import LAYOUTS
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
@@ -105,7 +106,7 @@ class Times:
     def _flops(self, wanted: Recipe) -> float | None:
         """Of a run that nobody has made: its rows are as many, and in the mean as long, as those of a run on file."""
         sizes = self._sizes.get(_data(wanted), {})
-        if not sizes or wanted.prefix_cache:
+        if not sizes or not spec(wanted.model).described or spec(wanted.model).architecture not in LAYOUTS:
             return None
         rows, length = sizes.get(wanted.model) or next(iter(sizes.values()))
         base, linear, square = _by_length(wanted)
@@ -119,7 +120,7 @@ def _usual(made: Mapping[Recipe, Sequence[RunResult]]) -> str:
 
 
 def _alone(one: RunResult) -> bool:
-    return one.environment.get("others") == 0
+    return one.provenance.others == 0
 
 
 def _total(one: RunResult) -> int | None:
@@ -146,7 +147,7 @@ def _data(wanted: Recipe) -> tuple:
 def _size(wanted: Recipe, one: RunResult) -> tuple[int, float] | None:
     """How many rows a run trained on, and the length that all of them would have to have for its FLOPs."""
     rows, flops = one.examples.get("train windows", one.examples.get("train")), _total(one)
-    if not rows or not flops:
+    if not rows or not flops or not spec(wanted.model).described:
         return None
     base, linear, square = _by_length(wanted)
     spare = linear * linear - 4 * square * (base - flops / rows)

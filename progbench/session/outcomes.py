@@ -7,19 +7,24 @@ from progbench.judging.verdict import Verdict
 
 _OF_CELLS = {
     "reproduced": "passed",
+    "consistent": "passed",
     "deviates": "failed",
     "error": "failed",
     "disputed": "xfailed",
     "missing": "skipped",
+    "unjudged": "skipped",
+    "not printed": "skipped",
     "inconclusive": "skipped",
 }
 _OF_CLAIMS = {
     "holds": "passed",
+    "within noise": "skipped",
     "does not hold": "failed",
     "error": "failed",
     "disputed": "xfailed",
     "undecided": "skipped",
 }
+_IS = ("within noise", "undecided")  # what an answer is, where the others are what a sentence does
 
 
 def of_cell(found: Verdict) -> tuple[str, str]:
@@ -40,6 +45,8 @@ def of_claim(found: ClaimVerdict) -> tuple[str, str]:
     >>> of_claim(unreadable("malformed"))[0]
     'failed'
     """
-    words = f"on the print it {found.on_print}: {found.print_words}; on our runs: {found.our_words}"
+    said = f"is {found.on_print}" if found.on_print in _IS else found.on_print
+    ours = "by counting" if found.by_counts else "on our runs"
+    words = f"on the print it {said}: {found.print_words}; {ours}: {found.our_words}"
     lead = f"{found.disputed}; " if found.outcome == "disputed" else f"{found.outcome}: "
     return _OF_CLAIMS[found.outcome], lead + words

@@ -40,13 +40,21 @@ class Source(Protocol):
 def paired(source: Source, left: Sequence[Cell], right: Sequence[Cell], metric: str = "") -> list[Paired]:
     """The tasks of cells and of those that they are compared with: one for a score, one a task for an average.
 
-    Several cells on a side stand for their mean. `metric` takes the place of the cells' own. Raises BadInput for a cell
-    without a sound recipe, and for predictions that do not belong to their scores.
+    Several cells on a side stand for their mean. `metric` takes the place of the cells' own. A task with an error, or
+    with predictions that do not belong to their scores, is broken and takes no other with it.
     """
     tasks: dict[str, list[Part]] = {}
     for part, own in parts_of(left[0]):
         tasks.setdefault(catalog.task_of(part).name, []).append((part, metric or own))
-    return [_of_task(source, left, right, task, parts) for task, parts in tasks.items()]
+    table = source.table(left[0].file)
+    found = []
+    for task, parts in tasks.items():
+        label = _label(table, left[0], parts)
+        try:
+            found.append(_of_task(source, left, right, label, task, parts))
+        except BadInput as problem:
+            found.append(Paired(label, len(parts), missing=str(problem), broken=True))
+    return found
 
 
 def printed(table: Table, left: Cell, right: Cell, part: str) -> float | None:
@@ -65,10 +73,11 @@ def _column(table: Table, cell: Cell, part: str) -> Cell | None:
     return next((one for one in table.cells if one.id == name), None)
 
 
-def _of_task(source: Source, left: Sequence[Cell], right: Sequence[Cell], task: str, parts: Sequence[Part]) -> Paired:
+def _of_task(
+    source: Source, left: Sequence[Cell], right: Sequence[Cell], label: str, task: str, parts: Sequence[Part]
+) -> Paired:
     """One task of both sides, with the seeds that all of their recipes have and that are pairs."""
     table = source.table(left[0].file)
-    label = _label(table, left[0], parts)
     sides = [[source.recipe(cell, task) for cell in side] for side in (left, right)]
     found = {recipe: source.runs(recipe) for side in sides for recipe in side}
     single = len(left) == len(right) == 1
@@ -108,11 +117,11 @@ def _label(table: Table, cell: Cell, parts: Sequence[Part]) -> str:
 
 
 def _missing(cells: Iterable[Cell], found: Mapping[Recipe, Runs]) -> str:
-    """Why a task cannot be compared: results that are not there, errors, or other data than was published."""
+    """Why a task cannot be compared: no results, or other data than was published. Raises BadInput for an error."""
     for recipe, runs in found.items():
         for seed, result in runs.results.items():
             if result.error:
-                return f"{recipe.id}: seed {seed}: {result.error}"
+                raise BadInput(f"{recipe.id}: seed {seed}: {result.error}")
         if not runs.results:
             return runs.missing
     made = {recipe: list(runs.results.values()) for recipe, runs in found.items()}
@@ -157,10 +166,10 @@ def _differences(source: Source, left: OfSeeds, right: OfSeeds, parts: Sequence[
 
 def _values(source: Source, run: RunResult, part: str, metric: str) -> np.ndarray | None:
     """What each example of a run's last epoch gives the metric, in points. Raises BadInput if that is not its score."""
-    from progbench.judging.pseudo import of_kept
+    from progbench.judging.pseudo import METRICS, of_kept
 
     kept = source.predictions(run)
-    if not kept or part not in kept:
+    if not kept or part not in kept or metric not in METRICS:
         return None
     values = of_kept(metric, kept[part])
     if abs(values.mean() - run.score(part, metric)) > 1e-4:

@@ -17,6 +17,7 @@ from progbench.report.report import Report
 from progbench.runs import ledger
 from progbench.runs.ledger import Entry
 from progbench.session import comparing
+from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
 
@@ -70,6 +71,8 @@ def report(suite: Suite) -> Report:
         alone=alone,
         ledger=behind(suite, every),
         runs=suite.folder,
+        contrasts=contrasts(suite, every, differences),
+        purpose=suite.purpose,
     )
 
 

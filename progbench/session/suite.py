@@ -52,12 +52,14 @@ class Suite:
     ) -> None:
         settings = reading.settings(name)
         self.name = name
+        self.purpose = settings.about or f"Suite {name}"
         self.answers = answers
         self.folder = folder
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
         self._listed = settings.tables
         self._wrong = guards.absent_or_strange(answers, name, settings.tables)
         self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
+        self._recipes: dict[tuple[str, ...], Recipe] = {}
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._unlike: dict[tuple[str, str], list[str]] = {}
         self._compared: dict[str, tuple[list[Compared], list[str]]] = {}
@@ -90,16 +92,15 @@ class Suite:
         return found
 
     def recipe(self, cell: Cell, task: str = "", variant: str = "") -> Recipe:
-        """The recipe that a cell (or one column of a derived cell, by its task) is read from."""
-        return reading.read(
-            self.name,
-            cell.recipe_file,
-            model=cell.model,
-            schedule=cell.schedule,
-            task=task or cell.count_task or catalog.task_of(cell.evaluation_set).name,
-            tuning=cell.tuning,
-            variant=variant,
-        )
+        """The recipe that a cell (or one column of a derived cell, by its task) is read from. Each is read once."""
+        task = task or cell.count_task or catalog.task_of(cell.evaluation_set).name
+        asked = (cell.recipe_file, cell.model, cell.tuning, cell.schedule, task, variant)
+        if asked not in self._recipes:
+            file, model, tuning, schedule, *_ = asked
+            self._recipes[asked] = reading.read(
+                self.name, file, model=model, schedule=schedule, task=task, tuning=tuning, variant=variant
+            )
+        return self._recipes[asked]
 
     def recipes(self, cell: Cell, variant: str = "") -> list[Recipe]:
         """Every recipe a cell needs: one, or for a derived cell one a task."""
@@ -121,15 +122,20 @@ class Suite:
             for cell in cells:
                 if cell.kind == "counted" or cell.problem:
                     continue
-                others = reading.variants(self.name, cell.recipe_file, cell.tuning) if variants else []
+                others = self._variants(cell) if variants else []
                 found |= {one.id: one for name in ("", *others) for one in self.recipes(cell, name)}
             return found
         except BadInput:
             return {}
 
-    def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
-        """Train what these recipes' runs lack, once a session; `say` is told which run of how many it is."""
-        self.maker.make(wanted, say)
+    def _variants(self, cell: Cell) -> list[str]:
+        return reading.variants(self.name, cell.recipe_file, cell.tuning, cell.schedule)
+
+    def make(
+        self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None, *, aloud: bool = True
+    ) -> None:
+        """Train what these recipes' runs lack, once a session, telling `say` as `Maker.make` does."""
+        self.maker.make(wanted, say, aloud=aloud)
         self._verdicts.clear()
         self._unlike.clear()
         self._compared.clear()
@@ -204,7 +210,7 @@ class Suite:
             return []
         found = {}
         try:
-            for name in reading.variants(self.name, cell.recipe_file, cell.tuning):
+            for name in self._variants(cell):
                 found[name] = self._tried(cell, name)
         except BadInput:  # the recipe file itself, which the primary's verdict has said
             return []

@@ -19,7 +19,7 @@ from torch import nn
 from tqdm import tqdm
 
 from progbench.method.anatomy import Anatomy
-from progbench.method.schedule import Schedule, require_depth
+from progbench.method.schedule import Schedule, Stage, require_depth
 from progbench.recipes.recipe import Recipe
 from progbench.training import state
 from progbench.training.scoring import Batch, NonFinite
@@ -42,6 +42,10 @@ class Seeds:
 
     def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> None:
         nn.utils.clip_grad_norm_(parameters, norm)
+
+    def adamw(self, groups: list[dict[str, Any]], **options: Any) -> torch.optim.AdamW:
+        """The optimizer of parameters in groups; its step comes after `clip`."""
+        return torch.optim.AdamW(groups, **options)
 
     def is_matrix(self, parameter: nn.Parameter) -> bool:
         """Whether weight decay is for it: in these models everything else is a bias or a LayerNorm."""
@@ -148,7 +152,7 @@ def fit(
     seeds = seeds or Seeds()
     anatomy = Anatomy.of(model, recipe.tuning)
     require_depth(schedule, anatomy.L, anatomy.name)
-    optimizer = build_optimizer(anatomy, recipe, seeds, held)
+    optimizer = build_optimizer(anatomy, recipe, seeds, held, schedule[0])
     total = steps * schedule.T
     rate = _schedule_of_rates(optimizer, recipe, total)
     begin, done, seen = (past["epoch"], past["step"], past["losses"]) if past else (0, 0, [])
@@ -250,21 +254,29 @@ def _schedule_of_rates(
 
 
 def build_optimizer(
-    anatomy: Anatomy, recipe: Recipe, seeds: Seeds | None = None, held: torch.Tensor | None = None
+    anatomy: Anatomy,
+    recipe: Recipe,
+    seeds: Seeds | None = None,
+    held: torch.Tensor | None = None,
+    first: Stage | None = None,
 ) -> torch.optim.AdamW:
     """AdamW over everything that may train, without weight decay on vectors: in these models biases and LayerNorms.
 
     With a tensor `held` the learning rate lives in it, and torch's schedules fill it: a captured step reads it anew,
     where it would repeat a number for ever. They take a share of `initial_lr`, which stays a number of Python's.
+    Of a recipe whose optimizer has the `first` stage alone, what that leaves frozen never moves: its rate is nothing.
     """
     seeds, rate = seeds or Seeds(), recipe.learning_rate
-    parameters = anatomy.parameters()
+    every = anatomy.parameters()
+    moved = {id(p) for p in (anatomy.trainable(first) if first and recipe.optimized == "first_stage" else every)}
+    parameters, still = ([p for p in every if (id(p) in moved) is moves] for moves in (True, False))
     groups = [
         {"params": [p for p in parameters if seeds.is_matrix(p)], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if not seeds.is_matrix(p)], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
-        [group | {"initial_lr": rate} for group in groups],
+    unmoved = [{"params": still, "weight_decay": 0.0, "lr": 0.0, "initial_lr": 0.0}] if still else []
+    return seeds.adamw(
+        [group | {"initial_lr": rate} for group in groups] + unmoved,
         lr=rate if held is None else held.fill_(rate),
         betas=(recipe.adam_beta1, recipe.adam_beta2),
         eps=recipe.adam_epsilon,

@@ -189,7 +189,7 @@ class Replayed:
         self.refused = f"steps were not captured as a graph: {problem.partition(chr(10))[0]}" if problem else ""
 
     def _captured(self, batch: SeedBatch) -> Captured | None:
-        buffers = SeedBatch(batch.form, batch.longest, self.device.put(batch).flat.clone())
+        buffers = SeedBatch(batch.form, self.device.put(batch).flat.clone())
         try:
             replay = self.device.capture(lambda: self.step(buffers.inputs()))
         except torch.OutOfMemoryError:

@@ -15,8 +15,9 @@ import torch
 
 from progbench import environment, files
 from progbench.recipes.recipe import Recipe
+from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
-from progbench.training import checkpoints, process
+from progbench.training import checkpoints, lines, process
 from progbench.training.checkpoints import Checkpoints, Made, Past
 from progbench.training.clock import Clock
 from progbench.training.fitting import fit
@@ -58,16 +59,14 @@ def make(
             stages.close()
         peak = environment.peak_memory(device)
     seconds = time.perf_counter() - started + past.seconds
-    about = environment.describe(device, threads=used)
-    if together:
-        about |= {"side_by_side": " ".join(map(str, numbers))}
-    if past.parts > 1:
-        about |= {"batch_parts": past.parts}
-    if past.resumed:
-        about |= {"resumed": past.resumed}
-    failed = prepared.seeds.failed
+    failed, work = prepared.seeds.failed, prepared.work
+    made_how = {
+        "fingerprints": prepared.fingerprints,
+        "environment": environment.describe(device, threads=used),
+        "provenance": Provenance(prepared.numbers if together else (), past.parts, past.resumed),
+    }
     return [
-        RunResult(recipe, number, error=str(failed[place]), fingerprints=prepared.fingerprints, environment=about)
+        RunResult(recipe, number, error=str(failed[place]), **made_how)
         if place in failed
         else RunResult(
             recipe=recipe,
@@ -75,11 +74,10 @@ def make(
             epochs=tuple(epoch[place] for epoch in epochs),
             seconds=seconds / len(numbers),
             peak_memory_bytes=max(peak, past.peak_memory_bytes),
-            fingerprints=prepared.fingerprints,
-            examples=prepared.work.examples,
-            left_out=prepared.work.left_out,
-            notes=(*prepared.notes, *(stages.refused if stages else ()), *past.notes),
-            environment=about,
+            examples=work.examples,
+            left_out=work.left_out,
+            notes=(*work.notes, *(stages.refused if stages else ()), *past.notes),
+            **made_how,
         )
         for place, number in enumerate(numbers)
     ]
@@ -166,6 +164,7 @@ class _Run:
                     for scores, loss in zip(found, trained.losses, strict=True)
                 )
             )
+            lines.tell(label, trained.t + 1, recipe.epochs, self.done[-1])
             self._begin()
             if self.kept:
                 self._keep(trained.state())

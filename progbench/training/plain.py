@@ -12,21 +12,20 @@ it to this one. A model that the fast trainer does not know is trained here.
      5    divide trainable parameters into T parts as Eq. 2      recipe.build_schedule: method/schedule.py
      6    arrange divided parts to form T stages as Eq. 3
      7    for i = 1 to T do                                      for t, stage in enumerate(schedule)
-     8      update parameters of i-th stage                      anatomy.freeze(stage), _train_one_epoch
+     8      update parameters of i-th stage                      anatomy.freeze(stage), and a _step for each batch
      9    end for
     10  else
-    11    for i = 1 to T do                                      the same loop: every stage of `constant`
-    12      update all trainable parameters                      holds all blocks
+    11    for i = 1 to T do                                      the same loop: every stage of the schedule
+    12      update all trainable parameters                      `constant` has all blocks
     13    end for
-    14  end if
-"""
+    14  end if"""
 
 from __future__ import annotations
 
 import math
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -39,10 +38,12 @@ from progbench.method.tuning import apply_tuning
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
+from progbench.runs.provenance import Provenance
 from progbench.runs.results import RunResult
 from progbench.tasks import catalog
 from progbench.training import process, scoring
 from progbench.training.clock import Clock
+from progbench.training.planned import require_planned
 from progbench.training.scoring import Batch, NonFinite, epoch_result
 from progbench.training.workload import tokenise
 
@@ -70,12 +71,14 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         apply_tuning(model, recipe.tuning, **recipe.tuning_options)
         model.to(device)
         anatomy, schedule = Anatomy.of(model, recipe.tuning), recipe.build_schedule()
+        require_planned(anatomy, recipe)
 
         work = tokenise(task, data, tokenizer, recipe, Path(folder))
         padded = transformers.DataCollatorWithPadding(tokenizer)
         steps = math.ceil(len(work.rows) / recipe.batch_size)
-        optimizer = _optimizer(anatomy, recipe)
-        rate = _learning_rate(optimizer, recipe, total=steps * schedule.T)
+        optimizer, total = _optimizer(anatomy, recipe), steps * schedule.T
+        shape = "linear" if recipe.decay == "linear" else "constant_with_warmup"
+        rate = transformers.get_scheduler(shape, optimizer, math.ceil(recipe.warmup * total), total)
         order = torch.Generator().manual_seed(seed)
         torch.manual_seed(seed)
 
@@ -84,13 +87,14 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
             for t, stage in enumerate(schedule):
                 anatomy.freeze(stage)
                 clock, losses = Clock(), []
-                for rows in _batches(len(work.rows), recipe.batch_size, order):
-                    batch = padded([work.rows[i] for i in rows]).to(device)
+                for rows in torch.randperm(len(work.rows), generator=order).split(recipe.batch_size):
+                    batch = padded([work.rows[i] for i in rows.tolist()]).to(device)
                     losses.append(_step(model, batch, recipe, optimizer, anatomy.trainable(stage)))
                     rate.step()
                     if not math.isfinite(losses[-1]):
                         raise NonFinite(f"epoch {t + 1}, step {len(losses)}: the loss is {losses[-1]}")
-                (seconds, cpu_seconds), updated = clock.spent(), _with_gradient(model)
+                seconds, cpu_seconds = clock.spent()
+                updated = sum(one.numel() for one in model.parameters() if one.grad is not None)
                 with _autocast(recipe, device):
                     (scores,) = work.score(model, scoring.alone(padded))
                 if isinstance(scores, NonFinite):
@@ -102,7 +106,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         peak = environment.peak_memory(device)
     return RunResult(
         recipe, seed, tuple(epochs), time.perf_counter() - started, peak, fingerprints, work.examples, work.left_out,
-        tuple(work.notes), environment.describe(device, threads=used),
+        tuple(work.notes), environment=environment.describe(device, used), provenance=Provenance(trainer="plain"),
     )  # fmt: skip
 
 
@@ -115,19 +119,6 @@ def _optimizer(anatomy: Anatomy, recipe: Recipe) -> torch.optim.AdamW:
     ]
     betas = recipe.adam_beta1, recipe.adam_beta2
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, eps=recipe.adam_epsilon)
-
-
-def _learning_rate(
-    optimizer: torch.optim.Optimizer, recipe: Recipe, total: int
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """The learning rate rises through the warm-up. Then it falls to zero over all epochs, never anew in a stage."""
-    shape = "linear" if recipe.decay == "linear" else "constant_with_warmup"
-    return transformers.get_scheduler(shape, optimizer, math.ceil(recipe.warmup * total), total)
-
-
-def _batches(count: int, size: int, order: torch.Generator) -> Iterator[Sequence[int]]:
-    """The rows of an epoch's batches, in a new random order. The last batch may be shorter."""
-    yield from map(torch.Tensor.tolist, torch.randperm(count, generator=order).split(size))
 
 
 def _step(
@@ -150,14 +141,8 @@ def _loss(model: nn.Module, batch: Batch) -> torch.Tensor:
     targets = {name: batch[f"{name}_positions"] for name in ("start", "end")}
     outputs = model(**{name: value for name, value in batch.items() if not name.endswith("_positions")})
     padding = batch["attention_mask"] == 0
-    return sum(
-        nn.functional.cross_entropy(outputs[f"{name}_logits"].masked_fill(padding, -math.inf), target) / 2
-        for name, target in targets.items()
-    )
-
-
-def _with_gradient(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.grad is not None)
+    logits = {name: outputs[f"{name}_logits"].masked_fill(padding, -math.inf) for name in targets}
+    return sum(nn.functional.cross_entropy(logits[name], target) / 2 for name, target in targets.items())
 
 
 def _autocast(recipe: Recipe, device: str) -> torch.autocast:

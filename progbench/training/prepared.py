@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import transformers
 from torch import nn
 
 from progbench import environment
-from progbench.errors import BadInput
 from progbench.method.anatomy import Anatomy
 from progbench.method.flops import step_flops
 from progbench.method.schedule import Stage
@@ -23,14 +22,18 @@ from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.tasks import catalog
 from progbench.training import cpu, scoring, vocabulary
-from progbench.training.ahead import made_ahead
 from progbench.training.fitting import Parts, Seeds, autocast
 from progbench.training.packing import pack
-from progbench.training.prefix import PrefixCache
+from progbench.training.planned import require_planned
+from progbench.training.prefetch import prefetched
 from progbench.training.scoring import Infer, Row, Scored
-from progbench.training.seed_rows import SeedCollator
+from progbench.training.seed_rows import SeedCollator, in_arrays
 from progbench.training.side_by_side import Together, infer_together, stack
 from progbench.training.workload import Workload, tokenise
+
+
+class NotServed(Exception):
+    """A model that takes no packed batches, and why; `plain.train` can train it."""
 
 
 class NotTogether(Exception):
@@ -51,12 +54,10 @@ class Prepared:
     task: catalog.Task
     model: nn.Module
     work: Workload
-    rows: Sequence[Row] | PrefixCache
     collate: Callable[[Any], Any]
     infer: Infer
     seeds: Seeds
     orders: tuple[torch.Generator, ...]
-    packed: bool
     unseen: int
     fingerprints: dict[str, str]
 
@@ -68,21 +69,20 @@ class Prepared:
 
         A seed fixes its head's initialisation and its data order, and of seeds that are not `together` dropout, each
         from a generator started anew. Dropout of seeds together follows from the first of them.
-        Raises Missing or BadInput, and NotTogether.
+        Raises Missing or BadInput, NotServed, and NotTogether.
         """
         task = catalog.tasks()[recipe.task]
         data = catalog.load(task, recipe.data_source)
         environment.reset_peak_memory(device)
         model, tokenizer, weights = _model(recipe, task, numbers[0])
-        _require_planned(model, recipe)
+        require_planned(Anatomy.of(model, recipe.tuning), recipe)
         model.to(device)
-        packed = pack(model)
-        if together and (not packed or recipe.prefix_cache):
-            why = "prefix_cache" if packed else "padded batches"
-            raise NotTogether(f"each seed was trained alone: {why} and seeds side by side do not go together")
+        packed = pack(model) if spec(recipe.model).described else None
+        if not packed:
+            raise NotServed(f"packed batches do not serve {type(model).__name__}")
         if device == "cpu" and not together:
             cpu.take_over(model)
-        collate = packed or transformers.DataCollatorWithPadding(tokenizer)
+        collate = packed
         work = tokenise(task, data, tokenizer, recipe, folder)
         seeds, infer = Seeds(), scoring.alone(collate)
         if together:
@@ -93,26 +93,20 @@ class Prepared:
             answering = task.head == "question_answering"
             collate = SeedCollator(packed, tokenizer.pad_token_id, recipe.max_length, answering)
             seeds, infer = Together(len(numbers)), infer_together(collate, len(numbers))
+            work = replace(work, rows=in_arrays(work.rows))
         unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
         orders = tuple(torch.Generator().manual_seed(number) for number in numbers)
         torch.manual_seed(numbers[0])  # dropout does not depend on how many numbers the head drew
-        rows = work.rows
-        if recipe.prefix_cache:
-            if not packed:
-                raise BadInput(f"{recipe.id}: prefix_cache needs packed batches, which do not serve this model")
-            rows = PrefixCache(model, rows, work.lengths, packed, folder / "prefix")
         return cls(
             recipe,
             tuple(numbers),
             task,
             model,
             work,
-            rows,
             collate,
             scoring.within_memory(infer),
             seeds,
             orders,
-            packed is not None,
             unseen // len(numbers),
             {"data": data.fingerprint, "weights": weights},
         )
@@ -120,17 +114,11 @@ class Prepared:
     @property
     def steps(self) -> int:
         """Steps an epoch; the last one may have fewer rows."""
-        return math.ceil(len(self.rows) / self.recipe.batch_size)
+        return math.ceil(len(self.work.rows) / self.recipe.batch_size)
 
     @property
     def together(self) -> bool:
         return isinstance(self.seeds, Together)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader of the scores should know."""
-        padded = () if self.packed else ("padded batches: packing does not serve this model",)
-        return (*self.work.notes, *padded)
 
     def batches(self, parts: int = 1) -> Iterator[Any]:
         """An epoch's batches on the model's device, in a new order for each seed, each in so many parts.
@@ -138,16 +126,13 @@ class Prepared:
         Of seeds together they are made ahead, and on a GPU stay in pinned memory: a replayed step copies them itself.
         In parts they are not: a step in parts is not replayed, and memory is scarce.
         """
-        if isinstance(self.rows, PrefixCache):
-            with autocast(self.model, self.recipe):
-                self.rows.refresh()
-        orders = [torch.randperm(len(self.rows), generator=order).tolist() for order in self.orders]
+        orders = [torch.randperm(len(self.work.rows), generator=order).tolist() for order in self.orders]
         if parts > 1:
             yield from (self._in_parts(chosen, parts) for chosen in self._chosen(orders))
             return
         if self.together:
             device = self.model.device.type
-            yield from made_ahead(self.collate(chosen).ready_for(device) for chosen in self._chosen(orders))
+            yield from prefetched(self.collate(chosen).ready_for(device) for chosen in self._chosen(orders))
             return
         for (chosen,) in self._chosen(orders):
             yield self.collate(chosen).to(self.model.device, non_blocking=True)
@@ -155,8 +140,8 @@ class Prepared:
     def _chosen(self, orders: Sequence[Sequence[int]]) -> Iterator[list[list[Row]]]:
         """The rows of each step, a list a seed."""
         size = self.recipe.batch_size
-        for start in range(0, len(self.rows), size):
-            yield [[self.rows[i] for i in order[start : start + size]] for order in orders]
+        for start in range(0, len(self.work.rows), size):
+            yield [[self.work.rows[i] for i in order[start : start + size]] for order in orders]
 
     def _in_parts(self, chosen: Sequence[Sequence[Row]], parts: int) -> Parts:
         """A batch of at most as many rows a part as a whole batch needs; a shorter one may need fewer parts."""
@@ -181,13 +166,8 @@ class Prepared:
         """
         return counted + (self.unseen if self.model.get_input_embeddings().weight.requires_grad else 0)
 
-    def epoch_flops(self, stage: Stage) -> int | None:
-        """What an epoch of a stage costs a seed: no product spans two texts, so how they are batched does not matter.
-
-        None where the closed form does not hold: for padded batches, and with a prefix cache.
-        """
-        if not self.packed or self.recipe.prefix_cache:
-            return None
+    def epoch_flops(self, stage: Stage) -> int:
+        """What an epoch of a stage costs a seed. No product spans two texts, however they are batched."""
         options = {"num_labels": self.task.num_labels, **self.recipe.tuning_options}
         recipe, lengths = self.recipe, self.work.lengths
         return step_flops(recipe.model, stage.blocks, recipe.tuning, self.task.head, lengths=lengths, **options)
@@ -201,13 +181,3 @@ def _model(
     model, tokenizer, weights = loading.load(spec(recipe.model), task.num_labels, task.head)
     apply_tuning(model, recipe.tuning, **recipe.tuning_options)
     return model, tokenizer, weights
-
-
-def _require_planned(model: nn.Module, recipe: Recipe) -> None:
-    """Raise BadInput if a run of this model would update another number of parameters than its recipe plans."""
-    counted, planned = Anatomy.of(model, recipe.tuning).updated_parameters(recipe.build_schedule()), recipe.planned()
-    if counted != planned:
-        raise BadInput(
-            f"{recipe.id}: its schedule plans {planned:,} updated parameters, but this model would update {counted:,}: "
-            f"its parts are not of the sizes that models.toml says of {recipe.model}"
-        )

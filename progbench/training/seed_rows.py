@@ -1,25 +1,52 @@
 """Batches of several seeds: a row is a seed, its texts one after another, and every shape is one of few.
 
 A captured graph is replayed on fixed buffers, so a row's tokens are rounded up to a multiple of `BUCKET`. The surplus
-is made of texts that nothing reads: attention stays within a text, and no first token of theirs is looked at.
+is made of texts that nothing reads, and no first token of theirs is looked at. Attention leaves them out: it pads the
+other texts, in a few groups of neighbouring lengths (`groups_of`).
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
 import torch
 
 from progbench.training.rows import PackedCollator
 
 BUCKET = 64  # tokens of a row, and of the longest text
 SURPLUS = 4  # texts that hold a row's surplus; twice as many where these cannot
-Form = tuple[tuple[str, tuple[int, ...], torch.dtype], ...]  # a batch's tensors: names, shapes and types
+ALIGNED = 16  # bytes and numbers that attention's kernel wants a row of its mask to be a multiple of
+# where a batch's texts, by length, are cut into groups: long ones are few, and cost by the square
+GROUPS = (0.4, 0.7, 0.9)
+Form = tuple[tuple[str, tuple, torch.dtype], ...]  # a batch's tensors: names, shapes and types
+Groups = tuple[tuple[int, int], ...]  # how many texts of each seed a group has, and to how many tokens it pads them
+
+
+def groups_of(longest: Sequence[int], most: int, bucket: int = BUCKET) -> Groups:
+    """The groups of texts whose longest over all seeds, by rank, are these; no text is longer than `most`.
+
+    >>> groups_of([7, 9, 12, 20, 22, 25, 30, 80], most=128)
+    ((6, 32), (2, 96))
+
+    Lengths are rounded up coarsely, since each other form of batch is captured for itself. Groups of one length are
+    one.
+    """
+    found: list[tuple[int, int]] = []
+    start = 0
+    for stop in sorted({math.ceil(share * len(longest)) for share in (*GROUPS, 1)}):
+        most_here = longest[stop - 1]
+        step = max(1, bucket // (1 if most_here > 2 * bucket else 2 if most_here > bucket else 4))
+        length = max(most_here, min(_rounded(most_here, step), _rounded(most, min(bucket, ALIGNED))))
+        if found and found[-1][1] == length:
+            start -= found.pop()[0]
+        found.append((stop - start, length))
+        start = stop
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -28,28 +55,56 @@ class SeedRows:
 
     `first` are the places of the texts' first tokens in their rows, (seeds, texts). `ends` are the ends of all texts,
     surplus ones too, over the tokens of all rows, with a 0 before them, (seeds * (texts + surplus texts) + 1,). All
-    rows together have `tokens`, and no text is longer than `longest`. `padded`, for question answering, is every
-    token's place among all texts padded to `longest`, (seeds * tokens,); surplus tokens share the one place behind.
+    rows together have `tokens`.
+    `groups` pad texts for attention, one group after another, in each a seed's texts beside each other. `source` is,
+    for each place in them, its token among all rows' tokens, and a surplus token of the same seed where a text has
+    none; `places` is the other way round, and for a surplus token a place without one. `counts` are the texts' lengths
+    in the order of the groups. `padded`, for question answering, is every token's place among all texts padded to
+    `longest`, (seeds * tokens,); surplus tokens share the one place behind.
     """
 
     first: torch.Tensor
     ends: torch.Tensor
     tokens: int
-    longest: int
+    groups: Groups
+    source: torch.Tensor
+    places: torch.Tensor
+    counts: torch.Tensor
     padded: torch.Tensor | None = None
+
+    @property
+    def longest(self) -> int:
+        """No text is longer."""
+        return self.groups[-1][1]
 
     @functools.cached_property
     def ends32(self) -> torch.Tensor:
         """`ends` in 32 bits, as attention's kernel takes them; made once for all blocks."""
         return self.ends.to(torch.int32)
 
+    def in_groups(self, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """(places, …) as (texts, longest, …) for each group: views."""
+        seeds = len(self.first)
+        parts = tokens.split([seeds * texts * longest for texts, longest in self.groups])
+        return tuple(part.unflatten(0, (-1, longest)) for part, (_, longest) in zip(parts, self.groups, strict=True))
+
+    def real(self, number: int) -> torch.Tensor:
+        """Where a group's texts have tokens, (texts, 1, 1, longest)."""
+        seeds, before = len(self.first), sum(texts for texts, _ in self.groups[:number])
+        texts, longest = self.groups[number]
+        counts = self.counts[seeds * before : seeds * (before + texts)]
+        return (torch.arange(longest, device=counts.device) < counts[:, None])[:, None, None]
+
     @functools.cached_property
-    def places(self) -> torch.Tensor:
-        """The place of every token once each text is padded to `longest`, (seeds * tokens,)."""
-        starts, lengths = self.ends[:-1], self.ends.diff()
-        texts = torch.arange(len(lengths), device=self.ends.device)
-        moved = (texts * self.longest - starts).repeat_interleave(lengths, output_size=self.tokens)
-        return torch.arange(self.tokens, device=self.ends.device) + moved
+    def _masks(self) -> dict[torch.dtype, list[torch.Tensor]]:
+        return {}
+
+    def masks(self, dtype: torch.dtype) -> list[torch.Tensor]:
+        """What is added to each group's scores: -inf where no token is. Made once for all blocks."""
+        if dtype not in self._masks:
+            real = [self.real(number) for number in range(len(self.groups))]
+            self._masks[dtype] = [torch.zeros_like(one, dtype=dtype).masked_fill_(~one, -math.inf) for one in real]
+        return self._masks[dtype]
 
     def first_tokens(self, hidden: torch.Tensor) -> torch.Tensor:
         """(seeds, tokens, hidden) to (seeds, texts, hidden)."""
@@ -71,30 +126,29 @@ class SeedRows:
 class SeedBatch:
     """A batch as one flat tensor of 64-bit numbers, so that one copy brings it to a device.
 
-    `form` says which tensors lie in it, and how long a text may be; two batches of one form fit the same buffers.
+    `form` says which tensors lie in it, and how its texts are grouped; two batches of one form fit the same buffers.
     """
 
     form: Form
-    longest: int
     flat: torch.Tensor
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> SeedBatch:
-        return SeedBatch(self.form, self.longest, self.flat.to(device, non_blocking=non_blocking))
+        return SeedBatch(self.form, self.flat.to(device, non_blocking=non_blocking))
 
     def ready_for(self, device: str) -> SeedBatch:
         """The same, for a GPU in memory that it can copy from while the host goes on."""
-        return SeedBatch(self.form, self.longest, self.flat.pin_memory()) if device == "cuda" else self
+        return SeedBatch(self.form, self.flat.pin_memory()) if device == "cuda" else self
 
     def inputs(self) -> dict[str, Any]:
         """What a model is called with: views of the flat tensor, which follow it when it is overwritten."""
         found, start = {}, 0
-        for name, shape, dtype in self.form[:-1]:  # the last says how long the longest text may be
+        for name, shape, dtype in self.form[:-1]:  # the last says how texts are grouped
             stop = start + math.prod(shape)
             found[name] = self.flat[start:stop].view(dtype).view(shape)
             start = stop
-        tokens = found["input_ids"].numel()
-        packing = SeedRows(found.pop("first"), found.pop("ends"), tokens, self.longest, found.pop("padded", None))
-        return {**found, "packing": packing}
+        where = {name: found.pop(name) for name in ("first", "ends", "source", "places", "counts")}
+        tokens, padded = found["input_ids"].numel(), found.pop("padded", None)
+        return {**found, "packing": SeedRows(**where, tokens=tokens, groups=self.form[-1][1], padded=padded)}
 
 
 @dataclass(frozen=True)
@@ -106,11 +160,11 @@ class SeedCollator:
     >>> batch.inputs()["input_ids"].shape, batch.inputs()["input_ids"][1, :6].tolist()
     (torch.Size([2, 64]), [8, 5, 6, 7, 0, 0])
     >>> batch.inputs()["packing"].first.tolist(), batch.inputs()["packing"].ends.tolist()[:4]
-    ([[0, 1], [0, 1]], [0, 1, 4, 12])
+    ([[0, 1], [0, 1]], [0, 1, 4, 19])
 
     `alone` makes the batches of one seed: texts stand in the same order here. `pad` is the id of surplus tokens. No
-    text is longer than `longest` tokens; a batch whose texts are shorter says so. `answering` batches are for question
-    answering. With `bucket` 1 rows are no longer than the longest of them needs.
+    text is longer than `longest` tokens. `answering` batches are for question answering. With `bucket` 1 rows and
+    groups are no longer than the longest of them needs.
     """
 
     alone: PackedCollator
@@ -121,72 +175,130 @@ class SeedCollator:
 
     def __call__(self, rows: Sequence[Sequence[Mapping[str, Any]]]) -> SeedBatch:
         rows = [self.alone.ordered(one) for one in rows]
-        lengths = [[len(row["input_ids"]) for row in one] for one in rows]
-        longest = min(self.longest, _rounded(max(map(max, lengths)), self.bucket))
-        tokens, extra = _rounded(max(map(sum, lengths)) + SURPLUS, self.bucket), SURPLUS
-        while extra * longest < tokens - min(map(sum, lengths)):
+        lengths = numpy.array([[len(row["input_ids"]) for row in one] for one in rows])
+        groups = groups_of(lengths.max(0).tolist(), self.longest, self.bucket)
+        groups = _with_room(groups, lengths, min(self.bucket, ALIGNED))
+        sums, extra = lengths.sum(1), SURPLUS
+        tokens = _rounded(int(sums.max()) + extra, self.bucket)
+        while extra * groups[-1][1] < tokens - sums.min():
             extra *= 2
-            tokens = _rounded(max(map(sum, lengths)) + extra, self.bucket)  # each of them has a token
-        surplus = [_evenly(tokens - sum(one), extra) for one in lengths]
-        whole = [[*one, *more] for one, more in zip(lengths, surplus, strict=True)]
-        values = dict(self._values(rows, surplus))
-        values["first"] = [[*itertools.accumulate(one[:-1], initial=0)] for one in lengths]
-        values["ends"] = [*itertools.accumulate(itertools.chain(*whole), initial=0)]
+            tokens = _rounded(int(sums.max()) + extra, self.bucket)  # each of them has a token
+        values = dict(self._values(rows, lengths, tokens))
+        first = lengths.cumsum(1) - lengths
+        whole = numpy.concatenate([lengths, _evenly(tokens - sums, extra)], axis=1)
+        values |= {"first": first, "ends": numpy.concatenate([[0], whole.ravel().cumsum()])}
+        values |= _grouped(groups, lengths, first, tokens)
         if self.answering:
-            values["padded"] = list(_padded(lengths, surplus, longest))
-        tensors = {name: torch.tensor(value) for name, value in values.items()}
-        form = tuple((name, tuple(tensor.shape), _wide(tensor.dtype)) for name, tensor in tensors.items())
-        flat = torch.cat([one.to(_wide(one.dtype)).flatten().view(torch.int64) for one in tensors.values()])
-        return SeedBatch((*form, ("longest", (longest,), torch.int64)), longest, flat)
+            values["padded"] = _padded(lengths, tokens, groups[-1][1])
+        arrays = {name: value.astype(float if value.dtype.kind == "f" else int) for name, value in values.items()}
+        form = tuple((name, one.shape, _TYPES[one.dtype.kind]) for name, one in arrays.items())
+        flat = numpy.concatenate([one.ravel().view(numpy.int64) for one in arrays.values()])
+        return SeedBatch((*form, ("groups", groups, torch.int64)), torch.from_numpy(flat))
 
     def _values(
-        self, rows: Sequence[Sequence[Mapping[str, Any]]], surplus: Sequence[Sequence[int]]
-    ) -> Iterator[tuple[str, list]]:
-        for name in rows[0][0]:
+        self, rows: Sequence[Sequence[Mapping[str, Any]]], lengths: numpy.ndarray, tokens: int
+    ) -> Iterator[tuple[str, numpy.ndarray]]:
+        for name, value in rows[0][0].items():
             if name == "attention_mask":
                 continue
-            if isinstance(rows[0][0][name], list):
-                fill = self.pad if name == "input_ids" else 0
+            if numpy.ndim(value):
+                wide = numpy.full((len(rows), tokens), self.pad if name == "input_ids" else 0)
+                for row, one, length in zip(wide, rows, lengths.sum(1), strict=True):
+                    row[:length] = numpy.concatenate([text[name] for text in one])
+                yield name, wide
+            else:
+                made = numpy.array([[text[name] for text in one] for one in rows])
                 yield (
                     name,
-                    [
-                        [*itertools.chain(*(row[name] for row in one)), *[fill] * sum(more)]
-                        for one, more in zip(rows, surplus, strict=True)
-                    ],
-                )
-            else:
-                yield name, [[row[name] for row in one] for one in rows]
-        yield (
-            "position_ids",
-            [
-                [
-                    *itertools.chain(*(self.alone.positions(row["input_ids"]) for row in one)),
-                    *itertools.chain(*(self.alone.positions([-1] * length) for length in more)),
-                ]
-                for one, more in zip(rows, surplus, strict=True)
-            ],
-        )
+                    made.astype(numpy.float32) if made.dtype.kind == "f" else made,
+                )  # as torch makes it of one seed's
+        yield "position_ids", self._positions(rows, lengths, tokens)
+
+    def _positions(self, rows: Sequence, lengths: numpy.ndarray, tokens: int) -> numpy.ndarray:
+        """Each token's position in its text; that of a surplus token is the first one."""
+        base = self.alone.positions([-1])[0]
+        found = numpy.full((len(rows), tokens), base)
+        for row, one, those in zip(found, rows, lengths, strict=True):
+            row[: those.sum()] = base + _within(those)
+            if self.alone.padding is not None:
+                start = 0
+                for text, length in zip(one, those.tolist(), strict=True):
+                    if self.alone.padding in text["input_ids"]:
+                        row[start : start + length] = list(self.alone.positions(list(text["input_ids"])))
+                    start += length
+        return found
 
 
-def _padded(lengths: Sequence[Sequence[int]], surplus: Sequence[Sequence[int]], longest: int) -> Iterator[int]:
+def in_arrays(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The same rows with arrays in the place of lists, which batches are made of several times faster.
+
+    >>> in_arrays([{"input_ids": [5, 6], "labels": 1}])
+    [{'input_ids': array([5, 6]), 'labels': 1}]
+
+    Rows that lie in a file stay there.
+    """
+    if not isinstance(rows, list):
+        return rows
+    return [{n: numpy.array(v) if isinstance(v, list) else v for n, v in row.items()} for row in rows]
+
+
+_TYPES = {"f": torch.float64, "i": torch.int64}
+
+
+def _with_room(groups: Groups, lengths: numpy.ndarray, step: int) -> Groups:
+    """The same with a place without a token for each seed, whose gradient its surplus tokens are given."""
+    padded_to = numpy.repeat([longest for _, longest in groups], [texts for texts, _ in groups])
+    if (lengths < padded_to).any(1).all():
+        return groups
+    *shorter, (texts, longest) = groups
+    return (*shorter, (texts, longest + step))
+
+
+def _grouped(groups: Groups, lengths: numpy.ndarray, first: numpy.ndarray, tokens: int) -> dict[str, numpy.ndarray]:
+    """What attention needs to know (`SeedRows`)."""
+    seeds = len(lengths)
+    starts, source, counts, before = numpy.empty_like(lengths), [], [], 0
+    for texts, longest in groups:
+        ranks = slice(before, before + texts)
+        inside = numpy.arange(seeds * texts).reshape(seeds, texts) * longest
+        starts[:, ranks] = sum(map(len, source)) + inside
+        source.append(numpy.repeat(numpy.arange(1, seeds + 1) * tokens - 1, texts * longest))
+        counts.append(lengths[:, ranks].ravel())
+        before += texts
+    padded_to = numpy.repeat([longest for _, longest in groups], [texts for texts, _ in groups])
+    source, places = numpy.concatenate(source), numpy.empty((seeds, tokens), dtype=int)
+    for seed, those in enumerate(lengths):
+        free = int((those < padded_to).argmax())  # a text shorter than its group
+        places[seed] = starts[seed, free] + those[free]
+        real = places[seed, : those.sum()]
+        real[:] = numpy.repeat(starts[seed], those) + _within(those)
+        source[real] = seed * tokens + numpy.arange(len(real))
+    return {"source": source, "places": places.ravel(), "counts": numpy.concatenate(counts)}
+
+
+def _padded(lengths: numpy.ndarray, tokens: int, longest: int) -> numpy.ndarray:
     """Every token's place among all texts padded to the longest; the surplus has the one behind them."""
-    nowhere = sum(map(len, lengths)) * longest
-    start = 0
-    for one, more in zip(lengths, surplus, strict=True):
-        for length in one:
-            yield from range(start, start + length)
-            start += longest
-        yield from itertools.repeat(nowhere, sum(more))
+    seeds, texts = lengths.shape
+    found = numpy.full((seeds, tokens), lengths.size * longest)
+    for seed, those in enumerate(lengths):
+        starts = (seed * texts + numpy.arange(texts)) * longest
+        found[seed, : those.sum()] = numpy.repeat(starts, those) + _within(those)
+    return found.ravel()
+
+
+def _within(lengths: numpy.ndarray) -> numpy.ndarray:
+    """The number of each token in its text, for texts one after another.
+
+    >>> _within(numpy.array([1, 3])).tolist()
+    [0, 0, 1, 2]
+    """
+    return numpy.arange(lengths.sum()) - numpy.repeat(lengths.cumsum() - lengths, lengths)
 
 
 def _rounded(count: int, to: int) -> int:
     return math.ceil(count / to) * to
 
 
-def _evenly(total: int, parts: int) -> list[int]:
-    return [total // parts + (i < total % parts) for i in range(parts)]
-
-
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    """The type of 64 bits that holds a type's numbers."""
-    return torch.float64 if dtype.is_floating_point else torch.int64
+def _evenly(totals: numpy.ndarray, parts: int) -> numpy.ndarray:
+    """Each number in so many parts that differ by one at most."""
+    return totals[:, None] // parts + (numpy.arange(parts) < (totals % parts)[:, None])

@@ -15,7 +15,9 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.function import FunctionCtx, once_differentiable
 
+from progbench.training.adamw import ClippedAdamW, excess
 from progbench.training.fitting import Seeds
 from progbench.training.scoring import Batch, Infer, Row
 from progbench.training.seed_rows import SeedCollator
@@ -54,6 +56,40 @@ def stack(models: Sequence[nn.Module]) -> nn.Module:
     return models[0]
 
 
+class Product(torch.autograd.Function):
+    """Rows times a weight a seed, plus a bias.
+
+    The gradient of a weight comes as the weight lies in memory, where `baddbmm`'s own would be copied to be so.
+    Shapes: (seeds, rows, in), (seeds, out, in) and (seeds, out), or (out,) where it is frozen, or None; and what comes
+    of it (seeds, rows, out).
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        ctx.save_for_backward(rows, weight)
+        return rows @ weight.mT if bias is None else torch.baddbmm(bias[..., None, :], rows, weight.mT)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        rows, weight = ctx.saved_tensors
+        of_rows, of_weight, of_bias = ctx.needs_input_grad
+        return (
+            gradient @ weight if of_rows else None,
+            gradient.mT @ rows if of_weight else None,
+            gradient.sum(1) if of_bias else None,
+        )
+
+
+def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """`Product` in the precision of autocast, which knows torch's own products only."""
+    device = rows.device.type
+    if device != "meta" and torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        rows, weight, bias = (one if one is None else one.to(dtype) for one in (rows, weight, bias))
+    return Product.apply(rows, weight, bias)
+
+
 class StackedLinear(nn.Linear):
     """A linear layer a seed, or one for all with a bias a seed. Shapes: (seeds * rows, …, in) to (…, out)."""
 
@@ -64,11 +100,32 @@ class StackedLinear(nn.Linear):
         if self.weight.ndim == 2:
             product = nn.functional.linear(rows, self.weight)
             out = product if self.bias is None else product + self.bias[:, None]
-        elif self.bias is None:
-            out = rows @ self.weight.mT
         else:
-            out = torch.baddbmm(self.bias[..., None, :], rows, self.weight.mT)
+            out = _product(rows, self.weight, self.bias)
         return out.reshape(*x.shape[:-1], -1)
+
+
+class Scaled(torch.autograd.Function):
+    """Rows times a scale a seed, plus a bias: `addcmul`, whose own gradients multiply everything by 1 first.
+
+    Shapes: (seeds, rows, size), (seeds, size) or (size,) twice, to (seeds, rows, size).
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(rows, weight)
+        return torch.addcmul(bias[..., None, :], rows, weight[..., None, :])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        rows, weight = ctx.saved_tensors
+        of_rows, of_weight, of_bias = ctx.needs_input_grad
+        return (
+            gradient * weight[..., None, :] if of_rows else None,
+            (gradient * rows).sum(1) if of_weight else None,
+            gradient.sum(1) if of_bias else None,
+        )
 
 
 class StackedLayerNorm(nn.LayerNorm):
@@ -78,7 +135,7 @@ class StackedLayerNorm(nn.LayerNorm):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows = nn.functional.layer_norm(x, self.normalized_shape, eps=self.eps).reshape(self.seeds, -1, x.shape[-1])
-        return torch.addcmul(self.bias[..., None, :], rows, self.weight[..., None, :]).reshape(x.shape)
+        return Scaled.apply(rows, self.weight, self.bias).reshape(x.shape)
 
 
 class StackedEmbedding(nn.Embedding):
@@ -117,8 +174,13 @@ class Together(Seeds):
         outputs = model(**{name: value for name, value in batch.items() if name not in targets})
         return losses_of(outputs, targets)
 
+    def adamw(self, groups: list[dict[str, Any]], **options: Any) -> ClippedAdamW:
+        self._optimizer = ClippedAdamW(groups, **options)
+        return self._optimizer
+
     def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> None:
-        clip(parameters, norm)
+        """AdamW divides the gradients itself: to do it here would take them through memory twice more."""
+        self._optimizer.excess = excess(parameters, norm)
 
     def is_matrix(self, parameter: nn.Parameter) -> bool:
         return parameter.ndim >= 3  # the first dimension is the seeds
@@ -153,13 +215,3 @@ def losses_of(outputs: Mapping[str, Any], batch: Mapping[str, torch.Tensor]) -> 
 def _cross_entropy(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """(seeds, texts, classes) and (seeds, texts) to (seeds,)."""
     return nn.functional.cross_entropy(logits.transpose(1, 2), wanted, reduction="none").mean(1)
-
-
-@torch.no_grad()
-def clip(parameters: Sequence[nn.Parameter], norm: float) -> None:
-    """Clip each seed's gradients to a norm of its own, as `clip_grad_norm_` does. Nothing is read from the device."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norms = torch.stack([torch.linalg.vector_norm(one.flatten(1), dim=1) for one in gradients])
-    share = (norm / (torch.linalg.vector_norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
-    for one in gradients:
-        one.mul_(share.to(one.dtype).view(-1, *[1] * (one.ndim - 1)))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import torch
 
+from progbench import environment
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
-from progbench.training import memory, one_run
+from progbench.training import memory, one_run, plain
 from progbench.training.checkpoints import Checkpoints
-from progbench.training.prepared import NotTogether
+from progbench.training.prepared import NotServed, NotTogether
 from progbench.training.scoring import NonFinite
 
 
@@ -25,11 +25,15 @@ def train(
     and Progtuning of one seed start from the same head and see the same batches. The same seed gives bit-identical
     scores at the same thread count on the same CPU; `threads` 0 leaves the process's own. With checkpoints `kept`, a
     run that was killed goes on from its last one, and ends with the same scores; what the result says of time is the
-    sum. A run that does not fit the memory is tried again with each batch in two parts.
+    sum. A run that does not fit the memory is tried again with each batch in two parts. A model that packed batches do
+    not serve is trained by `plain.train`, as its result says, without checkpoints.
 
     Raises Missing or BadInput before the first step, and NonFinite as soon as a loss or a score is not finite.
     """
-    (result,) = _in_room(recipe, [seed], device, threads, kept)
+    try:
+        (result,) = _in_room(recipe, [seed], device, threads, kept)
+    except NotServed as why:
+        return _plainly(recipe, seed, device, threads, why)
     if result.error:
         raise NonFinite(result.error, result.fingerprints)
     return result
@@ -43,7 +47,7 @@ def train_together(
     Its times are a seed's share, its peak memory that of all. A seed whose loss or score is not finite is an error; the
     others go on. Seeds that do not fit the device's memory together are trained in two parts, and those that cannot be
     stacked alone; their results say so, and come as soon as a part is done. One seed alone that does not fit is tried
-    again as in `train`.
+    again as in `train`, and a model that packed batches do not serve is trained as there.
     Raises ValueError for no seeds or a seed twice, and Missing or BadInput before the first step.
     """
     if not seeds or len(set(seeds)) < len(seeds):
@@ -51,6 +55,14 @@ def train_together(
     try:
         run = one_run.make if len(seeds) > 1 else _in_room
         yield from run(recipe, seeds, device, threads, kept, together=True)
+        return
+    except NotServed as why:
+        for seed in seeds:
+            try:
+                yield _plainly(recipe, seed, device, threads, why)
+            except NonFinite as problem:
+                made = environment.describe(device)
+                yield RunResult(recipe, seed, error=str(problem), fingerprints=problem.fingerprints, environment=made)
         return
     except NotTogether as problem:
         parts, note, again = [[seed] for seed in seeds], str(problem), _in_room
@@ -63,7 +75,12 @@ def train_together(
     memory.free_all(device)
     for part in parts:
         for one in again(recipe, part, device, threads, kept):
-            yield replace(one, notes=(*one.notes, note))
+            yield one.completed(note)
+
+
+def _plainly(recipe: Recipe, seed: int, device: str, threads: int, why: NotServed) -> RunResult:
+    memory.free_all(device)
+    return plain.train(recipe, seed, device, threads).completed(f"trained by the plain trainer: {why}")
 
 
 def _in_room(

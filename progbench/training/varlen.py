@@ -1,16 +1,16 @@
 """Attention within each text of all rows at once, for rows of several seeds: it has no weights, so seeds do not matter.
 
-On a GPU it is one call of the variable-length kernel that comes with torch and keeps float32
-(`_efficient_attention_forward`; `torch.nn.attention.varlen` does not) where nothing drops, as in evaluation. With
-dropout that kernel draws one mask in its forward and another in its backward pass (pytorch issue 115590: it takes the
-longest text to have no keys), and it takes no bias. So in training, on a CPU, and with a bias all texts are padded to
-one length, a few dozen tokens.
+Where nothing drops, as in evaluation, a GPU takes the variable-length kernel that comes with torch and keeps float32
+(`_efficient_attention_forward`; `torch.nn.attention.varlen` does not). With dropout that kernel draws one mask in its
+forward and another in its backward pass (pytorch issue 115590: it takes the longest text to have no keys), and it takes
+no bias. So in training texts are padded, in a few groups of neighbouring lengths.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from progbench.training.bias import Bias
 from progbench.training.seed_rows import SeedRows
@@ -25,52 +25,133 @@ def attend(
     scaling: float | None = None,
     bias: Bias | None = None,
 ) -> torch.Tensor:
-    """What every token attends to in its own text.
+    """What every token attends to in its own text; at surplus tokens, some finite numbers.
 
-    >>> rows = SeedRows(torch.tensor([[0, 2]]), torch.tensor([0, 2, 5]), tokens=5, longest=3)
-    >>> query = key = value = torch.ones(1, 2, 5, 4)  # a row of two texts, of two and three tokens
-    >>> attend(query, key, value, rows).shape
-    torch.Size([1, 5, 2, 4])
+    >>> from progbench.training.rows import PackedCollator
+    >>> from progbench.training.seed_rows import SeedCollator
+    >>> texts = [{"input_ids": [5, 6]}, {"input_ids": [7, 8, 9]}]
+    >>> where = SeedCollator(PackedCollator(), pad=0, longest=8)([texts]).inputs()["packing"]
+    >>> query = key = value = torch.ones(1, 2, 64, 4)
+    >>> attend(query, key, value, where).shape
+    torch.Size([1, 64, 2, 4])
 
     Shapes: query, key, value (seeds, heads, tokens, size); result (seeds, tokens, heads, size).
     """
     seeds = len(query)
     rows = [part.transpose(1, 2).flatten(0, 1) for part in (query, key, value)]
     if query.is_cuda and not dropout and bias is None:
-        return _kernel(*rows, where, dropout, scaling).unflatten(0, (seeds, -1))
-    return _padded(*rows, where, dropout, scaling, bias).unflatten(0, (seeds, -1))
+        return _kernel(*rows, where, scaling).unflatten(0, (seeds, -1))
+    padded = zip(*(Apart.apply(part, where) for part in rows), strict=True)
+    pieces = [_attended(*those, where, number, dropout, scaling, bias) for number, those in enumerate(padded)]
+    return Back.apply(where, *pieces).unflatten(0, (seeds, -1))
 
 
 def _kernel(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, where: SeedRows, dropout: float, scaling: float | None
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, where: SeedRows, scaling: float | None
 ) -> torch.Tensor:
     """Shapes: (seeds * tokens, heads, size) each."""
     ends, longest = where.ends32, min(where.longest, where.tokens)
     rows = (query[None], key[None], value[None])
-    unmasked, keep_for_backward = 0, True
+    unmasked, keep_for_backward, dropout = 0, True, 0.0
     return torch.ops.aten._efficient_attention_forward(
         *rows, None, ends, ends, longest, longest, dropout, unmasked, keep_for_backward, scale=scaling
     )[0].squeeze(0)
 
 
-def _padded(
+class Apart(torch.autograd.Function):
+    """(seeds * tokens, heads, size) to (texts, longest, heads, size) for each group, and gradients the way back.
+
+    Both ways are gathers. Where a text has no token, there is a surplus token of its seed: its keys are masked, and
+    what it attends to is not read. So the gradient there is 0, which is what surplus tokens get.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, rows: torch.Tensor, where: SeedRows) -> tuple[torch.Tensor, ...]:
+        ctx.where = where
+        return where.in_groups(rows.index_select(0, where.source))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return _together(gradients).index_select(0, ctx.where.places), None
+
+
+class Back(torch.autograd.Function):
+    """The way back from `Apart`. The gradient at surplus tokens is 0, since nothing reads them: so it is at padding."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, where: SeedRows, *pieces: torch.Tensor) -> torch.Tensor:
+        ctx.where = where
+        return _together(pieces).index_select(0, where.places)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return None, *ctx.where.in_groups(gradient.index_select(0, ctx.where.source))
+
+
+def _together(pieces: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    flat = [one.flatten(0, 1) for one in pieces]
+    return flat[0] if len(flat) == 1 else torch.cat(flat)
+
+
+def _attended(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
     where: SeedRows,
+    number: int,
     dropout: float,
     scaling: float | None,
     bias: Bias | None,
 ) -> torch.Tensor:
-    texts, places = len(where.ends) - 1, where.places
+    """Attention within the texts of one group. Shapes: (texts, longest, heads, size) each."""
+    longest, heads = query.shape[1:3]
+    if bias is None:
+        added = where.masks(query.dtype)[number]
+    else:
+        added = bias.masked(longest, where.real(number), number).to(query.dtype)
+    if query.device.type == "cpu":
+        heads_first = (part.transpose(1, 2) for part in (query, key, value))
+        attended = nn.functional.scaled_dot_product_attention(
+            *heads_first, attn_mask=added, dropout_p=dropout, scale=scaling
+        )
+        return attended.transpose(1, 2)
+    return Efficient.apply(query, key, value, added.expand(-1, heads, longest, -1), dropout, scaling)
 
-    def apart(tokens: torch.Tensor) -> torch.Tensor:
-        padded = tokens.new_zeros(texts * where.longest, *tokens.shape[1:]).index_copy(0, places, tokens)
-        return padded.unflatten(0, (texts, where.longest)).transpose(1, 2)
 
-    real = (torch.arange(where.longest, device=places.device) < where.ends.diff()[:, None])[:, None, None]
-    mask = real if bias is None else bias.masked(where.longest, real).to(query.dtype)
-    attended = nn.functional.scaled_dot_product_attention(
-        apart(query), apart(key), apart(value), attn_mask=mask, dropout_p=dropout, scale=scaling
-    )
-    return attended.transpose(1, 2).flatten(0, 1).index_select(0, places)
+class Efficient(torch.autograd.Function):
+    """Torch's memory-efficient attention of padded texts, as its kernel has them: no transposing on the way.
+
+    Its own backward pass splits more than 128 keys among blocks that add up in the order in which they end. Here one
+    block has all keys of a text and a head, so that the same numbers come out each time.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        added: torch.Tensor,
+        dropout: float,
+        scaling: float | None,
+    ) -> torch.Tensor:
+        unmasked, keep_for_backward = 0, True
+        out, *kept = torch.ops.aten._efficient_attention_forward(
+            query, key, value, added, None, None, None, None, dropout, unmasked, keep_for_backward, scale=scaling
+        )
+        ctx.dropout, ctx.scaling = dropout, scaling
+        ctx.save_for_backward(query, key, value, added, out, *kept[:3])
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        query, key, value, added, out, logsumexp, seed, offset = ctx.saved_tensors
+        longest, unmasked = query.shape[1], 0
+        *found, of_added = torch.ops.aten._efficient_attention_backward(
+            gradient.contiguous(), query, key, value, added, out, None, None, longest, longest, logsumexp, ctx.dropout,
+            seed, offset, unmasked, ctx.needs_input_grad[3], scale=ctx.scaling, num_splits_key=1,
+        )  # fmt: skip
+        return *found, of_added if ctx.needs_input_grad[3] else None, None, None

@@ -6,7 +6,7 @@ The trainer asks for nothing else, so it does not know whether a task chooses a 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +14,10 @@ import transformers
 from torch import nn
 
 from progbench.recipes.recipe import Recipe
-from progbench.tasks import windows
+from progbench.tasks import remarks, windows
 from progbench.tasks.catalog import Task
 from progbench.tasks.glue import Data, Examples, GlueTask
+from progbench.tasks.source import GENERATED
 from progbench.tasks.squad import SquadData, SquadTask
 from progbench.training.answering import answering
 from progbench.training.scoring import Infer, Row, Scored, by_set, classes
@@ -63,8 +64,25 @@ def _classification(task: GlueTask, data: Data, tokenizer, recipe: Recipe, folde
         score=lambda model, infer: by_set({name: classes(model, rows, infer, task) for name, rows in encoded.items()}),
         examples={name: len(split) for name, split in splits.items()},
         left_out={name: split.left_out for name, split in splits.items()},
-        notes=[split.unended for split in splits.values() if split.unended],
+        notes=[
+            *(split.unended for split in splits.values() if split.unended),
+            *([] if recipe.dataset == GENERATED else _remarks(data, encoded, tokenizer, recipe.max_length)),
+        ],
     )
+
+
+def _remarks(data: Data, encoded: Mapping[str, Sequence[Row]], tokenizer, length: int) -> Iterator[str]:
+    """What a reader should know of the texts of evaluation: how many are cut, and how many training has shown."""
+    known = list(zip(*data.train.texts, strict=True))
+    for name, split in data.evaluate.items():
+        full = [i for i, row in enumerate(encoded[name]) if len(row["input_ids"]) >= length]
+        whole = tokenizer(*([one[i] for i in full] for one in split.texts), verbose=False)["input_ids"] if full else []
+        texts = list(zip(*split.texts, strict=True))
+        found = (
+            remarks.cut(name, sum(len(ids) > length for ids in whole), len(split), length),
+            remarks.doubles(name, texts, split.labels, known, data.train.labels),
+        )
+        yield from filter(None, found)
 
 
 def encode(examples: Examples, tokenizer, max_length: int) -> list[dict]:

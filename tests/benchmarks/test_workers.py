@@ -70,3 +70,23 @@ def test_a_number_of_workers_that_a_person_set_stays(conftest, monkeypatch):
     config = SimpleNamespace(option=SimpleNamespace(suite="paper", device=None))
 
     assert conftest.pytest_xdist_auto_num_workers(config) is None
+
+
+@pytest.mark.parametrize(
+    ("when", "sentence"),
+    [
+        ("???", "no verdict came from its test; pytest says: running the test EXITED with status 3"),  # as --forked
+        ("call", "running the test EXITED with status 3"),
+    ],
+)
+def test_an_error_that_is_of_no_phase_of_a_test_is_said_to_be_pytests(conftest, answers, tmp_path, when, sentence):
+    config = SimpleNamespace()
+    collector = conftest.Collector(config, conftest.Suite("smoke", answers, tmp_path, train=False))
+    test = "benchmarks/test_table1_glue.py::test_table1[tiny-bert-constant-rte]"
+    report = SimpleNamespace(
+        nodeid=test, user_properties=[], when=when, failed=True, longrepr="a\nrunning the test EXITED with status 3"
+    )
+    collector.pytest_xdist_node_collection_finished(None, [test])
+    collector.pytest_runtest_logreport(report)
+
+    assert [(one.outcome, one.sentence) for one in collector.gathered.report().verdicts] == [("error", sentence)]

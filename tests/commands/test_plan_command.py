@@ -8,6 +8,7 @@ from made_up import MADE_ON, recipes, result
 from progbench import cli
 from progbench.method.flops import step_flops
 from progbench.runs import results
+from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
 from progbench.session import measuring
 
@@ -17,7 +18,8 @@ def plan(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(measuring, "here", lambda device, threads: "some CPU, 1 threads")
 
     def start(*arguments):
-        code = cli.main(["plan", "--suite", "smoke", "--runs", str(tmp_path), "-m", "ablation", *arguments])
+        ours = ("--suite", "smoke", "--runs", str(tmp_path), "-m", "ablation", "--untimed")
+        code = cli.main(["plan", *ours, *arguments])
         said = capsys.readouterr()
         return code, said.out.splitlines(), said.err
 
@@ -82,7 +84,8 @@ def measured(answers, tmp_path):
                     step_flops("tiny-bert", stage.blocks, lengths=[20] * 400))
         for stage, each in zip(wanted.build_schedule(), wanted.planned_by_epoch(), strict=True)
     )  # fmt: skip
-    one = RunResult(wanted, 0, epochs, seconds=3600.0, examples={"train": 400}, environment=MADE_ON)
+    made = {"environment": MADE_ON, "provenance": Provenance(others=0)}
+    one = RunResult(wanted, 0, epochs, seconds=3600.0, examples={"train": 400}, **made)
     results.save(tmp_path, one)
 
 
@@ -126,7 +129,7 @@ def test_checkpoints_of_a_recipe_as_it_once_was_are_named_with_their_size(plan, 
 
     assert lines[-1].endswith(f"delete them if nobody goes on from them: {other}")
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "checkpoints of a recipe that was edited since, as `progbench plan` sees them",
         happens=lines[-1],
         kept="they stay: another checkout may go on from them",

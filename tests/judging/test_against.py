@@ -11,6 +11,7 @@ from progbench.errors import BadInput
 from progbench.judging import against
 from progbench.report import difference
 from progbench.runs import results
+from progbench.runs.provenance import Provenance
 from progbench.tasks import catalog
 
 NAME = "tiny-bert-constant-rte"
@@ -134,7 +135,7 @@ def test_folders_made_on_unlike_data_or_weights_are_said_to_be(file, compared, w
 
 def test_times_of_runs_beside_others_are_not_compared(file, compared):
     file("a", SEEDS)
-    file("b", SEEDS, environment=MADE_ON | {"others": 3})
+    file("b", SEEDS, provenance=Provenance(others=3))
     (ratio,) = compared().ratios
 
     assert (ratio.step_seconds, ratio.memory) == (None, 1.0)
@@ -343,7 +344,7 @@ def test_a_result_of_an_unknown_schedule_is_named_beside_those_that_are_compared
     edited(tmp_path / "b", schedule="melting")
     ((name, said),) = compared().errors[1].items()
     reliability(
-        "Results", "one of two folders has a result of a schedule there is not",
+        "Keeping results", "one of two folders has a result of a schedule there is not",
         happens=said.replace(name.split("/")[2], "<digest>"), kept="the other results are compared",
     )  # fmt: skip
 

@@ -29,7 +29,7 @@ def paper(answers, tmp_path):
 
 # What the printed tables say of each sentence, worked out beside them: see the numbers in expected/paper.
 ON_PRINT = {
-    "avg-bert-base": "undecided",  # 82.8 - 82.6, which chance gives: c* 0.49
+    "avg-bert-base": "within noise",  # 82.8 - 82.6, which chance gives: c* 0.49
     "competitive-bert-base": "holds",  # +0.14 - 0.29 is above -0.5
     "avg-bert-large": "holds",  # 83.8 - 83.4, c* 1.36
     "competitive-bert-large": "holds",
@@ -40,18 +40,18 @@ ON_PRINT = {
     "reduction-bert-large": "holds",  # 1 - 703.1 / 1005.4 = 30.07 %
     "reduction-squad1": "holds",  # 1 - 241.6 / 326.7 = 26.05 %
     "reduction-squad2": "holds",  # 1 - 175.3 / 217.7 = 19.48 %
-    "better-on-both-squads": "does not hold",  # v2.0 EM 71.6 < 72.5
+    "better-on-both-squads": "does not hold",  # v2.0 EM 71.6 - 72.5, margin 0.5
     "only-bert-base": "does not hold",
     "adapter-67-percent": "holds",  # 1 - 11.9 / 35.8 = 66.76 %
-    "adapter-within-half-a-point": "holds",  # 83.1 - 83.6
+    "adapter-within-half-a-point": "within noise",  # 83.1 - 83.6 against -0.5, margin 0.6
     "adapter-33-percent": "holds",
-    "bitfit-a-little-lower": "holds",  # 79.4 - 80.1
-    "lora-a-little-lower": "holds",  # 85.8 - 86.0
+    "bitfit-a-little-lower": "within noise",  # 79.4 - 80.1 against -1 to 0, margin 0.6
+    "lora-a-little-lower": "within noise",  # 85.8 - 86.0
     "low-blocks-needed": "undecided",  # 5.0, 3.4, 21.5; MRPC's 21.3 is F1 less accuracy
     "stsb-21.5-points": "holds",  # 88.3 - 66.8
     "growing-is-worse": "undecided",  # 3.1, 1.1, 19.8; MRPC's 21.9 is F1 less accuracy
     "mrpc-21.9-points": "undecided",  # 89.8 - 67.9, F1 less accuracy
-    "growing-above-without-low-blocks": "does not hold",  # MRPC 67.9 < 68.5
+    "growing-above-without-low-blocks": "within noise",  # MRPC 67.9 - 68.5, margin 2.4; STS-B is beyond
     "high-blocks-better": "undecided",  # drawn without a number
 }
 
@@ -345,3 +345,66 @@ def test_a_dispute_over_a_sentence_there_is_not_is_refused(copied):
     ))  # fmt: skip
 
     assert "claims.toml: disputed.toml disputes avgg, which is not in it" in str(sentences.read(copied, "smoke"))
+
+
+@pytest.mark.parametrize(
+    ("printed", "answer"),
+    [
+        (0.7, "holds"),
+        (0.6, "holds"),  # just the margin above the bound
+        (0.5, "within noise"),
+        (-0.6, "within noise"),
+        (-0.7, "does not hold"),
+    ],
+)
+def test_a_printed_difference_within_the_margin_of_its_bound_is_within_noise(printed, answer):
+    found = claims.judge(claim(), [Measured("avg", printed=printed, margin=0.6)])
+
+    assert found.on_print == answer
+    assert found.print_words == f"avg {printed:+.2f} (margin 0.6); wanted at least 0 points"
+
+
+def test_a_range_narrower_than_the_margin_is_within_noise_or_missed():
+    little = claim(lowest=-1.0, highest=0.0)
+    answers = [claims.judge(little, [Measured("avg", printed=x, margin=0.6)]).on_print for x in (-0.5, -1.7, 0.7)]
+
+    assert answers == ["within noise", "does not hold", "does not hold"]
+
+
+def test_one_comparison_within_noise_leaves_the_whole_sentence_there_and_one_beyond_fails_it():
+    good, near, bad = (Measured("x", printed=value, margin=0.6) for value in (2.0, 0.1, -2.0))
+
+    assert claims.judge(claim(), [good, near]).on_print == "within noise"
+    assert claims.judge(claim(), [good, near, bad]).on_print == "does not hold"
+    assert claims.judge(claim(), [good, near, Measured("x")]).on_print == "undecided"
+
+
+def test_a_claim_says_what_each_of_its_answers_rests_on(paper):
+    found, paired = paper["bitfit-a-little-lower"], paper["avg-bert-base"]
+
+    assert found.print_rests_on == (
+        "printed means without a spread, by the margins of their cells "
+        "(avg 0.6: standard error of the nine together: 0.48)"
+    )
+    assert paired.print_rests_on == "printed means, with spreads over seeds that others published (difference.toml)"
+    assert (found.ours_rests_on, found.by_counts) == ("", False)
+
+
+def test_a_claim_read_by_published_spreads_says_what_the_margin_would_say(paper):
+    words = paper["avg-bert-large"].print_words
+
+    assert "by published spreads (c* = 1.36" in words
+    assert "within noise by the margin of 0.6" in words
+
+
+def test_a_claim_over_counts_rests_on_arithmetic_on_both_sides(paper):
+    found = paper["reduction-squad1"]
+
+    assert found.by_counts
+    assert found.print_rests_on == found.ours_rests_on == "counts, which are arithmetic and take no run"
+
+
+def test_a_claim_on_runs_says_how_many_seeds_are_paired():
+    runs = [Measured("a", seeds=seeds(1.0, 2.0, 3.0)), Measured("b", seeds=seeds(1.0, 2.0))]
+
+    assert claims.judge(claim(), runs).ours_rests_on == "differences paired by seed, of 2 to 3 seeds"

@@ -6,7 +6,8 @@ import pytest
 
 from progbench import updated_parameters
 from progbench.judging import guards
-from progbench.judging.judge import agrees_with_print, judge
+from progbench.judging.counts import agrees_with_print
+from progbench.judging.judge import judge
 from progbench.judging.verdict import Observed
 from progbench.method import schedule
 from progbench.session.suite import Suite

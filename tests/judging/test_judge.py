@@ -5,8 +5,9 @@ import itertools
 
 import pytest
 
+from progbench.judging.counts import agrees_with_print
 from progbench.judging.expected import Cell, Expectation
-from progbench.judging.judge import agrees_with_print, judge_table
+from progbench.judging.judge import judge_table
 from progbench.judging.references import Reference
 from progbench.judging.verdict import Observed
 
@@ -127,7 +128,7 @@ def test_against_our_own_reference_the_fingerprint_says_which_data_it_was():
     reference = Reference(dict(enumerate(STEADY)), {}, 0.158, 4)
     cell = dataclasses.replace(CELL, expectation=Expectation(reference=reference, margin=0.8))
 
-    assert judge_table([cell], {"a": on_other_data(STEADY)})["a"].outcome == "reproduced"
+    assert judge_table([cell], {"a": on_other_data(STEADY)})["a"].outcome == "consistent"
 
 
 def test_holms_correction_is_over_the_tables_scored_cells_run_or_not():
@@ -217,7 +218,7 @@ def test_one_seed_is_judged_against_our_own_raw_seeds_by_prediction():
     # t(0.975, 8) = 2.306 times 1.0 * sqrt(1 + 1/5) = 1.0954: 2.526
     found = against_reference([92.5], [88, 89, 90, 91, 92])
 
-    assert (found.outcome, found.tier) == ("reproduced", "reference, statistical")
+    assert (found.outcome, found.tier) == ("consistent", "reference, statistical")
     assert found.sentence == (
         "92.50 (n=1) against our reference 90.00 (n=5): +2.50, beyond the floor of 0.8 but within chance "
         "(p = 0.052 among 1 cell)"
@@ -226,7 +227,7 @@ def test_one_seed_is_judged_against_our_own_raw_seeds_by_prediction():
 
 
 def test_a_longer_table_asks_for_more_before_a_prediction_fails():
-    assert against_reference([92.6], [88, 89, 90, 91, 92], family=40).outcome == "reproduced"
+    assert against_reference([92.6], [88, 89, 90, 91, 92], family=40).outcome == "consistent"
 
 
 def test_a_prediction_holds_its_statistics():
@@ -239,14 +240,14 @@ def test_a_prediction_holds_its_statistics():
 
 def test_below_the_floor_a_difference_from_our_reference_is_none():
     # five equal seeds are taken to have a spread of 0.05, and another CPU may still tip two examples
-    assert against_reference([90.8], [90] * 5, sd=0.0).outcome == "reproduced"
+    assert against_reference([90.8], [90] * 5, sd=0.0).outcome == "consistent"
     assert against_reference([90.9], [90] * 5, sd=0.0).outcome == "deviates"
 
 
-def test_seeds_made_as_the_references_were_reproduce_it_bit_for_bit():
+def test_seeds_made_as_the_references_were_are_consistent_with_it_bit_for_bit():
     found = against_reference([88.0, 89.0], [88, 89, 90, 91, 92], same={0: True, 1: True, 2: True})
 
-    assert (found.outcome, found.tier, found.tolerance) == ("reproduced", "reference, exact", 0.0)
+    assert (found.outcome, found.tier, found.tolerance) == ("consistent", "reference, exact", 0.0)
     assert found.sentence == "88.50 ± 0.71 (n=2), bit for bit the scores of our reference's seeds 0, 1"
 
 

@@ -183,7 +183,7 @@ def altered(monkeypatch, last=None, **changes):
 def test_a_run_made_as_the_reference_was_must_repeat_it_to_the_last_bit(referenced, tmp_path):
     verdict = trained_again(referenced, tmp_path, seeds=2)
 
-    assert (verdict.outcome, verdict.tier) == ("reproduced", "reference, exact")
+    assert (verdict.outcome, verdict.tier) == ("consistent", "reference, exact")
     assert verdict.sentence == "89.50 ± 0.71 (n=2), bit for bit the scores of our reference's seeds 0, 1"
 
 
@@ -200,12 +200,12 @@ def test_with_another_version_of_torch_a_run_is_judged_by_prediction(referenced,
     altered(monkeypatch, environment=made_in | {"torch": "2.14.0"})
     verdict = trained_again(referenced, tmp_path)
 
-    assert (verdict.outcome, verdict.tier) == ("reproduced", "reference, statistical")
+    assert (verdict.outcome, verdict.tier) == ("consistent", "reference, statistical")
 
 
 def test_a_reference_on_other_data_is_no_reference(referenced, tmp_path, monkeypatch):
     altered(monkeypatch, fingerprints={"data": "sha256:2"})
     verdict = trained_again(referenced, tmp_path)
 
-    assert (verdict.outcome, verdict.expected) == ("missing", None)
+    assert (verdict.outcome, verdict.expected) == ("unjudged", None)
     assert verdict.sentence == "no reference: the one on file was made on other data (sha256:1; seed 0: sha256:2)"

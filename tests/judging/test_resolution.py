@@ -11,8 +11,9 @@ from scipy.stats import t
 
 from progbench.judging import against, claims, decision, resolution
 from progbench.judging.claims import Claim, Comparison
+from progbench.judging.counts import agrees_with_print
 from progbench.judging.expected import Cell, Expectation
-from progbench.judging.judge import agrees_with_print, judge_table
+from progbench.judging.judge import judge_table
 from progbench.judging.references import Reference
 from progbench.judging.verdict import Observed, compare_variants
 from progbench.runs import results
@@ -38,10 +39,10 @@ def test_two_of_250_examples_are_just_the_floor_of_0_8_and_not_beyond_it(reliabi
     found = against_reference(241)
 
     assert found.difference < -0.8
-    assert found.outcome == "reproduced"
+    assert found.outcome == "consistent"
     assert ": -0.80, within the floor of 0.8 (p = 0.78 among 36 cells)" in found.sentence
     reliability(
-        "Results", "a score two of 250 examples below five equal ones, with a floor of two examples",
+        "Keeping results", "a score two of 250 examples below five equal ones, with a floor of two examples",
         happens=found.sentence, kept="the score, as what it is: no deviation",
     )  # fmt: skip
 

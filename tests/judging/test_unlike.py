@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from made_up import cell, result, suite
 
-from progbench.judging.caveats import unlike
+from progbench.judging.caveats import caveats, unlike
 from progbench.runs import results
 
 ON = {"data": "sha256:1111111122", "weights": "sha256:3333333344"}
@@ -27,6 +27,7 @@ def made(smoke_recipe):
 
 
 CONSTANT, SHRINKING = {"schedule": "constant"}, {"schedule": "shrinking"}
+LORA = {"tuning": "lora", "lora_rank": 8, "lora_alpha": 8.0, "lora_targets": ("query", "value")}
 
 
 def test_recipes_on_the_same_data_and_weights_compare(made):
@@ -62,6 +63,22 @@ def test_a_fingerprint_that_only_one_has_is_unlike(made):
     (found,) = unlike(made((CONSTANT, ON), (SHRINKING, {"weights": ON["weights"]})))
 
     assert found.endswith("tiny-bert-shrinking-sst2 on unknown")
+
+
+def test_recipes_that_read_unlike_lengths_of_text_are_named_where_one_cuts_some(made):
+    """As LoRA's rows of RTE, which read 512 tokens, beside the others', which read 128."""
+    found = made(({"max_length": 128}, ON), ({"max_length": 512, **LORA}, ON))
+    short = next(iter(found))
+    assert unlike(found) == []
+    note = "33 of 277 texts of rte are cut at 128 tokens"
+    found[short] = [replace(run, notes=(note, "padded batches")) for run in found[short]]
+
+    assert unlike(found) == [
+        "read unlike lengths of text, which may be part of their difference: tiny-bert-shrinking-sst2: "
+        f"{note}; tiny-bert-lora-shrinking-sst2: no text is cut at 512 tokens"
+    ]
+    assert not any("are cut" in one for one in caveats("a cell", found))  # alone it is no caveat
+    assert unlike({short: found[short]}) == []
 
 
 def test_recipes_that_have_no_fingerprints_at_all_say_nothing(made):
@@ -102,7 +119,7 @@ def test_both_cells_of_such_a_pair_warn_of_it(on_other_data, schedule, reliabili
 
     assert found == [WORDS]
     reliability(
-        "Results",
+        "Keeping results",
         "constant and shrinking were trained on different data, or from different weights",
         happens=found[0],
         kept="both; their cells and the claims over them say so",

@@ -51,15 +51,36 @@ def test_a_count_that_does_neither_deviates(counted, direction):
     assert "neither rounds nor truncates to the printed 1005.4 M" in verdict.sentence
 
 
-@pytest.mark.parametrize(("counted", "outcome"), [(635_656, "reproduced"), (635_657, "deviates")])
+@pytest.mark.parametrize(("counted", "outcome"), [(635_656, "consistent"), (635_657, "deviates")])
 def test_our_own_counts_are_exact(counted, outcome):
     assert count(exact=635_656, counted=counted, unit="parameters").outcome == outcome
 
 
-def test_a_count_without_a_printed_number_is_shown_and_not_judged():
+def test_a_count_that_the_paper_draws_without_a_number_is_not_printed_and_not_missing():
+    expectation = Expectation(not_printed="Figure 4 draws this bar without a number")
+    verdict = judge(dataclasses.replace(CELL, kind="counted", expectation=expectation), Observed(count=328_451_334))
+
+    assert (verdict.outcome, verdict.observed) == ("not printed", 328_451_334)
+    assert verdict.sentence == "Figure 4 draws this bar without a number"
+
+
+def test_a_count_with_nothing_to_judge_it_by_is_unjudged():
     verdict = count(counted=328_451_334)
 
-    assert (verdict.outcome, verdict.observed) == ("missing", 328.451334)
+    assert (verdict.outcome, verdict.observed) == ("unjudged", 328.451334)
+
+
+@pytest.mark.parametrize(
+    ("counted", "printed", "way"),
+    [
+        (1_005_431_814, "1005.4", "both"),
+        (217_786_372, "217.7", "truncated"),
+        (217_786_372, "217.8", "rounded"),
+        (217_786_372, "217.6", ""),
+    ],
+)
+def test_a_count_says_whether_it_rounds_or_truncates_to_the_print(counted, printed, way):
+    assert count(printed, counted=counted).rounding == way
 
 
 @pytest.mark.parametrize("value", [66.5, 40.0])
@@ -149,10 +170,17 @@ def test_a_longer_table_asks_for_more_before_a_cell_deviates():
     assert against_paper(values, margin=1.0, family=54).outcome == "inconclusive"
 
 
-def test_without_a_reference_the_value_is_shown_and_missing():
+def test_without_a_reference_a_trained_score_is_shown_and_unjudged():
     verdict = judge(CELL, Observed({0: 90.0}))
 
-    assert (verdict.outcome, verdict.observed) == ("missing", 90.0)
+    assert (verdict.outcome, verdict.observed) == ("unjudged", 90.0)
+
+
+def test_a_trained_score_that_the_paper_does_not_print_is_not_printed():
+    cell = dataclasses.replace(CELL, expectation=Expectation(not_printed="Figure 1 is drawn without numbers"))
+
+    assert judge(cell, Observed({0: 90.0})).outcome == "not printed"
+    assert judge(cell, Observed(missing="no GPU")).outcome == "missing"
 
 
 def test_what_was_not_run_is_missing_with_its_reason():

@@ -36,7 +36,6 @@ def test_every_value_of_every_recipe_names_its_source(entry):
         ("lora_alpha", "8", "lora_alpha = '8': allowed is a number above 0"),
         ("lora_alpha", float("nan"), "lora_alpha = nan: allowed is a number above 0"),
         ("lora_rank", 10**9, "lora_rank = 1000000000: allowed is a whole number from 1 to 100,000"),
-        ("prefix_cache", 1, "prefix_cache = 1: allowed is true or false"),
         ("precision", [], r"precision = \[\]: allowed is one of fp32, tf32, bf16"),
         ("decay", {}, r"decay = \{\}: allowed is one of linear, constant"),
     ],

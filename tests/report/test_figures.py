@@ -233,12 +233,21 @@ def test_a_hostile_name_is_text_in_a_figure_and_dollars_are_no_formula():
 
 
 def test_inlined_a_figure_has_no_address_and_ids_of_its_own():
-    text = canvas.inline(draw("figure4.svg", BARS), "figure4")
+    text = canvas.inline(draw("figure4.svg", BARS), "figure4", "Figure 4, for those who <hear> it")
     root = ElementTree.fromstring(text)
     ids = {one.get("id") for one in root.iter() if one.get("id")}
     referred = {one.get("href")[1:] for one in root.iter() if one.get("href")}
 
     assert "http" not in text
+    assert (root.get("role"), root.get("aria-label")) == ("img", "Figure 4, for those who <hear> it")
     assert all(one.startswith("figure4-") for one in ids)
     assert referred
     assert referred <= ids
+
+
+def test_of_more_cells_than_a_picture_can_hold_those_furthest_out_are_drawn_and_the_caption_says_so():
+    rows = [verdict(f"m-{i}", column=f"C{i}", difference=i / 100, tolerance=1.0) for i in range(plots.MOST + 10)]
+    chosen = plots.furthest(rows)
+
+    assert [one.column for one in chosen] == [f"C{i}" for i in range(10, plots.MOST + 10)]
+    assert figures.available(Report("paper", rows, {}))["forest.svg"].endswith("; of 210 the 200 that lie furthest out")

@@ -54,7 +54,9 @@ def test_a_run_beside_others_is_named_with_their_number(reliability):
     (found,) = doubts(run(others=11))
 
     assert found == ("1 run beside other runs on the same device, with step times left out: m-constant-rte seed 0 (11)")
-    reliability("Results", "a run shared its device with eleven others", happens=found, kept="its scores, which count")
+    reliability(
+        "Keeping results", "a run shared its device with eleven others", happens=found, kept="its scores, which count"
+    )
 
 
 def test_a_run_of_which_nobody_knows_is_named():
@@ -88,4 +90,4 @@ def test_every_view_for_people_counts_the_runs_by_commit(tmp_path):
     ("values", "words"), [({"others": 3}, "beside 3 others"), ({"others": None}, "not known to be alone")]
 )
 def test_a_time_that_does_not_count_has_a_word_beside_it(tmp_path, values, words):
-    assert f"<small>{words}</small>" in views(run(**values), folder=tmp_path)[2]
+    assert f"500.0 ({words})" in views(run(**values), folder=tmp_path)[2]

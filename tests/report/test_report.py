@@ -19,6 +19,25 @@ def test_the_first_line_says_how_much_was_judged_and_how_it_came_out():
     )
 
 
+def test_counts_that_were_fitted_are_told_in_the_first_line():
+    counts = [
+        verdict("a", kind="counted", basis="stated", rounding="both"),
+        verdict("b", kind="counted", basis="fitted", rounding="rounded"),
+        verdict("c", kind="counted", basis="predicted", rounding="truncated"),
+        verdict("d", "disputed", kind="counted", basis="predicted"),
+    ]
+    report = Report("paper", counts, {})
+
+    assert report.headline == (
+        "4 of 4 judged: 3 reproduced (2 of them counts by a setting that the paper's totals determined), 1 disputed"
+    )
+    assert (
+        "printed counts: 1 follow from what the paper states, 2 from a setting that its totals determined (1 of these "
+        "determined one, 1 follow from it), 1 disputed; of the 3 that agree 1 do so rounded and truncated, 1 only "
+        "rounded, 1 only truncated: no single rule gives all"
+    ) in report.answer.splitlines()
+
+
 def test_a_session_of_skips_does_not_look_like_a_success():
     assert Report("paper", [missing("a"), missing("b")], {}).headline == "0 of 2 judged: nothing; 2 missing"
 
@@ -90,16 +109,18 @@ def test_json_has_the_documented_shape(tmp_path):
     content = json.loads((tmp_path / "report.json").read_text())
 
     assert list(content) == [
-        "schema_version", "suite", "verdicts", "claims", "variants", "differences", "print_alone", "attribution",
-        "runs", "costs", "summary", "environment",
+        "schema_version", "suite", "purpose", "contrasts", "verdicts", "claims", "variants", "differences",
+        "print_alone", "attribution", "runs", "costs", "summary", "environment",
     ]  # fmt: skip
-    assert content["schema_version"] == 2
+    assert content["schema_version"] == 3
     assert list(content["verdicts"][0]) == [
         "cell", "table", "row", "column", "kind", "unit", "expected", "printed", "observed", "sd", "n", "difference",
         "tolerance", "outcome", "direction", "sentence", "low", "high", "p", "spread", "df", "tier", "recipes",
+        "metric", "basis", "rounding",
     ]  # fmt: skip
     assert content["summary"]["outcomes"] == {
-        "reproduced": 1, "deviates": 1, "inconclusive": 1, "disputed": 1, "missing": 2, "error": 1,
+        "reproduced": 1, "consistent": 0, "deviates": 1, "inconclusive": 1, "disputed": 1, "unjudged": 0,
+        "not printed": 0, "missing": 2, "error": 1,
     }  # fmt: skip
 
 
@@ -112,7 +133,8 @@ def test_all_views_and_figures_are_written(tmp_path):
     written = write(MIXED, tmp_path)
 
     assert sorted(path.name for path in written) == [
-        "forest.svg", "report.html", "report.json", "report.md", "report.tex",
+        "contrasts.csv", "forest.svg", "report.csv", "report.html", "report.json", "report.md", "report.schema.json",
+        "report.tex", "runs.csv",
     ]  # fmt: skip
     assert all(path.stat().st_size for path in written)
 
@@ -135,12 +157,23 @@ def test_a_claim_that_does_not_hold_on_our_runs_fails_the_report_and_a_disputed_
 
 def test_a_disputed_claim_is_not_counted_among_those_that_do_not_hold():
     claims = [
-        ClaimVerdict("c", "", "", "holds", "", ours, "", "", outcome)
+        ClaimVerdict("c", "", "", "holds", "", ours, "", "", outcome, ours_rests_on="5 seeds")
         for ours, outcome in (("holds", "holds"), ("does not hold", "disputed"), ("undecided", "error"))
     ]
 
     assert Report("paper", [], {}, claims=claims).claims_headline == (
         "3 claims: on the print 3 hold; on our runs 1 hold, 1 disputed, 1 error"
+    )
+
+
+def test_without_runs_nothing_is_said_to_hold_on_our_runs():
+    counted = ClaimVerdict("c", "", "", "holds", "", "holds", "", "", "holds", ours_rests_on="counts", by_counts=True)
+    waiting = ClaimVerdict("d", "", "", "within noise", "", "undecided", "", "", "undecided")
+    wrong = replace(waiting, outcome="error")
+
+    assert Report("paper", [], {}, claims=[counted, waiting, wrong]).claims_headline == (
+        "3 claims: on the print 1 hold, 2 within noise; by counting 1 hold; without an answer of ours 1 error; "
+        "1 without runs"
     )
 
 
@@ -215,10 +248,11 @@ def test_scores_and_counts_are_told_apart_with_what_each_was_judged_by():
 
 
 def test_exact_and_statistical_judgements_are_told_apart():
-    cells = [verdict("a", tier="reference, exact"), verdict("b", "deviates", tier="reference, statistical")]
+    cells = [verdict("a", "consistent", tier="reference, exact")]
+    cells.append(verdict("b", "deviates", tier="reference, statistical"))
     words = (
-        "scores, by our reference of a machine like this one, bit for bit: 1 of 1 reproduced; "
-        "scores, by our reference, within what another run may score: 0 of 1 reproduced, 1 deviates"
+        "scores, by our reference of a machine like this one, bit for bit: 1 of 1 consistent; "
+        "scores, by our reference, within what another run may score: 0 of 1 consistent, 1 deviates"
     )
 
     assert Report("smoke", cells, {}).judged_by == words

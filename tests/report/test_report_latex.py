@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from made_up import HOSTILE, MIXED, everything, verdict
@@ -15,11 +16,12 @@ from progbench.report import latex
 from progbench.report.report import Report
 
 
-def paper():
-    """Every table of the paper, nothing run."""
+def paper(observed=None):
+    """Every table of the paper, nothing run, or the same number observed everywhere."""
     names = [f"table{i}" for i in range(1, 6)]
     cells = [cell for name in names for cell in expected.read(ANSWERS, "paper", name).cells]
-    return Report("paper", [judging.judge(cell, Observed(missing="not run")) for cell in cells], {})
+    found = [judging.judge(cell, Observed(missing="not run")) for cell in cells]
+    return Report("paper", [replace(one, observed=observed) for one in found], {})
 
 
 def rows_of(text):
@@ -53,8 +55,17 @@ def test_each_of_the_papers_tables_has_as_many_places_in_every_row():
     assert widths == [{12}, {5}, {10}, {11}, {5}]
 
 
+def test_a_table_that_nobody_ran_stands_once_with_the_command_that_runs_it():
+    text = latex.render(paper())
+
+    assert [len(table) for table in rows_of(text)] == [1 + rows for rows in (6, 4, 6, 6, 3)]
+    assert "None of its 60 cells was run. This runs them: pytest benchmarks -m glue --suite paper" in text
+
+
 def test_a_table_has_its_rows_three_times():
-    assert [len(table) for table in rows_of(latex.render(paper()))] == [1 + 3 * rows for rows in (6, 4, 6, 6, 3)]
+    rows = [len(table) for table in rows_of(latex.render(paper(observed=1.0)))]
+
+    assert rows == [1 + 3 * rows for rows in (6, 4, 6, 6, 3)]
 
 
 def test_a_model_spans_its_rows_and_the_best_is_bold():

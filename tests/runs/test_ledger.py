@@ -7,6 +7,7 @@ from made_up import entry, result, run
 
 from progbench.runs.ledger import costs, mean_costs
 from progbench.runs.ledger import entry as entry_of
+from progbench.runs.provenance import Provenance
 
 
 @pytest.fixture
@@ -60,7 +61,9 @@ def test_a_machine_is_its_gpu_or_cpu_and_its_threads(listed):
 
 
 def test_times_of_a_run_whose_batches_were_split_are_not_those_of_its_machine(listed):
-    assert listed(environment={"cpu": "some CPU", "batch_parts": 2}).machine == "some CPU, batches in 2 parts"
+    found = listed(environment={"cpu": "some CPU"}, provenance=Provenance(batch_parts=2))
+
+    assert found.machine == "some CPU, batches in 2 parts"
 
 
 def test_an_entry_is_named_as_verdicts_name_their_runs(smoke_recipe):
@@ -154,9 +157,9 @@ def test_times_are_of_one_machine_among_those_that_ran_alone():
     assert cost.step_seconds == 0.5
 
 
-@pytest.mark.parametrize(("environment", "others"), [({"others": 2}, 2), ({}, None), ({"others": "many"}, None)])
-def test_how_many_ran_beside_it_is_listed_where_it_was_recorded(listed, environment, others):
-    assert listed(environment=environment).others == others
+@pytest.mark.parametrize("others", [2, None])
+def test_how_many_ran_beside_it_is_listed_where_it_was_recorded(listed, others):
+    assert listed(provenance=Provenance(others=others)).others == others
 
 
 @pytest.mark.parametrize("nothing", [0, -1])
@@ -180,4 +183,4 @@ def test_a_schedule_beside_runs_of_no_flops_or_seconds_has_an_unknown_cost(smoke
     assert (mean.flops is None) is (field == "flops")
     assert (mean.step_seconds is None) is (field == "seconds")
     if field == "flops":
-        reliability("Results", "all runs say 0 FLOPs", happens=mean.unknown[0], kept="scores, times and memory")
+        reliability("Keeping results", "all runs say 0 FLOPs", happens=mean.unknown[0], kept="scores, times and memory")

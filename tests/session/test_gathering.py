@@ -47,6 +47,33 @@ def test_what_is_handed_over_twice_counts_once(gathered):
     assert gathered.report().warnings == ["mixed versions"]
 
 
+@pytest.mark.parametrize("name", ["{}-1-2", "2-2-{}"])
+def test_a_cell_whose_test_is_repeated_counts_once_and_its_verdict_stands(suite, gathered, name):
+    """As pytest-repeat's --count names its tests."""
+    cell = suite.cell(f"table1/{CELL}")
+    gathered.select("again", "table1", name.format(CELL))
+    hand_over(gathered, "again", cell)
+    gathered.fail("one", "it broke")
+
+    assert gathered.report().verdicts == [suite.verdict(cell)]
+    assert gathered.cells() == [cell]
+
+
+def test_a_repeated_test_without_a_verdict_counts_as_one_error(gathered):
+    gathered.select("again", "table1", f"{CELL}-2-2")
+    gathered.fail("again", "it broke")
+
+    assert [(one.outcome, one.sentence) for one in gathered.report().verdicts] == [("error", "it broke")]
+
+
+def test_a_verdict_comes_back_from_json_as_it_went(suite, gathered):
+    cell = suite.cell(f"table1/{CELL}")
+    for name, value in gathering.properties_of(suite, cell, suite.verdict(cell), None):
+        gathered.add("one", *gathering.from_property(*gathering.to_property(name, value)))
+
+    assert gathered.report().verdicts == [suite.verdict(cell)]
+
+
 def test_a_property_of_someone_elses_is_passed_over(gathered):
     gathered.add("one", "extra", {"no": "verdict"})
 

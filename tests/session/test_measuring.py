@@ -7,11 +7,12 @@ import pytest
 from progbench import environment
 from progbench.method.flops import step_flops
 from progbench.recipes.reading import read
+from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
 from progbench.session import measuring
 from progbench.session.measuring import Times
 
-HERE = {"device": "cuda", "gpu": "a card", "others": 0}
+HERE = {"device": "cuda", "gpu": "a card"}
 
 
 def recipe(schedule="constant", task="rte", model="bert-base", file="glue", tuning="full", **changes):
@@ -25,12 +26,12 @@ def flops(wanted, lengths):
     return [step_flops(wanted.model, stage.blocks, wanted.tuning, lengths=lengths, **kind) for stage in stages]
 
 
-def ran(wanted, lengths=(20,) * 100, seconds=4.0, rest=1.0, seed=0, **about):
+def ran(wanted, lengths=(20,) * 100, seconds=4.0, rest=1.0, seed=0, others=0, **about):
     """A result: each epoch took so many seconds, and all else the rest."""
     epochs = tuple(EpochResult({}, 0, 0.5, seconds, 10, one) for one in flops(wanted, lengths))
     whole = rest + seconds * len(epochs)
-    made = HERE | about
-    return RunResult(wanted, seed, epochs, seconds=whole, examples={"train": len(lengths)}, environment=made)
+    made = {"environment": HERE | about, "provenance": Provenance(others=others)}
+    return RunResult(wanted, seed, epochs, seconds=whole, examples={"train": len(lengths)}, **made)
 
 
 def times(*runs, kind="a card"):

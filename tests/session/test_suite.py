@@ -8,6 +8,7 @@ from made_up import cell, judged, result, suite
 from progbench.errors import Missing
 from progbench.judging.expected import Expectation
 from progbench.runs import results
+from progbench.runs.provenance import Provenance
 from progbench.session.suite import Suite
 from progbench.tasks import toy_squad
 from progbench.tasks.catalog import tasks
@@ -143,7 +144,7 @@ def test_a_score_on_other_rows_is_never_reproduced(answers, tmp_path, reliabilit
     assert verdict.outcome == "inconclusive"
     assert [warning.partition(": ")[2] in verdict.sentence for warning in warnings] == [True]
     kept = "the runs and their scores; every report warns of them"
-    reliability("Data", fault, happens=f"*inconclusive*: {verdict.sentence}", kept=kept)
+    reliability("Bringing data", fault, happens=f"*inconclusive*: {verdict.sentence}", kept=kept)
 
 
 @pytest.mark.parametrize(("printed", "why"), [("", ""), ("80.0", "partial: trained on the first 4,370 questions only")])
@@ -268,7 +269,7 @@ def test_seeds_trained_alone_beside_seeds_in_company_are_warned_of(answers, tmp_
     wanted = cell(own, "tiny-bert-constant-rte")
     judged(own, wanted.id)
     made = results.load(tmp_path, own.recipe(wanted), 1)
-    results.save(tmp_path, dataclasses.replace(made, environment=made_in | {"side_by_side": "1 3"}))
+    results.save(tmp_path, dataclasses.replace(made, environment=made_in, provenance=Provenance((1, 3))))
     again = suite(answers, tmp_path, seeds=2)
 
     assert again.warnings(wanted) == [

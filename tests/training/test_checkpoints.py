@@ -18,7 +18,7 @@ from progbench.recipes import reading
 from progbench.training import checkpoints, one_run, train
 from progbench.training.checkpoints import Checkpoints, Past, made_with
 
-SECTION = "Disks, processes and networks"
+SECTION = "Running, on one machine or on many"
 
 pytestmark = pytest.mark.usefixtures("forty_rows")
 
@@ -87,7 +87,7 @@ def resumed(kept, monkeypatch):
         ({}, (1,), 7),
         ({"task": "stsb", "model": "tiny-bert"}, (1,), 6),
         ({"file": "squad", "task": "squad1", "model": "tiny-bert", "batch_size": 32}, (1,), 5),
-        ({"file": "peft", "tuning": "lora", "prefix_cache": True}, (1,), 9),
+        ({"file": "peft", "tuning": "lora"}, (1,), 9),
         ({"precision": "bf16"}, (1,), 8),
         ({}, (0, 2), 5),
     ],
@@ -343,7 +343,7 @@ def test_a_run_says_how_often_it_went_on_and_where_last(stopped, resumed):
     (found,), _ = resumed(recipe())
 
     assert found.notes == ("resumed 3 times, last after step 1 of epoch 2",)
-    assert found.environment["resumed"] == 3
+    assert found.provenance.resumed == 3
 
 
 def test_a_run_whose_first_part_another_commit_trained_says_so(stopped, resumed, monkeypatch):

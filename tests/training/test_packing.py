@@ -1,20 +1,17 @@
 """A packed batch computes what a padded one does, for every model, tuning and head."""
 
 import dataclasses
-import itertools
 import math
 
 import pytest
 import torch
 import transformers
 
-from progbench import Anatomy, apply_tuning
-from progbench.method import schedule
+from progbench import apply_tuning
 from progbench.method.counting import HEADS
-from progbench.method.options import TUNINGS
 from progbench.models import loading, toy_tokenizer
 from progbench.models.spec import spec
-from progbench.training import fitting, packing, prepared, train
+from progbench.training import packing
 
 LENGTHS = (3, 9, 5, 5, 12, 3, 7)
 
@@ -47,70 +44,6 @@ def pair(name="tiny-bert", head="classification", tuning="full"):
                 module.p = 0.0
         made.append(model)
     return made[0], made[1], packing.pack(made[1])
-
-
-class Padded(torch.nn.Module):
-    """Hugging Face's own padded batch. A softmax over tokens leaves the padding out, which run_qa.py's does not."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def forward(self, **batch):
-        if "labels" in batch:
-            return self.model(**batch)
-        positions = [batch.pop(name) for name in ("start_positions", "end_positions")]
-        outputs = self.model(**batch)
-        padding = batch["attention_mask"] == 0
-        scores = [part.masked_fill(padding, -torch.inf) for part in (outputs.start_logits, outputs.end_logits)]
-        losses = [torch.nn.functional.cross_entropy(s, p) for s, p in zip(scores, positions, strict=True)]
-        return transformers.modeling_outputs.QuestionAnsweringModelOutput(loss=sum(losses) / 2)
-
-
-def trained_both_ways(wanted, name, head, tuning, batches):
-    """The same model twice, trained for two epochs of other stages: on padded batches by Hugging Face, and packed."""
-    theirs, ours, packed = pair(name, head, tuning)
-    padded = transformers.DataCollatorWithPadding(toy_tokenizer.build(name.removeprefix("tiny-")))
-    stages = schedule.shrinking(spec(name).blocks, 2)
-    wanted = dataclasses.replace(wanted, epochs=2, warmup=0.0, tuning=tuning)
-    list(fitting.fit(ours, wanted, stages, lambda: map(packed, batches), 3))
-    wrapped = Padded(theirs)
-    anatomy = Anatomy.of(theirs, tuning)
-    optimizer = fitting.build_optimizer(anatomy, wanted)
-    rate = transformers.get_scheduler("linear", optimizer, 0, 6)
-    for stage in stages:
-        theirs.train()
-        anatomy.freeze(stage)
-        for batch in batches:
-            wrapped(**padded(batch)).loss.backward()
-            torch.nn.utils.clip_grad_norm_(anatomy.trainable(stage), wanted.clip_norm)
-            optimizer.step()
-            rate.step()
-            optimizer.zero_grad(set_to_none=True)
-    return theirs, ours
-
-
-@pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("tuning", TUNINGS)
-@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta", "tiny-mpnet"])
-def test_steps_over_a_stage_change_equal_padded_hugging_face(smoke_recipe, name, tuning, head):
-    batches = [rows(head, seed=seed) for seed in range(3)]
-    theirs, ours = trained_both_ways(smoke_recipe(), name, head, tuning, batches)
-
-    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
-
-
-@pytest.mark.parametrize("tuning", TUNINGS)
-def test_steps_on_pairs_of_texts_equal_padded_hugging_face(smoke_recipe, tuning):
-    batches = [rows("classification", seed=seed) for seed in range(3)]
-    for row in itertools.chain(*batches):
-        length = len(row["input_ids"])
-        row["token_type_ids"] = [0] * (length // 2) + [1] * (length - length // 2)
-    theirs, ours = trained_both_ways(smoke_recipe(), "tiny-bert", "classification", tuning, batches)
-
-    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta", "tiny-mpnet"])
@@ -280,14 +213,6 @@ def test_an_unknown_architecture_is_not_served():
     configuration = transformers.DistilBertConfig(vocab_size=99, dim=16, n_layers=1, n_heads=2, hidden_dim=32)
 
     assert packing.pack(transformers.DistilBertForSequenceClassification(configuration)) is None
-
-
-def test_a_run_that_packing_does_not_serve_is_padded_and_says_so(smoke_recipe, monkeypatch):
-    monkeypatch.setattr(prepared, "pack", lambda model: None)
-    result = train.train(smoke_recipe(model="tiny-roberta"), 0)
-
-    assert result.notes == ("padded batches: packing does not serve this model",)
-    assert result.epochs[-1].scores["sst2"]["accuracy"] > 0.9
 
 
 @pytest.mark.parametrize("kind", [transformers.BertModel, transformers.BertForPreTraining])

@@ -15,7 +15,7 @@ from progbench.training.checkpoints import Checkpoints
 from progbench.training.prepared import Prepared
 from progbench.training.scoring import Batch
 
-SECTION = "Disks, processes and networks"
+SECTION = "Running, on one machine or on many"
 SAID = "it ran out of memory, so each batch was trained in 2 parts"
 
 pytestmark = pytest.mark.usefixtures("forty_rows")
@@ -70,26 +70,11 @@ def weights(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize(
-    ("wanted", "together"),
-    [
-        ({}, False),
-        ({"task": "stsb", "model": "tiny-bert"}, False),
-        ({"file": "squad", "task": "squad2"}, False),
-        ({}, True),
-    ],
-)
-def test_a_run_in_parts_is_the_run_in_whole_batches(exact, weights, monkeypatch, wanted, together):
-    wanted = recipe(**wanted)
-    if wanted.task == "squad2":  # which scores in float32, where a place without a token has no finite score
-        monkeypatch.setattr(Prepared, "score", lambda self: [{}])
-
-    def run():
-        return list(train.train_together(wanted, [1], "cpu", 1)) if together else [train.train(wanted, 1, threads=1)]
-
-    (whole,) = run()
+def test_a_seed_of_a_stacked_model_in_parts_is_trained_as_in_whole_batches(exact, weights, monkeypatch):
+    wanted = recipe()
+    (whole,) = train.train_together(wanted, [1], "cpu", 1)
     exhaust(monkeypatch, most=6)
-    (split,) = run()
+    (split,) = train.train_together(wanted, [1], "cpu", 1)
     ours, theirs = weights[-1], weights[wanted.epochs - 1]
 
     assert split.notes[-1] == SAID
@@ -114,7 +99,7 @@ def test_a_result_says_that_its_batches_were_split(monkeypatch, reliability):
     exhaust(monkeypatch, most=6)
     found = train.train(recipe(epochs=1), 0, threads=1)
 
-    assert found.environment["batch_parts"] == 2
+    assert found.provenance.batch_parts == 2
     reliability(
         SECTION,
         "a GPU that runs out of memory with one seed",
@@ -149,7 +134,7 @@ def test_a_run_in_parts_that_is_killed_goes_on_in_parts(tmp_path, monkeypatch):
 
     assert learnt(runs[0]) == learnt(runs[1])
     assert runs[1].notes[0] == "it ran out of memory, so from step 2 of epoch 1 on each batch was trained in 2 parts"
-    assert runs[1].environment["batch_parts"] == 2
+    assert runs[1].provenance.batch_parts == 2
 
 
 def test_a_second_time_is_an_error_and_other_recipes_go_on(tmp_path, monkeypatch, reliability):

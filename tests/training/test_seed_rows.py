@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from progbench.method import schedule
 from progbench.training.packing import pack
 from progbench.training.rows import PackedCollator
-from progbench.training.seed_rows import BUCKET, SeedCollator, SeedRows
+from progbench.training.seed_rows import BUCKET, SeedCollator
 from progbench.training.side_by_side import stack
 from progbench.training.varlen import attend
 
@@ -89,19 +90,82 @@ def test_without_buckets_training_is_the_same(wanted, tuning):
     compare(wanted(tuning), "tiny-bert", "classification", tuning, schedule.shrinking, bucket=1)
 
 
-def test_attention_stays_within_a_text():
+LENGTHS = [[2, 3, 9, 40], [1, 1, 30, 41]]
+
+
+def where_of(lengths, longest=48, bucket=64):
+    return SeedCollator(PackedCollator(), pad=0, longest=longest, bucket=bucket)([*map(texts, lengths)]).inputs()[
+        "packing"
+    ]
+
+
+@pytest.mark.parametrize("lengths", [LENGTHS, [[5]], [[7, 7], [7, 7]], [[16, 16, 16], [16, 16, 16]]])
+def test_attention_stays_within_a_text(lengths):
+    where = where_of(lengths, longest=max(map(max, lengths)))
     torch.manual_seed(0)
-    where = SeedRows(torch.tensor([[0, 2], [0, 3]]), torch.tensor([0, 2, 5, 8, 10]), tokens=10, longest=4)
-    query, key, value = (torch.randn(2, 3, 5, 4, dtype=torch.float64) for _ in range(3))
+    query, key, value = (torch.randn(len(lengths), 3, where.tokens // len(lengths), 4).double() for _ in range(3))
     whole = attend(query, key, value, where)
-    for row, start, stop in ((0, 0, 2), (0, 2, 5), (1, 0, 3), (1, 3, 5)):
-        q, k, v = (part[row, :, start:stop] for part in (query, key, value))
-        expected = (q @ k.transpose(1, 2) / 2).softmax(-1) @ v  # 2: the root of the size
-        torch.testing.assert_close(whole[row, start:stop].transpose(0, 1), expected, rtol=0, atol=1e-12)
+    for row, one in enumerate(lengths):
+        for stop, length in zip(itertools.accumulate(sorted(one)), sorted(one), strict=True):
+            q, k, v = (part[row, :, stop - length : stop] for part in (query, key, value))
+            expected = (q @ k.transpose(1, 2) / 2).softmax(-1) @ v  # 2: the root of the size
+            found = whole[row, stop - length : stop].transpose(0, 1)
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+def test_gradients_of_attention_stay_within_a_text_and_are_0_at_surplus_tokens():
+    where = where_of(LENGTHS)
+    torch.manual_seed(0)
+    rows = [torch.randn(2, 3, where.tokens // 2, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    weights = torch.randn(2, where.tokens // 2, 3, 4, dtype=torch.float64)
+    for row, one in enumerate(LENGTHS):
+        weights[row, sum(one) :] = 0  # nothing reads them
+    (attend(*rows, where) * weights).sum().backward()
+    found = [part.grad.clone() for part in rows]
+    for part in rows:
+        part.grad = None
+    for row, one in enumerate(LENGTHS):
+        for stop, length in zip(itertools.accumulate(sorted(one)), sorted(one), strict=True):
+            q, k, v = (part[row, :, stop - length : stop] for part in rows)
+            own = (q @ k.transpose(1, 2) / 2).softmax(-1) @ v
+            (own.transpose(0, 1) * weights[row, stop - length : stop]).sum().backward()
+
+    for one, part in zip(found, rows, strict=True):
+        torch.testing.assert_close(one, part.grad, rtol=0, atol=1e-12)
+        assert not any(one[row, :, sum(those) :].any() for row, those in enumerate(LENGTHS))
+
+
+def test_a_seeds_numbers_that_are_not_finite_stay_in_its_row():
+    where = where_of(LENGTHS)
+    query, key, value = (torch.ones(2, 3, where.tokens // 2, 4) for _ in range(3))
+    value[1] = math.nan
+
+    assert attend(query, key, value, where)[0].isfinite().all()
+
+
+@given(st.lists(st.lists(st.integers(1, 48), min_size=5, max_size=5), min_size=1, max_size=3))
+def test_every_text_has_places_of_its_own_and_surplus_tokens_have_one_without_a_token(lengths):
+    where = where_of(lengths)
+    each = where.tokens // len(lengths)
+    source, places = where.source.tolist(), where.places.tolist()
+    real = [row * each + token for row, one in enumerate(lengths) for token in range(sum(one))]
+    surplus = {*range(where.tokens)} - {*real}
+
+    assert [source[places[token]] for token in real] == real
+    assert len({places[token] for token in real}) == len(real)
+    assert all(source[places[token]] in surplus for token in surplus)
+    assert all(source[places[token]] // each == token // each for token in surplus)
+    assert sum(seeds * texts * longest for seeds in [len(lengths)] for texts, longest in where.groups) == len(source)
+
+
+def test_long_texts_do_not_make_short_ones_long():
+    lengths = [[10] * 16 + [20] * 12 + [120] * 4] * 5
+
+    assert where_of(lengths, longest=128).groups == ((13, 16), (10, 32), (9, 128))
 
 
 def test_a_batch_is_one_tensor():
     batch = SeedCollator(PackedCollator(), pad=0, longest=8)([texts([2, 3])])
 
-    assert {field.name for field in dataclasses.fields(batch)} == {"form", "longest", "flat"}
+    assert {field.name for field in dataclasses.fields(batch)} == {"form", "flat"}
     assert batch.flat.dtype is torch.int64

@@ -1,5 +1,7 @@
 """Seeds side by side compute what each computes alone: steps over a stage change, the last batch shorter."""
 
+import copy
+
 import pytest
 import torch
 from company import compare
@@ -7,41 +9,18 @@ from company import compare
 from progbench.method import schedule
 from progbench.training import side_by_side
 
-SCHEDULES = {name: getattr(schedule, name) for name in ("constant", "shrinking", "growing", "without_low_blocks")}
-
-
-@pytest.mark.parametrize("tuning", ["full", "adapter", "bitfit", "lora"])
-@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta", "tiny-mpnet"])
-@pytest.mark.parametrize("head", ["classification", "question_answering"])
-def test_every_tuning_model_and_head_trains_as_alone(wanted, name, head, tuning):
-    compare(wanted(tuning), name, head, tuning, schedule.shrinking)
-
-
-@pytest.mark.parametrize("make", SCHEDULES.values(), ids=SCHEDULES)
-@pytest.mark.parametrize("tuning", ["full", "lora"])
-def test_every_schedule_trains_as_alone(wanted, tuning, make):
-    compare(wanted(tuning), "tiny-bert", "classification", tuning, make)
-
-
-def test_pairs_of_texts_train_as_alone(wanted):
-    compare(wanted(), "tiny-bert", "classification", "full", schedule.shrinking, pairs=True)
-
-
-def test_a_regression_trains_as_alone(wanted):
-    compare(wanted(), "tiny-bert", "classification", "full", schedule.shrinking, num_labels=1)
-
 
 @pytest.mark.parametrize("seeds", [(3,), (0, 2, 4), (0, 1, 2, 3, 4)])
 def test_any_company_trains_as_alone(wanted, seeds):
     compare(wanted(), "tiny-bert", "classification", "full", schedule.shrinking, seeds)
 
 
-def gradients(*norms):
+def gradients(*norms, dtype=torch.float64):
     """Two stacked parameters whose gradients together have these norms, a seed each."""
     generator = torch.Generator().manual_seed(0)
-    made = [torch.nn.Parameter(torch.zeros(len(norms), *shape, dtype=torch.float64)) for shape in ((3, 4), (5,))]
+    made = [torch.nn.Parameter(torch.zeros(len(norms), *shape, dtype=dtype)) for shape in ((3, 4), (5,))]
     for parameter in made:
-        parameter.grad = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        parameter.grad = torch.randn(parameter.shape, generator=generator, dtype=dtype)
     for place, norm in enumerate(norms):
         whole = sum(parameter.grad[place].square().sum() for parameter in made).sqrt()
         for parameter in made:
@@ -49,28 +28,104 @@ def gradients(*norms):
     return made
 
 
-def test_clipping_bites_in_the_seeds_whose_own_norm_is_above():
-    stacked = gradients(10.0, 0.5, 2.0)
+def clipped(parameters, norm):
+    """The gradients that AdamW's first step takes into its moments, a tenth of each."""
+    together = side_by_side.Together(len(parameters[0]))
+    optimizer = together.adamw([{"params": parameters, "weight_decay": 0.0}], lr=1e-3, betas=(0.9, 0.999), fused=True)
+    together.clip(parameters, norm)
+    optimizer.step()
+    return [optimizer.state[one]["exp_avg"] * 10 for one in parameters]
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float64, 1e-12), (torch.float32, 1e-6)])
+def test_clipping_bites_in_the_seeds_whose_own_norm_is_above(dtype, close):
+    stacked = gradients(10.0, 0.5, 2.0, dtype=dtype)
     alone = [[torch.nn.Parameter(one.detach()[place].clone()) for one in stacked] for place in range(3)]
     for place, parameters in enumerate(alone):
         for parameter, whole in zip(parameters, stacked, strict=True):
             parameter.grad = whole.grad[place].clone()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-    side_by_side.clip(stacked, 1.0)
+    found = clipped(stacked, 1.0)
+
+    for place, parameters in enumerate(alone):
+        for parameter, whole in zip(parameters, found, strict=True):
+            torch.testing.assert_close(whole[place], parameter.grad, rtol=0, atol=close)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_step_moves_each_seed_as_torchs_adamw_moves_it_alone(dtype):
+    """In float32, too, where the kernel divides the gradients: twice, with weight decay, clipped and not."""
+    stacked, options = gradients(10.0, 0.5, dtype=dtype), {"lr": 1e-2, "weight_decay": 0.1, "fused": True}
+    alone = [[torch.nn.Parameter(one.detach()[place].clone()) for one in stacked] for place in range(2)]
+    together = side_by_side.Together(2)
+    optimizer, others = (
+        together.adamw([{"params": stacked}], **options),
+        [torch.optim.AdamW(a, **options) for a in alone],
+    )
+    drawn = [one.grad.clone() for one in stacked]
+    for factor in (1.0, -3.0):
+        for one, grad in zip(stacked, drawn, strict=True):
+            one.grad = factor * grad
+        for place, parameters in enumerate(alone):
+            for parameter, grad in zip(parameters, drawn, strict=True):
+                parameter.grad = factor * grad[place]
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            others[place].step()
+        together.clip(stacked, 1.0)
+        optimizer.step()
 
     for place, parameters in enumerate(alone):
         for parameter, whole in zip(parameters, stacked, strict=True):
-            torch.testing.assert_close(whole.grad[place], parameter.grad, rtol=0, atol=1e-12)
+            torch.testing.assert_close(whole[place], parameter, rtol=0, atol=1e-12 if dtype is torch.float64 else 1e-6)
 
 
 def test_a_gradient_that_is_not_a_number_stays_in_its_seed():
     stacked = gradients(1.0, 1.0)
+    expected = [parameter.grad[0].clone() for parameter in stacked]
     stacked[0].grad[1, 0, 0] = torch.nan
-    before = [parameter.grad[0].clone() for parameter in stacked]
-    side_by_side.clip(stacked, 5.0)
+    found = clipped(stacked, 5.0)
 
-    assert all(torch.equal(parameter.grad[0], old) for parameter, old in zip(stacked, before, strict=True))
-    assert all(parameter.grad[1].isnan().all() for parameter in stacked)
+    for one, own in zip(found, expected, strict=True):
+        torch.testing.assert_close(one[0], own, rtol=0, atol=1e-12)
+        assert one[1].isnan().all()
+
+
+@pytest.mark.parametrize("biased", [True, False])
+def test_a_stacked_product_has_torchs_own_gradients_to_the_last_bit_and_that_of_a_weight_as_it_lies_in_memory(biased):
+    torch.manual_seed(0)
+    rows, weight, bias = torch.randn(2, 7, 4), torch.randn(2, 3, 4), torch.randn(2, 3) if biased else None
+    found = []
+    for product in (
+        side_by_side.Product.apply,
+        lambda x, w, b: x @ w.mT if b is None else torch.baddbmm(b[:, None], x, w.mT),
+    ):
+        given = [one if one is None else one.clone().requires_grad_() for one in (rows, weight, bias)]
+        out = product(*given)
+        out.square().sum().backward()
+        found.append([out.detach(), *(one.grad for one in given if one is not None)])
+
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
+    assert found[0][2].is_contiguous()
+
+
+def test_a_stacked_normalisation_has_torchs_own_gradients():
+    torch.manual_seed(0)
+    layers = [torch.nn.LayerNorm(4).double() for _ in range(2)]
+    for layer in layers:
+        torch.nn.init.normal_(layer.weight), torch.nn.init.normal_(layer.bias)
+    x, weights = torch.randn(2, 6, 4, dtype=torch.float64), torch.randn(2, 6, 4, dtype=torch.float64)
+    copies = [copy.deepcopy(layer) for layer in layers]
+    stacked, ours = side_by_side.stack(copies), x.clone().requires_grad_()
+    (stacked(ours) * weights).sum().backward()
+    for place, layer in enumerate(layers):
+        theirs = x[place].clone().requires_grad_()
+        (layer(theirs) * weights[place]).sum().backward()
+        for found, expected in (
+            (ours.grad[place], theirs.grad),
+            (stacked.weight.grad[place], layer.weight.grad),
+            (stacked.bias.grad[place], layer.bias.grad),
+        ):
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
 def test_a_module_that_is_not_known_is_refused_by_name():

@@ -12,7 +12,7 @@ from progbench.models import loading, toy_tokenizer
 from progbench.recipes import reading
 from progbench.tasks import catalog, toy_squad
 from progbench.tasks.catalog import tasks
-from progbench.training import one_run, prepared, train, workload
+from progbench.training import one_run, train, workload
 
 pytestmark = pytest.mark.usefixtures("forty_rows")
 
@@ -108,12 +108,6 @@ def test_an_epoch_records_its_steps_and_the_sum_of_what_its_batches_cost(smoke_r
         assert epoch.flops == sum(step_flops("tiny-bert", blocks, lengths=batch) for batch in batches)
 
 
-def test_what_padded_batches_cost_is_not_claimed_to_be_known(smoke_recipe, monkeypatch):
-    monkeypatch.setattr(prepared, "pack", lambda model: None)
-
-    assert train.train(smoke_recipe(model="tiny-roberta", epochs=1), 0).epochs[0].flops is None
-
-
 def test_a_result_names_the_commit_its_training_began_with(smoke_recipe, monkeypatch):
     monkeypatch.setattr(environment, "commit", functools.cache(lambda: commits.pop(0)))
     commits = ["before", "after"]
@@ -145,5 +139,8 @@ def test_a_model_of_other_sizes_than_its_recipe_plans_is_refused_before_the_firs
     assert f"{wanted.planned():,} updated parameters" in str(refused.value)
     assert f"would update {wanted.planned() + wanted.epochs * 8 * 64:,}" in str(refused.value)
     reliability(
-        "Models", "a vocabulary of another size", happens=str(refused.value), kept="the time: no seed is trained"
+        "Naming a model",
+        "a vocabulary of another size",
+        happens=str(refused.value),
+        kept="the time: no seed is trained",
     )

@@ -5,10 +5,9 @@ import copy
 import pytest
 import torch
 
-from progbench.method import schedule
 from progbench.models import loading
 from progbench.models.spec import spec
-from progbench.training import fitting, packing, train, vocabulary
+from progbench.training import packing, vocabulary
 
 WORDS = {0, 2, 3, *range(20, 60)}
 
@@ -24,27 +23,6 @@ def both(name="tiny-bert"):
     cut = copy.deepcopy(whole)
     vocabulary.cut(cut, WORDS)
     return whole, cut
-
-
-def batches(steps=5):
-    generator = torch.Generator().manual_seed(0)
-    return [
-        {"input_ids": torch.randint(20, 60, (4, 9), generator=generator), "labels": torch.tensor([0, 1, 0, 1])}
-        for _ in range(steps)
-    ]
-
-
-@pytest.mark.parametrize("name", ["tiny-bert", "tiny-roberta"])
-def test_training_with_weight_decay_moves_the_words_that_are_kept_as_it_would_have(smoke_recipe, name):
-    whole, cut = both(name)
-    for model in (whole, cut):
-        wanted = smoke_recipe(epochs=2, weight_decay=0.1, warmup=0.0)
-        list(fitting.fit(model, wanted, schedule.shrinking(spec(name).blocks, 2), batches, 5))
-    kept = whole.get_input_embeddings().weight[sorted(WORDS | {whole.config.pad_token_id})]
-
-    torch.testing.assert_close(cut.get_input_embeddings().weight, kept, rtol=0, atol=1e-9)
-    for mine, its in zip([*cut.parameters()][1:], [*whole.parameters()][1:], strict=True):
-        torch.testing.assert_close(mine, its, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(("name", "padding"), [("tiny-bert", 0), ("tiny-roberta", 1)])
@@ -80,15 +58,3 @@ def test_what_is_left_out_is_what_the_model_counts_less():
 
     assert left_out == (model.config.vocab_size - len(WORDS)) * hidden
     assert model.num_parameters() == whole - left_out
-
-
-@pytest.mark.usefixtures("forty_rows")
-@pytest.mark.parametrize("tuning", ["full", "bitfit"])
-def test_a_run_counts_as_updated_what_the_whole_model_would_have(smoke_recipe, monkeypatch, tuning):
-    left_out, cut = [], vocabulary.cut
-    monkeypatch.setattr(vocabulary, "cut", lambda *given: left_out.append(cut(*given)) or left_out[-1])
-    wanted = smoke_recipe(epochs=2, tuning=tuning)
-    result = train.train(wanted, 0)
-
-    assert left_out[0] > 0
-    assert sum(epoch.updated_parameters for epoch in result.epochs) == wanted.planned()

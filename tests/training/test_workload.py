@@ -11,8 +11,9 @@ from progbench.errors import BadInput
 from progbench.models import loading, toy_tokenizer
 from progbench.models.spec import spec
 from progbench.recipes import reading
-from progbench.tasks import catalog, squad, windows
+from progbench.tasks import catalog, remarks, squad, windows
 from progbench.tasks.glue import Data, Examples, glue_tasks
+from progbench.tasks.source import Source
 from progbench.training import answering, scoring, workload
 
 
@@ -248,3 +249,40 @@ def test_a_question_that_leaves_no_room_for_a_window_is_refused_with_its_split_a
 
     with pytest.raises(BadInput, match=r": windows of squad1: article 'A', question 'q7': .*: raise the recipe's max_"):
         workload.tokenise(catalog.tasks()["squad1"], data, toy_tokenizer.build("bert"), wanted, tmp_path)
+
+
+def remarks_on(smoke_recipe, tmp_path, dataset, train, dev):
+    data = Data(train, {"sst2": dev}, "")
+    recipe = smoke_recipe(task="sst2", dataset=dataset, max_length=8)
+    return workload.tokenise(catalog.tasks()["sst2"], data, toy_tokenizer.build("bert"), recipe, tmp_path).notes
+
+
+OVER, FITS = " ".join(["fox"] * 7), " ".join(["fox"] * 6)  # with [CLS] and [SEP] 9 and 8 tokens
+
+
+def test_texts_of_evaluation_that_are_cut_or_stand_in_train_are_noted_and_counted(smoke_recipe, tmp_path):
+    train = Examples((["dog", "cat", OVER],), [0, 1, 1])
+    dev = Examples((["dog", "cat", OVER, FITS, FITS],), [0, 0, 1, 0, 1])
+
+    assert remarks_on(smoke_recipe, tmp_path, "GLUE_DIR", train, dev) == [
+        "1 of 5 texts of sst2 are cut at 8 tokens",
+        "3 of 5 texts of sst2 also stand in train, 1 with another label; 1 stands in sst2 with two labels: "
+        "not all can be right",
+    ]
+    assert remarks_on(smoke_recipe, tmp_path, "toy", train, dev) == []  # generated texts are few and short
+
+
+def test_texts_that_nobody_has_seen_and_that_fit_are_no_note(smoke_recipe, tmp_path):
+    train, dev = Examples((["dog"],), [0]), Examples(([FITS],), [1])
+
+    assert remarks_on(smoke_recipe, tmp_path, "GLUE_DIR", train, dev) == []
+
+
+def test_colas_published_sentences_that_cannot_all_be_right_are_counted(glue_dir):
+    data = glue_tasks()["cola"].read(glue_dir, Source("GLUE_DIR"))
+    texts, known = (list(zip(*one.texts, strict=True)) for one in (data.evaluate["cola"], data.train))
+
+    assert remarks.doubles("cola", texts, data.evaluate["cola"].labels, known, data.train.labels) == (
+        "16 of 1,043 texts of cola also stand in train, 2 with another label; 3 stand in cola with two labels: "
+        "not all can be right"
+    )

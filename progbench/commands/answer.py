@@ -1,0 +1,66 @@
+"""progbench answer: what is known without a run of one's own. Prints it, or writes it as a page and into a README."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from progbench import places
+from progbench.commands.common import FINE
+from progbench.errors import BadInput
+from progbench.files import read_text, write_atomically
+from progbench.report import answer, answer_page, counted, figures, printing, text
+from progbench.report.cells import plain
+from progbench.session.standing import Standing, standing
+
+
+def add(commands: Any) -> None:
+    """Give the parser this command, and its options."""
+    parser = commands.add_parser(
+        "answer", help="how Progtuning compares with fine-tuning, and what it saves; no run needed"
+    )
+    parser.add_argument("--write", type=Path, metavar="DIR", help="write answer.md and answer.svg there")
+    parser.add_argument(
+        "--readme", type=Path, metavar="FILE", help="with --write: also renew the answer in this README"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the answer, or write it. Raises BadInput for a README without marks, or what cannot be written."""
+    if options.readme and not options.write:
+        raise BadInput("--readme needs --write: the picture that it shows lies there")
+    found = standing(places.root() / "expected")
+    if not options.write:
+        printing.show(_text(found))
+        return FINE
+    for path, content in files(found, options.write, options.readme).items():
+        try:
+            write_atomically(path, content)
+        except OSError as problem:
+            raise BadInput(f"{path}: cannot be written: {problem.strerror or problem}") from None
+        printing.show(f"written: {plain(path)}")
+    return FINE
+
+
+def files(found: Standing, folder: Path, readme: Path | None) -> dict[Path, str]:
+    """What --write and --readme write, by its path."""
+    written = {
+        folder / "answer.md": answer_page.page(found.printed, found.recorded),
+        folder / "answer.svg": figures.draw(figures.ANSWER, found.printed),
+    }
+    if readme:
+        made = answer_page.part(found.printed, found.recorded, Path(os.path.relpath(folder, readme.parent)).as_posix())
+        written[readme] = answer_page.put_into(read_text(readme), made)
+    return written
+
+
+def _text(found: Standing) -> str:
+    lines = [answer.QUESTION]
+    for report in (found.printed, *found.recorded):
+        lines += ["", *text.wrapped(report.purpose)]
+        lines += [line for one in answer.sentences(report.contrasts, report.alone) for line in text.wrapped(one)]
+        for table in report.answer_tables():
+            lines += ["", table.title, text.grid(table.rows, table.headers, table.align)]
+    return "\n".join([*lines, "", *text.wrapped(answer.NOTE), "", *text.wrapped(counted.words(found.printed.verdicts))])

@@ -1,0 +1,33 @@
+"""progbench results: RESULTS.md, its figures and its page, from the recorded files alone."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from progbench import places
+from progbench.commands import common
+from progbench.errors import BadInput
+from progbench.report import printing, record_views
+from progbench.report.cells import plain
+from progbench.session import recording
+
+
+def add(commands: Any) -> None:
+    """Give the parser this command, and its options."""
+    parser = commands.add_parser("results", help="write RESULTS.md, with figures and a page, from the recorded files")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", default=places.root(), help="where to (default: the checkout)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write what is recorded. Raises BadInput for a recorded file that is damaged, and where it cannot be written."""
+    found = recording.recorded(places.root() / "expected")
+    try:
+        written = record_views.write(found, options.out)
+    except OSError as problem:
+        raise BadInput(f"--out {options.out}: cannot be written: {problem.strerror or problem}") from None
+    printing.show("\n".join(f"written: {plain(path)}" for path in written))
+    return common.FINE

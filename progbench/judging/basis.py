@@ -1,0 +1,62 @@
+"""What a printed count rests on, read from expected/<suite>/basis.toml, and what the paper draws without a number.
+
+A count that follows from what the paper states is a prediction that could have failed. One whose epochs or model were
+chosen because they give the printed total could not: its agreement is shown, and told apart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from progbench import kinds
+from progbench.errors import BadInput
+from progbench.files import read_toml
+
+STATED, FITTED, PREDICTED = "stated", "fitted", "predicted"
+BASES = (STATED, FITTED, PREDICTED)  # of a count that is printed; "" for everything else
+
+_ROW = dict.fromkeys(("table", "row", "setting", "argument"), kinds.TEXT) | {"basis": kinds.choice(FITTED, PREDICTED)}
+_NOT_PRINTED = dict.fromkeys(("table", "argument"), kinds.TEXT)
+
+
+@dataclass(frozen=True)
+class Bases:
+    """A suite's basis.toml: by (table's file, row) a basis with its argument, and by table why no number is printed."""
+
+    rows: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    not_printed: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, table: str, row: str) -> tuple[str, str]:
+        """What the printed counts of a row rest on, and why.
+
+        >>> Bases().of("table2", "bert-base-constant")
+        ('stated', '')
+        """
+        return self.rows.get((table, row), (STATED, ""))
+
+    def require_known(self, where: str, table: str, rows: Container[str]) -> None:
+        """Raise BadInput for an entry on a row that the table does not have: its words would go unheard."""
+        if unknown := [row for file, row in self.rows if file == table and row not in rows]:
+            raise BadInput(f"{where}: basis.toml speaks of {unknown[0]}, which is no row of it")
+
+
+def read(root: Path, suite: str) -> Bases:
+    """The content of expected/<suite>/basis.toml; nothing where a suite has no such file.
+
+    Raises BadInput, naming file and entry, for an entry of another shape.
+    """
+    path = root / suite / "basis.toml"
+    content = read_toml(path) if os.path.lexists(path) else {}
+    kinds.fields(content, str(path), {}, {"rows": kinds.TABLES, "not_printed": kinds.TABLES})
+    rows, not_printed = {}, {}
+    for number, entry in enumerate(content.get("rows", ()), start=1):
+        kinds.fields(entry, f"{path}: rows, entry {number}", _ROW)
+        words = f"{entry['basis']} ({entry['setting']}): {entry['argument']}"
+        rows[entry["table"], entry["row"]] = entry["basis"], words
+    for number, entry in enumerate(content.get("not_printed", ()), start=1):
+        kinds.fields(entry, f"{path}: not_printed, entry {number}", _NOT_PRINTED)
+        not_printed[entry["table"]] = entry["argument"]
+    return Bases(rows, not_printed)

@@ -1,0 +1,67 @@
+"""Progtuning less another schedule in one column: as the paper prints it, on our runs, and what it takes beside it.
+
+A contrast is a line of the answer. It judges nothing itself: `on_print` reads the printed difference by the margin of
+its cells, and what our runs show is the verdict of `compare`, where there are seeds enough for one.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from progbench.judging.compared import Compared
+from progbench.judging.resolution import beyond
+
+HIGHER, LOWER, WITHIN = "higher", "lower", "within noise"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """`schedule` less `against`, for one model and tuning (`body`) in one column, in points.
+
+    `printed` is the paper's own difference, None where it prints none or of two metrics; `margin` that of the cells.
+    `seeds` are ours by seed, `mean` their mean; from `low` to `high` is its interval and `word` what that shows against
+    `loss` points, None and "" where too few seeds were run. `missing` says why there are none. `updated` and `flops`
+    are what `schedule` takes as shares of `against`, by arithmetic alone. `whole` marks an average.
+    """
+
+    table: str
+    body: str
+    schedule: str
+    against: str
+    column: str
+    whole: bool
+    printed: float | None = None
+    margin: float = 0.0
+    seeds: Mapping[int, float] = field(default_factory=dict)
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    word: str = ""
+    loss: float | None = None
+    missing: str = ""
+    updated: float | None = None
+    flops: float | None = None
+
+    @property
+    def on_print(self) -> str:
+        """What the print says by the margin: "higher", "lower" or "within noise"; "" where it has no difference.
+
+        >>> Contrast("Table 1", "m", "shrinking", "constant", "QQP", False, printed=-0.6, margin=0.3).on_print
+        'lower'
+        """
+        if self.printed is None:
+            return ""
+        return (HIGHER if self.printed > 0 else LOWER) if beyond(self.printed, self.margin) else WITHIN
+
+    def on_runs(self, seeds: Mapping[int, float], found: Compared | None = None) -> Contrast:
+        """The same with what our runs have: the verdict on them, or with too few for one their mean alone.
+
+        >>> Contrast("Table 1", "m", "shrinking", "constant", "RTE", False).on_runs({0: 1.0, 1: 2.0}).mean
+        1.5
+        """
+        if found is None:
+            return replace(self, seeds=seeds, mean=statistics.fmean(seeds.values()) if seeds else None)
+        verdict = {"mean": found.difference, "low": found.low, "high": found.high, "loss": found.margin}
+        return replace(self, seeds=seeds, word=found.word, **verdict)

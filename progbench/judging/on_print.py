@@ -1,0 +1,99 @@
+"""What a printed difference says of a claim: by published spreads where there are some, else by the margins of cells.
+
+Print gives no spread. A margin is about the standard error of one score on other examples; two models scored on the
+same examples differ by less noise. Spreads that others published for these tasks are the closer yardstick, where known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from progbench.judging.compared import PrintAlone, number
+from progbench.judging.resolution import EDGE
+
+HOLDS, WITHIN, FAILS, UNDECIDED = "holds", "within noise", "does not hold", "undecided"
+COUNTS = "counts, which are arithmetic and take no run"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a quantity must lie for a sentence to hold; `strict` leaves out the lower end."""
+
+    lowest: float = -math.inf
+    highest: float = math.inf
+    strict: bool = False
+
+    def has(self, value: float) -> bool:
+        """Whether a value lies in it.
+
+        >>> Range(0.0).has(0.0), Range(0.0, strict=True).has(0.0)
+        (True, False)
+        """
+        above = value > self.lowest + EDGE if self.strict else value >= self.lowest - EDGE
+        return above and value <= self.highest + EDGE
+
+    def answer(self, low: float, high: float) -> str:
+        """What an interval says: all of it inside, all of it outside, or neither.
+
+        >>> [Range(0.0).answer(low, low + 1.2) for low in (0.1, -0.4, -1.3)]
+        ['holds', 'within noise', 'does not hold']
+        """
+        if self.has(low) and self.has(high):
+            return HOLDS
+        return FAILS if high < self.lowest - EDGE or low > self.highest + EDGE else WITHIN
+
+
+class Printed(Protocol):
+    """What is printed of one comparison: the quantity, the margin of its cells, and what the print says by itself."""
+
+    @property
+    def column(self) -> str: ...
+    @property
+    def printed(self) -> float | None: ...
+    @property
+    def mixed(self) -> str: ...
+    @property
+    def margin(self) -> float: ...
+    @property
+    def margin_reason(self) -> str: ...
+    @property
+    def alone(self) -> PrintAlone | None: ...
+
+
+def read(wanted: Range, one: Printed) -> tuple[str, str]:
+    """The answer on the print, and its numbers in words."""
+    if one.printed is None:
+        return UNDECIDED, "unknown (not printed)"
+    if one.mixed:
+        return UNDECIDED, f"{one.printed:+.2f}, but of {one.mixed}"
+    if not one.margin:
+        return HOLDS if wanted.has(one.printed) else FAILS, f"{one.printed:+.2f}"
+    by_margin = wanted.answer(one.printed - one.margin, one.printed + one.margin)
+    found = one.alone
+    if not _has_spreads(found):
+        return by_margin, f"{one.printed:+.2f} (margin {one.margin:g})"
+    up = ""
+    if found.without is not None:
+        up = f", {found.up} of {found.tasks} tasks up, sign flip p = {found.p:.2g}"
+        up += f", {found.without:+z.2f} without {found.most}"
+    words = f"{number(found.average, found.low, found.high)} by published spreads (c* = {found.factor:.2f}{up})"
+    return wanted.answer(found.low, found.high), f"{words}, {by_margin} by the margin of {one.margin:g}"
+
+
+def rests_on(printed: Sequence[Printed]) -> str:
+    """What the answer on the print rests on; "" where nothing is printed."""
+    there = [one for one in printed if one.printed is not None]
+    margins = {f"{one.column} {one.margin:g}": one.margin_reason for one in there if one.margin}
+    if not margins:
+        return COUNTS if there else ""
+    if any(_has_spreads(one.alone) for one in there):
+        return "printed means, with spreads over seeds that others published (difference.toml)"
+    words = "; ".join(f"{name}: {why}" if why else name for name, why in margins.items())
+    return f"printed means without a spread, by the margins of their cells ({words})"
+
+
+def _has_spreads(found: PrintAlone | None) -> bool:
+    return found is not None and None not in (found.factor, found.low, found.high)

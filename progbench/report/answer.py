@@ -1,0 +1,234 @@
+"""The answer: is Progtuning as good as fine-tuning, and what does it save? From contrasts to words and to rows.
+
+Every view begins with it. What the paper prints and what counting gives need no run; our own differences, and time and
+memory, stand beside them where there are runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from progbench.judging.compared import PrintAlone, number
+from progbench.judging.contrast import HIGHER, LOWER, WITHIN, Contrast
+from progbench.report.cells import plain
+from progbench.report.comparisons import says
+from progbench.runs.ledger import Cost
+
+QUESTION = "Is Progtuning (the schedule “shrinking”) as good as fine-tuning (“constant”), and what does it save?"
+WHOSE = ("model", "column")
+PRINTED = ("print (margin)", "which is")
+OURS = ("ours",)
+SAVES = ("updated %", "FLOPs %", "time %", "memory %")
+NOTE = (
+    "Scores in points, ours with the interval at 90 % and the number of seeds; updated parameters, FLOPs in the "
+    "blocks' weights, step time and peak memory as percent more or less; ? is not measured."
+)
+FINE_TUNING = "constant"
+MAIN, ABLATIONS = "Progtuning less fine-tuning", "Ablations: Progtuning less another schedule"
+_MARGINS = (
+    "A margin is about the standard error of one score on other examples. Two models that are scored on the same "
+    "examples differ by less noise than that, and the print gives no spread over seeds: so print alone, without "
+    "spreads, decides neither way."
+)
+
+
+def sentences(contrasts: Sequence[Contrast], alone: Sequence[PrintAlone] = ()) -> list[str]:
+    """The answer in words: by the print, on our runs, and what it saves; nothing for no contrasts.
+
+    `alone` is the print read in pairs, by spreads that others published.
+
+    >>> one = Contrast("Table 1", "m", "shrinking", "constant", "Avg", True, printed=0.2, margin=0.6, updated=0.741,
+    ...     flops=0.889)
+    >>> for line in sentences([one]):
+    ...     print(line[:70])
+    In print Progtuning (the schedule “shrinking”) less fine-tuning (“cons
+    A margin is about the standard error of one score on other examples. T
+    No run of ours is behind this: it is what the paper prints, and what c
+    Progtuning updates 25.9 % fewer parameters of m and spends 11.1 % fewe
+    """
+    first = _first(contrasts)
+    if not first:
+        return []
+    printed = [one for one in first if one.printed is not None]
+    found = []
+    if printed:
+        found += [_in_print(heads(printed)), *_beyond([one for one in printed if not one.whole]), _MARGINS]
+        found += _in_pairs([one for one in alone if one.table == first[0].table])
+    return [*found, on_runs(contrasts), _saved(heads(first))]
+
+
+def brief(contrasts: Sequence[Contrast]) -> list[str]:
+    """The answer in three sentences: by the print, on our runs, and what it saves."""
+    first = _first(contrasts)
+    printed = [one for one in first if one.printed is not None]
+    return [_in_print(heads(printed)), on_runs(contrasts), _saved(heads(first))] if printed else []
+
+
+def on_runs(contrasts: Sequence[Contrast]) -> str:
+    """What our own runs say, of the averages where there are any."""
+    run = [one for one in heads(_first(contrasts)) if one.mean is not None]
+    if run:
+        each = [f"{ours(one)} for {_whose(one)}" for one in run]
+        return f"On our runs, paired by seed, with the interval at 90 % and the number of seeds: {_listed(each)}."
+    if any(one.mean is not None for one in contrasts):
+        return "On our runs no average is complete yet: the tasks that were run stand below."
+    return "No run of ours is behind this: it is what the paper prints, and what counting alone gives."
+
+
+@dataclass(frozen=True)
+class Table:
+    """Contrasts as texts: a heading, the names of the columns, how each is aligned, and a row for each contrast."""
+
+    title: str
+    headers: tuple[str, ...]
+    align: str
+    rows: list[list[str]]
+
+
+def tables(contrasts: Sequence[Contrast], costs: Iterable[Cost] = (), *, every: bool = False) -> list[Table]:
+    """Progtuning less fine-tuning, and the ablations less Progtuning; without those that have no row.
+
+    Only averages where a table of the paper has them, unless `every`. What is printed has no columns where nothing is.
+    """
+    taken = {(one.body, one.schedule): one for one in costs}
+    printed = any(one.printed is not None for one in contrasts)
+    names = (*WHOSE, *(PRINTED if printed else ()), *OURS, *SAVES)
+    align = f"left left {'right left ' if printed else ''}right right right right right"
+    chosen = contrasts if every else heads(contrasts)
+    sides = (
+        (MAIN, [one for one in chosen if one.against == FINE_TUNING]),
+        (
+            ABLATIONS,
+            [one for one in chosen if one.against != FINE_TUNING],
+        ),
+    )
+    return [Table(title, names, align, [_row(one, taken, printed) for one in own]) for title, own in sides if own]
+
+
+def named(one: Contrast) -> str:
+    """Whose difference it is: a model, and of an ablation the rival of Progtuning.
+
+    >>> named(Contrast("Table 5", "m", "shrinking", "growing", "RTE", False))
+    'm, less growing'
+    """
+    return one.body if one.against == FINE_TUNING else f"{one.body}, less {one.against.replace('_', ' ')}"
+
+
+def ours(one: Contrast) -> str:
+    """Our own difference with its interval and seeds, or that there is none.
+
+    >>> ours(Contrast("Table 1", "m", "shrinking", "constant", "RTE", False).on_runs({0: 1.0, 1: 2.0}))
+    '+1.50 (2)'
+    """
+    if one.mean is None:
+        return "not run"
+    if one.low is None or one.high is None:
+        return f"{one.mean:+z.2f} ({len(one.seeds)})"
+    return f"{number(one.mean, one.low, one.high)} ({len(one.seeds)}) {says(one.word, one.loss or 0.0)}"
+
+
+def less(share: float | None) -> str:
+    """A share as what it is more or less, in percent.
+
+    >>> less(0.741), less(1.0), less(None)
+    ('-25.9', '+0.0', '?')
+    """
+    return "?" if share is None else f"{100 * (share - 1):+z.1f}"
+
+
+def _row(one: Contrast, taken: Mapping[tuple[str, str], Cost], with_print: bool) -> list[str]:
+    printed = []
+    if with_print:
+        difference = "" if one.printed is None else f"{one.printed:+z.1f} ({one.margin:g})"
+        printed = [difference, one.on_print or "not comparable"]
+    mine, other = (taken.get((one.body, name)) for name in (one.schedule, one.against))
+    measured = [_ratio(mine, other, one.against, name) for name in ("step_seconds", "memory")]
+    return [named(one), one.column, *printed, ours(one), *map(less, (one.updated, one.flops, *measured))]
+
+
+def _ratio(mine: Cost | None, other: Cost | None, against: str, name: str) -> float | None:
+    """A measured share: costs are shares of what `constant` takes."""
+    value = getattr(mine, name, None)
+    if against == "constant" or value is None:
+        return value
+    beside = getattr(other, name, None)
+    return value / beside if beside else None
+
+
+def heads(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """The averages, and the columns of what has none."""
+    averaged = {(one.table, one.body, one.against) for one in contrasts if one.whole}
+    return [one for one in contrasts if one.whole or (one.table, one.body, one.against) not in averaged]
+
+
+def _first(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """Progtuning less fine-tuning in the first table that has it: the paper's main question."""
+    found = [one for one in contrasts if one.against == FINE_TUNING]
+    return [one for one in found if one.table == found[0].table]
+
+
+def _in_print(heads: Sequence[Contrast]) -> str:
+    words = {HIGHER: "higher", LOWER: "lower", WITHIN: "within noise"}
+    each = [f"{one.printed:+z.1f} for {_whose(one)} ({words[one.on_print]}, margin {one.margin:g})" for one in heads]
+    average = ", on average," if all(one.whole for one in heads) else ""
+    return f"In print Progtuning (the schedule “shrinking”) less fine-tuning (“constant”) is{average} {_listed(each)}."
+
+
+def _in_pairs(alone: Sequence[PrintAlone]) -> list[str]:
+    """The paired reading of the print: by published spreads, and over tasks."""
+    known = [one for one in alone if one.factor is not None]
+    each = [
+        f"{one.body} {'is' if one.beyond_chance else 'is not'} beyond chance (c* {one.factor:.2f}) and "
+        f"{'speaks' if one.for_such_tasks else 'does not speak'} for other tasks (sign flip p {one.p:.2g})"
+        for one in known
+    ]
+    return [f"Read in pairs, by spreads that others published for these tasks: {_listed(each)}."] if each else []
+
+
+def _beyond(tasks: Sequence[Contrast]) -> list[str]:
+    """Task by task, what lies beyond its margin."""
+    bodies = dict.fromkeys(one.body for one in tasks)
+    found = []
+    for body in bodies:
+        own = [one for one in tasks if one.body == body]
+        parts = [
+            f"{word} on {_listed([f'{one.column} ({one.printed:+z.1f})' for one in those])}"
+            for word in (LOWER, HIGHER)
+            if (those := [one for one in own if one.on_print == word])
+        ]
+        below = sum(one.printed < 0 for one in own if one.printed is not None)
+        found.append(f"{body} is {' and '.join(parts) or 'beyond it nowhere'} (below 0 on {below} of {len(own)})")
+    return [f"Task by task, beyond the margin, {'; '.join(found)}."] if found else []
+
+
+def _saved(heads: Sequence[Contrast]) -> str:
+    each: dict[str, Contrast] = {}
+    for one in heads:
+        if one.updated is not None:
+            each.setdefault(one.body, one)
+    updated = _listed([f"{_percent(one.updated)} fewer parameters of {body}" for body, one in each.items()])
+    flops = _listed(list(dict.fromkeys(f"{_percent(one.flops)} fewer" for one in each.values())))
+    why = (
+        "since a gradient still passes through the frozen blocks to the embeddings; AdamW's moments and peak memory "
+        "stay, since the first epoch trains every block"
+    )
+    return f"Progtuning updates {updated} and spends {flops} FLOPs in the blocks' weights, {why}." if each else ""
+
+
+def _whose(one: Contrast) -> str:
+    return one.body if one.whole else f"{one.body} on {one.column}"
+
+
+def _percent(share: float | None) -> str:
+    return "an unknown share" if share is None else f"{100 * (1 - share):.1f} %"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them.
+
+    >>> _listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    shown = [plain(one) for one in words]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))

@@ -1,0 +1,173 @@
+"""The section on Table 5: other schedules beside Progtuning, what would make them collapse, and what a guess scores."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+
+from progbench.judging.compared import Compared, name
+from progbench.report import comparisons, record_plots
+from progbench.report.record import Block, Bullets, Figure, Grid, OfSuite, Printed, Recorded
+from progbench.tasks.catalog import task_of, tasks
+
+OTHERS = ("without_low_blocks", "growing")
+_ROWS = ("shrinking", *OTHERS)
+
+
+def short(suite: OfSuite, printed: Sequence[Printed]) -> list[str]:
+    """The answer in a sentence for each schedule that is compared with Progtuning."""
+    return [
+        f"Progtuning less {name(schedule)}, and what Table 5 prints of BERT-base: "
+        f"{'; '.join(f'{one.task} {one.number} ({_printed(one, printed)})' for one in found)}."
+        for schedule in OTHERS
+        if (found := suite.of_schedule(schedule))
+    ]
+
+
+def _printed(one: Compared, printed: Sequence[Printed]) -> str:
+    """The printed difference of a column, or both numbers where they are of two metrics."""
+    found = {cell.schedule: cell for cell in printed if cell.column == one.task}
+    if not {one.left, one.right} <= {*found}:
+        return "not printed"
+    left, right = found[one.left], found[one.right]
+    if left.metric != right.metric:
+        return f"{left.metric} {left.value:g} and {right.metric} {right.value:g}"
+    return f"{left.value - right.value:+z.1f}"
+
+
+def blocks(found: Recorded) -> Iterator[Block]:
+    """The section."""
+    yield (
+        "Table 5 is of BERT-base; the recorded models are others, so a number of theirs need not be the printed one. "
+        "Asked is whether the schedules fall as far. On MRPC the print mixes metrics: Progtuning's 89.8 is F1, and the "
+        "68.5 and 67.9 below it are accuracy (section 5.2 calls it that)."
+    )
+    for suite in found.suites:
+        pairs = [one for schedule in OTHERS for one in suite.of_schedule(schedule)]
+        models = list(dict.fromkeys(wanted.model for wanted in suite.recipes.values() if wanted.schedule in OTHERS))
+        if not models:
+            yield f"{suite.name} has no such schedules."
+        for title, those in comparisons.groups(pairs):
+            yield f"{suite.name}, {title}:"
+            yield Grid(comparisons.FULL_HEADERS, [*map(comparisons.full_row, those)], comparisons.FULL_ALIGN)
+        if pairs:
+            yield Bullets(comparisons.remarks(pairs))
+        for model in models:
+            yield from _of_model(suite, model, found.ablation)
+    yield from _what_ifs(found)
+
+
+def _of_model(suite: OfSuite, model: str, printed: Sequence[Printed]) -> Iterator[Block]:
+    """A model's scores by schedule, beside the printed ones and a guess's."""
+    columns = _columns(printed)
+    schedules = [(name(one), f"{model}-{one}") for one in _ROWS]
+    schedules += [
+        (f"{name(recipe.schedule)}, {recipe.variant}", one) for one, recipe in _variants(suite, model).items()
+    ]
+    points = {
+        label: [suite.points(_id(stem, part), part, metric) for part, metric in columns] for label, stem in schedules
+    }
+    if not any(any(scores) for scores in points.values()):
+        yield f"{suite.name}, {model}: not recorded."
+        return
+    rows = [[label, *map(_mean, scores)] for label, scores in points.items()]
+    guesses = [suite.guesses.get(f"{part} {metric}") for part, metric in columns]
+    rows.append(["always the most frequent class", *("" if one is None else f"{one:.2f}" for one in guesses)])
+    for schedule in _ROWS:
+        values = {(one.part, one.metric): one.value for one in printed if one.schedule == schedule}
+        rows.append([f"printed: {name(schedule)}", *(f"{values[one]:.1f}" if one in values else "" for one in columns)])
+    yield f"{suite.name}, {model}: mean ± standard deviation over seeds, and how many there are:"
+    heads = [f"{part} {metric}" for part, metric in columns]
+    yield Grid(("schedule", *heads), rows, " ".join(["left"] + ["right"] * len(heads)))
+    yield _collapsed(points, columns, guesses)
+    drawn = record_plots.ablation(heads, [*points.items()], guesses)
+    yield Figure(
+        f"ablation-{suite.name}-{model}.svg", drawn, f"{suite.name}, {model}: scores by schedule, a dot a seed"
+    )
+
+
+def _collapsed(
+    points: Mapping[str, Sequence[Sequence[float]]], columns: Sequence[tuple[str, str]], guesses: Sequence[float | None]
+) -> str:
+    """How many seeds are no better than a guess: what a collapse to the most frequent class looks like."""
+    found = []
+    for label, scores in points.items():
+        for (part, metric), values, guess in zip(columns, scores, guesses, strict=True):
+            below = 0 if guess is None else sum(one <= guess for one in values)
+            if below:
+                found.append(f"{label}, {part} {metric}: {below} of {len(values)}")
+    return f"Seeds that score no more than always the most frequent class: {'; '.join(found) or 'none'}."
+
+
+def _columns(printed: Sequence[Printed]) -> list[tuple[str, str]]:
+    """The evaluation sets and metrics of Table 5's columns, MRPC with both of its metrics."""
+    parts = list(dict.fromkeys(one.part for one in printed))
+    return sorted(dict.fromkeys((one.part, one.metric) for one in printed), key=lambda column: parts.index(column[0]))
+
+
+def _variants(suite: OfSuite, model: str) -> dict[str, object]:
+    """The named departures from other schedules, each once, by the beginning of its recipes' ids."""
+    found = {}
+    for recipe in suite.recipes.values():
+        if recipe.variant and recipe.model == model and recipe.tuning == "full" and recipe.schedule in OTHERS:
+            found[f"{model}-{recipe.schedule}~{recipe.variant}"] = recipe
+    return found
+
+
+def _id(stem: str, part: str) -> str:
+    """A recipe's id from its beginning and an evaluation set.
+
+    >>> _id("minilm-growing~late", "mrpc")
+    'minilm-growing-mrpc~late'
+    """
+    body, _, variant = stem.partition("~")
+    return f"{body}-{task_of(part).name}" + (f"~{variant}" if variant else "")
+
+
+def _mean(points: Sequence[float]) -> str:
+    if not points:
+        return "not recorded"
+    spread = f" ± {statistics.stdev(points):.2f}" if len(points) > 1 else ""
+    return f"{statistics.fmean(points):.2f}{spread} ({len(points)})"
+
+
+def _what_ifs(found: Recorded) -> Iterator[Block]:
+    """What would give the printed 67.9 and 68.5 of MRPC, and the 68.5 of STS-B."""
+    yield "What would give the two printed accuracies of MRPC?"
+    targets = [one for one in found.ablation if one.part == "mrpc" and one.metric == "accuracy"]
+    known = [suite.guesses for suite in found.suites if "mrpc accuracy" in suite.guesses]
+    lines = []
+    if known:
+        apart = ", ".join(f"{known[0]['mrpc accuracy'] - one.value:+.2f} from {one.value:g}" for one in targets)
+        lines.append(
+            f"A model that always answers paraphrase: accuracy {known[0]['mrpc accuracy']:.2f} and F1 "
+            f"{known[0]['mrpc f1']:.2f}, by counting the development set. That accuracy is {apart} (a mean of five "
+            "printed with one decimal)."
+        )
+    else:
+        lines.append("A model that always answers paraphrase: not counted, since no run of MRPC is recorded.")
+    lines += [line for suite in found.suites for line in _candidates(suite, targets)]
+    floors = ", ".join(f"{name}: {blocks} blocks in {epochs} parts" for name, (blocks, epochs) in found.cut.items())
+    whole = all(blocks % epochs == 0 for blocks, epochs in found.cut.values())
+    lines.append(
+        f"Eq. 2's literal floor: it cuts as the recipes here do where the parts divide the blocks ({floors}). "
+        + ("They do, so it is the same run, and gives neither number." if whole else "They do not everywhere.")
+    )
+    yield Bullets(lines)
+
+
+def _candidates(suite: OfSuite, targets: Sequence[Printed]) -> Iterator[str]:
+    """What each recipe of a schedule that should collapse scores on MRPC, and how far from the print that is."""
+    metrics = tasks()["mrpc"].metrics
+    for recipe_id, recipe in suite.recipes.items():
+        if recipe.task != "mrpc" or recipe.tuning != "full" or recipe.schedule not in OTHERS:
+            continue
+        label = f"{suite.name}, {recipe_id}"
+        points = suite.points(recipe_id, "mrpc", "accuracy")
+        if not points:
+            yield f"{label}: not recorded."
+            continue
+        mean = statistics.fmean(points)
+        printed = next(one.value for one in targets if one.schedule == recipe.schedule)
+        others = ", ".join(f"{metric} {_mean(suite.points(recipe_id, 'mrpc', metric))}" for metric in metrics)
+        yield f"{label}: {others}; its accuracy is {mean - printed:+.2f} from the printed {printed:g}."

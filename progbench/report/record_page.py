@@ -1,0 +1,143 @@
+"""RESULTS.md, section by section: what is recorded, what it says of the paper, and what it cannot say."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+
+from progbench.judging.compared import name as called
+from progbench.report import comparisons, record_ablation, record_costs, record_plots, record_runs
+from progbench.report.cells import percent
+from progbench.report.record import Block, Bullets, Figure, Grid, OfSuite, Recorded, Section
+
+SOURCE = (
+    "progbench results writes this page, its figures and results/results.html from the recorded files in expected/ "
+    "alone, and a test writes them again and compares. How a difference is judged, with margins and procedure, stands "
+    "in expected/README.md."
+)
+
+
+def sections(found: Recorded) -> list[Section]:
+    """Every section, the answers first."""
+    return [
+        Section(
+            "Does Progtuning keep its promise? What is recorded, and what it says", [SOURCE, Bullets(_short(found))]
+        ),
+        Section("Is Progtuning at least as good as fine-tuning?", [*_as_good(found)]),
+        Section("Do the ablations collapse as Table 5 says?", [*record_ablation.blocks(found)]),
+        Section("What does Progtuning save?", [*_saves(found)]),
+        Section("Where does the print contradict itself?", [*_contradictions(found)]),
+        Section("What is recorded, and what is not", [*record_runs.there(found)]),
+        Section("Failed runs", [Bullets(record_runs.failed(found))]),
+        Section("How the runs were made, and how to make one again", [*record_runs.made(found)]),
+        Section("What was decided when", [_decided(found)]),
+    ]
+
+
+def _short(found: Recorded) -> list[str]:
+    """The answers in a few sentences."""
+    lines = []
+    for suite in found.suites:
+        pairs = suite.of_schedule("constant")
+        answers = comparisons.answers(pairs) or [one.sentence for one in pairs]
+        lines += [f"{suite.name}: {answer}." for answer in answers]
+        if not pairs:
+            lines.append(
+                f"{suite.name}: no task has three pairs of fine-tuning and Progtuning yet; nothing is decided."
+            )
+        lines += [f"{suite.name}: {one}" for one in record_ablation.short(suite, found.ablation)]
+        lines += _saving(suite)
+    refuted = [one for one in found.claims if one.on_print == "does not hold"]
+    print_alone = [
+        f"{one.body} {one.average:+z.2f} ({'beyond' if one.beyond_chance else 'not beyond'} chance)"
+        for one in found.alone
+        if one.table == "Table 1"
+    ]
+    lines.append(
+        f"The print by itself, Progtuning less fine-tuning on average in Table 1: {', '.join(print_alone)}. Of the "
+        f"paper's {len(found.claims)} sentences here, {len(refuted)} are not borne out by its own printed numbers."
+    )
+    return lines
+
+
+def _saving(suite: OfSuite) -> Iterator[str]:
+    rows = [row for row in record_costs.rows(suite) if row[0] == "shrinking"]
+    if rows:
+        updated, flops, cpu = (_middle([row[i] for row in rows]) for i in (3, 4, 5))
+        yield (
+            f"{suite.name}: of what fine-tuning takes, Progtuning updates {updated} of the parameters, computes "
+            f"{flops} of the FLOPs, and trains for {cpu} of the CPU seconds (medians of {len(rows)} tasks)."
+        )
+
+
+def _middle(shares: Sequence[str]) -> str:
+    known = [float(one.split()[0]) / 100 for one in shares if one.endswith("%")]
+    return percent(statistics.median(known)) if known else "an unknown share"
+
+
+def _as_good(found: Recorded) -> Iterator[Block]:
+    yield (
+        "Pairs of runs with the same seed start from the same head, see the same batches, and have the same first "
+        "epoch. So a difference is taken by seed and by example. Two questions are answered: what new seeds would say "
+        "on this development set, which is the paper's too (on this set), and what examples like these would say (for "
+        "such examples). The margin is 0.5 points on an average and 1 on a task. Holm's correction is taken over a "
+        "suite's models, and over a model's tasks; a word is what is left after it."
+    )
+    for suite in found.suites:
+        pairs = suite.of_schedule("constant")
+        if not pairs:
+            yield f"{suite.name}: not recorded: no task has three pairs of runs."
+            continue
+        for title, those in comparisons.groups(pairs):
+            yield f"{suite.name}, {title}:"
+            yield Grid(comparisons.FULL_HEADERS, [*map(comparisons.full_row, those)], comparisons.FULL_ALIGN)
+        caption = f"{suite.name}: Progtuning less {called('constant')}, with both intervals and the margin"
+        yield Figure(f"differences-{suite.name}.svg", record_plots.differences(pairs), caption)
+        yield Bullets(comparisons.remarks(pairs))
+    yield (
+        "The paper's own models are not among the recorded runs. Its print by itself, which has no seeds, says this of "
+        "the averages:"
+    )
+    yield Grid(comparisons.PRINT_HEADERS, [*map(comparisons.print_row, found.alone)], comparisons.PRINT_ALIGN)
+    yield Bullets(comparisons.print_remarks(found.alone))
+
+
+def _saves(found: Recorded) -> Iterator[Block]:
+    yield (
+        "Shares of what fine-tuning of the same model, task and seeds takes. Updated parameters are arithmetic, FLOPs "
+        "are counted from the tokens that were trained on. Seconds are those of training steps alone, without scoring: "
+        "CPU seconds are the process's own. Wall seconds are compared only where the clock and the processor agree "
+        "within 5 % in every run, which they do not where other programs share the processor (not told). Peak memory "
+        "is that of the whole process, data and libraries included."
+    )
+    for suite in found.suites:
+        if rows := record_costs.rows(suite):
+            yield f"{suite.name}:"
+            yield Grid(record_costs.HEADERS, rows, record_costs.ALIGN)
+            runs = [run for run in suite.runs if not run.error]
+            told = sum(map(record_costs.agree, runs))
+            yield f"In {told} of {len(runs)} runs of {suite.name} the clock and the processor agree."
+        else:
+            yield f"{suite.name}: not recorded: no schedule has fine-tuning beside it."
+
+
+def _contradictions(found: Recorded) -> Iterator[Block]:
+    yield (
+        "Sentences of the paper that its own printed numbers do not bear out, or that are disputed for the reason "
+        "given. That says nothing of the method: a slip of a unit, a metric or a rounding is enough."
+    )
+    yield Bullets(
+        [
+            f"{one.sentence} ({one.source}): {one.print_words}{f'. {one.disputed}' if one.disputed else ''}"
+            for one in found.claims
+            if one.on_print == "does not hold" or one.disputed
+        ]
+    )
+    if found.disputed:
+        yield "Printed counts that do not follow from the paper's own equations:"
+        yield Bullets([f"{table}, {cells}: {argument}" for table, cells, argument in found.disputed])
+
+
+def _decided(found: Recorded) -> Block:
+    rows = [[date, what, seen] for date, what, seen in found.decided]
+    return Grid(("date", "decided", "seen by then"), rows, "left left left")

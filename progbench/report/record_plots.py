@@ -1,0 +1,65 @@
+"""The figures of RESULTS.md: differences with their intervals, and the ablation's scores seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from progbench.judging.compared import Compared
+from progbench.report import canvas
+from progbench.report.canvas import BLUE, GREEN, GREY, INK, ORANGE, PURPLE
+from progbench.report.cells import short
+
+
+def differences(found: Sequence[Compared]) -> str:
+    """Each difference with both intervals, a line each, and its margin as a tick; as SVG text."""
+
+    def draw():
+        figure = canvas.new_figure(8, 1.1 + 0.32 * len(found))
+        axes = figure.add_subplot()
+        axes.axvline(0, color=GREY, linewidth=0.8)
+        for y, one in enumerate(found):
+            if one.other_low is not None and one.other_high is not None:
+                axes.plot([one.other_low, one.other_high], [y, y], color=GREY, linewidth=1.0)
+            axes.plot([one.low, one.high], [y, y], color=BLUE, linewidth=3.0, alpha=0.7)
+            axes.plot([one.difference], [y], "D" if one.over else "o", color=INK, markersize=5)
+            axes.plot([-one.margin] * 2, [y - 0.3, y + 0.3], color=ORANGE, linewidth=1.2)
+        axes.plot([], [], color=BLUE, linewidth=3.0, alpha=0.7, label="this development set")
+        axes.plot([], [], color=GREY, linewidth=1.0, label="examples like these")
+        axes.plot([], [], color=ORANGE, linewidth=1.2, label="the margin")
+        names = [f"average of {len(one.over)}" if one.over else one.task for one in found]
+        labels = [short(f"{one.table}, {one.body}: {name}", 44) for one, name in zip(found, names, strict=True)]
+        axes.set_yticks(range(len(found)), labels, fontsize=8)
+        axes.set_ylim(len(found) - 0.5, -0.5)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("Progtuning less fine-tuning (points)")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+        return figure
+
+    return canvas.svg(draw)
+
+
+_COLORS = (BLUE, ORANGE, GREEN, PURPLE)
+
+
+def ablation(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Sequence[float]]]], guesses: Sequence) -> str:
+    """Scores by column, a dot a seed, for each row (a schedule); a dash for the constant guess where there is one."""
+
+    def draw():
+        figure = canvas.new_figure(8, 3.4)
+        axes = figure.add_subplot()
+        width = 0.7 / max(1, len(rows))
+        for i, (name, scores) in enumerate(rows):
+            color = _COLORS[i % len(_COLORS)]
+            places = [x - 0.35 + width * (i + 0.5) for x in range(len(columns))]
+            dots = [(place, value) for place, values in zip(places, scores, strict=True) for value in values]
+            axes.plot(*(zip(*dots, strict=True) if dots else ([], [])), "o", color=color, markersize=4, label=name)
+        for x, guess in enumerate(guesses):
+            if guess is not None:
+                axes.plot([x - 0.4, x + 0.4], [guess, guess], ":", color=GREY, linewidth=1.2)
+        axes.plot([], [], ":", color=GREY, linewidth=1.2, label="always the most frequent class")
+        axes.set_xticks(range(len(columns)), columns)
+        axes.set_ylabel("points")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+        return figure
+
+    return canvas.svg(draw)

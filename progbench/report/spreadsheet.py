@@ -1,0 +1,65 @@
+"""The report as CSV, for a spreadsheet: every cell, every contrast and every run, a line each.
+
+The standard library writes it, quotes and line breaks included. What it does not do is to keep a spreadsheet from
+calculating: a text that begins as a formula gets an apostrophe before it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+
+from progbench.judging.contrast import Contrast
+from progbench.judging.verdict import Verdict
+from progbench.report.cells import plain
+from progbench.report.report import Report
+from progbench.runs.ledger import Run
+
+
+def files(report: Report) -> dict[str, str]:
+    """The files by name: `report.csv` has the cells, `contrasts.csv` the differences, `runs.csv` the seeds."""
+    contrasts = [_values(one, Contrast) | {"on_print": one.on_print} for one in report.contrasts]
+    runs = [
+        {"recipe": entry.recipe, "digest": entry.digest, "planned": entry.planned, **_values(run, Run)}
+        for entry in report.ledger
+        for run in entry.runs
+    ]
+    return {
+        "report.csv": table(
+            [field.name for field in fields(Verdict)], (_values(one, Verdict) for one in report.verdicts)
+        ),
+        "contrasts.csv": table([*(field.name for field in fields(Contrast)), "on_print"], contrasts),
+        "runs.csv": table(["recipe", "digest", "planned", *(field.name for field in fields(Run))], runs),
+    }
+
+
+def table(names: Iterable[str], rows: Iterable[Mapping[str, object]]) -> str:
+    r"""Rows under a line of names; None is empty, and no text is taken for a formula.
+
+    >>> table(["cell", "difference"], [{"cell": "=cmd()", "difference": -0.25}, {"cell": "a,b", "difference": None}])
+    'cell,difference\r\n\'=cmd(),-0.25\r\n"a,b",\r\n'
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(names))
+    writer.writeheader()
+    writer.writerows({name: _safe(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _values(one: object, kind: type) -> dict[str, object]:
+    return {field.name: getattr(one, field.name) for field in fields(kind)}
+
+
+def _safe(value: object) -> object:
+    """A number as it is, and anything else as a text on one line that no spreadsheet calculates."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        value = "; ".join(f"{key}: {one}" for key, one in value.items())
+    elif isinstance(value, list | tuple):
+        value = "; ".join(map(str, value))
+    text = plain(value)
+    return f"'{text}" if re.match(r"[=+\-@]", text) and not re.fullmatch(r"[+-]?\d+(\.\d+)?", text) else text

@@ -1,0 +1,202 @@
+"""The answer: what it says by the print, on our runs and of what is saved, and where it stands in each view."""
+
+import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
+
+import pytest
+from made_up import verdict
+
+from progbench.judging.compared import PrintAlone
+from progbench.judging.contrast import Contrast
+from progbench.report import answer, answer_page, answer_plot, figures, html, markdown, text
+from progbench.report.report import Report
+from progbench.runs.ledger import Cost
+
+
+def contrast(column="Avg", printed=0.2, margin=0.6, body="m", schedule="shrinking", against="constant", **values):
+    shares = {"updated": 0.741, "flops": 0.889}
+    return Contrast("Table 1", body, schedule, against, column, column == "Avg", printed, margin, **(shares | values))
+
+
+def ran(*differences, verdict=None, **values):
+    return contrast(**values).on_runs(dict(enumerate(differences)), verdict)
+
+
+def compared(difference=3.0, low=1.49, high=4.51, word="better", margin=0.5):
+    """A verdict of the difference table, as far as the answer shows it."""
+    return SimpleNamespace(difference=difference, low=low, high=high, word=word, margin=margin)
+
+
+PRINTED = [
+    contrast(),
+    contrast("QQP", -0.6, 0.3),
+    contrast("QNLI", -0.4, 0.5),
+    contrast("RTE", 2.2, 2.9),
+    contrast("CoLA", 3.0, 2.8),
+]
+
+
+@pytest.mark.parametrize(
+    ("printed", "margin", "word"),
+    [
+        (0.6, 0.6, "within noise"),
+        (0.7, 0.6, "higher"),
+        (-0.7, 0.6, "lower"),
+        (0.0, 0.6, "within noise"),
+        (None, 0.6, ""),
+    ],
+)
+def test_a_printed_difference_is_read_by_the_margin_of_its_cells(printed, margin, word):
+    assert contrast(printed=printed, margin=margin).on_print == word
+
+
+def test_by_the_print_the_average_comes_first_and_then_the_tasks_beyond_their_margin():
+    first, tasks, *_ = answer.sentences(PRINTED)
+
+    assert first.endswith("is, on average, +0.2 for m (within noise, margin 0.6).")
+    assert tasks == (
+        "Task by task, beyond the margin, m is lower on QQP (-0.6) and higher on CoLA (+3.0) (below 0 on 2 of 4)."
+    )
+
+
+def test_print_alone_is_said_to_decide_neither_way():
+    assert "print alone, without spreads, decides neither way" in " ".join(answer.sentences(PRINTED))
+
+
+def test_what_is_saved_is_said_with_why_flops_fall_less_than_parameters():
+    saved = answer.sentences(PRINTED)[-1]
+
+    assert "updates 25.9 % fewer parameters of m and spends 11.1 % fewer FLOPs" in saved
+    assert "a gradient still passes through the frozen blocks" in saved
+
+
+def test_without_runs_the_answer_says_so():
+    assert any(line.startswith("No run of ours is behind this") for line in answer.sentences(PRINTED))
+
+
+def test_our_runs_stand_with_their_interval_their_seeds_and_what_that_shows():
+    found = [ran(1.0, 2.0, 3.0, 4.0, 5.0, verdict=compared())]
+
+    assert "+3.00 [+1.49, +4.51] (5) better for m" in answer.on_runs(found)
+    assert answer.tables(found)[0].rows[0][4] == "+3.00 [+1.49, +4.51] (5) better"
+
+
+def test_not_worse_is_said_with_its_margin():
+    assert answer.ours(ran(0.1, verdict=compared(0.1, -0.2, 0.4, "not worse"))).endswith("(1) not worse by 0.5")
+
+
+def test_too_few_seeds_for_a_verdict_have_a_mean_and_no_interval():
+    assert answer.ours(ran(1.0, 2.0)) == "+1.50 (2)"
+
+
+def test_the_print_is_read_in_pairs_too():
+    alone = PrintAlone("Table 1", "m", 0.4, 5, 8, 0.14, 1.36, 0.1, 0.7, "rte", 0.1, 0.5)
+    (said,) = [line for line in answer.sentences(PRINTED, [alone]) if line.startswith("Read in pairs")]
+
+    assert "m is beyond chance (c* 1.36) and does not speak for other tasks (sign flip p 0.14)" in said
+
+
+def test_runs_without_a_complete_average_are_not_called_none():
+    assert answer.on_runs([contrast(), ran(1.0, column="RTE", printed=1.0)]).startswith("On our runs no average")
+
+
+def test_a_suite_without_print_has_no_columns_for_it():
+    (table,) = answer.tables([ran(1.0, 2.0, printed=None)])
+
+    assert table.headers == ("model", "column", "ours", "updated %", "FLOPs %", "time %", "memory %")
+    assert {len(row) for row in table.rows} == {len(table.headers)} == {len(table.align.split())}
+
+
+def test_averages_stand_alone_unless_every_task_is_asked_for():
+    short, whole = (answer.tables(PRINTED, every=every)[0].rows for every in (False, True))
+
+    assert [row[1] for row in short] == ["Avg"]
+    assert [row[1] for row in whole] == ["Avg", "QQP", "QNLI", "RTE", "CoLA"]
+
+
+def test_time_and_memory_stand_on_the_same_line_where_they_were_measured():
+    cost = Cost("m", "shrinking", "9 tasks", 0.741, 0.88, 0.9, 1.0)
+
+    assert answer.tables([contrast()], [cost])[0].rows[0][-4:] == ["-25.9", "-11.1", "-10.0", "+0.0"]
+    assert answer.tables([contrast()])[0].rows[0][-2:] == ["?", "?"]
+
+
+def test_an_ablation_is_compared_with_progtuning_and_so_are_its_costs():
+    rival = contrast("RTE", -1.1, 2.9, against="growing", updated=1.0, flops=1.0)
+    costs = [Cost("m", name, "rte", 0.7, 0.8, time, 1.0) for name, time in (("shrinking", 0.8), ("growing", 0.9))]
+    main, ablations = answer.tables([contrast(), rival], costs)
+
+    assert ablations.title == "Ablations: Progtuning less another schedule"
+    assert ablations.rows == [
+        ["m, less growing", "RTE", "-1.1 (2.9)", "within noise", "not run", "+0.0", "+0.0", "-11.1", "+0.0"]
+    ]
+    assert len(main.rows) == 1
+
+
+REPORT = Report("paper", [verdict()], {}, contrasts=PRINTED, purpose="What this suite is")
+
+
+def test_a_terminal_begins_with_what_the_suite_is_and_the_answer():
+    first, second, *_ = text.render(REPORT).splitlines()
+
+    assert first == "What this suite is"
+    assert second.startswith("In print Progtuning")
+
+
+def test_what_has_scrolled_away_stands_again_at_the_end_of_a_terminal():
+    whole = Report("paper", [verdict(f"m-constant-{i}", "deviates") for i in range(30)], {}, contrasts=PRINTED)
+    lines = text.render(whole).splitlines()
+
+    assert lines[-1].startswith("30 of 30 judged: 30 deviates")
+    assert sum(line.startswith("In print Progtuning") for line in lines) == 2
+
+
+def test_markdown_and_the_page_begin_with_the_answer(tmp_path):
+    lines = markdown.render(REPORT).splitlines()
+    page = html.render(REPORT, {}, tmp_path)
+
+    assert lines[2] == f"## {markdown.escape(answer.QUESTION)}"
+    assert page.index("In print Progtuning") < page.index(">1 of 1 judged")
+
+
+def test_a_report_without_a_pair_of_schedules_has_no_answer_to_give():
+    assert answer.sentences([]) == []
+    assert text.render(Report("paper", [verdict()], {})).splitlines()[0] == "1 of 1 judged: 1 reproduced"
+
+
+def test_the_picture_has_a_line_for_each_average_with_what_it_saves():
+    lines = answer_plot.lines([*PRINTED, contrast(body="other"), contrast("RTE", against="growing")])
+
+    assert [(line.head.body, len(line.tasks)) for line in lines] == [("m", 4), ("other", 0)]
+
+
+def test_the_picture_is_on_white_and_names_its_numbers():
+    svg = figures.draw("answer.svg", REPORT)
+    texts = [one.text.strip() for one in ElementTree.fromstring(svg).iter() if one.text and one.text.strip()]
+
+    assert {"m  Avg", "74.1", "88.9", "printed", "margin"} <= set(texts)
+    assert "fill: #ffffff" in svg
+
+
+def test_only_what_is_between_the_marks_of_a_readme_is_renewed():
+    made = answer_page.part(REPORT, [], "docs")
+    readme = f"# above\n{answer_page.BEGIN}\nold 12.3 %\n{answer_page.END}\n## below\n"
+    renewed = answer_page.put_into(readme, made)
+
+    assert renewed.startswith("# above\n<!--") and renewed.endswith("-->\n## below\n")  # noqa: PT018
+    assert "old" not in renewed
+    assert "25.9 % fewer parameters" in " ".join(renewed.split())
+    assert "](docs/answer.svg)" in renewed
+    assert answer_page.put_into(renewed, made) == renewed
+
+
+def test_a_readme_without_marks_is_refused():
+    with pytest.raises(ValueError, match="to put the answer between them"):
+        answer_page.put_into("# a page", "new")
+
+
+def test_recorded_runs_of_our_own_stand_on_the_page_and_in_the_readme():
+    own = Report("mini", [], {}, contrasts=[ran(1.0, 2.0, 3.0, 4.0, 5.0, printed=None)], purpose="Our small model")
+
+    assert "## Our small model" in answer_page.page(REPORT, [own])
+    assert "Our small model: On our runs" in " ".join(answer_page.part(REPORT, [own], "docs").split())

@@ -1,0 +1,179 @@
+"""RESULTS.md: every number from recorded files, what is not recorded said, failed runs listed, time told honestly."""
+
+import pytest
+from recorded_runs import record
+
+from progbench.commands.common import ROOT
+from progbench.report import record_ablation, record_costs, record_page, record_views
+from progbench.report.record import Bullets, Figure, Grid, Printed
+from progbench.session import recording
+
+SAVES, ABLATION, THERE = 3, 2, 5
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return record(ROOT / "expected", tmp_path_factory.mktemp("record"))
+
+
+@pytest.fixture(scope="module")
+def sections(found):
+    return record_page.sections(found)
+
+
+def text_of(section):
+    """A section's texts, one a line."""
+    lines = []
+    for block in section.blocks:
+        if isinstance(block, Grid):
+            lines += [" | ".join(row) for row in [block.headers, *block.rows]]
+        elif isinstance(block, Bullets):
+            lines += block.lines
+        elif not isinstance(block, Figure):
+            lines.append(block)
+    return "\n".join(lines)
+
+
+def test_the_page_in_the_checkout_is_what_the_recorded_files_say():
+    written = record_views.files(recording.recorded(ROOT / "expected"))
+
+    assert {name: (ROOT / name).read_text() for name in written} == written
+
+
+def test_no_figure_is_left_of_what_is_not_recorded_any_more():
+    written = record_views.files(recording.recorded(ROOT / "expected"))
+    there = [path.relative_to(ROOT).as_posix() for path in (ROOT / record_views.FOLDER).iterdir()]
+
+    assert sorted(there) == sorted(name for name in written if name != "RESULTS.md")
+
+
+def test_the_answer_names_the_difference_its_interval_and_what_it_shows(sections):
+    # +1, 0 and +1 examples of 277: +0.24 points on average
+    assert "over 3 paired seeds, on this development set, Progtuning scores +0.24 [" in text_of(sections[0])
+
+
+def test_three_seeds_that_were_not_fixed_beforehand_are_said_to_be_so(sections):
+    assert "3 seeds are not the 5, then 10 fixed beforehand" in text_of(sections[1])
+
+
+def test_a_suite_without_runs_is_said_to_have_none(sections):
+    assert "base: not recorded: no task has three pairs of runs." in text_of(sections[1])
+
+
+def test_a_schedule_is_shown_beside_the_printed_one_and_beside_a_guess(sections):
+    text = text_of(sections[ABLATION])
+
+    # 151 of 277 on average; 139 of the made-up labels are 0; MRPC has two columns
+    assert "growing | not recorded | not recorded | not recorded | 54.51 ± 0.36 (3) | not recorded" in text
+    assert "always the most frequent class |  |  |  | 50.18 | " in text
+    assert "printed: growing | 56.5 |  | 67.9 | 67.6 | 68.5" in text
+
+
+def test_a_difference_of_the_ablation_stands_beside_the_printed_one(sections):
+    assert "(+1.1)" in text_of(sections[0])  # 68.7 less 67.6
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(50.18, "none"), (50.0, "growing, rte accuracy: 1 of 2"), (0.0, "growing, rte accuracy: 1 of 2")],
+)
+def test_seeds_that_are_no_better_than_a_guess_are_counted(value, said):
+    found = record_ablation._collapsed({"growing": [[value, 60.0]]}, [("rte", "accuracy")], [50.0])
+
+    assert found == f"Seeds that score no more than always the most frequent class: {said}."
+
+
+def test_two_printed_metrics_are_no_printed_difference():
+    printed = [
+        Printed("shrinking", "MRPC", "mrpc", "f1", 89.8), Printed("growing", "MRPC", "mrpc", "accuracy", 67.9)
+    ]  # fmt: skip
+
+    class Difference:
+        task, left, right = "MRPC", "shrinking", "growing"
+
+    assert record_ablation._printed(Difference, printed) == "f1 89.8 and accuracy 67.9"
+
+
+def test_the_what_if_that_is_not_recorded_is_listed_as_such(sections):
+    assert "mini, minilm-growing-mrpc~optimizer-after-freeze: not recorded." in text_of(sections[ABLATION])
+
+
+def test_eq_2s_literal_floor_is_the_same_run_where_the_parts_divide_the_blocks(sections):
+    text = text_of(sections[ABLATION])
+
+    assert "minilm (mini): 6 blocks in 3 parts" in text
+    assert "it is the same run, and gives neither number" in text
+
+
+def test_a_failed_run_is_listed_with_its_message(sections):
+    assert text_of(sections[6]) == "mini, minilm-without_low_blocks-rte, seed 0: epoch 1, step 3: the loss is nan"
+
+
+def test_what_is_recorded_and_what_is_not_stands_by_schedule_and_task(sections):
+    rows = {row[0]: row for block in sections[THERE].blocks if isinstance(block, Grid) for row in block.rows}
+    heads = next(block.headers for block in sections[THERE].blocks if isinstance(block, Grid))
+    rte = heads.index("rte")
+
+    assert [rows[f"minilm {one}"][rte] for one in ("constant", "growing", "without_low_blocks")] == [
+        "3", "3", "– + 1 failed"
+    ]  # fmt: skip
+    assert rows["minilm constant"][heads.index("cola")] == "–"
+
+
+def test_each_recipe_has_a_line_with_digest_seeds_commit_and_dates(found, sections):
+    digest = next(recipe.digest for recipe in found.suites[0].recipes.values() if recipe.id == "minilm-constant-rte")
+
+    assert f"minilm-constant-rte | {digest} | 0-2 | {'c' * 10} | unknown | unknown" in text_of(sections[7])
+
+
+def test_sentences_that_the_print_refutes_are_listed(sections):
+    assert "SQuAD v1.1 or SQuAD v2.0 (section 4.2, Table 2): " in text_of(sections[4])
+
+
+def test_what_was_decided_when_is_read_from_its_file(sections):
+    assert (
+        "2026-11-29 | the what-if recipe optimizer-after-freeze, for growing | no recorded run of growing"
+        in text_of(sections[8])
+    )
+
+
+def test_cpu_seconds_are_compared_and_wall_seconds_where_both_agree(answers, tmp_path):
+    found = record(answers, tmp_path, cpu={"constant": 10.0, "shrinking": 9.8})
+    (row,) = [row for row in record_costs.rows(found.suites[0]) if row[0] == "shrinking"]
+
+    assert dict(zip(record_costs.HEADERS, row, strict=True))["CPU seconds"] == "98.0 %"
+    assert dict(zip(record_costs.HEADERS, row, strict=True))["wall seconds"] == "100.0 %"
+
+
+def test_wall_seconds_are_not_told_where_another_program_shared_the_processor(answers, tmp_path):
+    found = record(answers, tmp_path, cpu={"constant": 10.0, "shrinking": 6.0})
+    (row,) = [row for row in record_costs.rows(found.suites[0]) if row[0] == "shrinking"]
+
+    assert row[5:7] == ["60.0 %", "not told"]
+
+
+def test_the_page_says_the_same_as_the_markdown(sections):
+    page = record_views.as_html(sections)
+
+    for section in sections:
+        assert section.title in page
+    assert page.count("<svg") == sum(isinstance(block, Figure) for one in sections for block in one.blocks) == 2
+    assert "<script" not in page
+
+
+def test_no_path_of_this_machine_is_on_the_page(tmp_path_factory, found):
+    assert all(str(tmp_path_factory.getbasetemp()) not in content for content in record_views.files(found).values())
+
+
+def test_figures_are_small(found):
+    assert all(len(content) < 60_000 for name, content in record_views.files(found).items() if name.endswith(".svg"))
+
+
+def test_figures_that_nobody_draws_any_more_go(found, tmp_path):
+    (tmp_path / record_views.FOLDER).mkdir()
+    (tmp_path / record_views.FOLDER / "old.svg").write_text("")
+    written = record_views.write(found, tmp_path)
+
+    assert sorted(path.name for path in (tmp_path / record_views.FOLDER).iterdir()) == sorted(
+        path.name for path in written if path.name != "RESULTS.md"
+    )
