@@ -14,8 +14,9 @@ from progbench.errors import BadInput
 from progbench.judging.claims import Claim
 from progbench.judging.expected import Cell
 from progbench.recipes import reading
-from progbench.report import text, writing
+from progbench.report import text
 from progbench.report.cells import plain
+from progbench.report.report import Report
 from progbench.report.speed import Speed
 from progbench.session import adopting, gathering, opening, outcomes, sharing, stopping
 from progbench.session.gathering import CLAIMS, Gathered, from_property, to_property
@@ -227,6 +228,12 @@ class Sharing:
         self.shares.give_back(node.gateway.id)
 
 
+def _views(report: Report, folder: Path) -> list[Path]:
+    from progbench.report import writing  # loads what makes pages and figures
+
+    return writing.write(report, folder)
+
+
 class Collector:
     """Hands what tests found to the session's report, also from xdist workers, and prints that at the end."""
 
@@ -273,12 +280,12 @@ class Collector:
             self._written(lambda folder: [self.speed.write(folder, environment.describe())])
         for problem in self.gathered.unread() if self.config.option.keyword else []:
             self._say(f"not searched by -k, as it cannot be read: {plain(problem)}")
-        if not self.gathered.selected:
+        if not self.gathered.selected or self.config.option.collectonly:  # then no test has judged anything
             return
         report = self.gathered.report()
         terminalreporter.section("progbench")
         self._say(text.render(report))
-        self._written(lambda folder: writing.write(report, folder))
+        self._written(lambda folder: _views(report, folder))
         if self.config.option.update_reference:
             try:
                 self._say("\n".join(adopting.updated(self.suite, self.gathered.cells(), ROOT)))
