@@ -24,6 +24,7 @@ _OF_CLAIMS = {
     "disputed": "xfailed",
     "undecided": "skipped",
 }
+_IS = ("within noise", "undecided")  # what an answer is, where the others are what a sentence does
 
 
 def of_cell(found: Verdict) -> tuple[str, str]:
@@ -44,6 +45,8 @@ def of_claim(found: ClaimVerdict) -> tuple[str, str]:
     >>> of_claim(unreadable("malformed"))[0]
     'failed'
     """
-    words = f"on the print it {found.on_print}: {found.print_words}; on our runs: {found.our_words}"
+    said = f"is {found.on_print}" if found.on_print in _IS else found.on_print
+    ours = "by counting" if found.by_counts else "on our runs"
+    words = f"on the print it {said}: {found.print_words}; {ours}: {found.our_words}"
     lead = f"{found.disputed}; " if found.outcome == "disputed" else f"{found.outcome}: "
     return _OF_CLAIMS[found.outcome], lead + words

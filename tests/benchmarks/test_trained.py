@@ -42,9 +42,9 @@ def test_a_smoke_row_is_trained_judged_and_reported(row):
 
     assert done.returncode == 0, done.stdout
     assert {v["cell"]: v["outcome"] for v in report["verdicts"]} == {
-        "tiny-roberta-constant-updated": "reproduced",
-        "tiny-roberta-constant-cola": "reproduced",
-        "tiny-roberta-lora-constant-sst2": "reproduced",
+        "tiny-roberta-constant-updated": "consistent",
+        "tiny-roberta-constant-cola": "consistent",
+        "tiny-roberta-lora-constant-sst2": "consistent",
     }
     assert [(one["recipe"], len(one["runs"])) for one in report["runs"]] == [(name, 1) for name in TRAINED]
 
@@ -55,7 +55,7 @@ def test_what_was_trained_is_only_judged_the_second_time(row):
     assert done.returncode == 0
     assert row.files[0] == row.files[1]
     assert first["verdicts"] == second["verdicts"]
-    assert "3 of 3 judged: 3 reproduced" in done.stdout
+    assert "3 of 3 judged: 3 consistent" in done.stdout
 
 
 def test_a_lora_row_of_smoke_is_trained_with_its_variant(row):
@@ -208,7 +208,7 @@ def test_em_and_f1_of_one_run_are_trained_once(shared):
     cells = {cell: outcome for cell, outcome in shared.outcomes().items() if "squad1" in cell}
 
     assert cells == dict.fromkeys(
-        (f"tiny-bert-shrinking-squad1-{column}" for column in ("em", "f1", "updated")), "reproduced"
+        (f"tiny-bert-shrinking-squad1-{column}" for column in ("em", "f1", "updated")), "consistent"
     )
     assert [name for _, name in shared.noted() if "squad1" in name] == ["tiny-bert-shrinking-squad1"]
 
@@ -218,6 +218,6 @@ def test_workers_of_xdist_send_their_verdicts_to_the_one_report(shared):
 
     assert shared.done.returncode == 0, shared.done.stdout
     assert len({line.split("]")[0] for line in lines}) == 2
-    assert set(shared.outcomes().values()) == {"reproduced"}
+    assert set(shared.outcomes().values()) == {"consistent"}
     # three columns of Table 2, and four of Table 1: MNLI has two
-    assert shared.done.stdout.count("7 of 7 judged: 7 reproduced") == 1
+    assert shared.done.stdout.count("7 of 7 judged: 7 consistent") == 1

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
 from dataclasses import replace
 
 import grid
@@ -14,70 +13,25 @@ import pytest
 from pages import ROOT
 
 import progbench
+from progbench import cli
 from progbench.judging import verdict
 from progbench.models.spec import spec
 from progbench.recipes import reading
-from progbench.session import outcomes
-from progbench.session.suite import Suite
+from progbench.session import marks, outcomes
 
 README = pages.read("README.md")
+COMMANDS = pages.read("docs/commands.md")
+ARCHITECTURE = pages.read("docs/architecture.md")
 WORDS = " ".join(README.split())
-ANSWER = " ".join(pages.section(README, "Today's answer").split())
 COST = " ".join(pages.section(README, "What each suite costs").split())
 
 
-def test_the_readme_keeps_to_180_lines():
-    assert len(README.splitlines()) <= 180
+def test_the_readme_keeps_to_150_lines():
+    assert len(README.splitlines()) <= 150
 
 
-@pytest.fixture(scope="module")
-def counts(tmp_path_factory):
-    """Every count that the paper prints, with its verdict as it comes out now."""
-    suite = Suite("paper", ROOT / "expected", tmp_path_factory.mktemp("runs"), train=False)
-    cells = [cell for name in suite.tables() for cell in suite.table(name).cells]
-    return [(cell, suite.verdict(cell)) for cell in cells if cell.kind == "counted" and cell.expectation.printed]
-
-
-def tally(counts, outcome, file=""):
-    return sum(found.outcome == outcome for cell, found in counts if file in ("", cell.file))
-
-
-def test_the_answer_is_three_sentences():
-    assert len(re.findall(r"[a-z0-9)]\.(?=\s|$)", ANSWER.replace("Eq. ", ""))) == 3
-
-
-def test_as_many_counts_reproduce_and_are_disputed_as_the_answer_says(counts):
-    printed, reproduced = pages.numbers(re.search(r"Of the .*? reproduce:", ANSWER, re.DOTALL).group())
-    disputed = int(re.search(r"The other (\d+) counts are disputed", ANSWER).group(1))
-
-    assert (printed, reproduced) == (len(counts), tally(counts, "reproduced"))
-    assert disputed == tally(counts, "disputed") == printed - reproduced
-
-
-def test_as_many_counts_of_each_table_reproduce_as_the_answer_says(counts):
-    two, three, of_three = map(
-        int, re.search(r"all (\d+) of Table 2, (\d+) of the (\d+)\s+of Table 3", ANSWER).groups()
-    )
-
-    assert two == tally(counts, "reproduced", "table2") == sum(cell.file == "table2" for cell, _ in counts)
-    assert (three, of_three) == (tally(counts, "reproduced", "table3"), sum(c.file == "table3" for c, _ in counts))
-    assert "both of section 4.2 (drawn in Figure 4)" in ANSWER
-    assert tally(counts, "reproduced", "figure4") == sum(cell.file == "figure4" for cell, _ in counts) == 2
-
-
-def test_the_disputed_counts_are_the_row_of_table_3_for_adapters_with_progtuning(counts):
-    entries = tomllib.loads(pages.read("expected/paper/disputed.toml"))["cells"]
-    listed = {(entry["table"], f"{entry['row']}-{column}") for entry in entries for column in entry["columns"]}
-    row = {(cell.file, cell.id) for cell, _ in counts if (cell.tuning, cell.schedule) == ("adapter", "shrinking")}
-
-    assert "are the row of Table 3 for adapters with Progtuning" in ANSWER
-    assert listed == row == {(cell.file, cell.id) for cell, found in counts if found.outcome == "disputed"}
-
-
-def test_no_score_of_a_pretrained_model_on_real_data_is_recorded():
-    assert "No score of a pretrained model on real data is recorded yet" in ANSWER
-    assert [path.parent.name for path in (ROOT / "expected").glob("*/reference.json")] == ["smoke"]
-    assert all(spec(name).random for name in ("tiny-bert", "tiny-bert-wide", "tiny-roberta"))
+def test_the_readme_has_no_word_that_only_its_makers_know():
+    assert [word for word in ("wing", "house", "company") if re.search(rf"\b{word}s?\b", WORDS)] == []
 
 
 def test_ci_calls_the_readmes_test_command():
@@ -120,23 +74,27 @@ def test_the_projected_hours_are_the_steps_divided_by_the_measured_rate():
     assert f"The {float(million) * 1e6 / int(rate) / 3600:.0f} hours were projected, not measured" in words
 
 
-def test_every_mark_is_in_the_readme():
-    registered = tomllib.loads(pages.read("pyproject.toml"))["tool"]["pytest"]["markers"]
-
-    assert {pages.bare(mark) for mark, _ in pages.table(README, "mark")} == {one.split(":")[0] for one in registered}
+def test_every_mark_is_on_the_page_of_commands():
+    assert {pages.bare(mark) for mark, _ in pages.table(COMMANDS, "mark")} == set(marks.WORDS)
 
 
-def test_every_option_is_in_the_readme():
+def test_every_command_is_on_the_page_of_commands():
+    named = " ".join(name for name, _ in pages.table(COMMANDS, "command"))
+
+    assert [name for name in cli.COMMANDS if not re.search(rf"\b{name}\b", named)] == []
+
+
+def test_every_option_is_on_the_page_of_commands():
     options = re.findall(r'addoption\(\s*"(--[a-z-]+)"', pages.read("benchmarks/conftest.py"))
-    listed = [pages.bare(option).split()[0] for option, _ in pages.table(README, "option")]
+    listed = [pages.bare(option).split()[0] for option, _ in pages.table(COMMANDS, "option")]
 
-    assert len(options) == 9
+    assert len(options) == 10
     assert sorted(listed) == sorted(options)
 
 
 @pytest.mark.parametrize("suite", reading.suites())
 def test_the_defaults_of_the_options_are_the_suites(suite):
-    option = {pages.bare(name).split()[0]: what for name, what in pages.table(README, "option")}
+    option = {pages.bare(name).split()[0]: what for name, what in pages.table(COMMANDS, "option")}
     seeds, device = (
         {
             name: default
@@ -154,12 +112,13 @@ def test_what_minilm_and_mpnet_have_seen_and_what_mini_trains_on_are_said():
     recipe = reading.read("mini", "squad", model="minilm", schedule="constant", task="squad1")
 
     assert set(spec("minilm").seen) == set(spec("mpnet").seen) == {"qqp", "mnli", "qnli", "squad1", "squad2"}
-    assert "The weights of MiniLM and MPNet were trained on data of QQP, MNLI, QNLI and SQuAD" in WORDS
-    assert f"trains on the first {recipe.train_questions:,} questions only" in WORDS
+    words = " ".join(COMMANDS.split())
+    assert "The weights of MiniLM and MPNet were trained on data of QQP, MNLI, QNLI and SQuAD" in words
+    assert f"trains on the first {recipe.train_questions:,} questions only" in words
 
 
-def test_every_outcome_is_explained_and_shows_in_pytest_as_the_readme_says():
-    rows = {bare.split()[0]: shown for bare, _, shown in pages.table(README, "outcome")}
+def test_every_outcome_is_explained_and_shows_in_pytest_as_the_page_says():
+    rows = {bare.partition(" (")[0]: shown for bare, _, shown in pages.table(pages.read("docs/report.md"), "outcome")}
     unread = verdict.unreadable("table1", "")
 
     assert list(rows) == list(verdict.OUTCOMES)
@@ -187,7 +146,7 @@ def test_the_snippets_number_is_right():
 
 
 PACKAGE = ROOT / "progbench"
-WINGS = pages.table(README, "wing")
+WINGS = pages.table(ARCHITECTURE, "wing")
 
 
 def test_the_table_of_wings_has_every_folder_of_the_package_in_the_order_of_the_house():
@@ -197,7 +156,7 @@ def test_the_table_of_wings_has_every_folder_of_the_package_in_the_order_of_the_
     assert [pages.bare(wing) for wing, *_ in WINGS] == folders
     assert set(folders) == {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert len(folders) == 10
-    assert "The package has ten folders, called wings" in WORDS
+    assert "The package has ten folders, called wings" in " ".join(ARCHITECTURE.split())
 
 
 @pytest.mark.parametrize(("wing", "goes_in", "goes_out", "first"), WINGS, ids=[pages.bare(wing) for wing, *_ in WINGS])

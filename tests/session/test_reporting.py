@@ -64,7 +64,7 @@ def test_a_table_that_cannot_be_read_is_an_error_and_the_others_are_judged(copie
     found = reporting.report(Suite("smoke", copied, tmp_path / "runs", seeds=None, train=False))
 
     assert [one.cell for one in found.verdicts if one.outcome == "error"] == ["table2"]
-    assert sum(one.outcome == "reproduced" for one in found.verdicts) > 50
+    assert sum(one.outcome == "consistent" for one in found.verdicts) > 50
 
 
 def test_variants_that_were_run_are_listed_for_a_cell_that_deviates(answers, on_file, tmp_path):
@@ -119,7 +119,7 @@ def test_a_table_whose_file_was_deleted_is_an_error_that_names_the_file(copied, 
     assert said == {
         "figure4": f"{copied}/smoke/figure4.toml is gone, and suite.toml lists it: nobody knows which cells it had"
     }
-    assert sum(one.outcome == "reproduced" for one in found.verdicts) > 50
+    assert sum(one.outcome == "consistent" for one in found.verdicts) > 50
     reliability(
         "Editing recipes and expected values", "a table's file is gone", happens=said["figure4"], kept=ELSEWHERE
     )
