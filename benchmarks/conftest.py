@@ -306,24 +306,18 @@ class Collector:
             self._written(lambda folder: [self.speed.write(folder, environment.describe())])
         for problem in self.gathered.unread() if self.config.option.keyword else []:
             self._say(f"not searched by -k, as it cannot be read: {plain(problem)}")
-<<<<<<< HEAD
-        if not self.gathered.selected or self.config.option.collectonly:  # then no test has judged anything
-=======
         if not self.gathered.selected:
             if self.config.option.keyword:
                 self._say(plain(advice.for_keyword(self.suite, self.config.option.keyword)))
->>>>>>> main
+            return
+        if self.config.option.collectonly:  # then no test has judged anything
             return
         report = self.gathered.report()
         terminalreporter.section("progbench")
         self._say(text.render(report))
-<<<<<<< HEAD
         self._written(lambda folder: _views(report, folder))
-=======
-        self._written(lambda folder: writing.write(report, folder))
         if advised := advice.without_gpu(self.suite, self.config.option.markexpr, self.config.option.runs):
             self._say(plain(advised))
->>>>>>> main
         if self.config.option.update_reference:
             try:
                 self._say("\n".join(adopting.updated(self.suite, self.gathered.cells(), ROOT)))
