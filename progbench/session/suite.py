@@ -222,6 +222,7 @@ class Suite:
         except BadInput as problem:
             return Observed(errors={0: str(problem)})
 
+    @functools.cache  # noqa: B019  (a session has one suite)
     def claims(self) -> list[Claim] | BadInput:
         """The sentences in expected/<suite>/claims.toml, or what is wrong with it; none where a suite has none."""
         if "claims" in self._wrong:
@@ -237,6 +238,7 @@ class Suite:
         except BadInput as problem:  # it names a cell there is not, or one whose table cannot be read
             return claims.not_judged(claim, str(problem))
 
+    @functools.cache  # noqa: B019  (a session has one suite)
     def terms(self) -> Terms:
         """What was stated beforehand of how differences are judged. Raises BadInput where that cannot be read."""
         return terms.read(self.answers, self.name)
