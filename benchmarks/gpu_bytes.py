@@ -23,11 +23,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 from gpu_hours import SEEDS, grid, projected
 from texts import head_of, rows, shuffled, words
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -42,6 +40,7 @@ from progbench.training.fitting import Step, build_optimizer
 from progbench.training.seed_rows import SeedCollator
 from progbench.training.side_by_side import Together, stack
 
+ROOT = Path(__file__).resolve().parents[1]
 BATCHES = 6  # of unlike forms; the mean is what a step takes
 # kernels of one operation, where they are not one: a copy of a bias or a table first, sums in two passes, sorting
 LAUNCHES = {
@@ -131,11 +130,10 @@ class Counting(TorchDispatchMode):
         elif name == "native_layer_norm_backward" and not any(args[-1][1:]):
             launches = 1  # of its input alone
         if name in PRODUCTS:
-            left, right = given[-2:]
-            self.found.products += 2 * math.prod(made[0].shape) * left.shape[-1]
+            self.found.products += 2 * math.prod(made[0].shape) * given[-2].shape[-1]
             self._note("of products", 0, moved)
         if name in ATTENTION:
-            query, key = (args[0], args[1]) if name.endswith("forward") or "attention" == name[-9:] else args[1:3]
+            query, key = (args[0], args[1]) if name.endswith("forward") or name[-9:] == "attention" else args[1:3]
             heads_first = "scaled" in name
             tokens = (query.shape[2], key.shape[2]) if heads_first else (query.shape[1], key.shape[1])
             heads = query.shape[1] if heads_first else query.shape[2]
@@ -256,8 +254,7 @@ LEARNS = "lengths" in {one.name for one in dataclasses.fields(SeedCollator)}
 def counted(shapes: list[dict]) -> list[dict]:
     """A record for each shape, as `gpu_hours.projected` takes them."""
     found = []
-    for shape in shapes:
-        shape = {name: value for name, value in shape.items() if name != "short"}
+    for shape in ({name: value for name, value in one.items() if name != "short"} for one in shapes):
         one = count(**shape)
         found.append({
             **shape, "precision": "tf32", "seeds": SEEDS, "milliseconds": one.milliseconds / SEEDS,

@@ -2,8 +2,10 @@
 
     python benchmarks/gpu_check.py --out DIR
 
-Each check prints one line with its number and ends as ok, FAILED or skipped (saying why). The exit code is 1 where one
-failed. DIR/gpu-check.json holds all of it. Without a GPU the same checks run on the CPU, where nothing is captured.
+Each check prints one line with its number and ends as ok, FAILED or skipped (saying why). At the end stand the promises
+of the GPU path, and which of them this card has confirmed. The exit code is 1 where a check failed. DIR/gpu-check.json
+holds all of it. After four minutes (`--minutes`) what is left is skipped. Without a GPU the same checks run on the CPU,
+where a stand-in captures: it shows faults of Python's, and confirms nothing of a card.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import gpu_speed
-from gpu_checks import CHECKS, Machine, Skipped
+from gpu_checks import CHECKS
+from gpu_machine import Machine, Skipped
+from gpu_promises import confirmed
 
 from progbench import environment
 from progbench.files import require_room, write_atomically
@@ -69,7 +73,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--only", metavar="TEXT", default="", help="the checks whose names hold this, without the speed"
     )
+    parser.add_argument("--minutes", type=float, default=4.0, metavar="N", help="skip what is left after so many (4)")
     options = parser.parse_args(arguments)
+    end = time.perf_counter() + 60 * options.minutes
     if not any(options.only in name for name in CHECKS):
         parser.error(f"--only {options.only}: no check has that in its name; there are: {', '.join(CHECKS)}")
     if options.out:
@@ -81,29 +87,38 @@ def main(arguments: list[str] | None = None) -> int:
     if options.device == "cuda" and device == "cpu":
         print("gpu-check: no GPU that torch can use", file=sys.stderr)
         return 2
-    where = torch.cuda.get_device_name() if device == "cuda" else "a CPU, where nothing is captured"
+    where = torch.cuda.get_device_name() if device == "cuda" else "a CPU, where a stand-in captures"
     print(f"gpu-check on {where}, torch {torch.__version__}", flush=True)
     if device == "cpu":
         torch.set_num_threads(1)  # tiny models gain nothing from a second, and wait for it on a busy machine
     machine, found = Machine(device), []
     for name, check in CHECKS.items():
         if options.only in name:
-            found.append(checked(name, functools.partial(check, machine)))
+            found.append(checked(name, functools.partial(_in_time, end, check, machine)))
             print(found[-1], flush=True)
     content = {"environment": environment.describe(device), "checks": found, "speed": {}}
     _write(options.out, content)  # what was proved is kept, whatever becomes of the speed
     if not options.only:
-        found.append(checked("speed", functools.partial(_speed, device, content["speed"])))
+        found.append(checked("speed", functools.partial(_speed, device, content["speed"], end)))
         print(found[-1], flush=True)
         _write(options.out, content)
+    for line in confirmed({one.check: one.outcome for one in found}, device) if not options.only else ():
+        print(line)
     failed = [one.check for one in found if one.outcome == "FAILED"]
     print(f"{len(found)} checks: {len(failed)} failed{': ' + ', '.join(failed) if failed else ''}")
     return 1 if failed else 0
 
 
-def _speed(device: str, found: dict) -> tuple[float, float, str]:
-    """Measure, and count the shapes whose steps were not captured."""
-    found |= gpu_speed.short(device, functools.partial(print, flush=True))
+def _in_time(end: float, check: Callable[[Machine], tuple[float, float, str]], machine: Machine) -> tuple:
+    """A check, unless the time is over."""
+    if time.perf_counter() > end:
+        raise Skipped("the time is over; --minutes gives more")
+    return check(machine)
+
+
+def _speed(device: str, found: dict, end: float) -> tuple[float, float, str]:
+    """Measure as long as there is time, and count the shapes whose steps were not captured."""
+    found |= gpu_speed.short(device, functools.partial(print, flush=True), end)
     refused = [one["refused"] for one in found["steps"] if one["refused"]]
     return float(len(refused)), 0.0, f"{len(found['steps'])} shapes; {len(refused)} were not captured"
 

@@ -2,116 +2,42 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import functools
 import math
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
+import gpu_attention
 import torch
 from gpu_going_on import going_on
-from without_dropout import silence, silenced
+from gpu_machine import SEEDS, Machine, Skipped, apart, never_captured, recipe, replayed
+from without_dropout import silenced
 
 from progbench.errors import Missing
-from progbench.method.anatomy import Anatomy
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes import reading
-from progbench.recipes.recipe import Recipe
 from progbench.tasks import catalog
 from progbench.training import train
-from progbench.training.fitting import Step, build_optimizer, fit
-from progbench.training.graph import WARM_UP, Replayed, StandIn, device_of
+from progbench.training.fitting import Step
+from progbench.training.graph import WARM_UP
 from progbench.training.prepared import Prepared
-from progbench.training.seed_rows import SeedRows
-from progbench.training.varlen import attend
 
-SEEDS = (0, 1, 2)
+Check = Callable[[Machine], tuple[float, float, str]]
 
 
-class Skipped(Exception):
-    """Something a check needs is not here."""
+def graph_against_eager(machine: Machine, *, dropout: bool) -> tuple[float, float, str]:
+    """(a) The same steps replayed and as they are: losses within 1e-5, over a stage change.
 
-
-def recipe(**changes: object) -> Recipe:
-    """Smoke's smallest run, forty steps: two epochs, the second of another stage, without weight decay."""
-    one = reading.read("smoke", "glue", model="tiny-roberta", schedule="shrinking", task="sst2")
-    return dataclasses.replace(one, epochs=2, batch_size=20, **changes)
-
-
-class Machine:
-    """Trains on one device, with graphs where there are any."""
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-
-    def graphs(self) -> StandIn:
-        return device_of(self.device)
-
-    @contextlib.contextmanager
-    def prepared(self, one: Recipe, *, dropout: bool) -> Iterator[Prepared]:
-        with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
-            made = Prepared.of(one, SEEDS, self.device, Path(folder), together=True)
-            if not dropout:
-                silence(made.model)
-            yield made
-
-    @contextlib.contextmanager
-    def replaying(self, one: Recipe, *, dropout: bool) -> Iterator[tuple]:
-        """What replays a step, a batch for it, its learning rate, and the parameters that it moves."""
-        with self.prepared(one, dropout=dropout) as made:
-            parameters = Anatomy.of(made.model).parameters()
-            rate = torch.zeros((), device=self.device)
-            optimizer = build_optimizer(Anatomy.of(made.model), one, made.seeds, rate)
-            run = Replayed(Step(made.model, one, optimizer, parameters, made.seeds), self.graphs())
-            yield run, next(made.batches()), rate, parameters
-
-    def losses(self, one: Recipe, captured: Callable[[], StandIn], *, dropout: bool = False, change=None) -> dict:
-        """Every step's losses of three seeds, the parameters at the end, and how many graphs were replayed."""
-        seen, runs = [], []
-
-        def runner(step: Step):
-            run = Replayed(step, captured())
-            runs.append(run)
-            return lambda batch: seen.append(run(batch)) or seen[-1]
-
-        with self.prepared(one, dropout=dropout) as made:
-            if change:
-                change(made)
-            schedule = one.build_schedule()
-            kept = []
-            for trained in fit(made.model, one, schedule, made.batches, made.steps, seeds=made.seeds, runner=runner):
-                anatomy = Anatomy.of(made.model, one.tuning)
-                kept.append([parameter.detach().clone() for parameter in anatomy.parameters()])
-                live = {id(parameter) for parameter in anatomy.trainable(schedule[trained.t])}
-                frozen = [id(parameter) not in live for parameter in anatomy.parameters()]
-            refused = [run.refused for run in runs if run.refused]
-            replays = sum(run.replays for run in runs)
-        return {
-            "losses": torch.stack(seen).double().cpu(),
-            "kept": kept,
-            "frozen": frozen,
-            "replays": replays,
-            "refused": refused,
-        }
-
-
-def apart(one: torch.Tensor, other: torch.Tensor) -> float:
-    """The largest relative difference."""
-    return float(((one - other).abs() / other.abs().clamp(min=1e-12)).max())
-
-
-def graph_against_eager(machine: Machine) -> tuple[float, float, str]:
-    """(a) The same steps replayed and as they are: losses within 1e-5, over a stage change."""
-    as_it_is = functools.partial(StandIn, machine.device)
-    replayed, eager = (machine.losses(recipe(), one) for one in (machine.graphs, as_it_is))
-    if replayed["refused"]:
-        return math.inf, 1e-5, replayed["refused"][0]
-    number = apart(replayed["losses"], eager["losses"])
-    steps, replays = len(replayed["losses"]), replayed["replays"]
+    With dropout a replay has to draw what a step draws that runs as it is: both go on with one stream of chance.
+    """
+    one = machine.losses(recipe(), dropout=dropout)
+    with never_captured():
+        eager = machine.losses(recipe(), dropout=dropout)
+    if one["refused"]:
+        return math.inf, 1e-5, one["refused"][0]
+    number = apart(one["losses"], eager["losses"])
+    steps, replays = len(one["losses"]), one["replays"]
     words = f"{steps} steps, {replays} of them replays; losses differ by at most {number:.1e}"
     return number if replays >= 20 else math.inf, 1e-5, words
 
@@ -128,19 +54,21 @@ def learning_rate_of_a_replay(machine: Machine) -> tuple[float, float, str]:
             run(batch)
             moved.append(float((weight.detach() - before).abs().sum()))
     ratio = moved[2] / moved[1] if moved[1] else math.inf
-    number = max(moved[0], abs(ratio - 2))
+    number = max(moved[0], abs(ratio - 2)) if run.replays else math.inf
     return number, 0.5, f"moved by {moved[0]:g} at rate 0; twice the rate moves {ratio:.3f} times as far"
 
 
 def dropout_differs_and_repeats(machine: Machine) -> tuple[float, float, str]:
-    """(c) Dropout draws anew in every replay, and the same seeds give the same losses."""
-    first, second = (machine.losses(recipe(), machine.graphs, dropout=True) for _ in range(2))
-    again = apart(first["losses"], second["losses"])
+    """(c) Dropout draws anew in every replay, the same seeds give the same losses, and a tenth falls out."""
+    first, second = (machine.losses(recipe(), dropout=True) for _ in range(2))
+    unlike = apart(first["losses"], second["losses"])
     with machine.replaying(recipe(learning_rate=1e-12), dropout=True) as (run, batch, _, _):
         drawn = {tuple(run(batch).tolist()) for _ in range(WARM_UP + 6)}
     alike = WARM_UP + 6 - len(drawn)
-    words = f"{len(drawn)} of {WARM_UP + 6} steps on one batch differ; run again, losses differ by {again:.1e}"
-    return max(again, float(alike)), 1e-3, words
+    deviations, shares = gpu_attention.share_dropped(machine)
+    words = f"{len(drawn)} of {WARM_UP + 6} steps on one batch differ; run again, losses differ by {unlike:.1e}"
+    words += f"; the shares that fall out are {shares} ({deviations:.1f} standard deviations)"
+    return max(unlike, float(alike), float(deviations > 5)), 1e-3, words
 
 
 def side_by_side_against_alone(machine: Machine, **changes: object) -> tuple[float, float, str]:
@@ -148,19 +76,24 @@ def side_by_side_against_alone(machine: Machine, **changes: object) -> tuple[flo
     load = loading.load
     loading.load = lambda *arguments: silenced(load(*arguments))
     try:
-        together = list(train.train_together(recipe(**changes), SEEDS, machine.device))
+        together = replayed(recipe(**changes), SEEDS, machine.device)
         alone = [train.train(recipe(**changes), seed, machine.device) for seed in SEEDS]
     finally:
         loading.load = load
-    pairs = [(one.loss, other.loss) for ours, theirs in zip(together, alone, strict=True)
-             for one, other in zip(ours.epochs, theirs.epochs, strict=True)]  # fmt: skip
-    number = max(abs(one - other) / other for one, other in pairs)
+    number = losses_apart(together, alone)
     return number, 1e-3, f"mean losses differ by at most {number:.1e}"
+
+
+def losses_apart(ours: list, theirs: list) -> float:
+    """The largest relative difference of two lists of runs' mean losses of epochs."""
+    pairs = [(one.loss, other.loss) for run, beside in zip(ours, theirs, strict=True)
+             for one, other in zip(run.epochs, beside.epochs, strict=True)]  # fmt: skip
+    return max(abs(one - other) / other for one, other in pairs)
 
 
 def frozen_stays(machine: Machine) -> tuple[float, float, str]:
     """(e) What the second stage freezes is, to the last bit, what the first left."""
-    found = machine.losses(recipe(), machine.graphs, dropout=True)
+    found = machine.losses(recipe(), dropout=True)
     first, second = found["kept"]
     moved = [not torch.equal(one, other) for one, other in zip(first, second, strict=True)]
     wrong = sum(was_moved is is_frozen for was_moved, is_frozen in zip(moved, found["frozen"], strict=True))
@@ -175,21 +108,27 @@ def nan_in_one_row(machine: Machine) -> tuple[float, float, str]:
         with torch.no_grad():
             made.model.classifier.out_proj.bias[1] = math.nan
 
-    whole, broken = (machine.losses(recipe(), machine.graphs, change=change) for change in (None, poison))
+    whole, broken = machine.losses(recipe()), machine.losses(recipe(), change=poison)
     number = apart(broken["losses"][:, [0, 2]], whole["losses"][:, [0, 2]])
     failed = bool(broken["losses"][:, 1].isnan().all())
     words = f"the others' losses differ by {number:.1e}; the broken seed's are {'nan' if failed else 'numbers'}"
-    return number if failed else math.inf, 1e-5, words
+    return number if failed and broken["replays"] else math.inf, 1e-5, words
 
 
 def out_of_memory(machine: Machine) -> tuple[float, float, str]:
-    """(g) Three seeds run out of memory in the middle of an epoch, graphs and all; two and one do not."""
-    step, steps = Step.__call__, []
+    """(g) Three seeds run out of memory in the middle of an epoch, graphs and all; two and one do not.
 
-    def small(self, batch):
+    On a GPU for real: from the last step before the first capture on, three seeds are given nothing more.
+    """
+    step, steps = Step.__call__, []
+    limit = torch.cuda.set_per_process_memory_fraction if machine.device == "cuda" else _limit_of_a_cpu
+
+    def small(self: Step, batch: object) -> torch.Tensor:
         steps.append(self.seeds.count)
-        if self.seeds.count > 2 and len(steps) > WARM_UP + 2:
-            raise torch.OutOfMemoryError("made up")
+        if self.seeds.count > 2 and len(steps) >= WARM_UP:
+            limit(1e-6)
+        elif self.seeds.count <= 2:
+            limit(1.0)
         return step(self, batch)
 
     Step.__call__ = small
@@ -197,36 +136,49 @@ def out_of_memory(machine: Machine) -> tuple[float, float, str]:
         found = list(train.train_together(recipe(), SEEDS, machine.device))
     finally:
         Step.__call__ = step
+        limit(1.0)
     good = [one.seed for one in found if not one.error and "ran out of memory" in one.notes[-1]]
     return float(good != list(SEEDS)), 0.0, f"seeds {good} were trained and say so"
 
 
+def _limit_of_a_cpu(share: float) -> None:
+    if share < 1:
+        raise torch.OutOfMemoryError("made up")
+
+
+def constant_over_two_epochs(machine: Machine) -> tuple[float, float, str]:
+    """(m) A whole run of a constant schedule, dropout and all: its second epoch begins with a replay."""
+    one = recipe("constant")
+    ours = replayed(one, SEEDS, machine.device)
+    with never_captured():
+        theirs = list(train.train_together(one, SEEDS, machine.device))
+    number = losses_apart(ours, theirs)
+    return number, 1e-4, f"mean losses differ from those of steps that run as they are by at most {number:.1e}"
+
+
 def no_capture(machine: Machine) -> tuple[float, float, str]:
-    """(i) A step that reads from the device cannot be captured: it goes on as it is, dropout and all, and says why."""
+    """(i) A step that reads a number is seen before it is captured, and goes on as it is, saying why.
+
+    Then a capture is made to fail: what it held is given back, and one more succeeds.
+    """
 
     def read(made: Prepared) -> None:
         made.model.classifier.register_forward_hook(lambda module, arguments, out: out * float(out.max() > -1e9))
 
-    found = machine.losses(recipe(), machine.graphs, dropout=True, change=read)
-    finite = bool(found["losses"].isfinite().all())
-    if machine.device == "cpu":
-        return float(not finite), 0.0, "a CPU captures nothing, so nothing was refused"
+    found, words = machine.losses(recipe(), dropout=True, change=read), []
     said = found["refused"][0] if found["refused"] else "nothing was refused"
-    return float(not (finite and found["refused"])), 0.0, said
-
-
-def attention_with_dropout(machine: Machine) -> tuple[float, float, str]:
-    """(j) Attention is linear in its values: (gradient of values * values) is (result * weights), dropout or not."""
-    torch.manual_seed(0)
-    ends = torch.tensor([0, 5, 12, 20, 27, 32], device=machine.device)
-    where = SeedRows(torch.tensor([[0, 5]], device=machine.device), ends, tokens=32, longest=8)
-    query, key, value, weights = (torch.randn(1, 4, 32, 16, device=machine.device) for _ in range(4))
-    value.requires_grad_()
-    out = attend(query, key, value, where, dropout=0.3).transpose(1, 2)
-    (out * weights).sum().backward()
-    one, other = float((value.grad * value.detach()).sum()), float((out.detach() * weights).sum())
-    number = abs(one - other) / max(1.0, abs(other))
-    return number, 1e-3, f"the two sums are {one:.4f} and {other:.4f}"
+    right = bool(found["losses"].isfinite().all()) and said.startswith("steps were not captured as a graph: ")
+    right &= any(one in said for one in ("synchronizing", "item", "_local_scalar_dense"))
+    device, number = machine.graphs(), torch.ones((), device=machine.device)
+    try:
+        device.capture(lambda: number * float(number))
+        right = False
+    except RuntimeError as problem:
+        words.append(str(problem).partition("\n")[0])
+        right &= "captur" in str(problem)
+    replay = device.capture(lambda: number * 3)
+    right &= replay().item() == 3 and machine.losses(recipe())["replays"] > 0
+    return float(not right), 0.0, f"{said}; a capture that fails: {'; '.join(words)}; the next one succeeds"
 
 
 def real_run(machine: Machine, task: str, schedule: str) -> tuple[float, float, str]:
@@ -241,7 +193,7 @@ def real_run(machine: Machine, task: str, schedule: str) -> tuple[float, float, 
     except Missing as problem:
         raise Skipped(str(problem)) from None
     start = time.perf_counter()
-    found = list(train.train_together(one, range(5), machine.device))
+    found = replayed(one, tuple(range(5)), machine.device)
     scores = [run.epochs[-1].scores[part][metric] for run in found if not run.error]
     if len(scores) < len(found):
         return math.inf, 0.0, "; ".join(run.error for run in found if run.error)
@@ -255,21 +207,25 @@ def real_run(machine: Machine, task: str, schedule: str) -> tuple[float, float, 
 REAL = {"rte": ("rte", "accuracy", 146 / 277), "mrpc": ("mrpc", "f1", 558 / 687)}
 
 
-CHECKS = {
-    "a graph against eager": graph_against_eager,
+CHECKS: dict[str, Check] = {
+    "a graph against eager": functools.partial(graph_against_eager, dropout=False),
+    "a graph against eager, with dropout": functools.partial(graph_against_eager, dropout=True),
     "b the learning rate of a replay": learning_rate_of_a_replay,
     "c dropout": dropout_differs_and_repeats,
     "d side by side against alone": side_by_side_against_alone,
     "e frozen parameters": frozen_stays,
     "f nan in one row": nan_in_one_row,
     "g out of memory": out_of_memory,
-    "i a step that cannot be captured": no_capture,
-    "j attention with dropout": attention_with_dropout,
+    "j attention with dropout": gpu_attention.with_dropout,
+    "j attention against others": gpu_attention.against_others,
     "k MPNet side by side against alone": functools.partial(side_by_side_against_alone, model="tiny-mpnet"),
     "l going on from a checkpoint": lambda machine: going_on(recipe(), SEEDS, machine.device),
+    "m a constant run over two epochs": constant_over_two_epochs,
+    "o attention again": gpu_attention.again,
     **{
         f"h {task} {schedule}": functools.partial(real_run, task=task, schedule=schedule)
         for task in REAL
         for schedule in ("constant", "shrinking")
     },
+    "i a step that cannot be captured": no_capture,  # last: what a failed capture leaves would spoil the others
 }

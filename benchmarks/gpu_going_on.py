@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from gpu_machine import replayed
+
 from progbench.recipes.recipe import Recipe
 from progbench.training import checkpoints, train
 from progbench.training.checkpoints import Checkpoints
@@ -37,8 +39,8 @@ def going_on(recipe: Recipe, seeds: Sequence[int], device: str, step: int = 30) 
                 list(train.train_together(recipe, seeds, device, kept=kept))
         finally:
             Checkpoints.save, checkpoints.EVERY = save, every
-        again = list(train.train_together(recipe, seeds, device, kept=kept))
-    through = list(train.train_together(recipe, seeds, device))
+        again = replayed(recipe, tuple(seeds), device, kept)
+    through = replayed(recipe, tuple(seeds), device)
     pairs = [(one.loss, other.loss) for ours, theirs in zip(again, through, strict=True)
              for one, other in zip(ours.epochs, theirs.epochs, strict=True)]  # fmt: skip
     number = max(abs(one - other) / other for one, other in pairs)

@@ -7,6 +7,7 @@ hand.
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -126,7 +127,7 @@ class SeedsTogether:
         if self.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
         with process.products(shape.precision):
-            seeds, held = Together(self.seeds), torch.zeros((), device=self.device) if self.device == "cuda" else None
+            seeds, held = Together(self.seeds), torch.zeros((), device=self.device)
             list(fit(self.model, recipe, one, batches, len(warm) + steps, seeds=seeds, runner=runner, held=held))
             seconds = (now(self.device) - started[0]) / steps / self.seeds
             launches = self._launches(run[0], chosen, held)
@@ -135,7 +136,7 @@ class SeedsTogether:
         memory = torch.cuda.max_memory_reserved() if self.device == "cuda" else 0
         return Taken(seconds, cost, memory, launches, len(run[0].captured), run[0].refused)
 
-    def _launches(self, run: Replayed, chosen: list, held: torch.Tensor | None) -> float:
+    def _launches(self, run: Replayed, chosen: list, held: torch.Tensor) -> float:
         """What the host launches and copies in a step of all seeds, by the profiler; 0 on a CPU."""
         if self.device != "cuda":
             return 0.0
@@ -154,12 +155,18 @@ class SeedsTogether:
 COMPARED = ("sst2", "mnli")
 
 
-def short(device: str, say: Callable[[str], None]) -> dict:
-    """The speed of a few shapes, each said as soon as it is measured; on a CPU that of a tiny model."""
+def short(device: str, say: Callable[[str], None], end: float = math.inf) -> dict:
+    """The speed of a few shapes, each said as soon as it is measured; on a CPU that of a tiny model.
+
+    None is begun after `end`, by time.perf_counter; from shapes that were left out follow no hours.
+    """
     tiny = [{"model": "tiny-bert", "tuning": "full", "task": "sst2", "batch": 32}]
     shapes = [one for one in grid()["shapes"] if one.pop("short")] if device == "cuda" else tiny
     found = [
-        one for shape in shapes for one in measure(**shape, device=device, precisions=("tf32",), rounds=1, say=say)
+        one
+        for shape in shapes
+        if time.perf_counter() < end
+        for one in measure(**shape, device=device, precisions=("tf32",), rounds=1, say=say)
     ]
     return {"ceilings": ceilings(device), "steps": found, "hours": projected(found) if device == "cuda" else {}}
 

@@ -104,7 +104,7 @@ def judged(pair: Pair) -> Found:
     try:
         anatomy = Anatomy.of(model)
     except BadInput as error:
-        said = str(error).removeprefix(type(model).__name__).lstrip(": ")
+        said = re.sub(r"^\w+(?: \([\w-]+\))?(?::|(?= has)) ?", "", str(error)).strip()
         return Found(pair, REFUSED, None, re.split(r"; (?:name|choose) ", said)[0])
     why = wrong_with(model, anatomy, inputs_for(model, pair.head))
     return Found(pair, WRONG if why else RIGHT, anatomy.L, why or rule_of(model, anatomy))

@@ -5,6 +5,7 @@ Rounds alternate between both sides (contenders.py), so that a busy machine slow
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
@@ -161,6 +162,24 @@ def test_hours_of_the_grid(machine, record_property):
 
     for table, hours in projected(ON_GPU).items():
         record_property("progbench-speed-hours", {"table": table, "hours": hours})
+
+
+def test_bytes(machine, request, benchmark):
+    """The bytes and launches of a step of five seeds, counted on meta tensors for commit 4518441 and for this code.
+
+    A count, which needs no card and is no measurement. Shown with -s, and written to DIR/bytes.json with --report DIR.
+    """
+    if request.config.option.suite != "paper":
+        pytest.skip("the shapes are the paper's")
+    import gpu_bytes
+
+    theirs = gpu_bytes.other_build("4518441", [])
+    ours = benchmark.pedantic(lambda: gpu_bytes.counted(SHAPES), rounds=1)
+    print("\n" + gpu_bytes.table(ours, theirs))
+    if folder := request.config.option.report:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "bytes.json").write_text(json.dumps({"then": theirs, "now": ours}, indent=1))
+    assert all(now["bytes"] < then["bytes"] for now, then in zip(ours, theirs, strict=True))
 
 
 SESSIONS = {

@@ -44,7 +44,7 @@ def test_an_install_inside_another_projects_checkout_is_of_no_known_commit(check
 
     assert environment.commit_of(installed) == "unknown"
     reliability(
-        "Results",
+        "Keeping results",
         "progbench is installed inside another project's checkout",
         happens='its results say commit "unknown", and the report warns of them',
         kept="the results; but no reference is recorded from them",
@@ -65,7 +65,7 @@ def test_a_file_in_the_package_that_git_does_not_track_makes_it_dirty(checkout, 
 
     assert environment.commit_of(checkout / "package") == f"{head(checkout)}-dirty"
     reliability(
-        "Results",
+        "Keeping results",
         "a file in the package that git does not track, or ignores",
         happens="the commit of its results ends in -dirty, and every view of the report says so and warns",
         kept="the results; but no reference is recorded from them",

@@ -91,7 +91,7 @@ def test_a_hub_that_never_answers_is_said_with_what_to_set(silent, reliability):
         "to a folder that holds it"
     )
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "a hub that takes connections and never answers, or whose name is looked up for minutes",
         happens=said.replace(address, "https://huggingface.co").replace("0.05", "2"),
         kept="the rest of the session, which asks again after five minutes only",
@@ -128,7 +128,7 @@ def test_a_connection_that_is_refused_is_said_in_the_networks_words(refused, rel
         "Connection refused); fetch it with `progbench fetch`, or set PROGBENCH_MODELS to a folder that holds it"
     )
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "no network, and weights that are not on this machine",
         happens=said,
         kept="the counts, the claims on the print, and every cell whose data and weights are here",
@@ -178,7 +178,7 @@ def test_a_download_that_fails_is_said_and_not_tried_again(answering, reliabilit
 
     assert answering.calls == ["looked", "fetched", "looked"]
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "a download that breaks off, or that finds no room in HF_HOME",
         happens=said,
         kept="the cells of other data and weights, which are trained",
@@ -195,7 +195,7 @@ def test_a_table_that_is_no_parquet_file_is_refused_by_its_path(answering, tmp_p
         hub_splits.fetch(RTE, "rte", ["train"])
     assert str(problem.value).startswith(f"{path}: cannot be read (")
     reliability(
-        "Data",
+        "Bringing data",
         "a file of the hub's copy that was cut, or is no table",
         happens="an error with the file's path: clear the hub's cache of it, and fetch it again",
         kept="the cells of other tasks",

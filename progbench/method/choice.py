@@ -11,6 +11,8 @@ from progbench.method.layout import refused
 from progbench.method.stacks import Stack, has_parameters, is_list, listed_at, parallel, stacks_in
 from progbench.method.wrappers import transformer_of
 
+HALVES = ("encoder", "decoder")
+
 
 def require_stacks(model: nn.Module) -> list[Stack]:
     """The one stack of a model, or encoder and decoder. Raises BadInput where there is none, or others."""
@@ -19,9 +21,10 @@ def require_stacks(model: nn.Module) -> list[Stack]:
     if why := refused(configuration):
         raise BadInput(f"{name}: {why}")
     every = list(stacks_in(base, path_of(model, base)))
-    found = _without_towers(base, every)
-    found = [stack for stack in found if len(stack.blocks) > 1] or found  # one layer before the blocks, or after them
-    found = _untied(found)
+    found = _halves(every) if getattr(configuration, "is_encoder_decoder", False) else []
+    if not found:
+        several = [stack for stack in every if len(stack.blocks) > 1]  # not one layer before the blocks, or after them
+        found = _untied(_without_towers(base, several or every))
     if not found:
         raise BadInput(f"{name} ({getattr(configuration, 'model_type', 'no transformers model')}): {_none(model)}")
     if inside := [stack.path for stack in found if stack.nested]:
@@ -29,9 +32,8 @@ def require_stacks(model: nn.Module) -> list[Stack]:
             f"{name}: the members of {inside[0]} hold stacks themselves, and which of the two are the blocks is not "
             f"for a rule to say; {advice(model)}"
         )
-    halves = [[stack for stack in found if _half(stack.path) == half] for half in ("encoder", "decoder")]
-    if len(found) == 2 and all(len(half) == 1 for half in halves):
-        return [half[0] for half in halves]
+    if halves := _halves(found):
+        return halves
     if len(found) > 1:
         raise BadInput(
             f"{name} has {len(found)} stacks of blocks ({', '.join(stack.path for stack in found)}), and not as "
@@ -43,14 +45,14 @@ def require_stacks(model: nn.Module) -> list[Stack]:
 def chosen_at(model: nn.Module, path: str) -> Stack:
     """The list at a path, each of its members a block. Raises BadInput if there is none."""
     module = dict(model.named_modules()).get(path)
-    if not is_list(module) or not has_parameters(module):
+    if module is None or not is_list(module) or not has_parameters(module):
         raise BadInput(f"{type(model).__name__} has no list of modules {path!r}: blocks is the path of a ModuleList")
     return listed_at(path, module)
 
 
 def require_divided(model: nn.Module, blocks: int) -> None:
     """Raise BadInput if a model of several blocks was taken as a single one: a schedule of it freezes nothing, ever."""
-    deepest = max((stack for stack in stacks_in(model)), key=lambda stack: len(stack.blocks), default=None)
+    deepest = max(stacks_in(model), key=lambda stack: len(stack.blocks), default=None)
     if blocks == 1 and deepest is not None and len(deepest.blocks) > 1:
         raise BadInput(
             f"{type(model).__name__} as a single block: every stage of a schedule would train all of it. "
@@ -82,10 +84,16 @@ def _untied(stacks: list[Stack]) -> list[Stack]:
     return attending if len(attending) == 1 else stacks if attending else [parallel(stacks)]
 
 
+def _halves(stacks: list[Stack]) -> list[Stack]:
+    """An encoder's stack and a decoder's, in this order, if these are the two."""
+    by_name = {_half(stack.path): stack for stack in stacks}
+    return [by_name["encoder"], by_name["decoder"]] if len(stacks) == 2 and by_name.keys() == {*HALVES} else []
+
+
 def _half(path: str) -> str:
     """Encoder or decoder: by the outermost module that is called so."""
     names = (name.rpartition("_")[2] for name in path.split("."))
-    return next((name for name in names if name in ("encoder", "decoder")), "")
+    return next((name for name in names if name in HALVES), "")
 
 
 def path_of(model: nn.Module, module: nn.Module) -> str:

@@ -120,14 +120,15 @@ class _Walk:
 
     def _require_no_blocks_in(self, child: nn.Module, path: str) -> None:
         """Raise BadInput if a module beside the stack holds a list that may be blocks, or may belong to them."""
-        lengths = {len(stack.blocks) for stack in self.stacks.values()}
+        lengths = {len(stack.blocks) for stack in self.stacks.values()} - {1}
         lists = {name: part for name, part in child.named_modules(prefix=path) if isinstance(part, nn.ModuleList)}
-        found = [name for name, part in lists.items() if len(part) in lengths and has_parameters(part)]
-        found += [stack.path for stack in stacks_in(child, path, configuration_of(self.base))]
-        if found := [name for name in found if len(dict(self.model.named_modules())[name]) > 1]:
+        why = {name: "as long as the blocks" for name, part in lists.items() if len(part) in lengths}
+        others = stacks_in(child, path, configuration_of(self.base))
+        why |= {stack.path: "of blocks too, and in no tower before them" for stack in others if len(stack.blocks) > 1}
+        if found := [name for name in why if has_parameters(self.model.get_submodule(name))]:
             raise BadInput(
-                f"{type(self.model).__name__}: {found[0]} is a list as long as the stack of blocks, so its members may "
-                f"belong to the blocks; {advice(self.model)}"
+                f"{type(self.model).__name__}: {found[0]} is a list {why[found[0]]}, so its members may belong to the "
+                f"blocks; {advice(self.model)}"
             )
 
 

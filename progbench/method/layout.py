@@ -95,11 +95,11 @@ REPEATS = {
 
 def refused(configuration: Any) -> str:
     """Why a model of this configuration cannot be taken apart, if its blocks run more than once."""
-    kind = getattr(configuration, "model_type", None)
-    times = getattr(configuration, REPEATS.get(kind or "", ""), 1)
+    kind = getattr(configuration, "model_type", "")
+    times = getattr(configuration, REPEATS.get(kind, ""), 1)
     if any(one > 1 for one in (times if isinstance(times, list | tuple) else [times])):
         return f"its blocks run several times in a step ({REPEATS[kind]}={times}), so none of them is below the others"
-    return REFUSED.get(kind or "", "")
+    return REFUSED.get(kind, "")
 
 
 # What LoRA's targets are called in other architectures than BERT; one matrix for all three serves each of them.

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from torch import nn
 
+SAYS_NOTHING = ("config", "dtype", "device")  # to ask a part for these is not to use it
+
 
 def order_of_use(module: nn.Module) -> list[str]:
     """What `forward` uses of the module itself, by name, in the order of use; nothing where there is no source.
@@ -58,6 +60,8 @@ def _names(kind: type, method: str, above: tuple[str, ...]) -> Iterator[str]:
 
 def _used(node: ast.AST) -> Iterator[str]:
     """Attributes of `self` below a node, in the order in which they are evaluated."""
+    if isinstance(node, ast.Attribute) and node.attr in SAYS_NOTHING:
+        return
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
         yield node.attr
         return

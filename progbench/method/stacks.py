@@ -87,7 +87,8 @@ def around(holder: nn.Module, path: str, inner: str) -> Iterator[tuple[str, bool
         return
     prefix = f"{path}." if path else ""
     name = inner.removeprefix(prefix).split(".")[0]
-    for other, part in [*holder.named_parameters(recurse=False), *holder.named_children()]:
+    beside: list[tuple[str, Any]] = [*holder.named_parameters(recurse=False), *holder.named_children()]
+    for other, part in beside:
         if other != name and has_parameters(part):
             yield prefix + other, used_before(holder, other, {name})
     yield from around(holder.get_submodule(name), prefix + name, inner)

@@ -59,7 +59,7 @@ def ablation(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Sequence
         axes.plot([], [], ":", color=GREY, linewidth=1.2, label="always the most frequent class")
         axes.set_xticks(range(len(columns)), columns)
         axes.set_ylabel("points")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
         return figure
 
     return canvas.svg(draw)

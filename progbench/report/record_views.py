@@ -70,15 +70,21 @@ def as_html(sections: Sequence[Section]) -> str:
 
 def _shown(section: Section) -> dict[str, object]:
     """A section as its template takes it: each block with its kind."""
-    return {"title": section.title, "blocks": [_block(block) for block in section.blocks]}
+    blocks, above = [], section.title
+    for block in section.blocks:
+        blocks.append(_block(block, above))
+        above = block.removesuffix(":") if isinstance(block, str) and block.endswith(":") else above
+    return {"title": section.title, "blocks": blocks}
 
 
-def _block(block: Block) -> dict[str, object]:
+def _block(block: Block, above: str) -> dict[str, object]:
+    """A block, with the line above it as a table's name."""
     if isinstance(block, Grid):
-        return {"kind": "grid", "headers": block.headers, "rows": block.rows, "align": block.align.split()}
+        table = {"headers": block.headers, "rows": block.rows, "align": block.align.split()}
+        return {"kind": "grid", "title": above, **table}
     if isinstance(block, Bullets):
         return {"kind": "bullets", "lines": block.lines}
     if isinstance(block, Figure):
-        drawn = Markup(canvas.inline(block.svg, block.name.partition(".")[0]))
+        drawn = Markup(canvas.inline(block.svg, block.name.partition(".")[0], block.caption))
         return {"kind": "figure", "svg": drawn, "caption": block.caption}
     return {"kind": "text", "text": block}

@@ -15,6 +15,7 @@ from progbench.files import aside
 from progbench.judging.caveats import unlike
 from progbench.judging.expected import Cell
 from progbench.recipes.recipe import Recipe
+from progbench.report.cells import plain
 from progbench.runs import predictions, results
 from progbench.runs.results import RunResult
 from progbench.session import complete, reference, vouching
@@ -199,6 +200,6 @@ def lines(found: Adoption) -> Iterable[str]:
         yield reference.changes(reference.on_file(found.answers, found.suite), changed)
     else:
         yield f"nothing is new to the reference of {found.suite}"
-    yield from (f"failed run, on file as such: {one}" for one in found.failed)
-    yield from (f"left out: {one}" for one in found.left_out)
-    yield from (f"refused: {one}" for one in found.refused)
+    yield from (f"failed run, on file as such: {plain(one)}" for one in found.failed)
+    yield from (f"left out: {plain(one)}" for one in found.left_out)
+    yield from (f"refused: {plain(one)}" for one in found.refused)

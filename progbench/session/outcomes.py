@@ -18,10 +18,10 @@ _OF_CELLS = {
 }
 _OF_CLAIMS = {
     "holds": "passed",
+    "within noise": "skipped",
     "does not hold": "failed",
     "error": "failed",
     "disputed": "xfailed",
-    "within noise": "skipped",
     "undecided": "skipped",
 }
 _IS = ("within noise", "undecided")  # what an answer is, where the others are what a sentence does

@@ -141,11 +141,16 @@ def recorded_alone(root: Path, suite: str) -> str:
 
 def _written(root: Path, suite: str, about: dict[str, Any], runs: dict[str, dict]) -> Path:
     path = root / suite / "reference.json"
-    content = {"schema_version": SCHEMA_VERSION, "suite": suite, **about, "runs": dict(sorted(runs.items()))}
-    files.write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    files.write_atomically(path, text(suite, runs, about))
     if sums := guards.renewed(path.parent, path.name):
         files.write_atomically(path.with_name(guards.SUMS), sums)
     return path
+
+
+def text(suite: str, runs: dict[str, dict], about: dict[str, Any] | None = None) -> str:
+    """The content of a reference.json with these entries."""
+    content = {"schema_version": SCHEMA_VERSION, "suite": suite, **(about or {}), "runs": dict(sorted(runs.items()))}
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def on_file(root: Path, suite: str) -> dict[str, dict]:

@@ -48,10 +48,10 @@ def _of_run(root: Path, path: Path, result: RunResult) -> Iterator[str]:
     except BadInput as problem:
         yield str(problem).removeprefix(f"{path}: ")
         return
-    yield from _of_predictions(result, kept)
+    yield from of_predictions(result, kept)
 
 
-def _of_predictions(result: RunResult, kept: rescoring.Kept) -> Iterator[str]:
+def of_predictions(result: RunResult, kept: rescoring.Kept) -> Iterator[str]:
     """How its scores do not follow from its predictions."""
     for name, lists in kept.items():
         counts = {len(one) for one in lists["epochs"]}

@@ -60,13 +60,14 @@ class Product(torch.autograd.Function):
     """Rows times a weight a seed, plus a bias.
 
     The gradient of a weight comes as the weight lies in memory, where `baddbmm`'s own would be copied to be so.
-    Shapes: (seeds, rows, in), (seeds, out, in) and (seeds, out) or None to (seeds, rows, out).
+    Shapes: (seeds, rows, in), (seeds, out, in) and (seeds, out), or (out,) where it is frozen, or None; and what comes
+    of it (seeds, rows, out).
     """
 
     @staticmethod
     def forward(ctx: FunctionCtx, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         ctx.save_for_backward(rows, weight)
-        return rows @ weight.mT if bias is None else torch.baddbmm(bias[:, None], rows, weight.mT)
+        return rows @ weight.mT if bias is None else torch.baddbmm(bias[..., None, :], rows, weight.mT)
 
     @staticmethod
     @once_differentiable

@@ -61,8 +61,8 @@ def _kernel(
 class Apart(torch.autograd.Function):
     """(seeds * tokens, heads, size) to (texts, longest, heads, size) for each group, and gradients the way back.
 
-    Both ways are gathers. Where a text has no token, there is a surplus token of its seed: its keys are masked, and what
-    it attends to is not read. So the gradient there is 0, which is what surplus tokens get.
+    Both ways are gathers. Where a text has no token, there is a surplus token of its seed: its keys are masked, and
+    what it attends to is not read. So the gradient there is 0, which is what surplus tokens get.
     """
 
     @staticmethod

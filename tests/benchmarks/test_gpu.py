@@ -1,6 +1,7 @@
 """gpu-check and the speed of a GPU, tried on a CPU with tiny models: each check can pass, fail and be skipped."""
 
 import doctest
+import functools
 import json
 import math
 import sys
@@ -14,31 +15,36 @@ from progbench.method.schedule import Stage
 from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.tasks import catalog, toy
-from progbench.training import side_by_side
+from progbench.training import fitting, graph, side_by_side
 from progbench.training.fitting import Step
+from progbench.training.seed_rows import SeedRows
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import gpu_check
 import gpu_checks
 import gpu_hours
+import gpu_machine
+import gpu_promises
 import gpu_speed
 import test_speed
 
 pytestmark = pytest.mark.usefixtures("few_texts")
-MACHINE = gpu_checks.Machine("cpu")
+MACHINE = gpu_machine.Machine("cpu")
+CHECKS = [*gpu_checks.CHECKS.items()]
+real = SeedRows.real
 RIGHT = [name for name in gpu_checks.CHECKS if not name.startswith("h")]
 
 
 @pytest.fixture(scope="module")
 def few_texts(tmp_path_factory):
     """A quarter of the generated texts in batches of a quarter: as many steps as on a GPU, and fewer to evaluate."""
-    folder, wanted = tmp_path_factory.mktemp("few"), gpu_checks.recipe
+    folder, wanted = tmp_path_factory.mktemp("few"), gpu_machine.recipe
     with pytest.MonkeyPatch.context() as patch:
         for part, rows in (("train", 100), ("evaluate", 30)):
             patch.setitem(toy.SIZES, part, rows)
         toy.write(folder)
         patch.setitem(catalog._GENERATED, "GLUE_DIR", lambda: folder)
-        patch.setattr(gpu_checks, "recipe", lambda **changes: replace(wanted(**changes), batch_size=5))
+        patch.setattr(gpu_checks, "recipe", lambda *given, **changes: replace(wanted(*given, **changes), batch_size=5))
         yield
 
 
@@ -57,17 +63,77 @@ def number_of(name):
     return gpu_checks.CHECKS[name](MACHINE)[:2]
 
 
-def test_a_learning_rate_that_is_part_of_the_recording_is_found(monkeypatch):
-    def frozen(self, batch):
-        for group in self.optimizer.param_groups:
-            group["lr"] = 1e-3
-        return step(self, batch)
+@pytest.mark.parametrize("name", ["a graph against eager", "b the learning rate of a replay", "m a constant run"])
+def test_a_learning_rate_that_is_part_of_the_recording_is_found(monkeypatch, name):
+    """A number of Python's stays that of the capture: no rate moves on in the replays, and all of them go wrong."""
+    build = fitting.build_optimizer
 
-    step = Step.__call__
-    monkeypatch.setattr(Step, "__call__", frozen)
-    number, most = number_of("b the learning rate of a replay")
+    def frozen(anatomy, recipe, seeds=None, held=None):
+        optimizer = build(anatomy, recipe, seeds)
+        optimizer.step = functools.partial(at_rate, held, optimizer, optimizer.step)
+        return optimizer
 
-    assert number > most
+    def at_rate(held, optimizer, step):
+        for group in optimizer.param_groups:
+            group["lr"] = float(held)
+        return step()
+
+    for module in (fitting, gpu_machine):
+        monkeypatch.setattr(module, "build_optimizer", frozen)
+    found = gpu_check.checked(name, functools.partial(next(c for n, c in CHECKS if n.startswith(name)), MACHINE))
+
+    assert found.outcome == "FAILED"
+
+
+def test_a_step_that_is_never_replayed_is_found(monkeypatch):
+    def refuse(self, function):
+        raise RuntimeError("not while capturing")
+
+    monkeypatch.setattr(graph.StandIn, "capture", refuse)
+    words = [found_of(name).words for name in ("d side", "k MPNet", "l going", "m a constant")]
+
+    assert words == ["NotReplayed: steps were not captured as a graph: not while capturing"] * 4
+
+
+def test_dropout_of_another_share_is_found(monkeypatch):
+    drop = torch.nn.functional.dropout
+    monkeypatch.setattr(torch.nn.functional, "dropout", lambda x, p, *rest: drop(x, p + 0.01 * (x.ndim == 2), *rest))
+
+    assert found_of("c dropout").outcome == "FAILED"
+
+
+def test_attention_that_reads_beyond_its_text_is_found(monkeypatch):
+    monkeypatch.setattr(SeedRows, "real", lambda self, number: torch.ones_like(real(self, number)))
+
+    assert found_of("j attention against others").outcome == "FAILED"
+
+
+def found_of(beginning):
+    return gpu_check.checked(beginning, lambda: next(c for n, c in CHECKS if n.startswith(beginning))(MACHINE))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "device", "said"),
+    [
+        (("ok", "ok", "ok"), "cuda", "confirmed: a replayed step computes"),
+        (("ok", "ok", "ok"), "cpu", "open: a replayed step computes"),
+        (("ok", "FAILED", "ok"), "cuda", "broken: a replayed step computes"),
+        (("ok", "skipped"), "cuda", "open: a replayed step computes"),
+    ],
+)
+def test_a_promise_is_confirmed_by_a_card_alone_and_by_all_of_its_checks(outcomes, device, said):
+    checks = next(iter(gpu_promises.PROMISES.values()))
+
+    assert gpu_promises.confirmed(dict(zip(checks, outcomes, strict=False)), device)[0].startswith(said)
+
+
+def test_every_check_confirms_a_promise_and_every_promise_has_checks():
+    assert {name for checks in gpu_promises.PROMISES.values() for name in checks} == {*gpu_checks.CHECKS}
+
+
+def test_what_is_left_when_the_time_is_over_is_skipped(capsys):
+    assert gpu_check.main(["--device", "cpu", "--only", "j att", "--minutes", "0"]) == 0
+    assert capsys.readouterr().out.count("skipped") == 2
 
 
 def test_rows_that_mix_are_found(monkeypatch):
@@ -106,13 +172,13 @@ def test_a_broken_seed_that_breaks_the_others_is_found(monkeypatch):
 
 
 def test_dropout_that_repeats_itself_is_found(monkeypatch):
-    run = gpu_checks.Replayed.__call__
+    run = graph.Replayed.__call__
 
     def seeded(self, batch):
         torch.manual_seed(0)
         return run(self, batch)
 
-    monkeypatch.setattr(gpu_checks.Replayed, "__call__", seeded)
+    monkeypatch.setattr(graph.Replayed, "__call__", seeded)
     number, most = number_of("c dropout")
 
     assert number > most
@@ -142,8 +208,8 @@ def test_the_command_writes_what_it_found_and_ends_with_0(tmp_path, capsys):
     content = json.loads((tmp_path / "gpu-check.json").read_text())
 
     assert code == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "1 checks: 0 failed"
-    assert [one["outcome"] for one in content["checks"]] == ["ok"]
+    assert capsys.readouterr().out.splitlines()[-1] == "2 checks: 0 failed"
+    assert [one["outcome"] for one in content["checks"]] == ["ok"] * 2
 
 
 def test_the_command_ends_with_1_and_names_what_failed(monkeypatch, capsys):
@@ -166,7 +232,7 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_a_usage_error(capsys):
     assert capsys.readouterr().err == "gpu-check: no GPU that torch can use\n"
 
 
-@pytest.mark.parametrize("module", [gpu_check, gpu_checks, gpu_hours, gpu_speed])
+@pytest.mark.parametrize("module", [gpu_check, gpu_checks, gpu_hours, gpu_promises, gpu_speed])
 def test_the_examples_in_the_docstrings_are_true(module):
     assert doctest.testmod(module).failed == 0
 

@@ -111,7 +111,7 @@ def test_a_report_that_cannot_be_written_at_the_end_is_one_line_and_fails_the_se
     assert lines[-1].startswith("==") or " passed" in lines[-1]
     assert any("judged" in line for line in lines)
     reliability(
-        "Report and terminal",
+        "Reading a report",
         "a --report whose disk fills up, or goes away, during the session",
         happens=f"after the report on the terminal: {said} (exit code 1)",
         kept="the report on the terminal, pytest's summary, and every result",
@@ -136,7 +136,7 @@ def test_no_text_of_a_file_or_folder_reaches_the_terminal_raw(hostile, reliabili
     words = r"error: seed 0: train.tsv:1: the header has a\x1b[31mb"
     assert words in hostile.stdout.splitlines()
     reliability(
-        "Report and terminal",
+        "Reading a report",
         "escape sequences in a file's header, an error on file, or a folder's name",
         happens=f"they are spelled out: {words}".replace("\\", "\\\\"),
         kept="the terminal",

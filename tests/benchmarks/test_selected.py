@@ -96,7 +96,7 @@ def test_a_cell_that_no_test_has_since_its_table_cannot_be_read_is_explained(cut
     assert done.returncode == 5
     assert said.startswith("not searched by -k, as it cannot be read: ")
     reliability(
-        "Recipes and expected values",
+        "Editing recipes and expected values",
         "a table that cannot be read, and `pytest -k` with a cell's name",
         happens=f"its cells have no names: {said}",
         kept="cells of other tables with such a name, which are judged",

@@ -149,7 +149,7 @@ def test_a_signal_to_end_while_training_reports_what_there_is_and_leaves_no_fold
     assert {found[f"tiny-bert-constant-{column}"] for column in ("cola", "rte")} == {"missing"}
     assert [path.name for path in passing.iterdir() if path.name.startswith("progbench-")] == []
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or SIGXCPU, as from a batch system whose time is up",
         happens="the session ends as by Ctrl-C: the report is written, and what was not reached is missing",
         kept="all results that were finished",

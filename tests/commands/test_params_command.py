@@ -79,7 +79,8 @@ def test_params_of_an_unsound_config_json_names_the_file(tmp_path, capsys, relia
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith(f"progbench params: {path}: ")
     assert words in said
-    reliability("Models", fault, happens=said, kept="nothing is counted; the file is left as it is")
+    if fault in ("a config.json of a million blocks, for params",):  # the others are alike
+        reliability("Naming a model", fault, happens=said, kept="nothing is counted; the file is left as it is")
 
 
 def test_params_of_a_folder_without_a_config_json_names_the_file(tmp_path, capsys):

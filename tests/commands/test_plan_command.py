@@ -18,7 +18,8 @@ def plan(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(measuring, "here", lambda device, threads: "some CPU, 1 threads")
 
     def start(*arguments):
-        code = cli.main(["plan", "--suite", "smoke", "--runs", str(tmp_path), "-m", "ablation", *arguments])
+        ours = ("--suite", "smoke", "--runs", str(tmp_path), "-m", "ablation", "--untimed")
+        code = cli.main(["plan", *ours, *arguments])
         said = capsys.readouterr()
         return code, said.out.splitlines(), said.err
 
@@ -128,7 +129,7 @@ def test_checkpoints_of_a_recipe_as_it_once_was_are_named_with_their_size(plan, 
 
     assert lines[-1].endswith(f"delete them if nobody goes on from them: {other}")
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "checkpoints of a recipe that was edited since, as `progbench plan` sees them",
         happens=lines[-1],
         kept="they stay: another checkout may go on from them",

@@ -12,8 +12,7 @@ from types import SimpleNamespace
 import pytest
 from made_up import recipes, result, save_references
 
-from progbench import cli
-from progbench.commands.common import ANSWERS
+from progbench import cli, places
 from progbench.runs import results
 
 
@@ -47,7 +46,7 @@ def outcomes(folder):
 def agreeing(tmp_path_factory):
     """One report on results that agree, and the files of these results with their times, before and after it."""
     runs, written = (tmp_path_factory.mktemp("agreeing") / name for name in ("runs", "out"))
-    save_some(ANSWERS, runs)
+    save_some(places.root() / "expected", runs)
     before = times(runs)
     with contextlib.redirect_stdout(io.StringIO()) as said:
         code = cli.main(["report", str(runs), "--report", str(written)])
@@ -138,7 +137,7 @@ def test_a_folder_of_results_that_may_not_be_read_is_an_error_with_its_path(shut
     assert code == 1
     assert unwrapped(why) in unwrapped(said.out)
     reliability(
-        "Report and terminal", "a folder of results that may not be read",
+        "Reading a report", "a folder of results that may not be read",
         happens=f"exit code 1, and: {why.replace(shut.name, '…')}", kept="the rest, which is reported",
     )  # fmt: skip
 
@@ -170,7 +169,7 @@ def test_a_name_too_long_for_a_folder_is_a_usage_error_with_the_name(folder, cap
         assert (code, said.err.endswith(f"{LONG}: cannot be looked at: File name too long\n")) == (2, True)
 
     reliability(
-        "Report and terminal", "a folder whose name is too long, wherever one is named",
+        "Reading a report", "a folder whose name is too long, wherever one is named",
         happens=said.err.replace(LONG, "xxx…"), kept="nothing is begun",
     )  # fmt: skip
 
@@ -261,7 +260,7 @@ def test_a_report_that_cannot_be_written_is_still_said(folder, capsys, unwritabl
     assert "\n72 of 186 judged: 72 consistent; 114 missing\n" in said.out
 
 
-REPORT = "Report and terminal"
+REPORT = "Reading a report"
 
 
 @pytest.mark.parametrize(("encoding", "spread"), [("ascii", r"\xb1"), ("latin-1", "±")])

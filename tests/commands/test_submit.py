@@ -89,7 +89,7 @@ def test_an_engine_whose_library_is_not_installed_is_refused_with_the_command_to
     assert code == 2
     assert f"pip install -c constraints.txt -e '.[{engine}]'" in said
     reliability(
-        "Disks, processes and networks", FAULTS[engine], happens=said, kept="everything; the other engines work"
+        "Running, on one machine or on many", FAULTS[engine], happens=said, kept="everything; the other engines work"
     )
 
 

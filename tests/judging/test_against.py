@@ -344,7 +344,7 @@ def test_a_result_of_an_unknown_schedule_is_named_beside_those_that_are_compared
     edited(tmp_path / "b", schedule="melting")
     ((name, said),) = compared().errors[1].items()
     reliability(
-        "Results", "one of two folders has a result of a schedule there is not",
+        "Keeping results", "one of two folders has a result of a schedule there is not",
         happens=said.replace(name.split("/")[2], "<digest>"), kept="the other results are compared",
     )  # fmt: skip
 

@@ -105,7 +105,7 @@ def test_a_result_that_does_not_say_how_many_rows_it_read_is_told_with_the_set(r
     (said,) = other_data(recipe(), [RunResult(recipe(), 0, examples={"train": 2490})])
 
     kept = "the runs and their scores; such a cell is never called reproduced"
-    reliability("Results", "a result that does not say how many rows it read", happens=said, kept=kept)
+    reliability("Keeping results", "a result that does not say how many rows it read", happens=said, kept=kept)
 
 
 def test_what_any_run_left_out_of_the_data_is_told_not_only_the_first():

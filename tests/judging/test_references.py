@@ -51,7 +51,7 @@ def test_a_reference_score_that_can_be_none_is_the_error_of_the_cells_it_would_j
 def test_nan_in_a_reference_is_shown_in_its_place(copied, reliability):
     write_run(copied, RUN | {"seeds": RUN["seeds"] | {"1": {"sst2": {"accuracy": math.nan}}}})
     reliability(
-        "Recipes and expected values", "NaN, or a score of 5, in a reference",
+        "Editing recipes and expected values", "NaN, or a score of 5, in a reference",
         happens=problems(copied)["tiny-bert-constant-sst2"], kept=OTHERS,
     )  # fmt: skip
 
@@ -103,7 +103,7 @@ def test_a_reference_without_an_environment_is_the_error_of_its_cells(copied, re
 
     assert "environment = None: allowed is a table" in problem
     reliability(
-        "Recipes and expected values", "null in the place of a reference's environment", happens=problem,
+        "Editing recipes and expected values", "null in the place of a reference's environment", happens=problem,
         kept="the cells of other recipes, which are judged",
     )  # fmt: skip
 
@@ -122,7 +122,7 @@ def test_a_digit_changed_in_a_file_of_answers_is_the_error_of_its_cells(answers,
     assert problem == f"{path} was edited: its sha256 is not the one in SHA256SUMS, so this cell is not judged"
     if file == "reference.json":
         reliability(
-            "Recipes and expected values", "a digit changed in reference.json", happens=problem,
+            "Editing recipes and expected values", "a digit changed in reference.json", happens=problem,
             kept="every result; `git checkout` brings the file back",
         )  # fmt: skip
 
@@ -152,9 +152,11 @@ def test_checksums_that_are_gone_are_told_with_their_path(whole, reliability):
     (whole / "smoke" / "SHA256SUMS").unlink()
 
     reliability(
-        "Recipes and expected values", "SHA256SUMS of a suite of ours is gone", happens=only_problem(whole, "smoke"),
+        "Editing recipes and expected values",
+        "SHA256SUMS of a suite of ours is gone",
+        happens=only_problem(whole, "smoke"),
         kept="every result; `git checkout` brings the file back",
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("nowhere", path)])
@@ -172,7 +174,7 @@ def test_a_folder_in_the_place_of_checksums_is_told_with_its_path(whole, reliabi
     path.mkdir()
 
     reliability(
-        "Recipes and expected values", "a folder in the place of SHA256SUMS",
+        "Editing recipes and expected values", "a folder in the place of SHA256SUMS",
         happens=expected.read(whole, "smoke", "table1").problem, kept="every result",
     )  # fmt: skip
 
@@ -220,6 +222,6 @@ def test_a_reference_file_that_is_none_is_no_matter_of_counts(copied):
 def test_brackets_within_brackets_are_no_traceback(copied, reliability):
     (copied / "smoke" / "reference.json").write_text("[" * 200_000)
     reliability(
-        "Recipes and expected values", "a reference of 200,000 brackets",
+        "Editing recipes and expected values", "a reference of 200,000 brackets",
         happens=expected.read(copied, "smoke", "table1").cells[0].problem, kept="counts are judged",
     )  # fmt: skip

@@ -42,7 +42,7 @@ def test_two_of_250_examples_are_just_the_floor_of_0_8_and_not_beyond_it(reliabi
     assert found.outcome == "consistent"
     assert ": -0.80, within the floor of 0.8 (p = 0.78 among 36 cells)" in found.sentence
     reliability(
-        "Results", "a score two of 250 examples below five equal ones, with a floor of two examples",
+        "Keeping results", "a score two of 250 examples below five equal ones, with a floor of two examples",
         happens=found.sentence, kept="the score, as what it is: no deviation",
     )  # fmt: skip
 

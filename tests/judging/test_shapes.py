@@ -33,7 +33,7 @@ def test_a_margin_that_is_text_is_no_traceback(copied, reliability):
     path = copied / "smoke" / "tolerance.toml"
     path.write_text(path.read_text().replace("points = 1.6", "points = '1.6'"))
     reliability(
-        "Recipes and expected values", "a margin that is text",
+        "Editing recipes and expected values", "a margin that is text",
         happens=expected.read(copied, "smoke", "table1").problem, kept="other suites are judged",
     )  # fmt: skip
 

@@ -119,7 +119,7 @@ def test_both_cells_of_such_a_pair_warn_of_it(on_other_data, schedule, reliabili
 
     assert found == [WORDS]
     reliability(
-        "Results",
+        "Keeping results",
         "constant and shrinking were trained on different data, or from different weights",
         happens=found[0],
         kept="both; their cells and the claims over them say so",

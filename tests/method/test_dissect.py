@@ -256,7 +256,7 @@ def test_a_list_beside_the_stack_that_may_belong_to_the_blocks_is_refused():
     model = tiny.model("GPT-2")
     model.transformer.gates = nn.ModuleList(nn.Linear(2, 2) for _ in range(tiny.BLOCKS))
 
-    with pytest.raises(BadInput, match=r"transformer\.gates is a list as long as the stack of blocks"):
+    with pytest.raises(BadInput, match=r"transformer\.gates is a list as long as the blocks"):
         Anatomy.of(model)
 
 

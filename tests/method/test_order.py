@@ -49,3 +49,12 @@ def test_without_source_the_order_of_registration_decides():
     assert order_of_use(made) == []
     assert used_before(made, "first", {"second"})
     assert not used_before(made, "second", {"first"})
+
+
+def test_to_ask_a_part_for_its_configuration_is_not_to_use_it():
+    class Asked(Net):
+        def forward(self, ids):
+            x = self.norm(self.blocks[0](self.words(ids)))
+            return x if self.blocks.config else None
+
+    assert order_of_use(Asked()) == ["words", "blocks", "norm"]

@@ -22,7 +22,7 @@ def test_a_cut_vocabulary_is_refused(written, reliability):
     problem = refused()
 
     assert f"its tokenizer knows {len(words) // 2} tokens" in problem
-    reliability("Models", "a vocabulary cut to a half", happens=problem, kept="nothing is trained")
+    reliability("Naming a model", "a vocabulary cut to a half", happens=problem, kept="nothing is trained")
 
 
 def test_a_vocabulary_in_another_order_has_another_fingerprint(written, reliability):
@@ -37,7 +37,7 @@ def test_a_vocabulary_in_another_order_has_another_fingerprint(written, reliabil
     assert before != after
     assert before.partition(":")[2] == after.partition(":")[2]
     reliability(
-        "Models",
+        "Naming a model",
         "a vocabulary in another order",
         happens="another fingerprint of the weights: the report warns that runs or references were made on unlike ones",
         kept="every result, with the fingerprint it was made with",
@@ -56,7 +56,7 @@ def test_a_padding_token_with_another_number_is_refused(written, reliability):
     problem = refused()
 
     assert f"its tokenizer pads with token {fox}, and its config.json says {pad}" in problem
-    reliability("Models", "a shuffled vocabulary", happens=problem, kept="nothing is trained")
+    reliability("Naming a model", "a shuffled vocabulary", happens=problem, kept="nothing is trained")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,8 @@ def test_a_tokenizer_that_calls_differently_is_refused_by_field(written, reliabi
 
     assert words in problem
     assert str(written / "tokenizer_config.json") in problem
-    reliability("Models", fault, happens=problem, kept="nothing is trained; the folder is left as it is")
+    if fault == "a tokenizer_config.json that cuts on the left":  # the others are alike
+        reliability("Naming a model", fault, happens=problem, kept="nothing is trained; the folder is left as it is")
 
 
 @pytest.mark.parametrize(
@@ -103,16 +104,15 @@ def test_a_tokenizer_that_calls_differently_is_refused_by_field(written, reliabi
         ),
     ],
 )
-def test_a_tokenizer_json_with_another_side_is_refused(written, reliability, fault, field, value, words):
+def test_a_tokenizer_json_with_another_side_is_refused(written, fault, field, value, words):
     settings = json.loads((written / "tokenizer_config.json").read_text())
     sides = ("truncation_side", "padding_side")
     (written / "tokenizer_config.json").write_text(json.dumps({k: v for k, v in settings.items() if k not in sides}))
     edit(written / "tokenizer.json", **{field: value})
     problem = refused()
 
-    assert words in problem
+    assert words in problem, fault
     assert str(written) in problem
-    reliability("Models", fault, happens=problem, kept="nothing is trained; the folder is left as it is")
 
 
 def test_lengths_in_a_tokenizer_json_change_no_fingerprint(written):
@@ -156,7 +156,9 @@ def test_an_unknown_token_outside_the_vocabulary_is_refused(written, reliability
     problem = refused()
 
     assert "makes '[NONE]' of an unknown word, which its vocabulary does not hold" in problem
-    reliability("Models", "an unknown token that is not in the vocabulary", happens=problem, kept="nothing is trained")
+    reliability(
+        "Naming a model", "an unknown token that is not in the vocabulary", happens=problem, kept="nothing is trained"
+    )
 
 
 def test_a_token_beyond_the_embeddings_is_refused(written, reliability):
@@ -166,7 +168,7 @@ def test_a_token_beyond_the_embeddings_is_refused(written, reliability):
     problem = refused()
 
     assert f"gives 'fox' the number 9,999, and local has embeddings for 0 to {WORDS['bert'] - 1}" in problem
-    reliability("Models", "a token numbered beyond the embeddings", happens=problem, kept="nothing is trained")
+    reliability("Naming a model", "a token numbered beyond the embeddings", happens=problem, kept="nothing is trained")
 
 
 def byte_pairs(where, merges):
@@ -209,4 +211,4 @@ def test_byte_pairs_whose_merges_are_cut_are_refused(in_byte_pairs, reliability)
     problem = refused("localized")
 
     assert "its merges lead to 280 of its 316 tokens" in problem
-    reliability("Models", "merges cut to a third", happens=problem, kept="nothing is trained")
+    reliability("Naming a model", "merges cut to a third", happens=problem, kept="nothing is trained")

@@ -54,7 +54,9 @@ def test_a_run_beside_others_is_named_with_their_number(reliability):
     (found,) = doubts(run(others=11))
 
     assert found == ("1 run beside other runs on the same device, with step times left out: m-constant-rte seed 0 (11)")
-    reliability("Results", "a run shared its device with eleven others", happens=found, kept="its scores, which count")
+    reliability(
+        "Keeping results", "a run shared its device with eleven others", happens=found, kept="its scores, which count"
+    )
 
 
 def test_a_run_of_which_nobody_knows_is_named():

@@ -12,7 +12,7 @@ from made_up import result
 from progbench import cli
 from progbench.runs import results
 
-SECTION = "Disks, processes and networks"
+SECTION = "Running, on one machine or on many"
 STEPS = ("open", "write", "flush", "fsync", "replace")  # of a file that is written aside, and moved into place
 WORDS = "No space left on device"
 

@@ -183,4 +183,4 @@ def test_a_schedule_beside_runs_of_no_flops_or_seconds_has_an_unknown_cost(smoke
     assert (mean.flops is None) is (field == "flops")
     assert (mean.step_seconds is None) is (field == "seconds")
     if field == "flops":
-        reliability("Results", "all runs say 0 FLOPs", happens=mean.unknown[0], kept="scores, times and memory")
+        reliability("Keeping results", "all runs say 0 FLOPs", happens=mean.unknown[0], kept="scores, times and memory")

@@ -81,7 +81,7 @@ def test_eight_processes_file_a_hundred_results_each_and_all_800_are_whole(tmp_p
     assert [seed for seed, one in found.items() if one.score("rte", "accuracy") != pytest.approx(seed / 10)] == []
     assert beside == {f"seed{seed}.json" for seed in found}
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "eight processes that file a hundred results each into one folder",
         happens=f"{len(found)} files, each whole and with the checksum of its content; no other file beside them",
         kept="everything",
@@ -95,7 +95,7 @@ def test_one_recipe_that_eight_processes_ask_for_is_trained_once_a_seed(tmp_path
     assert failed == []
     assert trained == dict.fromkeys(map(str, range(SEEDS)), 1)
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "one recipe that eight processes ask for at the same time",
         happens="each seed is trained once, by who has its lock; the others wait, and have the same results",
         kept="everything",

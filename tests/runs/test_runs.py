@@ -170,7 +170,7 @@ def test_a_perfect_score_is_no_fault(tmp_path, smoke_recipe, reliability):
     results.save(tmp_path, result(smoke_recipe(), score=1.0))
     read = results.load(tmp_path, smoke_recipe(), 0).score("sst2", "accuracy")
 
-    reliability("Results", "a perfect score", happens=f"it is read as {read:g} points", kept="all")
+    reliability("Keeping results", "a perfect score", happens=f"it is read as {read:g} points", kept="all")
 
 
 @pytest.mark.parametrize("score", ["88.4", "1.001", "-1.1", "-0.5", "true"])
@@ -213,14 +213,14 @@ def test_a_note_that_is_no_text_is_told_with_the_file(tmp_path, smoke_recipe, re
     rewrite(path, notes=[{}])
     said = refused(path, tmp_path, smoke_recipe())
 
-    reliability("Results", "a note of a result that is no text", happens=said, kept="the file, as it is")
+    reliability("Keeping results", "a note of a result that is no text", happens=said, kept="the file, as it is")
 
 
 def test_an_accuracy_below_zero_is_told_with_the_file(tmp_path, smoke_recipe, reliability):
     path = results.save(tmp_path, result(smoke_recipe(), score=-0.5))
     said = refused(path, tmp_path, smoke_recipe())
 
-    reliability("Results", "an accuracy below 0", happens=said, kept="the file, as it is")
+    reliability("Keeping results", "an accuracy below 0", happens=said, kept="the file, as it is")
 
 
 @pytest.mark.parametrize("version", [5, 7, None, "6", True])
@@ -236,7 +236,7 @@ def test_another_scores_version_inside_is_told_with_both(tmp_path, smoke_recipe,
     rewrite(path, scores_version=5)
     said = refused(path, tmp_path, smoke_recipe()).replace(f"the {SCORES_VERSION} it", "the … it")
 
-    reliability("Results", "a result of another SCORES_VERSION inside", happens=said, kept="the file, as it is")
+    reliability("Keeping results", "a result of another SCORES_VERSION inside", happens=said, kept="the file, as it is")
 
 
 def test_a_result_that_may_not_be_read_is_not_to_be_deleted(tmp_path, smoke_recipe, monkeypatch, reliability):
@@ -249,7 +249,7 @@ def test_a_result_that_may_not_be_read_is_not_to_be_deleted(tmp_path, smoke_reci
     said = refused(path, tmp_path, smoke_recipe())
 
     assert "delete" not in said
-    reliability("Results", "a result that may not be read", happens=said, kept="the file, as it is")
+    reliability("Keeping results", "a result that may not be read", happens=said, kept="the file, as it is")
 
 
 def of_epochs(recipe, *updated):
@@ -268,7 +268,9 @@ def test_the_right_sum_in_the_wrong_epochs_is_an_error(smoke_recipe, reliability
     said = results.checked(of_epochs(recipe, *reversed(recipe.planned_by_epoch()))).error
 
     assert said.startswith("epoch 1 updated ")
-    reliability("Results", "the right sum of updated parameters, in the wrong epochs", happens=said, kept="the file")
+    reliability(
+        "Keeping results", "the right sum of updated parameters, in the wrong epochs", happens=said, kept="the file"
+    )
 
 
 def test_the_right_sum_in_too_few_epochs_is_an_error(smoke_recipe):

@@ -40,7 +40,7 @@ def test_a_digit_changed_in_a_score_is_refused(tmp_path, wanted, filed, reliabil
 
     assert said.startswith(f"{filed}: its checksum does not fit its content")
     reliability(
-        "Results",
+        "Keeping results",
         "a digit changed in a score on file",
         happens=shown(said, wanted),
         kept="the file, as it is",
@@ -93,7 +93,7 @@ def test_a_recipe_of_another_model_inside_is_said_with_both_names(tmp_path, want
         "'tiny-bert'); delete it to run this seed again"
     )
     reliability(
-        "Results",
+        "Keeping results",
         "a result whose recipe inside is another",
         happens=shown(said, wanted),
         kept="the file, as it is",
@@ -106,7 +106,7 @@ def test_a_result_without_a_recipe_inside_is_refused(tmp_path, wanted, filed, re
 
     assert said == f"{filed}: no recipe inside; delete it to run this seed again"
     reliability(
-        "Results",
+        "Keeping results",
         "a result without a recipe inside",
         happens=shown(said, wanted),
         kept="the file, as it is",
@@ -129,7 +129,7 @@ def test_a_result_without_a_checksum_is_refused(tmp_path, wanted, filed, reliabi
         f"{filed}: it has no checksum, so nobody can see whether it was edited; delete it to run this seed again"
     )
     reliability(
-        "Results", "a result whose checksum was taken out", happens=said.replace(filed.parent.name, "…"),
+        "Keeping results", "a result whose checksum was taken out", happens=said.replace(filed.parent.name, "…"),
         kept="the file, as it is",
     )  # fmt: skip
 

@@ -67,7 +67,7 @@ def test_a_flipped_label_makes_the_verdict_inconclusive_with_both_digests(answer
     assert verdict.outcome == "inconclusive"
     assert verdict.sentence.endswith(f"not judged: seed 0: {words(before, here())}")
     reliability(
-        "Data", "data that changed since a result was made on it",
+        "Bringing data", "data that changed since a result was made on it",
         happens=f"*inconclusive*: {verdict.sentence.replace(before, 'sha256:2d1e…').replace(here(), 'sha256:43ff…')}",
         kept="the result, until it is deleted; `progbench run` and `plan` say the same, seed by seed",
     )  # fmt: skip

@@ -10,7 +10,7 @@ from made_up import cell, judged, suite
 from progbench.runs import results
 from progbench.training import train
 
-SECTION = "Disks, processes and networks"
+SECTION = "Running, on one machine or on many"
 THE_REST = "every other run, which is trained and filed"
 
 
@@ -132,15 +132,20 @@ def test_what_is_not_on_file_is_trained_by_the_next_session(answers, own, traine
 
 
 def test_where_no_temporary_folder_can_be_made_nothing_is_trained(own, trained, monkeypatch, reliability):
+    said = "No usable temporary directory found in ['/tmp']"
+
     def none(**_):
-        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+        raise FileNotFoundError(errno.ENOENT, said)
 
     monkeypatch.setattr(tempfile, "TemporaryDirectory", none)
     found = judged(own, RTE)
 
     assert trained == []
     reliability(
-        SECTION, "a TMPDIR that cannot be written", happens=found.sentence, kept="results on file, which are judged"
+        SECTION,
+        "a TMPDIR that cannot be written",
+        happens=found.sentence.replace(said, "what Python says of it"),
+        kept="results on file, which are judged",
     )
 
 

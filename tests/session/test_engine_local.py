@@ -13,7 +13,7 @@ from progbench.session import engine_local
 from progbench.session.sharing import GPU, THREADS, Shares
 from progbench.session.submitting import LOST, TRIES, Unit
 
-SECTION = "Disks, processes and networks"
+SECTION = "Running, on one machine or on many"
 
 
 @dataclass(frozen=True)

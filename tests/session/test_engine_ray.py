@@ -60,7 +60,7 @@ def test_a_task_whose_process_is_killed_is_started_again(tmp_path, monkeypatch, 
 
     assert (codes, lines) == ([0], ["went on", f"{RTE}, seed 0: done"])
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "a unit of `progbench submit --engine ray` whose worker dies",
         happens=f"Ray starts it again, {TRIES} times in all",
         kept="what it had filed, and its checkpoints: it does only the rest",
@@ -106,9 +106,9 @@ def test_a_cluster_that_cannot_be_had_is_said(tmp_path, monkeypatch, reliability
         run(unit(tmp_path))
     if isinstance(problem, ConnectionError):
         reliability(
-            "Disks, processes and networks",
+            "Running, on one machine or on many",
             "`progbench submit --engine ray` where no cluster answers",
-            happens=said.value,
+            happens=str(said.value).replace(str(problem), "what Ray says of it"),
             kept="everything; nothing was started",
         )
 

@@ -119,9 +119,9 @@ def test_where_there_is_no_slurm_it_is_said(units, tmp_path, monkeypatch, reliab
     with pytest.raises(BadInput) as problem:
         engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "`progbench submit --engine slurm` where there is no Slurm",
-        happens=problem.value,
+        happens=f"{str(problem.value).partition(': ')[0]}: what submitit says of it",
         kept="everything; nothing was started",
     )
 

@@ -49,7 +49,7 @@ def test_a_loss_that_was_not_finite_is_tried_again_on_other_data(answers, tmp_pa
     assert calls == [0, 0]
     path = next(tmp_path.rglob("seed0.json"))
     reliability(
-        "Results",
+        "Keeping results",
         "a loss that is not finite, and weights or data that were repaired since",
         happens=verdict.sentence.replace(path.parent.name, "<digest>"),
         kept="every other result; the error is trained again by the next session on other data or weights",

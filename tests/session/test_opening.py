@@ -33,7 +33,7 @@ def test_a_folder_of_data_that_is_gone_is_said_before_anything_is_read(asked, tm
     monkeypatch.setenv("SQUAD_DIR", "/no/such/folder")
 
     kept = "all results; of the project's own tests only those on real files fail, and say this"
-    reliability("Data", "a folder of data that is gone", happens=refusal(asked, tmp_path), kept=kept)
+    reliability("Bringing data", "a folder of data that is gone", happens=refusal(asked, tmp_path), kept=kept)
 
 
 def test_no_test_sees_the_variables_of_whoever_runs_the_tests():
@@ -57,7 +57,9 @@ def test_a_slip_of_the_hand_in_seeds_is_told_before_the_session(asked, tmp_path,
     words = refusal(asked, tmp_path, seeds=10**9)
 
     assert words == "--seeds 1000000000: at most 1,000"
-    reliability("Recipes and expected values", "--seeds of a billion", happens=words, kept="the session does not start")
+    reliability(
+        "Editing recipes and expected values", "--seeds of a billion", happens=words, kept="the session does not start"
+    )
 
 
 def test_a_gpu_that_is_required_and_not_there_is_said(asked, tmp_path, monkeypatch):
@@ -97,7 +99,7 @@ def test_a_report_that_cannot_be_made_is_refused_before_the_session(asked, tmp_p
 
     assert words == f"--report {tmp_path}/file/out: cannot be written: Not a directory"
     reliability(
-        "Report and terminal",
+        "Reading a report",
         "a --report that cannot be made or written",
         happens=f"before the session: {words}",
         kept="the hours of the session",

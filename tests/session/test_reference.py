@@ -9,8 +9,8 @@ from made_up import result
 
 from progbench.errors import BadInput
 from progbench.judging import references
-from progbench.runs import results
-from progbench.session import reference
+from progbench.runs import predictions, results
+from progbench.session import reference, vouching
 from progbench.session.suite import Suite
 from progbench.training import train
 
@@ -129,3 +129,25 @@ def test_no_setting_of_git_hides_an_untracked_file(tmp_path):
 
     with pytest.raises(BadInput, match="the tree is dirty"):
         reference.refuse_dirty_tree(tmp_path)
+
+
+@pytest.mark.parametrize("suite", ["base", "mini"])
+def test_a_reference_with_copies_is_what_follows_from_them(answers, suite):
+    path = answers / suite / "reference.json"
+    written = path.read_text() if path.exists() else ""
+
+    assert reference.derived(answers, suite) == reference.on_file(answers, suite)
+    assert not written or reference.text(suite, reference.derived(answers, suite)) == written
+
+
+@pytest.mark.parametrize("suite", ["base", "mini"])
+def test_the_scores_of_the_copies_follow_from_their_predictions(answers, suite):
+    first = sorted((reference.copies(answers, suite) / suite).glob("*/*/seed0.json"))
+    runs = {path: results.read(path) for path in first}
+    doubts = [
+        [*vouching.of_predictions(run, predictions.load(path, run.predictions))]
+        for path, run in runs.items()
+        if not run.error
+    ]
+
+    assert doubts == [[]] * len(doubts)

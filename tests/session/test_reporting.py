@@ -120,7 +120,9 @@ def test_a_table_whose_file_was_deleted_is_an_error_that_names_the_file(copied, 
         "figure4": f"{copied}/smoke/figure4.toml is gone, and suite.toml lists it: nobody knows which cells it had"
     }
     assert sum(one.outcome == "consistent" for one in found.verdicts) > 50
-    reliability("Recipes and expected values", "a table's file is gone", happens=said["figure4"], kept=ELSEWHERE)
+    reliability(
+        "Editing recipes and expected values", "a table's file is gone", happens=said["figure4"], kept=ELSEWHERE
+    )
 
 
 def test_a_table_that_the_checksums_list_is_an_error_when_it_is_gone_and_no_longer_listed(
@@ -142,7 +144,9 @@ def test_a_file_that_the_suite_does_not_list_is_an_error(copied, tmp_path, relia
     assert list(said) == ["table6"]
     assert "table6.toml is not listed in the suite's suite.toml: add it to `tables`, or delete it" in said["table6"]
     words = said["table6"].replace(f"{copied}/smoke/", "")
-    reliability("Recipes and expected values", "a table that its suite does not list", happens=words, kept=ELSEWHERE)
+    reliability(
+        "Editing recipes and expected values", "a table that its suite does not list", happens=words, kept=ELSEWHERE
+    )
 
 
 def test_sentences_whose_file_was_deleted_are_an_error(copied, tmp_path, reliability):
@@ -152,7 +156,9 @@ def test_sentences_whose_file_was_deleted_are_an_error(copied, tmp_path, reliabi
     assert [one.outcome for one in found.claims] == ["error"]
     said = f"{copied}/smoke/claims.toml is gone, and suite.toml lists it: nobody knows which cells it had"
     assert found.claims[0].our_words == said
-    reliability("Recipes and expected values", "the file of claims is gone", happens=said, kept="every table is judged")
+    reliability(
+        "Editing recipes and expected values", "the file of claims is gone", happens=said, kept="every table is judged"
+    )
 
 
 def test_a_suite_is_judged_by_the_tables_it_lists(copied, tmp_path, monkeypatch):

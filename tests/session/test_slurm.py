@@ -32,7 +32,7 @@ RTE = "tiny-bert-constant-rte"
 ON_ONE = {"slurm_partition": "low", "slurm_nodelist": "one"}
 HELD = ("preempted", "preempted at once", "not requeued", "without its node")
 ANSWERS = Path(__file__).resolve().parents[2] / "expected"
-SECTION = "Disks, processes and networks"
+SECTION = "Running, on one machine or on many"
 
 
 class Small(engine_slurm.Task):

@@ -144,7 +144,7 @@ def test_a_score_on_other_rows_is_never_reproduced(answers, tmp_path, reliabilit
     assert verdict.outcome == "inconclusive"
     assert [warning.partition(": ")[2] in verdict.sentence for warning in warnings] == [True]
     kept = "the runs and their scores; every report warns of them"
-    reliability("Data", fault, happens=f"*inconclusive*: {verdict.sentence}", kept=kept)
+    reliability("Bringing data", fault, happens=f"*inconclusive*: {verdict.sentence}", kept=kept)
 
 
 @pytest.mark.parametrize(("printed", "why"), [("", ""), ("80.0", "partial: trained on the first 4,370 questions only")])

@@ -44,7 +44,7 @@ def test_evaluation_that_holds_only_training_texts_is_refused_with_both_paths(fo
     said = f"{folder}/dev.tsv: every text in it also stands in {folder}/train.tsv; evaluation must not know them"
     assert str(refused.value) == said
     reliability(
-        "Data", "evaluation on training data, under other labels", happens=said,
+        "Bringing data", "evaluation on training data, under other labels", happens=said,
         kept="nothing is trained; other tasks run",
     )  # fmt: skip
 

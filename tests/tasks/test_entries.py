@@ -20,7 +20,7 @@ def read(tmp_path):
         path = tmp_path / "glue.toml"
         path.write_text("[own]\n" + "\n".join(f"{name} = {value}" for name, value in lines.items() if value))
         files.read_toml.cache_clear()
-        return entries.read(path, glue._WANTED, glue._OPTIONAL)["own"]
+        return entries.read(path, glue.WANTED, glue.OPTIONAL)["own"]
 
     return read
 
@@ -59,7 +59,8 @@ def test_an_unsound_entry_is_refused_by_its_field(read, changes, problem):
 def test_what_an_entry_lacks_is_told_with_its_place(read, reliability, fault, changes):
     with pytest.raises(BadInput) as refused:
         read(**changes)
-    reliability("Data", fault, happens=str(refused.value), kept="nothing is read of that file")
+    if fault in ("a task without a count of its rows",):  # the others are alike
+        reliability("Bringing data", fault, happens=str(refused.value), kept="nothing is read of that file")
 
 
 def test_the_tasks_of_squad_are_read():

@@ -41,7 +41,7 @@ def test_of_no_examples_every_metric_is_undefined(task):
 
 def test_of_no_examples_there_is_no_score(reliability):
     happens = f"every metric is {compute('rte', [], [])['accuracy']}, which is no score"
-    reliability("Results", "a metric of no examples", happens=happens, kept="all")
+    reliability("Keeping results", "a metric of no examples", happens=happens, kept="all")
 
 
 @pytest.mark.parametrize("task", glue_tasks().values(), ids=glue_tasks())
@@ -206,7 +206,7 @@ def no_home(tmp_path, monkeypatch):
 def test_scores_of_classes_need_no_folder_below_home(no_home, task, reliability):
     assert compute(task, [1, 0, 1], [1, 0, 1]) == dict.fromkeys(glue_tasks()[task].metrics, 1.0)
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "a HOME or HF_HOME that cannot be written",
         happens="nothing: metrics keep no files, and what lies in the hub's cache is read as it is",
         kept="everything",

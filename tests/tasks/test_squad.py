@@ -106,7 +106,8 @@ def test_a_file_that_does_not_fit_is_refused_at_its_place(tmp_path, what, proble
 def test_a_fault_in_a_file_is_said_with_its_place(tmp_path, reliability, fault, what):
     with pytest.raises(BadInput) as problem:
         V1.questions(write(tmp_path / "train-v1.1.json", what))
-    reliability("Data", fault, happens=problem.value, kept="nothing is trained; other tasks run")
+    if fault in ("a question without a character that can be seen",):  # the others are alike
+        reliability("Bringing data", fault, happens=problem.value, kept="nothing is trained; other tasks run")
 
 
 def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
@@ -176,7 +177,7 @@ def test_a_training_question_is_not_evaluated_on(folder, reliability):
         catalog.load(V1, Source("SQUAD_DIR"))
     said = str(problem.value).replace("squad/", "")
     reliability(
-        "Data",
+        "Bringing data",
         "training questions in SQuAD's evaluation file",
         happens=said,
         kept="nothing is trained; other tasks run",

@@ -101,7 +101,9 @@ def test_an_answer_whose_last_accent_the_normaliser_drops_is_found_whole(tmp_pat
 
     assert (texts, made.unheld, made.inside) == (["cafe\u0301"], [], [])
     happens = "the accent belongs to the token before it, so that the right token is the whole answer"
-    reliability("Data", "an answer that ends in a character which the tokenizer drops", happens=happens, kept="all")
+    reliability(
+        "Bringing data", "an answer that ends in a character which the tokenizer drops", happens=happens, kept="all"
+    )
 
 
 @pytest.mark.parametrize(

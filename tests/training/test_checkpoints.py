@@ -18,7 +18,7 @@ from progbench.recipes import reading
 from progbench.training import checkpoints, one_run, train
 from progbench.training.checkpoints import Checkpoints, Past, made_with
 
-SECTION = "Disks, processes and networks"
+SECTION = "Running, on one machine or on many"
 
 pytestmark = pytest.mark.usefixtures("forty_rows")
 

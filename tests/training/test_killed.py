@@ -28,7 +28,7 @@ def test_runs_killed_at_ten_moments_end_with_the_scores_and_weights_of_runs_that
     assert [kill["signals"] for kill in found["killed"]] == [[-9, 0]] * KILLS
     assert len(same) == KILLS
     reliability(
-        "Disks, processes and networks",
+        "Running, on one machine or on many",
         "SIGKILL at ten chosen moments, during writes too",
         happens=f"{len(same)} of {KILLS} end with the scores and the hash of all weights of a run that was not killed",
         kept="all up to the last checkpoint, which is left after each epoch, and every ten minutes within one",

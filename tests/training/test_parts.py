@@ -15,7 +15,7 @@ from progbench.training.checkpoints import Checkpoints
 from progbench.training.prepared import Prepared
 from progbench.training.scoring import Batch
 
-SECTION = "Disks, processes and networks"
+SECTION = "Running, on one machine or on many"
 SAID = "it ran out of memory, so each batch was trained in 2 parts"
 
 pytestmark = pytest.mark.usefixtures("forty_rows")

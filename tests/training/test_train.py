@@ -139,5 +139,8 @@ def test_a_model_of_other_sizes_than_its_recipe_plans_is_refused_before_the_firs
     assert f"{wanted.planned():,} updated parameters" in str(refused.value)
     assert f"would update {wanted.planned() + wanted.epochs * 8 * 64:,}" in str(refused.value)
     reliability(
-        "Models", "a vocabulary of another size", happens=str(refused.value), kept="the time: no seed is trained"
+        "Naming a model",
+        "a vocabulary of another size",
+        happens=str(refused.value),
+        kept="the time: no seed is trained",
     )

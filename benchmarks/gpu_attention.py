@@ -1,0 +1,118 @@
+"""Attention's checks: against each text's own softmax and torch's variable-length kernel, and again to the last bit."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+from gpu_machine import Machine
+
+from progbench.training.rows import PackedCollator
+from progbench.training.seed_rows import SeedCollator, SeedRows
+from progbench.training.varlen import _kernel, attend
+
+LENGTHS = [[5, 9, 30, 31, 64, 100, 129, 384], [3, 9, 12, 40, 64, 111, 200, 383]]  # of two seeds' texts
+HEADS, SIZE = 4, 16
+NOTHING = 1e-9  # of dropout: it takes the way of training, and drops one number in a thousand million
+
+
+def rows_of(lengths: list[list[int]], device: str) -> SeedRows:
+    """Where texts of these lengths are."""
+    texts = [[{"input_ids": [5] * length} for length in one] for one in lengths]
+    return SeedCollator(PackedCollator(), pad=0, longest=384)(texts).to(device).inputs()["packing"]
+
+
+def parts(where: SeedRows, device: str) -> list[torch.Tensor]:
+    """Query, key and value, and weights that make a number of what is attended to, 0 at surplus tokens."""
+    torch.manual_seed(0)
+    seeds, tokens = len(where.first), where.tokens // len(where.first)
+    rows = [torch.randn(seeds, HEADS, tokens, SIZE, device=device, requires_grad=True) for _ in range(3)]
+    weights = torch.randn(seeds, tokens, HEADS, SIZE, device=device)
+    for row, lengths in zip(weights, LENGTHS, strict=True):
+        row[sum(lengths) :] = 0
+    return [*rows, weights]
+
+
+def gradients(attended: torch.Tensor, rows: list[torch.Tensor], weights: torch.Tensor) -> list[torch.Tensor]:
+    """The part of the result that anything reads, and the gradients."""
+    return [attended.detach() * (weights != 0), *torch.autograd.grad((attended * weights).sum(), rows)]
+
+
+def one_by_one(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Each text by itself, as the formula says. Shapes as `attend`."""
+    found = []
+    for row, lengths in enumerate(LENGTHS):
+        pieces = [torch.zeros_like(query[row])]
+        for stop, length in zip(itertools.accumulate(lengths), lengths, strict=True):
+            q, k, v = (part[row, :, stop - length : stop].double() for part in (query, key, value))
+            own = ((q @ k.mT) / math.sqrt(SIZE)).softmax(-1) @ v
+            pieces.append(among_zeros(own.to(query.dtype), stop - length, query.shape[2] - stop))
+        found.append(torch.stack(pieces).sum(0))
+    return torch.stack(found).transpose(1, 2)
+
+
+def among_zeros(texts: torch.Tensor, before: int, after: int) -> torch.Tensor:
+    """Zeros before and after a text's tokens."""
+    return torch.nn.functional.pad(texts, (0, 0, before, after))
+
+
+def against_others(machine: Machine) -> tuple[float, float, str]:
+    """Training's attention, with hardly any dropout, against each text's own softmax and the variable-length kernel."""
+    where = rows_of(LENGTHS, machine.device)
+    *rows, weights = parts(where, machine.device)
+    ours = gradients(attend(*rows, where, dropout=NOTHING), rows, weights)
+    others = {"each text's own softmax": one_by_one(*rows)}
+    if machine.device == "cuda":
+        flat = [part.transpose(1, 2).flatten(0, 1) for part in rows]
+        others["the variable-length kernel"] = _kernel(*flat, where, None).unflatten(0, (len(LENGTHS), -1))
+    number = 0.0
+    for other in others.values():
+        theirs = gradients(other, rows, weights)
+        number = max(number, *(float((a - b).abs().max()) for a, b in zip(ours, theirs, strict=True)))
+    return number, 1e-3, f"against {' and '.join(others)} outputs and gradients differ by at most {number:.1e}"
+
+
+def with_dropout(machine: Machine) -> tuple[float, float, str]:
+    """(j) Attention is linear in its values: (gradient of values * values) is (result * weights), dropout or not."""
+    where = rows_of(LENGTHS, machine.device)
+    query, key, value, weights = parts(where, machine.device)
+    out = attend(query, key, value, where, dropout=0.3)
+    (gradient,) = torch.autograd.grad((out * weights).sum(), value)
+    one, other = float((gradient * value.detach()).sum()), float((out.detach() * weights).sum())
+    number = abs(one - other) / max(1.0, abs(other))
+    return number, 1e-3, f"the two sums are {one:.4f} and {other:.4f}"
+
+
+def again(machine: Machine) -> tuple[float, float, str]:
+    """(o) Texts of more than 128 tokens, whose keys torch's own backward pass splits: the same bits three times."""
+    where = rows_of(LENGTHS, machine.device)
+    *rows, weights = parts(where, machine.device)
+    found = []
+    for _ in range(3):
+        torch.manual_seed(1)
+        found.append(gradients(attend(*rows, where, dropout=0.1), rows, weights))
+    unlike = sum(not torch.equal(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))
+    return float(unlike), 0.0, f"{unlike} of 8 tensors differ from those of the first time"
+
+
+def share_dropped(machine: Machine) -> tuple[float, str]:
+    """How far the shares that fall out in replays are from 0.1, in standard deviations; of layers and of attention."""
+    texts = [[16] * 64] * 2
+    where = rows_of(texts, machine.device)
+    alike = torch.zeros(2, 8, where.tokens // 2, 16, device=machine.device)
+    unit = torch.eye(16, device=machine.device).repeat(where.tokens // 32 + 1, 1)[: where.tokens // 2].expand_as(alike)
+    ones = torch.ones(512, 512, device=machine.device)
+    sides = {
+        "layers": lambda: torch.nn.functional.dropout(ones, 0.1) == 0,
+        "attention": lambda: attend(alike, alike, unit, where, dropout=0.1)[:, : 64 * 16] == 0,
+    }
+    found, words = 0.0, []
+    for name, side in sides.items():
+        machine.graphs().run(side)
+        replay = machine.graphs().capture(side)
+        drawn = torch.stack([replay().clone() for _ in range(2)])
+        share, count = float(drawn.double().mean()), drawn.numel()
+        found = max(found, abs(share - 0.1) / math.sqrt(0.1 * 0.9 / count))
+        words.append(f"{name} {share:.4f}")
+    return found, ", ".join(words)
