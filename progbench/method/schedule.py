@@ -167,4 +167,6 @@ def require_depth(schedule: Schedule, blocks: int, name: str) -> None:
         raise BadInput(f"the schedule {schedule.name} is cut for L={schedule.L} blocks, but {name} has {blocks}")
 
 
+# What the paper calls two of them; a person may, too.
+PAPERS = {"fine-tuning": "constant", "progtuning": "shrinking"}
 SCHEDULES = {make.__name__: make for make in (constant, shrinking, without_low_blocks, growing)}

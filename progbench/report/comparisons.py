@@ -113,7 +113,8 @@ def answers(differences: Sequence[Compared]) -> list[str]:
             some = "" if len(one.over) == one.of else f" of {one.of}"
             where = f"{one.table}, {one.body}, {len(one.over)}{some} tasks ({', '.join(one.over)})"
             every = "; on no task worse by its margin" if one.every_task else ""
-            found.append(f"{where}: {one.sentence}{every}")
+            printed = f"; {one.print_word} of {one.printed:+z.2f}" if one.printed is not None else ""
+            found.append(f"{where}: {one.sentence}{every}{printed}")
     return found
 
 

@@ -52,7 +52,7 @@ class Suite:
     ) -> None:
         settings = reading.settings(name)
         self.name = name
-        self.purpose = settings.purpose or f"Suite {name}"
+        self.purpose = settings.about or f"Suite {name}"
         self.answers = answers
         self.folder = folder
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
@@ -131,9 +131,11 @@ class Suite:
     def _variants(self, cell: Cell) -> list[str]:
         return reading.variants(self.name, cell.recipe_file, cell.tuning, cell.schedule)
 
-    def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
-        """Train what these recipes' runs lack, once a session; `say` is told which run of how many it is."""
-        self.maker.make(wanted, say)
+    def make(
+        self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None, *, aloud: bool = True
+    ) -> None:
+        """Train what these recipes' runs lack, once a session, telling `say` as `Maker.make` does."""
+        self.maker.make(wanted, say, aloud=aloud)
         self._verdicts.clear()
         self._unlike.clear()
         self._compared.clear()
