@@ -34,14 +34,17 @@ def text_of(section):
     return "\n".join(lines)
 
 
-def test_the_page_in_the_checkout_is_what_the_recorded_files_say():
-    written = record_views.files(recording.recorded(ROOT / "expected"))
+@pytest.fixture(scope="module")
+def written():
+    """What the checkout's recorded files say."""
+    return record_views.files(recording.recorded(ROOT / "expected"))
 
+
+def test_the_page_in_the_checkout_is_what_the_recorded_files_say(written):
     assert {name: (ROOT / name).read_text() for name in written} == written
 
 
-def test_no_figure_is_left_of_what_is_not_recorded_any_more():
-    written = record_views.files(recording.recorded(ROOT / "expected"))
+def test_no_figure_is_left_of_what_is_not_recorded_any_more(written):
     there = [path.relative_to(ROOT).as_posix() for path in (ROOT / record_views.FOLDER).iterdir()]
 
     assert sorted(there) == sorted(name for name in written if name != "RESULTS.md")
