@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # loading it is worth it to judge only
 NAMES = {"shrinking": "Progtuning", "constant": "fine-tuning", "without_low_blocks": "Progtuning without low blocks"}
 AVERAGE = "average"
 CHANCE = 0.05  # below it the print's sign flip speaks for other tasks, too
-SAME, OTHER, UNTOLD = "the printed effect", "another than the printed effect", "cannot be told from the print"
+SAME, OTHER, UNTOLD = "the printed effect", "another than the printed effect", "not told from the printed effect"
 
 
 @dataclass(frozen=True)

@@ -24,20 +24,19 @@ class Averages(NamedTuple):
 
 
 def of_models(found: Estimate, margin: float, level: float) -> Averages:
-    """Test the models' averages: *not worse* first, and *better* only where that passed.
+    """Test the models' averages: *not worse* first, then *better*.
 
     >>> shown = of_models(Estimate(np.array([0.5, 0.2]), np.array([0.01, 0.04]), np.array([20.0, 20.0])), 0.5, 0.05)
     >>> shown.not_worse, shown.better  # 5 and 1 standard errors above nothing
     (array([ True,  True]), array([ True, False]))
 
-    *Lower* is *better* the other way round. Each of the three keeps the chance of any false one among the models at
+    *Better* only passes where *not worse* does: no p of it is smaller. *Lower* is *better* the other way round. Each of
+    the three keeps the chance of any false one among the models at
     `level`.
     """
-    not_worse = holm(p_above(found, -margin))
-    passed = not_worse <= level
-    better = passed & (holm(p_above(found, 0.0)) <= level)
-    lower = holm(p_above(found._replace(mean=-np.asarray(found.mean)), 0.0)) <= level
-    return Averages(passed, better, lower, not_worse)
+    not_worse, better = (holm(p_above(found, bound)) for bound in (-margin, 0.0))
+    lower = holm(p_above(found._replace(mean=-np.asarray(found.mean)), 0.0))
+    return Averages(not_worse <= level, better <= level, lower <= level, not_worse)
 
 
 def of_tasks(found: Estimate, level: float) -> tuple[NDArray, NDArray]:

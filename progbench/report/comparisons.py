@@ -8,7 +8,7 @@ from progbench.judging.compared import AVERAGE, Compared, PrintAlone, interval, 
 from progbench.judging.words import NOT_WORSE, UNDECIDED
 from progbench.report import cells
 
-TITLE = "Is Progtuning as good as fine-tuning?"
+TITLE = "Differences between schedules, in full"
 HEADERS = ("task", "seeds", "on this set", "says", "for such examples", "P(≥)", "ρ", "CV*")
 ALIGN = "left right left left left right right right"
 FULL_HEADERS = (
@@ -113,7 +113,8 @@ def answers(differences: Sequence[Compared]) -> list[str]:
             some = "" if len(one.over) == one.of else f" of {one.of}"
             where = f"{one.table}, {one.body}, {len(one.over)}{some} tasks ({', '.join(one.over)})"
             every = "; on no task worse by its margin" if one.every_task else ""
-            found.append(f"{where}: {one.sentence}{every}")
+            printed = f"; {one.print_word} of {one.printed:+z.2f}" if one.printed is not None else ""
+            found.append(f"{where}: {one.sentence}{every}{printed}")
     return found
 
 

@@ -77,7 +77,7 @@ class Prepared:
         model, tokenizer, weights = _model(recipe, task, numbers[0])
         require_planned(Anatomy.of(model, recipe.tuning), recipe)
         model.to(device)
-        packed = pack(model)
+        packed = pack(model) if spec(recipe.model).described else None
         if not packed:
             raise NotServed(f"packed batches do not serve {type(model).__name__}")
         if device == "cpu" and not together:

@@ -135,7 +135,7 @@ def test_two_looks_have_wider_intervals_and_an_unplanned_number_of_seeds_is_said
     [
         (0.1, 0.2, "the printed effect"),
         (0.1, 2.2, "another than the printed effect"),
-        (0.1, 0.6, "cannot be told from the print"),
+        (0.1, 0.6, "not told from the printed effect"),
     ],
 )
 def test_whether_ours_is_the_printed_effect(mean, printed, word):

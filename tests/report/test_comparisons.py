@@ -69,6 +69,13 @@ def test_an_average_of_some_tasks_says_of_how_many():
     assert "m, 2 of 3 tasks (RTE, MRPC)" in comparisons.answers(found)[0]
 
 
+def test_an_average_says_whether_it_is_the_printed_one():
+    both = [task(name, 0.1, printed=0.3) for name in ("RTE", "MRPC")]
+
+    # -0.04 ± 0.13 · √2 and the rounding of two columns against +0.30: surely lower, though within half a point
+    assert comparisons.answers(differences(*both))[0].endswith("; another than the printed effect of +0.30")
+
+
 def test_other_schedules_are_no_answer_to_the_question():
     assert comparisons.answers(differences(task("RTE"), task("MRPC"), right="growing")) == []
 
