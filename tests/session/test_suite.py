@@ -84,7 +84,7 @@ def test_a_reference_of_another_recipe_is_no_reference(answers, tmp_path, traine
     own = suite(answers, tmp_path)
     verdict = judged(own, "tiny-bert-constant-rte")
 
-    assert verdict.outcome == "missing"
+    assert verdict.outcome == "unjudged"
     assert "no reference: the one on file is of tiny-bert-constant-rte" in verdict.sentence
     assert (verdict.observed, verdict.expected) == (90.0, None)
 
@@ -214,7 +214,7 @@ def test_a_bar_that_is_drawn_without_a_number_is_counted_and_not_judged(answers,
     own = suite(answers, tmp_path, "paper")
     verdict = judged(own, name, "figure4")
 
-    assert (verdict.outcome, verdict.observed) == ("missing", millions)
+    assert (verdict.outcome, verdict.observed) == ("not printed", millions)
 
 
 def test_cells_of_a_row_that_nobody_asked_for_lend_their_spread_and_are_not_trained(answers, tmp_path, trained):
