@@ -13,6 +13,7 @@ from progbench import environment, places
 from progbench.errors import BadInput
 from progbench.judging.claims import Claim
 from progbench.judging.expected import Cell
+from progbench.method.schedule import in_our_words
 from progbench.recipes import reading
 from progbench.report import text
 from progbench.report.cells import plain
@@ -65,6 +66,7 @@ def pytest_configure(config):
     # before anything asks the driver for GPUs, or loads torch
     os.environ.update(getattr(config, "workerinput", {}).get(SHARE, {}))
     options = config.option
+    options.keyword = in_our_words(options.keyword)
     for name, words in marks.WORDS.items():
         config.addinivalue_line("markers", f"{name}: {words}")
     places.include(options.include)

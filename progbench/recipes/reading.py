@@ -68,8 +68,8 @@ _SETTINGS: dict[str, kinds.Kind] = {
 
 
 _OPTIONAL: dict[str, kinds.Kind] = {
-    "purpose": kinds.TEXT,
     "threads": kinds.whole(0, 1024),
+    "purpose": kinds.TEXT,
     "checksums": ("true or false", lambda value: isinstance(value, bool)),
     "title": kinds.TEXT,
     "arxiv": ("an id of arXiv, such as '2506.21119'", lambda x: bool(re.fullmatch(r"[0-9]{4}\.[0-9]{4,5}", str(x)))),

@@ -254,10 +254,12 @@ class Suite:
 
     def predictions(self, result: RunResult) -> Kept | None:
         """What a result's run predicted, where it kept that. Raises BadInput for a file that is gone or damaged."""
+        if not result.predictions:
+            return None
         path = results.path_of(self.folder, result.recipe, result.seed)
-        if result.predictions and path not in self._predictions:
+        if path not in self._predictions:
             self._predictions[path] = predictions.load(path, result.predictions)
-        return self._predictions.get(path)
+        return self._predictions[path]
 
     def observed(self, cell: Cell, variant: str = "") -> Observed:
         """What there is to judge a cell by, without a look at its reference: a count, or scores by seed.
