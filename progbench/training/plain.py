@@ -64,6 +64,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
     started = time.perf_counter()
     environment.commit()  # of the code that trains now: the tree may change meanwhile
     with files.temporary_folder() as folder, process.settings(recipe, device, threads) as used:
+        environment.reset_peak_memory(device)
         task = catalog.tasks()[recipe.task]
         data = catalog.load(task, recipe.data_source)
         torch.manual_seed(seed)
@@ -72,7 +73,6 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         model.to(device)
         anatomy, schedule = Anatomy.of(model, recipe.tuning), recipe.build_schedule()
         require_planned(anatomy, recipe)
-
         work = tokenise(task, data, tokenizer, recipe, Path(folder))
         padded = transformers.DataCollatorWithPadding(tokenizer)
         steps = math.ceil(len(work.rows) / recipe.batch_size)
