@@ -21,7 +21,7 @@ PRINTED = ("print (margin)", "which is")
 OURS = ("ours",)
 SAVES = ("updated %", "FLOPs %", "time %", "memory %")
 NOTE = (
-    "Scores in points, ours with the interval at 90 % and the number of seeds; updated parameters, FLOPs in the "
+    "Scores in points, ours with the interval and the number of seeds; updated parameters, FLOPs in the "
     "blocks' weights, step time and peak memory as percent more or less; ? is not measured."
 )
 FINE_TUNING = "constant"
@@ -44,7 +44,7 @@ def sentences(contrasts: Sequence[Contrast], alone: Sequence[PrintAlone] = ()) -
     ...     print(line[:70])
     In print Progtuning (the schedule “shrinking”) less fine-tuning (“cons
     A margin is about the standard error of one score on other examples. T
-    No run of ours is behind this: it is what the paper prints, and what c
+    No run of ours with these models is behind this: it is what the paper
     Progtuning updates 25.9 % fewer parameters of m and spends 11.1 % fewe
     """
     first = _first(contrasts)
@@ -70,10 +70,12 @@ def on_runs(contrasts: Sequence[Contrast]) -> str:
     run = [one for one in heads(_first(contrasts)) if one.mean is not None]
     if run:
         each = [f"{ours(one)} for {_whose(one)}" for one in run]
-        return f"On our runs, paired by seed, with the interval at 90 % and the number of seeds: {_listed(each)}."
+        return f"On our runs, paired by seed, with the interval and the number of seeds: {_listed(each)}."
     if any(one.mean is not None for one in contrasts):
         return "On our runs no average is complete yet: the tasks that were run stand below."
-    return "No run of ours is behind this: it is what the paper prints, and what counting alone gives."
+    return (
+        "No run of ours with these models is behind this: it is what the paper prints, and what counting alone gives."
+    )
 
 
 @dataclass(frozen=True)
