@@ -15,8 +15,9 @@ from progbench.judging.claims import Claim
 from progbench.judging.expected import Cell
 from progbench.method.schedule import in_our_words
 from progbench.recipes import reading
-from progbench.report import text, writing
+from progbench.report import text
 from progbench.report.cells import plain
+from progbench.report.report import Report
 from progbench.report.speed import Speed
 from progbench.session import adopting, advice, gathering, marks, opening, outcomes, sharing, stopping
 from progbench.session.gathering import CLAIMS, Gathered, from_property, to_property
@@ -251,6 +252,12 @@ class Sharing:
         self.shares.give_back(node.gateway.id)
 
 
+def _views(report: Report, folder: Path) -> list[Path]:
+    from progbench.report import writing  # loads what makes pages and figures
+
+    return writing.write(report, folder)
+
+
 class Collector:
     """Hands what tests found to the session's report, also from xdist workers, and prints that at the end."""
 
@@ -305,10 +312,12 @@ class Collector:
             if self.config.option.keyword:
                 self._say(plain(advice.for_keyword(self.suite, self.config.option.keyword)))
             return
+        if self.config.option.collectonly:  # then no test has judged anything
+            return
         report = self.gathered.report()
         terminalreporter.section("progbench")
         self._say(text.render(report))
-        self._written(lambda folder: writing.write(report, folder))
+        self._written(lambda folder: _views(report, folder))
         if advised := advice.without_gpu(self.suite, self.config.option.markexpr, self.config.option.runs):
             self._say(plain(advised))
         if self.config.option.update_reference:

@@ -29,7 +29,7 @@ HEAVY_ON_PURPOSE = {
     "method.experts", "method.length", "method.loops", "method.order", "method.origin", "method.pieces",
     "method.plan", "method.saving", "method.stacks", "method.tuning", "method.watch", "method.wrappers",
     "tasks.metrics", "judging.beside", "judging.compare", "judging.decision", "judging.effect", "judging.hierarchy",
-    "judging.print_alone", "judging.pseudo",
+    "judging.pseudo",
 }  # fmt: skip
 
 
