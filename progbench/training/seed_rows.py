@@ -17,36 +17,10 @@ import numpy
 import torch
 
 from progbench.training.rows import PackedCollator
+from progbench.training.text_groups import ALIGNED, BUCKET, Groups, groups_of, rounded, with_room
 
-BUCKET = 64  # tokens of a row, and of the longest text
 SURPLUS = 4  # texts that hold a row's surplus; twice as many where these cannot
-ALIGNED = 16  # bytes and numbers that attention's kernel wants a row of its mask to be a multiple of
-# where a batch's texts, by length, are cut into groups: long ones are few, and cost by the square
-GROUPS = (0.4, 0.7, 0.9)
 Form = tuple[tuple[str, tuple, torch.dtype], ...]  # a batch's tensors: names, shapes and types
-Groups = tuple[tuple[int, int], ...]  # how many texts of each seed a group has, and to how many tokens it pads them
-
-
-def groups_of(longest: Sequence[int], most: int, bucket: int = BUCKET) -> Groups:
-    """The groups of texts whose longest over all seeds, by rank, are these; no text is longer than `most`.
-
-    >>> groups_of([7, 9, 12, 20, 22, 25, 30, 80], most=128)
-    ((6, 32), (2, 96))
-
-    Lengths are rounded up coarsely, since each other form of batch is captured for itself. Groups of one length are
-    one.
-    """
-    found: list[tuple[int, int]] = []
-    start = 0
-    for stop in sorted({math.ceil(share * len(longest)) for share in (*GROUPS, 1)}):
-        most_here = longest[stop - 1]
-        step = max(1, bucket // (1 if most_here > 2 * bucket else 2 if most_here > bucket else 4))
-        length = max(most_here, min(_rounded(most_here, step), _rounded(most, min(bucket, ALIGNED))))
-        if found and found[-1][1] == length:
-            start -= found.pop()[0]
-        found.append((stop - start, length))
-        start = stop
-    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -177,12 +151,12 @@ class SeedCollator:
         rows = [self.alone.ordered(one) for one in rows]
         lengths = numpy.array([[len(row["input_ids"]) for row in one] for one in rows])
         groups = groups_of(lengths.max(0).tolist(), self.longest, self.bucket)
-        groups = _with_room(groups, lengths, min(self.bucket, ALIGNED))
+        groups = with_room(groups, lengths, min(self.bucket, ALIGNED))
         sums, extra = lengths.sum(1), SURPLUS
-        tokens = _rounded(int(sums.max()) + extra, self.bucket)
+        tokens = rounded(int(sums.max()) + extra, self.bucket)
         while extra * groups[-1][1] < tokens - sums.min():
             extra *= 2
-            tokens = _rounded(int(sums.max()) + extra, self.bucket)  # each of them has a token
+            tokens = rounded(int(sums.max()) + extra, self.bucket)  # each of them has a token
         values = dict(self._values(rows, lengths, tokens))
         first = lengths.cumsum(1) - lengths
         whole = numpy.concatenate([lengths, _evenly(tokens - sums, extra)], axis=1)
@@ -245,15 +219,6 @@ def in_arrays(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
 _TYPES = {"f": torch.float64, "i": torch.int64}
 
 
-def _with_room(groups: Groups, lengths: numpy.ndarray, step: int) -> Groups:
-    """The same with a place without a token for each seed, whose gradient its surplus tokens are given."""
-    padded_to = numpy.repeat([longest for _, longest in groups], [texts for texts, _ in groups])
-    if (lengths < padded_to).any(1).all():
-        return groups
-    *shorter, (texts, longest) = groups
-    return (*shorter, (texts, longest + step))
-
-
 def _grouped(groups: Groups, lengths: numpy.ndarray, first: numpy.ndarray, tokens: int) -> dict[str, numpy.ndarray]:
     """What attention needs to know (`SeedRows`)."""
     seeds = len(lengths)
@@ -293,10 +258,6 @@ def _within(lengths: numpy.ndarray) -> numpy.ndarray:
     [0, 0, 1, 2]
     """
     return numpy.arange(lengths.sum()) - numpy.repeat(lengths.cumsum() - lengths, lengths)
-
-
-def _rounded(count: int, to: int) -> int:
-    return math.ceil(count / to) * to
 
 
 def _evenly(totals: numpy.ndarray, parts: int) -> numpy.ndarray:
