@@ -1,4 +1,4 @@
-"""The only place that knows pytest: options, the fixtures, and the report at the end of every session."""
+"""What pytest is told of the benchmarks: options, fixtures, and the report at the end of every session."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from progbench import environment
+from progbench import environment, places
 from progbench.errors import BadInput
 from progbench.judging.claims import Claim
 from progbench.judging.expected import Cell
+from progbench.method.schedule import in_our_words
 from progbench.recipes import reading
-from progbench.report import text, writing
+from progbench.report import text
 from progbench.report.cells import plain
+from progbench.report.report import Report
 from progbench.report.speed import Speed
-from progbench.session import adopting, gathering, opening, outcomes, sharing, stopping
+from progbench.session import adopting, advice, gathering, marks, opening, outcomes, sharing, stopping
 from progbench.session.gathering import CLAIMS, Gathered, from_property, to_property
 from progbench.session.suite import Suite
 
@@ -25,17 +27,23 @@ ROOT = Path(__file__).resolve().parents[1]
 SUITE = pytest.StashKey[Suite]()
 NOT_OF_SUITE = pytest.StashKey[list[str]]()  # the tables whose tests were left out
 SHARE = "progbench-share"  # what a worker of xdist is told to have for its own
+OWN = "own"  # in the place of a table's name: the test is for all tables that no other is named for
 NONE = object()  # in the place of a cell: the suite has no such table
 
 
 def pytest_addoption(parser):
     group = parser.getgroup("progbench", "does the paper reproduce?")
-    group.addoption("--suite", choices=reading.suites(), default="paper", help="which suite to judge (default: paper)")
+    group.addoption("--suite", metavar="NAME", default="paper", help="which suite to judge (default: paper)")
+    group.addoption(
+        "--include", action="append", type=Path, metavar="DIR", default=[], help="a folder of your own, with suites"
+    )
     group.addoption("--seeds", type=int, metavar="N", help="seeds 0 to N-1 (default: the suite's own number)")
     group.addoption("--device", choices=("cpu", "cuda", "auto"), help="where to train (default: the suite's own)")
     group.addoption("--variants", action="store_true", help="also run the recipes' variants and show which is closest")
     group.addoption("--no-train", action="store_true", help="judge the results that exist and train nothing")
-    group.addoption("--runs", type=Path, metavar="DIR", default=ROOT / "runs", help="where results are kept")
+    group.addoption(
+        "--runs", type=Path, metavar="DIR", default=Path("runs"), help="where results are kept (default: runs)"
+    )
     group.addoption("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
     group.addoption("--require-gpu", action="store_true", help="refuse to start without a GPU")
     group.addoption("--update-reference", action="store_true", help="record this session's runs as our own reference")
@@ -45,6 +53,7 @@ def pytest_addoption(parser):
 def pytest_xdist_auto_num_workers(config):
     """`-n auto` is a worker for each GPU where the suite trains on GPUs, and one of a single GPU needs no worker."""
     try:
+        places.include(config.option.include)
         device = config.option.device or reading.settings(config.option.suite).device
     except BadInput:  # which is said where the suite is opened
         return None
@@ -57,6 +66,10 @@ def pytest_configure(config):
     # before anything asks the driver for GPUs, or loads torch
     os.environ.update(getattr(config, "workerinput", {}).get(SHARE, {}))
     options = config.option
+    options.keyword = in_our_words(options.keyword)
+    for name, words in marks.WORDS.items():
+        config.addinivalue_line("markers", f"{name}: {words}")
+    places.include(options.include)
     asked = opening.Asked(
         options.suite,
         options.runs,
@@ -69,6 +82,7 @@ def pytest_configure(config):
         session=getattr(config, "workerinput", {}).get("testrunuid", ""),  # xdist's name for it
     )
     try:
+        advice.require_marks(options.markexpr, config.getini("markers"), options.suite)
         suite = opening.opened(asked, ROOT, worker=hasattr(config, "workerinput"))
     except BadInput as problem:
         raise pytest.UsageError(plain(problem)) from None
@@ -85,7 +99,7 @@ def pytest_collection_modifyitems(config, items):
     """Leave out what is not of this suite, and what measures speed: that takes minutes, and judges nothing."""
     asked = "speed" in config.option.markexpr or any("test_speed" in argument for argument in config.args)
     strange = [item for item in items if _given(item) is NONE]
-    config.stash[NOT_OF_SUITE] = sorted({_table(item.function) for item in strange})
+    config.stash[NOT_OF_SUITE] = sorted({_table(item.function) for item in strange} - {OWN})
     left_out = strange + ([] if asked else [item for item in items if item.get_closest_marker("speed")])
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -100,6 +114,12 @@ def pytest_generate_tests(metafunc):
     suite, name = metafunc.config.stash[SUITE], _table(metafunc.function)
     if not {"cell", "claim"} & {*metafunc.fixturenames}:
         return
+    if name == OWN:
+        tables = [suite.table(one) for one in marks.own(suite)]
+        given = [(BadInput(one.problem), one.name) for one in tables if one.problem]
+        given += [(cell, f"{one.name}/{cell.id}") for one in tables for cell in one.cells]
+        metafunc.parametrize("cell", [_parameter(*one) for one in given or [(NONE, OWN)]])
+        return
     if not suite.has(name):
         given: list[Any] = [NONE]
     elif "cell" in metafunc.fixturenames:
@@ -109,13 +129,13 @@ def pytest_generate_tests(metafunc):
         found = suite.claims()
         given = [found] if isinstance(found, BadInput) else [*found]
     kind = "cell" if "cell" in metafunc.fixturenames else "claim"
-    metafunc.parametrize(kind, [_parameter(one, name) for one in given])
+    metafunc.parametrize(kind, [_parameter(one, getattr(one, "id", name)) for one in given])
 
 
-def _parameter(given: Any, table: str):
+def _parameter(given: Any, name: str):
     """A test's parameter. A table that cannot be read may have had counts: its test runs among them, too."""
-    counted = given.kind == "counted" if isinstance(given, Cell) else isinstance(given, BadInput) and table != CLAIMS
-    return pytest.param(given, id=getattr(given, "id", table), marks=[pytest.mark.params] if counted else [])
+    counted = given.kind == "counted" if isinstance(given, Cell) else isinstance(given, BadInput) and name != CLAIMS
+    return pytest.param(given, id=name, marks=[pytest.mark.params] if counted else [])
 
 
 def _table(function) -> str:
@@ -125,8 +145,8 @@ def _table(function) -> str:
 
 def pytest_report_collectionfinish(config):
     """Say which tables were asked for and are none of the suite's."""
-    names = config.stash.get(NOT_OF_SUITE, [])
-    return f"not in the suite {config.stash[SUITE].name}: {', '.join(names)}" if names else []
+    suite, names = config.stash[SUITE], config.stash.get(NOT_OF_SUITE, [])
+    return f"not in the suite {suite.name}: {', '.join(names)}" if names else []
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +157,7 @@ def made(request):
     tables = [given.file for item, given in asked if isinstance(given, Cell) and item.module is request.module]
     wanted = gathering.to_train(suite, [given for _, given in asked], tables, variants=variants)
     with _progress_shown(request.config) as say:
-        suite.make(wanted, say)
+        suite.make(wanted, say, aloud=_on_terminal(request.config))
 
 
 @pytest.fixture
@@ -175,7 +195,7 @@ def weighed(request, record_property):
         if isinstance(claim, BadInput):
             _show("failed", str(claim))
         with _progress_shown(request.config) as say:
-            suite.make(suite.needed(claim).values(), say)
+            suite.make(suite.needed(claim).values(), say, aloud=_on_terminal(request.config))
         found = suite.claim(claim)
         for name, value in gathering.properties_of_claim(found):
             record_property(name, value)
@@ -200,15 +220,20 @@ def _given(item) -> Any:
     return given.get("cell", given.get("claim"))
 
 
+def _on_terminal(config) -> bool:
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    return bool(terminal and terminal.isatty)
+
+
 @contextmanager
 def _progress_shown(config):
-    """On a terminal, lift pytest's capture so that the trainer's progress bar is seen; gives what says a line there."""
+    """Lift pytest's capture so that the trainer's progress is seen; gives what says a line. A worker says nothing."""
     terminal, capture = (config.pluginmanager.getplugin(name) for name in ("terminalreporter", "capturemanager"))
-    if terminal is None or capture is None or not terminal.isatty:
+    if terminal is None or capture is None:
         yield lambda line: None
         return
     with capture.global_and_fixture_disabled():
-        yield terminal.write_line
+        yield lambda line: terminal.write_line(plain(line))
 
 
 class Sharing:
@@ -225,6 +250,12 @@ class Sharing:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node):
         self.shares.give_back(node.gateway.id)
+
+
+def _views(report: Report, folder: Path) -> list[Path]:
+    from progbench.report import writing  # loads what makes pages and figures
+
+    return writing.write(report, folder)
 
 
 class Collector:
@@ -244,11 +275,15 @@ class Collector:
         self._select(ids)
 
     def _select(self, nodeids):
-        """A test's id names the table and the cell: …::test_table1[bert-base-…]."""
+        """A test's id names the table and the cell: …::test_table1[bert-base-…], or …::test_own[table7/bert-base-…]."""
         for nodeid in nodeids:
             function, _, name = nodeid.rpartition("::")[2].partition("[")
+            table, name = function.removeprefix("test_"), name.rstrip("]")
+            if table == OWN:
+                table, _, cell = name.partition("/")
+                name = cell or table
             if "/test_speed.py::" not in nodeid:
-                self.gathered.select(nodeid, function.removeprefix("test_"), name.rstrip("]"))
+                self.gathered.select(nodeid, table, name)
 
     def pytest_runtest_logreport(self, report):
         for name, value in (from_property(*one) for one in report.user_properties):
@@ -274,11 +309,17 @@ class Collector:
         for problem in self.gathered.unread() if self.config.option.keyword else []:
             self._say(f"not searched by -k, as it cannot be read: {plain(problem)}")
         if not self.gathered.selected:
+            if self.config.option.keyword:
+                self._say(plain(advice.for_keyword(self.suite, self.config.option.keyword)))
+            return
+        if self.config.option.collectonly:  # then no test has judged anything
             return
         report = self.gathered.report()
         terminalreporter.section("progbench")
         self._say(text.render(report))
-        self._written(lambda folder: writing.write(report, folder))
+        self._written(lambda folder: _views(report, folder))
+        if advised := advice.without_gpu(self.suite, self.config.option.markexpr, self.config.option.runs):
+            self._say(plain(advised))
         if self.config.option.update_reference:
             try:
                 self._say("\n".join(adopting.updated(self.suite, self.gathered.cells(), ROOT)))

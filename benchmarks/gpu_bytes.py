@@ -276,21 +276,24 @@ def other_build(commit: str, arguments: list[str]) -> list[dict]:
 
 
 def table(ours: list[dict], theirs: list[dict]) -> str:
-    """Both builds beside each other, and the hours of the grid by them."""
-    lines = ["shape | GB, then and now | ratio | launches, then and now | ratio | attention's operations, ratio | ms"]
-    for one, other in zip(ours, theirs, strict=True):
-        shape = f"{one['model']} {one['tuning']} {one['task']} x {one['batch']}"
-        numbers = [(other[name], one[name]) for name in ("bytes", "launches", "attention", "milliseconds")]
-        (before, now), (launched, launches), (area, smaller), (slow, fast) = numbers
+    """Both builds beside each other, and the hours of the grid by the roofline."""
+    lines = [
+        "| shape | GB moved: then, now | ratio | launches: then, now | ratio | attention's operations, ratio "
+        "| ms a seed's step by the roofline: then, now |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for now, then in zip(ours, theirs, strict=True):
+        share = {name: now[name] / then[name] for name in ("bytes", "launches", "attention")}
         lines.append(
-            f"{shape} | {before / 1e9:.1f} {now / 1e9:.1f} | {now / before:.2f} | {launched:.0f} {launches:.0f} | "
-            f"{launches / launched:.2f} | {smaller / area:.2f} | {slow:.2f} {fast:.2f}"
+            f"| {now['model']} {now['tuning']} {now['task']} x {now['batch']} "
+            f"| {then['bytes'] / 1e9:.1f}, {now['bytes'] / 1e9:.1f} | {share['bytes']:.2f} "
+            f"| {then['launches']:.0f}, {now['launches']:.0f} | {share['launches']:.2f} | {share['attention']:.2f} "
+            f"| {then['milliseconds']:.2f}, {now['milliseconds']:.2f} |"
         )
     for name, found in (("then", theirs), ("now", ours)):
-        hours = projected(found)
-        if hours:
+        if hours := projected(found):
             each = ", ".join(f"{table} {taken:.1f}" for table, taken in hours.items())
-            lines.append(f"hours of the grid by this roofline, {name}: {sum(hours.values()):.1f} ({each})")
+            lines.append(f"\nHours of the grid by the roofline, {name}: {sum(hours.values()):.1f} ({each}).")
     return "\n".join(lines)
 
 

@@ -118,25 +118,26 @@ def nan_in_one_row(machine: Machine) -> tuple[float, float, str]:
 def out_of_memory(machine: Machine) -> tuple[float, float, str]:
     """(g) Three seeds run out of memory in the middle of an epoch, graphs and all; two and one do not.
 
-    On a GPU for real: from the last step before the first capture on, three seeds are given nothing more.
+    On a GPU for real: from the last step before the first capture on, three seeds are given no more memory in a step.
     """
     step, steps = Step.__call__, []
     limit = torch.cuda.set_per_process_memory_fraction if machine.device == "cuda" else _limit_of_a_cpu
 
     def small(self: Step, batch: object) -> torch.Tensor:
         steps.append(self.seeds.count)
-        if self.seeds.count > 2 and len(steps) >= WARM_UP:
-            limit(1e-6)
-        elif self.seeds.count <= 2:
+        if self.seeds.count <= 2 or len(steps) < WARM_UP:
+            return step(self, batch)
+        limit(1e-6)
+        try:
+            return step(self, batch)
+        finally:
             limit(1.0)
-        return step(self, batch)
 
     Step.__call__ = small
     try:
         found = list(train.train_together(recipe(), SEEDS, machine.device))
     finally:
         Step.__call__ = step
-        limit(1.0)
     good = [one.seed for one in found if not one.error and "ran out of memory" in one.notes[-1]]
     return float(good != list(SEEDS)), 0.0, f"seeds {good} were trained and say so"
 

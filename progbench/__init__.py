@@ -58,6 +58,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("progbench")
     if name not in _HOMES:
         raise AttributeError(f"module 'progbench' has no attribute {name!r}")
     return getattr(importlib.import_module(f"progbench.{_HOMES[name]}"), name)

@@ -192,3 +192,17 @@ def _within(seconds: float, ask: Callable[[], object]) -> str:
 
 def _words(problem: Exception) -> str:
     return f"{type(problem).__name__}: {str(problem).partition(chr(10))[0]}"
+
+
+def newest(repository: str) -> str:
+    """The revision that a model's repository is at now, to be pinned. Raises Missing where the hub does not say it."""
+    from huggingface_hub import HfApi
+
+    if problem := silence():
+        raise Missing(
+            f"{repository}: the hub does not say its newest revision ({problem}); name a folder that holds it"
+        )
+    try:
+        return str(HfApi().model_info(repository, timeout=LONG).sha)
+    except Exception as problem:  # of the network or the hub: the reader gets its words
+        raise Missing(f"{repository}: the hub does not say its newest revision ({_words(problem)})") from None

@@ -37,6 +37,14 @@ def clusters(pytestconfig):
         pytest.skip("this is tried with --clusters")
 
 
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """A folder with the package as its wheel installs it."""
+    from installed import install
+
+    return install(tmp_path_factory.mktemp("installed"))
+
+
 @pytest.fixture
 def answers():
     """The expected/ folder of this checkout."""

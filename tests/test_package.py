@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import progbench
 from progbench import cli
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,17 +46,34 @@ def test_the_licence_is_the_one_that_is_named():
     assert text.startswith(f"{PROJECT['license']} License\n\nCopyright (c) 2026 {PROJECT['authors'][0]['name']}\n")
 
 
+WHERE = SETTINGS["tool"]["setuptools"]["package-dir"]  # of the packages that do not lie in the folder of their name
+
+
+def folder_of(package):
+    return ROOT / WHERE.get(package, package.replace(".", "/"))
+
+
 def test_every_file_of_the_package_that_is_no_code_is_installed_with_it():
-    folder = ROOT / "progbench"
-    there = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    folders = (ROOT / "progbench", ROOT / "benchmarks", ROOT / "expected")
+    there = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
     installed = set()
     for package, patterns in SETTINGS["tool"]["setuptools"]["package-data"].items():
         for pattern in patterns:
-            found = set(ROOT.joinpath(*package.split(".")).glob(pattern))
+            found = {path for path in folder_of(package).glob(pattern) if path.is_file()}
             assert found, f"{package}: nothing is called {pattern}"
             installed |= found
 
-    assert there == installed
+    assert {path for path in there if path.suffix not in (".py", ".pyc")} == installed
+
+
+def test_every_folder_with_code_is_a_package_that_is_installed():
+    named = {folder_of(package) for package in SETTINGS["tool"]["setuptools"]["packages"]}
+
+    assert named == {path.parent for path in ROOT.glob("progbench/**/*.py")} | {ROOT / one for one in WHERE.values()}
+
+
+def test_the_package_knows_its_version():
+    assert progbench.__version__ == PROJECT["version"]
 
 
 def test_on_windows_it_says_that_it_does_not_run_there(monkeypatch, reliability):

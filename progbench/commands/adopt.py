@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from progbench import places
 from progbench.commands import common
 from progbench.errors import BadInput
 from progbench.recipes import reading
@@ -21,6 +22,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("adopt", help="check results, and copy them as our own references")
     parser.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
     parser.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
+    common.add_include(parser)
     parser.add_argument("--yes", action="store_true", help="write without asking")
 
 
@@ -29,12 +31,11 @@ def run(options: argparse.Namespace) -> int:
 
     1 where a result is refused, or nobody said yes. Raises BadInput for the paper's suite, and as `adopting.plan` does.
     """
-    common.require_answers()
     name = common.suite_of(options.runs, options.suite)
     if name == "paper":
         raise BadInput("the paper's numbers are the paper's; only own suites have references of ours")
-    suite = Suite(name, common.ANSWERS, options.runs, seeds=None, train=False)
-    found = adopting.plan(common.ROOT, suite.answers, name, adopting.known(suite), options.runs)
+    suite = Suite(name, common.answers_of(name), options.runs, seeds=None, train=False)
+    found = adopting.plan(places.root(), suite.answers, name, adopting.known(suite), options.runs)
     printing.show("\n".join(adopting.lines(found)))
     if not found.taken:
         return common.FAILED if found.refused else common.FINE

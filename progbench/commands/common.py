@@ -6,6 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
+from progbench import places
 from progbench.errors import BadInput
 from progbench.files import closed
 from progbench.judging import against
@@ -14,8 +15,6 @@ from progbench.recipes.reading import MOST_SEEDS
 from progbench.session import opening
 from progbench.session.suite import Suite
 
-ROOT = Path(__file__).resolve().parents[2]
-ANSWERS = ROOT / "expected"
 FINE, FAILED, USAGE, ABSENT = 0, 1, 2, 3
 INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
 
@@ -23,7 +22,21 @@ INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
 def add_suite(parser: argparse.ArgumentParser) -> None:
     """The options --suite and --runs, with pytest's defaults: both look at the same results."""
     parser.add_argument("--suite", choices=reading.suites(), default="paper", help="which suite (default: paper)")
-    parser.add_argument("--runs", type=Path, metavar="DIR", default=ROOT / "runs", help="where results are kept")
+    parser.add_argument(
+        "--runs", type=Path, metavar="DIR", default=Path("runs"), help="where results are kept (default: runs)"
+    )
+    add_include(parser)
+
+
+def add_include(parser: argparse.ArgumentParser) -> None:
+    """The option --include, for the help alone: `cli` has read it before it makes the parser, which lists suites."""
+    parser.add_argument(
+        "--include",
+        action="append",
+        type=Path,
+        metavar="DIR",
+        help="a folder of your own, with suites, models and tasks",
+    )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -33,15 +46,8 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", train: bool = True) -> Suite:
     """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `opening.opened` does."""
-    require_answers()
     asked = opening.Asked(options.suite, options.runs, seeds=seeds_of(seeds) or None, device=device, train=train)
-    return opening.opened(asked, ROOT)
-
-
-def require_answers() -> None:
-    """Raise BadInput where the expected values, which name the recipes, are not installed."""
-    if not ANSWERS.is_dir():
-        raise BadInput(f"no expected values: {ANSWERS} is no folder; install from a checkout, with pip install -e .")
+    return opening.opened(asked, places.root())
 
 
 def suite_of(runs: Path, asked: str | None) -> str:
@@ -55,6 +61,11 @@ def suite_of(runs: Path, asked: str | None) -> str:
     if len(wanted) > 1:
         raise BadInput(f"{runs} has results of {', '.join(wanted)}: choose one with --suite")
     return wanted[0]
+
+
+def answers_of(suite: str) -> Path:
+    """The folder of expected values that has a suite's."""
+    return reading.home(suite, places.root()) / "expected"
 
 
 def seeds_of(text: str) -> tuple[int, ...]:

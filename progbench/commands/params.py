@@ -6,10 +6,10 @@ import argparse
 from typing import Any
 
 from progbench import kinds
-from progbench.commands.common import FINE
+from progbench.commands.common import FINE, add_include
 from progbench.errors import BadInput
 from progbench.method.options import TUNINGS
-from progbench.method.schedule import SCHEDULES, named
+from progbench.method.schedule import PAPERS, SCHEDULES, named
 from progbench.models import loading
 from progbench.report import printing
 
@@ -22,8 +22,11 @@ def add(commands: Any) -> None:
     params = commands.add_parser("params", help="what each stage of a schedule trains in a model; no weights needed")
     params.add_argument("model", metavar="MODEL", help="a known name, a model's folder, or its config.json")
     params.add_argument("--epochs", type=int, required=True, metavar="T", help="how many stages")
-    params.add_argument("--schedule", default="shrinking", help=f"{', '.join(SCHEDULES)}, or single_block_b<N>")
+    params.add_argument(
+        "--schedule", default="shrinking", help=f"{', '.join([*PAPERS, *SCHEDULES])}, or single_block_b<N>"
+    )
     params.add_argument("--tuning", choices=TUNINGS, default="full", help="what trains inside a block")
+    add_include(params)
     params.add_argument("--labels", type=int, default=2, metavar="N", help="outputs of the classifier; default 2")
 
 
@@ -43,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
             apply_tuning(model, options.tuning)
     anatomy = Anatomy.of(model, options.tuning)
     try:
-        schedule = named(options.schedule, anatomy.L, options.epochs)
+        schedule = named(PAPERS.get(options.schedule, options.schedule), anatomy.L, options.epochs)
     except ValueError as problem:
         raise BadInput(str(problem)) from problem
     printing.show(f"{anatomy}\n\n{plan(anatomy, schedule)}")

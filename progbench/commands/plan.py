@@ -12,9 +12,10 @@ from tabulate import tabulate
 from progbench.commands import common
 from progbench.report import printing
 from progbench.report.cells import plain
-from progbench.session import planning
+from progbench.session import planning, probing
 from progbench.session.marks import MARKS
 from progbench.session.planning import Lack, Plan
+from progbench.session.progress import said
 
 
 def add(commands: Any) -> None:
@@ -24,6 +25,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
     parser.add_argument("--budget", metavar="TIME", help="choose the runs that settle most in this time: 6h, 90m, 2d")
+    parser.add_argument("--untimed", action="store_true", help="know times from results alone, and time no step here")
     common.add_suite(parser)
 
 
@@ -32,18 +34,24 @@ def run(options: argparse.Namespace) -> int:
     seconds = planning.seconds_of(options.budget) if options.budget else None
     suite = common.opened(options, train=False)
     found = planning.plan(suite, options.mark)
-    lines = [_head(found), *(f"error, not tried again: {plain(one)}" for one in found.errors)]
-    lines += [f"on file, and inconclusive: {plain(one)}" for one in found.changed]
-    if seconds is not None:
-        chosen = planning.chosen(found, seconds)
-        lines += [_table(chosen, settles=True), _choice(found, chosen, options.budget)]
-    else:
-        lines += [_table(found.lacks), *_training(found)]
-    if names := planning.telling(found.lacks):
-        lines.append(f"one seed of each, alone on this machine, would tell the time of the rest: {', '.join(names)}")
-    lines += _elsewhere(found)
-    printing.show("\n".join(line for line in lines if line))
+    if not options.untimed:
+        found = probing.filled(found, suite)
+    chosen = planning.chosen(found, seconds) if seconds is not None else None
+    printing.show("\n".join(lines(found, chosen, options.budget)))
     return common.FINE
+
+
+def lines(found: Plan, chosen: Sequence[Lack] | None = None, budget: str = "") -> list[str]:
+    """A plan in lines: how much, what, and where its times are from; or of that what was chosen for a budget."""
+    shown = [_head(found), *(f"error, not tried again: {plain(one)}" for one in found.errors)]
+    shown += [f"on file, and inconclusive: {plain(one)}" for one in found.changed]
+    if chosen is not None:
+        shown += [_table(chosen, settles=True), _choice(found, chosen, budget)]
+    else:
+        shown += [_table(found.lacks), *_training(found)]
+    if names := planning.telling(found.lacks):
+        shown.append(f"one seed of each, alone on this machine, would tell the time of the rest: {', '.join(names)}")
+    return [line for line in [*shown, *_elsewhere(found)] if line]
 
 
 def _head(found: Plan) -> str:
@@ -54,26 +62,12 @@ def _head(found: Plan) -> str:
     words = [f"{found.runs} runs of {sum(1 for one in found.lacks if one.seeds)} recipes are missing"]
     words += [f"{training} more {'is' if training == 1 else 'are'} being trained now"] if training else []
     words += [f"{waits} cells and claims wait for them, {found.settled} have all their runs"]
-    known = f"{said(seconds)} on one {plain(found.kind)}, one after another"
+    known = f"{probing.about(found.lacks)}{said(seconds)} on one {plain(found.kind)}, one after another"
     if unknown == found.runs:
         known = "what they will take is unknown"
     elif unknown:
         known += f", and {unknown} runs of unknown time"
     return "; ".join([*words, known])
-
-
-def said(seconds: float) -> str:
-    """A time as a person says it.
-
-    >>> said(59.6), said(3600 * 2.5), said(86400 * 3)
-    ('1 min', '2 h 30 min', '72 h')
-    >>> said(7), said(0.2)
-    ('7 s', '1 s')
-    """
-    if round(seconds) < 60:
-        return f"{max(1, round(seconds))} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return " ".join([f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes))
 
 
 def _table(lacks: Sequence[Lack], *, settles: bool = False) -> str:

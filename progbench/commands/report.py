@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from progbench.commands.common import ANSWERS, FAILED, FINE, require_answers, suite_of
+from progbench.commands.common import FAILED, FINE, add_include, answers_of, suite_of
 from progbench.errors import BadInput
 from progbench.files import is_folder
 from progbench.judging import against
@@ -28,6 +28,7 @@ def add(commands: Any) -> None:
     report.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
     report.add_argument("--against", type=Path, metavar="OTHER", help="compare with another folder, score by score")
     report.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
+    add_include(report)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,9 +43,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    require_answers()
     name = suite_of(options.runs, options.suite)
-    found = reporting.report(Suite(name, ANSWERS, options.runs, seeds=None, train=False))
+    found = reporting.report(Suite(name, answers_of(name), options.runs, seeds=None, train=False))
 
     def write(folder: Path) -> list[Path]:
         from progbench.report import writing  # loads what makes pages and figures

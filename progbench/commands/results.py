@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from progbench import places
 from progbench.commands import common
 from progbench.errors import BadInput
 from progbench.report import printing, record_views
@@ -16,13 +17,14 @@ from progbench.session import recording
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
     parser = commands.add_parser("results", help="write RESULTS.md, with figures and a page, from the recorded files")
-    parser.add_argument("--out", type=Path, metavar="DIR", default=common.ROOT, help="where to (default: the checkout)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", default=places.root(), help="where to (default: the checkout)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Write what is recorded. Raises BadInput for a recorded file that is damaged, and where it cannot be written."""
-    common.require_answers()
-    found = recording.recorded(common.ANSWERS)
+    found = recording.recorded(places.root() / "expected")
     try:
         written = record_views.write(found, options.out)
     except OSError as problem:

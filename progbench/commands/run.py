@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     before, told = unit.there(suite, wanted), ""
     with stopping.interrupted_when_told():
         try:
-            suite.make([wanted], say)
+            suite.make([wanted], say, aloud=sys.stderr.isatty())
         except KeyboardInterrupt as end:
             told = f"told to end ({end})" if str(end) else "told to end"
         seeds = unit.look(suite, wanted, before, f"{told}; start the same again for the rest" if told else "")

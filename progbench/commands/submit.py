@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from progbench import places
 from progbench.commands import common
 from progbench.errors import BadInput
 from progbench.files import require_room
@@ -96,7 +97,8 @@ def _made(options: argparse.Namespace, suite: Suite, units: Sequence[Unit]) -> i
 
 
 def _judge(suite: Suite) -> str:
-    return f"pytest benchmarks --suite {suite.name} --runs {suite.folder} --no-train judges what there is"
+    judge = places.command(["--suite", suite.name, "--runs", suite.folder, "--no-train"])
+    return f"{judge} judges what there is"
 
 
 def _say(line: str) -> None:

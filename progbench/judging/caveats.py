@@ -119,16 +119,17 @@ def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = 
         del published["train"]
     counts = (other_counts(published, run.examples, run.left_out) for run in results)
     found = dict.fromkeys(f"it {words}" for sentences in counts for words in sentences)
-    found |= {} if found else dict.fromkeys(filter(None, (_other_content(task, run) for run in results)))
+    theirs = catalog.published_fingerprint(task)
+    found |= {} if found else dict.fromkeys(filter(None, (_other_content(theirs, run) for run in results)))
     return [
         *([f"not the published data: {'; '.join(found)}"] if found else []),
         *(_part(wanted) if printed and results else []),
     ]
 
 
-def _other_content(task: catalog.Task, run: RunResult) -> str:
-    """Words on a run whose files hold as many rows as were published, and other bytes."""
-    theirs, ours = catalog.published_fingerprint(task), run.fingerprints.get("data", "")
+def _other_content(theirs: str, run: RunResult) -> str:
+    """Words on a run whose files hold as many rows as were published, and other bytes than `theirs`."""
+    ours = run.fingerprints.get("data", "")
     if not theirs or len(ours) != len(theirs) or ours == theirs:  # what comes from the hub has a pinned revision
         return ""
     return f"its files hold the right number of rows and other content ({ours}; published: {theirs})"

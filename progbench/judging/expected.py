@@ -136,7 +136,7 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
                 row=row["label"],
                 column=column["label"],
                 kind="derived" if mean_of else "counted" if "count" in column else "scored",
-                unit="parameters" if expectation.exact is not None else column.get("unit", content["unit"]),
+                unit=_unit(content["unit"], column, expectation),
                 recipe_file=content["recipe"],
                 model=row["model"],
                 tuning=tuning,
@@ -154,6 +154,14 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
             )
     guards.require_known(str(path), set(disputes), set(found))
     return list(found.values())
+
+
+def _unit(unit: str, column: dict, expectation: Expectation) -> str:
+    """What a cell is measured in; a count among points, of which nothing is printed, is one of parameters."""
+    if expectation.exact is not None:
+        return "parameters"
+    counted = "count" in column and unit == "points" and not expectation.printed
+    return column.get("unit", "parameters" if counted else unit)
 
 
 def _row_id(row: dict) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from progbench import kinds
+from progbench import kinds, places
 from progbench.errors import BadInput
 from progbench.files import read_text, read_toml
 from progbench.recipes import reading
@@ -39,13 +39,15 @@ def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str
 
 
 def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
-    """Why these files may not be the ones that were checked in, else ''. Printed values must be guarded.
+    """Why these files may not be the ones that were checked in, else ''. The project's printed values must be guarded.
 
-    So must the files of a suite that says so in its suite.toml. Raises BadInput for lines that are not checksums.
+    So must the files of a suite that says so in its suite.toml; a person's own need not. Raises BadInput for lines that
+    are not checksums.
     """
     sums = folder / SUMS
     if not os.path.lexists(sums):
-        must = printed or (folder.name in reading.suites() and reading.settings(folder.name).checksums)
+        asked = folder.name in reading.suites() and reading.settings(folder.name).checksums
+        must = asked or (printed and not places.is_own(folder))
         return f"{sums} is missing, so nobody knows whether {names[0]} was edited" if must else ""
     listed = _sums(folder)
     for name in names:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from progbench import kinds
+from progbench import kinds, places
 from progbench.errors import BadInput
 from progbench.files import read_toml
 from progbench.judging import guards
@@ -76,9 +76,9 @@ _SPREAD = {"sd": kinds.number("above 0", lambda x: x > 0), "source": kinds.TEXT}
 def read(root: Path, suite: str) -> Terms:
     """The terms on which a suite's differences are judged. Raises BadInput for a file that is edited, gone or no terms.
 
-    A suite that the file does not name is looked at once, at five seeds.
+    A suite that the file does not name is looked at once, at five seeds; a person's own folder has no such file.
     """
-    path = root / "paper" / FILE
+    path = (places.root() / "expected" if places.is_own(root) else root) / "paper" / FILE
     if problem := guards.edited(path.parent, [FILE], printed=True):
         raise BadInput(problem)
     content = kinds.fields(

@@ -38,12 +38,12 @@ def suggestion(model: nn.Module) -> str:
         beside += around(model, "", stacks[0].path)
     else:
         owners = [name for name, child in model.named_children() if has_parameters(child)]
-        blocks = owners[1:-1] or owners[:1]
+        blocks = owners[1:-1]
         beside = [(name, name == owners[0]) for name in owners if name not in blocks]
         beside += [(name, True) for name, _ in model.named_parameters(recurse=False)]
     parts = {"embeddings": [path for path, early in beside if early], "blocks": blocks}
     parts["head"] = [path for path, early in beside if not early]
-    if not _sound(model, parts):
+    if not blocks or not _sound(model, parts):
         return ""
     texts = (f"{name}=[{', '.join(chr(34) + path + chr(34) for path in paths)}]" for name, paths in parts.items())
     return f"Anatomy.split(model, {', '.join(texts)})"

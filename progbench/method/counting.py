@@ -53,7 +53,7 @@ def sizes(
     Two adapters of bottleneck d have 2hd + d + h parameters each, a LoRA pair of rank r on an h*h matrix 2hr.
     """
     options = require_tuning(tuning, options)
-    if model.architecture not in LAYOUTS:
+    if model.architecture not in LAYOUTS or not model.described:
         raise BadInput(
             f"{model.name}: how many parameters {model.architecture!r} has is not known: {', '.join(LAYOUTS)}"
         )
@@ -138,16 +138,18 @@ def updated_by_epoch(
     """
     known = spec(name)
     require_depth(schedule, known.blocks, known.name)
-    if known.architecture in LAYOUTS:
+    if known.described and known.architecture in LAYOUTS:
         size = sizes(known, num_labels, tuning, head, **options)
         return tuple(size.embeddings + len(stage.blocks) * size.block + size.head for stage in schedule)
     hashable = tuple((option, tuple(one) if isinstance(one, list) else one) for option, one in options.items())
-    anatomy = _outlined(known.name, num_labels, tuning, head, hashable)
+    anatomy = _outlined(known, num_labels, tuning, head, hashable)
     return tuple(anatomy.count(stage) for stage in schedule)
 
 
 @functools.cache
-def _outlined(name: str, num_labels: int, tuning: str, head: str, options: tuple[tuple[str, Any], ...]) -> Anatomy:
+def _outlined(
+    known: ModelSpec, num_labels: int, tuning: str, head: str, options: tuple[tuple[str, Any], ...]
+) -> Anatomy:
     """A model on torch's meta device, which has shapes and no memory, taken apart."""
     import torch
 
@@ -156,6 +158,6 @@ def _outlined(name: str, num_labels: int, tuning: str, head: str, options: tuple
     from progbench.models.loading import build
 
     with torch.device("meta"):
-        model = build(spec(name), num_labels, head)
+        model = build(known, num_labels, head)
         apply_tuning(model, tuning, **dict(options))
     return Anatomy.of(model, tuning)

@@ -23,14 +23,14 @@ TENSORS, DESCRIPTION = "tuning.safetensors", "tuning.json"
 def save_tuning(model: nn.Module, folder: str | Path) -> None:
     """Write what the model's tuning trains, and how it was made, to a folder; `load_tuning` reads it.
 
-    >>> import tempfile
+    >>> import copy, tempfile
     >>> from progbench.models.loading import build
     >>> from progbench.models.spec import spec
     >>> model = build(spec("tiny-bert"), num_labels=2)
+    >>> fresh = copy.deepcopy(model)  # in earnest: from_pretrained, with the weights of before
     >>> apply_tuning(model, "lora", rank=2)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_tuning(model, folder)
-    ...     fresh = build(spec("tiny-bert"), num_labels=2)  # in earnest: from_pretrained, with the weights of before
     ...     load_tuning(fresh, folder)
     >>> bool((fresh.classifier.weight == model.classifier.weight).all())
     True

@@ -161,10 +161,23 @@ def named(name: str, L: int, T: int) -> Schedule:
     return single_block(L, T, int(number) - 1)
 
 
+def in_our_words(text: str) -> str:
+    """What a person wrote, with the names that schedules have here in the place of the paper's.
+
+    >>> in_our_words("minilm-progtuning-rte or minilm-fine-tuning-rte")
+    'minilm-shrinking-rte or minilm-constant-rte'
+    """
+    for paper, ours in PAPERS.items():
+        text = text.replace(paper, ours)
+    return text
+
+
 def require_depth(schedule: Schedule, blocks: int, name: str) -> None:
     """Raise BadInput unless the schedule was cut for a model of this many blocks."""
     if blocks != schedule.L:
         raise BadInput(f"the schedule {schedule.name} is cut for L={schedule.L} blocks, but {name} has {blocks}")
 
 
+# What the paper calls two of them; a person may, too.
+PAPERS = {"fine-tuning": "constant", "progtuning": "shrinking"}
 SCHEDULES = {make.__name__: make for make in (constant, shrinking, without_low_blocks, growing)}

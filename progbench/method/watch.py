@@ -46,7 +46,7 @@ class StageWatch:
     >>> anatomy.freeze(Stage(range(0)))
     >>> watch.enter(Stage(range(0)))
     >>> _ = net[1].requires_grad_(True)  # as peft's disable_adapter() does
-    >>> watch.before_step()
+    >>> watch.before_step()  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     progbench.errors.BadInput: 2 parameters that this stage freezes were unfrozen while it lasted: 1.weight, 1.bias. ...
 

@@ -15,7 +15,7 @@ from progbench.models.folder import fingerprint, is_whole, require_whole
 from progbench.models.spec import MOST_BLOCKS, ModelSpec, spec, specs
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 HUB_FILES = ("*.json", "*.txt", "model.safetensors")
 
@@ -37,6 +37,10 @@ def fetch(model: ModelSpec) -> Path | None:
     """
     if model.random:
         return None
+    if model.path:
+        if not (Path(model.path) / "config.json").is_file():
+            raise Missing(f"no weights of {model.name}: {model.path} has no config.json")
+        return Path(model.path)
     if files := on_hub(model):
         return hub.fetch(files)
     if root := os.environ.get("PROGBENCH_MODELS"):
@@ -68,7 +72,7 @@ def _installed(model: ModelSpec) -> Path:
 
 def on_hub(model: ModelSpec) -> hub.Files | None:
     """The hub's files that `fetch` gives; None where it looks elsewhere, or the model is random."""
-    if not model.hub or model.random or model.package or os.environ.get("PROGBENCH_MODELS"):
+    if not model.hub or model.random or model.package or model.path or os.environ.get("PROGBENCH_MODELS"):
         return None
     return hub.Files(model.hub, model.revision, "model", HUB_FILES, "PROGBENCH_MODELS", is_whole)
 
@@ -79,11 +83,18 @@ def build(model: ModelSpec, num_labels: int, head: str = "classification") -> Pr
     `head` is "classification" or "question_answering" (two outputs a token, and no pooler). Draws from torch's
     global generator: seed it first. Raises BadInput for an architecture it does not know.
     """
-    configuration = configuration_of(model, num_labels)
+    configuration = configuration_of(model, num_labels) if model.described else _in_folder(model, num_labels)
     if type(configuration) not in _automatic(head)._model_mapping:
         what = head.replace("_", " ")
         raise BadInput(f"{model.name}: transformers has no model of {model.architecture!r} for {what}")
     return _automatic(head).from_config(configuration)
+
+
+def _in_folder(model: ModelSpec, num_labels: int) -> PreTrainedConfig:
+    """The configuration of a model whose entry leaves it to its folder."""
+    import transformers
+
+    return transformers.AutoConfig.from_pretrained(fetch(model), num_labels=num_labels)
 
 
 def _automatic(head: str) -> type:
@@ -163,7 +174,8 @@ def load(
     try:
         configuration = transformers.AutoConfig.from_pretrained(folder, num_labels=num_labels)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        require_agreement(model, configuration, tokenizer, folder)
+        if model.described:
+            require_agreement(model, configuration, tokenizer, folder)
         loaded, info = _automatic(head).from_pretrained(
             folder, num_labels=num_labels, dtype=torch.float32, output_loading_info=True
         )
@@ -175,7 +187,17 @@ def load(
         logging.set_verbosity(verbosity)
         logging.enable_progress_bar()
     _require_fresh_head(loaded, info["missing_keys"], folder)
+    if not model.described:
+        _give_padding(loaded, tokenizer)
     return loaded, tokenizer, f"{digest_of(configuration, tokenizer)[:8]}:{fingerprint(folder)}"
+
+
+def _give_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """A model that writes text has no token to fill rows up with: its end of a text serves, behind each row's end."""
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id
 
 
 def _require_fresh_head(model: PreTrainedModel, initialised: set[str], folder: Path) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.resources
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from progbench import kinds
+from progbench import kinds, places
 from progbench.errors import BadInput
 from progbench.files import read_toml
 from progbench.tasks.catalog import tasks
 
 LIKE_ROBERTA = ("roberta", "mpnet", "xlm-roberta")  # architectures with its special tokens and position numbers
-UNSCORED = ("source", "seen", "random")  # what is said of a model, and moves no score
+UNSCORED = ("source", "seen", "random", "path")  # what is said of a model, and moves no score
 MOST_BLOCKS = 1000
 # Those that transformers knows and that such models are made with; a test holds the names to transformers.
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu", "swish", "tanh")
@@ -30,7 +29,8 @@ class ModelSpec:
 
     `position_buckets` is how many distances MPNet's bias by relative position tells apart.
     `hub` with `revision`, or `package` with `folder`, say where the weights are; without either, PROGBENCH_MODELS must
-    hold them. A `random` model is built from its dimensions with random weights (the smoke suite). `activation`,
+    hold them. An entry of a person's own may name a folder by its `path`; where it gives no sizes, its configuration
+    says all. A `random` model is built from its dimensions with random weights (the smoke suite). `activation`,
     `dropout` and `layer_norm_eps` are those that its weights were made for. `seen` names the tasks whose data its
     weights were trained on, so that its scores there are not clean. `configuration` holds what else of transformers'
     configuration is not at the architecture's default, by its name there.
@@ -56,6 +56,7 @@ class ModelSpec:
     revision: str = ""
     package: str = ""
     folder: str = ""
+    path: str = ""
     random: bool = False
     configuration: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
@@ -63,6 +64,11 @@ class ModelSpec:
     def readable(self) -> int:
         """The most tokens it reads: positions like RoBERTa's start above the padding token's id, which is 1."""
         return self.positions - (2 if self.architecture in LIKE_ROBERTA else 0)
+
+    @property
+    def described(self) -> bool:
+        """Whether its entry has the sizes that closed forms count by."""
+        return self.hidden > 0
 
     @property
     def answers_to(self) -> tuple[str, ...]:
@@ -87,13 +93,37 @@ class ModelSpec:
         return {name: value for name, value in content.items() if name not in usual or value != usual[name]}
 
 
-@functools.cache
+@places.once
 def specs() -> dict[str, ModelSpec]:
-    """Every model of models.toml by its short name. Raises BadInput, naming entry and field, for an unsound one."""
-    entries = read_toml(Path(str(importlib.resources.files(__package__))) / "models.toml")
+    """Every model of models.toml, and of included folders' own, by its short name.
+
+    Raises BadInput, naming entry and field, for an unsound one.
+    """
+    entries = dict(read_toml(Path(str(importlib.resources.files(__package__))) / "models.toml"))
+    for path in places.files("models.toml"):
+        for name, entry in read_toml(path).items():
+            if name in entries:
+                raise BadInput(f"{path}: [{name}]: there is a model of this name already")
+            entries[name] = _like(entry, entries, f"{path}: [{name}]", path.parent)
     found = {name: _read(name, entry) for name, entry in entries.items()}
     _require_one_each(found.values())
     return found
+
+
+def _like(entry: object, known: Mapping[str, dict], where: str, folder: Path) -> dict:
+    """An entry with what it leaves to another, which it is `like`: all but its weights and what is said of it."""
+    given = dict(kinds.table(entry, where))
+    if "path" in given:
+        kinds.require(given["path"], kinds.TEXT, f"{where}: path")
+        given["path"] = str(folder / given["path"])
+    if "like" not in given:
+        return given
+    other = given.pop("like")
+    kinds.require(other, kinds.choice(*known), f"{where}: like")
+    return {name: value for name, value in known[other].items() if name not in _NOT_ALIKE} | given
+
+
+_NOT_ALIKE = ("hub", "revision", "package", "folder", "path", *UNSCORED)
 
 
 def _require_one_each(models: Iterable[ModelSpec]) -> None:
@@ -112,7 +142,10 @@ _WANTED: dict[str, kinds.Kind] = {
     "architecture": kinds.TEXT,
     "source": kinds.TEXT,
     "blocks": kinds.whole(1, MOST_BLOCKS),
-    **dict.fromkeys(("hidden", "heads", "intermediate", "vocabulary", "positions"), kinds.whole(1, 10**7)),
+    "positions": kinds.whole(1, 10**7),
+}
+_SIZES: dict[str, kinds.Kind] = {
+    **dict.fromkeys(("hidden", "heads", "intermediate", "vocabulary"), kinds.whole(1, 10**7)),
     "token_types": kinds.whole(0, 10**7),
 }
 _OPTIONAL: dict[str, kinds.Kind] = {
@@ -122,7 +155,7 @@ _OPTIONAL: dict[str, kinds.Kind] = {
     "dropout": kinds.number("from 0 to below 1", lambda x: 0 <= x < 1),
     "layer_norm_eps": kinds.number("above 0", lambda x: x > 0),
     "seen": kinds.TEXTS,
-    **dict.fromkeys(("hub", "revision", "package", "folder"), kinds.TEXT),
+    **dict.fromkeys(("hub", "revision", "package", "folder", "path"), kinds.TEXT),
     "random": ("true or false", lambda value: isinstance(value, bool)),
     "configuration": kinds.TABLE,
 }
@@ -131,8 +164,10 @@ _OPTIONAL: dict[str, kinds.Kind] = {
 def _read(name: str, entry: object) -> ModelSpec:
     where = f"models.toml: [{name}]"
     kinds.require(name, kinds.NAME, "models.toml: the name of an entry")  # part of a result's path
-    read = kinds.fields(entry, where, _WANTED, _OPTIONAL)
-    model = ModelSpec(name=name, **read | {"seen": tuple(read.get("seen", ()))})
+    undescribed = isinstance(entry, dict) and "path" in entry and not set(entry) & set(_SIZES)
+    read = kinds.fields(entry, where, _WANTED if undescribed else _WANTED | _SIZES, _OPTIONAL)
+    sizes = dict.fromkeys(_SIZES, 0) if undescribed else {}
+    model = ModelSpec(name=name, **sizes | read | {"seen": tuple(read.get("seen", ()))})
     if problem := _contradiction(model):
         raise BadInput(f"{where}: {problem}")
     return model
@@ -140,13 +175,15 @@ def _read(name: str, entry: object) -> ModelSpec:
 
 def _contradiction(model: ModelSpec) -> str:
     """What two fields of an entry, or a field and what there is, say against each other; nothing if they agree."""
-    if model.random and (model.hub or model.package):
+    if model.random and (model.hub or model.package or model.path):
         return "random = true, and yet it names weights; one of the two"
     for one, other in (("hub", "revision"), ("package", "folder")):
+        if model.path and one == "hub":
+            continue  # a revision of the folder's own
         if bool(getattr(model, one)) != bool(getattr(model, other)):
             named, absent = (one, other) if getattr(model, one) else (other, one)
             return f"{named} = {getattr(model, named)!r} without {absent}: the two name weights together"
-    if model.hidden % model.heads:
+    if model.described and model.hidden % model.heads:
         return f"hidden = {model.hidden} does not divide by heads = {model.heads}"
     if model.readable < 1:
         return f"positions = {model.positions}: a {model.architecture} keeps 2 of them, and none is left for a text"

@@ -24,7 +24,6 @@ ALLOWED: dict[str, Kind] = {
     "variant": ("'' or " + kinds.NAME[0], lambda x: x == "" or kinds.NAME[1](x)),
     "tuning": choice(*TUNINGS),
     "schedule": kinds.TEXT,
-    "task": choice(*tasks()),
     "dataset": kinds.TEXT,
     "revision": kinds.ANY_TEXT,
     "epochs": whole(1, 1000),
@@ -51,7 +50,11 @@ ALLOWED: dict[str, Kind] = {
     "null_threshold": number("", lambda x: True),
 }
 _FLOATS = {field.name for field in fields(Recipe) if str(field.type).startswith("float")}
-_OF_TASKS = {name for task in tasks().values() for name in task.recipe_fields} | {"train_questions"}
+
+
+def _kind(name: str) -> Kind:
+    """What a field may be; which tasks there are depends on the folders that are included."""
+    return choice(*tasks()) if name == "task" else ALLOWED[name]
 
 
 def checked(values: dict[str, Any], where: str) -> Recipe:
@@ -70,7 +73,7 @@ def checked(values: dict[str, Any], where: str) -> Recipe:
     if unknown := [name for name in values if name not in known]:
         raise BadInput(f"{where}: unknown field {', '.join(unknown)}; known are {', '.join(known)}")
     for name, value in values.items():
-        kinds.require(value, ALLOWED[name], f"{where}: {name}")
+        kinds.require(value, _kind(name), f"{where}: {name}")
     wanted = {field.name for field in fields(Recipe) if field.default is MISSING}
     _require_fields(values, known, wanted, where)
     _require_sense(values, where)
@@ -105,7 +108,8 @@ def _require_fields(values: dict[str, Any], known: list[str], wanted: set[str], 
         raise BadInput(f"{where}: no value for {', '.join(absent)}")
     if strange := [name for name in values if name.partition("_")[0] in TUNINGS and name not in options]:
         raise BadInput(f"{where}: {strange[0]} is no option of the tuning {values['tuning']}")
-    if strange := sorted((_OF_TASKS & set(values)) - own - ({"train_questions"} if own else set())):
+    of_tasks = {name for task in tasks().values() for name in task.recipe_fields} | {"train_questions"}
+    if strange := sorted((of_tasks & set(values)) - own - ({"train_questions"} if own else set())):
         raise BadInput(f"{where}: {strange[0]} means nothing to the task {values['task']}")
 
 
@@ -123,7 +127,7 @@ def _require_sense(values: dict[str, Any], where: str) -> None:
     try:
         schedule.named(values["schedule"], model.blocks, values["epochs"])
         given = {name: values[f"{values['tuning']}_{name}"] for name in TUNINGS[values["tuning"]]}
-        if model.architecture in LAYOUTS:  # of another one the model itself is asked, before its first step
+        if model.described and model.architecture in LAYOUTS:  # another model itself is asked, before its first step
             sizes(model, 2, values["tuning"], **given)
     except ValueError as problem:
         raise BadInput(f"{where}: {problem}") from None

@@ -1,4 +1,7 @@
-"""Suites and their recipes, read from the folders beside this file; what is wrong in them is refused. No torch."""
+"""Suites and their recipes, read from the folders beside this file and from included ones. No torch.
+
+What is wrong in them is refused.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from progbench import kinds
+from progbench import kinds, places
 from progbench.errors import BadInput
 from progbench.files import read_toml
 from progbench.method.options import TUNINGS
@@ -24,10 +27,11 @@ MOST_SEEDS = 1000  # a slip of the hand would be as many files
 class SuiteSettings:
     """What a suite has and how it runs: nothing of the recipe, so not in its digest.
 
-    `purpose` tells the reader of its report what the suite is. `tables` names the files of expected/<suite>/ that the
-    suite has: its tables and figures, and "claims". `device` is "cpu", "cuda" (a cell is missing without a GPU), or
-    "auto" (a GPU if there is one). `threads` is how many CPU threads torch uses; 0 leaves that to torch. With
-    `checksums` no answer is judged by unless SHA256SUMS is there. Seeds and device are defaults of the command line.
+    `purpose` tells the reader of its report what the suite is; without it, `title` and `arxiv` do, which are of the
+    suite's paper where that is not Progtuning's. `tables` names the files of expected/<suite>/ that the suite has: its
+    tables and figures, and "claims". `device` is "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if
+    there is one). `threads` is how many CPU threads torch uses; 0 leaves that to torch. With `checksums` no answer is
+    judged by unless SHA256SUMS is there. Seeds and device are defaults of the command line.
     """
 
     seeds: int
@@ -35,7 +39,21 @@ class SuiteSettings:
     tables: tuple[str, ...]
     threads: int = 0
     checksums: bool = False
+    title: str = ""
+    arxiv: str = ""
     purpose: str = ""
+
+    @property
+    def about(self) -> str:
+        """What the suite is, in words; "" where its suite.toml says nothing of that.
+
+        >>> SuiteSettings(5, "cuda", ("table1",), title="BitFit", arxiv="2106.10199").about
+        'BitFit (arXiv 2106.10199), 5 seeds'
+        """
+        if self.purpose or not (self.title or self.arxiv):
+            return self.purpose
+        named = " ".join(filter(None, [self.title, f"(arXiv {self.arxiv})" if self.arxiv else ""]))
+        return f"{named}, {self.seeds} seed{'s' * (self.seeds != 1)}"
 
 
 def _names(value: object) -> bool:
@@ -50,20 +68,34 @@ _SETTINGS: dict[str, kinds.Kind] = {
 
 
 _OPTIONAL: dict[str, kinds.Kind] = {
-    "purpose": kinds.TEXT,
     "threads": kinds.whole(0, 1024),
+    "purpose": kinds.TEXT,
     "checksums": ("true or false", lambda value: isinstance(value, bool)),
+    "title": kinds.TEXT,
+    "arxiv": ("an id of arXiv, such as '2506.21119'", lambda x: bool(re.fullmatch(r"[0-9]{4}\.[0-9]{4,5}", str(x)))),
 }
 
 
 def suites() -> list[str]:
-    """The suites there are: the folders below recipes/."""
-    return sorted(entry.name for entry in _folder().iterdir() if (entry / "suite.toml").is_file())
+    """The suites there are: the folders below recipes/, here and in included folders.
+
+    Raises BadInput for a name that two folders have: which of them is meant, nobody knows.
+    """
+    found = [entry for folder in _folders() if folder.is_dir() for entry in folder.iterdir()]
+    names = sorted(entry.name for entry in found if (entry / "suite.toml").is_file())
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise BadInput(f"two folders have a suite {twice[0]!r}: give the included one another name")
+    return names
+
+
+def home(suite: str, root: Path) -> Path:
+    """The folder that holds a suite's `recipes` and `expected`: an included one, or else `root`."""
+    return next((one for one in places.included() if (one / "recipes" / suite / "suite.toml").is_file()), root)
 
 
 def settings(suite: str) -> SuiteSettings:
     """A suite's own settings, from its suite.toml. Raises BadInput naming file, field and what is allowed."""
-    path = _folder() / suite / "suite.toml"
+    path = _of(suite) / "suite.toml"
     found = kinds.fields(read_toml(path), str(path), _SETTINGS, _OPTIONAL)
     return SuiteSettings(**found | {"tables": tuple(found["tables"])})
 
@@ -77,7 +109,7 @@ def read(
     [tunings.<tuning>.variants.<variant>] with its own tasks; its `schedules`, if it has them, are those it is for.
     Raises BadInput naming file, field and what is allowed, for a value that is absent, unknown, or out of range.
     """
-    path = _folder() / suite / f"{file}.toml"
+    path = _of(suite) / f"{file}.toml"
     content = _file(path)
     layers = [content["defaults"] | {"tasks": content.get("tasks", {})}, content.get("tunings", {}).get(tuning, {})]
     if variant:
@@ -102,7 +134,7 @@ def variants(suite: str, file: str, tuning: str, schedule: str = "") -> list[str
     >>> variants("mini", "glue", "full"), variants("mini", "glue", "full", "constant")
     (['optimizer-after-freeze'], [])
     """
-    found = _file(_folder() / suite / f"{file}.toml").get("tunings", {}).get(tuning, {}).get("variants", {})
+    found = _file(_of(suite) / f"{file}.toml").get("tunings", {}).get(tuning, {}).get("variants", {})
     return [name for name, variant in found.items() if not schedule or schedule in variant.get("schedules", [schedule])]
 
 
@@ -111,16 +143,26 @@ _NAMED = {"suite", "model", "tuning", "schedule", "task", "variant"}
 
 
 _SOUND: dict[Path, dict[str, Any]] = {}  # recipe files that were looked at, by what `read_toml` keeps of them
+_WHOLE: dict[Path, dict[str, Any]] = {}  # with what they inherit
 
 
-def _file(path: Path) -> dict[str, Any]:
+def _file(path: Path, heirs: tuple[Path, ...] = ()) -> dict[str, Any]:
     """A recipe file's content, if each layer of it has the shape of one, also those that nobody asks for now.
 
-    Each file is looked at once, and again when it has been read anew.
+    With `inherits = "paper/peft"` it is that file's, and what this one says is laid over it, field by field. Each file
+    is looked at once, and again when it has been read anew.
     """
-    content = read_toml(path)
-    if _SOUND.get(path) is content:
-        return content
+    read = read_toml(path)
+    if _SOUND.get(path) is read:
+        return _WHOLE[path]
+    content = dict(read)
+    if inherited := content.pop("inherits", ""):
+        kinds.require(inherited, _INHERITED, f"{path}: inherits")
+        suite, _, name = inherited.partition("/")
+        parent = _of(suite) / f"{name}.toml"
+        if parent in (path, *heirs):
+            raise BadInput(f"{path}: inherits = {inherited!r}: a file cannot inherit from itself")
+        content = _laid_over(_file(parent, (path, *heirs)), content)
     if "defaults" not in content:
         raise BadInput(f"{path}: no [defaults]")
     if unknown := sorted(set(content) - {"defaults", "tasks", "tunings"}):
@@ -133,8 +175,24 @@ def _file(path: Path) -> dict[str, Any]:
             if not whole:
                 wanted = "{ value = ..., source = '...' }"
                 raise BadInput(f"{path}: [{place}] {field} must be written {wanted}, got {kinds.shown(entry)}")
-    _SOUND[path] = content
+    _SOUND[path], _WHOLE[path] = read, content
     return content
+
+
+_INHERITED: kinds.Kind = (
+    "a suite and a recipe file of it, such as 'paper/peft'",
+    lambda value: isinstance(value, str) and bool(re.fullmatch(r"[\w.-]+/[\w.-]+", value)),
+)
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Two tables as one; a value with its source is replaced as a whole."""
+    both = {
+        name: _laid_over(below[name], one)
+        for name, one in above.items()
+        if isinstance(one, dict) and isinstance(below.get(name), dict) and "value" not in one
+    }
+    return below | above | both
 
 
 def _layers(path: Path, content: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -166,6 +224,15 @@ def _by_task(path: Path, place: str, found: Any) -> Iterator[tuple[str, Any]]:
         if task not in tasks():
             raise BadInput(f"{path}: unknown [{place}.{task}]; known are {', '.join(tasks())}")
         yield f"{place}.{task}", fields
+
+
+def _of(suite: str) -> Path:
+    """The folder of a suite's recipes."""
+    return next((one / suite for one in _folders() if (one / suite / "suite.toml").is_file()), _folder() / suite)
+
+
+def _folders() -> list[Path]:
+    return [_folder(), *(one / "recipes" for one in places.included())]
 
 
 def _folder() -> Path:

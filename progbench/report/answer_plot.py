@@ -54,12 +54,14 @@ def draw(found: Sequence[Line]):
     labels = [f"{short(one.head.body, 24)}  {short(one.head.column, 14)}" for one in found]
     scores.set_yticks(range(len(found)), labels)
     scores.set_xlabel("Progtuning less fine-tuning, points")
-    scores.plot([], [], "o", color=ORANGE, fillstyle="none", markersize=7, label="printed")
+    if any(line.head.printed is not None for line in found):
+        scores.plot([], [], "o", color=ORANGE, fillstyle="none", markersize=7, label="printed")
     if any(task.printed is not None for line in found for task in line.tasks):
         scores.plot([], [], "|", color=ORANGE, markersize=7, label="printed, a task")
     if any(line.head.mean is not None for line in found):
         scores.plot([], [], "D-", color=BLUE, markersize=5, label="ours, 90 %")
-    scores.plot([], [], "s", color=GREY, alpha=0.25, markersize=9, label="margin")
+    if any(line.head.printed is not None for line in found):
+        scores.plot([], [], "s", color=GREY, alpha=0.25, markersize=9, label="margin")
     saves.set_xlabel("percent of fine-tuning's")
     saves.set_xlim(0, 118)
     saves.axvline(100, color=GREY, linewidth=0.8)

@@ -8,7 +8,7 @@ from progbench.judging.compared import AVERAGE, Compared, PrintAlone, interval, 
 from progbench.judging.words import NOT_WORSE, UNDECIDED
 from progbench.report import cells
 
-TITLE = "Is Progtuning as good as fine-tuning?"
+TITLE = "Differences between schedules, in full"
 HEADERS = ("task", "seeds", "on this set", "says", "for such examples", "P(≥)", "ρ", "CV*")
 ALIGN = "left right left left left right right right"
 FULL_HEADERS = (

@@ -33,7 +33,7 @@ def render(report: Report) -> str:
 
 def _table(table: PrintedTable, yardstick: str) -> str:
     width = len(table.stubs) + len(table.columns)
-    waiting = "" if table.run else table.waiting
+    waiting = table.alone if table.run else table.waiting
     lines = [
         r"\begin{table}[htbp]",
         rf"\setcounter{{table}}{{{int(re.sub('[^0-9]', '', table.name)) - 1}}}",

@@ -49,7 +49,9 @@ def render(report: Report) -> str:
         lines += ["", f"## {escape(table.name)}", "", escape(table.caption)]
         for view in views(table, report.yardstick):
             lines += ["", f"{escape(view.title)}:", "", _view(table, view)]
-        lines += [] if table.run else ["", escape(table.waiting)]
+        lines += [
+            line for one in (table.alone, "" if table.run else table.waiting) if one for line in ("", escape(one))
+        ]
         lines += ["", escape(f"{BOLD} {table.note}")]
     shown = {name: alt for name, alt in figures.available(report).items() if name != ANSWER}
     lines += [line for name, alt in shown.items() for line in ("", f"![{escape(alt)}]({name})")]

@@ -105,10 +105,11 @@ def _as_good(found: Recorded) -> Iterator[Block]:
 def _saves(found: Recorded) -> Iterator[Block]:
     yield (
         "Shares of what fine-tuning of the same model, task and seeds takes. Updated parameters are arithmetic, FLOPs "
-        "are counted from the tokens that were trained on. Seconds are those of training steps alone, without scoring: "
-        "CPU seconds are the process's own. Wall seconds are compared only where the clock and the processor agree "
-        "within 5 % in every run, which they do not where other programs share the processor (not told). Peak memory "
-        "is that of the whole process, data and libraries included."
+        "are counted from the tokens that were trained on. Seconds are those of training steps alone, without scoring. "
+        "CPU seconds are the process's own; they grow, too, where another program has the core's other thread. Wall "
+        "seconds are compared only where the clock and the processor agree within 5 % in every run, which they do not "
+        "where other programs share the processor (not told). Peak memory is that of the whole process, data and "
+        "libraries included."
     )
     for suite in found.suites:
         if rows := record_costs.rows(suite):

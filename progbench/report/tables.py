@@ -32,7 +32,7 @@ class Row:
 class PrintedTable:
     """A table of the paper, with this session's verdicts in its places; None where a cell was not asked for.
 
-    `waiting` says, where nothing of it was run, which command fills it.
+    `waiting` says which command fills it where nothing of it was run, `recording` which one makes that a reference.
     """
 
     name: str
@@ -43,6 +43,13 @@ class PrintedTable:
     rows: tuple[Row, ...]
     unlike: frozenset[str] = frozenset()
     waiting: str = ""
+    recording: str = ""
+
+    @property
+    def alone(self) -> str:
+        """Where there is nothing to compare ours with: which command records that; else ""."""
+        known = any(one and one.expected is not None for row in self.rows for one in row.cells)
+        return "" if known or not self.run else f"There is nothing yet to compare it with. {self.recording}"
 
     @property
     def run(self) -> bool:
@@ -110,7 +117,7 @@ class View:
 def views(table: PrintedTable, yardstick: str) -> list[View]:
     """The three views of a table; `yardstick` names what it is compared with.
 
-    Where nothing was run it is the first alone, and none where nothing is expected either.
+    A view that would have no number in it is left out.
     """
 
     def view(name: str, title: str, write: Callable[[Verdict], str], quantity: str = "") -> View:
@@ -125,14 +132,14 @@ def views(table: PrintedTable, yardstick: str) -> list[View]:
         return f"{cells.observed(one)} {cells.spread(one)}".strip()
 
     expected = view("expected", "As printed" if yardstick == "paper" else "Our reference", cells.expected, "expected")
+    known = any(shown.text for line in expected.lines for shown in line)
     if not table.run:
-        return [expected] if any(shown.text for line in expected.lines for shown in line) else []
+        return [expected] if known else []
     scored = any(one and one.kind != "counted" for row in table.rows for one in row.cells)
-    return [
-        expected,
-        view("ours", "Ours: mean ± sd (seeds)" if scored else "Ours: counted", ours, "observed"),
-        view("difference", f"Difference: ours less {yardstick}", cells.difference),
-    ]
+    own = view("ours", "Ours: mean ± sd (seeds)" if scored else "Ours: counted", ours, "observed")
+    return (
+        [expected, own, view("difference", f"Difference: ours less {yardstick}", cells.difference)] if known else [own]
+    )
 
 
 def _table(suite: str, name: str, layout: dict, own: dict, verdicts: Sequence[Verdict]) -> PrintedTable:
@@ -152,6 +159,7 @@ def _table(suite: str, name: str, layout: dict, own: dict, verdicts: Sequence[Ve
                 rows.append((stubs, (dataset, split_id(verdict.cell)[0]), place))
             place[column] = verdict
     unlike = own.get("unlike", {})
+    command = f"pytest benchmarks -m {layout['mark']} --suite {suite}"
     return PrintedTable(
         name=name,
         caption=own.get("caption", ""),
@@ -160,8 +168,8 @@ def _table(suite: str, name: str, layout: dict, own: dict, verdicts: Sequence[Ve
         columns=tuple(columns),
         rows=tuple(_spanned([Row(stubs, tuple(map(places.get, columns)), group) for stubs, group, places in rows])),
         unlike=frozenset(unlike),
-        waiting=f"None of its {len(verdicts)} cells was run. This runs them: "
-        f"pytest benchmarks -m {layout['mark']} --suite {suite}",
+        waiting=f"None of its {len(verdicts)} cells was run. This runs them: {command}",
+        recording=f"This records these runs as our reference: {command} --update-reference",
     )
 
 

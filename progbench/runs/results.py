@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import filelock
@@ -23,88 +23,11 @@ from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
 from progbench.runs import parts, predictions, provenance
 from progbench.runs.provenance import Provenance
+from progbench.runs.run_result import EpochResult, RunResult
 
 SCHEMA_VERSION = 1
 SEALED_SINCE = 6  # the SCORES_VERSION whose results all have a checksum
 UNSEALED = "without a checksum, as results were before they had one: nobody can see whether it was edited"
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """One epoch: scores as fractions by evaluation set and metric, updated parameters, mean loss, training seconds.
-
-    `steps` are the optimizer's, `flops` the floating-point operations of all of them (`flops.step_flops`); None where
-    that is not known: results from before it was recorded, and those of the plain trainer.
-    `cpu_seconds` are those that the process had of its CPUs while it trained: on a machine that other programs share,
-    `seconds` alone say nothing. `predictions` are filed beside the result (`runs.predictions`), so a result that was
-    read has none here.
-    """
-
-    scores: dict[str, dict[str, float]]
-    updated_parameters: int
-    loss: float
-    seconds: float
-    steps: int | None = None
-    flops: int | None = None
-    cpu_seconds: float | None = None
-    predictions: predictions.OfEpoch = field(default_factory=dict, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """One recipe trained with one seed; `error` says why there are no epochs, `final` that trying again is useless.
-
-    `notes` are sentences that a reader of its scores should see. Of seeds that were trained side by side, which the
-    provenance names, times are a seed's share, and peak memory is that of all together. `session` is the one that filed
-    it, and `sealed` whether its file has a checksum. `predictions` name the file of its predictions, and their
-    checksum; empty where it has none.
-    """
-
-    recipe: Recipe
-    seed: int
-    epochs: tuple[EpochResult, ...] = ()
-    seconds: float = 0.0
-    peak_memory_bytes: int = 0
-    fingerprints: dict[str, str] = field(default_factory=dict)
-    examples: dict[str, int] = field(default_factory=dict)
-    left_out: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    environment: dict[str, str | int] = field(default_factory=dict)
-    provenance: Provenance = field(default_factory=Provenance)
-    error: str = ""
-    final: bool = True
-    session: str = ""
-    sealed: bool = True
-    predictions: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def about(self) -> dict[str, str | int]:
-        """Where and how it was made, as its file says it: its environment with its provenance."""
-        return self.environment | self.provenance.as_environment()
-
-    def completed(self, *notes: str, others: int | None = None, session: str = "") -> RunResult:
-        """The result with what only its session knows: what to note, the `others` beside it, and its name.
-
-        Of a run that was resumed nobody knows what used the device before.
-        """
-        known = self.provenance.others if self.provenance.resumed else others
-        return replace(
-            self,
-            notes=(*self.notes, *notes),
-            provenance=replace(self.provenance, others=known),
-            session=session,
-        )
-
-    def score(self, evaluation_set: str, metric: str) -> float:
-        """The last epoch's score, in points (0 to 100). Raises BadInput, saying why, where there is none."""
-        if self.error:
-            raise BadInput(self.error)
-        try:
-            return 100 * self.epochs[-1].scores[evaluation_set][metric]
-        except (KeyError, TypeError):
-            raise BadInput(
-                f"its result has no {metric} of {evaluation_set}; delete it to run this seed again"
-            ) from None
 
 
 def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:

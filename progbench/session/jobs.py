@@ -64,7 +64,8 @@ def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[
 
 
 def _side_by_side(recipe: Recipe, device: str) -> bool:
-    return device == "cuda" and spec(recipe.model).architecture in LAYOUTS
+    model = spec(recipe.model)
+    return device == "cuda" and model.described and model.architecture in LAYOUTS
 
 
 def train(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunResult]:

@@ -9,7 +9,6 @@ recipe lacks are one job (`jobs.families`).
 from __future__ import annotations
 
 import contextlib
-import itertools
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,7 @@ from progbench.runs.results import RunResult
 from progbench.session import company, jobs
 from progbench.session.data_here import DataHere
 from progbench.session.jobs import Job
+from progbench.session.progress import Progress
 from progbench.session.repaired import repaired
 from progbench.tasks import catalog
 from progbench.training.checkpoints import Checkpoints
@@ -71,6 +71,7 @@ class Maker:
         self.train = train
         self.session = session or uuid.uuid4().hex
         self._swept = False
+        self._progress = Progress((), lambda line: None, aloud=False)
         self._before: dict[tuple[str, int], str | None] = {}
         self._tried: set[str] = set()
         self._hopeless: set[str] = set()
@@ -90,8 +91,12 @@ class Maker:
             self._found[wanted.id] = Runs(found, missing if not seeds or len(found) < len(seeds) else "", changed)
         return self._found[wanted.id]
 
-    def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
-        """Train what these recipes' runs lack, telling `say` which run of how many it is; each is tried once a session.
+    def make(
+        self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None, *, aloud: bool = True
+    ) -> None:
+        """Train what these recipes' runs lack, each once a session; `say` is told each that is done, and what is left.
+
+        With `aloud` it is told each that begins, too.
 
         What goes wrong in a run is filed as its error, or kept as the reason why it is missing, and stops no other. A
         failure of this session is not tried again by its other processes, nor is one that another session has had while
@@ -105,25 +110,16 @@ class Maker:
             self._found.pop(recipe.id, None)
         families = jobs.families((recipe, *self._lacking(recipe)) for recipe in fresh)
 
-        def told(those: Iterable[Sequence[Job]], what: str = "") -> Callable[[Job], None]:
-            total, done = sum(len(job.seeds) for family in those for job in family), itertools.count(1)
-
-            def tell(job: Job) -> None:
-                first, *_, last = numbers = [next(done) for _ in job.seeds] * 2
-                which = f"run {first}" if len(numbers) == 2 else f"runs {first} to {last}"
-                say(f"{which} of {total}{what}: {job}")
-
-            return tell
-
-        held, tell = [], told(families)
+        self._progress = Progress(families, say, aloud=aloud)
+        held = []
         for family in families:
             try:
-                self._make_together(family, tell, blocking=False)
+                self._make_together(family, blocking=False)
             except filelock.Timeout:
                 held.append(family)
-        tell = told(held, " that another process had begun")
+        self._progress = Progress(held, say, aloud=aloud)
         for family in held:
-            self._make_together(family, tell, blocking=True)
+            self._make_together(family, blocking=True)
 
     def _sweep(self, suites: Iterable[str]) -> None:
         """Once a session, remove what killed ones left behind; who only looks leaves everything as it is."""
@@ -169,7 +165,7 @@ class Maker:
             self._fail(wanted, seeds[0], problem)
         return [], ""
 
-    def _make_together(self, family: Sequence[Job], say: Callable[[Job], None], *, blocking: bool) -> None:
+    def _make_together(self, family: Sequence[Job], *, blocking: bool) -> None:
         """Make runs that differ in their schedules alone. Raises Timeout if another process holds one of them."""
         # in one order everywhere, so that no two processes wait for each other
         needed = sorted(
@@ -185,7 +181,7 @@ class Maker:
                     self._refuse(recipe, [seed], problem.filename or "its lock", problem)
             epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
             for number, job in enumerate(family, 1):
-                say(job)
+                self._progress.begins(job, " that another process had begun" if blocking else "")
                 later = [self._folder(other) for other in family[number:] if other.seeds == job.seeds]
                 self._make(job, Checkpoints(self._folder(job), epochs, tuple(later) if epochs else ()))
 
@@ -217,6 +213,7 @@ class Maker:
         try:
             for result in jobs.train(job, self.threads, kept):
                 self._file(result, others=company.met(place))
+                self._progress.done(result)
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:

@@ -9,6 +9,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.session.suite import Suite
 
 # The marks of the files in benchmarks/, which a test holds to this. `params` is all counts, which no run is behind.
+# Table 3, which holds counts alone, has a file and no mark.
 MARKS = {
     "glue": ("table1",),
     "squad": ("table2",),
@@ -17,6 +18,20 @@ MARKS = {
     "ablation": ("table5",),
     "figures": ("figure1", "figure4"),
     "claims": ("claims",),
+    "own": ("own",),  # stands for `own(suite)`
+}
+
+# What pytest says of each.
+WORDS = {
+    "glue": "Table 1, fine-tuning against Progtuning on GLUE",
+    "squad": "Table 2, fine-tuning against Progtuning on SQuAD v1.1 and v2.0",
+    "params": "every counted cell (Tables 2 and 3, Figure 4): updated parameters, no training",
+    "peft": "Table 4, Adapter, BitFit and LoRA with and without Progtuning",
+    "ablation": "Table 5, without low blocks, and growing",
+    "figures": "Figure 1, one block at a time, and Figure 4",
+    "speed": "a training step against the Hugging Face Trainer's; minutes, and only when asked for",
+    "claims": "the paper's sentences, judged over its cells and ours",
+    "own": "the tables of a suite of your own that have other names than the paper's",
 }
 
 
@@ -46,7 +61,8 @@ def asked(suite: Suite, mark: str = "") -> list[Cell | Claim]:
     Raises BadInput for a table that cannot be read: nobody could say what it needs.
     """
     found: list[Cell | Claim] = []
-    for name in MARKS[mark] if mark else [*suite.tables(), "claims"]:
+    names = own(suite) if mark == "own" else MARKS[mark] if mark else [*suite.tables(), "claims"]
+    for name in names:
         if name == "claims":
             claims = suite.claims()
             if isinstance(claims, BadInput):
@@ -57,3 +73,9 @@ def asked(suite: Suite, mark: str = "") -> list[Cell | Claim]:
                 raise BadInput(problem)
             found += [cell for cell in suite.table(name).cells if cell.kind != "counted"]
     return found
+
+
+def own(suite: Suite) -> list[str]:
+    """The tables of a suite that no file of benchmarks/ is named for: one test stands for all of them."""
+    named = {"table3", *(name for names in MARKS.values() for name in names)}
+    return [name for name in suite.tables() if name not in named]

@@ -106,7 +106,7 @@ class Times:
     def _flops(self, wanted: Recipe) -> float | None:
         """Of a run that nobody has made: its rows are as many, and in the mean as long, as those of a run on file."""
         sizes = self._sizes.get(_data(wanted), {})
-        if not sizes or spec(wanted.model).architecture not in LAYOUTS:
+        if not sizes or not spec(wanted.model).described or spec(wanted.model).architecture not in LAYOUTS:
             return None
         rows, length = sizes.get(wanted.model) or next(iter(sizes.values()))
         base, linear, square = _by_length(wanted)
@@ -147,7 +147,7 @@ def _data(wanted: Recipe) -> tuple:
 def _size(wanted: Recipe, one: RunResult) -> tuple[int, float] | None:
     """How many rows a run trained on, and the length that all of them would have to have for its FLOPs."""
     rows, flops = one.examples.get("train windows", one.examples.get("train")), _total(one)
-    if not rows or not flops:
+    if not rows or not flops or not spec(wanted.model).described:
         return None
     base, linear, square = _by_length(wanted)
     spare = linear * linear - 4 * square * (base - flops / rows)

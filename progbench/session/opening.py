@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from progbench import environment, kinds
 from progbench.errors import BadInput
 from progbench.files import is_folder, require_room
+from progbench.recipes import reading
 from progbench.recipes.reading import MOST_SEEDS
 from progbench.session import reference
 from progbench.session.suite import Suite
@@ -51,6 +53,12 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
     for variable in FOLDERS:
         if (folder := os.environ.get(variable)) and not is_folder(Path(folder), f"{variable}: "):
             raise BadInput(f"{variable} is set to {folder}, which is not a folder")
+    if asked.suite not in (known := reading.suites()):
+        near = difflib.get_close_matches(asked.suite, known, n=1)
+        raise BadInput(
+            f"--suite {asked.suite}: no such suite; there are {', '.join(known)}"
+            + (f": did you mean --suite {near[0]}?" if near else "; --include DIR adds those of your own folder")
+        )
     if isinstance(asked.seeds, int) and asked.seeds < 1:
         raise BadInput(f"--seeds {asked.seeds}: at least 1")
     if isinstance(asked.seeds, int) and asked.seeds > MOST_SEEDS:  # each is looked up in each recipe: it would hang
@@ -69,9 +77,14 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
             require_room(asked.report)  # now, and not after hours
         except OSError as problem:
             raise BadInput(f"--report {asked.report}: cannot be written: {problem.strerror or problem}") from None
-    answers = root / "expected"
     return Suite(
-        asked.suite, answers, asked.runs, seeds=seeds, device=asked.device, train=asked.train, session=asked.session
+        asked.suite,
+        reading.home(asked.suite, root) / "expected",
+        asked.runs,
+        seeds=seeds,
+        device=asked.device,
+        train=asked.train,
+        session=asked.session,
     )
 
 

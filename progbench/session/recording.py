@@ -34,7 +34,8 @@ def recorded(answers: Path) -> Recorded:
 
     Suites are those of our own whose references have their results; smoke's have none.
     """
-    names = [name for name in reading.suites() if name != PAPER and not reference.recorded_alone(answers, name)]
+    ours = [name for name in reading.suites() if name != PAPER and (answers / name).is_dir()]
+    names = [name for name in ours if not reference.recorded_alone(answers, name)]
     paper = Suite(PAPER, answers, reference.copies(answers, PAPER), seeds=None, train=False)
     table = paper.table("table5")
     if table.problem:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from progbench import environment
+from progbench import environment, places
 from progbench.errors import BadInput
 from progbench.session.planning import Lack
 from progbench.session.suite import Suite
@@ -117,5 +117,5 @@ def outcome(code: int) -> str:
 
 def variables() -> dict[str, str]:
     """What a process on another machine needs of this one's variables: where data and weights are. No secrets."""
-    ours = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS", "HF_")
+    ours = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS", places.VARIABLE, "HF_")
     return {name: value for name, value in os.environ.items() if name.startswith(ours) and "TOKEN" not in name}

@@ -52,7 +52,7 @@ class Suite:
     ) -> None:
         settings = reading.settings(name)
         self.name = name
-        self.purpose = settings.purpose or f"Suite {name}"
+        self.purpose = settings.about or f"Suite {name}"
         self.answers = answers
         self.folder = folder
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
@@ -131,9 +131,11 @@ class Suite:
     def _variants(self, cell: Cell) -> list[str]:
         return reading.variants(self.name, cell.recipe_file, cell.tuning, cell.schedule)
 
-    def make(self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None) -> None:
-        """Train what these recipes' runs lack, once a session; `say` is told which run of how many it is."""
-        self.maker.make(wanted, say)
+    def make(
+        self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None, *, aloud: bool = True
+    ) -> None:
+        """Train what these recipes' runs lack, once a session, telling `say` as `Maker.make` does."""
+        self.maker.make(wanted, say, aloud=aloud)
         self._verdicts.clear()
         self._unlike.clear()
         self._compared.clear()
@@ -220,6 +222,7 @@ class Suite:
         except BadInput as problem:
             return Observed(errors={0: str(problem)})
 
+    @functools.cache  # noqa: B019  (a session has one suite)
     def claims(self) -> list[Claim] | BadInput:
         """The sentences in expected/<suite>/claims.toml, or what is wrong with it; none where a suite has none."""
         if "claims" in self._wrong:
@@ -235,6 +238,7 @@ class Suite:
         except BadInput as problem:  # it names a cell there is not, or one whose table cannot be read
             return claims.not_judged(claim, str(problem))
 
+    @functools.cache  # noqa: B019  (a session has one suite)
     def terms(self) -> Terms:
         """What was stated beforehand of how differences are judged. Raises BadInput where that cannot be read."""
         return terms.read(self.answers, self.name)
@@ -250,10 +254,12 @@ class Suite:
 
     def predictions(self, result: RunResult) -> Kept | None:
         """What a result's run predicted, where it kept that. Raises BadInput for a file that is gone or damaged."""
+        if not result.predictions:
+            return None
         path = results.path_of(self.folder, result.recipe, result.seed)
-        if result.predictions and path not in self._predictions:
+        if path not in self._predictions:
             self._predictions[path] = predictions.load(path, result.predictions)
-        return self._predictions.get(path)
+        return self._predictions[path]
 
     def observed(self, cell: Cell, variant: str = "") -> Observed:
         """What there is to judge a cell by, without a look at its reference: a count, or scores by seed.

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from progbench.errors import BadInput
+from progbench.method.schedule import in_our_words
 from progbench.recipes.recipe import Recipe
 from progbench.runs import results
 from progbench.runs.results import RunResult
@@ -47,10 +48,13 @@ def recipes(suite: Suite) -> dict[str, Recipe]:
 
 
 def recipe(suite: Suite, name: str) -> Recipe:
-    """The recipe of this id. Raises BadInput where the suite has none, with the nearest ids that it has."""
+    """The recipe of this id, in which a schedule may have the paper's name.
+
+    Raises BadInput where the suite has none, with the nearest ids that it has.
+    """
     known = recipes(suite)
-    if name in known:
-        return known[name]
+    if found := known.get(name) or known.get(in_our_words(name)):
+        return found
     broken = dict.fromkeys(_broken(suite))  # it may be there, and not be readable
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"the nearest are {', '.join(near)}" if near else f"it has {len(known)}, such as {next(iter(known), 'none')}"

@@ -6,17 +6,16 @@ A task reads its own files (`read`), fetches its own splits (`fetch`), and says 
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from progbench import hub
+from progbench import hub, places
 from progbench.errors import BadInput, Missing
-from progbench.tasks import toy, toy_squad
-from progbench.tasks.glue import Data, GlueTask, glue_tasks
+from progbench.tasks import own, toy, toy_squad
+from progbench.tasks.glue import SCALE, Data, GlueTask, glue_tasks
 from progbench.tasks.source import GENERATED, Source
 from progbench.tasks.squad import SquadData, SquadTask, squad_tasks
 
@@ -25,10 +24,20 @@ Task = GlueTask | SquadTask
 _GENERATED = {"GLUE_DIR": toy.glue_folder, "SQUAD_DIR": toy_squad.folder}
 
 
-@functools.cache
+@places.once
 def tasks() -> dict[str, Task]:
-    """Every task by name: the eight of GLUE, and SQuAD v1.1 and v2.0."""
-    return {**glue_tasks(), **squad_tasks()}
+    """Every task by name: the eight of GLUE, SQuAD v1.1 and v2.0, and those of included folders.
+
+    Raises BadInput for a name, or an evaluation set, that two tasks have.
+    """
+    found: dict[str, Task] = {**glue_tasks(), **squad_tasks()}
+    for path in places.files("tasks.toml"):
+        for name, task in own.read(path).items():
+            sets = {part for one in found.values() for part in one.evaluate}
+            if twice := [one for one in (name, *task.evaluate) if one in (found if one == name else sets)]:
+                raise BadInput(f"{path}: [{name}]: there is a task, or an evaluation set, called {twice[0]!r} already")
+            found[name] = task
+    return found
 
 
 def task_of(evaluation_set: str) -> Task:
@@ -80,17 +89,18 @@ def published_fingerprint(task: Task) -> str:
 def _read_by(task: Task, fingerprint: str) -> str:
     """A fingerprint of data that another entry of glue.toml or squad.toml, with other columns or labels, has not."""
     entry = {name: value for name, value in asdict(task).items() if name not in _SAID}
+    entry = {name: value for name, value in entry.items() if name != "scale" or value != SCALE}
     kind, _, rest = fingerprint.partition(":")
     print_of = hashlib.sha256(json.dumps([rest, entry], sort_keys=True).encode()).hexdigest()
     return f"{fingerprint} {print_of[:8]}" if kind == "hub" else f"{kind}:{print_of}"
 
 
-_SAID = {"rows", "metrics", "published"}  # of an entry's fields, those that move no score
+_SAID = {"rows", "metrics", "published", "home"}  # of an entry's fields, those that move no score
 
 
 def require(task: Task, source: Source) -> None:
     """Raise Missing, in seconds and without reading or fetching a file, when `load` is bound to."""
-    if source.dataset != GENERATED:
+    if source.dataset != GENERATED or task.home:
         task.require(_folder(task, source), source)
 
 
@@ -100,8 +110,12 @@ def on_hub(task: Task, source: Source) -> hub.Files | None:
 
 
 def _folder(task: Task, source: Source) -> Path | None:
-    """The folder to read from; None for the hub."""
-    if source.dataset == GENERATED:
+    """The folder to read from; None for the hub. A task of a person's own lies beside its entry, or in GLUE_DIR."""
+    if task.home and (Path(task.home) / getattr(task, "folder", "") / task.train).exists():
+        return Path(task.home)
+    if task.home and not os.environ.get(task.variable):
+        raise Missing(f"no data of {task.name}: its files are neither in {task.home}, nor is {task.variable} set")
+    if source.dataset == GENERATED and not task.home:
         return _GENERATED[task.variable]()
     if root := os.environ.get(task.variable):
         return Path(root)

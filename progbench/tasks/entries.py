@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +32,25 @@ def _pair(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(isinstance(one, str) for one in value)
 
 
-def read(path: Path, wanted: Mapping[str, kinds.Kind], optional: Mapping[str, kinds.Kind]) -> dict[str, dict[str, Any]]:
-    """The entries of a file by the task's name, each with these fields, and a count of rows for each of its sets.
+def read(
+    path: Path,
+    wanted: Mapping[str, kinds.Kind],
+    optional: Mapping[str, kinds.Kind],
+    chosen: Callable[[Any], bool] = lambda entry: True,
+) -> dict[str, dict[str, Any]]:
+    """The `chosen` entries of a file by the task's name, each with these fields, and a count of rows for each set.
 
     Raises BadInput naming the file, the entry, the field and what is allowed.
     """
     found = {}
     for name, entry in read_toml(path).items():
+        if isinstance(entry, dict) and not chosen(entry):
+            continue
         where = f"{path.name}: [{name}]"
         kinds.require(name, kinds.NAME, f"{path.name}: the name of an entry")  # part of a result's path
         found[name] = dict(kinds.fields(entry, where, wanted, optional))
         sets = {"train", *entry["evaluate"]}
-        if set(entry["rows"]) != sets:
+        if "rows" in found[name] and set(entry["rows"]) != sets:
             raise BadInput(
                 f"{where}: rows are of {', '.join(sorted(entry['rows']))}: wanted are {', '.join(sorted(sets))}"
             )

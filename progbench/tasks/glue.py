@@ -13,21 +13,25 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from progbench import hub, kinds
 from progbench.errors import BadInput, Missing
-from progbench.tasks import entries, hub_splits
+from progbench.tasks import entries, hub_splits, records
 from progbench.tasks.published import blank, refuse_known
 from progbench.tasks.source import Source
+
+SCALE = (0.0, 5.0)  # of STS-B's scores
 
 
 @dataclass(frozen=True)
 class GlueTask:
-    """One entry of glue.toml: the files of a task, their columns, its labels and metrics.
+    """One entry of glue.toml, or of a person's tasks.toml: the files of a task, their columns, its labels and metrics.
 
     >>> glue_tasks()["rte"].labels
     ('entailment', 'not_entailment')
+
+    A regression's scores lie on a `scale`, from the lowest to the highest. A person's own entry has its `home`.
     """
 
     head: ClassVar[str] = "classification"
@@ -51,6 +55,8 @@ class GlueTask:
     broken_rows: float = 0.0
     empty_texts: int = 0
     unended: tuple[str, ...] = ()
+    scale: tuple[float, ...] = SCALE
+    home: str = ""
     published: str = ""
 
     @property
@@ -74,7 +80,7 @@ class GlueTask:
         """A digest of the bytes of all files that `read` reads, of whatever source. Raises Missing as it does."""
         digest = hashlib.sha256()
         for path in _paths(self, root):
-            digest.update(path.read_bytes())
+            digest.update(records.content_of(path))
         return f"sha256:{digest.hexdigest()}"
 
     def fetch(self, source: Source) -> Data:
@@ -122,13 +128,19 @@ class Data:
 def glue_tasks() -> dict[str, GlueTask]:
     """Every task of glue.toml by name."""
     path = Path(str(importlib.resources.files(__package__))) / "glue.toml"
-    return {
-        name: GlueTask(name=name, **{key: _frozen(value) for key, value in entry.items()})
-        for name, entry in entries.read(path, _WANTED, _OPTIONAL).items()
-    }
+    return {name: made(name, entry) for name, entry in entries.read(path, WANTED, OPTIONAL).items()}
 
 
-_WANTED: dict[str, kinds.Kind] = {
+def made(name: str, entry: dict[str, Any]) -> GlueTask:
+    """The task of an entry."""
+    return GlueTask(name=name, **{key: _frozen(value) for key, value in entry.items()})
+
+
+_SCALE: kinds.Kind = (
+    "two numbers, the lowest score and the highest",
+    lambda x: isinstance(x, list) and len(x) == 2 and all(map(kinds.is_number, x)) and x[0] < x[1],
+)
+WANTED: dict[str, kinds.Kind] = {
     **dict.fromkeys(("folder", "label", "train"), kinds.TEXT),
     **dict.fromkeys(("columns", "text", "metrics"), kinds.TEXTS),
     "hub": kinds.ANY_TEXT,
@@ -136,7 +148,8 @@ _WANTED: dict[str, kinds.Kind] = {
     "evaluate": entries.SETS,
     "rows": entries.ROWS,
 }
-_OPTIONAL: dict[str, kinds.Kind] = {
+OPTIONAL: dict[str, kinds.Kind] = {
+    "scale": _SCALE,
     "no_header": entries.FLAG,
     "broken_rows": entries.SHARE,
     "empty_texts": kinds.whole(0, 10**9),
@@ -159,12 +172,12 @@ def read_folder(task: GlueTask, root: Path) -> Data:
     train, *evaluation = _paths(task, root)
     seen: dict[bytes, Path] = {}
     for path in (train, *evaluation):
-        content = path.read_bytes()
+        content = records.content_of(path)
         other = seen.setdefault(hashlib.sha256(content).digest(), path)
         if other != path:
             raise BadInput(f"{path}: holds the same bytes as {other.name}: one of them is a copy under a wrong name")
-    trained = read_tsv(train, task)
-    found = {name: read_tsv(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)}
+    trained = read_file(train, task)
+    found = {name: read_file(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)}
     for path, one in zip(evaluation, found.values(), strict=True):
         refuse_known(str(path), zip(*one.texts, strict=True), str(train), zip(*trained.texts, strict=True))
     return Data(trained, found, fingerprint=task.fingerprint(root))
@@ -173,9 +186,19 @@ def read_folder(task: GlueTask, root: Path) -> Data:
 def _paths(task: GlueTask, root: Path) -> list[Path]:
     files = [task.train, *(file for file, _ in task.evaluate.values())]
     paths = [root / task.folder / file for file in files]
-    if absent := [str(path) for path in paths if not path.is_file()]:
+    if absent := [str(path) for path in paths if not path.is_file() and not (task.home and path.is_dir())]:
         raise Missing(f"no data of {task.name}: no file {' and no '.join(absent)}")
     return paths
+
+
+def read_file(path: Path, task: GlueTask) -> Examples:
+    """The examples of a file: GLUE's own tables, or by its ending one of those that `records` reads."""
+    if path.suffix == ".tsv" or not task.home:
+        return read_tsv(path, task)
+    texts, labels = records.columns(path, task.text, task.label)
+    if not labels:
+        raise BadInput(f"{path}: the file holds no examples")
+    return Examples(texts, [_label(label, task, where) for where, label in labels])
 
 
 def read_tsv(path: Path, task: GlueTask) -> Examples:
@@ -205,7 +228,7 @@ def read_tsv(path: Path, task: GlueTask) -> Examples:
             column.append(row[name])
             if blank(row[name]):
                 empty.append(f"{path}:{number}: nothing in column {name}")
-        labels.append(_label(row[task.label], task, path, number))
+        labels.append(_label(row[task.label], task, f"{path}:{number}"))
     _refuse_more_than(task.broken_rows * len(labels), wrong_width)
     _refuse_more_than(task.empty_texts, empty)
     if not labels:
@@ -233,14 +256,16 @@ def _fields(line: str) -> list[str]:
     return line.removesuffix("\n").removesuffix("\r").split("\t")
 
 
-def _label(text: str, task: GlueTask, path: Path, line: int) -> int | float:
+def _label(text: str, task: GlueTask, where: str) -> int | float:
     if task.labels:
         if text not in task.labels:
-            raise BadInput(f"{path}:{line}: label {text!r} is none of {', '.join(task.labels)}")
+            raise BadInput(f"{where}: label {text!r} is none of {', '.join(task.labels)}")
         return task.labels.index(text)
+    lowest, highest = task.scale
     # float() alone takes digits of any script, "1_0" and "1e0"
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or not 0 <= float(text) <= 5:
-        raise BadInput(f"{path}:{line}: score {text!r} is not a plain decimal number from 0 to 5")
+    sign = "-?" if lowest < 0 else ""
+    if not re.fullmatch(sign + r"[0-9]+(\.[0-9]+)?", text) or not lowest <= float(text) <= highest:
+        raise BadInput(f"{where}: score {text!r} is not a plain decimal number from {lowest:g} to {highest:g}")
     return float(text)
 
 

@@ -83,6 +83,7 @@ class SquadTask:
     unanswerable: bool
     broken_answers: float
     beginning: str = ""
+    home: str = ""
 
     @property
     def recipe_fields(self) -> tuple[str, ...]:
@@ -190,15 +191,18 @@ def _texts(questions: Iterable[Question]) -> Iterator[tuple[str, str]]:
 def squad_tasks() -> dict[str, SquadTask]:
     """Every task of squad.toml by name."""
     path = Path(str(importlib.resources.files(__package__))) / "squad.toml"
-    found = {}
-    for name, entry in entries.read(path, _WANTED, {"beginning": kinds.TEXT}).items():
-        evaluate = {part: tuple(files) for part, files in entry["evaluate"].items()}
-        rows = {part: tuple(count) if isinstance(count, list) else (count,) for part, count in entry["rows"].items()}
-        found[name] = SquadTask(name=name, **entry | {"evaluate": evaluate, "rows": rows})
-    return found
+    return {name: made(name, entry) for name, entry in entries.read(path, WANTED, OPTIONAL).items()}
 
 
-_WANTED: dict[str, kinds.Kind] = {
+def made(name: str, entry: dict[str, Any]) -> SquadTask:
+    """The task of an entry."""
+    evaluate = {part: tuple(files) for part, files in entry["evaluate"].items()}
+    rows = {part: tuple(count) if isinstance(count, list) else (count,) for part, count in entry["rows"].items()}
+    return SquadTask(name=name, **entry | {"evaluate": evaluate, "rows": rows})
+
+
+OPTIONAL: dict[str, kinds.Kind] = {"beginning": kinds.TEXT}
+WANTED: dict[str, kinds.Kind] = {
     **dict.fromkeys(("train", "hub"), kinds.TEXT),
     "evaluate": entries.SETS,
     "rows": entries.ROWS,

@@ -17,7 +17,7 @@ from progbench import environment, files
 from progbench.recipes.recipe import Recipe
 from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
-from progbench.training import checkpoints, process
+from progbench.training import checkpoints, lines, process
 from progbench.training.checkpoints import Checkpoints, Made, Past
 from progbench.training.clock import Clock
 from progbench.training.fitting import fit
@@ -164,6 +164,7 @@ class _Run:
                     for scores, loss in zip(found, trained.losses, strict=True)
                 )
             )
+            lines.tell(label, trained.t + 1, recipe.epochs, self.done[-1])
             self._begin()
             if self.kept:
                 self._keep(trained.state())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from progbench.training.packing import pack
 from progbench.training.planned import require_planned
 from progbench.training.prefetch import prefetched
 from progbench.training.scoring import Infer, Row, Scored
-from progbench.training.seed_rows import SeedCollator
+from progbench.training.seed_rows import SeedCollator, in_arrays
 from progbench.training.side_by_side import Together, infer_together, stack
 from progbench.training.workload import Workload, tokenise
 
@@ -77,7 +77,7 @@ class Prepared:
         model, tokenizer, weights = _model(recipe, task, numbers[0])
         require_planned(Anatomy.of(model, recipe.tuning), recipe)
         model.to(device)
-        packed = pack(model)
+        packed = pack(model) if spec(recipe.model).described else None
         if not packed:
             raise NotServed(f"packed batches do not serve {type(model).__name__}")
         if device == "cpu" and not together:
@@ -93,6 +93,7 @@ class Prepared:
             answering = task.head == "question_answering"
             collate = SeedCollator(packed, tokenizer.pad_token_id, recipe.max_length, answering)
             seeds, infer = Together(len(numbers)), infer_together(collate, len(numbers))
+            work = replace(work, rows=in_arrays(work.rows))
         unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
         orders = tuple(torch.Generator().manual_seed(number) for number in numbers)
         torch.manual_seed(numbers[0])  # dropout does not depend on how many numbers the head drew

@@ -129,7 +129,9 @@ def classes(model: nn.Module, rows: Sequence[Row], infer: Infer, task: GlueTask)
     seeds: list[list] = []
     broken: dict[int, NonFinite] = {}
     for chosen in by_length([len(row["input_ids"]) for row in rows]):
-        outputs = infer(model, [rows[i] for i in chosen])
+        # some models return other logits where they are given labels
+        unlabelled = [{name: rows[i][name] for name in rows[i] if name != "labels"} for i in chosen]
+        outputs = infer(model, unlabelled)
         seeds = seeds or [[None] * len(rows) for _ in outputs]
         for seed, (predictions, one) in enumerate(zip(seeds, outputs, strict=True)):
             logits = one["logits"]

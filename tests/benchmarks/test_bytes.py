@@ -126,8 +126,8 @@ def test_both_builds_stand_beside_each_other():
             "attention": 1.0, "milliseconds": 2.0, "seeds": 5, "precision": "tf32"}]  # fmt: skip
     then = [{**now[0], "bytes": 2e9, "launches": 40.0, "attention": 4.0, "milliseconds": 4.0}]
 
-    assert gpu_bytes.table(now, then).splitlines()[1] == (
-        "bert-base full sst2 x 32 | 2.0 1.0 | 0.50 | 40 10 | 0.25 | 0.25 | 4.00 2.00"
+    assert gpu_bytes.table(now, then).splitlines()[2] == (
+        "| bert-base full sst2 x 32 | 2.0, 1.0 | 0.50 | 40, 10 | 0.25 | 0.25 | 4.00, 2.00 |"
     )
 
 

@@ -5,8 +5,7 @@ import sys
 import pytest
 from adopted import checkout, made, recipe, saved
 
-from progbench import cli
-from progbench.commands import common
+from progbench import cli, places
 from progbench.runs import results
 from progbench.session.suite import Suite
 
@@ -16,8 +15,7 @@ def place(tmp_path, monkeypatch, answers):
     """A checkout of its own with a suite that has the mini suite's recipes; its commit, and a folder of results."""
     commit = checkout(tmp_path / "checkout")
     (tmp_path / "checkout" / "expected" / "mini").mkdir(parents=True)
-    monkeypatch.setattr(common, "ROOT", tmp_path / "checkout")
-    monkeypatch.setattr(common, "ANSWERS", tmp_path / "checkout" / "expected")
+    monkeypatch.setattr(places, "root", lambda: tmp_path / "checkout")
     monkeypatch.setattr("progbench.session.adopting.known", lambda suite: {recipe().id: recipe()})
     saved(tmp_path / "runs", commit, recipe(), [200])
     return tmp_path, commit

@@ -18,7 +18,8 @@ def plan(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(measuring, "here", lambda device, threads: "some CPU, 1 threads")
 
     def start(*arguments):
-        code = cli.main(["plan", "--suite", "smoke", "--runs", str(tmp_path), "-m", "ablation", *arguments])
+        ours = ("--suite", "smoke", "--runs", str(tmp_path), "-m", "ablation", "--untimed")
+        code = cli.main(["plan", *ours, *arguments])
         said = capsys.readouterr()
         return code, said.out.splitlines(), said.err
 

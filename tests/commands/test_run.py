@@ -49,6 +49,13 @@ def test_a_second_time_nothing_is_trained(unit, trained):
     assert lines[1] == "tiny-bert-constant-rte, seed 7: there: rte accuracy 83.00"
 
 
+def test_a_schedule_may_be_called_as_the_paper_calls_it(capsys, tmp_path, trained):
+    for name in ("tiny-bert-progtuning-rte", "tiny-bert-fine-tuning-rte"):
+        assert cli.main(["run", name, "--suite", "smoke", "--runs", str(tmp_path)]) == 0
+
+    assert [recipe for recipe, _ in trained] == ["tiny-bert-shrinking-rte", "tiny-bert-constant-rte"]
+
+
 def test_only_the_seeds_that_lack_are_trained(unit, trained):
     unit("--seeds", "1")
     trained.clear()
@@ -56,7 +63,7 @@ def test_only_the_seeds_that_lack_are_trained(unit, trained):
 
     assert (code, trained) == (0, [(NAME, 0), (NAME, 2)])
     assert [line.split(": ")[1] for line in lines] == ["trained", "there", "trained"]
-    assert said.splitlines() == [f"run 1 of 2: {NAME}, seed 0", f"run 2 of 2: {NAME}, seed 2"]
+    assert [line.partition(":")[0] for line in said.splitlines()] == [f"1 of 2 {NAME} seed 0", f"2 of 2 {NAME} seed 2"]
 
 
 def test_without_seeds_they_are_the_suites_own(unit, trained):

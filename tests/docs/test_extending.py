@@ -1,246 +1,244 @@
-"""The examples of docs/extending.md, followed in a copy of the project: what they say of it is so."""
+"""The examples of docs/extending.md, followed in an empty folder by somebody who installed the wheel."""
 
-import doctest
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pages
 import pytest
-from pages import ROOT
+from installed import Person
+
+from progbench import files, places
+from progbench.errors import BadInput
+from progbench.method.counting import updated_parameters
+from progbench.method.schedule import constant, shrinking
+from progbench.models.spec import spec
+from progbench.recipes import reading
+from progbench.session import marks
+from progbench.session.suite import Suite
+from progbench.tasks import catalog
 
 PAGE = pages.read("docs/extending.md")
 # a block of code, and the path of the file it is for, where the words before it name one
 STEP = re.compile(
-    r"(?:(?P<verb>Add\s+to|Write|Rewrite)\s+(?:the\s+dict\s+`(?P<dict>\w+)`\s+in\s+)?`(?P<path>[^`]+)`:\n\n)?"
-    r"^```(?P<language>\w+)\n(?P<text>.*?)^```",
-    re.MULTILINE | re.DOTALL,
+    r"(?:Write\s+`(?P<path>[^`]+)`:\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
 )
 
 
-class Copy:
-    """A copy of the project, in which a reader of the page works."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        for name in ("progbench", "benchmarks", "expected"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", folder)
-
-    def follow(self, title, *, snippets=True):
-        """Do what a section says, step by step; returns what its commands printed."""
-        printed = []
-        for step in STEP.finditer(pages.section(PAGE, title)):
-            if step["path"]:
-                self._write(self.folder / step["path"], step["text"], step["verb"], step["dict"])
-            elif step["language"] == "python" and snippets:
-                (self.folder / "snippet.txt").write_text(step["text"], encoding="utf-8")
-                self.run("python", "-m", "doctest", "snippet.txt")
-            elif step["language"] == "sh":
-                printed += [self.run(*line.split()) for line in step["text"].splitlines()]
-        return printed
-
-    def _write(self, path, text, verb, dictionary):
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
-        if dictionary:
-            opening = re.search(rf"^{dictionary}\b.*= {{\n", before, re.MULTILINE).group()
-            after = before.replace(opening, opening + text)
-        else:
-            assert path.exists() is (verb != "Write"), f"{path}: {verb}"
-            after = f"{before}\n{text}" if verb.startswith("Add") and before else text
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(after, encoding="utf-8")
-
-    def run(self, program, *arguments, rc=0):
-        """Run one of the page's commands in the copy; returns what it printed."""
-        ours = {"python": [sys.executable], "pytest": [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]}
-        done = subprocess.run(
-            [*ours.get(program, [program]), *arguments], cwd=self.folder, capture_output=True, text=True, check=False,
-            env=os.environ | {"PYTHONPATH": str(self.folder)},
-        )  # fmt: skip
-        assert done.returncode == rc, done.stdout + done.stderr
-        return done.stdout
-
-    def python(self, code):
-        return self.run("python", "-c", code).strip()
-
-
-def examples(title):
-    """The examples of a section's snippets, each with what it must print."""
-    return [
-        one
-        for text in pages.blocks(pages.section(PAGE, title), "python")
-        for one in doctest.DocTestParser().get_examples(text)
-    ]
+def write(folder):
+    """Write the page's files below a folder; returns them by path."""
+    written = {step["path"]: step["text"] for step in STEP.finditer(PAGE) if step["path"]}
+    for path, text in written.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return written
 
 
 @pytest.fixture
-def copy(tmp_path):
-    return Copy(tmp_path / "progbench-copy")
+def own(tmp_path, monkeypatch):
+    """The page's folder, included."""
+    write(tmp_path)
+    monkeypatch.setenv(places.VARIABLE, str(tmp_path / "own"))
+    files.read_toml.cache_clear()
+    places.forget()
+    yield tmp_path / "own"
+    files.read_toml.cache_clear()
+    places.forget()
 
 
-def test_the_model_is_counted_as_its_publishers_count_it(copy):
-    copy.follow("A model")
-    whole, block = 82_119_938, 7_087_872  # with a classifier of two labels; a block of BERT-base's size
-    counts = [3 * whole, 3 * whole - (2 + 4) * block]
-
-    assert [int(one.want) for one in examples("A model") if one.want] == counts
-
-
-def test_the_models_weights_may_lie_in_a_folder_of_its_name_on_the_hub(copy):
-    copy.follow("A model", snippets=False)
-    (copy.folder / "weights" / "distilroberta-base").mkdir(parents=True)
-    (copy.folder / "weights" / "distilroberta-base" / "config.json").touch()
-    code = "import os; os.environ['PROGBENCH_MODELS'] = 'weights'; from progbench.models import loading, spec; "
-
-    assert copy.python(code + "print(loading.fetch(spec.spec('distilroberta')))") == "weights/distilroberta-base"
-
-
-def test_the_task_is_read_from_the_files_that_the_page_shows(copy):
-    copy.follow("A task")
-    code = (
-        "from progbench.tasks import glue; import pathlib; t = glue.glue_tasks()['weather']; print(glue.read_folder(t, "
-    )
-    code += "pathlib.Path('data')).evaluate['weather'].texts)"
-
-    assert copy.python(code) == "(['showers all day'],)"
-
-
-GENERATE = (
-    "from progbench.tasks.catalog import load, tasks, Source; print(len(load(tasks()['weather'], Source('toy')).train))"
-)
-
-
-def test_the_tasks_line_of_code_makes_the_smoke_suites_files(copy):
-    copy.follow("A task", snippets=False)
-
-    assert copy.python(GENERATE) == "400"
-
-
-def test_without_that_line_the_smoke_suites_files_cannot_be_written(copy):
-    copy.follow("A task", snippets=False)
-    shutil.copy(ROOT / "progbench" / "tasks" / "toy.py", copy.folder / "progbench" / "tasks")
-
-    with pytest.raises(AssertionError, match="KeyError: 'weather'"):
-        copy.python(GENERATE)
-
-
-def test_a_regression_on_two_texts_needs_no_line_of_code(copy):
-    copy.follow("A task", snippets=False)
-    shutil.copy(ROOT / "progbench" / "tasks" / "toy.py", copy.folder / "progbench" / "tasks")
-    path = copy.folder / "progbench" / "tasks" / "glue.toml"
-    text = path.read_text(encoding="utf-8").replace('labels = ["dry", "wet"]', "labels = []")
-    path.write_text(text.replace('text = ["report"]', 'text = ["day", "report"]'), encoding="utf-8")
-
-    assert copy.python(GENERATE) == "400"
-
-
-DIGEST = (
-    "from progbench.recipes import reading; "
-    "one = reading.read('own', '{}', model='tiny-bert', schedule='shrinking', task='rte'); print(one.id, one.digest)"
-)
-
-
-def test_the_recipe_is_read_and_its_id_and_digest_name_the_folder_of_its_results(copy):
-    copy.follow("A recipe")
-    name, digest = copy.python(DIGEST.format("glue")).split()
-
-    assert name == "tiny-bert-shrinking-rte"
-    assert re.fullmatch("[0-9a-f]{8}", digest)
-
-
-def test_a_source_is_not_part_of_the_digest_and_a_value_is(copy):
-    copy.follow("A recipe", snippets=False)
-    path = copy.folder / "progbench" / "recipes" / "own" / "glue.toml"
-    text, before = path.read_text(encoding="utf-8"), copy.python(DIGEST.format("glue"))
-    path.write_text(text.replace("as the smoke suite", "from elsewhere"), encoding="utf-8")
-    other_source = copy.python(DIGEST.format("glue"))
-    path.write_text(text.replace("value = 2e-3", "value = 1e-3"), encoding="utf-8")
-    other_value = copy.python(DIGEST.format("glue"))
-
-    assert other_source == before
-    assert other_value.split()[0] == before.split()[0]
-    assert other_value != before
-
-
-def test_a_recipes_id_does_not_name_its_file(copy):
-    copy.follow("A recipe", snippets=False)
-    folder = copy.folder / "progbench" / "recipes" / "own"
-    text = (folder / "glue.toml").read_text(encoding="utf-8")
-    (folder / "other.toml").write_text(text.replace("value = 2e-3", "value = 1e-3"), encoding="utf-8")
-    one, other = (copy.python(DIGEST.format(file)).split() for file in ("glue", "other"))
-
-    assert one[0] == other[0]
-    assert one[1] != other[1]
-
-
-def test_the_variant_is_listed_and_read(copy):
-    copy.follow("A recipe", snippets=False)
-    copy.follow("A variant")
+def suite(own, tmp_path, name):
+    return Suite(name, reading.home(name, places.root()) / "expected", tmp_path / "runs", train=False)
 
 
 @pytest.fixture(scope="module")
-def with_table(tmp_path_factory):
-    """A copy with the suite `own` and its table, and what the page's commands printed."""
-    made = Copy(tmp_path_factory.mktemp("own") / "progbench-copy")
-    made.follow("A recipe", snippets=False)
-    return made, made.follow("A table")
+def followed(installed, tmp_path_factory):
+    """What the page's commands print, by the command; each section's files are there, and nothing else."""
+    person = Person(installed, tmp_path_factory.mktemp("followed") / "here")
+    write(person.here)
+    commands = [line for text in pages.blocks(PAGE, "sh") for line in text.splitlines()]
+    return {line: person(*line.split()) for line in commands}
 
 
-def test_the_tables_counts_are_collected_and_judged(with_table):
-    first, _, second = with_table[1]
-    embeddings_and_head, block = 20_736 + 4_290, 33_472  # as expected/smoke/figure4.toml works them out
-    constant, shrinking = (2 * embeddings_and_head + blocks * block for blocks in (4 + 4, 4 + 2))
+def test_the_model_is_counted_as_its_publishers_count_it(followed):
+    (said,) = [printed for line, printed in followed.items() if " params " in line]
+    whole, block = 82_119_938, 7_087_872  # with a classifier of two labels; a block of BERT-base's size
 
-    for printed in (first, second):
-        assert "2 of 2 judged: 2 consistent" in printed
-        assert re.search(rf"tiny-bert-constant-updated +{constant:,} +{constant:,} .* consistent", printed)
-        assert re.search(rf"tiny-bert-shrinking-updated +{shrinking:,} +{shrinking:,} .* consistent", printed)
+    assert f"{3 * whole - (2 + 4) * block:,}" in said
 
 
-def test_there_is_a_test_for_each_of_the_tables_four_cells(with_table):
-    listed = with_table[0].run("pytest", "benchmarks", "-m", "glue", "--suite", "own", "--collect-only", "-q")
+def test_the_suites_counts_are_judged_and_its_scores_trained(followed):
+    (said,) = [printed for line, printed in followed.items() if line.endswith("--report out")]
 
-    assert [line.partition("[")[2] for line in listed.splitlines() if "test_table1[" in line] == [
-        "tiny-bert-constant-rte]",
-        "tiny-bert-constant-updated]",
-        "tiny-bert-shrinking-rte]",
-        "tiny-bert-shrinking-updated]",
-    ]
+    assert "Does it rain?, 2 seeds" in said
+    assert "2 of 4 judged: 2 consistent" in said
+    assert "4 of 4 tiny-bert-shrinking-weather seed 1: " in said
+    assert re.search(r"tiny-bert-shrinking-updated +434,824 +434,824 ", said)
 
 
-def test_a_table_that_a_suite_does_not_list_is_left_out_of_its_session_which_says_so(with_table):
-    printed = with_table[0].run("pytest", "benchmarks/test_table6_own.py", "--suite", "mini", rc=5)
-
-    assert "not in the suite mini: table6" in printed
-    assert "1 deselected" in printed
+def test_the_paper_of_the_suite_stands_in_its_report_from_the_results_too(followed):
+    assert followed["progbench --include own report runs"].startswith("Does it rain?, 2 seeds\n")
 
 
-def test_a_session_of_a_whole_suite_has_tests_for_its_own_tables_alone(with_table):
-    listed = with_table[0].run("pytest", "benchmarks", "--suite", "own", "--collect-only", "-q")
+def test_another_papers_table_is_a_session_with_its_title_its_id_and_its_seeds(followed):
+    said = followed["progbench reproduce --include own --suite bitfit --no-train"]
 
-    assert {line.partition("[")[0].partition("::")[2] for line in listed.splitlines() if "::" in line} == {
-        "test_table1", "test_table6",
-    }  # fmt: skip
-
-
-def test_a_listed_table_whose_file_is_gone_fails_its_test_also_among_the_counts(with_table):
-    path = with_table[0].folder / "expected" / "own" / "table6.toml"
-    text = path.read_text(encoding="utf-8")
-    path.unlink()
-    printed = with_table[0].run("pytest", "benchmarks", "-m", "params", "--suite", "own", rc=1)
-    path.write_text(text, encoding="utf-8")
-
-    assert "1 failed, 2 passed" in printed
-    assert "expected/own/table6.toml is gone, and suite.toml lists it" in " ".join(printed.split())
+    assert "BitFit: Simple Parameter-efficient Fine-tuning (arXiv 2106.10199), 5 seeds" in said
+    assert "10 skipped" in said
 
 
-def test_none_of_what_the_examples_add_is_in_the_project_yet():
-    named = [step["path"] for step in STEP.finditer(PAGE) if step["verb"] == "Write"]
-    added = ["progbench/models/models.toml", "progbench/tasks/glue.toml"]
+def test_a_model_a_task_and_another_papers_table_are_as_few_lines_of_data_as_were_asked_for(tmp_path):
+    lines = {path: [one for one in text.splitlines() if one] for path, text in write(tmp_path).items()}
+    bitfit = sum(len(found) for path, found in lines.items() if "/bitfit/" in path)
 
-    assert len(named) == 6
-    assert [path for path in named if (ROOT / path).exists()] == []
-    assert [path for path in added if re.search(r"^\[(distilroberta|weather)\]", pages.read(path), re.MULTILINE)] == []
+    assert len(lines["own/models.toml"]) <= 8
+    assert len(lines["own/tasks.toml"]) <= 15
+    assert 0 < bitfit <= 60
+    assert not [path for path in lines if path.endswith((".py", "SHA256SUMS"))]
+
+
+def test_the_hand_counts_are_those_of_the_closed_form(own):
+    assert updated_parameters("distilroberta", constant(L=6, T=3)) == 246_359_814
+    assert updated_parameters("distilroberta-base", shrinking(L=6, T=3)) == 203_832_582
+
+
+@pytest.mark.parametrize("other", ["minilm", "bert-base", "tiny-bert"])
+def test_what_a_model_is_like_lends_its_sizes_and_not_its_weights(own, other):
+    (own / "models.toml").write_text(f"[mine]\nlike = '{other}'\nblocks = 2\nsource = 'x'\n", encoding="utf-8")
+    found = spec("mine")
+
+    assert (found.blocks, found.hidden) == (2, spec(other).hidden)
+    assert (found.hub, found.revision, found.package, found.folder, found.random) == ("", "", "", "", False)
+
+
+def test_the_task_is_read_from_files_beside_its_entry(own):
+    task = catalog.tasks()["weather"]
+    data = catalog.load(task, reading.read(
+        "forecast", "reports", model="tiny-bert", schedule="constant", task="weather"
+    ).data_source)  # fmt: skip
+
+    assert data.train.texts[0][2] == '"warm" said the fox'
+    assert (data.train.labels, data.evaluate["weather"].labels) == ([0, 1, 0, 1], [1, 0])
+
+
+def test_without_its_files_the_task_is_missing_and_says_where_they_were_looked_for(own):
+    shutil.rmtree(own / "data")
+    task = catalog.tasks()["weather"]
+    source = reading.read("forecast", "reports", model="tiny-bert", schedule="constant", task="weather").data_source
+
+    with pytest.raises(catalog.Missing, match=f"no data of weather: its files are neither in {own}"):
+        catalog.require(task, source)
+
+
+@pytest.mark.parametrize(("ending", "content"), [
+    ("csv", 'report,label\n"cold, ""grim""\nand wet",wet\nwarm,dry\n'),
+    ("jsonl", '{"report": "cold, \\"grim\\"\\nand wet", "label": "wet"}\n{"report": "warm", "label": "dry"}\n'),
+])  # fmt: skip
+def test_a_tasks_file_is_read_by_its_ending(own, ending, content):
+    (own / f"data/train.{ending}").write_text(content, encoding="utf-8")
+    text = (own / "tasks.toml").read_text(encoding="utf-8").replace("data/train.tsv", f"data/train.{ending}")
+    (own / "tasks.toml").write_text(text, encoding="utf-8")
+    task = catalog.tasks()["weather"]
+
+    assert task.read(own, None).train.texts == (['cold, "grim"\nand wet', "warm"],)
+    assert task.read(own, None).train.labels == [1, 0]
+
+
+def recipe(**changes):
+    return reading.read("forecast", "reports", model="tiny-bert", schedule="shrinking", task="weather", **changes)
+
+
+def test_a_recipe_inherits_what_it_does_not_say(own):
+    smoke = reading.read("smoke", "glue", model="tiny-bert", schedule="shrinking", task="sst2")
+
+    assert recipe().learning_rate == smoke.learning_rate
+    assert (recipe().epochs, recipe(variant="longer").epochs) == (4, 6)
+    assert recipe(variant="longer").id == "tiny-bert-shrinking-weather~longer"
+
+
+def test_of_a_table_that_it_says_a_part_of_a_recipe_inherits_the_rest(own):
+    text = "inherits = 'smoke/glue'\n[defaults]\nepochs = { value = 3, source = 'ours' }\n"
+    (own / "recipes" / "forecast" / "reports.toml").write_text(text, encoding="utf-8")
+    smoke = reading.read("smoke", "glue", model="tiny-bert", schedule="shrinking", task="rte")
+
+    assert (recipe().epochs, recipe().batch_size) == (3, smoke.batch_size)
+
+
+def test_a_source_is_not_part_of_the_digest_and_a_value_is(own):
+    path = own / "recipes" / "forecast" / "reports.toml"
+    text, before = path.read_text(encoding="utf-8"), recipe().digest
+    digests = []
+    for old, new in (("ours: one block", "theirs: one block"), ("value = 4", "value = 5")):
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        files.read_toml.cache_clear()
+        digests.append(recipe().digest)
+
+    assert digests[0] == before
+    assert digests[1] != before
+
+
+@pytest.mark.parametrize(("inherits", "problem"), [
+    ("forecast/reports", "a file cannot inherit from itself"),
+    ("paper", "allowed is a suite and a recipe file of it"),
+    ("paper/none", "none.toml: cannot be read"),
+])  # fmt: skip
+def test_a_file_that_inherits_what_it_cannot_is_refused(own, inherits, problem):
+    path = own / "recipes" / "forecast" / "reports.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("smoke/glue", inherits), encoding="utf-8")
+
+    with pytest.raises(BadInput, match=problem):
+        recipe()
+
+
+def test_the_tables_of_a_suite_that_have_other_names_are_tested_by_one_test(own, tmp_path):
+    folder = own / "expected" / "forecast"
+    (folder / "table1.toml").rename(folder / "rain.toml")
+    path = own / "recipes" / "forecast" / "suite.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("table1", "rain"), encoding="utf-8")
+    found = suite(own, tmp_path, "forecast")
+
+    assert marks.own(found) == ["rain"]
+    assert len(marks.asked(found, "own")) == 2
+
+
+def test_a_listed_table_that_is_not_there_is_an_error(own, tmp_path):
+    (own / "expected" / "forecast" / "table1.toml").unlink()
+
+    assert "table1.toml is gone, and suite.toml lists it" in suite(own, tmp_path, "forecast").table("table1").problem
+
+
+def test_checksums_are_asked_for_only_where_the_suite_says_so(own, tmp_path):
+    path = own / "recipes" / "bitfit" / "suite.toml"
+    before = suite(own, tmp_path, "bitfit").table("table1").cells[0].problem
+    path.write_text(path.read_text(encoding="utf-8") + "checksums = true\n", encoding="utf-8")
+    files.read_toml.cache_clear()
+
+    assert before == ""
+    assert "SHA256SUMS is missing" in suite(own, tmp_path, "bitfit").table("table1").cells[0].problem
+
+
+@pytest.mark.parametrize(("file", "text", "problem"), [
+    ("models.toml", "[bert-base]\nlike = 'bert-base'\nsource = 'x'\n", "there is a model of this name already"),
+    ("models.toml", "[mine]\nlike = 'bort'\nsource = 'x'\n", "like = 'bort': allowed is one of"),
+    ("tasks.toml", "[rte]\ntext = ['a']\nlabel = 'b'\nlabels = []\nmetrics = ['pearson']\ntrain = 'x'\n"
+                   "evaluate = { own = ['y', ''] }\n", "there is a task, or an evaluation set, called 'rte' already"),
+    ("tasks.toml", "[mine]\ntext = ['a']\nlabel = 'b'\nlabels = []\nmetrics = ['pearson']\ntrain = 'x'\n"
+                   "evaluate = { rte = ['y', ''] }\n", "called 'rte' already"),
+])  # fmt: skip
+def test_a_name_that_is_taken_or_not_there_is_refused(own, file, text, problem):
+    (own / file).write_text(text, encoding="utf-8")
+
+    with pytest.raises(BadInput, match=problem):
+        (spec if file == "models.toml" else catalog.task_of)("mine")
+
+
+def test_a_suite_of_a_name_that_is_taken_is_refused(own):
+    (own / "recipes" / "forecast").rename(own / "recipes" / "smoke")
+
+    with pytest.raises(BadInput, match="two folders have a suite 'smoke'"):
+        reading.suites()
+
+
+def test_an_included_folder_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setenv(places.VARIABLE, "/no/such/folder")
+
+    with pytest.raises(BadInput, match="names /no/such/folder, which is not a folder"):
+        reading.suites()

@@ -121,3 +121,25 @@ def test_what_sharing_epochs_saves_and_the_other_tables_add_follows_from_the_rec
 
     assert f"saves {100 * saved / grid.steps(*PROJECTED):.0f} % of these steps" in WORDS
     assert f"Figure 1 and Table 5 add {100 * added / grid.steps(*PROJECTED):.0f} %" in WORDS
+
+
+def test_the_first_lines_say_what_was_measured_on_a_card_what_was_counted_and_what_never_ran():
+    lines = [line for line in PAGE.partition("## How to")[0].splitlines() if line.startswith("- ")]
+
+    assert [line[4:].partition("**")[0] for line in lines] == [
+        "Measured on a card", "Counted, on no card", "Never run on any card", "Measured on a CPU",
+    ]  # fmt: skip
+
+
+def test_the_ratios_of_what_was_counted_follow_from_the_numbers_beside_them():
+    for _, moved, less, launched, fewer, _, _ in pages.table(GPU, "shape"):
+        for numbers, ratio in ((moved, less), (launched, fewer)):
+            then, now = (float(one) for one in numbers.split(", "))
+            assert now / then == pytest.approx(float(ratio), abs=0.006)
+
+
+def test_the_hours_that_were_counted_are_the_sum_of_the_tables():
+    words = re.search(r"takes (\d+) hours then and (\d+) now: (.*?)\. ", WORDS)
+    tables = [[float(one) for one in pair] for pair in re.findall(r"([\d.]+) and ([\d.]+)", words[3])]
+
+    assert [round(sum(one)) for one in zip(*tables, strict=True)] == [int(words[1]), int(words[2])]

@@ -34,6 +34,7 @@ def models(model: nn.Module, trainer: Trainer) -> None:
     apply_tuning(model, "lora", rank=8)
     anatomy = Anatomy.of(model, "lora")
     assert_type(anatomy, Anatomy)
+    assert_type(Anatomy.of(model, blocks="encoder.layers"), Anatomy)
     assert_type(anatomy.count(shrinking(12, 3)[0]), int)
     with anatomy.staged(shrinking(12, 3)) as stages:
         assert_type([stage.blocks for stage in stages], list[range])

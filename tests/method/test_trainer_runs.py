@@ -239,6 +239,24 @@ def test_after_ctrl_c_restore_gives_the_model_back(tmp_path):
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+class NoRoom(transformers.TrainerCallback):
+    """Runs out of memory once, in a stage that freezes."""
+
+    def __init__(self):
+        self.tries = 0
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == 5 and not self.tries:
+            self.tries += 1
+            raise RuntimeError("CUDA out of memory.")
+
+
+def test_a_smaller_batch_that_the_trainer_finds_begins_anew_with_everything(tmp_path):
+    frozen = run(tmp_path, halves(), NoRoom(), auto_find_batch_size=True)
+
+    assert frozen == [0] * 4 + [2] + [0] * 4 + [2] * 4  # this Trainer of the tests does not make its batches smaller
+
+
 # --- how it goes on
 
 

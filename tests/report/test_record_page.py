@@ -1,14 +1,16 @@
 """RESULTS.md: every number from recorded files, what is not recorded said, failed runs listed, time told honestly."""
 
+from pathlib import Path
+
 import pytest
 from recorded_runs import record
 
-from progbench.commands.common import ROOT
 from progbench.report import record_ablation, record_costs, record_page, record_views
 from progbench.report.record import Bullets, Figure, Grid, Printed
 from progbench.session import recording
 
-SAVES, ABLATION, THERE = 3, 2, 5
+ROOT = Path(__file__).resolve().parents[2]
+ABLATION, THERE = 2, 5
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +36,17 @@ def text_of(section):
     return "\n".join(lines)
 
 
-def test_the_page_in_the_checkout_is_what_the_recorded_files_say():
-    written = record_views.files(recording.recorded(ROOT / "expected"))
+@pytest.fixture(scope="module")
+def written():
+    """What the checkout's recorded files say."""
+    return record_views.files(recording.recorded(ROOT / "expected"))
 
+
+def test_the_page_in_the_checkout_is_what_the_recorded_files_say(written):
     assert {name: (ROOT / name).read_text() for name in written} == written
 
 
-def test_no_figure_is_left_of_what_is_not_recorded_any_more():
-    written = record_views.files(recording.recorded(ROOT / "expected"))
+def test_no_figure_is_left_of_what_is_not_recorded_any_more(written):
     there = [path.relative_to(ROOT).as_posix() for path in (ROOT / record_views.FOLDER).iterdir()]
 
     assert sorted(there) == sorted(name for name in written if name != "RESULTS.md")

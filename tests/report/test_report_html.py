@@ -269,6 +269,15 @@ def test_a_table_without_print_and_runs_is_one_line(tmp_path):
     assert "<caption>" not in text
 
 
+def test_runs_without_a_reference_are_shown_alone_with_the_command_that_records_one(tmp_path):
+    nothing = {"expected": None, "printed": None, "difference": None}
+    text = written(Report("mini", [verdict(outcome="unjudged", **nothing)], {}), tmp_path)
+
+    assert re.findall(r"<caption>(.*?)</caption>", text) == ["Ours: mean ± sd (seeds)"]
+    assert "nothing yet to compare it with" in text
+    assert "pytest benchmarks -m glue --suite mini --update-reference" in text
+
+
 def test_a_count_that_was_fitted_says_so_in_its_cell(tmp_path):
     text = written(Report("paper", [verdict(kind="counted", basis="fitted", rounding="both")], {}), tmp_path)
 

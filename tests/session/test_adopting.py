@@ -329,3 +329,41 @@ def test_two_digests_of_one_recipe_are_no_reference(place):
 
     with pytest.raises(BadInput, match=r"results of \w+ and \w+; one is stale"):
         reference.derived(place.answers, "mini")
+
+
+class Session:
+    """What `updated` asks of a session's suite."""
+
+    name = "mini"
+
+    def __init__(self, place):
+        self.answers, self.folder = place.answers, place.runs
+
+    def needed(self, cell, *, variants):
+        return {recipe().id: recipe()}
+
+    def tables(self):
+        return []
+
+
+def test_a_session_that_updates_its_reference_adopts_its_runs(place):
+    saved(place.runs, place.commit, recipe(), [200])
+    lines = adopting.updated(Session(place), ["a cell"], place.root)
+
+    assert lines[-1] == f"reference: {place.answers / 'mini' / 'reference.json'}"
+    assert [*place.entry()["seeds"]] == ["0"]
+
+
+def test_a_session_whose_runs_nobody_can_vouch_for_updates_nothing(place):
+    saved(place.runs, "unknown", recipe(), [200])
+
+    with pytest.raises(BadInput, match="made by code that is not a commit"):
+        adopting.updated(Session(place), ["a cell"], place.root)
+    assert not (place.answers / "mini" / "reference.json").exists()
+
+
+def test_a_suite_whose_reference_has_no_results_records_scores_as_before(place, monkeypatch):
+    reference.record(place.answers, "mini", {"old": {"digest": "1", "seeds": {}}})
+    monkeypatch.setattr(reference, "updated", lambda suite, cells: ["as before"])
+
+    assert adopting.updated(Session(place), ["a cell"], place.root) == ["as before"]

@@ -79,7 +79,7 @@ def test_a_job_is_said_with_all_its_runs(tmp_path, recipes, together):
     lines = []
     maker(tmp_path).make(recipes, lines.append)
 
-    assert lines == [
+    assert [line for line in lines if line.startswith("runs")] == [
         "runs 1 to 3 of 6: tiny-bert-constant-sst2, seeds 0 1 2",
         "runs 4 to 6 of 6: tiny-bert-shrinking-sst2, seeds 0 1 2",
     ]

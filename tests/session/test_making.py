@@ -62,7 +62,7 @@ def test_each_run_is_said_with_how_many_there_are(tmp_path, recipes, trained):
     lines = []
     maker(tmp_path, 2).make(recipes, lines.append)
 
-    assert lines == [
+    assert [line for line in lines if line.startswith("run")] == [
         "run 1 of 4: tiny-bert-constant-sst2, seed 0", "run 2 of 4: tiny-bert-shrinking-sst2, seed 0",
         "run 3 of 4: tiny-bert-constant-sst2, seed 1", "run 4 of 4: tiny-bert-shrinking-sst2, seed 1",
     ]  # fmt: skip
@@ -73,7 +73,7 @@ def test_what_is_there_is_neither_made_nor_counted(tmp_path, recipes, trained):
     lines = []
     maker(tmp_path).make(recipes, lines.append)
 
-    assert lines == ["run 1 of 1: tiny-bert-shrinking-sst2, seed 0"]
+    assert lines[0] == "run 1 of 1: tiny-bert-shrinking-sst2, seed 0"
     assert trained == [("shrinking", 0)]
 
 
@@ -162,7 +162,7 @@ def test_a_run_that_another_holds_comes_last_and_is_made_if_the_other_did_not(
 
     assert trained == [("shrinking", 0)] + ([] if finished else [("constant", 0)])
     assert list(own.runs(recipes[0]).results) == [0]
-    assert lines[-1] == "run 1 of 1 that another process had begun: tiny-bert-constant-sst2, seed 0"
+    assert "run 1 of 1 that another process had begun: tiny-bert-constant-sst2, seed 0" in lines
 
 
 def test_runs_that_differ_in_their_schedules_alone_share_epochs_seed_by_seed(tmp_path, recipes, trained):

@@ -20,7 +20,7 @@ def read(tmp_path):
         path = tmp_path / "glue.toml"
         path.write_text("[own]\n" + "\n".join(f"{name} = {value}" for name, value in lines.items() if value))
         files.read_toml.cache_clear()
-        return entries.read(path, glue._WANTED, glue._OPTIONAL)["own"]
+        return entries.read(path, glue.WANTED, glue.OPTIONAL)["own"]
 
     return read
 

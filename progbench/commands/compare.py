@@ -1,0 +1,134 @@
+"""progbench compare: does Progtuning keep up with fine-tuning on your model and your data, and what does it save?"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from pathlib import Path
+from typing import Any
+
+from progbench import kinds, places
+from progbench.commands import common
+from progbench.commands import plan as plans
+from progbench.errors import BadInput, Missing
+from progbench.judging import detectable
+from progbench.method.options import TUNINGS
+from progbench.recipes.allowed import ALLOWED
+from progbench.recipes.reading import MOST_SEEDS
+from progbench.report import cells, printing, text, writing
+from progbench.report.cells import plain
+from progbench.runs import ledger
+from progbench.session import own_data, own_model, own_suite, planning, probing, reporting, stopping, unit
+from progbench.session.own_suite import Question
+from progbench.session.suite import Suite
+
+NUMBERS = {"epochs": int, "batch_size": int, "max_length": int, "learning_rate": float}
+
+
+def add(commands: Any) -> None:
+    """Give the parser this command, and its options."""
+    parser = commands.add_parser("compare", help="fine-tuning and Progtuning on your own model and data")
+    parser.add_argument("model", metavar="MODEL", help="a known name, a model's folder, or its name on the hub")
+    parser.add_argument("--train", type=Path, required=True, metavar="FILE", help="TSV, CSV, JSON lines, or a folder")
+    parser.add_argument("--dev", type=Path, required=True, metavar="FILE", help="what is scored after each epoch")
+    parser.add_argument("--text", default="", metavar="A[,B]", help="the column of texts, or the two of pairs")
+    parser.add_argument("--label", default="label", metavar="NAME", help="the column of labels (default: label)")
+    parser.add_argument("--kind", choices=own_data.KINDS, default="", help="what the labels are (default: by the file)")
+    parser.add_argument("--schedules", default="fine-tuning,progtuning", metavar="NAMES", help="default: %(default)s")
+    parser.add_argument("--tuning", choices=TUNINGS, default="full", help="what trains inside a block (default: full)")
+    parser.add_argument("--lora-targets", default="", metavar="NAMES", help="LoRA's modules (default: query,value)")
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N-1 (default: 5)")
+    parser.add_argument(
+        "--margin", type=float, default=1.0, metavar="POINTS", help="what would matter to you (default: 1)"
+    )
+    for name, kind in NUMBERS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help="of the recipe")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda", "auto"), default="auto", help="where to train (default: auto)"
+    )
+    parser.add_argument("--runs", type=Path, metavar="DIR", default=Path("runs"), help="where results are kept")
+    parser.add_argument(
+        "--suites", type=Path, metavar="DIR", default=Path("compare"), help="where the suite is written"
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
+    parser.add_argument("--plan", action="store_true", help="say what it would take, and train nothing")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the plan, train what is missing, report, and end with the answer.
+
+    0; 1 where a run is an error; 3 where one is missing; 130 where it was told to end: the same command does the rest.
+    Raises BadInput for a model, data or number that cannot be used.
+    """
+    asked = _question(options)
+    folder = options.suites / asked.suite
+    own_suite.write(asked, folder)
+    places.include([folder])
+    suite = common.opened(
+        argparse.Namespace(suite=asked.suite, runs=options.runs), seeds=f"0-{asked.seeds - 1}", device=asked.device
+    )
+    found = probing.filled(planning.plan(suite), suite)
+    printing.show("\n".join([plain(f"{asked.model.name}, {asked.data}"), *plans.lines(found)]))
+    if options.plan:
+        return common.FINE
+    say = functools.partial(print, file=sys.stderr, flush=True)
+    with stopping.interrupted_when_told():
+        try:
+            suite.make(unit.recipes(suite).values(), say, aloud=sys.stderr.isatty())
+        except KeyboardInterrupt:
+            printing.show("told to end: what is filed is kept; start the same again for the rest")
+            return common.INTERRUPTED
+    report = reporting.report(suite)
+    written = writing.write(report, options.report) if options.report else []
+    printing.show(
+        "\n".join(
+            [
+                text.render(report),
+                "",
+                *map(plain, answer(suite, asked)),
+                *(f"written: {plain(path)}" for path in written),
+            ]
+        )
+    )
+    if any(run.error for one in report.ledger for run in one.runs):
+        return common.FAILED
+    return common.FINE if all(suite.runs(one).results for one in unit.recipes(suite).values()) else common.ABSENT
+
+
+def _question(options: argparse.Namespace) -> Question:
+    kinds.require(options.seeds, kinds.whole(1, MOST_SEEDS), "--seeds")
+    kinds.require(options.margin, kinds.number("above 0", lambda x: x > 0), "--margin")
+    schedules = own_suite.schedules(options.schedules)
+    values = {name: value for name in NUMBERS if (value := getattr(options, name)) is not None}
+    for name, value in values.items():
+        kinds.require(value, ALLOWED[name], f"--{name.replace('_', '-')}")
+    if options.lora_targets:
+        values["lora_targets"] = options.lora_targets.split(",")
+    try:
+        model = own_model.describe(options.model)
+    except Missing as problem:
+        raise BadInput(str(problem)) from None
+    columns = [one.strip() for one in options.text.split(",") if one.strip()]
+    folder = options.suites / f"{model.name}-on-{own_data.named(options.train)}"
+    data = own_data.describe(options.train, options.dev, folder, text=columns, label=options.label, kind=options.kind)
+    return Question(model, data, schedules, options.tuning, options.seeds, options.device, options.margin, values)
+
+
+def answer(suite: Suite, asked: Question) -> list[str]:
+    """What was asked, in lines: each claim with the paired differences behind it, the costs, and what seeds can see."""
+    lines = []
+    entries = [ledger.entry(one, suite.runs(one).results.values()) for one in unit.recipes(suite).values()]
+    for schedule in asked.schedules[1:]:
+        found = own_suite.differences(suite, asked, schedule)
+        name = own_suite.called(schedule)
+        lines.append(f"{name} less fine-tuning on {asked.data.name}: {detectable.interval(found)}")
+        lines.append(detectable.words(found, asked.margin))
+    lines += [f"{one.outcome}: {one.sentence}" for one in map(suite.claim, suite.claims())]
+    for cost in ledger.costs(entries):
+        shares = {"updated parameters": cost.updated, "FLOPs": cost.flops, "time a step": cost.step_seconds}
+        shares["memory"] = cost.memory
+        known = [f"{name} {cells.percent(share)}" for name, share in shares.items() if share is not None]
+        unknown = [f"{name} unknown" for name, share in shares.items() if share is None]
+        lines.append(f"{own_suite.called(cost.schedule)} takes, of fine-tuning's: {', '.join([*known, *unknown])}")
+    return lines

@@ -1,0 +1,125 @@
+"""progbench list: what there is by name: suites, tables, recipes, variants, models and tasks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from progbench.commands import common
+from progbench.models.spec import specs
+from progbench.recipes import reading
+from progbench.report import printing
+from progbench.report.cells import plain
+from progbench.session import marks, unit
+from progbench.session.suite import Suite
+from progbench.tasks.catalog import tasks
+
+Row = dict[str, Any]
+
+
+def add(commands: Any) -> None:
+    """Give the parser this command, and its options."""
+    parser = commands.add_parser("list", help="the suites, tables, recipes, variants, models or tasks that there are")
+    parser.add_argument("what", choices=KINDS, help="what to list")
+    parser.add_argument("--suite", choices=reading.suites(), default="paper", help="of which suite (default: paper)")
+    parser.add_argument("--json", action="store_true", help="as JSON, for a program")
+    common.add_include(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a line for each, or a JSON list of objects. Raises BadInput for a file that cannot be read."""
+    answers = common.answers_of(options.suite)
+    rows = KINDS[options.what](Suite(options.suite, answers, Path("runs"), train=False))
+    if options.json:
+        printing.show(json.dumps(rows, indent=1, ensure_ascii=False))
+        return common.FINE
+    lines = [[plain(_words(one)) for one in row.values()] for row in rows]
+    printing.show(tabulate(lines, list(rows[0]), disable_numparse=True) if rows else f"no {options.what}")
+    return common.FINE
+
+
+def _words(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _suites(suite: Suite) -> list[Row]:
+    """Every suite, whichever was asked for."""
+    rows = []
+    for name in reading.suites():
+        one = reading.settings(name)
+        rows.append({"suite": name, "seeds": one.seeds, "device": one.device, "tables": list(one.tables)})
+    return rows
+
+
+def _tables(suite: Suite) -> list[Row]:
+    rows = []
+    for name in suite.tables():
+        table = suite.table(name)
+        kinds = [cell.kind for cell in table.cells]
+        of_mark = (mark for mark, names in marks.MARKS.items() if name in names)
+        mark = next(of_mark, "own" if name in marks.own(suite) else "params")
+        rows.append(
+            {
+                "table": name,
+                "called": table.problem or table.cells[0].table,
+                "scores": len(kinds) - kinds.count("counted"),
+                "counts": kinds.count("counted"),
+                "mark": mark,
+            }
+        )
+    return rows
+
+
+def _recipes(suite: Suite) -> list[Row]:
+    return [_recipe(one) for one in unit.recipes(suite).values() if not one.variant]
+
+
+def _variants(suite: Suite) -> list[Row]:
+    return [_recipe(one) for one in unit.recipes(suite).values() if one.variant]
+
+
+def _recipe(one) -> Row:
+    names = ("id", "digest", "model", "tuning", "schedule", "task", "epochs", "learning_rate", "batch_size")
+    return {name: getattr(one, name) for name in names}
+
+
+def _models(suite: Suite) -> list[Row]:
+    """Every model, whichever suite was asked for."""
+    return [
+        {
+            "model": one.name,
+            "architecture": one.architecture,
+            "blocks": one.blocks,
+            "weights": "random" if one.random else one.hub or one.package or "PROGBENCH_MODELS",
+        }
+        for one in specs().values()
+    ]
+
+
+def _tasks(suite: Suite) -> list[Row]:
+    """Every task, whichever suite was asked for."""
+    return [
+        {
+            "task": name,
+            "head": one.head,
+            "sets": list(one.evaluate),
+            "metrics": list(one.metrics),
+            "train": one.rows["train"][0] if "train" in one.rows else "any",
+        }
+        for name, one in tasks().items()
+    ]
+
+
+KINDS: dict[str, Callable[[Suite], list[Row]]] = {
+    "suites": _suites,
+    "tables": _tables,
+    "recipes": _recipes,
+    "variants": _variants,
+    "models": _models,
+    "tasks": _tasks,
+}

@@ -1,0 +1,40 @@
+"""progbench reproduce: the benchmarks as pytest runs them, from any folder and from an installed package."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from progbench import places
+
+HELP = """The options are those of `pytest benchmarks`: -m MARK, --suite, --seeds, --device, --no-train, --report DIR,
+and all of pytest's own. `progbench reproduce --pytest-help` lists them, and `progbench list suites` the suites."""
+
+
+def add(commands: Any) -> None:
+    """Give the parser this command; its options are pytest's, which gets all that this parser does not know."""
+    parser = commands.add_parser(
+        "reproduce",
+        help="train what is missing, judge it, and report: pytest on the benchmarks",
+        description=HELP,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--pytest-help", action="store_true", help="print the options of pytest and of the benchmarks")
+    parser.set_defaults(rest=[])
+
+
+def run(options: argparse.Namespace) -> int:
+    """Become pytest, with its exit codes: this process ends with it."""
+    rest = ["--help"] if options.pytest_help else options.rest
+    os.execv(sys.executable, command(rest))
+
+
+def command(arguments: list[str]) -> list[str]:
+    """The process that runs the benchmarks with these arguments.
+
+    >>> command(["-m", "glue"])[1:3], command(["-m", "glue"])[4:]
+    (['-m', 'pytest'], ['-m', 'glue'])
+    """
+    return [sys.executable, "-m", "pytest", str(places.root() / "benchmarks"), *arguments]

@@ -1,0 +1,188 @@
+"""A person's training and development data looked at: what kind of task they are, and its entry of a tasks.toml."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from progbench import files, kinds
+from progbench.errors import BadInput
+from progbench.tasks import records
+from progbench.tasks.catalog import tasks
+from progbench.tasks.records import Record
+
+KINDS = ("classification", "regression", "answers")
+MOST_CLASSES = 100  # more different numbers than this are scores
+METRICS = {"regression": ("pearson", "spearman"), "answers": ("exact_match", "f1")}
+
+
+@dataclass(frozen=True)
+class Described:
+    """A person's data: the task's name, its entry of tasks.toml, and the start of a checksum of its files.
+
+    `kind` is one of KINDS, `metrics` what is scored, the first of them first; `rows` are counted for training and
+    development.
+    """
+
+    name: str
+    entry: dict[str, Any]
+    digest: str
+    kind: str
+    metrics: tuple[str, ...]
+    rows: tuple[int, int]
+
+    def __str__(self) -> str:
+        what = f"{len(self.entry['labels'])} classes" if self.entry.get("labels") else self.kind
+        columns = f" of {' and '.join(self.entry['text'])}" if "text" in self.entry else ""
+        return f"{what}{columns}: {self.rows[0]:,} rows to train on, {self.rows[1]:,} to score"
+
+
+def describe(
+    train: Path, dev: Path, folder: Path, *, text: Sequence[str] = (), label: str = "label", kind: str = ""
+) -> Described:
+    """Look at both files; `folder` takes those of questions that are not in SQuAD's own layout.
+
+    Without `text`, the columns of texts are the one or two that are neither the label nor numbers; without `kind`, a
+    label is a class, unless there are fractions, or more than MOST_CLASSES different numbers. Raises BadInput, naming
+    the file, for what is not there or cannot be told.
+    """
+    for path in (train, dev):
+        if not path.exists():
+            raise BadInput(f"{path}: there is no such file")
+    digest = hashlib.sha256(records.content_of(train) + b"\0" + records.content_of(dev)).hexdigest()[:16]
+    name = named(train)
+    if kind == "answers" or (not kind and _answers(train)):
+        return _answering(name, train, dev, folder, digest)
+    first = next(records.read(train), None)
+    if first is None:
+        raise BadInput(f"{train}: the file holds no examples")
+    columns = list(first[1])
+    if label not in columns:
+        raise BadInput(f"{first[0]}: no column {label!r}: name it with --label; there are {', '.join(columns)}")
+    chosen = list(text) or _texts(train, label)
+    sides = [records.columns(path, chosen, label)[1] for path in (train, dev)]
+    labels = [[one for _, one in side] for side in sides]
+    classes = sorted({*labels[0]})
+    numbers = all(re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", one) for one in {*labels[0], *labels[1]})
+    if not kind:
+        fractions = numbers and any("." in one for one in classes)
+        kind = "regression" if fractions or (numbers and len(classes) > MOST_CLASSES) else "classification"
+    about = {"text": chosen, "label": label, **_files(train, dev, name, len(labels[0]), len(labels[1]))}
+    if kind == "regression":
+        if not numbers:
+            raise BadInput(f"{train}: column {label!r} is to be a score, and {classes[0]!r} is no plain decimal number")
+        scores = [float(one) for one in itertools.chain(*labels)]
+        about |= {"labels": [], "scale": [min(scores), max(scores)]}
+    else:
+        if strange := next((one for one in sides[1] if one[1] not in classes), None):
+            raise BadInput(f"{strange[0]}: no row of {train} has the label {strange[1]!r}")
+        if len(classes) < 2:
+            raise BadInput(f"{train}: every label is {classes[0]!r}: there is nothing to tell apart")
+        about |= {"labels": classes}
+    metrics = METRICS.get(kind) or ("accuracy", *(["f1"] if len(classes) == 2 else []), "matthews_correlation")
+    return Described(name, about | {"metrics": list(metrics)}, digest, kind, metrics, tuple(map(len, labels)))
+
+
+def named(path: Path) -> str:
+    """A name for what a file or folder holds, which becomes part of a path, and is no task's here already.
+
+    >>> named(Path("my reviews.tsv")), named(Path("data/rte.tsv"))
+    ('my-reviews', 'rte-own')
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "data"
+    taken = {*tasks(), *(part for task in tasks().values() for part in task.evaluate)}
+    return f"{plain}-own" if plain in taken else plain
+
+
+def _files(train: Path, dev: Path, name: str, *rows: int) -> dict[str, Any]:
+    return {
+        "train": str(train.resolve()),
+        "evaluate": {name: [str(dev.resolve()), ""]},
+        "rows": {"train": rows[0], name: rows[1]},
+    }
+
+
+def _texts(path: Path, label: str) -> list[str]:
+    """The columns that hold texts. Raises BadInput where they are not one or two, and a person must say which."""
+    rows = [row for _, row in itertools.islice(records.read(path), 100)]
+    found = [name for name in rows[0] if name != label and not all(_is_number(row.get(name)) for row in rows)]
+    if len(found) not in (1, 2):
+        raise BadInput(
+            f"{path}: which columns are the text, or its two texts? Say --text NAME, of {', '.join(rows[0])}"
+        )
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return not isinstance(value, str) or bool(re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value))
+
+
+def _answers(path: Path) -> bool:
+    """Whether a file holds questions about contexts."""
+    if path.suffix in (".tsv", ".csv"):
+        return False
+    if path.suffix == ".json" and _is_squad(path):
+        return True
+    first = next(records.read(path), ("", {}))[1]
+    return {"context", "question", "answers"} <= set(first)
+
+
+def _is_squad(path: Path) -> bool:
+    try:
+        content = files.read_json(path)
+    except BadInput:
+        return False
+    return isinstance(content, dict) and "data" in content
+
+
+def _answering(name: str, train: Path, dev: Path, folder: Path, digest: str) -> Described:
+    found, counts, open_ones = [], [], False
+    for side, given in (("train", train), ("dev", dev)):
+        path = given
+        if path.suffix == ".json" and _is_squad(path):
+            questions = [
+                one for part in files.read_json(path)["data"] for it in part["paragraphs"] for one in it["qas"]
+            ]
+        else:
+            questions = [
+                _question(where, row, f"{side}-{number}") for number, (where, row) in enumerate(records.read(path))
+            ]
+            whole = {
+                "data": [
+                    {
+                        "title": path.name,
+                        "paragraphs": [{"context": one.pop("context"), "qas": [one]} for one in questions],
+                    }
+                ]
+            }
+            path = folder / f"{side}.json"
+            files.write_atomically(path, json.dumps(whole, ensure_ascii=False) + "\n")
+        found.append(path)
+        counts.append(len(questions))
+        open_ones = open_ones or not all(one.get("answers") for one in questions)
+    about = _files(*found, name, *counts) | {"unanswerable": open_ones}
+    return Described(name, about, digest, "answers", METRICS["answers"], tuple(counts))
+
+
+def _question(where: str, row: Record, name: str) -> dict[str, Any]:
+    """A row in the layout of SQuAD's file. Raises BadInput for one that is not as `datasets` has SQuAD's rows."""
+    answers = kinds.table(row.get("answers"), f"{where}: answers")
+    texts, starts = answers.get("text"), answers.get("answer_start")
+    if not isinstance(texts, list) or not isinstance(starts, list) or len(texts) != len(starts):
+        raise BadInput(f"{where}: answers: wanted are two lists, text and answer_start, of one length")
+    marked = [{"text": one, "answer_start": start} for one, start in zip(texts, starts, strict=True)]
+    for field in ("context", "question"):
+        kinds.require(row.get(field), kinds.TEXT, f"{where}: {field}")
+    return {
+        "id": str(row.get("id", name)),
+        "context": row["context"],
+        "question": row["question"],
+        "answers": marked,
+        "is_impossible": not marked,
+    }

@@ -1,0 +1,234 @@
+"""The paper's question on a person's own model and data, as a suite of files made on the fly.
+
+From there on it is a suite like any other: planned, trained, judged and reported by what does so for all of them. Its
+results are filed under digests, so that the same question again goes on where it stood.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from progbench import files, places
+from progbench.errors import BadInput
+from progbench.method.schedule import PAPERS, SCHEDULES
+from progbench.session.own_data import Described
+from progbench.session.own_model import Guest
+from progbench.session.suite import Suite
+
+FILE = "compare"  # the recipe's, in the suite's folder
+TABLE = "table1"
+# What a recipe says where nobody chose: for full tuning as the paper's own recipes, for the others as its peft.toml.
+LEARNING_RATES = {"full": 2e-5, "adapter": 1e-4, "bitfit": 1e-3, "lora": 5e-4}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "bitfit": {},
+    "adapter": {"adapter_reduction": 16},
+    "lora": {"lora_rank": 8, "lora_alpha": 8, "lora_targets": ["query", "value"]},
+}
+STEADY = {
+    "warmup": 0.0,
+    "weight_decay": 0.0,
+    "adam_beta1": 0.9,
+    "adam_beta2": 0.999,
+    "adam_epsilon": 1e-8,
+    "clip_norm": 1.0,
+}
+ANSWERING = {"doc_stride": 128, "n_best": 20, "max_answer_length": 30}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is compared: schedules of a model on data, with a tuning; `margin` is in points, and said beforehand.
+
+    `values` are a recipe's fields that a person chose, by name.
+    """
+
+    model: Guest
+    data: Described
+    schedules: tuple[str, ...]
+    tuning: str = "full"
+    seeds: int = 5
+    device: str = "auto"
+    margin: float = 1.0
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def suite(self) -> str:
+        """The name of its suite.
+
+        >>> from progbench.session.own_model import describe
+        >>> data = Described("reviews", {}, "0", "classification", ("accuracy",), (9, 9))
+        >>> Question(describe("minilm"), data, ("constant",)).suite
+        'minilm-on-reviews'
+        """
+        return f"{self.model.name}-on-{self.data.name}"
+
+
+def schedules(text: str) -> tuple[str, ...]:
+    """The schedules that a command line names, fine-tuning first, which the others are compared with.
+
+    >>> schedules("progtuning,growing")
+    ('constant', 'shrinking', 'growing')
+
+    Raises BadInput for a name that is none.
+    """
+    named = [PAPERS.get(one.strip(), one.strip()) for one in text.split(",") if one.strip()]
+    if unknown := [one for one in named if one not in SCHEDULES]:
+        raise BadInput(f"--schedules {text}: {unknown[0]!r} is none of {', '.join([*PAPERS, *SCHEDULES])}")
+    others = [one for one in dict.fromkeys(named) if one != "constant"]
+    if not others:
+        raise BadInput(f"--schedules {text}: name one to compare with fine-tuning, such as progtuning")
+    return ("constant", *others)
+
+
+def write(asked: Question, folder: Path) -> None:
+    """Write the suite's files below a folder, which can then be included; those of an earlier question go."""
+    name = asked.suite
+    for part in ("recipes", "expected"):
+        if (folder / part).is_dir():
+            shutil.rmtree(folder / part)
+    written = {
+        "tasks.toml": {asked.data.name: asked.data.entry},
+        f"recipes/{name}/suite.toml": _settings(asked),
+        f"recipes/{name}/{FILE}.toml": _recipe(asked),
+        f"expected/{name}/{TABLE}.toml": _table(asked),
+        f"expected/{name}/claims.toml": _claims(asked),
+    }
+    if asked.model.entry:
+        written["models.toml"] = {asked.model.name: asked.model.entry}
+    for path, content in written.items():
+        files.write_atomically(folder / path, f"# written by progbench compare\n{toml(content)}\n")
+    files.read_toml.cache_clear()
+    places.forget()
+
+
+def differences(suite: Suite, asked: Question, schedule: str) -> list[float]:
+    """How many points a schedule scores above fine-tuning, for each seed that has both."""
+    scores = {}
+    for cell in suite.table(TABLE).cells:
+        if cell.column == _words(asked.data.metrics[0]) and cell.kind == "scored":
+            scores[cell.schedule] = suite.observed(cell).values
+    seeds = sorted(set(scores[schedule]) & set(scores["constant"]))
+    return [scores[schedule][seed] - scores["constant"][seed] for seed in seeds]
+
+
+def _settings(asked: Question) -> dict[str, Any]:
+    words = f"{asked.model.name} on {asked.data.name}"
+    return {"title": words, "seeds": asked.seeds, "device": asked.device, "tables": [TABLE, "claims"]}
+
+
+def _recipe(asked: Question) -> dict[str, Any]:
+    answering = asked.data.kind == "answers"
+    values = {
+        "dataset": "files",
+        "revision": asked.data.digest,
+        "epochs": 3,
+        "learning_rate": 3e-5 if answering and asked.tuning == "full" else LEARNING_RATES[asked.tuning],
+        "batch_size": 12 if answering else 32,
+        "max_length": min(384 if answering else 128, asked.model.readable),
+        **STEADY,
+        **OPTIONS[asked.tuning],
+        **(ANSWERING if answering else {}),
+        **({"null_threshold": 0.0} if asked.data.entry.get("unanswerable") else {}),
+    }
+    if strange := sorted(set(asked.values) - set(values)):
+        raise BadInput(f"{strange[0]} means nothing to {asked.tuning} tuning of {asked.data.kind}")
+
+    def line(field: str, value: Any) -> dict[str, Any]:
+        chosen = field in asked.values
+        return {
+            "value": asked.values[field] if chosen else value,
+            "source": "chosen" if chosen else "compare's default",
+        }
+
+    lines = {field: line(field, value) for field, value in values.items()}
+    of_tuning = {field: lines.pop(field) for field in OPTIONS[asked.tuning]}
+    return {"defaults": lines, "tunings": {asked.tuning: of_tuning}}
+
+
+def _table(asked: Question) -> dict[str, Any]:
+    first, *others = asked.data.metrics
+    name = asked.data.name
+    columns = {name: {"label": _words(first), "metric": first}}
+    columns |= {f"{name}-{_SHORT.get(one, one)}": {"label": _words(one), "metric": one, "set": name} for one in others}
+    columns["updated"] = {"label": "Updated parameters", "count": {"task": name}}
+    rows = [
+        {
+            "model": asked.model.name,
+            "tuning": asked.tuning,
+            "schedule": one,
+            "label": f"{asked.model.name} {called(one)}",
+        }
+        for one in asked.schedules
+    ]
+    about = {"table": "Table 1", "source": "progbench compare", "recipe": FILE, "unit": "points"}
+    return about | {"columns": columns, "rows": rows}
+
+
+def _claims(asked: Question) -> dict[str, Any]:
+    body = asked.model.name if asked.tuning == "full" else f"{asked.model.name}-{asked.tuning}"
+    claims = []
+    for one in asked.schedules[1:]:
+        whole = {
+            "source": "asked before the first step",
+            "quantity": "difference",
+            "left": f"{TABLE}/{body}-{one}",
+            "right": f"{TABLE}/{body}-constant",
+            "columns": [asked.data.name],
+        }
+        keeps = f"{called(one)} scores at most {asked.margin:g} points below fine-tuning"
+        claims.append({"id": f"{one}-keeps-up", "sentence": keeps, **whole, "at_least": -asked.margin})
+        claims.append({"id": f"{one}-is-better", "sentence": f"{called(one)} scores higher", **whole, "above": 0.0})
+    return {"claims": claims}
+
+
+_SHORT = {"matthews_correlation": "mcc", "exact_match": "em"}  # in a cell's name
+
+
+def called(schedule: str) -> str:
+    """What the paper calls a schedule, if it does.
+
+    >>> called("shrinking"), called("growing")
+    ('progtuning', 'growing')
+    """
+    return next((paper for paper, ours in PAPERS.items() if ours == schedule), schedule)
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ").capitalize()
+
+
+def toml(content: Mapping[str, Any]) -> str:
+    """A file of tables within tables as TOML, which Python's own library reads and does not write.
+
+    >>> print(toml({"seeds": 5, "task": {"label": "RTE", "rows": {"train": 1}}}))
+    seeds = 5
+    <BLANKLINE>
+    [task]
+    label = "RTE"
+    rows = { train = 1 }
+    """
+    tables = {name: one for name, one in content.items() if isinstance(one, Mapping)}
+    lines = [f"{_key(name)} = {_value(one)}" for name, one in content.items() if name not in tables]
+    for name, table in tables.items():
+        lines += ["", f"[{_key(name)}]", *(f"{_key(field)} = {_value(one)}" for field, one in table.items())]
+    return "\n".join(lines)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _value(name)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{_key(name)} = {_value(one)}' for name, one in value.items())} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    # a JSON text is one of TOML, but for this character
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

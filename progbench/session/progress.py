@@ -1,0 +1,78 @@
+"""What a session says while it trains: a line as a run begins, and one as it is done, with the time that is left."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+
+from progbench.recipes.recipe import Recipe
+from progbench.runs.results import RunResult
+from progbench.session.jobs import Job
+
+
+class Progress:
+    """The runs of one call of `Maker.make`, counted as they are done; `say` is told the lines.
+
+    With `aloud` there is a line when a run begins, too: on a terminal, where a bar follows it.
+    """
+
+    def __init__(self, families: Iterable[Sequence[Job]], say: Callable[[str], None], *, aloud: bool) -> None:
+        self._left = [(job.recipe, seed) for family in families for job in family for seed in job.seeds]
+        self._total = len(self._left)
+        self._begun = 0
+        self._say, self._aloud = say, aloud
+        self._taken: dict[tuple[str, ...], list[float]] = {}
+
+    def begins(self, job: Job, what: str = "") -> None:
+        """A job's turn has come; `what` is said of it."""
+        first, self._begun = self._begun + 1, self._begun + len(job.seeds)
+        which = f"run {first}" if first == self._begun else f"runs {first} to {self._begun}"
+        if self._aloud:
+            self._say(f"{which} of {self._total}{what}: {job}")
+
+    def done(self, result: RunResult) -> None:
+        """A run is over, and is said to be."""
+        one = (result.recipe, result.seed)
+        if one in self._left:
+            self._left.remove(one)
+        number = self._total - len(self._left)
+        if not result.error:
+            for kind in _kinds(result.recipe):
+                self._taken.setdefault(kind, []).append(result.seconds)
+        self._say(f"{number} of {self._total} {result.recipe.id} seed {result.seed}: {_words(result)}{self._rest()}")
+
+    def _rest(self) -> str:
+        """How long the others will take: as long as runs like them did, one after another."""
+        if not self._left or not self._taken:
+            return ""
+        seconds = 0.0
+        for recipe, _ in self._left:
+            known = next(self._taken[kind] for kind in _kinds(recipe) if kind in self._taken)
+            seconds += statistics.fmean(known)
+        return f", about {said(seconds)} left"
+
+
+def _kinds(recipe: Recipe) -> list[tuple[str, ...]]:
+    """What a run is like, the nearest likeness first."""
+    return [(recipe.id,), (recipe.model, recipe.tuning, recipe.task), (recipe.model, recipe.task), (recipe.model,), ()]
+
+
+def _words(result: RunResult) -> str:
+    if result.error:
+        return f"error: {result.error}"
+    scores = next(iter(result.epochs[-1].scores.values()))
+    return f"{100 * next(iter(scores.values())):.1f}, {said(result.seconds)}"
+
+
+def said(seconds: float) -> str:
+    """A time as a person says it.
+
+    >>> said(59.6), said(3600 * 2.5), said(86400 * 3)
+    ('1 min', '2 h 30 min', '72 h')
+    >>> said(7), said(0.2)
+    ('7 s', '1 s')
+    """
+    if round(seconds) < 60:
+        return f"{max(1, round(seconds))} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return " ".join([f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes))

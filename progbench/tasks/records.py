@@ -1,0 +1,118 @@
+"""A table of texts and labels in other files than GLUE's: CSV, JSON lines, or a folder that `datasets` saved. No torch.
+
+Each row comes with its place, for who reads an error. GLUE's own files, in which quotation marks are text, are read in
+`glue`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from progbench import kinds
+from progbench.errors import BadInput
+from progbench.files import parse_json
+from progbench.tasks.published import blank
+
+Record = dict[str, Any]
+ENDINGS = (".tsv", ".csv", ".jsonl", ".json")
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of a file, or of all files of a folder in the order of their names."""
+    if path.is_dir():
+        return b"".join(one.read_bytes() for one in sorted(path.rglob("*")) if one.is_file())
+    return path.read_bytes()
+
+
+def read(path: Path) -> Iterator[tuple[str, Record]]:
+    """The rows of a file by its ending, each with its place.
+
+    Raises BadInput for a file of another kind, and for a row that does not fit.
+    """
+    if path.is_dir():
+        yield from _saved(path)
+        return
+    readers = {".tsv": _tabs, ".csv": _commas, ".jsonl": _lines, ".json": _lines}
+    if path.suffix not in readers:
+        raise BadInput(f"{path}: wanted is {', '.join(ENDINGS)}, or a folder that datasets' save_to_disk has written")
+    try:
+        yield from readers[path.suffix](path)
+    except UnicodeDecodeError as problem:
+        raise BadInput(f"{path}: not UTF-8: {problem.reason} at byte {problem.start}") from None
+
+
+def columns(path: Path, text: Sequence[str], label: str) -> tuple[tuple[list[str], ...], list[tuple[str, str]]]:
+    """The texts of a file by their columns, and each row's place and label. Raises BadInput for a row without them."""
+    texts: tuple[list[str], ...] = tuple([] for _ in text)
+    labels = []
+    for where, row in read(path):
+        if absent := [name for name in (*text, label) if name not in row]:
+            raise BadInput(f"{where}: no {', '.join(absent)}; there are {', '.join(map(str, row))}")
+        for column, name in zip(texts, text, strict=True):
+            if not isinstance(row[name], str) or blank(row[name]):
+                raise BadInput(f"{where}: {name} = {kinds.shown(row[name])}: wanted is a text that is not empty")
+            column.append(row[name])
+        labels.append((where, str(row[label])))
+    return texts, labels
+
+
+def _tabs(path: Path) -> Iterator[tuple[str, Record]]:
+    """As GLUE writes them: no quoting, and only a line feed ends a line."""
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
+        rows = ((number, line.rstrip("\r\n").split("\t")) for number, line in enumerate(file, start=1))
+        yield from _under_header(path, rows)
+
+
+def _commas(path: Path) -> Iterator[tuple[str, Record]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            yield from _under_header(path, ((reader.line_num, row) for row in reader if row))
+        except csv.Error as problem:
+            raise BadInput(f"{path}:{reader.line_num}: {problem}") from None
+
+
+def _under_header(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[str, Record]]:
+    header = next(rows, (1, [""]))[1]
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise BadInput(f"{path}:1: two columns are called {twice[0]!r}")
+    for number, fields in rows:
+        if len(fields) != len(header):
+            raise BadInput(f"{path}:{number}: {len(fields)} columns, expected {len(header)}: {', '.join(header)}")
+        yield f"{path}:{number}", dict(zip(header, fields, strict=True))
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Record]]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield f"{path}:{number}", kinds.table(parse_json(line, nan=False), f"{path}:{number}: the line")
+            except json.JSONDecodeError as problem:
+                raise BadInput(f"{path}:{number}: not JSON: {problem}; wanted is one object a line") from None
+            except BadInput:
+                raise
+            except ValueError as problem:
+                raise BadInput(f"{path}:{number}: {problem}") from None
+
+
+def _saved(path: Path) -> Iterator[tuple[str, Record]]:
+    import datasets
+
+    try:
+        found = datasets.load_from_disk(str(path))
+    except Exception as problem:  # of datasets or pyarrow: whatever is wrong, the folder is named
+        raise BadInput(f"{path}: no folder that datasets' save_to_disk has written ({problem})") from None
+    if not isinstance(found, datasets.Dataset):
+        raise BadInput(
+            f"{path}: holds several splits ({', '.join(found)}); name the folder of one, such as {path}/train"
+        )
+    classes = {name: one.names for name, one in found.features.items() if isinstance(one, datasets.ClassLabel)}
+    for number, row in enumerate(found):
+        named = {name: names[row[name]] for name, names in classes.items() if row[name] in range(len(names))}
+        yield f"{path}: row {number}", row | named

@@ -1,0 +1,115 @@
+"""progbench compare, as a person starts it: its plan, its suite, its answer, and that it goes on where it stood."""
+
+import tomllib
+
+import pytest
+
+from progbench import cli, places
+from progbench.session import probing
+
+
+@pytest.fixture
+def compare(tmp_path, monkeypatch, capsys, trained):
+    """Start the command in an empty folder with a few rows; training is stood in for, and no step is timed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(probing, "filled", lambda found, suite: found)
+    for name in ("mine.tsv", "dev.tsv"):
+        (tmp_path / name).write_text(f"text\tlabel\n{name}\twet\nb\tdry\nc\twet\n", encoding="utf-8")
+
+    def start(*arguments):
+        code = cli.main(["compare", "tiny-bert", "--train", "mine.tsv", "--dev", "dev.tsv", *arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return start
+
+
+def written(tmp_path, path):
+    return tomllib.loads((tmp_path / "compare" / "tiny-bert-on-mine" / path).read_text(encoding="utf-8"))
+
+
+def test_the_plan_comes_first_and_the_answer_last(compare, trained):
+    code, said, _ = compare("--seeds", "2")
+    lines = said.splitlines()
+
+    assert code == 0
+    assert lines[0] == "tiny-bert, 2 classes of text: 3 rows to train on, 3 to score"
+    assert lines[1].startswith("4 runs of 2 recipes are missing")
+    assert len(trained) == 4
+    (differ,) = [i for i, line in enumerate(lines) if line.startswith("progtuning less fine-tuning on mine: ")]
+    assert differ > len(lines) - 8
+
+
+def test_a_plan_alone_trains_nothing(compare, trained):
+    code, said, _ = compare("--plan")
+
+    assert (code, trained) == (0, [])
+    assert "less fine-tuning" not in said
+
+
+def test_the_same_again_trains_nothing_and_new_data_is_trained_anew(compare, trained, tmp_path):
+    compare("--seeds", "2")
+    trained.clear()
+    compare("--seeds", "2")
+    again = list(trained)
+    (tmp_path / "mine.tsv").write_text("text\tlabel\nanother\twet\nb\tdry\n", encoding="utf-8")
+    compare("--seeds", "2")
+
+    assert again == []
+    assert len(trained) == 4
+
+
+def test_what_was_chosen_stands_in_the_recipe_beside_the_defaults(compare, tmp_path):
+    compare("--plan", "--epochs", "4", "--tuning", "lora", "--lora-targets", "query", "--margin", "0.5")
+    recipe = written(tmp_path, "recipes/tiny-bert-on-mine/compare.toml")
+    claims = written(tmp_path, "expected/tiny-bert-on-mine/claims.toml")["claims"]
+
+    assert recipe["defaults"]["epochs"] == {"value": 4, "source": "chosen"}
+    assert recipe["defaults"]["learning_rate"] == {"value": 5e-4, "source": "compare's default"}
+    assert recipe["tunings"]["lora"]["lora_targets"]["value"] == ["query"]
+    assert claims[0]["at_least"] == -0.5
+    assert claims[0]["left"] == "table1/tiny-bert-lora-shrinking"
+
+
+def test_more_schedules_are_each_compared_with_fine_tuning(compare):
+    _, said, _ = compare("--seeds", "2", "--schedules", "progtuning,growing")
+
+    assert said.count(" less fine-tuning on mine: ") == 2
+
+
+def test_its_suite_is_judged_by_the_other_commands(compare, tmp_path, capsys):
+    compare("--seeds", "2")
+    folder = tmp_path / "compare" / "tiny-bert-on-mine"
+    code = cli.main(["report", "runs", "--include", str(folder)])
+
+    assert code == 0
+    assert "tiny-bert on mine, 2 seeds" in capsys.readouterr().out
+
+
+def test_who_calls_the_command_has_included_nothing_afterwards(compare):
+    compare("--plan")
+
+    assert places.included() == ()
+
+
+@pytest.mark.parametrize(("arguments", "problem"), [
+    (["--schedules", "melting"], "--schedules melting: 'melting' is none of fine-tuning, progtuning, constant"),
+    (["--schedules", "fine-tuning"], "name one to compare with fine-tuning"),
+    (["--margin", "0"], "--margin = 0.0: allowed is a number above 0"),
+    (["--seeds", "0"], "--seeds = 0: allowed is a whole number from 1"),
+    (["--epochs", "0"], "--epochs = 0: allowed is a whole number from 1"),
+    (["--max-length", "4096"], "max_length = 4096: tiny-bert reads"),
+    (["--lora-targets", "query"], "lora_targets means nothing to full tuning"),
+])  # fmt: skip
+def test_what_makes_no_sense_is_refused_before_anything_is_trained(compare, trained, arguments, problem):
+    code, _, said = compare(*arguments)
+
+    assert (code, trained) == (2, [])
+    assert problem in said
+
+
+def test_a_model_that_nobody_knows_is_refused_with_what_would_be_right(compare, capsys):
+    code = cli.main(["compare", "bort", "--train", "mine.tsv", "--dev", "dev.tsv"])
+
+    assert code == 2
+    assert "bort: no folder, and no known model; wanted is one of bert-base" in capsys.readouterr().err

@@ -1,0 +1,60 @@
+"""progbench list, as a person and as a program ask it; and the words of the other commands that name what there is."""
+
+import json
+
+import pytest
+
+from progbench import cli
+from progbench.recipes import reading
+from progbench.tasks.catalog import tasks
+
+
+@pytest.fixture
+def listed(capsys):
+    def ask(*arguments):
+        assert cli.main(["list", *arguments]) == 0
+        return capsys.readouterr().out
+
+    return ask
+
+
+def test_the_suites_are_listed_with_their_tables(listed):
+    rows = json.loads(listed("suites", "--json"))
+
+    assert [one["suite"] for one in rows] == reading.suites()
+    assert rows[0]["tables"] == list(reading.settings("base").tables)
+
+
+def test_a_suites_tables_are_listed_with_the_mark_that_chooses_each(listed):
+    rows = {one["table"]: one for one in json.loads(listed("tables", "--json"))}
+
+    assert {name: one["mark"] for name, one in rows.items()} == {
+        "figure1": "figures", "figure4": "figures", "table1": "glue", "table2": "squad", "table3": "params",
+        "table4": "peft", "table5": "ablation",
+    }  # fmt: skip
+    assert (rows["table1"]["scores"], rows["table2"]["counts"]) == (60, 4)
+
+
+def test_recipes_and_variants_are_listed_apart(listed):
+    recipes, variants = (json.loads(listed(what, "--suite", "paper", "--json")) for what in ("recipes", "variants"))
+
+    assert "bert-base-shrinking-rte" in [one["id"] for one in recipes]
+    assert not [one["id"] for one in recipes if "~" in one["id"]]
+    assert all("~" in one["id"] for one in variants)
+
+
+def test_models_and_tasks_are_listed(listed):
+    assert "google-bert/bert-base-uncased" in listed("models")
+    assert [one["task"] for one in json.loads(listed("tasks", "--json"))] == list(tasks())
+
+
+def test_a_table_for_a_person_has_a_heading_and_a_line_each(listed):
+    lines = listed("suites").splitlines()
+
+    assert lines[0].split() == ["suite", "seeds", "device", "tables"]
+    assert len(lines) == 2 + len(reading.suites())
+
+
+def test_an_included_folder_that_is_not_there_is_a_usage_error(capsys):
+    assert cli.main(["list", "suites", "--include", "/no/such/folder"]) == 2
+    assert "names /no/such/folder, which is not a folder" in capsys.readouterr().err

@@ -1,0 +1,58 @@
+"""The tutorial, followed from its first command to its last by somebody who installed the wheel."""
+
+import re
+import shlex
+
+import pages
+import pytest
+from installed import Person
+
+PAGE = pages.read("docs/first-hour.md")
+
+
+@pytest.fixture(scope="module")
+def followed(installed, tmp_path_factory):
+    """What each command prints, by its first words, and the folder in which they ran."""
+    person = Person(installed, tmp_path_factory.mktemp("hour") / "here")
+    printed = {}
+    for language, text in re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
+        if language == "python":
+            (person.here / "snippet.py").write_text(text, encoding="utf-8")
+            person("snippet")
+        else:
+            printed |= {line: person(*shlex.split(line)) for line in text.splitlines()}
+    return printed, person.here
+
+
+def said(followed, start):
+    return next(printed for line, printed in followed[0].items() if line.startswith(start))
+
+
+def test_the_page_has_as_many_commands_as_were_followed(followed):
+    assert len(followed[0]) == 9
+
+
+def test_the_plan_of_a_model_is_printed(followed):
+    assert "243,396,870" in said(followed, "progbench params")
+
+
+def test_the_counts_are_reported(followed):
+    assert "51 passed" in said(followed, "progbench reproduce -m params")
+    assert (followed[1] / "counts" / "report.html").is_file()
+
+
+def test_the_plan_knows_times_before_any_run(followed):
+    assert "; about " in said(followed, "progbench plan")
+
+
+def test_the_table_is_trained_and_reported_again(followed):
+    assert "1 of 1 tiny-bert-growing-rte seed 0: " in said(followed, "progbench reproduce --suite smoke")
+    assert "tiny-bert-growing-rte" in said(followed, "progbench report runs")
+
+
+def test_a_comparison_is_planned_and_then_answered(followed):
+    plan, answer = (text for line, text in followed[0].items() if line.startswith("progbench compare"))
+
+    assert plan.startswith("tiny-bert, 2 classes of text: 200 rows to train on, 100 to score\n4 runs of 2 recipes")
+    assert "less fine-tuning" not in plan
+    assert "progtuning less fine-tuning on mine: " in answer

@@ -1,0 +1,45 @@
+"""The package as a wheel, installed into a folder of its own beside the libraries that are here."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = ("progbench", "benchmarks", "expected", "pyproject.toml", "README.md", "LICENSE")
+OURS = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_", "PYTEST_", "PYTHONPATH")
+
+
+def install(folder):
+    """Make the wheel of a copy of this checkout, and install it into a folder, which is returned."""
+    source, site = folder / "source", folder / "site"
+    source.mkdir()
+    for name in NAMES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, source / name)
+    quiet = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--no-cache-dir")
+    command = [sys.executable, "-m", "pip", "install", *quiet, "--target", site, source]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return site
+
+
+class Person:
+    """Somebody who works in a folder `here`, which is empty at first, with what is installed in `site`."""
+
+    def __init__(self, site, here):
+        self.site, self.here = site, here
+        here.mkdir(exist_ok=True)
+
+    def __call__(self, program, *arguments, rc=0):
+        """Run `progbench`, `pytest` or another module; returns what it printed, and after it what it said of errors."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        done = subprocess.run(
+            [sys.executable, "-m", program, *map(str, arguments)], cwd=self.here, capture_output=True, text=True,
+            check=False, env=inherited | {"PYTHONPATH": str(self.site)},
+        )  # fmt: skip
+        assert done.returncode == rc, done.stdout + done.stderr
+        return done.stdout + done.stderr

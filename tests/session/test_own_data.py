@@ -1,0 +1,126 @@
+"""A person's data, as `progbench compare` takes it: what it says of a file, and what it refuses."""
+
+import json
+
+import datasets
+import pytest
+
+from progbench.errors import BadInput
+from progbench.session.own_data import describe
+
+ROWS = [("It rained.", "wet"), ('"Dry", he said', "dry"), ("clouds\tall day", "wet"), ("sun", "dry")]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Write a training and a development file; describes them."""
+
+    def made(train, dev=None, ending="tsv", **options):
+        for name, text in (("mine", train), ("dev", dev or train)):
+            (tmp_path / f"{name}.{ending}").write_text(text, encoding="utf-8")
+        return describe(tmp_path / f"mine.{ending}", tmp_path / f"dev.{ending}", tmp_path / "suite", **options)
+
+    return made
+
+
+def test_a_table_of_texts_and_classes_is_told_by_itself(files):
+    found = files("id\ttext\tlabel\n1\tIt rained.\twet\n2\tsun\tdry\n3\tfog\twet\n")
+
+    assert (found.kind, found.entry["text"], found.entry["labels"]) == ("classification", ["text"], ["dry", "wet"])
+    assert (found.metrics, found.rows) == (("accuracy", "f1", "matthews_correlation"), (3, 3))
+
+
+def test_two_columns_of_texts_are_a_pair_and_three_classes_have_no_f1(files):
+    found = files("a\tb\tlabel\nx\ty\tyes\nz\tw\tno\nu\tv\tmaybe\n")
+
+    assert found.entry["text"] == ["a", "b"]
+    assert found.metrics == ("accuracy", "matthews_correlation")
+
+
+def test_labels_with_fractions_are_scores_on_their_own_scale(files):
+    found = files("text\tlabel\na\t-1.5\nb\t7\nc\t3.25\n")
+
+    assert (found.kind, found.entry["labels"], found.entry["scale"]) == ("regression", [], [-1.5, 7.0])
+    assert found.metrics == ("pearson", "spearman")
+
+
+def test_whole_numbers_are_classes_unless_a_person_says_otherwise(files):
+    text = "text\tlabel\na\t1\nb\t2\nc\t1\n"
+
+    assert files(text).entry["labels"] == ["1", "2"]
+    assert files(text, kind="regression").entry["scale"] == [1.0, 2.0]
+
+
+def _csv():
+    quoted = [text.replace('"', '""') for text, _ in ROWS]
+    return "text,label\n" + "".join(f'"{text}",{label}\n' for text, (_, label) in zip(quoted, ROWS, strict=True))
+
+
+def _jsonl():
+    return "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in ROWS)
+
+
+@pytest.mark.parametrize(("ending", "text"), [("csv", _csv()), ("jsonl", _jsonl())])
+def test_other_files_hold_texts_that_a_tsv_cannot(files, ending, text):
+    found = files(text, ending=ending)
+
+    assert (found.entry["labels"], found.rows) == (["dry", "wet"], (4, 4))
+
+
+def test_a_folder_that_datasets_saved_has_its_classes_by_name(tmp_path):
+    kind = datasets.ClassLabel(names=["dry", "wet"])
+    made = datasets.Dataset.from_dict(
+        {"text": [text for text, _ in ROWS], "label": [1, 0, 1, 0]},
+        datasets.Features({"text": datasets.Value("string"), "label": kind}),
+    )
+    for name in ("mine", "dev"):
+        made.save_to_disk(tmp_path / name)
+
+    assert describe(tmp_path / "mine", tmp_path / "dev", tmp_path).entry["labels"] == ["dry", "wet"]
+
+
+QUESTION = {"context": "It is in Oslo.", "question": "Where?", "answers": {"text": ["Oslo"], "answer_start": [9]}}
+
+
+def test_questions_a_line_each_are_written_in_squads_layout(files, tmp_path):
+    none = QUESTION | {"answers": {"text": [], "answer_start": []}}
+    found = files("".join(json.dumps(one) + "\n" for one in (QUESTION, none)), ending="jsonl")
+    written = json.loads((tmp_path / "suite" / "train.json").read_text())["data"][0]["paragraphs"]
+
+    assert (found.kind, found.entry["unanswerable"], found.rows) == ("answers", True, (2, 2))
+    assert written[0]["qas"][0]["answers"] == [{"text": "Oslo", "answer_start": 9}]
+
+
+def test_squads_own_file_is_taken_as_it_is(files, tmp_path):
+    marked = [{"text": "Oslo", "answer_start": 9}]
+    paragraph = {"context": "It is in Oslo.", "qas": [{"id": "1", "question": "Where?", "answers": marked}]}
+    found = files(json.dumps({"data": [{"title": "t", "paragraphs": [paragraph]}]}), ending="json")
+
+    assert (found.kind, found.entry["unanswerable"]) == ("answers", False)
+    assert found.entry["train"] == str(tmp_path / "mine.json")
+
+
+@pytest.mark.parametrize(("train", "dev", "options", "problem"), [
+    ("text\tclass\na\tb\n", None, {}, r"mine.tsv:2: no column 'label': name it with --label; there are text, class"),
+    ("a\tb\tc\tlabel\nx\ty\tz\tw\n", None, {}, r"Say --text NAME, of a, b, c, label"),
+    ("text\tlabel\na\tx\n", None, {}, r"mine.tsv: every label is 'x'"),
+    ("text\tlabel\na\tx\nb\ty\n", "text\tlabel\na\tz\n", {}, r"dev.tsv:2: no row of .*mine.tsv has the label 'z'"),
+    ("text\tlabel\na\tx\nb\ty\n", None, {"kind": "regression"}, r"is to be a score, and 'x' is no plain"),
+    ("text\tlabel\na\n", None, {}, r"mine.tsv:2: 1 columns, expected 2"),
+    ("text\tlabel\n \tx\nb\ty\n", None, {}, r"mine.tsv:2: text = ' ': wanted is a text that is not empty"),
+    ("text\tlabel\n", None, {}, r"mine.tsv: the file holds no examples"),
+])  # fmt: skip
+def test_what_cannot_be_used_is_refused_with_its_place(files, train, dev, options, problem):
+    with pytest.raises(BadInput, match=problem):
+        files(train, dev, **options)
+
+
+def test_a_file_that_is_not_there_or_of_another_kind_is_refused(files, tmp_path):
+    with pytest.raises(BadInput, match=r"no\.tsv: there is no such file"):
+        describe(tmp_path / "no.tsv", tmp_path / "no.tsv", tmp_path)
+    with pytest.raises(BadInput, match=r"wanted is \.tsv, \.csv, \.jsonl, \.json, or a folder"):
+        files("x", ending="txt")
+
+
+def test_other_data_has_another_digest(files):
+    assert files("text\tlabel\na\tx\nb\ty\n").digest != files("text\tlabel\na\tx\nc\ty\n").digest

@@ -1,0 +1,79 @@
+"""What a run will take by steps that are timed: the arithmetic, with steps of known time; and one that is timed."""
+
+from dataclasses import replace
+
+import pytest
+
+from progbench.errors import Missing
+from progbench.recipes import reading
+from progbench.session import measuring, planning, probing
+from progbench.session.suite import Suite
+
+
+@pytest.fixture
+def recipe():
+    """400 generated rows in batches of 16, and 250 that are scored: two epochs on 4 blocks."""
+    read = reading.read("smoke", "glue", model="tiny-bert", schedule="constant", task="rte")
+    return replace(read, epochs=2, batch_size=16)
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """A step takes 5 seconds with all blocks, and 1 with none; returns what was timed."""
+    timed = []
+    monkeypatch.setattr(probing, "_costs", lambda *shape: timed.append(shape) or (5.0, 1.0))
+    return timed
+
+
+def test_a_run_takes_its_steps_and_a_third_of_a_step_for_what_is_scored(recipe, steps):
+    # 25 steps an epoch; 250 rows are 15.625 batches
+    assert probing.seconds(recipe, "cpu", 1) == pytest.approx(2 * 25 * 5 + 2 * 15.625 * 5 / 3)
+
+
+def test_a_stage_that_trains_half_of_the_blocks_takes_what_lies_between(recipe, steps):
+    half = replace(recipe, schedule="shrinking")  # all four blocks, then the upper two
+
+    assert probing.seconds(half, "cpu", 1) == pytest.approx(25 * 5 + 25 * 3 + 2 * 15.625 * 5 / 3)
+
+
+def test_the_shape_is_the_recipes_own(recipe, steps):
+    probing.seconds(recipe, "cpu", 1)
+    (shape,) = steps
+
+    assert shape[:3] == ("tiny-bert", "full", "classification")
+    assert shape[5:] == (16, 12, "cpu", 1)  # rows, tokens, where
+
+
+def test_real_tasks_are_as_long_as_was_measured_of_their_files(steps):
+    wanted = reading.read("mini", "glue", model="minilm", schedule="constant", task="cola")
+    probing.seconds(wanted, "cpu", 1)
+
+    assert steps[0][4:7] == (5869, wanted.batch_size, 11)
+
+
+def test_a_time_that_is_known_stays_and_one_of_an_absent_gpu_is_not_made_up(answers, tmp_path, steps):
+    smoke, paper = (Suite(name, answers, tmp_path / "runs", train=False) for name in ("smoke", "paper"))
+    known = planning.plan(smoke, "ablation")
+    given = replace(known, lacks=tuple(replace(one, each=measuring.Estimate(8.0, "measured")) for one in known.lacks))
+
+    assert probing.filled(given, smoke).lacks == given.lacks
+    assert {one.each.seconds for one in probing.filled(planning.plan(paper, "ablation"), paper).lacks} == {None}
+    assert {one.each.source for one in probing.filled(known, smoke).lacks} == {probing.SOURCE}
+
+
+def test_what_cannot_be_known_stays_unknown(answers, tmp_path, monkeypatch):
+    def missing(*_):
+        raise Missing("nobody says how many rows there are")
+
+    monkeypatch.setattr(probing, "seconds", missing)
+    smoke = Suite("smoke", answers, tmp_path / "runs", train=False)
+    found = planning.plan(smoke, "ablation")
+
+    assert probing.filled(found, smoke).lacks == found.lacks
+
+
+def test_a_step_is_really_timed(monkeypatch):
+    monkeypatch.setattr(probing, "SECONDS", 0.0)
+    whole, least = probing._costs("tiny-bert", "full", "classification", (), 50, 4, 8, "cpu", 1)
+
+    assert 0 < least <= whole < 60
