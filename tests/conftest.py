@@ -28,6 +28,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     # not in pyproject.toml: in a benchmark session a library's warning must not become a cell's error
     config.addinivalue_line("filterwarnings", "error")
+    config.addinivalue_line("markers", "speed: of a benchmark, whose module some tests import")
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,8 @@ def words(differences: Sequence[float], margin: float) -> str:
     Of fewer than two seeds, or of seeds that differ by the same, nobody can say.
     """
     said = f"a difference of {margin:g} point{'s' * (margin != 1)}"
+    if not differences:
+        return f"no seed has both, so nobody can say whether as many could have seen {said}"
     if len(differences) < 2:
         return f"one seed cannot tell {said} from chance: start with --seeds 5"
     sd = statistics.stdev(differences)

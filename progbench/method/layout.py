@@ -133,8 +133,8 @@ SUBLAYER_ENDS = {
 def rule_for(name: str, holder: str) -> Rule | None:
     """The rule for a module or parameter called `name` in a module of the class `holder`.
 
-    >>> rule_for("layer_norm", "HubertEncoderStableLayerNorm").part
-    'head'
+    >>> rule_for("rel_embeddings", "DebertaV2Encoder").why
+    'relative positions, read by all blocks'
     """
     return next((rule for rule in RULES if rule.name == name and holder.endswith(rule.holders)), None)
 

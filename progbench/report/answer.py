@@ -21,7 +21,7 @@ PRINTED = ("print (margin)", "which is")
 OURS = ("ours",)
 SAVES = ("updated %", "FLOPs %", "time %", "memory %")
 NOTE = (
-    "Scores in points, ours with the interval at 90 % and the number of seeds; updated parameters, FLOPs in the "
+    "Scores in points, ours with the interval and the number of seeds; updated parameters, FLOPs in the "
     "blocks' weights, step time and peak memory as percent more or less; ? is not measured."
 )
 FINE_TUNING = "constant"
@@ -41,11 +41,11 @@ def sentences(contrasts: Sequence[Contrast], alone: Sequence[PrintAlone] = ()) -
     >>> one = Contrast("Table 1", "m", "shrinking", "constant", "Avg", True, printed=0.2, margin=0.6, updated=0.741,
     ...     flops=0.889)
     >>> for line in sentences([one]):
-    ...     print(line[:70])
-    In print Progtuning (the schedule “shrinking”) less fine-tuning (“cons
-    A margin is about the standard error of one score on other examples. T
-    No run of ours is behind this: it is what the paper prints, and what c
-    Progtuning updates 25.9 % fewer parameters of m and spends 11.1 % fewe
+    ...     print(line[:69].strip())
+    In print Progtuning (the schedule “shrinking”) less fine-tuning (“con
+    A margin is about the standard error of one score on other examples.
+    No run of ours with these models is behind this: it is what the paper
+    Progtuning updates 25.9 % fewer parameters of m and spends 11.1 % few
     """
     first = _first(contrasts)
     if not first:
@@ -62,7 +62,7 @@ def brief(contrasts: Sequence[Contrast]) -> list[str]:
     """The answer in three sentences: by the print, on our runs, and what it saves."""
     first = _first(contrasts)
     printed = [one for one in first if one.printed is not None]
-    return [_in_print(heads(printed)), on_runs(contrasts), _saved(heads(first))] if printed else []
+    return [_in_print(heads(printed), known=True), on_runs(contrasts), _saved(heads(first))] if printed else []
 
 
 def on_runs(contrasts: Sequence[Contrast]) -> str:
@@ -70,10 +70,12 @@ def on_runs(contrasts: Sequence[Contrast]) -> str:
     run = [one for one in heads(_first(contrasts)) if one.mean is not None]
     if run:
         each = [f"{ours(one)} for {_whose(one)}" for one in run]
-        return f"On our runs, paired by seed, with the interval at 90 % and the number of seeds: {_listed(each)}."
+        return f"On our runs, paired by seed, with the interval and the number of seeds: {_listed(each)}."
     if any(one.mean is not None for one in contrasts):
         return "On our runs no average is complete yet: the tasks that were run stand below."
-    return "No run of ours is behind this: it is what the paper prints, and what counting alone gives."
+    return (
+        "No run of ours with these models is behind this: it is what the paper prints, and what counting alone gives."
+    )
 
 
 @dataclass(frozen=True)
@@ -168,11 +170,13 @@ def _first(contrasts: Sequence[Contrast]) -> list[Contrast]:
     return [one for one in found if one.table == found[0].table]
 
 
-def _in_print(heads: Sequence[Contrast]) -> str:
+def _in_print(heads: Sequence[Contrast], *, known: bool = False) -> str:
+    """The averages on the print; where the names of the schedules are known to the reader, without them."""
     words = {HIGHER: "higher", LOWER: "lower", WITHIN: "within noise"}
     each = [f"{one.printed:+z.1f} for {_whose(one)} ({words[one.on_print]}, margin {one.margin:g})" for one in heads]
     average = ", on average," if all(one.whole for one in heads) else ""
-    return f"In print Progtuning (the schedule “shrinking”) less fine-tuning (“constant”) is{average} {_listed(each)}."
+    who = MAIN if known else "Progtuning (the schedule “shrinking”) less fine-tuning (“constant”)"
+    return f"In print {who} is{average} {_listed(each)}."
 
 
 def _in_pairs(alone: Sequence[PrintAlone]) -> list[str]:

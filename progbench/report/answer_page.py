@@ -41,9 +41,9 @@ def page(printed: Report, recorded: Sequence[Report]) -> str:
 
 def part(printed: Report, recorded: Sequence[Report], folder: str) -> str:
     """What stands in a README between the two marks; the picture lies in `folder`, as seen from there."""
-    words = [*answer.brief(printed.contrasts), _sentence(printed)]
-    for report in recorded:
-        words.append(f"{report.purpose}: {answer.on_runs(report.contrasts)}")
+    said, ours, saved = answer.brief(printed.contrasts)
+    known = [f"{one.purpose.partition(':')[0]}: {answer.on_runs(one.contrasts)}" for one in recorded]
+    words = [said, *(known or [ours]), saved, _sentence(printed)]
     bullets = [line for one in words for line in _wrapped(one, "- ")]
     picture = f"![{escape(figures.available(printed)[ANSWER])}]({folder}/{ANSWER})"
     return "\n".join([BEGIN, "", *bullets, "", picture, "", END])

@@ -59,7 +59,7 @@ def draw(found: Sequence[Line]):
     if any(task.printed is not None for line in found for task in line.tasks):
         scores.plot([], [], "|", color=ORANGE, markersize=7, label="printed, a task")
     if any(line.head.mean is not None for line in found):
-        scores.plot([], [], "D-", color=BLUE, markersize=5, label="ours, 90 %")
+        scores.plot([], [], "D-", color=BLUE, markersize=5, label="ours, with its interval")
     if any(line.head.printed is not None for line in found):
         scores.plot([], [], "s", color=GREY, alpha=0.25, markersize=9, label="margin")
     saves.set_xlabel("percent of fine-tuning's")

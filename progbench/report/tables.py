@@ -159,7 +159,7 @@ def _table(suite: str, name: str, layout: dict, own: dict, verdicts: Sequence[Ve
                 rows.append((stubs, (dataset, split_id(verdict.cell)[0]), place))
             place[column] = verdict
     unlike = own.get("unlike", {})
-    command = f"pytest benchmarks -m {layout['mark']} --suite {suite}"
+    asked = f"-m {layout['mark']} --suite {suite}"
     return PrintedTable(
         name=name,
         caption=own.get("caption", ""),
@@ -168,8 +168,8 @@ def _table(suite: str, name: str, layout: dict, own: dict, verdicts: Sequence[Ve
         columns=tuple(columns),
         rows=tuple(_spanned([Row(stubs, tuple(map(places.get, columns)), group) for stubs, group, places in rows])),
         unlike=frozenset(unlike),
-        waiting=f"None of its {len(verdicts)} cells was run. This runs them: {command}",
-        recording=f"This records these runs as our reference: {command} --update-reference",
+        waiting=f"None of its {len(verdicts)} cells was run. This runs them: progbench reproduce {asked}",
+        recording=f"This records these runs as our reference: pytest benchmarks {asked} --update-reference",
     )
 
 

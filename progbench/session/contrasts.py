@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from progbench.errors import BadInput
@@ -12,7 +12,6 @@ from progbench.judging.claims import Claim
 from progbench.judging.compared import AVERAGE, Compared
 from progbench.judging.contrast import Contrast
 from progbench.judging.expected import Cell
-from progbench.judging.verdict import Observed
 from progbench.method import flops
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe, split_id
@@ -26,23 +25,15 @@ def contrasts(
     suite: Suite,
     cells: Iterable[Cell],
     differences: Sequence[Compared] = (),
-    observed: Callable[[Cell], Observed] | None = None,
 ) -> list[Contrast]:
-    """The contrasts among these cells, by the results on file, or by what else was `observed`; trains nothing.
+    """The contrasts among these cells, by the results on file; trains nothing.
 
     `differences` are the verdicts on them. Left out are models with random weights: what they score says nothing of the
     paper. So are the single blocks of Figure 1, which are no rivals of each other's.
     """
     # MNLI's two columns are one task there, which neither of them is
     verdicts = {(one.table, one.body, one.right, one.task): one for one in differences}
-    look = observed or suite.observed
-    return [_contrast(suite, left, right, look, verdicts.get(_key(left, right))) for left, right in _pairs(cells)]
-
-
-def recorded(cell: Cell) -> Observed:
-    """A cell's scores as our reference of it has them, a seed each."""
-    reference = cell.expectation.reference
-    return Observed(reference.seeds) if reference else Observed(missing="not recorded")
+    return [_contrast(suite, left, right, verdicts.get(_key(left, right))) for left, right in _pairs(cells)]
 
 
 def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:
@@ -64,9 +55,7 @@ def _key(left: Cell, right: Cell) -> tuple[str, str, str, str]:
     return left.table, split_id(left.id)[0], right.schedule, AVERAGE if left.kind == "derived" else left.column
 
 
-def _contrast(
-    suite: Suite, left: Cell, right: Cell, observed: Callable[[Cell], Observed], verdict: Compared | None
-) -> Contrast:
+def _contrast(suite: Suite, left: Cell, right: Cell, verdict: Compared | None) -> Contrast:
     body, whole = split_id(left.id)[0], left.kind == "derived"
     found = Contrast(left.table, body, left.schedule, right.schedule, left.column, whole)
     texts = [one.expectation.printed for one in (left, right)]
@@ -74,7 +63,9 @@ def _contrast(
         found = replace(found, printed=round(float(texts[0]) - float(texts[1]), 6))
     found = replace(found, margin=max(one.expectation.margin for one in (left, right)))
     try:
-        sides = [observed(replace(one, metric=right.metric)) for one in (left, right)]  # an ablation's may be another
+        sides = [
+            suite.observed(replace(one, metric=right.metric)) for one in (left, right)
+        ]  # an ablation's may be another
         ours = claims.our_quantity(_DIFFERENCE, left.column, [sides[0]], [sides[1]])
         recipes = list(zip(suite.recipes(left), suite.recipes(right), strict=True))
     except BadInput as problem:  # which the cells' verdicts say, too

@@ -15,6 +15,7 @@ from progbench import files, kinds
 from progbench.errors import BadInput
 from progbench.tasks import records
 from progbench.tasks.catalog import tasks
+from progbench.tasks.published import refuse_known
 from progbench.tasks.records import Record
 
 KINDS = ("classification", "regression", "answers")
@@ -66,7 +67,9 @@ def describe(
     if label not in columns:
         raise BadInput(f"{first[0]}: no column {label!r}: name it with --label; there are {', '.join(columns)}")
     chosen = list(text) or _texts(train, label)
-    sides = [records.columns(path, chosen, label)[1] for path in (train, dev)]
+    (known, first_side), (unknown, second_side) = (records.columns(path, chosen, label) for path in (train, dev))
+    refuse_known(str(dev), zip(*unknown, strict=True), str(train), zip(*known, strict=True))
+    sides = [first_side, second_side]
     labels = [[one for _, one in side] for side in sides]
     classes = sorted({*labels[0]})
     numbers = all(re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", one) for one in {*labels[0], *labels[1]})

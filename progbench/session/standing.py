@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from progbench.files import temporary_folder
+from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.report.report import Report
-from progbench.session import reporting
-from progbench.session.contrasts import contrasts, recorded
+from progbench.session import reference, reporting
+from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
 
@@ -28,11 +29,16 @@ def standing(answers: Path, suite: str = "paper") -> Standing:
     """
     with temporary_folder() as folder:  # without a result in it
         printed = reporting.report(Suite(suite, answers, Path(folder) / "runs", seeds=None, train=False))
-        others = [_recorded(Suite(name, answers, Path(folder) / "runs", train=False)) for name in reading.suites()]
-    return Standing(printed, tuple(one for one in others if one.contrasts and one.suite != suite))
+    names = [name for name in reading.suites() if name != suite]
+    others = [_recorded(Suite(one, answers, reference.copies(answers, one), seeds=None, train=False)) for one in names]
+    return Standing(printed, tuple(one for one in others if one.contrasts))
 
 
 def _recorded(suite: Suite) -> Report:
-    cells = [cell for name in suite.tables() for cell in suite.table(name).cells if cell.expectation.reference]
-    found = contrasts(suite, cells, observed=recorded)
-    return replace(Report(suite.name, [], {}), contrasts=found, purpose=suite.purpose)
+    """What the recorded runs of a suite answer; a report without contrasts where they do not."""
+    tables = [suite.table(name) for name in suite.tables()]
+    cells = [cell for table in tables for cell in table.cells if not spec(cell.model).random]
+    differences, *_ = reporting.compared(suite, cells)
+    ledger = reporting.behind(suite, cells)
+    found = [one for one in contrasts(suite, cells, differences) if one.mean is not None]
+    return Report(suite.name, [], {}, ledger=ledger, contrasts=found, purpose=suite.purpose)

@@ -63,7 +63,7 @@ def test_a_variable_that_points_nowhere_stops_the_session_before_it_collects(col
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--suite", "large"], "invalid choice: 'large'"),
+        (["--suite", "large"], "--suite large: no such suite; there are base, mini, paper, smoke"),
         (["--seeds", "0"], "--seeds 0: at least 1"),
         (["--device", "tpu"], "invalid choice: 'tpu'"),
         (["--runs", "pyproject.toml"], "--runs pyproject.toml: not a folder"),

@@ -59,7 +59,7 @@ def conftest(monkeypatch):
 )
 def test_how_many_workers_auto_is(conftest, monkeypatch, suite, device, cards, workers):
     monkeypatch.setattr(conftest.environment, "gpu_count", lambda: cards)
-    config = SimpleNamespace(option=SimpleNamespace(suite=suite, device=device))
+    config = SimpleNamespace(option=SimpleNamespace(suite=suite, device=device, include=[]))
 
     assert conftest.pytest_xdist_auto_num_workers(config) == workers
 
@@ -67,7 +67,7 @@ def test_how_many_workers_auto_is(conftest, monkeypatch, suite, device, cards, w
 def test_a_number_of_workers_that_a_person_set_stays(conftest, monkeypatch):
     monkeypatch.setattr(conftest.environment, "gpu_count", lambda: 8)
     monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "3")
-    config = SimpleNamespace(option=SimpleNamespace(suite="paper", device=None))
+    config = SimpleNamespace(option=SimpleNamespace(suite="paper", device=None, include=[]))
 
     assert conftest.pytest_xdist_auto_num_workers(config) is None
 

@@ -257,7 +257,7 @@ def test_a_table_that_nobody_ran_is_shown_as_printed_with_the_command_that_runs_
     report = Report("paper", [verdict(observed=None, outcome="missing", difference=None)], {})
     text = written(report, tmp_path)
 
-    assert "None of its 1 cells was run. This runs them: pytest benchmarks -m glue --suite paper" in text
+    assert "None of its 1 cells was run. This runs them: progbench reproduce -m glue --suite paper" in text
     assert re.findall(r"<caption>(.*?)</caption>", text) == ["As printed"]
 
 
@@ -265,7 +265,7 @@ def test_a_table_without_print_and_runs_is_one_line(tmp_path):
     nothing = {"observed": None, "expected": None, "printed": None, "difference": None}
     text = written(Report("mini", [verdict(outcome="missing", **nothing)], {}), tmp_path)
 
-    assert "This runs them: pytest benchmarks -m glue --suite mini" in text
+    assert "This runs them: progbench reproduce -m glue --suite mini" in text
     assert "<caption>" not in text
 
 

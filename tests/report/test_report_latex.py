@@ -59,7 +59,7 @@ def test_a_table_that_nobody_ran_stands_once_with_the_command_that_runs_it():
     text = latex.render(paper())
 
     assert [len(table) for table in rows_of(text)] == [1 + rows for rows in (6, 4, 6, 6, 3)]
-    assert "None of its 60 cells was run. This runs them: pytest benchmarks -m glue --suite paper" in text
+    assert "None of its 60 cells was run. This runs them: progbench reproduce -m glue --suite paper" in text
 
 
 def test_a_table_has_its_rows_three_times():

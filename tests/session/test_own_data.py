@@ -11,12 +11,20 @@ from progbench.session.own_data import describe
 ROWS = [("It rained.", "wet"), ('"Dry", he said', "dry"), ("clouds\tall day", "wet"), ("sun", "dry")]
 
 
+def other(train):
+    """The same rows, but for a text that they do not have."""
+    if "It rained" in train:
+        return train.replace("It rained", "It poured")
+    header, _, rows = train.partition("\n")
+    return f"{header}\nz{rows}" if rows.strip() and not train.startswith("{") else train
+
+
 @pytest.fixture
 def files(tmp_path):
     """Write a training and a development file; describes them."""
 
     def made(train, dev=None, ending="tsv", **options):
-        for name, text in (("mine", train), ("dev", dev or train)):
+        for name, text in (("mine", train), ("dev", dev or other(train))):
             (tmp_path / f"{name}.{ending}").write_text(text, encoding="utf-8")
         return describe(tmp_path / f"mine.{ending}", tmp_path / f"dev.{ending}", tmp_path / "suite", **options)
 
@@ -73,8 +81,8 @@ def test_a_folder_that_datasets_saved_has_its_classes_by_name(tmp_path):
         {"text": [text for text, _ in ROWS], "label": [1, 0, 1, 0]},
         datasets.Features({"text": datasets.Value("string"), "label": kind}),
     )
-    for name in ("mine", "dev"):
-        made.save_to_disk(tmp_path / name)
+    made.save_to_disk(tmp_path / "mine")
+    made.map(lambda row: {"text": row["text"] + "!"}).save_to_disk(tmp_path / "dev")
 
     assert describe(tmp_path / "mine", tmp_path / "dev", tmp_path).entry["labels"] == ["dry", "wet"]
 
@@ -104,7 +112,7 @@ def test_squads_own_file_is_taken_as_it_is(files, tmp_path):
     ("text\tclass\na\tb\n", None, {}, r"mine.tsv:2: no column 'label': name it with --label; there are text, class"),
     ("a\tb\tc\tlabel\nx\ty\tz\tw\n", None, {}, r"Say --text NAME, of a, b, c, label"),
     ("text\tlabel\na\tx\n", None, {}, r"mine.tsv: every label is 'x'"),
-    ("text\tlabel\na\tx\nb\ty\n", "text\tlabel\na\tz\n", {}, r"dev.tsv:2: no row of .*mine.tsv has the label 'z'"),
+    ("text\tlabel\na\tx\nb\ty\n", "text\tlabel\nc\tz\n", {}, r"dev.tsv:2: no row of .*mine.tsv has the label 'z'"),
     ("text\tlabel\na\tx\nb\ty\n", None, {"kind": "regression"}, r"is to be a score, and 'x' is no plain"),
     ("text\tlabel\na\n", None, {}, r"mine.tsv:2: 1 columns, expected 2"),
     ("text\tlabel\n \tx\nb\ty\n", None, {}, r"mine.tsv:2: text = ' ': wanted is a text that is not empty"),
@@ -124,3 +132,10 @@ def test_a_file_that_is_not_there_or_of_another_kind_is_refused(files, tmp_path)
 
 def test_other_data_has_another_digest(files):
     assert files("text\tlabel\na\tx\nb\ty\n").digest != files("text\tlabel\na\tx\nc\ty\n").digest
+
+
+def test_a_development_file_that_the_model_is_trained_on_is_refused(files):
+    text = "text\tlabel\na\tx\nb\ty\n"
+
+    with pytest.raises(BadInput, match=r"dev.tsv: every text in it also stands in .*mine.tsv"):
+        files(text, text)

@@ -113,18 +113,20 @@ def test_attention_stays_within_a_text(lengths):
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
-def test_gradients_of_attention_stay_within_a_text_and_are_0_at_surplus_tokens():
-    where = where_of(LENGTHS)
+@pytest.mark.parametrize("lengths", [LENGTHS, [[16, 16, 16], [16, 16, 16]]], ids=["unlike", "full"])
+def test_gradients_of_attention_stay_within_a_text_and_are_0_at_surplus_tokens(lengths):
+    """Where all texts fill their group, too: then a place is added that surplus tokens can stand for."""
+    where = where_of(lengths, longest=max(map(max, lengths)))
     torch.manual_seed(0)
     rows = [torch.randn(2, 3, where.tokens // 2, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
     weights = torch.randn(2, where.tokens // 2, 3, 4, dtype=torch.float64)
-    for row, one in enumerate(LENGTHS):
+    for row, one in enumerate(lengths):
         weights[row, sum(one) :] = 0  # nothing reads them
     (attend(*rows, where) * weights).sum().backward()
     found = [part.grad.clone() for part in rows]
     for part in rows:
         part.grad = None
-    for row, one in enumerate(LENGTHS):
+    for row, one in enumerate(lengths):
         for stop, length in zip(itertools.accumulate(sorted(one)), sorted(one), strict=True):
             q, k, v = (part[row, :, stop - length : stop] for part in rows)
             own = (q @ k.transpose(1, 2) / 2).softmax(-1) @ v
@@ -132,7 +134,7 @@ def test_gradients_of_attention_stay_within_a_text_and_are_0_at_surplus_tokens()
 
     for one, part in zip(found, rows, strict=True):
         torch.testing.assert_close(one, part.grad, rtol=0, atol=1e-12)
-        assert not any(one[row, :, sum(those) :].any() for row, those in enumerate(LENGTHS))
+        assert not any(one[row, :, sum(those) :].any() for row, those in enumerate(lengths))
 
 
 def test_a_seeds_numbers_that_are_not_finite_stay_in_its_row():
