@@ -96,7 +96,7 @@ def test_run_says_inconclusive_in_the_place_of_there(runs, dev, capsys):
 def test_plan_names_it(answers, runs, dev, capsys):
     before = here()
     dev.write_text(FLIPPED)
-    cli.main(["plan", "--suite", "mini", "--runs", str(runs), "-m", "glue"])
+    cli.main(["plan", "--suite", "mini", "--runs", str(runs), "-m", "glue", "--untimed"])
 
     assert f"on file, and inconclusive: {NAME}, seed 0: {words(before, here())}" in capsys.readouterr().out
 

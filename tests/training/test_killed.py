@@ -43,8 +43,9 @@ def test_a_run_that_was_killed_says_where_it_went_on(found):
     notes = [run["notes"] for kill in found["killed"] for run in kill["ended"].values()]
 
     assert all(len(one) <= 1 for one in notes)
-    assert sum(one[0].startswith("resumed after ") for one in notes if one) >= KILLS - 1  # one may be killed at its end
+    # of the moments that are chosen one may lie before the first checkpoint, and one at a run's end
+    assert sum(one[0].startswith("resumed after ") for one in notes if one) >= KILLS - 2
 
 
 def test_checkpoints_go_when_the_result_is_filed(found):
-    assert {tuple(run["left"]) for run in found["whole"].values()} == {("seed0.json",)}
+    assert {tuple(run["left"]) for run in found["whole"].values()} == {("seed0.json", "seed0.predictions.json.gz")}

@@ -224,7 +224,7 @@ def test_with_dropout_the_losses_of_20_seeds_have_the_same_spread(last_losses, w
     """Pitman's and Morgan's test of two paired variances: are sum and difference correlated?"""
     ours, theirs = last_losses[way], last_losses["plain"]
     shared = scipy.stats.pearsonr(ours, theirs).statistic
-    ratio = 4  # of the variances: twice the spread
+    ratio = 6.25  # of the variances: two and a half times the spread
     seen = (ratio - 1) / ((ratio + 1) ** 2 - 4 * shared**2 * ratio) ** 0.5
     power = scipy.stats.norm.cdf(math.atanh(seen) * (len(RUNS) - 3) ** 0.5 - scipy.stats.norm.ppf(1 - ALPHA / 2))
 
