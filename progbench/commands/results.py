@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
     parser = commands.add_parser("results", help="write RESULTS.md, with figures and a page, from the recorded files")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", default=places.root(), help="where to (default: the checkout)"
+        "--out", type=Path, metavar="DIR", default=places.root(), help="the folder to write to (default: this checkout)"
     )
 
 

@@ -66,7 +66,8 @@ def _saving(suite: OfSuite) -> Iterator[str]:
         updated, flops, cpu = (_middle([row[i] for row in rows]) for i in (3, 4, 5))
         yield (
             f"{suite.name}: of what fine-tuning takes, Progtuning updates {updated} of the parameters, computes "
-            f"{flops} of the FLOPs, and trains for {cpu} of the CPU seconds (medians of {len(rows)} tasks)."
+            f"{flops} of the FLOPs, and trains for {cpu} of the CPU seconds "
+            f"({'one task' if len(rows) == 1 else f'medians of {len(rows)} tasks'})."
         )
 
 
@@ -81,7 +82,9 @@ def _as_good(found: Recorded) -> Iterator[Block]:
         "epoch. So a difference is taken by seed and by example. Two questions are answered: what new seeds would say "
         "on this development set, which is the paper's too (on this set), and what examples like these would say (for "
         "such examples). The margin is 0.5 points on an average and 1 on a task. Holm's correction is taken over a "
-        "suite's models, and over a model's tasks; a word is what is left after it."
+        "suite's models, and over a model's tasks; a word is what is left after it. A task's word says which is "
+        "higher only where the two-sided p is at most the share that the interval leaves out on one side. So an "
+        "interval can leave out 0 by little, and the word still be undecided."
     )
     for suite in found.suites:
         pairs = suite.of_schedule("constant")

@@ -48,7 +48,8 @@ def kind_of(about: Mapping[str, object]) -> str:
     if str(about.get("device", "")).startswith("cuda"):
         return str(about.get("gpu", "unknown"))
     model = f" ({about['cpu_model']})" if "cpu_model" in about else ""
-    return f"{about.get('cpu', 'unknown')}{model}, {about.get('threads', 'unknown')} threads"
+    threads = about.get("threads", "unknown")
+    return f"{about.get('cpu', 'unknown')}{model}, {threads} thread{'s' * (threads != 1)}"
 
 
 def here(device: str, threads: int) -> str:
@@ -67,7 +68,7 @@ def here(device: str, threads: int) -> str:
 class Times:
     """What runs take on a kind of machine, by the good results of recipes.
 
-    >>> Times("EPYC, 1 threads", {}).of(None)
+    >>> Times("EPYC, 1 thread", {}).of(None)
     Estimate(seconds=None, source='unknown: no run on file was made alone on this kind of machine')
     """
 

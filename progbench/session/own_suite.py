@@ -182,7 +182,8 @@ def _claims(asked: Question) -> dict[str, Any]:
             "right": f"{TABLE}/{body}-constant",
             "columns": [asked.data.name],
         }
-        keeps = f"{called(one)} scores at most {asked.margin:g} points below fine-tuning"
+        points = f"{asked.margin:g} point{'s' * (asked.margin != 1)}"
+        keeps = f"{called(one)} scores at most {points} below fine-tuning"
         claims.append({"id": f"{one}-keeps-up", "sentence": keeps, **whole, "at_least": -asked.margin})
         claims.append({"id": f"{one}-is-better", "sentence": f"{called(one)} scores higher", **whole, "above": 0.0})
     return {"claims": claims}

@@ -221,7 +221,9 @@ def read_tsv(path: Path, task: GlueTask) -> Examples:
                 f"{task.folder}/{path.name}:{number}: the last line does not end: the file may have been cut there"
             )
         if len(fields) != len(header):
-            wrong_width.append(f"{path}:{number}: {len(fields)} columns, expected {len(header)}")
+            wrong_width.append(
+                f"{path}:{number}: {len(fields)} column{'s' * (len(fields) != 1)}, expected {len(header)}"
+            )
             continue
         row = dict(zip(header, fields, strict=True))
         for column, name in zip(texts, task.text, strict=True):

@@ -82,7 +82,8 @@ def _under_header(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator
         raise BadInput(f"{path}:1: two columns are called {twice[0]!r}")
     for number, fields in rows:
         if len(fields) != len(header):
-            raise BadInput(f"{path}:{number}: {len(fields)} columns, expected {len(header)}: {', '.join(header)}")
+            columns = f"{len(fields)} column{'s' * (len(fields) != 1)}"
+            raise BadInput(f"{path}:{number}: {columns}, expected {len(header)}: {', '.join(header)}")
         yield f"{path}:{number}", dict(zip(header, fields, strict=True))
 
 

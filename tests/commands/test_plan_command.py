@@ -15,7 +15,7 @@ from progbench.session import measuring
 
 @pytest.fixture
 def plan(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(measuring, "here", lambda device, threads: "some CPU, 1 threads")
+    monkeypatch.setattr(measuring, "here", lambda device, threads: "some CPU, 1 thread")
 
     def start(*arguments):
         ours = ("--suite", "smoke", "--runs", str(tmp_path), "-m", "ablation", "--untimed")

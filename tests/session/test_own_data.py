@@ -114,7 +114,7 @@ def test_squads_own_file_is_taken_as_it_is(files, tmp_path):
     ("text\tlabel\na\tx\n", None, {}, r"mine.tsv: every label is 'x'"),
     ("text\tlabel\na\tx\nb\ty\n", "text\tlabel\nc\tz\n", {}, r"dev.tsv:2: no row of .*mine.tsv has the label 'z'"),
     ("text\tlabel\na\tx\nb\ty\n", None, {"kind": "regression"}, r"is to be a score, and 'x' is no plain"),
-    ("text\tlabel\na\n", None, {}, r"mine.tsv:2: 1 columns, expected 2"),
+    ("text\tlabel\na\n", None, {}, r"mine.tsv:2: 1 column, expected 2"),
     ("text\tlabel\n \tx\nb\ty\n", None, {}, r"mine.tsv:2: text = ' ': wanted is a text that is not empty"),
     ("text\tlabel\n", None, {}, r"mine.tsv: the file holds no examples"),
 ])  # fmt: skip

@@ -69,7 +69,7 @@ def test_an_stsb_score_is_a_number(tmp_path):
 @pytest.mark.parametrize(
     ("task", "content", "problem"),
     [
-        (SST2, "sentence\tlabel\nfine\t1\nno label\n", r":3: 1 columns, expected 2"),
+        (SST2, "sentence\tlabel\nfine\t1\nno label\n", r":3: 1 column, expected 2"),
         (SST2, "sentence\tlabel\na\tb\t1\nc\td\t1\n", r":2: 3 columns, expected 2 \(and 1 more such lines\)"),
         (SST2, "sentence\tlabel\nfine\t2\n", r":2: label '2' is none of 0, 1"),
         (SST2, "sentence\tlabel\nfine\t\n", r":2: label '' is none of 0, 1"),
@@ -149,7 +149,7 @@ def test_more_broken_rows_than_qqp_is_known_to_have_are_refused(tmp_path):
     rows = "".join(f"{i}\t0\t0\ta\tb\t1\n" for i in range(6000))
     path = write(tmp_path / "train.tsv", f"id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n{rows}broken\nbroken\n")
 
-    with pytest.raises(BadInput, match=r"train.tsv:6002: 1 columns, expected 6 \(and 1 more such lines\)"):
+    with pytest.raises(BadInput, match=r"train.tsv:6002: 1 column, expected 6 \(and 1 more such lines\)"):
         glue.read_tsv(path, QQP)
 
 
