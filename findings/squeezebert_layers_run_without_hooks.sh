@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packages: transformers 5.23.0, torch 2.13.0.
+# Packages: transformers 5.23.0, torch 2.13.0, numpy 2.4.6.
 # Behaviour: the encoder of SqueezeBERT calls its layers as layer.forward(...) and not as layer(...). So a forward hook on
 # a layer never fires, although the layer runs: activations that are captured by hooks stay empty, without a word. In
 # BERT, built of the same sizes, the hook on each layer fires once.
@@ -8,7 +8,7 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet torch==2.13.0
+"$folder/venv/bin/pip" install --quiet torch==2.13.0 numpy==2.4.6
 "$folder/venv/bin/pip" install --quiet transformers==5.23.0
 cat > "$folder/look.py" <<'END'
 import torch
