@@ -22,7 +22,8 @@ class Contrast:
 
     `printed` is the paper's own difference, None where it prints none or of two metrics; `margin` that of the cells.
     `seeds` are ours by seed, `mean` their mean; from `low` to `high` is its interval and `word` what that shows against
-    `loss` points, None and "" where too few seeds were run. `missing` says why there are none. `updated` and `flops`
+    `loss` points, None and "" where too few seeds were run; `counts` are the fewest and most seeds of the tasks behind
+    it, and `over` the tasks of an average. `missing` says why there are none. `updated` and `flops`
     are what `schedule` takes as shares of `against`, by arithmetic alone. `whole` marks an average.
     """
 
@@ -40,6 +41,8 @@ class Contrast:
     high: float | None = None
     word: str = ""
     loss: float | None = None
+    counts: tuple[int, ...] = ()
+    over: tuple[str, ...] = ()
     missing: str = ""
     updated: float | None = None
     flops: float | None = None
@@ -64,4 +67,4 @@ class Contrast:
         if found is None:
             return replace(self, seeds=seeds, mean=statistics.fmean(seeds.values()) if seeds else None)
         verdict = {"mean": found.difference, "low": found.low, "high": found.high, "loss": found.margin}
-        return replace(self, seeds=seeds, word=found.word, **verdict)
+        return replace(self, seeds=seeds, word=found.word, counts=found.seeds, over=found.over, **verdict)

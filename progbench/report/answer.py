@@ -127,7 +127,10 @@ def ours(one: Contrast) -> str:
         return "not run"
     if one.low is None or one.high is None:
         return f"{one.mean:+z.2f} ({len(one.seeds)})"
-    return f"{number(one.mean, one.low, one.high)} ({len(one.seeds)}) {says(one.word, one.loss or 0.0)}"
+    fewest, most = one.counts or (len(one.seeds), len(one.seeds))
+    count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    tasks = f" on {_listed(one.over)}" if one.over else ""
+    return f"{number(one.mean, one.low, one.high)} ({count}){tasks} {says(one.word, one.loss or 0.0)}"
 
 
 def less(share: float | None) -> str:

@@ -22,9 +22,9 @@ def ran(*differences, verdict=None, **values):
     return contrast(**values).on_runs(dict(enumerate(differences)), verdict)
 
 
-def compared(difference=3.0, low=1.49, high=4.51, word="better", margin=0.5):
+def compared(difference=3.0, low=1.49, high=4.51, word="better", margin=0.5, seeds=(5, 5), over=()):
     """A verdict of the difference table, as far as the answer shows it."""
-    return SimpleNamespace(difference=difference, low=low, high=high, word=word, margin=margin)
+    return SimpleNamespace(difference=difference, low=low, high=high, word=word, margin=margin, seeds=seeds, over=over)
 
 
 PRINTED = [
@@ -82,7 +82,7 @@ def test_our_runs_stand_with_their_interval_their_seeds_and_what_that_shows():
 
 
 def test_not_worse_is_said_with_its_margin():
-    assert answer.ours(ran(0.1, verdict=compared(0.1, -0.2, 0.4, "not worse"))).endswith("(1) not worse by 0.5")
+    assert answer.ours(ran(0.1, verdict=compared(0.1, -0.2, 0.4, "not worse"))).endswith("(5) not worse by 0.5")
 
 
 def test_too_few_seeds_for_a_verdict_have_a_mean_and_no_interval():
@@ -200,3 +200,9 @@ def test_recorded_runs_of_our_own_stand_on_the_page_and_in_the_readme():
 
     assert "## Our small model" in answer_page.page(REPORT, [own])
     assert "Our small model: On our runs" in " ".join(answer_page.part(REPORT, [own], "docs").split())
+
+
+def test_an_average_names_its_tasks_and_the_fewest_and_most_seeds_behind_it():
+    found = contrast().on_runs({}, compared(-1.43, -2.62, -0.23, "lower", 0.5, (3, 5), ("CoLA", "MRPC")))
+
+    assert answer.ours(found).startswith("-1.43 [-2.62, -0.23] (3 to 5) on CoLA and MRPC lower")
