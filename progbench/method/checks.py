@@ -96,7 +96,6 @@ def held_by(optimizer: Any) -> list[nn.Parameter]:
     """The parameters of an optimizer, also of one inside Accelerate's wrapper, or of the Trainer's layer-wise ones.
 
     >>> import torch
-    >>> import torch
     >>> net = nn.Linear(2, 2)
     >>> [p.shape for p in held_by(torch.optim.SGD(net.parameters(), lr=0.1))]
     [torch.Size([2, 2]), torch.Size([2])]

@@ -162,7 +162,7 @@ def _ratio(mine: Cost | None, other: Cost | None, against: str, name: str) -> fl
 
 
 def heads(contrasts: Sequence[Contrast]) -> list[Contrast]:
-    """The averages, and the columns of what has none."""
+    """The averages; where a model and tuning has no average, its columns."""
     averaged = {(one.table, one.body, one.against) for one in contrasts if one.whole}
     return [one for one in contrasts if one.whole or (one.table, one.body, one.against) not in averaged]
 

@@ -15,7 +15,7 @@ WIDEST = 3.5  # points: a task further out stands at the edge
 
 
 class Line(NamedTuple):
-    """One line of the picture: an average with its tasks, or a column that has none; and its measured costs."""
+    """One line of the picture: an average with its tasks, or a column without an average; and measured costs."""
 
     head: Contrast
     tasks: tuple[Contrast, ...]

@@ -38,7 +38,7 @@ class Provenance:
     def of(cls, environment: About) -> Provenance:
         """What the environment in a result's file says of it. Raises ValueError for a seed that is no number.
 
-        A count of others that is none is as one that was not recorded.
+        If `others` is not a whole number, the number of other runs counts as not recorded.
         """
         known: dict[str, Any] = {name: environment[name] for name in FIELDS if name in environment}
         if not is_whole(known.get("others")):

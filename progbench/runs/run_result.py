@@ -64,7 +64,7 @@ class RunResult:
         return self.environment | self.provenance.as_environment()
 
     def completed(self, *notes: str, others: int | None = None, session: str = "") -> RunResult:
-        """The result with what only its session knows: what to note, the `others` beside it, and its name.
+        """Complete the result by what its session knows: notes, how many `others` ran beside it, and its name.
 
         Of a run that was resumed nobody knows what used the device before.
         """
