@@ -12,7 +12,7 @@ from progbench.files import closed
 from progbench.judging import against
 from progbench.recipes import reading
 from progbench.recipes.reading import MOST_SEEDS
-from progbench.session import opening
+from progbench.session import options as session_options
 from progbench.session.suite import Suite
 
 FINE, FAILED, USAGE, ABSENT = 0, 1, 2, 3
@@ -45,9 +45,11 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", train: bool = True) -> Suite:
-    """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `opening.opened` does."""
-    asked = opening.Asked(options.suite, options.runs, seeds=seeds_of(seeds) or None, device=device, train=train)
-    return opening.opened(asked, places.root())
+    """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `options.opened` does."""
+    asked = session_options.Asked(
+        options.suite, options.runs, seeds=seeds_of(seeds) or None, device=device, train=train
+    )
+    return session_options.opened(asked, places.root())
 
 
 def suite_of(runs: Path, asked: str | None) -> str:
