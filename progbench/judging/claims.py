@@ -154,21 +154,25 @@ def printed_quantity(claim: Claim, left: Sequence[str], right: Sequence[str]) ->
 def our_quantity(claim: Claim, column: str, left: Sequence[Observed], right: Sequence[Observed]) -> Measured:
     """The claim's quantity over what we observed: exact for counts, else for each seed that all cells have."""
     sides = (*left, *right)
-    for one in sides:
-        if one.errors:
-            return Measured(column, error=f"seed {min(one.errors)}: {one.errors[min(one.errors)]}")
-        if why := one.missing or one.changed or one.other_data:
+    for observed in sides:
+        if observed.errors:
+            return Measured(column, error=f"seed {min(observed.errors)}: {observed.errors[min(observed.errors)]}")
+        if why := observed.missing or observed.changed or observed.other_data:
             return Measured(column, missing=why)
-    if all(one.count is not None for one in sides):
-        pair = (statistics.fmean(one.count for one in side) for side in (left, right))
+    if all(observed.count is not None for observed in sides):
+        pair = (statistics.fmean(observed.count for observed in side) for side in (left, right))
         return Measured(column, exact=quantity(claim, *pair))
-    shared = sorted(set.intersection(*(set(one.values) for one in sides)))
+    shared = sorted(set.intersection(*(set(observed.values) for observed in sides)))
     values = {
-        seed: quantity(claim, *(statistics.fmean(one.values[seed] for one in side) for side in (left, right)))
+        seed: quantity(claim, *(statistics.fmean(observed.values[seed] for observed in side) for side in (left, right)))
         for seed in shared
     }
     apart = claim.quantity == "difference"  # a percentage's own steps are not known
-    least = math.hypot(*(least_sd_of_mean(one.least_sd for one in side) for side in (left, right))) if apart else 0.0
+    least = (
+        math.hypot(*(least_sd_of_mean(observed.least_sd for observed in side) for side in (left, right)))
+        if apart
+        else 0.0
+    )
     return Measured(column, seeds=values, missing="" if values else "no seed has all of its cells", least_sd=least)
 
 
@@ -182,10 +186,14 @@ def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
     """
     if claim.problem:
         return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
-    printed = _together(claim, [(one.column, *on_print.read(claim.inside, one)) for one in measured])
-    on_ours = _together(claim, [(one.column, *_of_ours(claim, one, len(measured))) for one in measured])
-    exact = bool(measured) and all(one.exact is not None for one in measured)
-    wrong = any(one.error for one in measured) or (claim.disputed and exact and on_ours[0] == HOLDS)
+    printed = _together(
+        claim, [(comparison.column, *on_print.read(claim.inside, comparison)) for comparison in measured]
+    )
+    on_ours = _together(
+        claim, [(comparison.column, *_of_ours(claim, comparison, len(measured))) for comparison in measured]
+    )
+    exact = bool(measured) and all(comparison.exact is not None for comparison in measured)
+    wrong = any(comparison.error for comparison in measured) or (claim.disputed and exact and on_ours[0] == HOLDS)
     outcome = "error" if wrong else "disputed" if claim.disputed else on_ours[0]
     rests_on = {"print_rests_on": on_print.rests_on(measured), "ours_rests_on": _ours_rests_on(measured, exact)}
     return replace(_verdict(claim, printed, on_ours, outcome), by_counts=exact, **rests_on)
@@ -201,8 +209,8 @@ def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsew
     )
     answer = (HOLDS if all(agree) else FAILS, words)
     outcome = answer[0] if not claim.disputed else "error" if answer[0] == HOLDS else "disputed"
-    found = _verdict(claim, answer, answer, outcome)
-    return replace(found, by_counts=True, print_rests_on=COUNTS, ours_rests_on=COUNTS)
+    verdict = _verdict(claim, answer, answer, outcome)
+    return replace(verdict, by_counts=True, print_rests_on=COUNTS, ours_rests_on=COUNTS)
 
 
 def not_judged(claim: Claim, failure: str) -> ClaimVerdict:
@@ -220,34 +228,43 @@ def _ours_rests_on(measured: Sequence[Measured], exact: bool) -> str:
     """What the answer on our side rests on; "" where nothing was run."""
     if exact:
         return COUNTS
-    counts = [len(seeds) for one in measured for seeds in ([each.seeds for each in one.tasks] or [one.seeds]) if seeds]
+    counts = [
+        len(seeds)
+        for comparison in measured
+        for seeds in ([each.seeds for each in comparison.tasks] or [comparison.seeds])
+        if seeds
+    ]
     several = " to ".join(map(str, sorted({min(counts, default=0), max(counts, default=0)})))
     return f"differences paired by seed, of {several} seeds" if counts else ""
 
 
-def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
+def _of_ours(claim: Claim, comparison: Measured, comparisons: int) -> tuple[str, str]:
     """One comparison on our side. That all hold needs no correction for their number; that one fails does."""
-    if one.exact is not None:
-        return HOLDS if claim.inside.has(one.exact) else FAILS, f"{one.exact:+.2f}"
-    if one.compared and claim.wanted:
+    if comparison.exact is not None:
+        return HOLDS if claim.inside.has(comparison.exact) else FAILS, f"{comparison.exact:+.2f}"
+    if comparison.compared and claim.wanted:
         holding, failing = _SAYS[claim.wanted]
-        word = one.compared.word
-        return HOLDS if word in holding else FAILS if word in failing else UNDECIDED, one.compared.sentence
-    values = tuple(one.seeds.values())
-    tasks = one.tasks or (Paired(one.column, 1, tuple(one.seeds), values, (0.0,) * len(values), least_sd=one.least_sd),)
+        word = comparison.compared.word
+        return HOLDS if word in holding else FAILS if word in failing else UNDECIDED, comparison.compared.sentence
+    values = tuple(comparison.seeds.values())
+    tasks = comparison.tasks or (
+        Paired(
+            comparison.column, 1, tuple(comparison.seeds), values, (0.0,) * len(values), least_sd=comparison.least_sd
+        ),
+    )
     fewest, most = (pick(len(task.seeds) for task in tasks) for pick in (min, max))
     if not fewest:
-        return UNDECIDED, f"unknown ({one.error or one.missing})"
+        return UNDECIDED, f"unknown ({comparison.error or comparison.missing})"
     if fewest < LEAST_SEEDS:
         return UNDECIDED, f"{_mean(tasks):+.2f} ({_FEW[fewest]}; a difference takes {LEAST_SEEDS})"
     from progbench.judging import compare
 
-    found, other = compare.together(tasks)
-    shared = one.level / comparisons / (1 if claim.wanted else 2)  # a range can be left on two sides
-    (low, high), far = (compare.ends(found, level) for level in (one.level, shared))
-    said = f"{number(float(found.mean), low, high)} ({fewest if fewest == most else f'{fewest} to {most}'})"
+    estimate, other = compare.together(tasks)
+    shared = comparison.level / comparisons / (1 if claim.wanted else 2)  # a range can be left on two sides
+    (low, high), far = (compare.ends(estimate, level) for level in (comparison.level, shared))
+    said = f"{number(float(estimate.mean), low, high)} ({fewest if fewest == most else f'{fewest} to {most}'})"
     if other:
-        said += f" and for examples like these {interval(*compare.ends(other, one.level))}"
+        said += f" and for examples like these {interval(*compare.ends(other, comparison.level))}"
     if claim.inside.has(low) and claim.inside.has(high):
         return HOLDS, said
     return FAILS if far[1] < claim.lowest - EDGE or far[0] > claim.highest + EDGE else UNDECIDED, said
@@ -263,8 +280,8 @@ def _mean(tasks: Sequence[Paired]) -> float:
 
 
 def _together(claim: Claim, answers: Sequence[tuple[str, str, str]]) -> tuple[str, str]:
-    found = [answer for _, answer, _ in answers]
-    answer = next((one for one in (FAILS, UNDECIDED, WITHIN) if one in found), HOLDS)
+    given = [answer for _, answer, _ in answers]
+    answer = next((outcome for outcome in (FAILS, UNDECIDED, WITHIN) if outcome in given), HOLDS)
     groups: dict[str, list[str]] = {}
     for column, _, words in answers:
         groups.setdefault(words, []).append(column)

@@ -58,13 +58,13 @@ class Contrast:
             return ""
         return (HIGHER if self.printed > 0 else LOWER) if beyond(self.printed, self.margin) else WITHIN
 
-    def on_runs(self, seeds: Mapping[int, float], found: Compared | None = None) -> Contrast:
+    def on_runs(self, seeds: Mapping[int, float], compared: Compared | None = None) -> Contrast:
         """The same with what our runs have: the verdict on them, or with too few for one their mean alone.
 
         >>> Contrast("Table 1", "m", "shrinking", "constant", "RTE", False).on_runs({0: 1.0, 1: 2.0}).mean
         1.5
         """
-        if found is None:
+        if compared is None:
             return replace(self, seeds=seeds, mean=statistics.fmean(seeds.values()) if seeds else None)
-        verdict = {"mean": found.difference, "low": found.low, "high": found.high, "loss": found.margin}
-        return replace(self, seeds=seeds, word=found.word, counts=found.seeds, over=found.over, **verdict)
+        verdict = {"mean": compared.difference, "low": compared.low, "high": compared.high, "loss": compared.margin}
+        return replace(self, seeds=seeds, word=compared.word, counts=compared.seeds, over=compared.over, **verdict)

@@ -109,7 +109,7 @@ def against_reference(
     return _differences(means - expected, sd, df, n, seeds, floor, least, enough=n >= 1)
 
 
-def decide(found: Differences, rest: ArrayLike = ()) -> Decided:
+def decide(differences: Differences, rest: ArrayLike = ()) -> Decided:
     """What these differences decide; `rest` are the p-values of the family's other cells, 1 where one has no scores.
 
     >>> one = against_paper([[66.3, 66.4, 66.5, 66.6, 66.7], [76.3, 76.4, 76.5, 76.6, 76.7]], 66.5, 2.9, [0, 0])
@@ -120,15 +120,15 @@ def decide(found: Differences, rest: ArrayLike = ()) -> Decided:
     Holm's correction keeps the chance of any false *beyond* in the family at 5 %. A difference that cannot be judged
     has p = 1, so that the size of the family does not depend on what has been run.
     """
-    low, high = interval(found.difference, found.error, found.df)
-    alone = 2 * t.sf(np.abs(found.difference) / found.error, found.df)
+    low, high = interval(differences.difference, differences.error, differences.df)
+    alone = 2 * t.sf(np.abs(differences.difference) / differences.error, differences.df)
     chance = np.where(np.isnan(alone), 1.0, alone)
     rest = np.asarray(rest, float)
     family = np.concatenate([chance, np.broadcast_to(rest, (*chance.shape[:-1], rest.shape[-1]))], -1)
     p = holm(family)[..., : chance.shape[-1]]
-    margin = found.margin + EDGE
-    within = found.enough & (low >= -margin) & (high <= margin)
-    beyond = found.enough & (p <= ALPHA) & (np.abs(found.difference) > margin)
+    margin = differences.margin + EDGE
+    within = differences.enough & (low >= -margin) & (high <= margin)
+    beyond = differences.enough & (p <= ALPHA) & (np.abs(differences.difference) > margin)
     return Decided(low, high, chance, p, within, beyond)
 
 
@@ -172,7 +172,7 @@ def holm(p: ArrayLike) -> NDArray:
     return corrected
 
 
-def seeds_to_decide(found: Differences, chance: ArrayLike, cell: int, n: int) -> float:
+def seeds_to_decide(differences: Differences, chance: ArrayLike, cell: int, n: int) -> float:
     """How many seeds more, at this difference and spread, would decide an undecided cell against the paper.
 
     >>> found = against_paper([[64.5, 65.5, 66.5, 67.5, 68.5]], 66.5, margin=2.1, groups=[0])
@@ -182,10 +182,10 @@ def seeds_to_decide(found: Differences, chance: ArrayLike, cell: int, n: int) ->
     Mean and spread seldom stay as they are: a cell gets decided with so many in about one case of two. Infinite when it
     takes more than a hundred; NaN when none would, since even without an error of ours the paper's
     remains: that is the limit of n → ∞. `chance` holds the p-values of the whole family, which stay as they are, in
-    the order of `found`.
+    the order of `differences`.
     """
     more = np.append(np.arange(1.0, MOST_SEEDS + 1), np.inf)[:, None]
-    difference, spread, df, _, margin, _ = (column[cell] for column in found)
+    difference, spread, df, _, margin, _ = (column[cell] for column in differences)
     difference, spread = np.full(more.shape, difference), np.full(more.shape, spread)
     later = _differences(difference, spread, df + more, n + more, PAPER_SEEDS, margin, 0.0, enough=more > 0)
     decided = decide(later, rest=np.delete(chance, cell))

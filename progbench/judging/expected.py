@@ -102,21 +102,21 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
     disputes = {cell: why for (file, cell), why in guards.disputed(root, suite)["cells"].items() if file == name}
     bases = basis.read(root, suite)
     bases.require_known(str(path), name, [_row_id(row) for row in content["rows"]])
-    found: dict[str, Cell] = {}
+    cells: dict[str, Cell] = {}
     for row in content["rows"]:
         rests_on = bases.of(name, _row_id(row))
         tuning = row.get("tuning", "full")
         siblings = [other for other in content["rows"] if _body(other) == _body(row)]
         for column_name, column in content["columns"].items():
             cell_id = run_id(row["model"], tuning, row["schedule"], column_name)
-            if cell_id in found:
+            if cell_id in cells:
                 raise BadInput(f"{path}: two rows have the cell {cell_id}: one of them would be lost")
-            mean_of = {part: content["columns"][part]["metric"] for part in column.get("mean_of", ())}
+            mean_of = {averaged: content["columns"][averaged]["metric"] for averaged in column.get("mean_of", ())}
             metric = row.get("metric", {}).get(column_name, column.get("metric", ""))
             evaluation_set = "" if mean_of or "count" in column else column.get("set", column_name)
             margin = margins.get(column_name if metric == column.get("metric", "") else f"{column_name}/{metric}", {})
-            parts = {} if "count" in column else mean_of or {evaluation_set: metric}
-            reference, wrong = _reference(recorded, row, siblings, parts, root / suite / "reference.json")
+            metrics = {} if "count" in column else mean_of or {evaluation_set: metric}
+            reference, wrong = _reference(recorded, row, siblings, metrics, root / suite / "reference.json")
             expectation = Expectation(
                 printed=row.get("printed", {}).get(column_name, ""),
                 exact=row.get("exact", {}).get(column_name),
@@ -126,9 +126,9 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
                 not_printed=bases.not_printed.get(name, ""),
             )
             counted = "count" in column and bool(expectation.printed)
-            if parts and (reference or expectation.printed) and not margin:
+            if metrics and (reference or expectation.printed) and not margin:
                 wrong = f"{root / suite / 'tolerance.toml'}: no margin for {column_name} ({metric or 'the mean'})"
-            found[cell_id] = Cell(
+            cells[cell_id] = Cell(
                 id=cell_id,
                 suite=suite,
                 file=name,
@@ -152,8 +152,8 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
                 basis=rests_on[0] if counted else "",
                 basis_words=rests_on[1] if counted else "",
             )
-    guards.require_known(str(path), set(disputes), set(found))
-    return list(found.values())
+    guards.require_known(str(path), set(disputes), set(cells))
+    return list(cells.values())
 
 
 def _unit(unit: str, column: dict, expectation: Expectation) -> str:
@@ -182,15 +182,15 @@ def _recorded(root: Path, suite: str) -> dict[str, Any] | BadInput:
 
 
 def _reference(
-    recorded: dict[str, Any] | BadInput, row: dict, siblings: list[dict], parts: Mapping[str, str], path: Path
+    recorded: dict[str, Any] | BadInput, row: dict, siblings: list[dict], metrics: Mapping[str, str], path: Path
 ) -> tuple[Reference | None, str]:
     """A scored cell's reference, and what is wrong with it; a wrong one is its cells' problem and no other's."""
-    if not parts or not recorded:
+    if not metrics or not recorded:
         return None, ""
     if isinstance(recorded, BadInput):
         return None, str(recorded)
     try:
-        return references.of_row(recorded, row, siblings, parts, path), ""
+        return references.of_row(recorded, row, siblings, metrics, path), ""
     except BadInput as problem:
         return None, str(problem)
 
@@ -250,9 +250,9 @@ def _require_column(name: str, column: Any, columns: dict[str, Any], where: str)
         _require_metric(column.get("set", name), column["metric"], where)
     if "count" in column:
         kinds.fields(column["count"], f"{where}: count", {"task": kinds.choice(*tasks())})
-    for part in column.get("mean_of", ()):
-        if not isinstance(columns.get(part), dict) or "metric" not in columns[part]:
-            raise BadInput(f"{where}: mean_of names {kinds.shown(part)}, which is no column with a metric")
+    for averaged in column.get("mean_of", ()):
+        if not isinstance(columns.get(averaged), dict) or "metric" not in columns[averaged]:
+            raise BadInput(f"{where}: mean_of names {kinds.shown(averaged)}, which is no column with a metric")
 
 
 def _require_metric(evaluation_set: str, metric: str, where: str) -> None:

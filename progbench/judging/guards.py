@@ -29,13 +29,15 @@ def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str
         summed = {name.removesuffix(".toml") for name in _sums(folder) if name.endswith(".toml")} - NO_TABLES
     except BadInput:  # which every table that is read says
         summed = set()
-    found = {}
+    problems = {}
     for name in sorted({*listed, *summed} - there):
         where = "suite.toml" if name in listed else SUMS
-        found[name] = f"{folder / name}.toml is gone, and {where} lists it: nobody knows which cells it had"
+        problems[name] = f"{folder / name}.toml is gone, and {where} lists it: nobody knows which cells it had"
     for name in sorted(there - {*listed}):
-        found[name] = f"{folder / name}.toml is not listed in the suite's suite.toml: add it to `tables`, or delete it"
-    return found
+        problems[name] = (
+            f"{folder / name}.toml is not listed in the suite's suite.toml: add it to `tables`, or delete it"
+        )
+    return problems
 
 
 def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
@@ -87,14 +89,14 @@ def _sums(folder: Path) -> dict[str, str]:
         lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as problem:
         raise BadInput(f"{path}: cannot be read: {_words(problem)}") from None
-    found = {}
+    sums = {}
     for number, line in enumerate(lines, start=1):
-        one = re.fullmatch(r"([0-9a-f]{64}) [ *](\S+)", line)
-        if line and not one:
+        match = re.fullmatch(r"([0-9a-f]{64}) [ *](\S+)", line)
+        if line and not match:
             raise BadInput(f"{path}:{number}: {kinds.shown(line)} is no checksum and file, as sha256sum writes them")
-        if one:
-            found[one[2]] = one[1]
-    return found
+        if match:
+            sums[match[2]] = match[1]
+    return sums
 
 
 _OF_CELLS = {"table": kinds.TEXT, "row": kinds.TEXT, "columns": kinds.TEXTS, "argument": kinds.TEXT}
@@ -109,15 +111,15 @@ def disputed(root: Path, suite: str) -> dict[str, dict]:
     path = root / suite / "disputed.toml"
     content = read_toml(path) if os.path.lexists(path) else {}
     kinds.fields(content, str(path), {}, {"cells": kinds.TABLES, "claims": kinds.TABLES})
-    found: dict[str, dict] = {"cells": {}, "claims": {}}
+    arguments: dict[str, dict] = {"cells": {}, "claims": {}}
     for number, entry in enumerate(content.get("cells", ()), start=1):
         kinds.fields(entry, f"{path}: cells, entry {number}", _OF_CELLS)
         for column in entry["columns"]:
-            found["cells"][entry["table"], f"{entry['row']}-{column}"] = entry["argument"]
+            arguments["cells"][entry["table"], f"{entry['row']}-{column}"] = entry["argument"]
     for number, entry in enumerate(content.get("claims", ()), start=1):
         kinds.fields(entry, f"{path}: claims, entry {number}", _OF_CLAIM)
-        found["claims"][entry["claim"]] = entry["argument"]
-    return found
+        arguments["claims"][entry["claim"]] = entry["argument"]
+    return arguments
 
 
 def require_known(where: str, disputes: set[str], known: set[str]) -> None:

@@ -48,24 +48,27 @@ def no_reference(reference: Reference, made: Mapping[Recipe, Iterable[RunResult]
 
 
 def same_scores(
-    reference: Reference, parts: Iterable[tuple[Recipe, str, str]], made: Mapping[Recipe, Iterable[RunResult]]
+    reference: Reference, columns: Iterable[tuple[Recipe, str, str]], made: Mapping[Recipe, Iterable[RunResult]]
 ) -> dict[int, bool]:
     """The seeds whose runs were all made as the reference's of that seed, and whether all their scores are identical.
 
-    `parts` are what a cell reads: a recipe, an evaluation set and a metric, one for each of its columns. Compared are
+    `columns` are what a cell reads: a recipe, an evaluation set and a metric, one for each of its columns. Compared are
     the scores as they were recorded, before any mean is taken: to the last bit.
     """
-    found: dict[int, bool] = {}
+    same: dict[int, bool] = {}
     runs = {(wanted, run.seed): run for wanted, results in made.items() for run in results}
-    parts = list(parts)
+    columns = list(columns)
     for seed in reference.seeds:
-        pairs = [(runs.get((wanted, seed)), reference.runs[wanted.id], part, metric) for wanted, part, metric in parts]
+        pairs = [
+            (runs.get((wanted, seed)), reference.runs[wanted.id], evaluation_set, metric)
+            for wanted, evaluation_set, metric in columns
+        ]
         if all(
             run and made_alike(run.about, on_file.get("environment", {}).get(str(seed), {}))
             for run, on_file, _, _ in pairs
         ):
-            found[seed] = all(
-                run.epochs[-1].scores[part][metric] == on_file["seeds"][str(seed)][part][metric]
-                for run, on_file, part, metric in pairs
+            same[seed] = all(
+                run.epochs[-1].scores[evaluation_set][metric] == on_file["seeds"][str(seed)][evaluation_set][metric]
+                for run, on_file, evaluation_set, metric in pairs
             )
-    return found
+    return same

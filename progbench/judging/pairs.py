@@ -16,7 +16,7 @@ def not_a_pair(
     the predictions, where both results have them: `first` has those by evaluation set. Seeds that were trained side by
     side share one stream of dropout, so both must have had the same neighbours.
     """
-    ours, theirs = (one.provenance.side_by_side for one in (left, right))
+    ours, theirs = (run.provenance.side_by_side for run in (left, right))
     if ours != theirs:
         return f"one was trained {_beside(ours)}, the other {_beside(theirs)}"
     if left.epochs[0].scores != right.epochs[0].scores:

@@ -52,12 +52,14 @@ def of_report(verdicts: Sequence[Verdict]) -> Curves | None:
     The family is that of the table with the most scored cells. None where nothing was judged against the paper.
     """
     margins = [
-        one.tolerance / one.spread for one in verdicts if one.tier == "paper" and one.kind == "scored" and one.df
+        verdict.tolerance / verdict.spread
+        for verdict in verdicts
+        if verdict.tier == "paper" and verdict.kind == "scored" and verdict.df
     ]
     if not margins:
         return None
     margin = round(statistics.median(margins), 1)
-    family = max(2, *Counter(one.table for one in verdicts if one.kind == "scored").values())
+    family = max(2, *Counter(verdict.table for verdict in verdicts if verdict.kind == "scored").values())
     return Curves(margin, family, tuple(curve(margin, family=family)))
 
 

@@ -43,7 +43,7 @@ def by_print(
         table=table,
         body=body,
         average=average,
-        up=sum(one > 0 for one in means.values()),
+        up=sum(gap > 0 for gap in means.values()),
         tasks=len(means),
         p=_sign_flip([*means.values()], average),
         factor=abs(average) / half if half else None,
@@ -60,8 +60,10 @@ def _sign_flip(differences: Sequence[float], average: float) -> float:
     """Which share of all patterns of signs has a sum at least as far in the average's direction."""
     observed = math.fsum(differences) * (-1 if average < 0 else 1)
     patterns = itertools.product((1, -1), repeat=len(differences))
-    sums = [math.fsum(sign * one for sign, one in zip(signs, differences, strict=True)) for signs in patterns]
-    return sum(one >= observed - EDGE for one in sums) / len(sums)
+    sums = [
+        math.fsum(sign * difference for sign, difference in zip(signs, differences, strict=True)) for signs in patterns
+    ]
+    return sum(difference >= observed - EDGE for difference in sums) / len(sums)
 
 
 def _mean(tasks: Mapping[str, list[float]]) -> float:

@@ -73,7 +73,7 @@ def _matthews(gold: NDArray, predicted: NDArray) -> NDArray:
 def _pearson(gold: NDArray, predicted: NDArray) -> NDArray:
     if np.ptp(gold) == 0 or np.ptp(predicted) == 0:
         raise BadInput("a correlation with a constant is not defined")
-    a, b = ((one - one.mean()) / one.std() for one in (gold, predicted))
+    a, b = ((values - values.mean()) / values.std() for values in (gold, predicted))
     r = (a * b).mean()
     return r + a * b - r * (a**2 + b**2) / 2
 

@@ -67,17 +67,17 @@ def checked(entry: Any, where: str) -> dict[str, Any]:
     for seed, scores in kinds.table(entry.get("seeds"), f"{where}: seeds").items():
         if not re.fullmatch(r"0|[1-9][0-9]{0,17}", seed):
             raise BadInput(f"{where}: seed {kinds.shown(seed)}: allowed is a whole number of at least 0")
-        for part, metrics in kinds.table(scores, f"{where}: seed {seed}").items():
-            for metric, score in kinds.table(metrics, f"{where}: seed {seed}: {part}").items():
-                kinds.require(score, score_of(metric), f"{where}: seed {seed}: {metric} of {part}")
+        for evaluation_set, metrics in kinds.table(scores, f"{where}: seed {seed}").items():
+            for metric, score in kinds.table(metrics, f"{where}: seed {seed}: {evaluation_set}").items():
+                kinds.require(score, score_of(metric), f"{where}: seed {seed}: {metric} of {evaluation_set}")
     for seed, about in kinds.table(entry.get("environment", {}), f"{where}: environment").items():
         _require_plain(about, f"{where}: environment: {seed}")
     _require_plain(entry.get("fingerprints", {}), f"{where}: fingerprints")
     return entry
 
 
-def _require_plain(found: Any, where: str) -> None:
-    for name, value in kinds.table(found, where).items():
+def _require_plain(content: Any, where: str) -> None:
+    for name, value in kinds.table(content, where).items():
         kinds.require(value, _PLAIN, f"{where}: {name}")
 
 
@@ -85,17 +85,17 @@ _PLAIN: kinds.Kind = ("a text or a number", lambda value: isinstance(value, str)
 
 
 def of_row(
-    entries: Mapping[str, Any], row: dict, siblings: Sequence[dict], parts: Mapping[str, str], path: Path
+    entries: Mapping[str, Any], row: dict, siblings: Sequence[dict], metrics: Mapping[str, str], path: Path
 ) -> Reference | None:
-    """The reference of a row of a table, for the mean over `parts` (evaluation set to metric), or None.
+    """The reference of a row of a table, for the mean over `metrics` (evaluation set to metric), or None.
 
     The spread is pooled over its `siblings`, itself among them. Raises BadInput, naming the file at `path` and the
     place, where one of their entries is wrong.
     """
-    points, runs = _points(entries, row, parts, path)
+    points, runs = _points(entries, row, metrics, path)
     if len(points) < REFERENCE_SEEDS:
         return None
-    spreads = [list(values.values()) for other in siblings if (values := _points(entries, other, parts, path)[0])]
+    spreads = [list(values.values()) for other in siblings if (values := _points(entries, other, metrics, path)[0])]
     spreads = [values for values in spreads if len(values) >= REFERENCE_SEEDS]
     spreads = [values for values in spreads if len({*values}) > 1] or spreads  # equal seeds say nothing of a sibling's
     df = sum(len(values) - 1 for values in spreads)
@@ -104,18 +104,18 @@ def of_row(
 
 
 def _points(
-    entries: Mapping[str, Any], row: dict, parts: Mapping[str, str], path: Path
+    entries: Mapping[str, Any], row: dict, metrics: Mapping[str, str], path: Path
 ) -> tuple[dict[int, float], dict[str, dict]]:
-    """A row's reference points by seed (the mean over `parts`), and its recipes' entries."""
+    """A row's reference points by seed (the mean over `metrics`), and its recipes' entries."""
     columns, runs = [], {}
-    for part, metric in parts.items():
-        recipe_id = run_id(row["model"], row.get("tuning", "full"), row["schedule"], task_of(part).name)
+    for evaluation_set, metric in metrics.items():
+        recipe_id = run_id(row["model"], row.get("tuning", "full"), row["schedule"], task_of(evaluation_set).name)
         where = f"{path}: {recipe_id}"
         entry = checked(entries[recipe_id], where) if recipe_id in entries else {"seeds": {}, "digest": ""}
         runs[recipe_id] = entry
         for seed, scores in entry["seeds"].items():
-            if metric not in scores.get(part, {}):
-                raise BadInput(f"{where}: seed {seed}: no {metric} of {part}")
-        columns.append({int(seed): 100 * scores[part][metric] for seed, scores in entry["seeds"].items()})
+            if metric not in scores.get(evaluation_set, {}):
+                raise BadInput(f"{where}: seed {seed}: no {metric} of {evaluation_set}")
+        columns.append({int(seed): 100 * scores[evaluation_set][metric] for seed, scores in entry["seeds"].items()})
     shared = sorted(set.intersection(*(set(column) for column in columns)))
     return {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}, runs

@@ -51,7 +51,7 @@ def least_sd_of_mean(sds: Iterable[float]) -> float:
     return math.hypot(*sds) / len(sds) if sds else 0.0
 
 
-def examples_of(part: str, runs: Iterable[RunResult]) -> int | None:
+def examples_of(evaluation_set: str, runs: Iterable[RunResult]) -> int | None:
     """How many examples an evaluation set had, as the results themselves say; the least where they differ."""
-    counts = [run.examples.get(part) for run in runs]
+    counts = [run.examples.get(evaluation_set) for run in runs]
     return min((n for n in counts if kinds.is_whole(n) and n > 0), default=None)

@@ -64,7 +64,7 @@ _LOOKS = {
         lambda value: (
             isinstance(value, list)
             and bool(value)
-            and all(kinds.is_whole(one) and one >= LEAST_SEEDS for one in value)
+            and all(kinds.is_whole(entry) and entry >= LEAST_SEEDS for entry in value)
             and value == sorted({*value})
         ),
     ),
@@ -88,13 +88,13 @@ def read(root: Path, suite: str) -> Terms:
     average = kinds.fields(margins["average"], f"{path}: margin average", _MARGIN)
     task = kinds.fields(margins["task"], f"{path}: margin task", _MARGIN | {"beside": _MARGIN["points"]})
     looks = {
-        name: Looks(tuple(one["seeds"]), one["level"])
-        for name, one in content["looks"].items()
-        if kinds.fields(one, f"{path}: looks of {name}", _LOOKS)
+        name: Looks(tuple(entry["seeds"]), entry["level"])
+        for name, entry in content["looks"].items()
+        if kinds.fields(entry, f"{path}: looks of {name}", _LOOKS)
     }
     spreads = {
-        name: Spread(**one)
-        for name, one in content["spread"].items()
-        if kinds.fields(one, f"{path}: spread of {name}", _SPREAD, {"assumed": kinds.TEXT})
+        name: Spread(**entry)
+        for name, entry in content["spread"].items()
+        if kinds.fields(entry, f"{path}: spread of {name}", _SPREAD, {"assumed": kinds.TEXT})
     }
     return Terms(average["points"], task["points"], task["beside"], looks.get(suite, Looks()), spreads)

@@ -160,11 +160,11 @@ def compare_variants(cell: Cell, primary: Verdict, observed: Mapping[str, Observ
 
     A variant that leaves a count as it is says nothing about it, and is left out.
     """
-    others = {name: Verdict.on(cell, "", "", one) for name, one in observed.items()}
+    others = {name: Verdict.on(cell, "", "", seen) for name, seen in observed.items()}
     if cell.kind == "counted":
-        others = {name: one for name, one in others.items() if one.observed != primary.observed}
-    found = {"": primary} | others if others else {}
-    distances = {name: abs(one.difference) for name, one in found.items() if one.difference is not None}
+        others = {name: verdict for name, verdict in others.items() if verdict.observed != primary.observed}
+    verdicts = {"": primary} | others if others else {}
+    distances = {name: abs(verdict.difference) for name, verdict in verdicts.items() if verdict.difference is not None}
     return [
         Variant(
             cell=cell.id,
@@ -172,15 +172,15 @@ def compare_variants(cell: Cell, primary: Verdict, observed: Mapping[str, Observ
             variant=name,
             unit=cell.unit,
             expected=primary.expected,
-            observed=one.observed,
-            sd=one.sd,
-            n=one.n,
-            difference=one.difference,
+            observed=verdict.observed,
+            sd=verdict.sd,
+            n=verdict.n,
+            difference=verdict.difference,
             closest=name in distances and not beyond(distances[name], min(distances.values())),
-            missing=(observed[name].missing if name else primary.sentence) if one.observed is None else "",
+            missing=(observed[name].missing if name else primary.sentence) if verdict.observed is None else "",
             error=next(iter(observed[name].errors.values()), "") if name else "",
         )
-        for name, one in found.items()
+        for name, verdict in verdicts.items()
     ]
 
 

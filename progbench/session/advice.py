@@ -25,7 +25,7 @@ def require_marks(expression: str, registered: Iterable[str], suite: str) -> Non
     ...
     progbench.errors.BadInput: -m gleu: there is no mark 'gleu'; try ... -m glue --suite smoke
     """
-    known = {re.split(r"[:(]", one)[0].strip() for one in registered} | set(marks.WORDS)
+    known = {re.split(r"[:(]", mark)[0].strip() for mark in registered} | set(marks.WORDS)
     without_arguments = re.sub(r"\([^()]*=[^()]*\)", "", expression)
     for name in re.findall(r"[^\W\d]\w*", without_arguments):
         if name not in known | _OF_EXPRESSIONS:
@@ -54,10 +54,10 @@ def without_gpu(suite: Suite, mark: str, runs: Path) -> str:
     chosen = ["-m", mark] if mark else []
     wanted = mark if mark in marks.MARKS else ""
     smoke = Suite("smoke", places.root() / "expected", runs)
-    found = planning.plan(smoke, wanted)
-    if not found.runs:
+    lacking = planning.plan(smoke, wanted)
+    if not lacking.runs:
         return ""
-    took = said(SMOKE_SECONDS * found.runs)
+    took = said(SMOKE_SECONDS * lacking.runs)
     here = f"no GPU here; {places.command([*chosen, '--suite', 'smoke'])} runs on this machine, in about {took}"
     plan = shlex.join(["progbench", "plan", *(["-m", wanted] if wanted else []), "--suite", "mini"])
     return f"{here}, and on real data mini does: {plan} says in what time"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from progbench.judging.compared import Compared, Paired, PrintAlone
 from progbench.judging.expected import Cell, Table
 from progbench.judging.terms import LEAST_SEEDS, Terms
-from progbench.session.observing import parts_of
+from progbench.session.observing import columns_of
 from progbench.session.pairing import Source, paired, printed
 from progbench.tasks import catalog
 
@@ -22,7 +22,7 @@ def schedules(table: Table) -> list[tuple[str, str]]:
     there = dict.fromkeys(cell.schedule for cell in table.cells if cell.kind != "counted")
     if "shrinking" not in there:
         return []
-    others = ["constant"] if "constant" in there else [one for one in there if one != "shrinking"]
+    others = ["constant"] if "constant" in there else [schedule for schedule in there if schedule != "shrinking"]
     return [("shrinking", other) for other in others]
 
 
@@ -31,7 +31,7 @@ def of_table(source: Source, table: Table, terms: Terms) -> tuple[list[Compared]
 
     For each model with its tuning there is a line a task, and one for the average where the table prints averages.
     """
-    found: list[Compared] = []
+    lines: list[Compared] = []
     left_out: list[str] = []
     averaged = any(cell.kind == "derived" for cell in table.cells)
     for left, right in schedules(table):
@@ -42,31 +42,35 @@ def of_table(source: Source, table: Table, terms: Terms) -> tuple[list[Compared]
         if any(task.enough for tasks in bodies.values() for task in tasks):
             from progbench.judging.compare import compare
 
-            found += compare(table.cells[0].table, left, right, bodies, terms, average=averaged)
-    return found, left_out
+            lines += compare(table.cells[0].table, left, right, bodies, terms, average=averaged)
+    return lines, left_out
 
 
 def _left_out(body: str, tasks: Sequence[Paired]) -> list[str]:
     """Why some of a body's tasks are not compared: something is wrong with them, or they have too few pairs."""
-    found = []
-    for task in (one for one in tasks if not one.enough):
+    reasons = []
+    for task in (other for other in tasks if not other.enough):
         few = f"{len(task.seeds)} paired seeds, and a difference takes {LEAST_SEEDS}"
-        if task.broken or task.notes or (task.seeds and any(one.enough for one in tasks)):
-            found.append(f"{body}, {task.task}: not compared: {task.missing or few}")
-            found += [f"{body}, {note}" for note in task.notes]
-    return found
+        if task.broken or task.notes or (task.seeds and any(other.enough for other in tasks)):
+            reasons.append(f"{body}, {task.task}: not compared: {task.missing or few}")
+            reasons += [f"{body}, {note}" for note in task.notes]
+    return reasons
 
 
 def of_print(table: Table, terms: Terms) -> list[PrintAlone]:
     """What the print alone says of the averages of a table's schedules."""
-    sides = [one for pair in schedules(table) for one in _columns(table, *pair) if one[0].kind == "derived"]
-    return [found for one in sides if (found := alone(table, *one, terms))]
+    sides = [both for pair in schedules(table) for both in _columns(table, *pair) if both[0].kind == "derived"]
+    return [answer for both in sides if (answer := alone(table, *both, terms))]
 
 
 def alone(table: Table, left: Cell, right: Cell, terms: Terms) -> PrintAlone | None:
     """What the print alone says of one cell less another; None unless all of their columns are printed."""
-    gaps = {part: printed(table, left, right, part) for part, _ in parts_of(left)}
-    known = {part: (catalog.task_of(part).name, gap) for part, gap in gaps.items() if gap is not None}
+    gaps = {evaluation_set: printed(table, left, right, evaluation_set) for evaluation_set, _ in columns_of(left)}
+    known = {
+        evaluation_set: (catalog.task_of(evaluation_set).name, gap)
+        for evaluation_set, gap in gaps.items()
+        if gap is not None
+    }
     if len(known) < len(gaps):
         return None
     from progbench.judging.print_alone import by_print
@@ -91,7 +95,9 @@ def _columns(table: Table, left: str, right: str) -> Iterator[Sides]:
         other = cells.get((body, right, column))
         if schedule != left or other is None or cell.kind == "counted":
             continue
-        rows: Sequence[Cell] = [one for one in table.cells if (body_of(one), one.schedule) == (body, left)]
-        means = {part for one in rows for part in one.mean_of}
+        rows: Sequence[Cell] = [
+            sibling for sibling in table.cells if (body_of(sibling), sibling.schedule) == (body, left)
+        ]
+        means = {evaluation_set for sibling in rows for evaluation_set in sibling.mean_of}
         if cell.kind == "derived" or cell.evaluation_set not in means:
             yield cell, other

@@ -18,7 +18,7 @@ class Count:
     why: str = ""
 
 
-def counts(found: Mapping[str, Set[int]]) -> dict[str, Count]:
+def counts(seeds_of: Mapping[str, Set[int]]) -> dict[str, Count]:
     """How many seeds count, by recipe, of those that each has.
 
     >>> found = counts({"m-constant-rte": {0, 1, 2}, "m-shrinking-rte": {0, 1}, "m-growing-rte": {0, 2}})
@@ -30,8 +30,8 @@ def counts(found: Mapping[str, Set[int]]) -> dict[str, Count]:
     Seeds are 0, 1, 2 and so on: whoever may choose them after seeing scores finds what suits. Fine-tuning and
     Progtuning of one model and task have the same ones; other schedules have no seed that Progtuning has not.
     """
-    ordered = {name: _without_gap(seeds) for name, seeds in found.items()}
-    return {name: _count(name, found[name], ordered) for name in found}
+    ordered = {name: _without_gap(seeds) for name, seeds in seeds_of.items()}
+    return {name: _count(name, seeds_of[name], ordered) for name in seeds_of}
 
 
 def _count(name: str, seeds: Set[int], ordered: Mapping[str, int]) -> Count:

@@ -31,27 +31,27 @@ def to_train(suite: Suite, asked: Iterable[Cell | Claim], tables: Iterable[str],
     are judged by the results they have.
     """
     wanted: dict[str, Recipe] = {}
-    for one in asked:
-        wanted |= suite.needed(one, variants=variants and isinstance(one, Cell))
+    for item in asked:
+        wanted |= suite.needed(item, variants=variants and isinstance(item, Cell))
     cells = [cell for table in dict.fromkeys(tables) for cell in suite.table(table).cells]
     here = {name for cell in cells for name in suite.needed(cell, variants=variants)}
     return [recipe for name, recipe in wanted.items() if name in here]
 
 
-def properties_of(suite: Suite, cell: Cell, found: Verdict, variants: Iterable[Variant] | None) -> list[Found]:
+def properties_of(suite: Suite, cell: Cell, judged: Verdict, variants: Iterable[Variant] | None) -> list[Found]:
     """What a cell's test hands to the session that gathers it, which may be another process: names and plain values."""
-    warnings = suite.warnings(cell) if found.observed is not None else ()
+    warnings = suite.warnings(cell) if judged.observed is not None else ()
     return [
-        ("progbench", asdict(found)),
-        *junit_properties(found).items(),
+        ("progbench", asdict(judged)),
+        *junit_properties(judged).items(),
         *(("progbench-warning", warning) for warning in warnings),
         *([] if variants is None else [("progbench-variants", [asdict(variant) for variant in variants])]),
     ]
 
 
-def properties_of_claim(found: ClaimVerdict) -> list[Found]:
+def properties_of_claim(judged: ClaimVerdict) -> list[Found]:
     """What a claim's test hands to the session that gathers it."""
-    return [("progbench-claim", asdict(found))]
+    return [("progbench-claim", asdict(judged))]
 
 
 def to_property(name: str, value: Any) -> Found:
@@ -72,9 +72,9 @@ def from_property(name: str, value: Any) -> Found:
     return name, json.loads(value) if name.startswith("progbench") and isinstance(value, str) else value
 
 
-def _plain(found: dict[str, Any]) -> dict[str, Any]:
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     """Fields of one of our dataclasses, whose lists were tuples before they were JSON."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
 class Gathered:
@@ -100,10 +100,12 @@ class Gathered:
     def add(self, test: str, name: str, value: Any) -> None:
         """Take one property of a test, however often it comes; those that are not ours are passed over."""
         takers: dict[str, Callable[[Any], None]] = {
-            "progbench": lambda found: self._verdicts.update({test: Verdict(**_plain(found))}),
-            "progbench-claim": lambda found: self._claims.update({test: ClaimVerdict(**found)}),
+            "progbench": lambda content: self._verdicts.update({test: Verdict(**_plain(content))}),
+            "progbench-claim": lambda content: self._claims.update({test: ClaimVerdict(**content)}),
             "progbench-warning": lambda warning: self._warnings.update({warning: None}),
-            "progbench-variants": lambda found: self._variants.update({test: [Variant(**one) for one in found]}),
+            "progbench-variants": lambda content: self._variants.update(
+                {test: [Variant(**fields) for fields in content]}
+            ),
         }
         if name in takers:
             takers[name](value)
@@ -116,8 +118,8 @@ class Gathered:
     def unread(self) -> list[str]:
         """Why files cannot be read of which no test is selected: what was asked for by name may be a cell of theirs."""
         problems = {name: self.suite.table(name).problem for name in self.suite.tables()}
-        if isinstance(found := self.suite.claims(), BadInput):
-            problems[CLAIMS] = str(found)
+        if isinstance(known := self.suite.claims(), BadInput):
+            problems[CLAIMS] = str(known)
         selected = {table for table, _ in self.selected.values()}
         return list(dict.fromkeys(problem for name, problem in problems.items() if problem and name not in selected))
 
@@ -134,7 +136,7 @@ class Gathered:
             environment.describe(),
             [*self._warnings, *left_out],
             claims=self._all_claims(),
-            variants=list(dict.fromkeys(one for found in self._variants.values() for one in found)),
+            variants=list(dict.fromkeys(variant for variants in self._variants.values() for variant in variants)),
             differences=differences,
             alone=alone,
             ledger=reporting.behind(self.suite, self.cells()),
@@ -146,34 +148,34 @@ class Gathered:
     def _known(self, table: str, name: str) -> str:
         """The cell or claim that is meant: another plugin may have put its own words before or behind it in the id."""
         if table == CLAIMS:
-            found = self.suite.claims()
-            names = [] if isinstance(found, BadInput) else [claim.id for claim in found]
+            known = self.suite.claims()
+            names = [] if isinstance(known, BadInput) else [claim.id for claim in known]
         else:
             names = [cell.id for cell in self.suite.table(table).cells]
         if name in names:
             return name
-        meant = [one for one in names if name.startswith(f"{one}-") or name.endswith(f"-{one}")]
+        meant = [candidate for candidate in names if name.startswith(f"{candidate}-") or name.endswith(f"-{candidate}")]
         return max(meant, key=len, default=name)
 
     def _subjects(self) -> dict[tuple[str, str], str]:
         """What is tested, each with the test that says most of it: one with a verdict, else one that failed."""
-        found: dict[tuple[str, str], str] = {}
+        tests: dict[tuple[str, str], str] = {}
         for test, subject in self.selected.items():
-            best = found.setdefault(subject, test)
+            best = tests.setdefault(subject, test)
             if self._says(test) > self._says(best):
-                found[subject] = test
-        return found
+                tests[subject] = test
+        return tests
 
     def _says(self, test: str) -> int:
         return 2 * (test in self._verdicts or test in self._claims) + (test in self._failures)
 
     def _cells(self) -> dict[str, Cell]:
         """The selected cells by test."""
-        found: dict[str, Cell] = {}
+        by_test: dict[str, Cell] = {}
         for test, (table, name) in self.selected.items():
             cells = () if table == CLAIMS else self.suite.table(table).cells
-            found.update((test, cell) for cell in cells if cell.id == name)
-        return found
+            by_test.update((test, cell) for cell in cells if cell.id == name)
+        return by_test
 
     def _all_verdicts(self) -> list[Verdict]:
         cells, verdicts = self._cells(), []
@@ -192,13 +194,13 @@ class Gathered:
     def _all_claims(self) -> list[ClaimVerdict]:
         """The claims that were judged, and those whose judging itself failed or was not reached."""
         known = self.suite.claims()
-        found = []
+        verdicts = []
         for (table, name), test in self._subjects().items():
             if test in self._claims:
-                found.append(self._claims[test])
+                verdicts.append(self._claims[test])
             elif table == CLAIMS and isinstance(known, BadInput):
-                found.append(claims.unreadable(str(known)))
+                verdicts.append(claims.unreadable(str(known)))
             elif table == CLAIMS:
                 failure = self._failures.get(test, "")
-                found += [claims.not_judged(claim, failure) for claim in known if claim.id == name]
-        return found
+                verdicts += [claims.not_judged(claim, failure) for claim in known if claim.id == name]
+        return verdicts

@@ -33,7 +33,7 @@ def _inputs(wanted: Recipe) -> dict[str, str]:
     try:
         weights = loading.fetch(spec(wanted.model))
         data = catalog.load(catalog.tasks()[wanted.task], wanted.data_source).fingerprint
-        found = {"weights": "random" if weights is None else folder.fingerprint(weights), "data": data}
+        fingerprints = {"weights": "random" if weights is None else folder.fingerprint(weights), "data": data}
     except (Missing, BadInput, OSError):
         return {}
-    return {what: value.rpartition(":")[2] for what, value in found.items()}
+    return {what: value.rpartition(":")[2] for what, value in fingerprints.items()}

@@ -52,15 +52,15 @@ def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[
     >>> [[job.seeds for job in jobs] for jobs in families((one, [0, 1], "cuda") for one in recipes)]
     [[(0, 1), (0, 1)]]
     """
-    found: dict[tuple[Recipe, int | None], list[Job]] = {}
+    groups: dict[tuple[Recipe, int | None], list[Job]] = {}
     for recipe, seeds, device in lacking:
         alike = replace(recipe, schedule="")
         if _side_by_side(recipe, device):
-            found.setdefault((alike, None), []).append(Job(recipe, tuple(seeds), device))
+            groups.setdefault((alike, None), []).append(Job(recipe, tuple(seeds), device))
             continue
         for seed in seeds:
-            found.setdefault((alike, seed), []).append(Job(recipe, (seed,), device))
-    return list(found.values())
+            groups.setdefault((alike, seed), []).append(Job(recipe, (seed,), device))
+    return list(groups.values())
 
 
 def _side_by_side(recipe: Recipe, device: str) -> bool:
@@ -85,12 +85,12 @@ def execute(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunRes
         (seed,) = job.seeds
         yield from _kept(job, job.seeds, lambda: [train(job.recipe, seed, job.device, threads, kept)])
         return
-    parts = math.ceil(len(job.seeds) / memory.most_together(job.recipe, memory.free()))
-    size = math.ceil(len(job.seeds) / parts)
+    groups = math.ceil(len(job.seeds) / memory.most_together(job.recipe, memory.free()))
+    size = math.ceil(len(job.seeds) / groups)
     for start in range(0, len(job.seeds), size):
-        part = job.seeds[start : start + size]
-        run = functools.partial(train_together, job.recipe, part, job.device, threads, kept)
-        yield from _kept(job, part, run)
+        seed_group = job.seeds[start : start + size]
+        run = functools.partial(train_together, job.recipe, seed_group, job.device, threads, kept)
+        yield from _kept(job, seed_group, run)
 
 
 def _kept(job: Job, seeds: Sequence[int], run: Callable[[], Iterable[RunResult]]) -> Iterator[RunResult]:

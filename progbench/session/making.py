@@ -84,11 +84,11 @@ class Maker:
         """A recipe's results as they are on file; nothing is trained."""
         if wanted.id not in self._found:
             seeds = results.seeds_on_file(self.folder, wanted) if self.seeds is None else self.seeds
-            found = {seed: result for seed in seeds if (result := self._on_file(wanted, seed))}
+            by_seed = {seed: result for seed in seeds if (result := self._on_file(wanted, seed))}
             why = "" if self.train or self.seeds is None else " (--no-train)"
             missing = self._missing.get(wanted.id, f"not run yet: nothing in {self.folder}{why}")
-            changed = {seed: why for seed, result in found.items() if (why := self._data.changed(result))}
-            self._found[wanted.id] = Runs(found, missing if not seeds or len(found) < len(seeds) else "", changed)
+            changed = {seed: why for seed, result in by_seed.items() if (why := self._data.changed(result))}
+            self._found[wanted.id] = Runs(by_seed, missing if not seeds or len(by_seed) < len(seeds) else "", changed)
         return self._found[wanted.id]
 
     def make(
@@ -169,7 +169,7 @@ class Maker:
         """Make runs that differ in their schedules alone. Raises Timeout if another process holds one of them."""
         # in one order everywhere, so that no two processes wait for each other
         needed = sorted(
-            ((job.recipe, seed) for job in family for seed in job.seeds), key=lambda one: (one[0].id, one[1])
+            ((job.recipe, seed) for job in family for seed in job.seeds), key=lambda pair: (pair[0].id, pair[1])
         )
         with contextlib.ExitStack() as held:
             for recipe, seed in needed:
@@ -267,11 +267,11 @@ class Maker:
         if kept := self._not_filed.get((wanted.id, seed)):
             return results.checked(kept)
         try:
-            found = results.load(self.folder, wanted, seed)
+            result = results.load(self.folder, wanted, seed)
         except BadInput as problem:
             return RunResult(wanted, seed, error=str(problem))
-        if found and found.error and found.final:
+        if result and result.error and result.final:
             path = results.path_of(self.folder, wanted, seed)
-            why = f"{found.error}; it is tried again once data or weights are others, or {path} is deleted"
-            return replace(found, error=why)
-        return found and results.checked(found)
+            why = f"{result.error}; it is tried again once data or weights are others, or {path} is deleted"
+            return replace(result, error=why)
+        return result and results.checked(result)

@@ -41,18 +41,18 @@ def needed(suite: Suite, mark: str = "") -> list[dict[str, Recipe]]:
     Raises BadInput as `asked` does, and for a cell, a claim or a recipe that cannot be read: a plan without it would
     look as if nothing were missing.
     """
-    found = []
-    for one in asked(suite, mark):
-        if one.problem:
-            raise BadInput(one.problem)
-        pairs = one.comparisons if isinstance(one, Claim) else ()
+    recipes = []
+    for item in asked(suite, mark):
+        if item.problem:
+            raise BadInput(item.problem)
+        pairs = item.comparisons if isinstance(item, Claim) else ()
         cells = [suite.cell(name) for pair in pairs for name in (*pair.left, *pair.right)]
-        for cell in cells if isinstance(one, Claim) else [one]:
+        for cell in cells if isinstance(item, Claim) else [item]:
             if cell.problem:
                 raise BadInput(cell.problem)
             suite.recipes(cell)  # raises what `needed` passes over
-        found.append(suite.needed(one))
-    return found
+        recipes.append(suite.needed(item))
+    return recipes
 
 
 def asked(suite: Suite, mark: str = "") -> list[Cell | Claim]:
@@ -60,19 +60,19 @@ def asked(suite: Suite, mark: str = "") -> list[Cell | Claim]:
 
     Raises BadInput for a table that cannot be read: nobody could say what it needs.
     """
-    found: list[Cell | Claim] = []
+    items: list[Cell | Claim] = []
     names = own(suite) if mark == "own" else MARKS[mark] if mark else [*suite.tables(), "claims"]
     for name in names:
         if name == "claims":
             claims = suite.claims()
             if isinstance(claims, BadInput):
                 raise claims
-            found += claims
+            items += claims
         elif suite.has(name):
             if problem := suite.table(name).problem:
                 raise BadInput(problem)
-            found += [cell for cell in suite.table(name).cells if cell.kind != "counted"]
-    return found
+            items += [cell for cell in suite.table(name).cells if cell.kind != "counted"]
+    return items
 
 
 def own(suite: Suite) -> list[str]:

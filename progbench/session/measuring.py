@@ -77,11 +77,11 @@ class Times:
         self._measured = {
             wanted: _median(alone)
             for wanted, runs in made.items()
-            if (alone := [one for one in runs if kind_of(one.environment) == self.kind and _alone(one)])
+            if (alone := [run for run in runs if kind_of(run.environment) == self.kind and _alone(run)])
         }
         self._sizes: dict[tuple, dict[str, tuple[int, float]]] = {}
         for wanted, runs in made.items():
-            if size := next((found for one in runs if (found := _size(wanted, one))), None):
+            if size := next((counted for run in runs if (counted := _size(wanted, run))), None):
                 self._sizes.setdefault(_data(wanted), {})[wanted.model] = size
 
     def of(self, wanted: Recipe) -> Estimate:
@@ -97,12 +97,12 @@ class Times:
         flops = self._flops(wanted)
         if flops is None:
             return Estimate(None, f"unknown: no run on file says how much {wanted.task} is")
-        like = {one: m for one, m in self._measured.items() if m.flops and one.precision == wanted.precision}
+        like = {recipe: m for recipe, m in self._measured.items() if m.flops and recipe.precision == wanted.precision}
         if not like:
             return Estimate(None, f"unknown: no run in {wanted.precision} was measured on this kind of machine")
         likest = min(like, key=functools.partial(_distance, wanted, flops, like))
-        found = like[likest]
-        return Estimate(found.rest + found.training * flops / found.flops, f"by FLOPs from {likest.id}")
+        measured = like[likest]
+        return Estimate(measured.rest + measured.training * flops / measured.flops, f"by FLOPs from {likest.id}")
 
     def _flops(self, wanted: Recipe) -> float | None:
         """Of a run that nobody has made: its rows are as many, and in the mean as long, as those of a run on file."""
@@ -116,22 +116,22 @@ class Times:
 
 def _usual(made: Mapping[Recipe, Sequence[RunResult]]) -> str:
     """The GPU that made most of the results: on a machine without one, plans are for that."""
-    cards = Counter(kind_of(one.environment) for runs in made.values() for one in runs if "gpu" in one.environment)
+    cards = Counter(kind_of(run.environment) for runs in made.values() for run in runs if "gpu" in run.environment)
     return max(cards, key=cards.__getitem__, default="")
 
 
-def _alone(one: RunResult) -> bool:
-    return one.provenance.others == 0
+def _alone(run: RunResult) -> bool:
+    return run.provenance.others == 0
 
 
-def _total(one: RunResult) -> int | None:
-    flops = [epoch.flops for epoch in one.epochs]
+def _total(run: RunResult) -> int | None:
+    flops = [epoch.flops for epoch in run.epochs]
     return None if None in flops else sum(flops)
 
 
 def _median(alone: Sequence[RunResult]) -> _Measured:
-    training = statistics.median(math.fsum(epoch.seconds for epoch in one.epochs) for one in alone)
-    whole = statistics.median(one.seconds for one in alone)
+    training = statistics.median(math.fsum(epoch.seconds for epoch in run.epochs) for run in alone)
+    whole = statistics.median(run.seconds for run in alone)
     return _Measured(training, max(0.0, whole - training), _total(alone[0]))
 
 
@@ -145,9 +145,9 @@ def _data(wanted: Recipe) -> tuple:
     return (wanted.task, wanted.dataset, wanted.max_length, wanted.doc_stride, wanted.train_questions)
 
 
-def _size(wanted: Recipe, one: RunResult) -> tuple[int, float] | None:
+def _size(wanted: Recipe, run: RunResult) -> tuple[int, float] | None:
     """How many rows a run trained on, and the length that all of them would have to have for its FLOPs."""
-    rows, flops = one.examples.get("train windows", one.examples.get("train")), _total(one)
+    rows, flops = run.examples.get("train windows", run.examples.get("train")), _total(run)
     if not rows or not flops or not spec(wanted.model).described:
         return None
     base, linear, square = _by_length(wanted)
@@ -168,6 +168,6 @@ def _by_length(wanted: Recipe) -> tuple[float, float, float]:
             for blocks, count in stages.items()
         )
 
-    none, one, two = at(0), at(1), at(2)
-    square = (two - 2 * one + none) / 2
-    return none, one - none - square, square
+    at_0, at_1, at_2 = at(0), at(1), at(2)
+    square = (at_2 - 2 * at_1 + at_0) / 2
+    return at_0, at_1 - at_0 - square, square

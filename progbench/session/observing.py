@@ -15,7 +15,7 @@ from progbench.runs.results import RunResult
 from progbench.session.making import Runs
 
 
-def parts_of(cell: Cell) -> list[tuple[str, str]]:
+def columns_of(cell: Cell) -> list[tuple[str, str]]:
     """The evaluation sets a scored cell is the mean over, mostly one, each with its metric."""
     return list(cell.mean_of.items()) or [(cell.evaluation_set, cell.metric)]
 
@@ -29,25 +29,23 @@ def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
     least: list[float] = []
     errors: dict[int, str] = {}
     reasons: dict[str, list[str]] = {}
-    for (part, metric), found in zip(parts_of(cell), behind, strict=True):
-        where = f"{part}: " if cell.mean_of else ""
+    for (evaluation_set, metric), runs in zip(columns_of(cell), behind, strict=True):
+        where = f"{evaluation_set}: " if cell.mean_of else ""
         points = {}
-        for seed, run in found.results.items():
+        for seed, run in runs.results.items():
             try:
-                points[seed] = run.score(part, metric)
+                points[seed] = run.score(evaluation_set, metric)
             except BadInput as problem:
                 errors[seed] = f"{where}{problem}"
         columns.append(points)
-        least.append(resolution.least_sd(metric, resolution.examples_of(part, found.results.values())))
+        least.append(resolution.least_sd(metric, resolution.examples_of(evaluation_set, runs.results.values())))
         if not points:
-            reasons.setdefault(found.missing, []).append(part)
+            reasons.setdefault(runs.missing, []).append(evaluation_set)
     shared = sorted(set.intersection(*(set(column) for column in columns)))
     values = {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}
     if cell.mean_of and not shared and not reasons:
         reasons["no seed has all of them"] = list(cell.mean_of)
-    changed = dict.fromkeys(
-        f"{_seeds(found)} {why}" for found in behind for why in dict.fromkeys(found.changed.values())
-    )
+    changed = dict.fromkeys(f"{_seeds(runs)} {why}" for runs in behind for why in dict.fromkeys(runs.changed.values()))
     missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
     return Observed(
         values,
@@ -58,10 +56,10 @@ def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
     )
 
 
-def _seeds(found: Runs) -> str:
+def _seeds(runs: Runs) -> str:
     """Which seeds were made on other data than lies here, as a sentence begins."""
-    numbers = sorted(found.changed)
-    return f"seed{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}:"
+    seeds = sorted(runs.changed)
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}:"
 
 
 def unpublished(cell: Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:

@@ -53,7 +53,7 @@ def describe(wanted: str) -> Guest:
 def _named(wanted: str) -> str:
     """A name for a folder that becomes part of a path, and is no known model's."""
     plain = re.sub(r"[^a-z0-9.]+", "-", Path(wanted).resolve().name.lower()).strip("-.") or "model"
-    taken = {name for one in specs().values() for name in one.answers_to}
+    taken = {name for known in specs().values() for name in known.answers_to}
     return f"{plain}-own" if plain in taken else plain
 
 
@@ -72,8 +72,8 @@ def _of_folder(folder: Path, name: str) -> Guest:
         return Guest(name, sized, ModelSpec(name=name, **sized).readable)
     from progbench.method.anatomy import Anatomy
 
-    limits = [getattr(configuration, one, None) for one in ("max_position_embeddings", "n_positions")]
-    limits = [one for one in (*limits, tokenizer.model_max_length) if isinstance(one, int) and 0 < one < 10**6]
+    limits = [getattr(configuration, limit, None) for limit in ("max_position_embeddings", "n_positions")]
+    limits = [limit for limit in (*limits, tokenizer.model_max_length) if isinstance(limit, int) and 0 < limit < 10**6]
     entry |= {"blocks": Anatomy.of(loading.outline(str(folder), 2)).L, "positions": min(limits, default=10**6)}
     return Guest(name, entry, entry["positions"])
 
@@ -82,12 +82,12 @@ def _sized(name: str, entry: dict[str, Any], configuration, tokenizer, folder: P
     """The entry with the sizes that closed forms count by, if these say all of the model; else nothing."""
     if configuration.model_type not in LAYOUTS:
         return {}
-    found = {
+    sizes = {
         ours: value
         for theirs, ours in agreement.CALLED.items()
         if (value := getattr(configuration, theirs, None)) is not None
     }
-    sized = entry | found
+    sized = entry | sizes
     try:
         agreement.require_agreement(ModelSpec(name=name, **sized), configuration, tokenizer, folder)
     except (BadInput, TypeError):

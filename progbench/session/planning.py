@@ -58,7 +58,7 @@ class Plan:
     @property
     def runs(self) -> int:
         """How many runs are missing that nobody is training."""
-        return sum(len(one.seeds) for one in self.lacks)
+        return sum(len(lack.seeds) for lack in self.lacks)
 
 
 def seconds_of(budget: str) -> float:
@@ -69,8 +69,8 @@ def seconds_of(budget: str) -> float:
 
     Raises BadInput for anything but a number above 0 and one of s, m, h, d.
     """
-    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?([smhd])", budget.strip())
-    if not found or not (seconds := float(found[1]) * UNITS[found[2]]):
+    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?) ?([smhd])", budget.strip())
+    if not match or not (seconds := float(match[1]) * UNITS[match[2]]):
         raise BadInput(f"--budget {budget}: wanted is a number and one of s, m, h, d, such as 6h")
     return seconds
 
@@ -81,32 +81,29 @@ def plan(suite: Suite, mark: str = "") -> Plan:
     A run is missing where there is no result, or an error that the next session tries again.
     """
     needed = marks.needed(suite, mark)
-    wanted = {name: recipe for one in needed for name, recipe in one.items()}
-    found = {name: suite.runs(recipe).results for name, recipe in wanted.items()}
+    wanted = {name: recipe for recipes in needed for name, recipe in recipes.items()}
     everything = [*recipe_status.recipes(suite).values()]
-    good = {one: [run for run in suite.runs(one).results.values() if not run.error] for one in everything}
-    times = Times(measuring.here(suite.maker.device, suite.maker.threads), good)
+    times = Times(measuring.here(suite.maker.device, suite.maker.threads), suite.good(everything))
     lacks, errors, changed = [], [], []
     for name, recipe in wanted.items():
-        runs = found[name]
-        errors += [f"{name}, seed {seed}: {one.error}" for seed, one in runs.items() if one.error and one.final]
+        runs = suite.runs(recipe).results
+        final = {seed for seed, run in runs.items() if run.final or not run.error}
+        errors += [f"{name}, seed {seed}: {runs[seed].error}" for seed in sorted(final) if runs[seed].error]
         changed += [f"{name}, seed {seed}: {why}" for seed, why in suite.runs(recipe).changed.items()]
-        seeds = [
-            seed for seed in suite.maker.seeds or () if seed not in runs or (runs[seed].error and not runs[seed].final)
-        ]
+        seeds = [seed for seed in suite.maker.seeds or () if seed not in final]
         if seeds:
             training = [seed for seed in seeds if results.being_made(suite.folder, recipe, seed)]
             rest = tuple(seed for seed in seeds if seed not in training)
             lacks.append(Lack(recipe, rest, tuple(training), times.of(recipe)))
-    open_ones = frozenset(one.recipe.id for one in lacks)
-    waiting = tuple(frozenset(one) & open_ones for one in needed if one and open_ones & set(one))
-    settled = sum(1 for one in needed if one and not open_ones & set(one))
-    folders = {results.path_of(suite.folder, one, 0).parent for one in everything}
+    lacking = frozenset(lack.recipe.id for lack in lacks)
+    waiting = tuple(open_ones for recipes in needed if (open_ones := lacking & set(recipes)))
+    settled = sum(1 for recipes in needed if recipes and not lacking & set(recipes))
+    folders = {results.path_of(suite.folder, recipe, 0).parent for recipe in everything}
     elsewhere = cleanup.checkpoints_elsewhere(suite.folder / suite.name, folders)
     return Plan(tuple(lacks), tuple(errors), times.kind, waiting, settled, tuple(elsewhere), tuple(changed))
 
 
-def chosen(found: Plan, seconds: float) -> list[Lack]:
+def chosen(planned: Plan, seconds: float) -> list[Lack]:
     """The runs to do within so many seconds of one machine, in their order: those that settle most for their time.
 
     The rule, again and again until nothing fits: of the open cells and claims, take the one whose missing runs settle
@@ -114,10 +111,10 @@ def chosen(found: Plan, seconds: float) -> list[Lack]:
     for is missing; a recipe's seeds go together. Greedy, so not always the best choice, but one that can be followed.
     Runs of unknown time are never chosen; what somebody else trains now counts as done.
     """
-    costs = {one.recipe.id: one.seconds for one in found.lacks if one.seeds}
-    by_name = {one.recipe.id: one for one in found.lacks}
+    costs = {lack.recipe.id: lack.seconds for lack in planned.lacks if lack.seeds}
+    by_name = {lack.recipe.id: lack for lack in planned.lacks}
     left, order = seconds, []
-    waiting = [needs & frozenset(costs) for needs in found.needs]
+    waiting = [needs & frozenset(costs) for needs in planned.needs]
     waiting = [needs for needs in waiting if needs and None not in (costs[name] for name in needs)]
     while True:
         best = max(
@@ -140,15 +137,15 @@ def _settled(runs: frozenset[str], waiting: Sequence[frozenset[str]]) -> int:
 
 def telling(lacks: Iterable[Lack]) -> list[str]:
     """Recipes of which one run each, made alone here, would tell the time of those that are unknown: one a task."""
-    found: dict[tuple[str, str], str] = {}
-    for one in lacks:
-        if one.seeds and one.seconds is None:
-            found.setdefault((one.recipe.task, one.recipe.precision), one.recipe.id)
-    return [*found.values()]
+    recipes: dict[tuple[str, str], str] = {}
+    for lack in lacks:
+        if lack.seeds and lack.seconds is None:
+            recipes.setdefault((lack.recipe.task, lack.recipe.precision), lack.recipe.id)
+    return [*recipes.values()]
 
 
 def total(lacks: Iterable[Lack]) -> tuple[float, int]:
     """The seconds of all whose time is known, and how many runs have none."""
     lacks = [*lacks]
-    unknown = sum(len(one.seeds) for one in lacks if one.seconds is None)
-    return math.fsum(one.seconds for one in lacks if one.seconds is not None), unknown
+    unknown = sum(len(lack.seeds) for lack in lacks if lack.seconds is None)
+    return math.fsum(lack.seconds for lack in lacks if lack.seconds is not None), unknown

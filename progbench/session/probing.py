@@ -35,16 +35,16 @@ TOKENS_A_WORD = 1.4  # of English in the vocabularies of BERT and RoBERTa
 SOURCE = "about, by a step timed here"
 
 
-def filled(found: Plan, suite: Suite) -> Plan:
+def filled(plan: Plan, suite: Suite) -> Plan:
     """A plan with a time for each run that results tell nothing of, where this machine could train it.
 
     On a machine that is busy with other things, what is not timed within PATIENCE stays unknown.
     """
     end, lacks = time.perf_counter() + PATIENCE, []
-    for one in found.lacks:
-        each = _better(one.each, one.recipe, suite) if time.perf_counter() < end else one.each
-        lacks.append(replace(one, each=each))
-    return replace(found, lacks=tuple(lacks))
+    for lack in plan.lacks:
+        each = _better(lack.each, lack.recipe, suite) if time.perf_counter() < end else lack.each
+        lacks.append(replace(lack, each=each))
+    return replace(plan, lacks=tuple(lacks))
 
 
 def _better(known: Estimate, recipe: Recipe, suite: Suite) -> Estimate:
@@ -80,7 +80,7 @@ def _sizes(recipe: Recipe) -> tuple[int, int, float, int]:
     task = catalog.tasks()[recipe.task]
     if recipe.dataset == GENERATED and not task.home:
         return toy.SIZES["train"], toy.SIZES["evaluate"] * len(task.evaluate), 12.0, len(toy.WORDS)
-    counts = {part: count[0] for part, count in task.rows.items()}
+    counts = {evaluation_set: count[0] for evaluation_set, count in task.rows.items()}
     if not counts:
         raise Missing(f"nobody says how many rows {task.name} has")
     rows = recipe.train_questions or counts.pop("train")
@@ -97,7 +97,7 @@ def _length(recipe: Recipe) -> float:
     """The mean length of a person's own texts, by their words."""
     train = catalog.load(catalog.tasks()[recipe.task], recipe.data_source).train
     if isinstance(train, list):
-        texts = [f"{one.text} {one.context}" for one in train[:SAMPLE]]
+        texts = [f"{example.text} {example.context}" for example in train[:SAMPLE]]
     else:
         texts = [" ".join(row) for row in itertools.islice(zip(*train.texts, strict=True), SAMPLE)]
     return 3 + TOKENS_A_WORD * sum(len(text.split()) for text in texts) / len(texts)
@@ -140,12 +140,12 @@ def _costs(
                 if device == "cuda":
                     torch.cuda.synchronize()
 
-            found = []
+            costs = []
             for blocks in (range(anatomy.L), range(anatomy.L, anatomy.L)):
                 anatomy.freeze(Stage(blocks))
                 step()  # which makes moments, and buffers
-                found.append(_timed(step))
-            return found[0], min(found)
+                costs.append(_timed(step))
+            return costs[0], min(costs)
     finally:
         torch.set_num_threads(before)
 
@@ -181,4 +181,4 @@ def _timed(step) -> float:
 
 def about(lacks: Iterable) -> str:
     """ "about " where a time was not measured but timed here beforehand."""
-    return "about " if any(one.each.source == SOURCE for one in lacks) else ""
+    return "about " if any(lack.each.source == SOURCE for lack in lacks) else ""

@@ -32,9 +32,9 @@ class Progress:
 
     def done(self, result: RunResult) -> None:
         """A run is over, and is said to be."""
-        one = (result.recipe, result.seed)
-        if one in self._left:
-            self._left.remove(one)
+        run = (result.recipe, result.seed)
+        if run in self._left:
+            self._left.remove(run)
         number = self._total - len(self._left)
         if not result.error:
             for kind in _kinds(result.recipe):

@@ -46,25 +46,25 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
     gathered: dict[str, dict] = {}
     recipes = {wanted.id: wanted for cell in cells if cell.kind == "scored" for wanted in suite.recipes(cell)}
     for name, wanted in recipes.items():
-        found, changed = suite.runs(wanted).results, suite.runs(wanted).changed
-        if not found:
+        by_seed, changed = suite.runs(wanted).results, suite.runs(wanted).changed
+        if not by_seed:
             continue
-        for seed, result in found.items():
+        for seed, result in by_seed.items():
             path = results.path_of(suite.folder, wanted, seed)
             if result.error:
                 raise BadInput(f"{path}: {result.error}: an error is no reference")
             commit = str(result.environment.get("commit", "unknown"))
             if commit == "unknown" or commit.endswith(environment.DIRTY):
                 raise BadInput(f"{path}: made by code that is not a commit ({commit}); delete it and run it again")
-        if why := other_data(wanted, list(found.values())):
+        if why := other_data(wanted, list(by_seed.values())):
             raise BadInput(f"{name}: {why[0]}: no reference for those who have the published data")
         if changed:
             raise BadInput(
                 f"{name}, seed {min(changed)}: {changed[min(changed)]}: no reference; delete it, run it again"
             )
-        if len(found) < REFERENCE_SEEDS:
-            raise BadInput(f"{name}: {len(found)} seeds; a reference needs {REFERENCE_SEEDS}")
-        gathered[name] = entry(found.values())
+        if len(by_seed) < REFERENCE_SEEDS:
+            raise BadInput(f"{name}: {len(by_seed)} seeds; a reference needs {REFERENCE_SEEDS}")
+        gathered[name] = entry(by_seed.values())
     if not gathered:
         raise BadInput("this session ran no scored cell")
     return gathered
@@ -90,14 +90,20 @@ def changes(old: dict[str, dict], new: dict[str, dict]) -> str:
     rows = []
     for name, run in new.items():
         first = next(iter(run["seeds"].values()), {})
-        for part, metric in ((part, metric) for part, scores in first.items() for metric in scores):
-            before = _spread(old[name], part, metric) if name in old else "none"
-            rows.append([name, part, metric, before, _spread(run, part, metric)])
+        for evaluation_set, metric in (
+            (evaluation_set, metric) for evaluation_set, scores in first.items() for metric in scores
+        ):
+            before = _spread(old[name], evaluation_set, metric) if name in old else "none"
+            rows.append([name, evaluation_set, metric, before, _spread(run, evaluation_set, metric)])
     return tabulate(rows, ("recipe", "set", "metric", "before", "after"), disable_numparse=True)
 
 
-def _spread(run: dict, part: str, metric: str) -> str:
-    points = [100 * scores[part][metric] for scores in run["seeds"].values() if metric in scores.get(part, {})]
+def _spread(run: dict, evaluation_set: str, metric: str) -> str:
+    points = [
+        100 * scores[evaluation_set][metric]
+        for scores in run["seeds"].values()
+        if metric in scores.get(evaluation_set, {})
+    ]
     if not points:
         return "none"
     sd = f" ± {statistics.stdev(points):.2f}" if len(points) > 1 else ""
@@ -114,6 +120,11 @@ def copies(root: Path, suite: str) -> Path:
     return root / suite / "runs"
 
 
+def on_copies(root: Path, suite: str) -> Suite:
+    """The suite as the copies of its results have it; nothing is trained."""
+    return Suite(suite, root, copies(root, suite), seeds=None, train=False)
+
+
 def derive(root: Path, suite: str) -> Path:
     """Write expected/<suite>/reference.json, and its checksum, from the copies of results alone."""
     return _written(root, suite, {}, derived(root, suite))
@@ -124,14 +135,14 @@ def derived(root: Path, suite: str) -> dict[str, dict]:
 
     Raises BadInput for a copy that is damaged, and for results of two digests of one recipe: one of them is stale.
     """
-    found: dict[str, list[RunResult]] = {}
+    runs_of: dict[str, list[RunResult]] = {}
     for path in sorted((copies(root, suite) / suite).glob("*/*/seed*.json")):
         run = results.read(path)
-        found.setdefault(run.recipe.id, []).append(run)
-    for name, runs in found.items():
+        runs_of.setdefault(run.recipe.id, []).append(run)
+    for name, runs in runs_of.items():
         if len(digests := sorted({run.recipe.digest for run in runs})) > 1:
             raise BadInput(f"{copies(root, suite) / suite / name}: results of {' and '.join(digests)}; one is stale")
-    return {name: entry(runs) for name, runs in found.items()}
+    return {name: entry(runs) for name, runs in runs_of.items()}
 
 
 def recorded_alone(root: Path, suite: str) -> str:
@@ -156,7 +167,9 @@ def text(suite: str, runs: dict[str, dict], about: dict[str, Any] | None = None)
 def on_file(root: Path, suite: str) -> dict[str, dict]:
     """The runs that are recorded. Raises BadInput where one is damaged, which would be written again as if sound."""
     path = root / suite / "reference.json"
-    return {name: references.checked(one, f"{path}: {name}") for name, one in references.read(root, suite).items()}
+    return {
+        name: references.checked(recorded, f"{path}: {name}") for name, recorded in references.read(root, suite).items()
+    }
 
 
 def updated(suite: Suite, cells: Iterable[Cell]) -> list[str]:

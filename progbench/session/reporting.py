@@ -23,18 +23,18 @@ from progbench.session.suite import Suite
 
 def behind(suite: Suite, cells: Iterable[Cell]) -> list[Entry]:
     """The runs that these cells are read from, as a report lists them; trains nothing."""
-    found = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in _recipes(suite, cells)]
-    return [one for one in found if one.runs]
+    entries = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in _recipes(suite, cells)]
+    return [entry for entry in entries if entry.runs]
 
 
 def _recipes(suite: Suite, cells: Iterable[Cell]) -> list[Recipe]:
     """The recipes that the scores among these cells are read from, each once."""
-    found: dict[str, Recipe] = {}
+    recipes: dict[str, Recipe] = {}
     for cell in cells:
         if cell.kind != "counted" and not cell.problem:
             with contextlib.suppress(BadInput):  # which the cell's verdict says
-                found |= {wanted.id: wanted for wanted in suite.recipes(cell)}
-    return list(found.values())
+                recipes |= {wanted.id: wanted for wanted in suite.recipes(cell)}
+    return list(recipes.values())
 
 
 def report(suite: Suite) -> Report:
@@ -48,14 +48,14 @@ def report(suite: Suite) -> Report:
         if table.problem:
             verdicts.append(unreadable(name, table.problem))
             continue
-        found = suite.verdicts(name)
+        of_table = suite.verdicts(name)
         for cell in table.cells:
-            verdict = found[cell.id]
+            verdict = of_table[cell.id]
             if verdict.outcome in ("deviates", "disputed"):
                 variants += _tried(suite.variants(cell, verdict))
             if verdict.observed is not None:
                 warnings |= dict.fromkeys(suite.warnings(cell))
-        verdicts += found.values()
+        verdicts += of_table.values()
         every += table.cells
     shut = closed(suite.folder / suite.name, 2)
     verdicts += [unreadable(path.relative_to(suite.folder).as_posix(), why) for path, why in shut.items()]
@@ -87,17 +87,17 @@ def compared(suite: Suite, cells: Iterable[Cell]) -> tuple[list[Compared], list[
     for name in dict.fromkeys(cell.file for cell in cells if cell.kind != "counted"):
         try:
             alone += comparing.of_print(suite.table(name), suite.terms())
-            found, why = suite.compared(name)
+            lines, why = suite.compared(name)
         except BadInput as problem:
-            found, why = [], [f"differences are not judged: {problem}"]
-        differences += found
+            lines, why = [], [f"differences are not judged: {problem}"]
+        differences += lines
         left_out += why
     return differences, alone, list(dict.fromkeys(left_out))
 
 
 def _tried(variants: Sequence[Variant]) -> list[Variant]:
     """A cell's variants where one has a value; nobody needs a list of what was never run."""
-    return list(variants) if any(one.variant and one.observed is not None for one in variants) else []
+    return list(variants) if any(variant.variant and variant.observed is not None for variant in variants) else []
 
 
 def _stale(suite: Suite, cells: Iterable[Cell]) -> list[str]:

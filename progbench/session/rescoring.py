@@ -33,7 +33,7 @@ def _of_set(task: Task, lists: Mapping[str, Sequence[Any]]) -> list[dict[str, fl
 
     metric = GlueMetric(task)
     epochs = lists["epochs"] if task.labels else [_as_float32(values) for values in lists["epochs"]]
-    return [metric.compute(predictions=one, references=lists["gold"]) for one in epochs]
+    return [metric.compute(predictions=predicted, references=lists["gold"]) for predicted in epochs]
 
 
 def _as_float32(values: Sequence[float]) -> list[float]:

@@ -50,12 +50,12 @@ class Shares:
 
     def take(self, worker: str) -> Mapping[str, str]:
         """The variables to start a worker with; the card is the worker's until `give_back`."""
-        found = {} if THREADS in os.environ else {THREADS: str(self.threads)}
+        variables = {} if THREADS in os.environ else {THREADS: str(self.threads)}
         if self.cards:
             with self._lock:
                 taken = list(self._taken.values())
-                found[GPU] = self._taken[worker] = min(self.cards, key=taken.count)
-        return found
+                variables[GPU] = self._taken[worker] = min(self.cards, key=taken.count)
+        return variables
 
     def give_back(self, worker: str) -> None:
         """Let others have a worker's card: it has ended, or died."""

@@ -30,8 +30,8 @@ def standing(answers: Path, suite: str = "paper") -> Standing:
     with temporary_folder() as folder:  # without a result in it
         printed = reporting.report(Suite(suite, answers, Path(folder) / "runs", seeds=None, train=False))
     names = [name for name in reading.suites() if name != suite]
-    others = [_recorded(Suite(one, answers, reference.copies(answers, one), seeds=None, train=False)) for one in names]
-    return Standing(printed, tuple(one for one in others if one.contrasts))
+    others = [_recorded(reference.on_copies(answers, name)) for name in names]
+    return Standing(printed, tuple(report for report in others if report.contrasts))
 
 
 def _recorded(suite: Suite) -> Report:
@@ -40,5 +40,5 @@ def _recorded(suite: Suite) -> Report:
     cells = [cell for table in tables for cell in table.cells if not spec(cell.model).random]
     differences, *_ = reporting.compared(suite, cells)
     ledger = reporting.behind(suite, cells)
-    found = [one for one in contrasts(suite, cells, differences) if one.mean is not None]
-    return Report(suite.name, [], {}, ledger=ledger, contrasts=found, purpose=suite.purpose)
+    answered = [contrast for contrast in contrasts(suite, cells, differences) if contrast.mean is not None]
+    return Report(suite.name, [], {}, ledger=ledger, contrasts=answered, purpose=suite.purpose)

@@ -26,8 +26,8 @@ def interrupted_when_told() -> Iterator[None]:
     ours = [number for number in _SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
 
     def interrupt(number: int, frame: object) -> None:
-        for one in ours:
-            signal.signal(one, signal.SIG_IGN)
+        for other in ours:
+            signal.signal(other, signal.SIG_IGN)
         raise KeyboardInterrupt(signal.Signals(number).name)
 
     for number in ours:

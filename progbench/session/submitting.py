@@ -26,12 +26,12 @@ LOST = -1  # in the place of an exit code: the process died, and was not started
 
 
 @dataclass(frozen=True)
-class Unit:
+class RunCommand:
     """One recipe, with the seeds that it lacks, and where their results are filed: what one process makes.
 
-    >>> print(Unit("tiny-bert-constant-rte", (0, 2), "smoke", Path("/runs")))
+    >>> print(RunCommand("tiny-bert-constant-rte", (0, 2), "smoke", Path("/runs")))
     tiny-bert-constant-rte, seeds 0,2
-    >>> " ".join(Unit("tiny-bert-constant-rte", (0, 2), "smoke", Path("/runs"), "cpu").arguments())
+    >>> " ".join(RunCommand("tiny-bert-constant-rte", (0, 2), "smoke", Path("/runs"), "cpu").arguments())
     'run tiny-bert-constant-rte --suite smoke --seeds 0,2 --runs /runs --device cpu'
     """
 
@@ -47,7 +47,7 @@ class Unit:
         seeds = ",".join(map(str, self.seeds))
         return ["run", self.recipe, "--suite", self.suite, "--seeds", seeds, "--runs", str(self.runs), *device]
 
-    def command(self) -> list[str]:
+    def argv(self) -> list[str]:
         """The command as a process of its own is started with it."""
         return [sys.executable, "-m", "progbench", *self.arguments()]
 
@@ -55,14 +55,14 @@ class Unit:
         return f"{self.recipe}, seed{'s' * (len(self.seeds) > 1)} {','.join(map(str, self.seeds))}"
 
 
-def units(suite: Suite, lacks: Iterable[Lack], device: str = "") -> list[Unit]:
+def run_commands(suite: Suite, lacks: Iterable[Lack], device: str = "") -> list[RunCommand]:
     """The units for what is missing and nobody trains now, the longest first, so that at the end no one waits for one.
 
     `device` is what was asked for; without it each unit takes the suite's own.
     """
-    longest = sorted(lacks, key=lambda one: one.seconds or 0, reverse=True)
+    longest = sorted(lacks, key=lambda lack: lack.seconds or 0, reverse=True)
     runs = suite.folder.absolute()
-    return [Unit(one.recipe.id, one.seeds, suite.name, runs, device) for one in longest if one.seeds]
+    return [RunCommand(lack.recipe.id, lack.seeds, suite.name, runs, device) for lack in longest if lack.seeds]
 
 
 def on_gpu(device: str) -> bool:
@@ -70,12 +70,12 @@ def on_gpu(device: str) -> bool:
     return device == "cuda" or (device == "auto" and environment.gpu_count() > 0)
 
 
-def here(unit: Unit) -> int:
+def here(command: RunCommand) -> int:
     """Run the command in this process, and give its exit code; an engine has started the process for this unit alone.
 
     Raises SystemExit where an engine ends the process meanwhile, as submitit does when a job has to leave.
     """
-    sys.argv = ["progbench", *unit.arguments()]
+    sys.argv = ["progbench", *command.arguments()]
     try:
         runpy.run_module("progbench", run_name="__main__")
     except SystemExit as end:
@@ -101,13 +101,13 @@ def worst(codes: Sequence[int]) -> int:
     return next((code for code in (1, 3) if code in kinds), 0)
 
 
-def told(unit: Unit, code: int) -> str:
+def told(command: RunCommand, code: int) -> str:
     """What came of a unit, for a person.
 
-    >>> told(Unit("tiny-bert-constant-rte", (0,), "smoke", Path("/runs")), 3)
+    >>> told(RunCommand("tiny-bert-constant-rte", (0,), "smoke", Path("/runs")), 3)
     'tiny-bert-constant-rte, seed 0: missing'
     """
-    return f"{unit}: {outcome(code)}"
+    return f"{command}: {outcome(code)}"
 
 
 def outcome(code: int) -> str:

@@ -26,7 +26,7 @@ from progbench.runs import predictions, results
 from progbench.runs.results import RunResult
 from progbench.session import claiming, comparing
 from progbench.session.making import Maker, Runs
-from progbench.session.observing import parts_of, scores, unpublished
+from progbench.session.observing import columns_of, scores, unpublished
 from progbench.session.pairing import Kept
 from progbench.tasks import catalog
 
@@ -86,10 +86,10 @@ class Suite:
         table = self.table(file)
         if table.problem:
             raise BadInput(table.problem)
-        found = next((cell for cell in table.cells if cell.id == wanted), None)
-        if found is None:
+        named = next((cell for cell in table.cells if cell.id == wanted), None)
+        if named is None:
             raise BadInput(f"no cell {wanted} in {self.answers / self.name / file}.toml")
-        return found
+        return named
 
     def recipe(self, cell: Cell, task: str = "", variant: str = "") -> Recipe:
         """The recipe that a cell (or one column of a derived cell, by its task) is read from. Each is read once."""
@@ -104,8 +104,11 @@ class Suite:
 
     def recipes(self, cell: Cell, variant: str = "") -> list[Recipe]:
         """Every recipe a cell needs: one, or for a derived cell one a task."""
-        names = dict.fromkeys(catalog.task_of(part).name for part in cell.mean_of) or [""]
-        return [self.recipe(cell, name, variant) for name in names]
+        tasks = dict.fromkeys(catalog.task_of(name).name for name in cell.mean_of) or [""]
+        return [self.recipe(cell, task, variant) for task in tasks]
+
+    def _recipe_of(self, cell: Cell, evaluation_set: str, variant: str = "") -> Recipe:
+        return self.recipe(cell, catalog.task_of(evaluation_set).name, variant)
 
     def needed(self, wanted: Cell | Claim, *, variants: bool = False) -> dict[str, Recipe]:
         """The recipes whose runs a cell (with its variants, if asked) or a claim is judged by, by their id.
@@ -114,17 +117,17 @@ class Suite:
         """
         try:
             if isinstance(wanted, Claim):
-                names = [name for one in wanted.comparisons for name in (*one.left, *one.right)]
+                names = [name for comparison in wanted.comparisons for name in (*comparison.left, *comparison.right)]
                 cells = [] if wanted.problem else [self.cell(name) for name in names]
             else:
                 cells = [wanted]
-            found = {}
+            recipes = {}
             for cell in cells:
                 if cell.kind == "counted" or cell.problem:
                     continue
                 others = self._variants(cell) if variants else []
-                found |= {one.id: one for name in ("", *others) for one in self.recipes(cell, name)}
-            return found
+                recipes |= {recipe.id: recipe for name in ("", *others) for recipe in self.recipes(cell, name)}
+            return recipes
         except BadInput:
             return {}
 
@@ -146,33 +149,33 @@ class Suite:
         if table not in self._verdicts:
             asked = [self._asked(cell) for cell in self.table(table).cells]
             cells = [cell for cell, _ in asked]
-            found = judge_table(cells, {cell.id: observed for cell, observed in asked})
-            found |= self._repeated(table, cells)
+            verdicts = judge_table(cells, {cell.id: observed for cell, observed in asked})
+            verdicts |= self._repeated(table, cells)
             self._verdicts[table] = sanity.sound(
-                found, {cell.id: cell for cell in cells}, lambda cell: self._fine_tuned(cell, found)
+                verdicts, {cell.id: cell for cell in cells}, lambda cell: self._fine_tuned(cell, verdicts)
             )
         return self._verdicts[table]
 
-    def _fine_tuned(self, cell: Cell, found: Mapping[str, Verdict]) -> Verdict | None:
-        """The verdict on the same score of fine-tuning, among those `found` in the cell's table, or in another's."""
+    def _fine_tuned(self, cell: Cell, verdicts: Mapping[str, Verdict]) -> Verdict | None:
+        """The verdict on the same score of fine-tuning, among these of the cell's table, or in another's."""
         body, _, column = split_id(cell.id)
         name = f"{body}-{sanity.BASELINE}-{column}"
-        if name in found:
-            return found[name]
+        if name in verdicts:
+            return verdicts[name]
         others = (other for other in self.tables() if other != cell.file)
         return next(
-            (self.verdicts(one)[name] for one in others if any(c.id == name for c in self.table(one).cells)), None
+            (self.verdicts(table)[name] for table in others if any(c.id == name for c in self.table(table).cells)), None
         )
 
     def _repeated(self, table: str, cells: Iterable[Cell]) -> dict[str, Verdict]:
         """The verdicts on scores that an earlier table prints, too, as there: one number of one run, one verdict."""
-        found = {}
+        verdicts = {}
         for name in self.tables()[: self.tables().index(table)]:
             printed = {(cell.id, cell.expectation.printed) for cell in self.table(name).cells if cell.kind == "scored"}
             for cell in cells:
                 if cell.expectation.printed and (cell.id, cell.expectation.printed) in printed:
-                    found[cell.id] = replace(self.verdicts(name)[cell.id], table=cell.table, row=cell.row)
-        return found
+                    verdicts[cell.id] = replace(self.verdicts(name)[cell.id], table=cell.table, row=cell.row)
+        return verdicts
 
     def verdict(self, cell: Cell) -> Verdict:
         """The verdict on one cell of a table: it depends on what there is of the table's others."""
@@ -188,17 +191,15 @@ class Suite:
             return cell, Observed()
         try:
             observed = self.observed(cell)
-            made = self._made(self.recipes(cell)) if cell.kind != "counted" else {}
+            made = self.good(self.recipes(cell)) if cell.kind != "counted" else {}
         except BadInput as problem:
             return replace(cell, problem=str(problem)), Observed()
         if reference := cell.expectation.reference:
             if why := likeness.no_reference(reference, made):
                 return replace(cell, expectation=replace(cell.expectation, reference=None, no_reference=why)), observed
             if not observed.errors:
-                parts = [
-                    (self.recipe(cell, catalog.task_of(part).name), part, metric) for part, metric in parts_of(cell)
-                ]
-                observed = replace(observed, same=likeness.same_scores(reference, parts, made))
+                columns = [(self._recipe_of(cell, name), name, metric) for name, metric in columns_of(cell)]
+                observed = replace(observed, same=likeness.same_scores(reference, columns, made))
         return cell, observed
 
     def variants(self, cell: Cell, primary: Verdict) -> list[verdict.Variant]:
@@ -208,13 +209,13 @@ class Suite:
         """
         if cell.problem:
             return []
-        found = {}
+        tried = {}
         try:
             for name in self._variants(cell):
-                found[name] = self._tried(cell, name)
+                tried[name] = self._tried(cell, name)
         except BadInput:  # the recipe file itself, which the primary's verdict has said
             return []
-        return verdict.compare_variants(cell, primary, found)
+        return verdict.compare_variants(cell, primary, tried)
 
     def _tried(self, cell: Cell, variant: str) -> Observed:
         try:
@@ -232,9 +233,9 @@ class Suite:
     def claim(self, claim: Claim) -> ClaimVerdict:
         """Judge a sentence over its cells, by the runs that are there."""
         try:
-            found = claiming.judged(self, claim)
-            made = {} if claim.problem else self._made(self.needed(claim).values())
-            return replace(found, our_words="; ".join([found.our_words, *unlike(made)]))
+            judged = claiming.judged(self, claim)
+            made = {} if claim.problem else self.good(self.needed(claim).values())
+            return replace(judged, our_words="; ".join([judged.our_words, *unlike(made)]))
         except BadInput as problem:  # it names a cell there is not, or one whose table cannot be read
             return claims.not_judged(claim, str(problem))
 
@@ -270,8 +271,8 @@ class Suite:
         read = tuple(f"{wanted.id}/{wanted.digest}" for wanted in recipes)
         if cell.kind == "counted":
             return Observed(count=recipes[0].planned(), recipes=read)
-        behind = [self.runs(self.recipe(cell, catalog.task_of(part).name, variant)) for part, _ in parts_of(cell)]
-        return replace(scores(cell, behind), recipes=read, other_data=unpublished(cell, self._made(recipes)))
+        behind = [self.runs(self._recipe_of(cell, name, variant)) for name, _ in columns_of(cell)]
+        return replace(scores(cell, behind), recipes=read, other_data=unpublished(cell, self.good(recipes)))
 
     def runs(self, wanted: Recipe) -> Runs:
         """The results of a recipe that are on file."""
@@ -283,11 +284,11 @@ class Suite:
             return []
         column = (cell.file, cell.column)
         if column not in self._unlike:
-            beside = [one for one in self.table(cell.file).cells if one.column == cell.column]
-            compared = {name: wanted for one in beside for name, wanted in self.needed(one, variants=True).items()}
-            self._unlike[column] = unlike(self._made(compared.values()))
-        return [*caveats(cell.id, self._made(self.recipes(cell))), *self._unlike[column]]
+            beside = [other for other in self.table(cell.file).cells if other.column == cell.column]
+            compared = {name: wanted for other in beside for name, wanted in self.needed(other, variants=True).items()}
+            self._unlike[column] = unlike(self.good(compared.values()))
+        return [*caveats(cell.id, self.good(self.recipes(cell))), *self._unlike[column]]
 
-    def _made(self, recipes: Iterable[Recipe]) -> dict[Recipe, list[RunResult]]:
-        """The good results of recipes."""
+    def good(self, recipes: Iterable[Recipe]) -> dict[Recipe, list[RunResult]]:
+        """The results of recipes that are no errors."""
         return {wanted: [run for run in self.runs(wanted).results.values() if not run.error] for wanted in recipes}
