@@ -11,8 +11,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from progbench.training import cpu, varlen
 from progbench.training.bias import Bias
-from progbench.training.rows import Group, Packing
-from progbench.training.seed_rows import SeedRows
+from progbench.training.packed import Group, Packing
+from progbench.training.packed_seeds import PackedSeeds
 
 
 def attention(
@@ -23,7 +23,7 @@ def attention(
     attention_mask: torch.Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    packing: Packing | SeedRows | None = None,
+    packing: Packing | PackedSeeds | None = None,
     bias: Bias | None = None,
     **rest,
 ) -> tuple[torch.Tensor, None]:
@@ -40,7 +40,7 @@ def attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest
         )
-    if isinstance(packing, SeedRows):
+    if isinstance(packing, PackedSeeds):
         return varlen.attend(query, key, value, packing, dropout, scaling, bias), None
     if query.device.type == "cpu" and cpu.drops(dropout):
         scaling = query.shape[-1] ** -0.5 if scaling is None else scaling

@@ -38,10 +38,10 @@ Made = Mapping[str, Any]
 class Past:
     """What a run has behind it: its epochs so far, what they took in seconds and bytes, and the state they led to.
 
-    `epochs` are by epoch and then by seed, as `seeds` has them; `failed` says, by a seed's place, what stopped it. Of
-    the epoch under way `spent` are its seconds, by the wall and of the CPU. Each batch is trained in so many `parts`.
-    `recipe` and `commit` say which run left it, `resumed` how often that had gone on from a checkpoint, `notes` what
-    its result should say. The run that goes on from it takes the state out of it.
+    `epochs` are by epoch and then by seed, as `seeds` has them; `failed` says, by a seed's place, what stopped it.
+    `spent` are the seconds of the epoch under way, by the wall and of the CPU. Each batch is trained in so many
+    `micro_batches`. `recipe` and `commit` say which run left it, `resumed` how often that had gone on from a
+    checkpoint, `notes` what its result should say. The run that goes on from it takes the state out of it.
     """
 
     seeds: tuple[int, ...]
@@ -51,7 +51,7 @@ class Past:
     state: dict[str, Any] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
     spent: tuple[float, float] = (0.0, 0.0)
-    parts: int = 1
+    micro_batches: int = 1
     recipe: str = ""
     commit: str = ""
     resumed: int = 0
@@ -171,6 +171,7 @@ def _write(folder: Path, past: Past, made: Made, steps: int) -> Path:
     import torch
 
     content = {one.name: getattr(past, one.name) for one in fields(past)}
+    content["parts"] = content.pop("micro_batches")  # as FORMAT 4 calls them
     content["epochs"] = [[vars(one) for one in epoch] for epoch in past.epochs]
     whole = _whole(folder, made)
     name = checkpoint_of(made["seeds"][0])
@@ -204,5 +205,6 @@ def _read(path: Path, whole: Made) -> Past:
             raise Damaged("it holds other things than numbers and texts, which could run code") from None
     if content.pop("made") != whole:
         raise Damaged("another run is in it than its name says")
+    content["micro_batches"] = content.pop("parts")
     epochs = tuple(tuple(EpochResult(**one) for one in epoch) for epoch in content["epochs"])
     return Past(**content | {"epochs": epochs, "spent": tuple(content["spent"])})

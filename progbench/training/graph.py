@@ -17,7 +17,7 @@ import torch
 
 from progbench.training import recording
 from progbench.training.fitting import Step
-from progbench.training.seed_rows import Form, SeedBatch
+from progbench.training.packed_seeds import Form, SeedBatch
 
 WARM_UP = 3  # steps of a stage that are not captured: what is made once, such as moments, must not lie in a graph
 SYNCHRONISES = "called a synchronizing CUDA operation"  # as torch warns of it
@@ -147,8 +147,8 @@ def device_of(name: str) -> StandIn:
 class Replayed:
     """Takes batches as a step does, and replays the step where it can.
 
-    >>> from progbench.training.rows import PackedCollator
-    >>> from progbench.training.seed_rows import SeedCollator
+    >>> from progbench.training.packed import PackedCollator
+    >>> from progbench.training.packed_seeds import SeedCollator
     >>> row = {"input_ids": [5, 6, 7], "labels": 1}
     >>> batch = SeedCollator(PackedCollator(), pad=0, longest=8)([[row], [row]])
     >>> run = Replayed(lambda inputs: inputs["labels"].sum(1), StandIn())

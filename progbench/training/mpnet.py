@@ -15,20 +15,20 @@ from transformers.models.mpnet import modeling_mpnet as mpnet
 
 from progbench.training.attention import attention
 from progbench.training.bias import Bias
-from progbench.training.rows import Packing
-from progbench.training.seed_rows import SeedRows
+from progbench.training.packed import Packing
+from progbench.training.packed_seeds import PackedSeeds
 
 
 class PackedEncoder(mpnet.MPNetEncoder):
     """Makes a `Bias` where the batch is packed; `current` holds its packing, or None."""
 
-    current: list[Packing | SeedRows | None]
+    current: list[Packing | PackedSeeds | None]
 
     def compute_position_bias(self, x: torch.Tensor, *rest: Any, **keywords: Any) -> torch.Tensor | Bias:
         where = self.current[0]
         if where is None:
             return super().compute_position_bias(x, *rest, **keywords)
-        longest = where.longest if isinstance(where, SeedRows) else where.lengths[-1]
+        longest = where.longest if isinstance(where, PackedSeeds) else where.lengths[-1]
         places = torch.arange(longest, device=x.device)
         buckets = self.relative_position_bucket(places - places[:, None]).flatten()
         values = self.relative_attention_bias(buckets.expand(len(x), -1))  # a seed's own table, where they are stacked

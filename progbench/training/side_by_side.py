@@ -18,9 +18,9 @@ from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from progbench.training.adamw import ClippedAdamW, excess
-from progbench.training.fitting import Seeds
+from progbench.training.fitting import SeedAxis
+from progbench.training.packed_seeds import SeedCollator
 from progbench.training.scoring import Batch, Infer, Row
-from progbench.training.seed_rows import SeedCollator
 
 TARGETS = ("labels", "start_positions", "end_positions")
 LOGITS = ("logits", "start_logits", "end_logits")
@@ -159,7 +159,7 @@ STACKED: Mapping[type, type] = {
 }
 
 
-class Together(Seeds):
+class StackedSeeds(SeedAxis):
     """What a step does for several seeds whose models are stacked in one.
 
     A seed whose loss is not finite spoils its own parameters and no others, so that the rest simply go on.

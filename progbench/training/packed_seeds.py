@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 import torch
 
-from progbench.training.rows import PackedCollator
+from progbench.training.packed import PackedCollator
 from progbench.training.text_groups import ALIGNED, BUCKET, Groups, groups_of, rounded, with_room
 
 SURPLUS = 4  # texts that hold a row's surplus; twice as many where these cannot
@@ -24,7 +24,7 @@ Form = tuple[tuple[str, tuple, torch.dtype], ...]  # a batch's tensors: names, s
 
 
 @dataclass(frozen=True)
-class SeedRows:
+class PackedSeeds:
     """Where the texts of all rows are, for rows of one batch.
 
     `first` are the places of the texts' first tokens in their rows, (seeds, texts). `ends` are the ends of all texts,
@@ -122,7 +122,7 @@ class SeedBatch:
             start = stop
         where = {name: found.pop(name) for name in ("first", "ends", "source", "places", "counts")}
         tokens, padded = found["input_ids"].numel(), found.pop("padded", None)
-        return {**found, "packing": SeedRows(**where, tokens=tokens, groups=self.form[-1][1], padded=padded)}
+        return {**found, "packing": PackedSeeds(**where, tokens=tokens, groups=self.form[-1][1], padded=padded)}
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ _TYPES = {"f": torch.float64, "i": torch.int64}
 
 
 def _grouped(groups: Groups, lengths: numpy.ndarray, first: numpy.ndarray, tokens: int) -> dict[str, numpy.ndarray]:
-    """What attention needs to know (`SeedRows`)."""
+    """What attention needs to know (`PackedSeeds`)."""
     seeds = len(lengths)
     starts, source, counts, before = numpy.empty_like(lengths), [], [], 0
     for texts, longest in groups:
