@@ -144,8 +144,8 @@ def fit(
 
     `batches()` is called once an epoch and gives its `steps` batches, which `runner(step)` takes, made anew for each
     stage. `after_step(snapshot)` is called after each step; `snapshot()` gives the state, which the next step
-    overwrites. The learning rate falls linearly over all epochs together, never anew in a stage; with a tensor `held` it lives there,
-    for captured steps to read. What will not train again loses its moments.
+    overwrites. The learning rate falls linearly over all epochs together, never anew in a stage; with a tensor `held`
+    it lives there, for captured steps to read. What will not train again loses its moments.
     Raises BadInput for a schedule of another depth, NonFinite, and RuntimeError if what had a gradient is not the
     stage.
     """
