@@ -88,8 +88,8 @@ class Graphs(StandIn):
                 out = self.run(function)
             finally:
                 torch.cuda.set_sync_debug_mode(before)
-        found = [one for one in said if SYNCHRONISES in str(one.message)]
-        return out, f"{SYNCHRONISES} ({Path(found[0].filename).name}:{found[0].lineno})" if found else ""
+        waits = [warning for warning in said if SYNCHRONISES in str(warning.message)]
+        return out, f"{SYNCHRONISES} ({Path(waits[0].filename).name}:{waits[0].lineno})" if waits else ""
 
     def capture(self, function: Function) -> Function:
         graph, stream, problem = torch.cuda.CUDAGraph(), torch.cuda.current_stream(), None
@@ -98,8 +98,8 @@ class Graphs(StandIn):
             with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
                 try:
                     out = function()
-                except BaseException as found:
-                    problem = found
+                except BaseException as first:
+                    problem = first
                     raise
         except BaseException as end:
             _FAILED.append(graph)
@@ -213,7 +213,7 @@ class Stages:
         self._now: tuple[tuple[int, ...], Replayed] | None = None
 
     def __call__(self, step: Step) -> Replayed:
-        """What takes a stage's batches; told from another's by the parameters that it moves."""
+        """What takes a stage's batches. Stages are identified by the set of parameters they train."""
         moved = tuple(map(id, step.parameters))
         if self._now and self._now[0] == moved:
             return self._now[1]

@@ -144,7 +144,7 @@ class Prepared:
     def _divided(self, chosen: Sequence[Sequence[Row]], micro_batches: int) -> MicroBatches:
         """A batch in micro-batches of as many rows as a whole batch needs; a shorter batch may need fewer of them."""
         size, rows = math.ceil(self.recipe.batch_size / micro_batches), len(chosen[0])
-        pieces = [[one[start : start + size] for one in chosen] for start in range(0, rows, size)]
+        pieces = [[own[start : start + size] for own in chosen] for start in range(0, rows, size)]
         device = self.model.device
         made = [
             self.collate(piece).to(device).inputs() if self.together else self.collate(piece[0]).to(device)
