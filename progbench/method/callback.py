@@ -48,7 +48,7 @@ class ProgressiveFreezing(TrainerCallback):
     those of `report_to` stand before it. `with callback.attached(trainer): trainer.train()` mends both.
 
     `by` says how long a stage lasts: "epoch" (num_train_epochs is then the number of stages), "fraction" (each stage
-    an equal part of all steps; for max_steps, and data without a length), or a number of steps (the last stage lasts
+    an equal share of all steps; for max_steps, and data without a length), or a number of steps (the last stage lasts
     until the end). Each change of the stage logs a line. On a model of peft's, what trains there is scheduled. What
     the optimizer holds beside the model, as the weights of a loss, trains in every stage and is counted as H.
 
@@ -239,13 +239,13 @@ class ProgressiveFreezing(TrainerCallback):
     def _beside(self, optimizer: Any) -> list[nn.Parameter]:
         """What the optimizer trains beside the model, as the classifier of a sentence-transformers loss."""
         known = {id(parameter) for parameter in (*self._anatomy.parameters(), *self._anatomy.frozen)}
-        found = [p for p in held_by(optimizer) if id(p) not in known and p.requires_grad]
-        if found and self._says:
+        beside = [p for p in held_by(optimizer) if id(p) not in known and p.requires_grad]
+        if beside and self._says:
             LOGGER.info(
-                "%d parameters of the optimizer (%s elements) are in no part of the model: they train in every stage, "
-                "and are counted as H", len(found), f"{sum(p.numel() for p in found):,}",
+                "%d parameters of the optimizer (%s elements) are none of the model's: they train in every stage, "
+                "and are counted as H", len(beside), f"{sum(p.numel() for p in beside):,}",
             )  # fmt: skip
-        return found
+        return beside
 
 
 def _put_back(model: Any) -> None:
