@@ -45,7 +45,7 @@ def pytest_addoption(parser):
         "--runs", type=Path, metavar="DIR", default=Path("runs"), help="where results are kept (default: runs)"
     )
     group.addoption("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
-    group.addoption("--log-to", choices=tracking.PACKAGES, default="", help="also send each run's losses and scores")
+    group.addoption("--log-to", choices=tracking.PACKAGES, default="", help="also send each run's scores there")
     group.addoption("--require-gpu", action="store_true", help="refuse to start without a GPU")
     group.addoption("--update-reference", action="store_true", help="record this session's runs as our own reference")
 

@@ -46,9 +46,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def add_log_to(parser: argparse.ArgumentParser) -> None:
     """The option --log-to."""
-    parser.add_argument(
-        "--log-to", choices=tracking.PACKAGES, default="", help="also send each run's losses and scores"
-    )
+    parser.add_argument("--log-to", choices=tracking.PACKAGES, default="", help="also send each run's scores there")
 
 
 def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", train: bool = True) -> Suite:
