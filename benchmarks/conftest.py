@@ -19,7 +19,7 @@ from progbench.report import text
 from progbench.report.cells import plain
 from progbench.report.report import Report
 from progbench.report.speed import Speed
-from progbench.session import adopting, advice, gathering, marks, outcomes, sharing, stopping
+from progbench.session import adopting, advice, gathering, marks, outcomes, sharing, stopping, tracking
 from progbench.session import options as session_options
 from progbench.session.gathering import CLAIMS, Gathered, from_property, to_property
 from progbench.session.suite import Suite
@@ -46,6 +46,7 @@ def pytest_addoption(parser):
         "--runs", type=Path, metavar="DIR", default=Path("runs"), help="where results are kept (default: runs)"
     )
     group.addoption("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
+    group.addoption("--log-to", choices=tracking.PACKAGES, default="", help="also send each run's scores there")
     group.addoption("--require-gpu", action="store_true", help="refuse to start without a GPU")
     group.addoption("--update-reference", action="store_true", help="record this session's runs as our own reference")
 
@@ -80,6 +81,7 @@ def pytest_configure(config):
         train=not options.no_train,
         require_gpu=options.require_gpu,
         update_reference=options.update_reference,
+        log_to=options.log_to,
         session=getattr(config, "workerinput", {}).get("testrunuid", ""),  # xdist's name for it
     )
     try:

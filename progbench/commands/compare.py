@@ -52,6 +52,7 @@ def add(commands: Any) -> None:
         "--suites", type=Path, metavar="DIR", default=Path("compare"), help="where the suite is written"
     )
     parser.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
+    common.add_log_to(parser)
     parser.add_argument("--plan", action="store_true", help="say what it would take, and train nothing")
 
 
@@ -66,7 +67,9 @@ def run(options: argparse.Namespace) -> int:
     own_suite.write(asked, folder)
     places.include([folder])
     suite = common.opened(
-        argparse.Namespace(suite=asked.suite, runs=options.runs), seeds=f"0-{asked.seeds - 1}", device=asked.device
+        argparse.Namespace(suite=asked.suite, runs=options.runs, log_to=options.log_to),
+        seeds=f"0-{asked.seeds - 1}",
+        device=asked.device,
     )
     found = probing.filled(planning.plan(suite), suite)
     printing.show("\n".join([plain(f"{asked.model.name}, {asked.data}"), *plans.lines(found)]))

@@ -20,6 +20,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--seeds", default="", metavar="SEEDS", help="0,1,2 or 0-4 (default: the suite's own)")
     common.add_suite(parser)
     common.add_device(parser)
+    common.add_log_to(parser)
 
 
 def run(options: argparse.Namespace) -> int:

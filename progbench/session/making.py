@@ -70,6 +70,9 @@ class Maker:
         self.threads = threads
         self.train = train
         self.session = session or uuid.uuid4().hex
+        self.send: Callable[[RunResult], None] = lambda result: (
+            None
+        )  # is given each result that was trained, once it is filed
         self._swept = False
         self._progress = Progress((), lambda line: None, aloud=False)
         self._before: dict[tuple[str, int], str | None] = {}
@@ -214,6 +217,7 @@ class Maker:
             for result in jobs.execute(job, self.threads, kept):
                 self._file(result, others=neighbours.met(place))
                 self._progress.done(result)
+                self.send(result)
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:
