@@ -30,9 +30,9 @@ def chance_of_at_least(differences: Sequence[float], level: float) -> tuple[floa
 
     The interval leaves out at most `level` on each side, whatever the differences' distribution.
     """
-    ahead = sum(difference >= 0 for difference in differences)
-    interval = binomtest(ahead, len(differences)).proportion_ci(1 - 2 * level)
-    return ahead / len(differences), float(interval.low), float(interval.high)
+    at_least = sum(difference >= 0 for difference in differences)
+    interval = binomtest(at_least, len(differences)).proportion_ci(1 - 2 * level)
+    return at_least / len(differences), float(interval.low), float(interval.high)
 
 
 def coefficient_of_variation(scores: Sequence[float]) -> float | None:
