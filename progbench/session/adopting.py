@@ -1,6 +1,6 @@
 """Results made elsewhere become our own references: checked, shown as a change, and copied as they are.
 
-The copies in expected/<suite>/runs are a folder of results like any other; reference.json follows from them alone.
+The copies in expected/<suite>/runs are a folder of results. reference.json follows from them alone.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Filed = dict[int, tuple[Path, RunResult]]  # one recipe's results with their fil
 class Adoption:
     """What adopting a folder's results changes; `write` does it.
 
-    `kept` are the results that the references follow from afterwards, by recipe: copies on file, and files to copy.
-    `refused` says, by file, what nobody can vouch for; `left_out` what is not whole yet.
+    `kept` has the results behind the new references by recipe: copies on file, and files to copy. `refused` says, by
+    file, what nobody can vouch for; `left_out` what is not whole yet.
     """
 
     answers: Path
@@ -49,13 +49,13 @@ class Adoption:
 
     @property
     def changed(self) -> dict[str, dict]:
-        """The entries of reference.json that are written anew."""
+        """The entries of reference.json that change."""
         fresh = {path.parents[1].name for path in self.taken}
         return {name: reference.entry(_runs(self.kept[name])) for name in sorted(fresh)}
 
     @property
     def failed(self) -> list[str]:
-        """The runs that are an error, of all that the references follow from; they are on file like the others."""
+        """The runs that failed, among all that the references follow from."""
         return [
             f"{name}, seed {seed}: {run.error}"
             for name, files in sorted(self.kept.items())
@@ -79,9 +79,9 @@ class Adoption:
 
 
 def updated(suite: Suite, cells: Iterable[Cell], root: Path) -> list[str]:
-    """Record the runs behind these cells as the suite's reference; in lines, what that changes and where it stands.
+    """Record the runs behind these cells as the suite's reference; gives lines on the change, and the file.
 
-    Raises BadInput, and then writes nothing, where somebody could not vouch for all of them.
+    Raises BadInput, and then writes nothing, if nobody could vouch for one of the runs.
     """
     if reference.recorded_alone(suite.answers, suite.name):
         return reference.updated(suite, cells)
@@ -98,11 +98,11 @@ def _on_file(suite: Suite) -> dict[str, Recipe]:
 
 
 def plan(root: Path, answers: Path, suite: str, known: Mapping[str, Recipe], runs: Path) -> Adoption:
-    """What adopting the results in `runs` changes; `known` are the suite's recipes by id, `root` is the checkout.
+    """What adopting the results in `runs` changes; `known` has the suite's recipes by id, `root` is the checkout.
 
-    A recipe is refused as a whole where one of its results is: to leave a seed out would be a choice. Raises BadInput
-    where the reference on file was recorded without its results, copies are damaged, or the results together are of
-    unlike data or weights.
+    If one of a recipe's results is refused, all are: to leave a seed out would be a choice. Raises BadInput if the
+    reference on file was recorded without its results, copies are damaged, or data or weights differ between the
+    results.
     """
     adoption = Adoption(answers, suite)
     if alone := reference.recorded_alone(answers, suite):
@@ -141,7 +141,7 @@ def plan(root: Path, answers: Path, suite: str, known: Mapping[str, Recipe], run
 
 
 def _read(folder: Path, known: Mapping[str, Recipe], refused: list[str], left_out: list[str]) -> dict[str, Filed]:
-    """The results of a suite's recipes as they are now; of a recipe with one that cannot be read there are none."""
+    """The results of the suite's recipes as they are now; a recipe with an unreadable result has none."""
     files: dict[str, Filed] = {}
     for place in sorted({path.parent for path in folder.glob("*/*/seed*.json")}):
         name = place.parent.name
@@ -159,9 +159,10 @@ def _read(folder: Path, known: Mapping[str, Recipe], refused: list[str], left_ou
 
 
 def _merged(old: Filed, new: Filed) -> tuple[Filed, list[str]]:
-    """The results of a recipe after adoption, or why they are none: what is on file stays where it says the same.
+    """A recipe's results after adoption, and why there are none.
 
-    A failed run may be followed by one that did not fail. Other scores replace all seeds on file, or none.
+    A copy on file stays if the new result says the same. A run that did not fail may follow a failed one. Other scores
+    replace all seeds on file, or none.
     """
     failed = {seed for seed, (_, run) in old.items() if run.error and seed in new}
     other = [seed for seed in old.keys() & new.keys() - failed if not _same(old[seed][1], new[seed][1])]
@@ -182,7 +183,7 @@ def _runs(files: Filed) -> list[RunResult]:
 
 
 def _copy(path: Path, place: Path) -> None:
-    """Copy a result as it is, its predictions before it, each whole or not at all."""
+    """Copy a result after its predictions, each file whole or not at all."""
     for source, target in ((predictions.path_beside(path), predictions.path_beside(place)), (path, place)):
         if source.is_file():  # a failed run has no predictions
             with aside(target) as written:
@@ -191,7 +192,7 @@ def _copy(path: Path, place: Path) -> None:
 
 
 def lines(adoption: Adoption) -> Iterable[str]:
-    """What an adoption changes, in lines for a person."""
+    """An adoption's changes, in lines for a person."""
     if changed := adoption.changed:
         seeds = len(adoption.taken)
         yield f"{seeds} results of {len(changed)} recipes are new to the reference of {adoption.suite}"

@@ -1,4 +1,4 @@
-"""From a sentence of the paper to what answers it: printed numbers, counts, and paired runs."""
+"""A sentence of the paper with what answers it: printed numbers, counts, and paired runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Answering(Source, Protocol):
 
 
 def judged(suite: Answering, claim: Claim) -> ClaimVerdict:
-    """The verdict on a sentence, by the runs that are there. Raises BadInput for a cell that cannot be read."""
+    """The verdict on a sentence, by the runs on file. Raises BadInput for a cell that cannot be read."""
     if claim.problem:
         return claims.judge(claim, [])
     for name in (name for comparison in claim.comparisons for name in (*comparison.left, *comparison.right)):
@@ -82,7 +82,7 @@ def _measured(suite: Answering, claim: Claim, comparison: Comparison) -> Measure
 
 
 def _average(suite: Answering, left: list[Cell], right: list[Cell]) -> Compared | None:
-    """The verdict of the difference table on an average, which is corrected for how many models it has."""
+    """The difference table's verdict on an average, corrected for the table's number of models."""
     if len(left) != 1 or len(right) != 1 or left[0].kind != "derived":
         return None
     wanted = (body_of(left[0]), left[0].schedule, right[0].schedule, AVERAGE)

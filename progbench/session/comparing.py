@@ -1,4 +1,4 @@
-"""Which schedules of a suite's tables are compared, and what is said of them: on our runs, and by the print alone."""
+"""Which schedules of a suite's tables are compared, and the verdicts on our runs and on the print alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Sides = tuple[Cell, Cell]
 
 
 def schedules(table: Table) -> list[tuple[str, str]]:
-    """Which schedules of a table are compared, left less right: Progtuning less fine-tuning, else less each other one.
+    """The pairs of schedules that a table compares: Progtuning less fine-tuning, or else less each other schedule.
 
     A table of counts compares none, and neither does one without Progtuning.
     """
@@ -27,9 +27,9 @@ def schedules(table: Table) -> list[tuple[str, str]]:
 
 
 def of_table(source: Source, table: Table, terms: Terms) -> tuple[list[Compared], list[str]]:
-    """What is said of a table's schedules, and why some of its tasks or seeds take no part in that.
+    """The verdicts on a table's schedules, and why some of its tasks or seeds have none.
 
-    For each model with its tuning there is a line a task, and one for the average where the table prints averages.
+    A model with its tuning has a verdict for each task, and one for the average if the table prints averages.
     """
     lines: list[Compared] = []
     left_out: list[str] = []
@@ -58,13 +58,13 @@ def _left_out(body: str, tasks: Sequence[Paired]) -> list[str]:
 
 
 def of_print(table: Table, terms: Terms) -> list[PrintAlone]:
-    """What the print alone says of the averages of a table's schedules."""
+    """The print's own verdicts on the averages of a table's schedules."""
     sides = [both for pair in schedules(table) for both in _columns(table, *pair) if both[0].kind == "derived"]
     return [answer for both in sides if (answer := alone(table, *both, terms))]
 
 
 def alone(table: Table, left: Cell, right: Cell, terms: Terms) -> PrintAlone | None:
-    """What the print alone says of one cell less another; None unless all of their columns are printed."""
+    """The print's own verdict on one cell less another; None if one of their columns is not printed."""
     gaps = {evaluation_set: printed(table, left, right, evaluation_set) for evaluation_set, _ in columns_of(left)}
     known = {
         evaluation_set: (catalog.task_of(evaluation_set).name, gap)
@@ -79,7 +79,7 @@ def alone(table: Table, left: Cell, right: Cell, terms: Terms) -> PrintAlone | N
 
 
 def body_of(cell: Cell) -> str:
-    """The model of a cell, with its tuning where that is not full.
+    """The model of a cell, with its tuning if that is not full.
 
     >>> from progbench.judging.expected import Cell
     >>> body_of(Cell(*[""] * 6, "scored", "points", "glue", "bert-base", "lora", "constant", ""))
@@ -89,7 +89,7 @@ def body_of(cell: Cell) -> str:
 
 
 def _columns(table: Table, left: str, right: str) -> Iterator[Sides]:
-    """A table's cells of one schedule with those of another, column by column: an average in place of its columns."""
+    """A table's cells of one schedule, each with the other schedule's; an average replaces its columns."""
     cells = {(body_of(cell), cell.schedule, cell.column): cell for cell in table.cells if not cell.problem}
     for (body, schedule, column), cell in cells.items():
         other = cells.get((body, right, column))

@@ -1,4 +1,4 @@
-"""A suite's contrasts: Progtuning less fine-tuning, and less each ablation, wherever it has both."""
+"""A suite's contrasts: Progtuning less fine-tuning, and less each ablation."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def contrasts(
     cells: Iterable[Cell],
     differences: Sequence[Compared] = (),
 ) -> list[Contrast]:
-    """The contrasts among these cells, by the results on file; trains nothing.
+    """The contrasts among these cells, by the results on file; nothing is trained.
 
-    `differences` are the verdicts on them. Left out are models with random weights: what they score says nothing of the
-    paper. So are the single blocks of Figure 1, which are no rivals of each other's.
+    `differences` are the verdicts on them. Models with random weights are left out: their scores say nothing of the
+    paper. So are Figure 1's single blocks, which are no rivals of each other.
     """
     # MNLI's two columns are one task there, which neither of them is
     verdicts = {(verdict.table, verdict.body, verdict.right, verdict.task): verdict for verdict in differences}
@@ -51,7 +51,7 @@ def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:
 
 
 def _key(left: Cell, right: Cell) -> tuple[str, str, str, str]:
-    """What the verdict on two cells is found by: table, body, the rival, and the task as its column is labelled."""
+    """What the verdict on two cells is found by: table, body, rival, and the column's label."""
     return left.table, split_id(left.id)[0], right.schedule, AVERAGE if left.kind == "derived" else left.column
 
 

@@ -1,4 +1,4 @@
-"""The engine `local`: units as processes of this machine, a few at a time, each with a GPU or threads of its own."""
+"""The engine `local`: run commands as processes of this machine, each with a GPU or CPU threads of its own."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PATIENCE = 60  # seconds, for units that were told to end: they write a result, 
 
 
 def run(commands: Sequence[RunCommand], workers: int, shares: Shares, say: Callable[[str], None]) -> list[int]:
-    """Make units, `workers` at a time, and give their exit codes; `say` is told their lines.
+    """Run commands, `workers` at a time, and give their exit codes; `say` is told their lines.
 
-    A unit whose process dies, by the kernel for its memory or by hand, is started again, up to TRIES times in all.
-    When this process is interrupted, its units are told to end, and waited for.
+    A process that dies, by the kernel for its memory or by hand, is started again, TRIES times in all. An interrupt of
+    this process is handed on: the running commands are told to end, and waited for.
     """
     return _Processes(workers, shares, say).run(commands)
 
@@ -77,7 +77,7 @@ class _Processes:
                 self._running.discard(process)
 
     def _end(self) -> None:
-        """Tell every unit to end, once: a second word would disturb what the first began."""
+        """Tell every process to end, once: a second signal would disturb what the first began."""
         with self._lock:
             self._ending = True
             running = list(self._running)

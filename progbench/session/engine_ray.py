@@ -1,6 +1,6 @@
-"""The engine `ray`: units as tasks of a Ray cluster, a process each. One whose process dies is started again.
+"""The engine `ray`: run commands as tasks of a Ray cluster, a process each. A process that dies is started again.
 
-The cluster is the one that RAY_ADDRESS names, or that runs on this machine, or else one that is started for the time.
+The cluster is the one that RAY_ADDRESS names, or one that runs on this machine, or else one started for this time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PATIENCE = 5  # seconds, for units that were told to end: Ray does not say when 
 
 
 def work(command: RunCommand, given: Mapping[str, str]) -> tuple[int, str]:
-    """A unit in a worker's process: its exit code, and what it said."""
+    """Run a command in a worker's process; gives its exit code and its lines."""
     os.environ.update(given)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # or a cancel is not heard, where a script started Ray
     said = io.StringIO()
@@ -29,10 +29,10 @@ def work(command: RunCommand, given: Mapping[str, str]) -> tuple[int, str]:
 
 
 def run(commands: Sequence[RunCommand], device: str, threads: int, say: Callable[[str], None]) -> list[int]:
-    """Make units on a cluster, and give their exit codes; `say` is told their lines.
+    """Run commands on a cluster, and give their exit codes; `say` is told their lines.
 
-    A unit takes a GPU, or `threads` CPUs, at least one; a worker makes one unit, so that nothing of it stays in memory.
-    Raises BadInput where no cluster answers, or none can be started.
+    A command takes a GPU, or `threads` CPUs (at least one). A worker ends after one command, so that its memory is free
+    again. Raises BadInput if no cluster answers, and none can be started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing about a run goes to anyone
     import ray

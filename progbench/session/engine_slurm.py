@@ -1,6 +1,6 @@
-"""The engine `slurm`: units as an array of Slurm jobs, by submitit. A job that is preempted is queued again.
+"""The engine `slurm`: run commands as an array of Slurm jobs, by submitit. A preempted job is queued again.
 
-With the parameter cluster=local, submitit starts the same jobs on this machine, without Slurm: one after the other.
+With the parameter cluster=local, submitit starts the same jobs on this machine without Slurm, one after the other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 
 class Task:
-    """A unit as submitit starts it, and starts it again."""
+    """A run command as submitit starts it, and starts it again."""
 
     def __call__(self, command: RunCommand) -> int:
         _end_where_queuing_again_fails()
@@ -41,16 +41,16 @@ class Task:
         return code
 
     def checkpoint(self, command: RunCommand) -> Any:
-        """What is queued in the place of a job that has to leave: the same once more; it does only the rest."""
+        """The job queued in place of one that has to leave: the same command, which trains what is missing."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, command)
 
 
 def _end_where_queuing_again_fails() -> None:
-    """Have the unit end where submitit cannot queue its job again: an exception would pass for an error of its run.
+    """Make the command end if submitit cannot queue its job again: an exception would count as an error of its run.
 
-    It cannot where Slurm refuses, and where Slurm ends `scontrol`, which asks it, with the job's other processes.
+    Queuing fails if Slurm refuses, or ends `scontrol`, which asks it, with the job's other processes.
     """
     import submitit
 
@@ -69,7 +69,7 @@ def _end_where_queuing_again_fails() -> None:
 
 
 def parameters(given: Sequence[str]) -> dict[str, Any]:
-    """submitit's parameters from texts as a command line has them; those of Slurm alone may stand without `slurm_`.
+    """submitit's parameters from a command line's texts; those of Slurm alone need no `slurm_`.
 
     >>> parameters(["partition=gpu", "timeout_min=60", "slurm_gres=gpu:1"])
     {'slurm_partition': 'gpu', 'timeout_min': 60, 'slurm_gres': 'gpu:1'}
@@ -89,9 +89,9 @@ def parameters(given: Sequence[str]) -> dict[str, Any]:
 
 
 def submit(commands: Sequence[RunCommand], device: str, logs: Path, given: Mapping[str, Any]) -> list[Any]:
-    """Hand units to Slurm, and give submitit's jobs; what they say goes to files in the folder `logs`.
+    """Hand run commands to Slurm, and give submitit's jobs; their output goes to files in the folder `logs`.
 
-    Raises BadInput where there is no Slurm here, or it does not take the jobs.
+    Raises BadInput if there is no Slurm here, or if it refuses the jobs.
     """
     import submitit
 
@@ -117,9 +117,9 @@ def submit(commands: Sequence[RunCommand], device: str, logs: Path, given: Mappi
 def on_this_machine(
     commands: Sequence[RunCommand], device: str, logs: Path, given: Mapping[str, Any], say: Callable
 ) -> list[int]:
-    """Make units one after the other by submitit's local executor, and give their exit codes: Slurm's way, tried.
+    """Run commands one after the other by submitit's local executor, and give their exit codes.
 
-    When this process is interrupted, its unit is told to end, and waited for.
+    An interrupt of this process is handed on: the running command is told to end, and waited for.
     """
     codes = []
     for command in commands:
@@ -143,7 +143,7 @@ def on_this_machine(
 
 
 def _end(job: Any) -> None:
-    """End a job of this machine, as by Ctrl-C in its unit; submitit kills what has not ended a second later."""
+    """End a job of this machine as Ctrl-C would; submitit kills what has not ended a second later."""
     job.cancel()
     while not job.done():
         time.sleep(0.1)
@@ -151,7 +151,7 @@ def _end(job: Any) -> None:
 
 @contextlib.contextmanager
 def _heeding_ctrl_c() -> Iterator[None]:
-    """A process that is started meanwhile hears Ctrl-C, even if this one was started to ignore it, as by `&`."""
+    """Let a process that starts meanwhile hear Ctrl-C, even if this one ignores it, as one started by `&` does."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

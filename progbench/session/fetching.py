@@ -1,4 +1,4 @@
-"""The models and data of a suite fetched before GPU time starts: what there is to fetch, each once, and how it went."""
+"""A suite's models and data, fetched before GPU time starts: what is needed, each once, and how each went."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATES = ("here", "fetched", "missing", "damaged")
 
 @dataclass(frozen=True)
 class Need:
-    """A model or a task's data; `files` are the hub's, None where a folder or a package has it."""
+    """A model or a task's data; `files` are the hub's, None if a folder or a package has it."""
 
     name: str
     recipe: Recipe
@@ -29,7 +29,7 @@ class Need:
     missing: str = ""
 
     def require(self) -> None:
-        """Look at what a folder or a package has. Raises Missing or BadInput as a training would."""
+        """Check what a folder or a package has. Raises Missing or BadInput as a training would."""
         if self.is_model:
             loading.require(spec(self.recipe.model))
         else:
@@ -38,7 +38,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Got:
-    """How it went with one need: its state, one of STATES, and what more there is to say."""
+    """What became of a need: its state, one of STATES, and details."""
 
     name: str
     state: str
@@ -49,7 +49,7 @@ class Got:
 
 
 def needs(suite: Suite, mark: str = "") -> list[Need]:
-    """What the runs of a mark, or of all marks, read, each once: models first. What is made on the spot is no need.
+    """The models and then the data that a mark's runs read, or all runs, each once. Generated ones are left out.
 
     Raises BadInput as `marks.needed` does.
     """
@@ -74,9 +74,9 @@ def _data(recipe: Recipe) -> Need:
 
 
 def fetch(need: Need, say: Callable[[str], None] = lambda line: None) -> Got:
-    """Fetch what is not here, and hold what is here to the hub's checksums; `say` is told how much there is to fetch.
+    """Fetch what is not here, and check what is by the hub's checksums; `say` is told how much there is to fetch.
 
-    What goes wrong is said, and raises nothing. A file that is not what the hub has is removed: no run shall read it.
+    Nothing is raised: a problem becomes the state. A damaged file is removed, so that no run reads it.
     """
     try:
         if need.missing:

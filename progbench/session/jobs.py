@@ -22,7 +22,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Job:
-    """A recipe, seeds of it that are trained as one, and where.
+    """A recipe, the seeds of it that are trained as one, and the device.
 
     >>> from progbench.recipes.reading import read
     >>> recipe = read("paper", "glue", model="bert-base", schedule="constant", task="rte")
@@ -39,10 +39,10 @@ class Job:
 
 
 def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[Job]]:
-    """The jobs for the seeds that recipes lack, with those together that differ in their schedules alone.
+    """The jobs for the seeds that recipes lack; recipes that differ in their schedules alone are one family.
 
-    On a GPU, which one seed leaves mostly idle, a job is all seeds of a recipe; elsewhere that would gain nothing. Of a
-    model that the plain trainer trains it is one seed.
+    On a GPU, which one seed leaves mostly idle, a job has all seeds of a recipe. On a CPU, and for a model of the plain
+    trainer, it has one.
 
     >>> from progbench.recipes.reading import read
     >>> names = ("constant", "shrinking")
@@ -69,10 +69,10 @@ def _side_by_side(recipe: Recipe, device: str) -> bool:
 
 
 def execute(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunResult]:
-    """Train a job's seeds, giving their results as soon as they are there.
+    """Train a job's seeds, and give each result as soon as it is there.
 
-    An exception while training becomes its seeds' error, so that no other cell is lost to it. Seeds that are too many
-    for the device's memory, by estimate, are trained in parts. Raises Missing or BadInput.
+    An exception while training becomes its seeds' error, so that no other cell is lost. If the device's memory has, by
+    estimate, no room for all seeds, they are trained in groups. Raises Missing or BadInput.
     """
     import torch
 
@@ -94,7 +94,7 @@ def execute(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunRes
 
 
 def _kept(job: Job, seeds: Sequence[int], run: Callable[[], Iterable[RunResult]]) -> Iterator[RunResult]:
-    """What a run gives; where something goes wrong in it, that is the result of the seeds that have none yet."""
+    """The results of a run. An exception in it becomes the result of the seeds that have none yet."""
     from progbench.training.scoring import NonFinite
 
     left = list(seeds)
