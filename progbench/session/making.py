@@ -1,9 +1,9 @@
 """Runs looked up, and made where they are missing: each once, however many processes work at the same folder.
 
-The lock of a result's file is the queue. Every process goes through the same list; it takes the runs that nobody
-holds, and waits for the others at the end. So all have the same results to judge by, whoever made them. Runs that
-differ in their schedules alone are taken together: the epochs they share are trained once. On a GPU the seeds that a
-recipe lacks are one job (`jobs.families`).
+The lock of a result's file is the queue. Every process goes through the same list. It takes the runs that nobody holds,
+and waits for the others at the end, so that all judge by the same results. Runs that differ in their schedules alone
+are taken together: their shared epochs are trained once. On a GPU the seeds that a recipe lacks are one job
+(`jobs.families`).
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from progbench.training.shared_epochs import shared_epochs
 
 @dataclass(frozen=True)
 class Runs:
-    """What there is of one recipe's results: by seed, errors among them, and why seeds are missing.
+    """One recipe's results by seed, errors among them, and why seeds are missing.
 
-    `changed` says of a seed that it was made on other data than lies here.
+    `changed` has the seeds that were made on other data than lies here, each with a sentence.
     """
 
     results: Mapping[int, RunResult]
@@ -47,11 +47,11 @@ class Runs:
 
 
 class Maker:
-    """The runs of one session, filed in a folder: looked up by `runs`, made by `make`.
+    """The runs of one session, filed in a folder: `runs` looks them up, `make` makes them.
 
-    Of each recipe there are `seeds` (None: those on file), trained on `device` ("cpu", "cuda", or "auto": a GPU if
-    there is one) with `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained.
-    Processes that work for one session share its name, `session`; without one, a process is a session of its own.
+    Each recipe has `seeds` (None: those on file), trained on `device` ("cpu", "cuda", or "auto": a GPU if there is one)
+    with `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained. Processes of one session
+    share its name, `session`; a process without one is a session of its own.
     """
 
     def __init__(
@@ -97,14 +97,12 @@ class Maker:
     def make(
         self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None, *, aloud: bool = True
     ) -> None:
-        """Train what these recipes' runs lack, each once a session; `say` is told each that is done, and what is left.
+        """Train what these recipes' runs lack, once a session; `say` is told of each run done, and the time left.
 
-        With `aloud` it is told each that begins, too.
-
-        What goes wrong in a run is filed as its error, or kept as the reason why it is missing, and stops no other. A
-        failure of this session is not tried again by its other processes, nor is one that another session has had while
-        this one waited for it; one of an earlier session is. Where a result could not be filed, nothing is trained; one
-        that cannot be filed after all counts in this session, with a note.
+        With `aloud` it is told of each that begins, too. An exception in a run is filed as its error, or kept as the
+        reason why it is missing, and stops no other run. A session does not try its own failure again, nor one that
+        another session had while this one waited; it tries those of earlier sessions. Without room for a result nothing
+        is trained. A result that cannot be filed after all counts in this session, with a note.
         """
         fresh = {recipe.id: recipe for recipe in wanted if recipe.id not in self._tried}.values()
         self._sweep({recipe.suite for recipe in fresh})
@@ -125,7 +123,7 @@ class Maker:
             self._hold(family, blocking=True)
 
     def _sweep(self, suites: Iterable[str]) -> None:
-        """Once a session, remove what killed ones left behind; who only looks leaves everything as it is."""
+        """Remove, once a session, what killed sessions left; a session that trains nothing removes nothing."""
         if self.train and not self._swept:
             self._swept = True
             files.sweep_temporary_folders()
@@ -133,9 +131,10 @@ class Maker:
                 cleanup.sweep_results(self.folder / suite)
 
     def require(self, wanted: Recipe) -> str:
-        """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
+        """The device to train on. Raises Missing if this recipe cannot run here: no GPU, else no data or no weights.
 
-        Decided without importing torch; and data and weights together, so that a reader hears at once of all to get.
+        It does so without importing torch. Data and weights are checked together, so that a reader hears of both at
+        once.
         """
         if self.device == "cuda" and not environment.gpu_count():
             raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
@@ -155,7 +154,7 @@ class Maker:
         return self.device
 
     def _lacking(self, wanted: Recipe) -> tuple[list[int], str]:
-        """The seeds to train, and the device to do it on; none where that is missing."""
+        """The seeds to train, and the device; no seeds if there is no device."""
         wanted_seeds = self.seeds if self.train and self.seeds else ()
         seeds = [seed for seed in wanted_seeds if not self._settled(wanted, seed)]
         if not seeds:
@@ -169,7 +168,7 @@ class Maker:
         return [], ""
 
     def _hold(self, family: Sequence[Job], *, blocking: bool) -> None:
-        """Make runs that differ in their schedules alone. Raises Timeout if another process holds one of them."""
+        """Lock and make a family's runs. Raises Timeout if another process holds one of them."""
         # in one order everywhere, so that no two processes wait for each other
         needed = sorted(
             ((job.recipe, seed) for job in family for seed in job.seeds), key=lambda pair: (pair[0].id, pair[1])
@@ -192,7 +191,7 @@ class Maker:
         return results.path_of(self.folder, job.recipe, job.seeds[0]).parent
 
     def _attempt(self, job: Job, kept: Checkpoints) -> None:
-        """Train a job's seeds and file them, unless that is done or useless."""
+        """Train a job's seeds and file them, unless that is done or cannot succeed."""
         wanted = job.recipe
         seeds = tuple(seed for seed in job.seeds if not self._settled(wanted, seed))
         if not seeds or wanted.id in self._missing or wanted.id in self._hopeless:
@@ -211,7 +210,7 @@ class Maker:
             self._collect(replace(job, seeds=seeds), kept, place)
 
     def _collect(self, job: Job, kept: Checkpoints, place: Path) -> None:
-        """Train a job's seeds and file each as soon as it is there; `place` is where other runs leave a word."""
+        """Train a job's seeds and file each as soon as it is there; in `place` other runs leave a word."""
         wanted, seeds = job.recipe, job.seeds
         try:
             for result in jobs.execute(job, self.threads, kept):
@@ -224,12 +223,12 @@ class Maker:
             self._fail(wanted, seeds[0], problem)
 
     def _fail(self, wanted: Recipe, seed: int, problem: BadInput) -> None:
-        """File what is wrong with a recipe's input under one seed: it would be wrong for all."""
+        """File a problem of a recipe's input under one seed: it is the same for all."""
         self._hopeless.add(wanted.id)
         self._file(RunResult(wanted, seed, error=str(problem), final=False))
 
     def _file(self, trained: RunResult, others: int | None = None) -> None:
-        """File a result; one that cannot be filed counts in this session, and a note says that it is not kept."""
+        """File a result; one that cannot be filed counts in this session, with a note that it is not kept."""
         wanted, seed = trained.recipe, trained.seed
         result = trained.completed(others=others, session=self.session)
         path = results.path_of(self.folder, wanted, seed)
@@ -248,13 +247,13 @@ class Maker:
             self._not_filed[wanted.id, seed] = trained.completed(note, others=others, session=self.session)
 
     def _refuse(self, wanted: Recipe, seeds: Iterable[int], where: object, problem: OSError) -> None:
-        """Keep in mind for this session that there is no place for these seeds' results, so that none is trained."""
+        """Keep in mind for this session that these seeds' results have no place, so that none is trained."""
         why = f"not trained, because {where} cannot be written ({problem.strerror or problem})"
         for seed in seeds:
             self._not_filed[wanted.id, seed] = RunResult(wanted, seed, error=why, final=False)
 
     def _settled(self, wanted: Recipe, seed: int) -> bool:
-        """Whether this session need not train a seed: there is a result, or it has failed since this session looked."""
+        """Whether this session need not train a seed: it has a result, or has failed since this session looked."""
         result = self._on_file(wanted, seed)
         session = result.session if result else None
         before = self._before.setdefault((wanted.id, seed), session)

@@ -1,4 +1,4 @@
-"""Which tables belong to which of pytest's marks, and the cells and claims that a mark asks for."""
+"""The tables of each pytest mark, and the cells and claims that a mark asks for."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WORDS = {
 
 
 def needed(suite: Suite, mark: str = "") -> list[dict[str, Recipe]]:
-    """The recipes that each cell and claim of a mark, or of all, waits for, by their id.
+    """The recipes that each cell and claim of a mark waits for, by id; without a mark, of all.
 
     Raises BadInput as `asked` does, and for a cell, a claim or a recipe that cannot be read: a plan without it would
     look as if nothing were missing.
@@ -56,7 +56,7 @@ def needed(suite: Suite, mark: str = "") -> list[dict[str, Recipe]]:
 
 
 def asked(suite: Suite, mark: str = "") -> list[Cell | Claim]:
-    """The cells and claims of a suite that have runs behind them: those of one mark, or with none all there are.
+    """A mark's cells and claims that have runs behind them; without a mark, the suite's.
 
     Raises BadInput for a table that cannot be read: nobody could say what it needs.
     """
@@ -76,6 +76,6 @@ def asked(suite: Suite, mark: str = "") -> list[Cell | Claim]:
 
 
 def own(suite: Suite) -> list[str]:
-    """The tables of a suite that no file of benchmarks/ is named for: one test stands for all of them."""
+    """The tables of a suite that have no file in benchmarks/: one test stands for all of them."""
     named = {"table3", *(name for names in MARKS.values() for name in names)}
     return [name for name in suite.tables() if name not in named]

@@ -1,4 +1,4 @@
-"""What there is to judge a scored cell by: the results of its recipes, seed by seed, as points."""
+"""What there is to judge a scored cell by: its recipes' results, seed by seed, in points."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from progbench.session.making import Runs
 
 
 def columns_of(cell: Cell) -> list[tuple[str, str]]:
-    """The evaluation sets a scored cell is the mean over, mostly one, each with its metric."""
+    """The evaluation sets of a scored cell, mostly one, each with its metric; the cell is their mean."""
     return list(cell.mean_of.items()) or [(cell.evaluation_set, cell.metric)]
 
 
 def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
-    """A cell's points by seed, and what is missing or wrong; `behind` are the runs of each of its parts.
+    """A cell's points by seed, and what is missing or wrong; `behind` has the runs of each of its evaluation sets.
 
-    A mean over several parts has a value for each seed that all of them have.
+    A mean over several sets has a value for each seed that all of them have.
     """
     columns: list[dict[int, float]] = []
     least: list[float] = []
@@ -57,13 +57,13 @@ def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
 
 
 def _seeds(runs: Runs) -> str:
-    """Which seeds were made on other data than lies here, as a sentence begins."""
+    """The seeds that were made on other data than lies here, as the beginning of a sentence."""
     seeds = sorted(runs.changed)
     return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}:"
 
 
 def unpublished(cell: Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:
-    """Why a cell's runs were not made on the data that was published, else ""."""
+    """Why a cell's runs were not made on the published data, else ""."""
     printed = bool(cell.expectation.printed)
     return "; ".join(
         f"{wanted.task}: {why}" if cell.mean_of else why

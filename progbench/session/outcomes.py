@@ -1,4 +1,4 @@
-"""How a verdict shows as the outcome of a test: passed, failed, skipped or xfailed, and in which words."""
+"""A verdict as the outcome of a test: passed, failed, skipped or xfailed, and its words."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def of_cell(verdict: Verdict) -> tuple[str, str]:
 
 
 def of_claim(verdict: ClaimVerdict) -> tuple[str, str]:
-    """The outcome of a claim's test, and its words: what it comes to on the print, and on our runs.
+    """The outcome of a claim's test, and its words: the answer of the print, and that of our runs.
 
     >>> from progbench.judging.claims import unreadable
     >>> of_claim(unreadable("malformed"))[0]

@@ -1,4 +1,4 @@
-"""A person's training and development data looked at: what kind of task they are, and its entry of a tasks.toml."""
+"""A person's training and development data: what kind of task they are, and its entry of a tasks.toml."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ METRICS = {"regression": ("pearson", "spearman"), "answers": ("exact_match", "f1
 
 @dataclass(frozen=True)
 class Described:
-    """A person's data: the task's name, its entry of tasks.toml, and the start of a checksum of its files.
+    """A person's data: the task's name, its entry of tasks.toml, and the start of its files' checksum.
 
-    `kind` is one of KINDS, `metrics` what is scored, the first of them first; `rows` are counted for training and
-    development.
+    `kind` is one of KINDS. `metrics` are scored, the main one first. `rows` are those of training and development.
     """
 
     name: str
@@ -47,11 +46,11 @@ class Described:
 def describe(
     train: Path, dev: Path, folder: Path, *, text: Sequence[str] = (), label: str = "label", kind: str = ""
 ) -> Described:
-    """Look at both files; `folder` takes those of questions that are not in SQuAD's own layout.
+    """Look at both files; questions in another layout than SQuAD's are written to `folder` in that layout.
 
-    Without `text`, the columns of texts are the one or two that are neither the label nor numbers; without `kind`, a
-    label is a class, unless there are fractions, or more than MOST_CLASSES different numbers. Raises BadInput, naming
-    the file, for what is not there or cannot be told.
+    Without `text`, the text columns are the one or two that are neither the label nor numbers. Without `kind`, a label
+    is a class, unless there are fractions, or more than MOST_CLASSES different numbers. Raises BadInput, naming the
+    file, for what is not there or cannot be told.
     """
     for path in (train, dev):
         if not path.exists():
@@ -93,7 +92,7 @@ def describe(
 
 
 def named(path: Path) -> str:
-    """A name for what a file or folder holds, which becomes part of a path, and is no task's here already.
+    """A name for a file's or folder's content: it can stand in a path, and is no known task's.
 
     >>> named(Path("my reviews.tsv")), named(Path("data/rte.tsv"))
     ('my-reviews', 'rte-own')
@@ -112,7 +111,7 @@ def _files(train: Path, dev: Path, name: str, *rows: int) -> dict[str, Any]:
 
 
 def _texts(path: Path, label: str) -> list[str]:
-    """The columns that hold texts. Raises BadInput where they are not one or two, and a person must say which."""
+    """The columns that hold texts. Raises BadInput if they are not one or two: then a person must say which."""
     rows = [row for _, row in itertools.islice(records.read(path), 100)]
     columns = [name for name in rows[0] if name != label and not all(_is_number(row.get(name)) for row in rows)]
     if len(columns) not in (1, 2):
@@ -179,7 +178,7 @@ def _answering(name: str, train: Path, dev: Path, folder: Path, digest: str) -> 
 
 
 def _question(where: str, row: Record, name: str) -> dict[str, Any]:
-    """A row in the layout of SQuAD's file. Raises BadInput for one that is not as `datasets` has SQuAD's rows."""
+    """A row in the layout of SQuAD's file. Raises BadInput for a row in another layout than SQuAD's in `datasets`."""
     answers = kinds.table(row.get("answers"), f"{where}: answers")
     texts, starts = answers.get("text"), answers.get("answer_start")
     if not isinstance(texts, list) or not isinstance(starts, list) or len(texts) != len(starts):

@@ -1,7 +1,7 @@
 """The paper's question on a person's own model and data, as a suite of files made on the fly.
 
-From there on it is a suite like any other: planned, trained, judged and reported by what does so for all of them. Its
-results are filed under digests, so that the same question again goes on where it stood.
+It is planned, trained, judged and reported like any other suite. Its results are filed under digests, so that the same
+question again goes on from them.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ ANSWERING = {"doc_stride": 128, "n_best": 20, "max_answer_length": 30}
 
 @dataclass(frozen=True)
 class Question:
-    """What is compared: schedules of a model on data, with a tuning; `margin` is in points, and said beforehand.
+    """Schedules of a model that are compared on data with a tuning; `margin` is in points, stated beforehand.
 
-    `values` are a recipe's fields that a person chose, by name.
+    `values` are the recipe's fields that a person chose, by name.
     """
 
     model: Guest
@@ -71,12 +71,12 @@ class Question:
 
 
 def schedules(text: str) -> tuple[str, ...]:
-    """The schedules that a command line names, fine-tuning first, which the others are compared with.
+    """The schedules of a command line; fine-tuning comes first, and the others are compared with it.
 
     >>> schedules("progtuning,growing")
     ('constant', 'shrinking', 'growing')
 
-    Raises BadInput for a name that is none.
+    Raises BadInput for an unknown name.
     """
     named = [PAPERS.get(name.strip(), name.strip()) for name in text.split(",") if name.strip()]
     if unknown := [name for name in named if name not in SCHEDULES]:
@@ -88,7 +88,7 @@ def schedules(text: str) -> tuple[str, ...]:
 
 
 def write(asked: Question, folder: Path) -> None:
-    """Write the suite's files below a folder, which can then be included; those of an earlier question go."""
+    """Write the suite's files below a folder, in place of an earlier question's; the folder can then be included."""
     name = asked.suite
     for kind in ("recipes", "expected"):
         if (folder / kind).is_dir():
@@ -109,7 +109,7 @@ def write(asked: Question, folder: Path) -> None:
 
 
 def differences(suite: Suite, asked: Question, schedule: str) -> list[float]:
-    """How many points a schedule scores above fine-tuning, for each seed that has both."""
+    """A schedule's points above fine-tuning's, for each seed that has both."""
     scores = {}
     for cell in suite.table(TABLE).cells:
         if cell.column == _words(asked.data.metrics[0]) and cell.kind == "scored":
@@ -209,7 +209,7 @@ def _words(metric: str) -> str:
 
 
 def toml(content: Mapping[str, Any]) -> str:
-    """A file of tables within tables as TOML, which Python's own library reads and does not write.
+    """A file of tables within tables as TOML; Python's own library only reads it.
 
     >>> print(toml({"seeds": 5, "task": {"label": "RTE", "rows": {"train": 1}}}))
     seeds = 5

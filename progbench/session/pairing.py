@@ -1,4 +1,4 @@
-"""Cells and those they are compared with: their results, paired by seed, and by example where predictions were kept."""
+"""The results of cells and of their rivals, paired by seed, and by example if predictions were kept."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Source(Protocol):
 
 
 def paired(source: Source, left: Sequence[Cell], right: Sequence[Cell], metric: str = "") -> list[Paired]:
-    """The tasks of cells and of those that they are compared with: one for a score, one a task for an average.
+    """The tasks of cells and of their rivals: a score has one, an average each of its own.
 
-    Several cells on a side stand for their mean. `metric` takes the place of the cells' own. A task with an error, or
-    with predictions that do not belong to their scores, is broken and takes no other with it.
+    Several cells on a side stand for their mean. `metric` replaces the cells' own. An error, or predictions that do not
+    give the scores, break their own task alone.
     """
     tasks: dict[str, list[Column]] = {}
     for evaluation_set, own in columns_of(left[0]):
@@ -58,7 +58,7 @@ def paired(source: Source, left: Sequence[Cell], right: Sequence[Cell], metric: 
 
 
 def printed(table: Table, left: Cell, right: Cell, column: str) -> float | None:
-    """The printed difference of two cells, or of one `column` of two means; None where there is none."""
+    """The printed difference of two cells, or of one `column` of two means; None if it is not printed."""
     sides = [_column(table, cell, column) for cell in (left, right)]
     texts = [cell.expectation.printed for cell in sides if cell and not cell.problem]
     alike = len({cell.metric for cell in sides if cell}) == 1
@@ -66,7 +66,7 @@ def printed(table: Table, left: Cell, right: Cell, column: str) -> float | None:
 
 
 def _column(table: Table, cell: Cell, name_of_column: str) -> Cell | None:
-    """The cell that a mean's `name_of_column` is printed in; a cell that is no mean itself."""
+    """The cell in which one column of a mean is printed; a cell that is no mean itself."""
     if not cell.mean_of:
         return cell
     name = run_id(cell.model, cell.tuning, cell.schedule, name_of_column)
@@ -114,13 +114,13 @@ def _of_task(
 
 
 def _label(table: Table, cell: Cell, columns: Sequence[Column]) -> str:
-    """A task as its column is labelled; of several columns what stands before their subscripts."""
+    """A task's column label; several columns share what stands before their subscripts."""
     labels = [column.column for evaluation_set, _ in columns if (column := _column(table, cell, evaluation_set))]
     return labels[0] if len(labels) == 1 else labels[0].partition("_")[0]
 
 
 def _missing(cells: Iterable[Cell], runs_of: Mapping[Recipe, Runs]) -> str:
-    """Why a task cannot be compared: no results, or other data than was published. Raises BadInput for an error."""
+    """Why a task cannot be compared: no results, or unpublished data. Raises BadInput for an error."""
     for recipe, runs in runs_of.items():
         for seed, result in runs.results.items():
             if result.error:
@@ -132,7 +132,7 @@ def _missing(cells: Iterable[Cell], runs_of: Mapping[Recipe, Runs]) -> str:
 
 
 def _unpaired(source: Source, ours: RunResult, theirs: RunResult) -> str:
-    """Why two runs of a seed are no pair; where their first epochs train other blocks, only data and weights tell."""
+    """Why two runs of a seed are no pair; if their first epochs train other blocks, only data and weights tell."""
     for what in ("data", "weights"):
         prints = [run.fingerprints.get(what) for run in (ours, theirs)]
         if all(prints) and prints[0] != prints[1]:
@@ -145,14 +145,14 @@ def _unpaired(source: Source, ours: RunResult, theirs: RunResult) -> str:
 
 
 def _scores(side: OfSeeds, columns: Sequence[Column]) -> tuple[float, ...]:
-    """Points by seed: the mean over a task's evaluation sets, and over the runs of a side."""
+    """Points by seed: the mean over a task's evaluation sets and over a side's runs."""
     return tuple(statistics.fmean(run.score(*column) for run in of_seed for column in columns) for of_seed in side)
 
 
 def _differences(
     source: Source, left: OfSeeds, right: OfSeeds, columns: Sequence[Column]
 ) -> tuple[np.ndarray, ...] | None:
-    """The differences by seed and example, an array for each evaluation set; None unless all runs kept predictions."""
+    """The differences by seed and example, an array for each evaluation set; None if a run kept no predictions."""
     import numpy as np
 
     differences = []
@@ -172,7 +172,7 @@ def _differences(
 
 
 def _values(source: Source, run: RunResult, evaluation_set: str, metric: str) -> np.ndarray | None:
-    """What each example of a run's last epoch gives the metric, in points. Raises BadInput if that is not its score."""
+    """Each example's share of the last epoch's metric, in points. Raises BadInput if their mean is not the score."""
     from progbench.judging.pseudo import METRICS, of_kept
 
     kept = source.predictions(run)

@@ -1,4 +1,4 @@
-"""What is missing of a suite, what it will take, what is trained now, and which runs to do first. Trains nothing."""
+"""What a suite lacks, what that takes, what is trained now, and which runs to do first. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True)
 class Lack:
-    """What is missing of one recipe: `seeds` that nobody trains, and those that somebody is `training` now.
+    """One recipe's missing runs: `seeds` that nobody trains, and those that somebody is `training` now.
 
-    `each` is what a seed takes; `settles` how many cells and claims wait for no other run, once those before it in its
-    list are there.
+    `each` is the time of a seed. `settles` counts the cells and claims that wait for no other run, once those before it
+    in its list are there.
     """
 
     recipe: Recipe
@@ -34,7 +34,7 @@ class Lack:
 
     @property
     def seconds(self) -> float | None:
-        """Of all its seeds that nobody trains, one after another."""
+        """The time of all its seeds that nobody trains, one after another."""
         return None if self.each.seconds is None else self.each.seconds * len(self.seeds)
 
 
@@ -42,9 +42,9 @@ class Lack:
 class Plan:
     """What is missing of what was asked for, and the errors on file that no session tries again.
 
-    `kind` is the kind of machine that the times are of, and `needs` the recipes that each open cell or claim waits for.
-    `settled` is how many wait for none. `elsewhere` are checkpoints of recipes that this suite does not have, and
-    `changed` are runs that were made on other data than lies here: on file, and inconclusive.
+    The times are of the kind of machine `kind`. `needs` has the recipes that each open cell or claim waits for;
+    `settled` counts those that wait for none. `elsewhere` are checkpoints of recipes that this suite does not have.
+    `changed` are runs on other data than lies here: they are on file, and inconclusive.
     """
 
     lacks: tuple[Lack, ...]
@@ -62,7 +62,7 @@ class Plan:
 
 
 def seconds_of(budget: str) -> float:
-    """What a budget says, in seconds.
+    """A budget in seconds.
 
     >>> seconds_of("6h"), seconds_of("1.5 d"), seconds_of("90m")
     (21600.0, 129600.0, 5400.0)
@@ -76,9 +76,9 @@ def seconds_of(budget: str) -> float:
 
 
 def plan(suite: Suite, mark: str = "") -> Plan:
-    """What is missing for the cells and claims of a mark, or for all. Raises BadInput as `marks.needed` does.
+    """What is missing for a mark's cells and claims, or for all. Raises BadInput as `marks.needed` does.
 
-    A run is missing where there is no result, or an error that the next session tries again.
+    A run is missing without a result, and with an error that the next session tries again.
     """
     needed = marks.needed(suite, mark)
     wanted = {name: recipe for recipes in needed for name, recipe in recipes.items()}
@@ -104,12 +104,12 @@ def plan(suite: Suite, mark: str = "") -> Plan:
 
 
 def chosen(planned: Plan, seconds: float) -> list[Lack]:
-    """The runs to do within so many seconds of one machine, in their order: those that settle most for their time.
+    """The runs to do within so many seconds of one machine, in order: those that settle most for their time.
 
-    The rule, again and again until nothing fits: of the open cells and claims, take the one whose missing runs settle
-    the most of them an hour, all others that the same runs settle included. One is settled when no run that it waits
-    for is missing; a recipe's seeds go together. Greedy, so not always the best choice, but one that can be followed.
-    Runs of unknown time are never chosen; what somebody else trains now counts as done.
+    The rule, repeated until nothing fits: of the open cells and claims, take the one whose missing runs settle the most
+    an hour, all others that they settle included. A cell is settled once no run that it waits for is missing. A
+    recipe's seeds go together. Greedy, so not always the best choice, but one that can be followed. Runs of unknown
+    time are never chosen; runs that somebody trains now count as done.
     """
     costs = {lack.recipe.id: lack.seconds for lack in planned.lacks if lack.seeds}
     by_name = {lack.recipe.id: lack for lack in planned.lacks}
@@ -136,7 +136,7 @@ def _settled(runs: frozenset[str], waiting: Sequence[frozenset[str]]) -> int:
 
 
 def telling(lacks: Iterable[Lack]) -> list[str]:
-    """Recipes of which one run each, made alone here, would tell the time of those that are unknown: one a task."""
+    """Recipes of which one run each, made alone here, would tell the unknown times: one for each task."""
     recipes: dict[tuple[str, str], str] = {}
     for lack in lacks:
         if lack.seeds and lack.seconds is None:
@@ -145,7 +145,7 @@ def telling(lacks: Iterable[Lack]) -> list[str]:
 
 
 def total(lacks: Iterable[Lack]) -> tuple[float, int]:
-    """The seconds of all whose time is known, and how many runs have none."""
+    """The known seconds together, and how many runs have none."""
     lacks = [*lacks]
     unknown = sum(len(lack.seeds) for lack in lacks if lack.seconds is None)
     return math.fsum(lack.seconds for lack in lacks if lack.seconds is not None), unknown

@@ -1,7 +1,7 @@
 """What runs will take here, before any was made: a step of each shape, timed for a second on this machine.
 
-The model has its real dimensions and random weights, and the texts are random words, as long as the task's are in the
-mean. So nothing has to be fetched. Reading data, loading weights and other processes are not in it: it says "about".
+The model has its real dimensions and random weights. The texts are random words, on average as long as the task's. So
+nothing is fetched. The time leaves out reading, loading and other processes, so it is said with "about".
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ SOURCE = "about, by a step timed here"
 
 
 def filled(plan: Plan, suite: Suite) -> Plan:
-    """A plan with a time for each run that results tell nothing of, where this machine could train it.
+    """A plan with a time for each run that results tell nothing of, if this machine could train it.
 
-    On a machine that is busy with other things, what is not timed within PATIENCE stays unknown.
+    What is not timed within PATIENCE, on a busy machine, stays unknown.
     """
     end, lacks = time.perf_counter() + PATIENCE, []
     for lack in plan.lacks:
@@ -59,9 +59,9 @@ def _better(known: Estimate, recipe: Recipe, suite: Suite) -> Estimate:
 
 
 def seconds(recipe: Recipe, device: str, threads: int) -> float:
-    """Of one seed's run: its steps in each stage, and the scoring after each epoch, which is a third of such a step.
+    """The time of one seed's run: its steps in each stage, and scoring, at a third of a step's time.
 
-    Raises Missing where the model or the size of the data is not known here.
+    Raises Missing if the model or the size of the data is not known here.
     """
     rows, scored, length, words = _sizes(recipe)
     options = tuple(sorted(recipe.tuning_options.items()))
@@ -76,7 +76,7 @@ def seconds(recipe: Recipe, device: str, threads: int) -> float:
 
 
 def _sizes(recipe: Recipe) -> tuple[int, int, float, int]:
-    """How many rows are trained on in an epoch and scored after it, their mean length, and how many words they have."""
+    """The rows trained on in an epoch, those scored after it, their mean length, and their different words."""
     task = catalog.tasks()[recipe.task]
     if recipe.dataset == GENERATED and not task.home:
         return toy.SIZES["train"], toy.SIZES["evaluate"] * len(task.evaluate), 12.0, len(toy.WORDS)
@@ -115,7 +115,7 @@ def _costs(
     device: str,
     threads: int,
 ) -> tuple[float, float]:
-    """Seconds of a step that trains every block, and of one that trains none but embeddings and head."""
+    """The seconds of a step that trains every block, and of one that trains embeddings and head alone."""
     import torch
 
     from progbench.method.schedule import Stage
@@ -170,7 +170,7 @@ def _ready(model: str, tuning: str, head: str, options: tuple[tuple[str, Any], .
 
 
 def _timed(step) -> float:
-    """Seconds of one step: the quickest of those that fit, since whatever disturbs one makes it slower."""
+    """The seconds of the quickest step that fits in SECONDS: a disturbance only makes one slower."""
     end, taken = time.perf_counter() + SECONDS, []
     while not taken or time.perf_counter() < end:
         start = time.perf_counter()
@@ -180,5 +180,5 @@ def _timed(step) -> float:
 
 
 def about(lacks: Iterable) -> str:
-    """ "about " where a time was not measured but timed here beforehand."""
+    """ "about " if one of the times was estimated by a step, else ""."""
     return "about " if any(lack.each.source == SOURCE for lack in lacks) else ""

@@ -1,7 +1,7 @@
-"""One recipe's runs as a unit of work: looked at, trained where they are missing, and told seed by seed.
+"""One recipe's runs: looked at, trained where they are missing, and told seed by seed.
 
-Whoever spreads runs over machines starts units. A unit may be started twice, or again after it was killed: what is on
-file is not trained again, and what another process is training is waited for.
+Whoever spreads runs over machines starts `progbench run` for a recipe, also twice, or again after it was killed. What
+is on file is not trained again, and what another process is training is waited for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STATES = ("there", "trained", "made by another process", "error", "not kept", "i
 
 @dataclass(frozen=True)
 class Seed:
-    """What there is of one seed after a unit's work: its state, one of STATES, and what more there is to say."""
+    """What there is of one seed: its state, one of STATES, and details."""
 
     recipe: str
     seed: int
@@ -79,7 +79,7 @@ def there(suite: Suite, wanted: Recipe) -> frozenset[int]:
 
 
 def look(suite: Suite, wanted: Recipe, before: frozenset[int] = frozenset(), why: str = "") -> list[Seed]:
-    """What there is of each seed now; those `before` are not this session's work. `why` is why any are missing."""
+    """The state of each seed now; those `before` are not this session's work, and `why` is why any are missing."""
     runs = suite.runs(wanted)
     told = []
     for seed in suite.maker.seeds or sorted(runs.results):

@@ -1,4 +1,4 @@
-"""From the recorded files to what RESULTS.md is written from: our own references, and what the paper prints."""
+"""The recorded files as RESULTS.md needs them: our own references, and what the paper prints."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _DECIDED = {"date": kinds.TEXT, "what": kinds.TEXT, "seen": kinds.TEXT}
 
 
 def recorded(answers: Path) -> Recorded:
-    """What is recorded below `answers`, the folder expected/. Raises BadInput for a file that is damaged or no record.
+    """What is recorded below `answers`, the folder expected/. Raises BadInput for a damaged file.
 
-    Suites are those of our own whose references have their results; smoke's have none.
+    It has our suites whose references have their results; smoke's have none.
     """
     ours = [name for name in reading.suites() if name != PAPER and (answers / name).is_dir()]
     names = [name for name in ours if not reference.recorded_alone(answers, name)]
@@ -79,7 +79,7 @@ def _filed(folder: Path, wanted: Recipe) -> list[RunResult]:
 def _guesses(
     suite: Suite, recipes: Mapping[str, Recipe], runs_of: Mapping[str, Sequence[RunResult]]
 ) -> dict[str, float]:
-    """What always answering the most frequent class scores, from the labels that predictions are kept with."""
+    """The scores of always answering the most frequent class, from the labels beside the predictions."""
     guesses: dict[str, float] = {}
     for name, runs in runs_of.items():
         task = tasks()[recipes[name].task]
@@ -107,7 +107,7 @@ def _claims(paper: Suite) -> list[ClaimVerdict]:
 
 
 def _disputed(answers: Path) -> list[tuple[str, str, str]]:
-    """Disputed cells by their argument: the row, its columns, and why they cannot be."""
+    """Disputed cells by their argument: the row, its columns, and the reason."""
     cells_of: dict[tuple[str, str], list[str]] = {}
     for (table, cell), argument in guards.disputed(answers, PAPER)["cells"].items():
         cells_of.setdefault((table, argument), []).append(cell)

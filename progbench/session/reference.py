@@ -1,7 +1,7 @@
 """Our own references: recorded from result files on request, with the change shown before it is written.
 
-Where expected/<suite>/runs has copies of the results, reference.json follows from these and nothing else. Smoke's
-holds scores of runs that anybody makes again in minutes, and has no copies.
+If expected/<suite>/runs has copies of the results, reference.json follows from these alone. Smoke's has no copies:
+anybody makes its runs again in minutes.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def refuse_dirty_tree(root: Path) -> None:
 
 
 def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
-    """The raw scores of every recipe the cells need, as reference.json holds them.
+    """The raw scores of every recipe that the cells need, as reference.json holds them.
 
-    Recipes that were not run are left as they are on file. Raises BadInput if none was run, and for a run with an
-    error, on other data than was published, with too few seeds, or made by code that was not committed.
+    Recipes that were not run stay as they are on file. Raises BadInput if none was run, and for a run with an error, on
+    unpublished data, with too few seeds, or made by uncommitted code.
     """
     gathered: dict[str, dict] = {}
     recipes = {wanted.id: wanted for cell in cells if cell.kind == "scored" for wanted in suite.recipes(cell)}
@@ -71,7 +71,7 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
 
 
 def entry(runs: Iterable[RunResult]) -> dict[str, Any]:
-    """One recipe's runs as reference.json holds them: raw scores by seed, where each was made, and what failed."""
+    """One recipe's runs as reference.json holds them: raw scores by seed, where each was made, and the errors."""
     every = {str(run.seed): run for run in sorted(runs, key=lambda run: run.seed)}
     good = {seed: run for seed, run in every.items() if not run.error}
     errors = {seed: run.error for seed, run in every.items() if run.error}
@@ -86,7 +86,7 @@ def entry(runs: Iterable[RunResult]) -> dict[str, Any]:
 
 
 def changes(old: dict[str, dict], new: dict[str, dict]) -> str:
-    """What recording `new` would change, a line an evaluation set and metric: mean and spread, before and after."""
+    """What recording `new` would change: for each evaluation set and metric, mean and spread before and after."""
     rows = []
     for name, run in new.items():
         first = next(iter(run["seeds"].values()), {})
@@ -111,12 +111,12 @@ def _spread(run: dict, evaluation_set: str, metric: str) -> str:
 
 
 def record(root: Path, suite: str, new: dict[str, dict]) -> Path:
-    """Write expected/<suite>/reference.json, and its checksum: the new runs, and those on file not run now."""
+    """Write expected/<suite>/reference.json and its checksum: the new runs, and those on file that were not run now."""
     return _written(root, suite, {"recorded": environment.describe()}, on_file(root, suite) | new)
 
 
 def copies(root: Path, suite: str) -> Path:
-    """The folder of results that a suite's reference.json follows from."""
+    """The folder with the results that a suite's reference.json follows from."""
     return root / suite / "runs"
 
 
@@ -126,14 +126,14 @@ def on_copies(root: Path, suite: str) -> Suite:
 
 
 def derive(root: Path, suite: str) -> Path:
-    """Write expected/<suite>/reference.json, and its checksum, from the copies of results alone."""
+    """Write expected/<suite>/reference.json and its checksum from the copies of results alone."""
     return _written(root, suite, {}, derived(root, suite))
 
 
 def derived(root: Path, suite: str) -> dict[str, dict]:
     """The entries of reference.json that follow from the copies of results.
 
-    Raises BadInput for a copy that is damaged, and for results of two digests of one recipe: one of them is stale.
+    Raises BadInput for a damaged copy, and for a recipe with results of two digests: one of them is stale.
     """
     runs_of: dict[str, list[RunResult]] = {}
     for path in sorted((copies(root, suite) / suite).glob("*/*/seed*.json")):
@@ -146,7 +146,7 @@ def derived(root: Path, suite: str) -> dict[str, dict]:
 
 
 def recorded_alone(root: Path, suite: str) -> str:
-    """A recipe whose reference on file was recorded without copies of its results, as smoke's are; "" for none."""
+    """A recipe whose reference was recorded without copies of its results, as smoke's are; "" for none."""
     return next(iter(sorted(on_file(root, suite).keys() - derived(root, suite).keys())), "")
 
 
@@ -165,7 +165,7 @@ def text(suite: str, runs: dict[str, dict], about: dict[str, Any] | None = None)
 
 
 def on_file(root: Path, suite: str) -> dict[str, dict]:
-    """The runs that are recorded. Raises BadInput where one is damaged, which would be written again as if sound."""
+    """The recorded runs. Raises BadInput for a damaged one, which would else be written again as if sound."""
     path = root / suite / "reference.json"
     return {
         name: references.checked(recorded, f"{path}: {name}") for name, recorded in references.read(root, suite).items()
@@ -173,7 +173,7 @@ def on_file(root: Path, suite: str) -> dict[str, dict]:
 
 
 def updated(suite: Suite, cells: Iterable[Cell]) -> list[str]:
-    """Record the runs behind these cells as the suite's reference; in lines, what that changes and where it stands.
+    """Record the runs behind these cells as the suite's reference; gives lines on the change, and the file.
 
     Raises BadInput as `gather` does, and then writes nothing.
     """

@@ -1,4 +1,4 @@
-"""From a suite to its report, without pytest: the runs behind its cells, and the whole of what is on file."""
+"""A suite's report, without pytest: the runs behind its cells, and all that is on file."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from progbench.session.suite import Suite
 
 
 def behind(suite: Suite, cells: Iterable[Cell]) -> list[Entry]:
-    """The runs that these cells are read from, as a report lists them; trains nothing."""
+    """The runs of these cells, as a report lists them; nothing is trained."""
     entries = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in _recipes(suite, cells)]
     return [entry for entry in entries if entry.runs]
 
 
 def _recipes(suite: Suite, cells: Iterable[Cell]) -> list[Recipe]:
-    """The recipes that the scores among these cells are read from, each once."""
+    """The recipes of the scores among these cells, each once."""
     recipes: dict[str, Recipe] = {}
     for cell in cells:
         if cell.kind != "counted" and not cell.problem:
@@ -38,7 +38,7 @@ def _recipes(suite: Suite, cells: Iterable[Cell]) -> list[Recipe]:
 
 
 def report(suite: Suite) -> Report:
-    """What is on file for a suite, judged: every cell and claim, and the variants of what deviates. Trains nothing."""
+    """What is on file for a suite, judged: cells, claims, and the variants of what deviates. Nothing is trained."""
     verdicts: list[Verdict] = []
     variants: list[Variant] = []
     warnings: dict[str, None] = {}
@@ -77,10 +77,7 @@ def report(suite: Suite) -> Report:
 
 
 def compared(suite: Suite, cells: Iterable[Cell]) -> tuple[list[Compared], list[PrintAlone], list[str]]:
-    """The differences between schedules in the tables that have a score among these cells.
-
-    First what our runs say of them, then what the print alone does, and why seeds or tasks take no part in it.
-    """
+    """The verdicts on schedules in these cells' tables: our runs' and the print's, and why seeds or tasks have none."""
     differences: list[Compared] = []
     alone: list[PrintAlone] = []
     left_out: list[str] = []
@@ -96,12 +93,12 @@ def compared(suite: Suite, cells: Iterable[Cell]) -> tuple[list[Compared], list[
 
 
 def _tried(variants: Sequence[Variant]) -> list[Variant]:
-    """A cell's variants where one has a value; nobody needs a list of what was never run."""
+    """A cell's variants, if one has a value."""
     return list(variants) if any(variant.variant and variant.observed is not None for variant in variants) else []
 
 
 def _stale(suite: Suite, cells: Iterable[Cell]) -> list[str]:
-    """A sentence on results of the suite's recipes as they were before an edit: on file, and not counted."""
+    """A sentence on results from before an edit of the suite's recipes: they are on file, and do not count."""
     names = {wanted.id: wanted.digest for wanted in _recipes(suite, cells)}
     folders = (path for path in (suite.folder / suite.name).glob("*/*") if path.is_dir())
     old = sorted({path.parent.name for path in folders if names.get(path.parent.name, path.name) != path.name})
