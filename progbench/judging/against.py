@@ -1,4 +1,4 @@
-"""Two folders of results, of two machines or two versions: what is the same, and what is not. No torch."""
+"""Two folders of results, of two machines or two versions, compared score by score. No torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from progbench.tasks import catalog
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of results: the good ones by "<suite>/<recipe>" and digest, and what is wrong with others, by file."""
+    """A folder of results: the good ones by "<suite>/<recipe>" and digest, and the problems of others, by file."""
 
     path: Path
     good: Mapping[str, Mapping[str, BySeed]]
@@ -32,9 +32,9 @@ class Folder:
 
 @dataclass(frozen=True)
 class Ratio:
-    """What a recipe took in the first folder, as a multiple of the second's: median step time and peak memory.
+    """A recipe's median step time and peak memory in the first folder, as a multiple of the second's.
 
-    Of time only runs count that are known to have had their device to themselves.
+    For time only runs count that are known to have had their device to themselves.
     """
 
     recipe: str
@@ -44,9 +44,9 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything that tells two folders apart; `environment` has for each field that differs its values in both.
+    """All differences between two folders; `environment` has both folders' values of each field that differs.
 
-    `doubtful` says how many results in both are not to be taken as they are, by what is wrong with them.
+    `doubtful` counts the results of each folder that cannot be taken as they are, by their problem.
     """
 
     folders: tuple[str, str]
@@ -59,7 +59,7 @@ class Difference:
 
     @property
     def headline(self) -> str:
-        """The answer first: how many scores are the same, how many changed, what could not be compared."""
+        """How many scores are the same, how many changed, and what could not be compared."""
         counts = {outcome: sum(change.outcome == outcome for change in self.changes) for outcome in OUTCOMES}
         words = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
         line = f"{len(self.changes)} scores compared: {words or 'nothing'}"
@@ -82,7 +82,7 @@ def require_folder(path: Path) -> None:
 
 
 def read(path: Path, suite: str = "") -> Folder:
-    """Every result below a folder, or of one suite in it. Raises BadInput where there is no folder, or none in it."""
+    """Every result below a folder, or of one suite in it. Raises BadInput if there is none."""
     require_folder(path)
     good: dict[str, dict[str, dict[int, RunResult]]] = {}
     shut = closed(path / suite, 2) if suite else closed(path, 3)
@@ -105,7 +105,7 @@ def read(path: Path, suite: str = "") -> Folder:
 
 
 def _lacking(result: RunResult) -> str:
-    """What is wrong with a result that lacks a score of its task, or nothing."""
+    """The problem of a result that lacks a score of its task, else ""."""
     try:
         task = catalog.tasks()[result.recipe.task]
         for evaluation_set in task.evaluate:
@@ -119,8 +119,8 @@ def _lacking(result: RunResult) -> str:
 def compare(first: Folder, second: Folder) -> Difference:
     """Compare two folders recipe by recipe and score by score.
 
-    Recipes are matched by name. Of those with several digests the newest that both folders have is compared, else the
-    newest of each; then `digests` shows that the recipe, or SCORES_VERSION, is another.
+    Recipes are matched by name. Of several digests the newest that both folders have is compared, else the newest of
+    each. Then `digests` shows that the recipe, or SCORES_VERSION, differs.
     """
     shared = sorted(set(first.good) & set(second.good))
     pairs = {name: _pair(first.good[name], second.good[name]) for name in shared}
@@ -174,7 +174,7 @@ def _doubtful(pairs: Iterable[Pair]) -> dict[str, tuple[int, int]]:
 
 
 def _environment(pairs: Iterable[Pair]) -> dict[str, tuple[list[str], list[str]]]:
-    """Where commit, versions, hardware, data or weights differ between the sides: the values of both."""
+    """Both sides' values where commit, versions, hardware, data or weights differ."""
     values: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for i, run in ((i, run) for pair in pairs for i, (_, side) in enumerate(pair) for run in side.values()):
         for key, value in (run.about | run.fingerprints).items():

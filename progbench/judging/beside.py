@@ -1,4 +1,4 @@
-"""What is shown beside a difference: how the two go together, how often one is ahead, and what so few seeds can say."""
+"""What is shown beside a difference: a correlation, how often one schedule is ahead, and the seeds needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ POWER = 0.8
 
 
 def correlation(left: Sequence[float], right: Sequence[float]) -> float | None:
-    """Pearson's correlation of two schedules' scores over their seeds; None where one of them does not vary.
+    """Pearson's correlation of two schedules' scores over seeds; None if one of them does not vary.
 
     >>> correlation([1.0, 2.0, 3.0], [2.0, 2.5, 3.0]), correlation([1.0, 2.0], [5.0, 5.0])
     (1.0, None)
@@ -23,7 +23,7 @@ def correlation(left: Sequence[float], right: Sequence[float]) -> float | None:
 
 
 def chance_of_at_least(differences: Sequence[float], level: float) -> tuple[float, float, float]:
-    """How often a new seed's difference is at least 0: the share of these seeds, and Clopper and Pearson's interval.
+    """How often a new seed's difference is at least 0: the share of these seeds, and its Clopper-Pearson interval.
 
     >>> [round(one, 3) for one in chance_of_at_least([0.4, -0.1, 0.0, 0.3, 0.2], level=0.05)]
     [0.8, 0.343, 0.99]
@@ -36,7 +36,7 @@ def chance_of_at_least(differences: Sequence[float], level: float) -> tuple[floa
 
 
 def coefficient_of_variation(scores: Sequence[float]) -> float | None:
-    """CV*, in percent: (1 + 1/4n) · sd / mean · 100, which is corrected for few seeds; None of a single score, or of 0.
+    """CV* in percent, (1 + 1/4n) · sd / mean · 100, corrected for few seeds; None for a single score, and a mean of 0.
 
     >>> round(coefficient_of_variation([66.0, 67.0, 68.0]), 3)  # 13/12 · 1 / 67 · 100
     1.617
@@ -54,8 +54,8 @@ def seeds_needed(sd: float, margin: float, level: float = 0.05) -> int:
     >>> seeds_needed(sd=1.5, margin=0.5), seeds_needed(sd=1.5, margin=1.0), seeds_needed(sd=0.2, margin=0.5)
     (113, 30, 4)
 
-    `sd` is one schedule's over seeds, in points. The two are taken to vary independently, so that a difference has
-    √2 times as much: whether they go together is not known beforehand. At least three.
+    `sd` is one schedule's over seeds, in points. The two are taken to vary independently, since nobody knows their
+    correlation beforehand: a difference has √2 times the sd. At least three.
     """
     from statsmodels.stats.power import TTestPower
 

@@ -1,4 +1,4 @@
-"""What a reader should know of the runs behind a cell before comparing its score with another. No torch."""
+"""What a reader should know of the runs behind a cell before comparing its score. No torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from progbench.tasks.source import GENERATED
 
 
 def caveats(cell: str, made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
-    """Sentences on a cell's runs, by recipe: unlike versions or data, what was left out, partial or known data.
+    """Sentences on a cell's runs, by recipe: mixed versions or data, what was left out, partial or known data.
 
     >>> caveats("minilm-constant-rte", {})
     []
@@ -34,7 +34,7 @@ def caveats(cell: str, made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
 
 
 def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
-    """Sentences on recipes that are compared with each other, but were made on other data of a task, or other weights.
+    """Sentences on compared recipes that were made on different data of a task, or different weights.
 
     >>> unlike({})
     []
@@ -53,7 +53,7 @@ def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
 
 
 def _unlike_lengths(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
-    """A sentence for each task of which some compared recipes cut texts and others read more, or less, of them."""
+    """A sentence for each task of which some compared recipes cut texts and others read them to another length."""
     tasks: dict[object, dict[int, tuple[dict[str, None], dict[str, None]]]] = {}
     for wanted, run in ((wanted, run) for wanted, results in made.items() for run in results):
         names, notes = tasks.setdefault(_same_data(wanted), {}).setdefault(wanted.max_length, ({}, {}))
@@ -71,12 +71,12 @@ def _unlike_lengths(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
 
 
 def _same_data(wanted: Recipe) -> tuple[object, ...]:
-    """What recipes have in common that read the same data."""
+    """What recipes share that read the same data."""
     return wanted.task, wanted.data_source
 
 
 def _shortened(prints: Iterable[str]) -> dict[str, str]:
-    """The beginnings of fingerprints, as long as it takes to tell them apart: at least a kind and eight digits.
+    """The beginnings of fingerprints, long enough to tell them apart: at least a kind and eight digits.
 
     >>> _shortened(["sha256:78c0197b11", "sha256:78c0197b22"])
     {'sha256:78c0197b11': 'sha256:78c0197b1', 'sha256:78c0197b22': 'sha256:78c0197b2'}
@@ -105,15 +105,15 @@ def _mixed(name: str, fields: Sequence[str], results: Sequence[RunResult]) -> li
 
 
 def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = False) -> list[str]:
-    """Why runs were not made on the data that was published: another number of rows than its authors count.
+    """Why runs were not made on the published data: another number of rows than its authors count.
 
     >>> from progbench.recipes.reading import read
     >>> wanted = read("paper", "glue", model="bert-base", schedule="constant", task="rte")
     >>> other_data(wanted, [RunResult(wanted, 0, examples={"train": 32, "rte": 277})])
     ['not the published data: it read 32 rows of train (published: 2,490)']
 
-    Generated data was never published. A part that the recipe asks for is other data only against the `printed` score
-    of a model that was trained on all of it.
+    Generated data was never published. A partial training set that the recipe asks for is other data only against the
+    `printed` score of a model that was trained on all of it.
     """
     if wanted.dataset == GENERATED:
         return []
@@ -132,7 +132,7 @@ def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = 
 
 
 def _other_content(theirs: str, run: RunResult) -> str:
-    """Words on a run whose files hold as many rows as were published, and other bytes than `theirs`."""
+    """Words on a run whose files have as many rows as were published, and other bytes than `theirs`."""
     ours = run.fingerprints.get("data", "")
     if not theirs or len(ours) != len(theirs) or ours == theirs:  # what comes from the hub has a pinned revision
         return ""

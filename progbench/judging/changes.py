@@ -1,7 +1,7 @@
 """Scores of two folders side by side: bit-identical, changed beyond chance, or neither. No torch.
 
-Neither side is the truth. Spreads are pooled over both and over the schedules of a model on a task, and Holm's
-correction is over every score that is compared.
+Neither side is the truth. Spreads are pooled over both sides and over a model's schedules on a task. Holm's correction
+is over all compared scores.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Compared = tuple[float, float, float] | None  # the interval's ends, and p
 class Change:
     """One score of one recipe in both folders. `difference` is the first folder's mean less the second's, in points.
 
-    *bit-identical*: both have the same seeds, which scored the same to the last bit, after every epoch. Else *changed*
-    if Holm's correction leaves p below 5 %, *within chance* if not, *undecided* where no seed was repeated. From `low`
-    to `high` is the interval at 95 %, of this comparison alone.
+    *bit-identical*: both have the same seeds with the same scores, to the last bit, after every epoch. Else *changed*
+    if p is below 5 % after Holm's correction, *within chance* if not, *undecided* if no seed was repeated. From `low`
+    to `high` is the 95 % interval of this comparison alone.
     """
 
     recipe: str
@@ -49,7 +49,7 @@ class Change:
 
 
 def changes(pairs: Mapping[str, Pair]) -> list[Change]:
-    """Every score of every recipe, with p after Holm's correction over all that can be compared."""
+    """Every score of every recipe, with p after Holm's correction over all comparable ones."""
     points = {
         (name, score): tuple(_points(side, *score) for _, side in pair)
         for name, pair in pairs.items()
@@ -60,7 +60,7 @@ def changes(pairs: Mapping[str, Pair]) -> list[Change]:
 
 
 def _scores(pair: Pair) -> list[Score]:
-    """The evaluation sets and metrics of a recipe's task, which every result has."""
+    """The evaluation sets and metrics that every result of both sides has."""
     sets = [
         {(evaluation_set, metric) for evaluation_set, scores in run.epochs[-1].scores.items() for metric in scores}
         for _, side in pair
@@ -74,16 +74,16 @@ def _points(side: BySeed, evaluation_set: str, metric: str) -> dict[int, float]:
 
 
 def _least_sd(pair: Pair, evaluation_set: str, metric: str) -> float:
-    """The least spread that the runs of either side are believed to have."""
+    """The least spread that either side's runs are believed to have."""
     return resolution.least_sd(
         metric, resolution.examples_of(evaluation_set, [run for _, side in pair for run in side.values()])
     )
 
 
 def _compared(points: Mapping[Key, Sides], least: Mapping[Key, float]) -> dict[Key, Compared]:
-    """For each score the interval of the difference at 95 % and Holm's p; None where no seed was repeated.
+    """Each score's 95 % interval of the difference and Holm's p; None if no seed was repeated.
 
-    Spreads are pooled over scores of a model and tuning on a task, under whatever schedule, on both sides.
+    Spreads are pooled over the schedules of a model and tuning on a task, on both sides.
     """
     import numpy as np
 

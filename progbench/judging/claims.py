@@ -1,7 +1,7 @@
 """The paper's sentences as comparisons over cells, judged on the print and on our runs.
 
-"Do the paper's own numbers support its sentence?" and "do our runs?" are two questions, and each is answered with
-*holds*, *does not hold* or *undecided*; printed scores may also be *within noise* (`on_print`). Pure: no files.
+"Do the paper's own numbers support its sentence?" and "do our runs?" are two questions. Each is answered with *holds*,
+*does not hold* or *undecided*; printed scores may also be *within noise* (`on_print`). Pure: no files.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence of the paper: a quantity over cells, and the range in which the sentence says it lies.
+    """One sentence of the paper: a quantity over cells, and the range in which the sentence puts it.
 
-    A sentence that says which schedule is better has that in `wanted`. Where it is "not worse", `margin` is the loss,
-    in points, that still counts as such.
+    A sentence on which schedule is better has that word in `wanted`. For "not worse", `margin` is the loss, in points,
+    that still counts as such.
     """
 
     id: str
@@ -79,15 +79,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Measured:
-    """One comparison's quantity: as printed, or on our side exact or by seed.
+    """One comparison's quantity: as printed, and on our side exact or by seed.
 
-    A difference of scores has its paired `tasks`, several where a cell is their mean; of an average that the difference
-    table judges, `compared` is that verdict. Without either it has a value by seed in `seeds`, and `least_sd` is the
-    least spread that those are believed to have. `level` is the one-sided level of its interval.
+    A difference of scores has its paired `tasks`, several for a mean of cells; `compared` is the difference table's
+    verdict on an average. Without either it has a value by seed in `seeds`, and `least_sd` is the least spread that
+    these are believed to have. `level` is the one-sided level of its interval.
 
-    `mixed` says that the printed numbers are of two metrics, `alone` what the print says by itself, and `missing` and
-    `error` why our side is not there. `margin` is that of the cells, in points, and `margin_reason` what it follows
-    from; 0 for counts.
+    `mixed` says that the printed numbers are of two metrics, `alone` what the print says by itself, `missing` and
+    `error` why our side is not there. `margin` is that of the cells, in points, for the `margin_reason`; 0 for counts.
     """
 
     column: str
@@ -108,10 +107,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """A claim's two answers, each with the numbers in words, and what the session makes of them.
+    """A claim's two answers, each with its numbers in words, and the outcome.
 
-    `reason` is why the wanted range is what it is, where the sentence does not say it. `print_rests_on` and
-    `ours_rests_on` say what each answer rests on; `by_counts`, that ours is arithmetic and took no run.
+    `reason` is why the wanted range is what it is, if the sentence does not say so. `print_rests_on` and
+    `ours_rests_on` say what each answer rests on; `by_counts` that ours is arithmetic and took no run.
     """
 
     claim: str
@@ -135,7 +134,7 @@ class ClaimVerdict:
 
 
 def quantity(claim: Claim, left: float, right: float) -> float:
-    """What the claim compares, of two numbers: points apart, or the percent that left saves of right.
+    """A claim's quantity of two numbers: points apart, or the percent that left saves of right.
 
     Raises BadInput for a share of nothing.
     """
@@ -145,7 +144,7 @@ def quantity(claim: Claim, left: float, right: float) -> float:
 
 
 def printed_quantity(claim: Claim, left: Sequence[str], right: Sequence[str]) -> float | None:
-    """The claim's quantity over printed numbers, or None where one is not printed."""
+    """The claim's quantity over printed numbers; None if one is not printed."""
     if not all((*left, *right)):
         return None
     return quantity(claim, *(statistics.fmean(map(float, side)) for side in (left, right)))
@@ -177,7 +176,7 @@ def our_quantity(claim: Claim, column: str, left: Sequence[Observed], right: Seq
 
 
 def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
-    """Answer both questions over the claim's comparisons: it holds if all of them do, and not if one surely does not.
+    """The verdict on a claim: it holds if all its comparisons do, and does not if one surely does not.
 
     >>> claim = Claim("x", "It is better.", "section 1", "difference", (), lowest=0.0, strict=True)
     >>> found = judge(claim, [Measured("em", printed=-0.9, seeds={0: 0.5, 1: 0.7, 2: 0.6})])
@@ -200,7 +199,7 @@ def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
 
 
 def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsewhere: Sequence[bool]) -> ClaimVerdict:
-    """Answer a claim about whose totals are printed: which `agree` under its variant, and which under the primary."""
+    """The verdict on a claim about printed totals: which `agree` under its variant, and which `elsewhere`."""
     if claim.problem:
         return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
     words = (
@@ -214,18 +213,18 @@ def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsew
 
 
 def not_judged(claim: Claim, failure: str) -> ClaimVerdict:
-    """The verdict on a claim whose judging failed with a message, or (without one) that was not reached."""
+    """The verdict on a claim whose judging failed with a message, or (without one) was not reached."""
     words = failure or "session stopped before this claim"
     return _verdict(claim, (UNDECIDED, words), (UNDECIDED, words), "error" if failure else UNDECIDED)
 
 
 def unreadable(why: str) -> ClaimVerdict:
-    """The verdict that stands for a whole file of claims that cannot be read."""
+    """The verdict for a whole file of claims that cannot be read."""
     return ClaimVerdict("claims", "", "claims.toml", UNDECIDED, why, UNDECIDED, why, "", "error")
 
 
 def _ours_rests_on(measured: Sequence[Measured], exact: bool) -> str:
-    """What the answer on our side rests on; "" where nothing was run."""
+    """What our answer rests on; "" if nothing was run."""
     if exact:
         return COUNTS
     counts = [
@@ -274,7 +273,7 @@ _FEW = {1: "one seed decides nothing", 2: "two seeds decide nothing"}
 
 
 def _mean(tasks: Sequence[Paired]) -> float:
-    """The mean difference of tasks, as their columns weigh."""
+    """The mean difference of tasks, weighted by their columns."""
     means = [statistics.fmean(task.left) - statistics.fmean(task.right) for task in tasks]
     return statistics.fmean(means, [task.columns for task in tasks])
 

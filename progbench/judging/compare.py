@@ -1,6 +1,6 @@
-"""From paired runs to what is said of their difference: a line a task, and one for the average. Pure.
+"""The verdicts on the differences of paired runs: one a task, and one for the average. Pure.
 
-Progtuning less fine-tuning, mostly; any two schedules of a model can be compared. A table's models are judged at once,
+Mostly Progtuning less fine-tuning; any two schedules of a model can be compared. A table's models are judged at once,
 because they share the correction for their number.
 """
 
@@ -26,15 +26,15 @@ ROUNDING = 0.1**2 / 6  # the variance that rounding to a tenth gives a printed d
 def compare(
     table: str, left: str, right: str, bodies: Mapping[str, Sequence[Paired]], terms: Terms, *, average: bool = True
 ) -> list[Compared]:
-    """What is said of two schedules of each of a table's bodies (models with their tuning): tasks, then the average.
+    """The verdicts on two schedules of each of a table's bodies (models with their tuning): tasks, then the average.
 
     >>> scores = {"seeds": (0, 1, 2), "left": (66.0, 67.0, 68.0), "right": (66.1, 66.8, 68.1)}
     >>> found = compare("Table 1", "shrinking", "constant", {"m": [Paired("RTE", **scores)]}, Terms())
     >>> found[0].number, found[0].word  # three differences with an sd of 0.17; t(0.95, 2) is 2.92
     ('+0.00 [-0.29, +0.29]', 'not worse')
 
-    Tasks without three pairs are left out, and so is the average of fewer than two tasks, or of a table that prints
-    none (`average=False`). The average is over the tasks that are there, which its `over` names.
+    Tasks without three pairs are left out, and so is an average of fewer than two tasks, or in a table that prints none
+    (`average=False`). An average's `over` names its tasks.
     """
     tasks = {body: enough for body, those in bodies.items() if (enough := [task for task in those if task.enough])}
     components = {body: [_components(task) for task in those] for body, those in tasks.items()}
@@ -54,7 +54,7 @@ def compare(
 
 
 def together(tasks: Sequence[Paired]) -> tuple[Estimate, Estimate | None]:
-    """The mean difference of tasks, as their columns weigh: on this development set, and for examples like these.
+    """The mean difference of tasks, weighted by their columns: on this development set, and for examples like these.
 
     >>> found, other = together([Paired("RTE", 1, (0, 1, 2), (66.0, 67.0, 68.0), (65.0, 65.0, 65.0))])
     >>> float(found.mean), [round(end, 3) for end in ends(found, 0.05)], other  # 2 ± 2.92 · 1 / √3
@@ -71,7 +71,7 @@ def ends(estimate: Estimate, level: float) -> tuple[float, float]:
 
 
 def _components(task: Paired) -> Components:
-    """A task's difference and what its variance is made of."""
+    """A task's difference and the components of its variance."""
     if task.differences is not None:
         return effect.taken_apart(task.differences)
     return effect.from_scores(np.subtract(task.left, task.right), max(task.least_sd, LEAST_SD))
@@ -93,7 +93,7 @@ def _shown(averages: Mapping[str, Estimate], terms: Terms) -> dict[str, hierarch
 def _of_tasks(
     about: dict[str, Any], tasks: Sequence[Paired], components: Sequence[Components], terms: Terms
 ) -> list[Compared]:
-    """A line for each task of one body."""
+    """The verdicts on one body's tasks."""
     level, margin = terms.looks.level, terms.task
     estimates = [effect.on_this_set(component) for component in components]
     p, differ = hierarchy.of_tasks(_stacked(estimates), level)
@@ -201,7 +201,7 @@ class _Average:
 
 
 def _word(low: float, high: float, margin: float, differs: bool) -> str:
-    """A task's word: which schedule is higher is said only where the difference holds among all the body's tasks."""
+    """A task's word: a schedule is called higher only if the difference holds among all the body's tasks."""
     word = words.word(low, high, margin)
     return word if differs else words.held(word, low, margin)
 
@@ -242,7 +242,7 @@ def _other(estimate: Estimate, level: float, word: Any) -> dict[str, Any]:
 def _against_print(
     estimate: Estimate, printed: float | None, variance: float, level: float, margin: float
 ) -> dict[str, float | str | None]:
-    """Whether our difference is the printed one. The print's has a `variance`, too."""
+    """Whether our difference is the printed one, which has a `variance`, too."""
     if printed is None:
         return {"printed": None, "print_low": None, "print_high": None, "print_word": ""}
     low, high = ends(Estimate(estimate.mean - printed, estimate.variance + variance, estimate.df), level)

@@ -1,4 +1,4 @@
-"""Whether so many seeds could have seen a difference: the power of a paired comparison, by statsmodels."""
+"""The power of a paired comparison: whether so many seeds could have seen a difference."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def interval(differences: Sequence[float]) -> str:
 
 
 def words(differences: Sequence[float], margin: float) -> str:
-    """A sentence on whether as many seeds could have seen a difference of this many points.
+    """A sentence on whether so many seeds could have seen a difference of `margin` points.
 
     >>> words([0.5, 0.9, 0.7, 0.4, 1.0], 1.0)
     '5 seeds could have seen a difference of 1 point: with differences that vary by 0.25, in 100 % of comparisons'
 
-    Of fewer than two seeds, or of seeds that differ by the same, nobody can say.
+    Nobody can say of fewer than two seeds, or of seeds that all differ by the same.
     """
     said = f"a difference of {margin:g} point{'s' * (margin != 1)}"
     if not differences:

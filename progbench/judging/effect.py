@@ -1,7 +1,7 @@
-"""A difference between two schedules: what new seeds, and what new examples, would do to it. Loaded only to judge.
+"""A difference between two schedules: what new seeds and new examples would do to it. Loaded only to judge.
 
-The last axes are seeds and examples. Axes before them are other comparisons, each for itself, so that thousands of
-simulated ones go through what judges the real one. expected/README.md has the procedure and where it comes from.
+The last axes are seeds and examples. Axes before them are other comparisons, each for itself, so that the code that
+judges the real one also judges thousands of simulated ones. expected/README.md has the procedure and its sources.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from scipy.stats import t
 
 
 class Components(NamedTuple):
-    """A task's mean difference, in points, and the variance that seeds, examples and the rest give it.
+    """A task's mean difference, in points, and the components of its variance: of seeds, of examples, and the rest.
 
-    `by_seeds` is V_S, `by_examples` V_N and `by_rest` V_E of expected/README.md; the last two are None where only
-    scores are known. `examples` are those of all the task's evaluation sets, 0 where unknown.
+    `by_seeds` is V_S, `by_examples` V_N and `by_rest` V_E of expected/README.md; the last two are None if only scores
+    are known. `examples` counts all the task's evaluation sets, 0 if unknown.
     """
 
     mean: NDArray
@@ -30,7 +30,7 @@ class Components(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A difference in points, its variance, and how many degrees of freedom that variance has."""
+    """A difference in points, its variance, and the variance's degrees of freedom."""
 
     mean: NDArray
     variance: NDArray
@@ -38,13 +38,14 @@ class Estimate(NamedTuple):
 
 
 def taken_apart(sets: Sequence[ArrayLike]) -> Components:
-    """A task's differences by seed and example, an array for each of its evaluation sets, which the task's score means.
+    """A task's components, from its differences by seed and example: an array for each evaluation set.
 
     >>> components = taken_apart([[[0, 100, 0, 0], [0, 100, 100, 0]]])  # two seeds, four examples: +25 and +50
     >>> float(components.mean), float(components.by_seeds)  # the variance of 25 and 50 is 312.5; half of it
     (37.5, 156.25)
 
-    MNLI has two sets of one run: its seeds vary together, its examples each for themselves.
+    The task's score is the mean of its sets. MNLI has two of one run: its seeds vary together, its examples each for
+    themselves.
     """
     arrays = [np.asarray(array, float) for array in sets]
     by_seed = sum(array.mean(-1) for array in arrays) / len(arrays)
@@ -74,10 +75,9 @@ def _of_examples(differences: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def from_scores(differences: ArrayLike, least: float = 0.0) -> Components:
-    """A task's differences by seed alone, of results that kept no predictions.
+    """A task's components from its differences by seed alone, for results that kept no predictions.
 
-    `least` is the standard deviation over seeds, in points, below which none is believed: what a measured floor would
-    have said is not known.
+    `least` is the least standard deviation over seeds, in points, that is believed: no floor was measured.
     """
     values = np.asarray(differences, float)
     seeds = values.shape[-1]
@@ -99,8 +99,8 @@ def on_this_set(components: Components) -> Estimate:
 def for_such_examples(components: Components) -> Estimate | None:
     """Question E: the difference for examples like these, over new seeds; None without predictions.
 
-    An example's own mean varies by what examples are and by what is left of the seeds' noise in it; the second is
-    counted once already. Degrees of freedom are Satterthwaite's, of two variances with those of seeds and examples.
+    An example's own mean varies by the example, and by what is left of the seeds' noise, which is counted already. The
+    degrees of freedom are Satterthwaite's, of two variances with those of seeds and examples.
     """
     if components.by_examples is None or components.by_rest is None:
         return None
@@ -110,12 +110,12 @@ def for_such_examples(components: Components) -> Estimate | None:
 
 
 def _seeds(components: Components) -> NDArray:
-    """The variance that seeds give: no less than what is neither seed nor example says, a floor that is measured."""
+    """The seeds' variance: no less than the rest, a floor that is measured."""
     return components.by_seeds if components.by_rest is None else np.maximum(components.by_seeds, components.by_rest)
 
 
 def average(estimates: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
-    """The weighted mean of tasks, each with its own number of seeds; weights come to 1.
+    """The weighted mean of tasks, each with its own number of seeds; the weights' sum is 1.
 
     >>> found = average([Estimate(1.0, 0.04, 4.0), Estimate(3.0, 0.12, 4.0)], [0.5, 0.5])
     >>> float(found.mean), round(float(found.variance), 3), round(float(found.df), 2)  # 4·(0.01 + 0.03)² / (…² + …²)
@@ -127,7 +127,7 @@ def average(estimates: Sequence[Estimate], weights: Sequence[float]) -> Estimate
 
 
 def _satterthwaite(variances: Sequence[ArrayLike], dfs: Sequence[ArrayLike]) -> NDArray:
-    """The degrees of freedom of a sum of variances; the fewest of its terms' where all of them are nothing."""
+    """The degrees of freedom of a sum of variances; the fewest of its terms' if all of them are 0."""
     squares = sum(np.square(variance) / df for variance, df in zip(variances, dfs, strict=True))
     fewest = np.minimum.reduce(np.broadcast_arrays(squares, *dfs)[1:])
     return np.divide(np.square(sum(variances)), squares, out=np.array(fewest, float), where=np.asarray(squares) > 0)

@@ -18,10 +18,10 @@ NO_TABLES = {"tolerance", "disputed", "basis", "difference"}  # what tables and 
 
 
 def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str, str]:
-    """What is wrong with a suite's files, by the file's name without its ending.
+    """The problems of a suite's files, by the file's name without its ending.
 
-    A file that the suite lists or SHA256SUMS has, and that is gone, would take its cells out of the report. One that is
-    there and is not listed would never be judged.
+    A file that the suite or SHA256SUMS lists, and that is gone, would take its cells out of the report. One that is not
+    listed would never be judged.
     """
     folder = root / suite
     there = {path.stem for path in folder.glob("*.toml")} - NO_TABLES
@@ -41,10 +41,10 @@ def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str
 
 
 def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
-    """Why these files may not be the ones that were checked in, else ''. The project's printed values must be guarded.
+    """Why these files may not be the ones that were checked in, else "". Our printed values must have checksums.
 
-    So must the files of a suite that says so in its suite.toml; a person's own need not. Raises BadInput for lines that
-    are not checksums.
+    So must the files of a suite whose suite.toml says so; a person's own need not. Raises BadInput for lines that are
+    no checksums.
     """
     sums = folder / SUMS
     if not os.path.lexists(sums):
@@ -72,7 +72,7 @@ def _words(problem: Exception) -> str:
 
 
 def renewed(folder: Path, name: str) -> str:
-    """A suite's SHA256SUMS with the checksum of a file that has just been written; "" for a suite without sums."""
+    """A suite's SHA256SUMS with the checksum of a file that was just written; "" for a suite without sums."""
     listed = _sums(folder)
     if not listed:
         return ""
@@ -81,7 +81,7 @@ def renewed(folder: Path, name: str) -> str:
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    """The checksums by file; empty where there are none."""
+    """The checksums by file; empty without a file of them."""
     path = folder / SUMS
     if not os.path.lexists(path):
         return {}
@@ -106,7 +106,7 @@ _OF_CLAIM = {"claim": kinds.TEXT, "argument": kinds.TEXT}
 def disputed(root: Path, suite: str) -> dict[str, dict]:
     """The arguments of disputed.toml: under "cells" by (table's file, cell id), under "claims" by the claim's id.
 
-    Empty where a suite has no such file. Raises BadInput for an entry of another shape, or without an argument.
+    Empty if a suite has no such file. Raises BadInput for an entry of another shape.
     """
     path = root / suite / "disputed.toml"
     content = read_toml(path) if os.path.lexists(path) else {}
@@ -123,6 +123,6 @@ def disputed(root: Path, suite: str) -> dict[str, dict]:
 
 
 def require_known(where: str, disputes: set[str], known: set[str]) -> None:
-    """Raise BadInput for a dispute over what is not there: its argument would go unheard."""
+    """Raise BadInput for a dispute over a cell or claim that does not exist."""
     if unknown := sorted(disputes - known):
         raise BadInput(f"{where}: disputed.toml disputes {unknown[0]}, which is not in it")

@@ -1,9 +1,9 @@
-"""From a table's cells and what was observed to verdicts. Pure: no files, no torch, nothing of the trainer.
+"""The verdicts on a table's cells. Pure: no files, no torch, nothing of the trainer.
 
-A table is judged at once: its rows share a spread, and its cells a rate of false alarms. Against the paper, whose
-five seeds nobody has, a score is an equivalence question: is the difference surely within the margin, surely beyond
-it, or undecided? One seed decides nothing. Against our own raw reference seeds it is a question of sameness where both
-were made alike, bit for bit, and else one of prediction: would another run like the reference have come out here?
+A table is judged at once: its rows share a spread, and its cells a rate of false alarms. Against the paper, whose five
+seeds nobody has, a score is an equivalence question: is the difference surely within the margin, surely beyond it, or
+undecided? One seed decides nothing. Against our own reference seeds the question is sameness, bit for bit, if both were
+made alike. If not, it is one of prediction: would another run like the reference have come out here?
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # loading it takes seconds, which only judging scores is wort
 
 
 def judge_table(cells: Sequence[Cell], observed: Mapping[str, Observed]) -> dict[str, Verdict]:
-    """Judge a table's cells together, each by what was observed of it; the verdicts by the cell's id.
+    """Judge a table's cells together, each by what was observed of it; gives the verdicts by the cell's id.
 
     >>> from progbench.judging.expected import Expectation
     >>> cell = Cell("m-constant-rte", "paper", "table1", "Table 1", "M FT", "RTE", "scored", "points", "glue", "m",
@@ -33,8 +33,8 @@ def judge_table(cells: Sequence[Cell], observed: Mapping[str, Observed]) -> dict
     >>> judge_table([cell], {cell.id: Observed(seeds)})["m-constant-rte"].sentence
     '66.50 ± 0.16 (n=5) against the printed 66.5: +0.00 (-0.21 to +0.21), within the margin of 2.9'
 
-    Every cell counts that the table judges by scores, also one without any: a verdict depends on the results that
-    exist, and neither on the order in which tests run nor on how many of them were asked for.
+    Every cell counts that the table judges by scores, also without one: a verdict depends on the results that exist,
+    not on the order or the number of the tests that run.
     """
     verdicts = {cell.id: _settle(cell, observed.get(cell.id, Observed())) for cell in cells}
     for kind in ("scored", "derived"):  # averages follow from the scored cells, and are a family of their own
@@ -98,8 +98,8 @@ def _on_other_data(cell: Cell, observed: Observed) -> Verdict:
 def _dispute(cell: Cell, verdict: Verdict) -> Verdict:
     """The verdict on a printed number that cannot follow from the paper's own equations.
 
-    That it does after all is an error when it is arithmetic: then the argument is wrong, or the counting has changed.
-    A score may agree by luck.
+    If arithmetic agrees with it after all, the argument is wrong or the counting has changed: an error. A score may
+    agree by luck.
     """
     if not cell.disputed or not verdict.judged:
         return verdict
@@ -112,7 +112,7 @@ def _dispute(cell: Cell, verdict: Verdict) -> Verdict:
 def _judge_exactly(cell: Cell, observed: Observed) -> Verdict:
     """The verdict on seeds that were made as the reference's were: the same computation, so the same scores.
 
-    Others there may be do not take part: no number of them excuses one that did not repeat.
+    Other seeds do not count: no number of them excuses one that did not repeat.
     """
     observed = replace(observed, values={k: v for k, v in observed.values.items() if k in observed.same})
     reference = {seed: cell.expectation.reference.seeds[seed] for seed in observed.values}
@@ -185,7 +185,7 @@ def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], fa
 
 
 def _judge_against_reference(cells: Sequence[Cell], observed: Sequence[Observed], family: int) -> dict[str, Verdict]:
-    """The verdicts on scores that have raw reference seeds, made elsewhere or with other seeds."""
+    """The verdicts on scores with reference seeds that were made elsewhere, or are other seeds."""
     import numpy as np
 
     from progbench.judging import decision
@@ -225,7 +225,7 @@ def _judge_against_reference(cells: Sequence[Cell], observed: Sequence[Observed]
 
 
 def _numbers(differences: Differences, decided: Decided, i: int) -> dict[str, float | int]:
-    """What a verdict keeps of the statistics of cell `i`; nothing where there is no spread."""
+    """The statistics of cell `i` that a verdict keeps; empty without a spread."""
     if not differences.df[i]:
         return {}
     return {
@@ -248,7 +248,7 @@ def _chance(p: float, family: int) -> str:
 
 
 def _more(seeds: float) -> str:
-    """In words, how many more seeds would decide: infinite for more than were tried, NaN for none, 0 for unknown."""
+    """How many more seeds would decide, in words: infinite for more than were tried, NaN for none, 0 for unknown."""
     if not seeds:
         return "a second seed would tell the spread"
     if math.isnan(seeds):

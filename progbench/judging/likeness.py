@@ -21,8 +21,8 @@ def made_alike(ours: Mapping[str, str | int], theirs: Mapping[str, str | int]) -
     (True, False)
 
     A version that only one of them names says nothing. A machine that a result does not name is like no other. Seeds
-    trained side by side share one stream of dropout, so the same seeds must have been trained together. A run that was
-    killed and went on ends as one that was not, to the last bit; of one on a GPU that is not known.
+    that train side by side share one stream of dropout, so the same seeds must have trained together. A killed run that
+    went on ends as an uninterrupted one, to the last bit; on a GPU nobody knows.
     """
     if "cpu" not in ours:
         return False
@@ -33,7 +33,7 @@ def made_alike(ours: Mapping[str, str | int], theirs: Mapping[str, str | int]) -
 
 
 def no_reference(reference: Reference, made: Mapping[Recipe, Iterable[RunResult]]) -> str:
-    """Why a reference is none to these runs, else "": it was made with another recipe, or on other data or weights."""
+    """Why a reference is none to these runs, else "": it has another recipe, or other data or weights."""
     for wanted, results in made.items():
         on_file = reference.runs[wanted.id]
         if on_file.get("digest") != wanted.digest:
@@ -50,10 +50,10 @@ def no_reference(reference: Reference, made: Mapping[Recipe, Iterable[RunResult]
 def same_scores(
     reference: Reference, columns: Iterable[tuple[Recipe, str, str]], made: Mapping[Recipe, Iterable[RunResult]]
 ) -> dict[int, bool]:
-    """The seeds whose runs were all made as the reference's of that seed, and whether all their scores are identical.
+    """The seeds whose runs were all made as the reference's, and whether all their scores are identical.
 
-    `columns` are what a cell reads: a recipe, an evaluation set and a metric, one for each of its columns. Compared are
-    the scores as they were recorded, before any mean is taken: to the last bit.
+    `columns` are what a cell reads: a recipe, an evaluation set and a metric each. Scores are compared as recorded,
+    before any mean is taken: to the last bit.
     """
     same: dict[int, bool] = {}
     runs = {(wanted, run.seed): run for wanted, results in made.items() for run in results}

@@ -1,7 +1,7 @@
-"""What a printed difference says of a claim: by published spreads where there are some, else by the margins of cells.
+"""What a printed difference says of a claim: by published spreads if there are some, else by the margins of cells.
 
 Print gives no spread. A margin is about the standard error of one score on other examples; two models scored on the
-same examples differ by less noise. Spreads that others published for these tasks are the closer yardstick, where known.
+same examples differ by less noise. Spreads that others published for these tasks are the closer yardstick.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COUNTS = "counts, which are arithmetic and take no run"
 
 @dataclass(frozen=True)
 class Range:
-    """Where a quantity must lie for a sentence to hold; `strict` leaves out the lower end."""
+    """The range of a quantity in which a sentence holds; `strict` leaves out the lower end."""
 
     lowest: float = -math.inf
     highest: float = math.inf
@@ -84,7 +84,7 @@ def read(wanted: Range, comparison: Printed) -> tuple[str, str]:
 
 
 def rests_on(printed: Sequence[Printed]) -> str:
-    """What the answer on the print rests on; "" where nothing is printed."""
+    """What the answer on the print rests on; "" if nothing is printed."""
     there = [comparison for comparison in printed if comparison.printed is not None]
     margins = {
         f"{comparison.column} {comparison.margin:g}": comparison.margin_reason

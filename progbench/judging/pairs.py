@@ -10,11 +10,11 @@ from progbench.runs.results import RunResult
 def not_a_pair(
     left: RunResult, right: RunResult, first: tuple[Mapping[str, object], Mapping[str, object]] | None = None
 ) -> str:
-    """Why two schedules' runs of one seed, whose first epochs train the same blocks, are no pair; "" if they are.
+    """Why two runs of one seed, whose first epochs train the same blocks, are no pair; "" if they are.
 
-    Their first epochs are the same computation. So the scores after it must be the same to the last bit, and so must
-    the predictions, where both results have them: `first` has those by evaluation set. Seeds that were trained side by
-    side share one stream of dropout, so both must have had the same neighbours.
+    Their first epochs are the same computation. So their scores after it must be the same to the last bit, and so must
+    the predictions, if both kept them: `first` has those by evaluation set. Seeds that train side by side share one
+    stream of dropout, so both runs must have had the same neighbours.
     """
     ours, theirs = (run.provenance.side_by_side for run in (left, right))
     if ours != theirs:

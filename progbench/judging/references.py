@@ -1,7 +1,7 @@
 """Our own reference runs: read from expected/<suite>/reference.json, checked like results, and pooled. No torch.
 
-A file that cannot be read is what every scored cell of the suite says. A run in it that cannot be right is said by the
-cells that are judged by it.
+A file that cannot be read is a problem of every scored cell of the suite. A wrong run in it is one of the cells that it
+judges.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ REFERENCE_SEEDS = 5  # fewer raw seeds give no usable spread
 class Reference:
     """Our own reference runs for one cell: points by seed, and their pooled spread.
 
-    `runs` has the entries of reference.json they were read from, by recipe id. `sd` is pooled over the rows of the same
-    model and column, with `df` degrees of freedom: schedules of one model on one task are about equally noisy, and five
+    `runs` has the entries of reference.json behind them, by recipe id. `sd`, with `df` degrees of freedom, is pooled
+    over the rows of the same model and column: schedules of one model on one task are about equally noisy, and five
     seeds alone say little about a spread.
     """
 
@@ -42,9 +42,9 @@ class Reference:
 
 
 def read(root: Path, suite: str) -> dict[str, Any]:
-    """The entries of a suite's reference.json by recipe id, of which `checked` looks at one; empty without a file.
+    """The unchecked entries of a suite's reference.json by recipe id; empty without a file.
 
-    Raises BadInput, naming the file, when it cannot be read as a reference.
+    Raises BadInput, naming the file, if it cannot be read as a reference.
     """
     path = root / suite / "reference.json"
     if not os.path.lexists(path):
@@ -56,7 +56,7 @@ def read(root: Path, suite: str) -> dict[str, Any]:
 
 
 def checked(entry: Any, where: str) -> dict[str, Any]:
-    """An entry of reference.json, if a session can compute with it. Raises BadInput that names the place.
+    """An entry of reference.json that a session can compute with. Raises BadInput, naming the place, for another.
 
     >>> checked({"digest": "d", "seeds": {"0": {"rte": {"accuracy": 5}}}}, "reference.json: a")
     Traceback (most recent call last):
@@ -87,10 +87,10 @@ _PLAIN: kinds.Kind = ("a text or a number", lambda value: isinstance(value, str)
 def of_row(
     entries: Mapping[str, Any], row: dict, siblings: Sequence[dict], metrics: Mapping[str, str], path: Path
 ) -> Reference | None:
-    """The reference of a row of a table, for the mean over `metrics` (evaluation set to metric), or None.
+    """The reference of a table's row for the mean over `metrics` (by evaluation set), or None.
 
     The spread is pooled over its `siblings`, itself among them. Raises BadInput, naming the file at `path` and the
-    place, where one of their entries is wrong.
+    place, for a wrong entry.
     """
     points, runs = _points(entries, row, metrics, path)
     if len(points) < REFERENCE_SEEDS:

@@ -14,11 +14,11 @@ BASELINE = "constant"
 def sound(
     verdicts: Mapping[str, Verdict], cells: Mapping[str, Cell], sibling: Callable[[Cell], Verdict | None]
 ) -> dict:
-    """A table's verdicts by cell, with those *inconclusive* that deviate beside a fine-tuning that is not sound.
+    """A table's verdicts; what deviates beside an unsound fine-tuning becomes *inconclusive*.
 
     A recipe, data or weights that are not the paper's move both: then nothing is known of Progtuning. `sibling` gives
-    the verdict on fine-tuning's cell, which another table may print; None where no table does. It is sound if it was
-    judged, and neither deviates nor is disputed. Our own references are another question: whether a score repeats.
+    the verdict on fine-tuning's cell, in whatever table, or None. It is sound if it was judged, and neither deviates
+    nor is disputed. Our own references ask another question: whether a score repeats.
     """
     return {name: _held(verdict, cells[name], sibling) for name, verdict in verdicts.items()}
 

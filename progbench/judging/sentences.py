@@ -39,7 +39,7 @@ _OPTIONAL = {
 
 
 def read(root: Path, suite: str) -> list[Claim] | BadInput:
-    """The claims in expected/<suite>/claims.toml; a file that cannot be read is returned as what is wrong with it."""
+    """The claims in expected/<suite>/claims.toml; for an unreadable file its problem is returned."""
     path = root / suite / "claims.toml"
     try:
         arguments = guards.disputed(root, suite)["claims"]

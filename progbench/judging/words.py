@@ -26,7 +26,7 @@ def word(low: float, high: float, margin: float) -> str:
 
 
 def held(said: str, low: float, margin: float) -> str:
-    """The word that is left of one that says which is higher, where a correction for several looks takes that away.
+    """The word that is left if a correction for several looks takes away which schedule is higher.
 
     >>> held("better", 0.1, margin=0.5), held("lower", -0.7, margin=0.5)
     ('not worse', 'undecided')
