@@ -13,7 +13,7 @@ from progbench.errors import BadInput
 from progbench.files import read_text, write_atomically
 from progbench.report import answer, answer_page, counted, figures, printing, text
 from progbench.report.cells import plain
-from progbench.session.standing import Standing, standing
+from progbench.session.reporting import Standing, standing
 
 
 def add(commands: Any) -> None:

@@ -141,20 +141,6 @@ def interval(center: ArrayLike, error: ArrayLike, df: ArrayLike, alpha: float = 
     return t.interval(1 - 2 * alpha, df, loc=center, scale=error)
 
 
-def interval_of_mean(values: ArrayLike, alpha: float = ALPHA, least: float = 0.0) -> tuple[float, float]:
-    """The interval of a mean of values that are each a seed's, for example differences paired by seed.
-
-    >>> [round(end, 3) for end in interval_of_mean([1.0, 2.0, 3.0, 4.0, 5.0])]  # sd 1.581: 3 ± 2.132 · 1.581 / √5
-    [1.493, 4.507]
-
-    As scipy's ttest_1samp gives it, but for the least spread that values are believed to have: `least`, and at least
-    half a printed unit.
-    """
-    error = max(np.std(values, ddof=1), LEAST_SD, least) / math.sqrt(len(values))
-    low, high = interval(np.mean(values), error, len(values) - 1, alpha)
-    return float(low), float(high)
-
-
 def holm(p: ArrayLike) -> NDArray:
     """P-values after Holm's correction along the last axis, a family each.
 

@@ -1,4 +1,4 @@
-"""Whether a run answers a reference's question, and whether it was made so alike that its scores must be the same."""
+"""Whether runs are alike: so much that their scores must be the same, or in all but their schedules. Pure."""
 
 from __future__ import annotations
 
@@ -72,3 +72,26 @@ def same_scores(
                 for run, on_file, evaluation_set, metric in pairs
             )
     return same
+
+
+def not_a_pair(
+    left: RunResult, right: RunResult, first: tuple[Mapping[str, object], Mapping[str, object]] | None = None
+) -> str:
+    """Why two runs of one seed, whose first epochs train the same blocks, are no pair; "" if they are.
+
+    Their first epochs are the same computation. So their scores after it must be the same to the last bit, and so must
+    the predictions, if both kept them: `first` has those by evaluation set. Seeds that train side by side share one
+    stream of dropout, so both runs must have had the same neighbours.
+    """
+    ours, theirs = (run.provenance.side_by_side for run in (left, right))
+    if ours != theirs:
+        return f"one was trained {_beside(ours)}, the other {_beside(theirs)}"
+    if left.epochs[0].scores != right.epochs[0].scores:
+        return "their scores after the first epoch, which both train alike, differ"
+    if first and first[0] != first[1]:
+        return "their predictions after the first epoch, which both train alike, differ"
+    return ""
+
+
+def _beside(seeds: tuple[int, ...]) -> str:
+    return f"beside the seeds {' '.join(map(str, seeds))}" if seeds else "alone"

@@ -25,8 +25,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.runs import cleanup, results
 from progbench.runs.results import RunResult
 from progbench.session import jobs, neighbours
-from progbench.session.data_here import DataHere
-from progbench.session.inputs_changed import inputs_changed
+from progbench.session.inputs_changed import DataHere, inputs_changed
 from progbench.session.jobs import Job
 from progbench.session.progress import Progress
 from progbench.tasks import catalog

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from progbench.errors import BadInput
 from progbench.judging.compared import Paired
 from progbench.judging.expected import Cell, Table
-from progbench.judging.pairs import not_a_pair
+from progbench.judging.likeness import not_a_pair
 from progbench.judging.resolution import examples_of, least_sd, least_sd_of_mean
 from progbench.recipes.recipe import Recipe, run_id
 from progbench.runs.results import RunResult

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from progbench import environment
 from progbench.errors import BadInput
-from progbench.files import closed
+from progbench.files import closed, temporary_folder
 from progbench.judging import claims
 from progbench.judging.compared import Compared, PrintAlone
 from progbench.judging.expected import Cell
 from progbench.judging.verdict import Variant, Verdict, unreadable
+from progbench.models.spec import spec
+from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe
 from progbench.report.report import Report
 from progbench.runs import ledger
 from progbench.runs.ledger import Entry
-from progbench.session import comparing
+from progbench.session import comparing, reference
 from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
@@ -110,3 +114,33 @@ def _stale(suite: Suite, cells: Iterable[Cell]) -> list[str]:
 def _claims(suite: Suite) -> list[claims.ClaimVerdict]:
     known = suite.claims()
     return [claims.unreadable(str(known))] if isinstance(known, BadInput) else [suite.claim(claim) for claim in known]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A report on a paper's print, and one for each suite of our own whose reference runs are recorded."""
+
+    printed: Report
+    recorded: tuple[Report, ...]
+
+
+def standing(answers: Path, suite: str = "paper") -> Standing:
+    """How a suite with printed values stands, and all others that have references. Nothing is trained.
+
+    A suite of random models is left out: it asks nothing of the paper.
+    """
+    with temporary_folder() as folder:  # without a result in it
+        printed = report(Suite(suite, answers, Path(folder) / "runs", seeds=None, train=False))
+    names = [name for name in reading.suites() if name != suite]
+    others = [_recorded(reference.on_copies(answers, name)) for name in names]
+    return Standing(printed, tuple(report for report in others if report.contrasts))
+
+
+def _recorded(suite: Suite) -> Report:
+    """The answers of a suite's recorded runs; a report without contrasts if they answer nothing."""
+    tables = [suite.table(name) for name in suite.tables()]
+    cells = [cell for table in tables for cell in table.cells if not spec(cell.model).random]
+    differences, *_ = compared(suite, cells)
+    ledger = behind(suite, cells)
+    answered = [contrast for contrast in contrasts(suite, cells, differences) if contrast.mean is not None]
+    return Report(suite.name, [], {}, ledger=ledger, contrasts=answered, purpose=suite.purpose)
