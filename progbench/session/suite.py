@@ -60,6 +60,7 @@ class Suite:
         self._wrong = guards.absent_or_strange(answers, name, settings.tables)
         self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
         self._recipes: dict[tuple[str, ...], Recipe] = {}
+        self._of_cell: dict[tuple[str, str, str], list[Recipe]] = {}
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._unlike: dict[tuple[str, str], list[str]] = {}
         self._compared: dict[str, tuple[list[Compared], list[str]]] = {}
@@ -104,8 +105,11 @@ class Suite:
 
     def recipes(self, cell: Cell, variant: str = "") -> list[Recipe]:
         """Every recipe of a cell: one, or for an average one a task."""
-        tasks = dict.fromkeys(catalog.task_of(name).name for name in cell.mean_of) or [""]
-        return [self.recipe(cell, task, variant) for task in tasks]
+        asked = (cell.file, cell.id, variant)
+        if asked not in self._of_cell:
+            tasks = dict.fromkeys(catalog.task_of(name).name for name in cell.mean_of) or [""]
+            self._of_cell[asked] = [self.recipe(cell, task, variant) for task in tasks]
+        return self._of_cell[asked]
 
     def _recipe_of(self, cell: Cell, evaluation_set: str, variant: str = "") -> Recipe:
         return self.recipe(cell, catalog.task_of(evaluation_set).name, variant)
