@@ -17,7 +17,7 @@ from scipy.stats import norm
 from tabulate import tabulate
 
 from progbench.judging import effect, hierarchy, terms
-from progbench.judging.effect import Estimate, Parts
+from progbench.judging.effect import Components, Estimate
 from progbench.judging.pseudo import pseudo_values
 
 # one schedule's standard deviation over seeds, in points, and the share of a seed's variance that is neither the seed's
@@ -84,9 +84,9 @@ def false_better(
     found: dict[str, list[NDArray]] = {"seeds alone": [], "D": [], "E": []}
     for count in _batches(tables):
         values = differences(random, task, count, seeds, such=such)
-        parts = effect.taken_apart([values])
-        estimates = [effect.on_this_set(effect.from_scores(values.mean(-1))), effect.on_this_set(parts)]
-        other = effect.for_such_examples(parts)
+        components = effect.taken_apart([values])
+        estimates = [effect.on_this_set(effect.from_scores(values.mean(-1))), effect.on_this_set(components)]
+        other = effect.for_such_examples(components)
         for name, one in zip(found, [*estimates, other], strict=True):
             found[name].append(effect.p_above(one, 0.0) <= level)
     return {name: float(np.concatenate(each).mean()) for name, each in found.items()}
@@ -108,13 +108,13 @@ def models(
     random: np.random.Generator, tables: int, seeds: int, average: float, count: int = 3, margin: float = 0.5
 ) -> hierarchy.Averages:
     """What is said of so many models' averages over GLUE's tasks, each of whose differences is truly `average`."""
-    parts: list[Parts] = []
+    components: list[Components] = []
     for sd in SPREADS.values():
         values = random.normal(average, sd * 2**0.5, (tables, count, seeds))
         floor = np.full((tables, count), FLOOR * 2 * sd**2 / seeds)
-        parts.append(effect.from_scores(values)._replace(by_rest=floor))
+        components.append(effect.from_scores(values)._replace(by_rest=floor))
     weights = [columns / sum(COLUMNS.values()) for columns in COLUMNS.values()]
-    found = effect.average([effect.on_this_set(one) for one in parts], weights)
+    found = effect.average([effect.on_this_set(one) for one in components], weights)
     return hierarchy.of_models(Estimate(*found), margin, 0.05)
 
 

@@ -23,7 +23,7 @@ def rows_of(lengths: list[list[int]], device: str) -> PackedSeeds:
     return SeedCollator(PackedCollator(), pad=0, longest=384)(texts).to(device).inputs()["packing"]
 
 
-def parts(where: PackedSeeds, device: str) -> list[torch.Tensor]:
+def tensors(where: PackedSeeds, device: str) -> list[torch.Tensor]:
     """Query, key and value, and weights that make a number of what is attended to, 0 at surplus tokens."""
     torch.manual_seed(0)
     seeds, tokens = len(where.first), where.tokens // len(where.first)
@@ -45,7 +45,7 @@ def one_by_one(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> t
     for row, lengths in enumerate(LENGTHS):
         pieces = [torch.zeros_like(query[row])]
         for stop, length in zip(itertools.accumulate(lengths), lengths, strict=True):
-            q, k, v = (part[row, :, stop - length : stop].double() for part in (query, key, value))
+            q, k, v = (tensor[row, :, stop - length : stop].double() for tensor in (query, key, value))
             own = ((q @ k.mT) / math.sqrt(SIZE)).softmax(-1) @ v
             pieces.append(among_zeros(own.to(query.dtype), stop - length, query.shape[2] - stop))
         found.append(torch.stack(pieces).sum(0))
@@ -60,11 +60,11 @@ def among_zeros(texts: torch.Tensor, before: int, after: int) -> torch.Tensor:
 def against_others(machine: Machine) -> tuple[float, float, str]:
     """Training's attention, with hardly any dropout, against each text's own softmax and the variable-length kernel."""
     where = rows_of(LENGTHS, machine.device)
-    *rows, weights = parts(where, machine.device)
+    *rows, weights = tensors(where, machine.device)
     ours = gradients(attend(*rows, where, dropout=NOTHING), rows, weights)
     theirs = {"each text's own softmax": gradients(one_by_one(*rows), rows, weights)}
     if machine.device == "cuda":
-        flat = [part.transpose(1, 2).flatten(0, 1) for part in rows]
+        flat = [tensor.transpose(1, 2).flatten(0, 1) for tensor in rows]
         attended = _kernel(*flat, where, None).unflatten(0, (len(LENGTHS), -1))
         try:
             theirs["the variable-length kernel"] = gradients(attended, rows, weights)
@@ -77,7 +77,7 @@ def against_others(machine: Machine) -> tuple[float, float, str]:
 def with_dropout(machine: Machine) -> tuple[float, float, str]:
     """(j) Attention is linear in its values: (gradient of values * values) is (result * weights), dropout or not."""
     where = rows_of(LENGTHS, machine.device)
-    query, key, value, weights = parts(where, machine.device)
+    query, key, value, weights = tensors(where, machine.device)
     out = attend(query, key, value, where, dropout=0.3)
     (gradient,) = torch.autograd.grad((out * weights).sum(), value)
     one, other = float((gradient * value.detach()).sum()), float((out.detach() * weights).sum())
@@ -88,7 +88,7 @@ def with_dropout(machine: Machine) -> tuple[float, float, str]:
 def again(machine: Machine) -> tuple[float, float, str]:
     """(o) Texts of more than 128 tokens, whose keys torch's own backward pass splits: the same bits three times."""
     where = rows_of(LENGTHS, machine.device)
-    *rows, weights = parts(where, machine.device)
+    *rows, weights = tensors(where, machine.device)
     found = []
     for _ in range(3):
         torch.manual_seed(1)

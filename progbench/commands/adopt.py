@@ -13,7 +13,7 @@ from progbench.errors import BadInput
 from progbench.recipes import reading
 from progbench.report import printing
 from progbench.report.cells import plain
-from progbench.session import adopting
+from progbench.session import adopting, recipe_status
 from progbench.session.suite import Suite
 
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     if name == "paper":
         raise BadInput("the paper's numbers are the paper's; only own suites have references of ours")
     suite = Suite(name, common.answers_of(name), options.runs, seeds=None, train=False)
-    found = adopting.plan(places.root(), suite.answers, name, adopting.known(suite), options.runs)
+    found = adopting.plan(places.root(), suite.answers, name, recipe_status.recipes(suite), options.runs)
     printing.show("\n".join(adopting.lines(found)))
     if not found.taken:
         return common.FAILED if found.refused else common.FINE

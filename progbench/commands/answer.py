@@ -13,7 +13,7 @@ from progbench.errors import BadInput
 from progbench.files import read_text, write_atomically
 from progbench.report import answer, answer_page, counted, figures, printing, text
 from progbench.report.cells import plain
-from progbench.session.standing import Standing, standing
+from progbench.session.reporting import Standing, standing
 
 
 def add(commands: Any) -> None:
@@ -51,7 +51,9 @@ def files(found: Standing, folder: Path, readme: Path | None) -> dict[Path, str]
         folder / "answer.svg": figures.draw(figures.ANSWER, found.printed),
     }
     if readme:
-        made = answer_page.part(found.printed, found.recorded, Path(os.path.relpath(folder, readme.parent)).as_posix())
+        made = answer_page.section(
+            found.printed, found.recorded, Path(os.path.relpath(folder, readme.parent)).as_posix()
+        )
         written[readme] = answer_page.put_into(read_text(readme), made)
     return written
 

@@ -90,11 +90,11 @@ def seeds_of(text: str) -> tuple[int, ...]:
     Raises BadInput for anything else, and for more than a slip of the hand could mean.
     """
     found: dict[int, None] = {}
-    for part in text.split(",") if text else ():
-        span = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip())
+    for entry in text.split(",") if text else ():
+        span = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", entry.strip())
         first, last = (int(span[1]), int(span[2] or span[1])) if span else (1, 0)
         if not 0 <= last - first < MOST_SEEDS:
-            raise BadInput(f"--seeds {text}: {part!r} is no seed; wanted is 0,1,2 or 0-4, at most {MOST_SEEDS} seeds")
+            raise BadInput(f"--seeds {text}: {entry!r} is no seed; wanted is 0,1,2 or 0-4, at most {MOST_SEEDS} seeds")
         found |= dict.fromkeys(range(first, last + 1))
     if len(found) > MOST_SEEDS:
         raise BadInput(f"--seeds {text}: {len(found)} seeds; at most {MOST_SEEDS}")

@@ -12,7 +12,6 @@ from progbench import kinds, places
 from progbench.commands import common
 from progbench.commands import plan as plans
 from progbench.errors import BadInput, Missing
-from progbench.judging import detectable
 from progbench.method.options import TUNINGS
 from progbench.recipes.allowed import ALLOWED
 from progbench.recipes.reading import MOST_SEEDS
@@ -122,13 +121,15 @@ def _question(options: argparse.Namespace) -> Question:
 
 def answer(suite: Suite, asked: Question) -> list[str]:
     """What was asked, in lines: each claim with the paired differences behind it, the costs, and what seeds can see."""
+    from progbench.judging import beside  # with scipy
+
     lines = []
     entries = [ledger.entry(one, suite.runs(one).results.values()) for one in recipe_status.recipes(suite).values()]
     for schedule in asked.schedules[1:]:
         found = own_suite.differences(suite, asked, schedule)
         name = own_suite.called(schedule)
-        lines.append(f"{name} less fine-tuning on {asked.data.name}: {detectable.interval(found)}")
-        lines.append(detectable.words(found, asked.margin))
+        lines.append(f"{name} less fine-tuning on {asked.data.name}: {beside.in_words(found)}")
+        lines.append(beside.could_see(found, asked.margin))
     lines += [f"{one.outcome}: {one.sentence}" for one in map(suite.claim, suite.claims())]
     for cost in ledger.costs(entries):
         shares = {"updated parameters": cost.updated, "FLOPs": cost.flops, "time a step": cost.step_seconds}

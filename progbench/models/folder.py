@@ -36,7 +36,7 @@ def weights(folder: Path) -> list[Path]:
             named = _json(index).get("weight_map")
             if not isinstance(named, dict) or not named:
                 raise BadInput(f"{index}: names no files of weights; fetch the model again")
-            return [index, *(folder / part for part in sorted({str(part) for part in named.values()}))]
+            return [index, *(folder / file for file in sorted({str(file) for file in named.values()}))]
     return []
 
 

@@ -199,13 +199,13 @@ def _beyond(tasks: Sequence[Contrast]) -> list[str]:
     found = []
     for body in bodies:
         own = [one for one in tasks if one.body == body]
-        parts = [
+        sides = [
             f"{word} on {_listed([f'{one.column} ({one.printed:+z.1f})' for one in those])}"
             for word in (LOWER, HIGHER)
             if (those := [one for one in own if one.on_print == word])
         ]
         below = sum(one.printed < 0 for one in own if one.printed is not None)
-        found.append(f"{body} is {' and '.join(parts) or 'beyond it nowhere'} (below 0 on {below} of {len(own)})")
+        found.append(f"{body} is {' and '.join(sides) or 'beyond it nowhere'} (below 0 on {below} of {len(own)})")
     return [f"Task by task, beyond the margin, {'; '.join(found)}."] if found else []
 
 

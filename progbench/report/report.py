@@ -108,14 +108,14 @@ class Report:
         errors = sum(claim.outcome == "error" for claim in rest)
         sides = {"on the print": [claim.on_print for claim in self.claims], "by counting": by_counts}
         sides |= {"on our runs": on_runs, "without an answer of ours": ["error"] * errors}
-        parts = [
+        phrases = [
             f"{side} "
             + ", ".join(f"{found.count(one)} {_PLURALS.get(one, one)}" for one in claiming.OUTCOMES if one in found)
             for side, found in sides.items()
             if found
         ]
         waiting = len(rest) - errors
-        return f"{len(self.claims)} claims: {'; '.join([*parts, *([f'{waiting} without runs'] if waiting else [])])}"
+        return f"{len(self.claims)} claims: {'; '.join([*phrases, *([f'{waiting} without runs'] if waiting else [])])}"
 
     @property
     def judged_by(self) -> str:

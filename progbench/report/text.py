@@ -91,7 +91,7 @@ def _differences(report: Report) -> list[str]:
 def wrapped(text: str, later: str = "    ", first: str = "") -> list[str]:
     """A text in lines that fit; each of its own lines starts anew, and nothing in it moves the cursor."""
     lines = (plain(line) for line in str(text).split("\n"))
-    return [part for line in lines for part in _wrap(line, WIDTH, initial_indent=first, subsequent_indent=later)]
+    return [piece for line in lines for piece in _wrap(line, WIDTH, initial_indent=first, subsequent_indent=later)]
 
 
 def _wrap(text: str, width: int, **indents: str) -> list[str]:
@@ -166,7 +166,7 @@ def closing_rows(found: Sequence[Attribution]) -> list[list[str]]:
 def _notable(group: Notable) -> list[str]:
     """Verdicts that need reading, in lines of a terminal; an argument they share stands once."""
     lines = [f"{group.outcome}: {verdict.cell}: {own}" for verdict, own in group.sentences]
-    return [part for line in lines for part in wrapped(line)] + wrapped(group.argument, "    ", "    ")
+    return [piece for line in lines for piece in wrapped(line)] + wrapped(group.argument, "    ", "    ")
 
 
 def _claim(claim: ClaimVerdict) -> Iterable[str]:

@@ -33,7 +33,7 @@ def tasks() -> dict[str, Task]:
     found: dict[str, Task] = {**glue_tasks(), **squad_tasks()}
     for path in places.files("tasks.toml"):
         for name, task in own.read(path).items():
-            sets = {part for one in found.values() for part in one.evaluate}
+            sets = {evaluation_set for one in found.values() for evaluation_set in one.evaluate}
             if twice := [one for one in (name, *task.evaluate) if one in (found if one == name else sets)]:
                 raise BadInput(f"{path}: [{name}]: there is a task, or an evaluation set, called {twice[0]!r} already")
             found[name] = task

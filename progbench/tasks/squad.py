@@ -196,8 +196,8 @@ def squad_tasks() -> dict[str, SquadTask]:
 
 def made(name: str, entry: dict[str, Any]) -> SquadTask:
     """The task of an entry."""
-    evaluate = {part: tuple(files) for part, files in entry["evaluate"].items()}
-    rows = {part: tuple(count) if isinstance(count, list) else (count,) for part, count in entry["rows"].items()}
+    evaluate = {split: tuple(files) for split, files in entry["evaluate"].items()}
+    rows = {split: tuple(count) if isinstance(count, list) else (count,) for split, count in entry["rows"].items()}
     return SquadTask(name=name, **entry | {"evaluate": evaluate, "rows": rows})
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from progbench import cli
 from progbench.commands import answer as command
-from progbench.session.standing import standing
+from progbench.session.reporting import standing
 
 ROOT = Path(__file__).resolve().parents[2]
 
