@@ -35,10 +35,11 @@ from progbench import Anatomy, apply_tuning
 from progbench.models import loading
 from progbench.models.spec import ModelSpec, spec
 from progbench.recipes import reading
-from progbench.training import fitting, packing, vocabulary
-from progbench.training.fitting import Step, build_optimizer
+from progbench.training import packing, step, vocabulary
+from progbench.training.optimizer import build_optimizer
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.side_by_side import StackedSeeds, stack
+from progbench.training.step import Step
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCHES = 6  # of unlike forms; the mean is what a step takes
@@ -186,15 +187,15 @@ def _dropout(x, p=0.5, training=True, inplace=False):
 def pretending() -> Iterator[None]:
     """Let meta tensors go the way of a GPU's."""
     functional, optimizer = torch.nn.functional, sys.modules["torch.optim.optimizer"]
-    before = functional.scaled_dot_product_attention, functional.dropout, fitting.autocast
+    before = functional.scaled_dot_product_attention, functional.dropout, step.autocast
     supported = optimizer._get_fused_kernels_supported_devices
     functional.scaled_dot_product_attention, functional.dropout = _as_on_a_card, _dropout
-    fitting.autocast = lambda *_: contextlib.nullcontext()
+    step.autocast = lambda *_: contextlib.nullcontext()
     optimizer._get_fused_kernels_supported_devices = lambda: ["cuda", "meta"]
     try:
         yield
     finally:
-        functional.scaled_dot_product_attention, functional.dropout, fitting.autocast = before
+        functional.scaled_dot_product_attention, functional.dropout, step.autocast = before
         optimizer._get_fused_kernels_supported_devices = supported
 
 

@@ -19,9 +19,9 @@ from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.tasks import catalog
 from progbench.training import train
-from progbench.training.fitting import Step
 from progbench.training.graph import WARM_UP
 from progbench.training.prepared import Prepared
+from progbench.training.step import Step
 
 Check = Callable[[Machine], tuple[float, float, str]]
 

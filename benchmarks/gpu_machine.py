@@ -17,9 +17,11 @@ from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 from progbench.training import graph, train
 from progbench.training.checkpoints import Checkpoints
-from progbench.training.fitting import Step, build_optimizer, fit
+from progbench.training.fitting import Hooks, fit
 from progbench.training.graph import Replayed, StandIn, device_of
+from progbench.training.optimizer import build_optimizer
 from progbench.training.prepared import Prepared
+from progbench.training.step import Step
 
 SEEDS = (0, 1, 2)
 
@@ -116,7 +118,7 @@ class Machine:
             schedule, kept, frozen = one.build_schedule(), [], []
             held = torch.zeros((), device=self.device)
             for trained in fit(
-                made.model, one, schedule, made.batches, made.steps, axis=made.axis, runner=runner, held=held
+                made.model, one, schedule, made.batches, made.steps, hooks=Hooks(made.axis, runner, held)
             ):
                 anatomy = Anatomy.of(made.model, one.tuning)
                 kept.append([parameter.detach().clone() for parameter in anatomy.parameters()])

@@ -25,7 +25,7 @@ from progbench.models import loading
 from progbench.models.spec import ModelSpec, spec
 from progbench.recipes import reading
 from progbench.training import memory, packing, process, vocabulary
-from progbench.training.fitting import fit
+from progbench.training.fitting import Hooks, fit
 from progbench.training.graph import WARM_UP, Replayed, device_of
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.prefetch import prefetched
@@ -128,7 +128,7 @@ class SeedsTogether:
             torch.cuda.reset_peak_memory_stats()
         with process.products(shape.precision):
             axis, held = StackedSeeds(self.seeds), torch.zeros((), device=self.device)
-            list(fit(self.model, recipe, one, batches, len(warm) + steps, axis=axis, runner=runner, held=held))
+            list(fit(self.model, recipe, one, batches, len(warm) + steps, hooks=Hooks(axis, runner, held)))
             seconds = (now(self.device) - started[0]) / steps / self.seeds
             launches = self._launches(run[0], chosen, held)
         lengths = [self.lengths[i] for step in orders[0] for i in step]

@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 
 from progbench.training import recording
-from progbench.training.fitting import Step
 from progbench.training.packed_seeds import Form, SeedBatch
+from progbench.training.step import Step
 
 WARM_UP = 3  # steps of a stage that are not captured: what is made once, such as moments, must not lie in a graph
 SYNCHRONISES = "called a synchronizing CUDA operation"  # as torch warns of it

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,7 +60,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
     The seed fixes the new weights, the order of the rows and the dropout, each from a generator started anew.
     Raises Missing or BadInput before the first step, and NonFinite at the first loss or score that is not finite.
     """
-    started = time.perf_counter()
+    clock = Clock()
     environment.commit()  # of the code that trains now: the tree may change meanwhile
     with files.temporary_folder() as folder, process.settings(recipe, device, threads) as used:
         environment.reset_peak_memory(device)
@@ -86,14 +85,15 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         try:
             for t, stage in enumerate(schedule):
                 anatomy.freeze(stage)
-                clock, losses = Clock(), []
+                losses = []
+                clock.begin_epoch()
                 for rows in torch.randperm(len(work.rows), generator=order).split(recipe.batch_size):
                     batch = padded([work.rows[i] for i in rows.tolist()]).to(device)
                     losses.append(_step(model, batch, recipe, optimizer, anatomy.trainable(stage)))
                     rate.step()
                     if not math.isfinite(losses[-1]):
                         raise NonFinite(f"epoch {t + 1}, step {len(losses)}: the loss is {losses[-1]}")
-                seconds, cpu_seconds = clock.spent()
+                seconds, cpu_seconds = clock.epoch()
                 updated = sum(one.numel() for one in model.parameters() if one.grad is not None)
                 with _autocast(recipe, device):
                     (scores,) = work.score(model, scoring.alone(padded))
@@ -105,7 +105,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
             raise NonFinite(str(problem), fingerprints) from None
         peak = environment.peak_memory(device)
     return RunResult(
-        recipe, seed, tuple(epochs), time.perf_counter() - started, peak, fingerprints, work.examples, work.left_out,
+        recipe, seed, tuple(epochs), clock.run(), peak, fingerprints, work.examples, work.left_out,
         tuple(work.notes), environment=environment.describe(device, used), provenance=Provenance(trainer="plain"),
     )  # fmt: skip
 

@@ -22,13 +22,14 @@ from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.tasks import catalog
 from progbench.training import cpu, scoring, vocabulary
-from progbench.training.fitting import MicroBatches, SeedAxis, autocast
 from progbench.training.packed_seeds import SeedCollator, in_arrays
 from progbench.training.packing import pack
 from progbench.training.planned import require_planned
 from progbench.training.prefetch import prefetched
 from progbench.training.scoring import Infer, Row, Scored
+from progbench.training.seed_axis import SeedAxis
 from progbench.training.side_by_side import StackedSeeds, infer_together, stack
+from progbench.training.step import MicroBatches, autocast
 from progbench.training.workload import Workload, tokenise
 
 

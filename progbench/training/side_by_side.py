@@ -18,9 +18,9 @@ from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from progbench.training.adamw import ClippedAdamW, excess
-from progbench.training.fitting import SeedAxis
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.scoring import Batch, Infer, Row
+from progbench.training.seed_axis import SeedAxis
 
 TARGETS = ("labels", "start_positions", "end_positions")
 LOGITS = ("logits", "start_logits", "end_logits")
