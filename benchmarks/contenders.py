@@ -121,7 +121,7 @@ class Ours(Side):
 
         The same texts make other batches at each call: as in training, the products' library meets new shapes.
         """
-        from progbench.training import cpu, fitting
+        from progbench.training import allocator, fitting
 
         taken = []
         self.batches = shuffled(self.lengths, self.batch, len(self.batches), next(self.seeds))
@@ -136,7 +136,7 @@ class Ours(Side):
                 taken.append(self._now() - start)
 
         one = Schedule("stage", self.spec.blocks, (stage,))
-        with cpu.kept_memory() if self.device == "cpu" else contextlib.nullcontext():
+        with allocator.kept_memory() if self.device == "cpu" else contextlib.nullcontext():
             list(fitting.fit(self.model, wanted, one, batches, WARM_UP + len(self.batches)))
         return statistics.fmean(taken[WARM_UP:])
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from progbench.recipes.recipe import Recipe
-from progbench.training import cpu
+from progbench.training import allocator
 
 
 @contextlib.contextmanager
@@ -17,7 +17,7 @@ def settings(recipe: Recipe, device: str, threads: int) -> Iterator[int]:
 
     `threads` 0 leaves as many as the process has. The global random generators are as they were when the run ends.
     """
-    memory = cpu.kept_memory() if device == "cpu" else contextlib.nullcontext()
+    memory = allocator.kept_memory() if device == "cpu" else contextlib.nullcontext()
     # of the GPUs the one in use alone: that others are forked, too, is a warning where there are many
     cards = [torch.cuda.current_device()] if device.startswith("cuda") or torch.cuda.is_initialized() else []
     with _threads(threads) as used, torch.random.fork_rng(cards), products(recipe.precision), memory:
