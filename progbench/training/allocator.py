@@ -14,13 +14,13 @@ USUAL = {M_MMAP_MAX: 65536, M_TRIM_THRESHOLD: 64 << 20, M_MMAP_THRESHOLD: 32 << 
 
 @contextlib.contextmanager
 def kept_memory() -> Iterator[None]:
-    """What is freed stays with the process until this ends; only with glibc, elsewhere nothing changes.
+    """What is freed stays with the process until this ends. Without glibc nothing changes.
 
     >>> with kept_memory():
     ...     steps = [torch.ones(1 << 20).sum().item() for _ in range(3)]
 
-    For the whole process: of several at a time the first that ends ends it for all, which costs speed and nothing else.
-    Afterwards the allocator has the limits up to which it adapts by itself.
+    It is for the whole process: of several at a time, the first that ends ends it for all, which costs speed only.
+    Afterwards the allocator has its own limits again.
     """
     try:
         library = ctypes.CDLL(None)

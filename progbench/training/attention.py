@@ -1,4 +1,4 @@
-"""Attention within each text of a packed row, a call a group of texts."""
+"""Attention within each text of a packed row, one call for each group of texts."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def attention(
     >>> attention(None, query, key, value, None, packing=Packing.of([2, 3]))[0].shape
     torch.Size([1, 5, 2, 4])
 
-    Shapes: query, key, value (rows, heads, tokens, size); result (rows, tokens, heads, size), as transformers wants it.
-    A `Packing` is of one row. A `bias` is added to the scores of each text.
+    Shapes: query, key, value (rows, heads, tokens, size); result (rows, tokens, heads, size). A `Packing` is of one
+    row. A `bias` is added to the scores of each text.
     """
     if packing is None:
         return sdpa_attention_forward(
@@ -58,10 +58,10 @@ def attention(
 
 
 class WithDropout(torch.autograd.Function):
-    """Attention with dropout on a CPU, which torch has no kernel for: one node for all groups, its gradient spelt out.
+    """Attention with dropout on a CPU, for which torch has no kernel: one autograd node for all groups.
 
-    On short texts a step takes as long as it has operations, however small they are. As in torch, products and softmax
-    are in float32 at least. Shapes: as `attention`; the bias, if there is one, (1, heads, longest, longest).
+    Products and softmax are in float32 at least, as in torch. Shapes: as `attention`; the bias, if there is one,
+    (1, heads, longest, longest).
     """
 
     @staticmethod

@@ -10,14 +10,14 @@ from progbench.training.cpu_linear import linear
 
 
 class FastLinear(nn.Linear):
-    """A linear layer that computes by `linear` of this module."""
+    """A linear layer that computes by `linear`."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         return linear(input, self.weight, self.bias)
 
 
 class FastDropout(nn.Dropout):
-    """A dropout that computes by `dropout` of this module."""
+    """A dropout that computes by `dropout`."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         return dropout(input, self.p, self.training, self.inplace)
@@ -27,7 +27,7 @@ FAST = {nn.Linear: FastLinear, nn.Dropout: FastDropout}
 
 
 def take_over(model: nn.Module) -> None:
-    """Have a model's linear layers and dropouts compute by `linear` and `dropout` of this module from now on.
+    """Let a model's linear layers and dropouts compute by `linear` and `dropout` from now on.
 
     >>> layer, hidden = nn.Linear(8, 4), torch.randn(3, 8)
     >>> before = layer(hidden)
@@ -35,8 +35,8 @@ def take_over(model: nn.Module) -> None:
     >>> torch.allclose(layer(hidden), before, atol=1e-6)
     True
 
-    Their class is changed: a mode that looks at every call takes 3 to 5 % of a MiniLM step, and a `forward` bound to a
-    module would be a cycle that keeps its weights until they are collected.
+    Their class is changed. A mode that looks at every call takes 3 to 5 % of a MiniLM step, and a `forward` bound to a
+    module is a cycle that keeps the weights alive.
     """
     for module in model.modules():
         module.__class__ = FAST.get(type(module), type(module))

@@ -21,8 +21,7 @@ def dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace:
     >>> [round(value, 4) for value in sorted(set(dropped.tolist()))], round((dropped == 0).float().mean().item(), 2)
     ([0.0, 1.3333], 0.25)
 
-    What is kept is divided by the share that is, as always. The bits are those of torch's generator, and do not depend
-    on the number of threads.
+    The bits are those of torch's generator, and do not depend on the number of threads.
     """
     if not training or inplace or not drops(p):
         return nn.functional.dropout(input, p, training, inplace)
@@ -54,7 +53,7 @@ def drops(p: float) -> bool:
 
 
 def dropout_mask(like: torch.Tensor, p: float) -> torch.Tensor:
-    """Which numbers of a tensor dropout keeps, of any `p` that `drops`: all bits of them (-1), or none (0).
+    """Which numbers of a tensor dropout keeps: -1 (all bits) for those, 0 for the others. `p` is one that `drops`.
 
     >>> _ = torch.manual_seed(0)
     >>> dropout_mask(torch.ones(2, 3), 0.5)
@@ -81,7 +80,7 @@ def _kept(p: float) -> int:
 
 
 def masked(hidden: torch.Tensor, mask: torch.Tensor, scale: float) -> torch.Tensor:
-    """What dropout makes of a tensor, and of its gradient: what the mask keeps, times `scale`.
+    """A tensor, or its gradient, after dropout: what the mask keeps, times `scale`.
 
     >>> masked(torch.ones(2), torch.tensor([-1, 0], dtype=torch.int16), 2.0)
     tensor([2., 0.])

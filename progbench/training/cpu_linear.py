@@ -16,7 +16,7 @@ ONEDNN = torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_cap
 
 
 def linear(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """`torch.nn.functional.linear`: float32 through oneDNN where that pays, autocast by kept copies of frozen weights.
+    """`torch.nn.functional.linear`, in float32 by oneDNN where that pays, in autocast by kept copies of frozen weights.
 
     >>> linear(torch.ones(2, 3), torch.ones(1, 3), torch.ones(1)).tolist()
     [[4.0], [4.0]]
@@ -32,7 +32,7 @@ _COPIES = WeakTensorKeyDictionary()  # of frozen parameters: their versions, and
 
 
 def _lowered(parameter: torch.Tensor) -> torch.Tensor:
-    """A parameter as autocast would cast it: while it is frozen, cast once and not in every step.
+    """A parameter as autocast casts it; a frozen one is cast once, and not in every step.
 
     >>> frozen = torch.ones(2)
     >>> with torch.autocast("cpu", torch.bfloat16):
@@ -52,7 +52,7 @@ def _lowered(parameter: torch.Tensor) -> torch.Tensor:
 
 
 class _Linear(torch.autograd.Function):
-    """Keeps of its arguments what the gradients that are wanted need, as torch's own does."""
+    """Saves of its arguments only what the wanted gradients need, as torch's own does."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
