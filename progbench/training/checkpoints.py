@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from progbench import environment, files
 from progbench.recipes.recipe import SCORES_VERSION
-from progbench.runs.leftovers import checkpoint_of
+from progbench.runs.cleanup import checkpoint_of
 from progbench.runs.results import EpochResult
 
 EVERY = 600.0  # seconds: the longest that a run trains inside an epoch without a checkpoint
