@@ -56,7 +56,7 @@ def assembled(model: nn.Module, pieces: list[Piece]) -> tuple[dict[str, Paramete
     components: dict[str, dict[int, nn.Parameter]] = {EMBEDDINGS: {}, HEAD: {}}
     owner: dict[int, str] = {}
     order = {EMBEDDINGS: -2, HEAD: -1}
-    for piece in sorted(pieces, key=lambda one: order.get(one.component) or int(one.component.removeprefix("block "))):
+    for piece in sorted(pieces, key=lambda own: order.get(own.component) or int(own.component.removeprefix("block "))):
         component = components.setdefault(piece.component, {})
         for parameter in piece.parameters:
             first = owner.setdefault(id(parameter), piece.component)

@@ -94,7 +94,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
                     if not math.isfinite(losses[-1]):
                         raise NonFinite(f"epoch {t + 1}, step {len(losses)}: the loss is {losses[-1]}")
                 seconds, cpu_seconds = clock.epoch()
-                updated = sum(one.numel() for one in model.parameters() if one.grad is not None)
+                updated = sum(p.numel() for p in model.parameters() if p.grad is not None)
                 with _autocast(recipe, device):
                     (scores,) = work.score(model, scoring.alone(padded))
                 if isinstance(scores, NonFinite):
@@ -114,8 +114,8 @@ def _optimizer(anatomy: Anatomy, recipe: Recipe) -> torch.optim.AdamW:
     """AdamW over all that may ever train, built once. Vectors (biases and norms) have no weight decay."""
     parameters = anatomy.parameters()
     groups = [
-        {"params": [one for one in parameters if one.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [one for one in parameters if one.ndim == 1], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
     ]
     betas = recipe.adam_beta1, recipe.adam_beta2
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, eps=recipe.adam_epsilon)
