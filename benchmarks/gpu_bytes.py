@@ -45,9 +45,10 @@ try:
     from progbench.training.side_by_side import StackedSeeds
     from progbench.training.step import Step
 except ImportError:  # the code of an earlier commit, by its own names
+    from progbench.training.seed_rows import SeedCollator
+
     from progbench.training import fitting as step_module
     from progbench.training.fitting import Step, build_optimizer
-    from progbench.training.seed_rows import SeedCollator
     from progbench.training.side_by_side import Together as StackedSeeds
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -233,10 +234,10 @@ def count(model: str, tuning: str, task: str, batch: int, seeds: int = SEEDS) ->
             if number:  # the first makes the moments
                 counts.append(counting.counted)
     whole = Counted()
-    for counted in counts:
+    for own in counts:
         for name in ("bytes", "launches", "products", "attention"):
-            setattr(whole, name, getattr(whole, name) + getattr(counted, name) / len(counts))
-        for name, (launches, moved) in counted.by_operation.items():
+            setattr(whole, name, getattr(whole, name) + getattr(own, name) / len(counts))
+        for name, (launches, moved) in own.by_operation.items():
             before = whole.by_operation.get(name, [0.0, 0.0])
             whole.by_operation[name] = [before[0] + launches / len(counts), before[1] + moved / len(counts)]
     return whole
