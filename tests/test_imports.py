@@ -28,8 +28,9 @@ HEAVY_ON_PURPOSE = {
     "method.advice", "method.anatomy", "method.begun", "method.callback", "method.checks", "method.choice",
     "method.dissect", "method.experts", "method.length", "method.loops", "method.order", "method.origin",
     "method.pieces", "method.plan", "method.saving", "method.stacks", "method.tuning", "method.watch",
-    "method.wrappers", "tasks.metrics", "judging.beside", "judging.compare", "judging.decision", "judging.effect",
-    "judging.hierarchy", "judging.pseudo",
+    "method.wrappers",
+    "tasks.metrics", "judging.beside", "judging.compare", "judging.decision", "judging.effect", "judging.hierarchy",
+    "judging.pseudo",
 }  # fmt: skip
 
 
