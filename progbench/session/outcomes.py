@@ -47,6 +47,7 @@ def of_claim(found: ClaimVerdict) -> tuple[str, str]:
     """
     said = f"is {found.on_print}" if found.on_print in _IS else found.on_print
     ours = "by counting" if found.by_counts else "on our runs"
-    words = f"on the print it {said}: {found.print_words}; {ours}: {found.our_words}"
+    words = f"{ours}: {found.our_words}"
+    words = f"on the print it {said}: {found.print_words}; {words}" if found.printed else words
     lead = f"{found.disputed}; " if found.outcome == "disputed" else f"{found.outcome}: "
     return _OF_CLAIMS[found.outcome], lead + words
