@@ -177,7 +177,8 @@ def _claim(claim: ClaimVerdict, with_print: bool) -> Iterable[str]:
     yield from wrapped(f"{claim.claim}: “{claim.sentence}” ({claim.source})")
     sides = {
         "print": claim.print_words if with_print else "", "which rests on": claim.print_rests_on,
-        "ours": claim.our_words, "which then rests on": claim.ours_rests_on, WHY: claim.reason, "disputed": claim.disputed,
+        "ours": claim.our_words, "which then rests on": claim.ours_rests_on, WHY: claim.reason,
+        "disputed": claim.disputed,
     }  # fmt: skip
     for side, words in sides.items():
         if words:
