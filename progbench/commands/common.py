@@ -13,7 +13,8 @@ from progbench.files import closed
 from progbench.judging import against
 from progbench.recipes import reading
 from progbench.recipes.reading import MOST_SEEDS
-from progbench.session import opening, tracking
+from progbench.session import options as session_options
+from progbench.session import tracking
 from progbench.session.suite import Suite
 
 FINE, FAILED, USAGE, ABSENT = 0, 1, 2, 3
@@ -59,8 +60,8 @@ def add_log_to(parser: argparse.ArgumentParser) -> None:
 
 
 def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", train: bool = True) -> Suite:
-    """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `opening.opened` does."""
-    asked = opening.Asked(
+    """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `options.opened` does."""
+    asked = session_options.Asked(
         options.suite,
         options.runs,
         seeds=seeds_of(seeds) or None,
@@ -68,7 +69,7 @@ def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", tr
         train=train,
         log_to=getattr(options, "log_to", ""),
     )
-    return opening.opened(asked, places.root())
+    return session_options.opened(asked, places.root())
 
 
 def suite_of(runs: Path, asked: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The losses and scores of each run that is trained, sent to a tracker by transformers' own integrations."""
+"""Each trained run's losses and scores, sent to an experiment tracker by transformers' own integrations."""
 
 from __future__ import annotations
 
