@@ -19,7 +19,8 @@ from progbench.report import text
 from progbench.report.cells import plain
 from progbench.report.report import Report
 from progbench.report.speed import Speed
-from progbench.session import adopting, advice, gathering, marks, opening, outcomes, sharing, stopping
+from progbench.session import adopting, advice, gathering, marks, outcomes, sharing, stopping, tracking
+from progbench.session import options as session_options
 from progbench.session.gathering import CLAIMS, Gathered, from_property, to_property
 from progbench.session.suite import Suite
 
@@ -45,6 +46,7 @@ def pytest_addoption(parser):
         "--runs", type=Path, metavar="DIR", default=Path("runs"), help="where results are kept (default: runs)"
     )
     group.addoption("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
+    group.addoption("--log-to", choices=tracking.PACKAGES, default="", help="also send each run's scores there")
     group.addoption("--require-gpu", action="store_true", help="refuse to start without a GPU")
     group.addoption("--update-reference", action="store_true", help="record this session's runs as our own reference")
 
@@ -70,7 +72,7 @@ def pytest_configure(config):
     for name, words in marks.WORDS.items():
         config.addinivalue_line("markers", f"{name}: {words}")
     places.include(options.include)
-    asked = opening.Asked(
+    asked = session_options.Asked(
         options.suite,
         options.runs,
         options.report,
@@ -79,11 +81,12 @@ def pytest_configure(config):
         train=not options.no_train,
         require_gpu=options.require_gpu,
         update_reference=options.update_reference,
+        log_to=options.log_to,
         session=getattr(config, "workerinput", {}).get("testrunuid", ""),  # xdist's name for it
     )
     try:
         advice.require_marks(options.markexpr, config.getini("markers"), options.suite)
-        suite = opening.opened(asked, ROOT, worker=hasattr(config, "workerinput"))
+        suite = session_options.opened(asked, ROOT, worker=hasattr(config, "workerinput"))
     except BadInput as problem:
         raise pytest.UsageError(plain(problem)) from None
     ending = ExitStack()
@@ -157,7 +160,7 @@ def made(request):
     tables = [given.file for item, given in asked if isinstance(given, Cell) and item.module is request.module]
     wanted = gathering.to_train(suite, [given for _, given in asked], tables, variants=variants)
     with _progress_shown(request.config) as say:
-        suite.make(wanted, say, aloud=_on_terminal(request.config))
+        suite.obtain(wanted, say, aloud=_on_terminal(request.config))
 
 
 @pytest.fixture
@@ -195,7 +198,7 @@ def weighed(request, record_property):
         if isinstance(claim, BadInput):
             _show("failed", str(claim))
         with _progress_shown(request.config) as say:
-            suite.make(suite.needed(claim).values(), say, aloud=_on_terminal(request.config))
+            suite.obtain(suite.needed(claim).values(), say, aloud=_on_terminal(request.config))
         found = suite.claim(claim)
         for name, value in gathering.properties_of_claim(found):
             record_property(name, value)

@@ -26,7 +26,7 @@ from typing import Any
 
 from progbench.errors import BadInput
 from progbench.runs import results
-from progbench.runs.leftovers import checkpoint_of
+from progbench.runs.cleanup import checkpoint_of
 from progbench.session import stopping
 from progbench.session.marks import MARKS
 

@@ -8,8 +8,8 @@ import math
 import torch
 from gpu_machine import Machine
 
-from progbench.training.rows import PackedCollator
-from progbench.training.seed_rows import SeedCollator, SeedRows
+from progbench.training.packed import PackedCollator
+from progbench.training.packed_seeds import PackedSeeds, SeedCollator
 from progbench.training.varlen import _kernel, attend
 
 LENGTHS = [[5, 9, 30, 31, 64, 100, 129, 384], [3, 9, 12, 40, 64, 111, 200, 383]]  # of two seeds' texts
@@ -17,13 +17,13 @@ HEADS, SIZE = 4, 16
 NOTHING = 1e-9  # of dropout: it takes the way of training, and drops one number in a thousand million
 
 
-def rows_of(lengths: list[list[int]], device: str) -> SeedRows:
+def rows_of(lengths: list[list[int]], device: str) -> PackedSeeds:
     """Where texts of these lengths are."""
     texts = [[{"input_ids": [5] * length} for length in one] for one in lengths]
     return SeedCollator(PackedCollator(), pad=0, longest=384)(texts).to(device).inputs()["packing"]
 
 
-def parts(where: SeedRows, device: str) -> list[torch.Tensor]:
+def parts(where: PackedSeeds, device: str) -> list[torch.Tensor]:
     """Query, key and value, and weights that make a number of what is attended to, 0 at surplus tokens."""
     torch.manual_seed(0)
     seeds, tokens = len(where.first), where.tokens // len(where.first)

@@ -37,8 +37,8 @@ from progbench.models.spec import ModelSpec, spec
 from progbench.recipes import reading
 from progbench.training import fitting, packing, vocabulary
 from progbench.training.fitting import Step, build_optimizer
-from progbench.training.seed_rows import SeedCollator
-from progbench.training.side_by_side import Together, stack
+from progbench.training.packed_seeds import SeedCollator
+from progbench.training.side_by_side import StackedSeeds, stack
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCHES = 6  # of unlike forms; the mean is what a step takes
@@ -206,12 +206,12 @@ def count(model: str, tuning: str, task: str, batch: int, seeds: int = SEEDS) ->
     orders = [shuffled(lengths, batch, BATCHES, seed) for seed in range(seeds)]
     recipe = reading.read("paper", "glue", model="bert-base", schedule="constant", task="sst2")
     recipe = dataclasses.replace(recipe, tuning=tuning, batch_size=batch)
-    anatomy, together = Anatomy.of(made, tuning), Together(seeds)
+    anatomy, axis = Anatomy.of(made, tuning), StackedSeeds(seeds)
     made.train()
     with pretending():
         with Counting():
-            optimizer = build_optimizer(anatomy, recipe, together, torch.zeros((), device="meta"))
-        step, found = Step(made, recipe, optimizer, anatomy.parameters(), together), []
+            optimizer = build_optimizer(anatomy, recipe, axis, torch.zeros((), device="meta"))
+        step, found = Step(made, recipe, optimizer, anatomy.parameters(), axis), []
         for number, those in enumerate([None, *zip(*orders, strict=True)]):
             chosen = [[rows(known, task)[0][i] for i in one] for one in those or next(zip(*orders, strict=True))]
             inputs = collate(chosen).to("meta").inputs()

@@ -124,8 +124,8 @@ def out_of_memory(machine: Machine) -> tuple[float, float, str]:
     limit = torch.cuda.set_per_process_memory_fraction if machine.device == "cuda" else _limit_of_a_cpu
 
     def small(self: Step, batch: object) -> torch.Tensor:
-        steps.append(self.seeds.count)
-        if self.seeds.count <= 2 or len(steps) < WARM_UP:
+        steps.append(self.axis.count)
+        if self.axis.count <= 2 or len(steps) < WARM_UP:
             return step(self, batch)
         limit(1e-6)
         try:

@@ -97,8 +97,8 @@ class Machine:
         with self.prepared(one, dropout=dropout) as made:
             parameters = Anatomy.of(made.model).parameters()
             rate = torch.zeros((), device=self.device)
-            optimizer = build_optimizer(Anatomy.of(made.model), one, made.seeds, rate)
-            run = Replayed(Step(made.model, one, optimizer, parameters, made.seeds), self.graphs())
+            optimizer = build_optimizer(Anatomy.of(made.model), one, made.axis, rate)
+            run = Replayed(Step(made.model, one, optimizer, parameters, made.axis), self.graphs())
             yield run, next(made.batches()), rate, parameters
 
     def losses(
@@ -116,7 +116,7 @@ class Machine:
             schedule, kept, frozen = one.build_schedule(), [], []
             held = torch.zeros((), device=self.device)
             for trained in fit(
-                made.model, one, schedule, made.batches, made.steps, seeds=made.seeds, runner=runner, held=held
+                made.model, one, schedule, made.batches, made.steps, axis=made.axis, runner=runner, held=held
             ):
                 anatomy = Anatomy.of(made.model, one.tuning)
                 kept.append([parameter.detach().clone() for parameter in anatomy.parameters()])

@@ -15,7 +15,7 @@ PROMISES = {
     ),
     "what is frozen stays as it is, to the last bit": ("e frozen parameters",),
     "a seed that fails is its own error": ("f nan in one row",),
-    "seeds that do not fit the memory are trained in parts": ("g out of memory",),
+    "seeds that do not fit the memory are trained in groups": ("g out of memory",),
     "attention and its gradients stay within each text": ("j attention with dropout", "j attention against others"),
     "a run that was stopped goes on": ("l going on from a checkpoint",),
     "attention over long texts repeats to the last bit": ("o attention again",),

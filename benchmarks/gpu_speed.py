@@ -27,9 +27,9 @@ from progbench.recipes import reading
 from progbench.training import memory, packing, process, vocabulary
 from progbench.training.fitting import fit
 from progbench.training.graph import WARM_UP, Replayed, device_of
+from progbench.training.packed_seeds import SeedCollator
 from progbench.training.prefetch import prefetched
-from progbench.training.seed_rows import SeedCollator
-from progbench.training.side_by_side import Together, stack
+from progbench.training.side_by_side import StackedSeeds, stack
 
 
 def now(device: str) -> float:
@@ -127,8 +127,8 @@ class SeedsTogether:
         if self.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
         with process.products(shape.precision):
-            seeds, held = Together(self.seeds), torch.zeros((), device=self.device)
-            list(fit(self.model, recipe, one, batches, len(warm) + steps, seeds=seeds, runner=runner, held=held))
+            axis, held = StackedSeeds(self.seeds), torch.zeros((), device=self.device)
+            list(fit(self.model, recipe, one, batches, len(warm) + steps, axis=axis, runner=runner, held=held))
             seconds = (now(self.device) - started[0]) / steps / self.seeds
             launches = self._launches(run[0], chosen, held)
         lengths = [self.lengths[i] for step in orders[0] for i in step]

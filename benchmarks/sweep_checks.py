@@ -78,7 +78,7 @@ def _watched(model: nn.Module, given: dict[str, Any]) -> Calls:
 def _in_the_calls(anatomy: Anatomy, calls: Calls) -> Iterator[str]:
     spans = []
     for number in range(anatomy.L):
-        paths = [piece.path for piece in anatomy.pieces if piece.part == f"block {number}"]
+        paths = [piece.path for piece in anatomy.pieces if piece.component == f"block {number}"]
         times = [found for path in paths if (found := _calls_of(path, calls))]
         if [len(found) for found in times] != [1] * len(times) or not times:
             yield f"block {number} runs {[len(found) for found in times]} times"
@@ -88,9 +88,9 @@ def _in_the_calls(anatomy: Anatomy, calls: Calls) -> Iterator[str]:
         yield "the blocks run in another order"
     for piece in anatomy.pieces:
         inside = [found[0] for path, found in calls.items() if f"{path}.".startswith(f"{piece.path}.")]
-        if piece.part == HEAD and inside and min(inside) < spans[0][0]:
+        if piece.component == HEAD and inside and min(inside) < spans[0][0]:
             yield f"{piece.path} is in H and runs before the first block"
-        if piece.part == EMBEDDINGS and inside and min(inside) > spans[-1][1]:
+        if piece.component == EMBEDDINGS and inside and min(inside) > spans[-1][1]:
             yield f"{piece.path} is in E and runs after the last block"
 
 
@@ -103,7 +103,7 @@ def _calls_of(path: str, calls: Calls) -> list[int]:
 def _in_training(model: nn.Module, anatomy: Anatomy, given: dict[str, Any]) -> Iterator[str]:
     known = sorted(map(id, anatomy.parameters()))
     if known != sorted(map(id, model.parameters())):
-        yield "a parameter is in no part, or in two"
+        yield "a parameter is in no component, or in two"
     optimizer = torch.optim.AdamW(anatomy.parameters(), lr=1e-2, weight_decay=0.1)
     for stage in shrinking(anatomy.L, 2):
         anatomy.freeze(stage)

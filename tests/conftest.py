@@ -11,7 +11,7 @@ import pytest
 
 from progbench import files
 from progbench.recipes import reading
-from progbench.session.opening import FOLDERS
+from progbench.session.options import FOLDERS
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""

@@ -12,7 +12,8 @@ from progbench.files import closed
 from progbench.judging import against
 from progbench.recipes import reading
 from progbench.recipes.reading import MOST_SEEDS
-from progbench.session import opening
+from progbench.session import options as session_options
+from progbench.session import tracking
 from progbench.session.suite import Suite
 
 FINE, FAILED, USAGE, ABSENT = 0, 1, 2, 3
@@ -44,10 +45,22 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("cpu", "cuda", "auto"), help="where to train (default: the suite's own)")
 
 
+def add_log_to(parser: argparse.ArgumentParser) -> None:
+    """The option --log-to."""
+    parser.add_argument("--log-to", choices=tracking.PACKAGES, default="", help="also send each run's scores there")
+
+
 def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", train: bool = True) -> Suite:
-    """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `opening.opened` does."""
-    asked = opening.Asked(options.suite, options.runs, seeds=seeds_of(seeds) or None, device=device, train=train)
-    return opening.opened(asked, places.root())
+    """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `options.opened` does."""
+    asked = session_options.Asked(
+        options.suite,
+        options.runs,
+        seeds=seeds_of(seeds) or None,
+        device=device,
+        train=train,
+        log_to=getattr(options, "log_to", ""),
+    )
+    return session_options.opened(asked, places.root())
 
 
 def suite_of(runs: Path, asked: str | None) -> str:

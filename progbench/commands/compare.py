@@ -19,7 +19,7 @@ from progbench.recipes.reading import MOST_SEEDS
 from progbench.report import cells, printing, text, writing
 from progbench.report.cells import plain
 from progbench.runs import ledger
-from progbench.session import own_data, own_model, own_suite, planning, probing, reporting, stopping, unit
+from progbench.session import own_data, own_model, own_suite, planning, probing, recipe_status, reporting, stopping
 from progbench.session.own_suite import Question
 from progbench.session.suite import Suite
 
@@ -52,6 +52,7 @@ def add(commands: Any) -> None:
         "--suites", type=Path, metavar="DIR", default=Path("compare"), help="where the suite is written"
     )
     parser.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
+    common.add_log_to(parser)
     parser.add_argument("--plan", action="store_true", help="say what it would take, and train nothing")
 
 
@@ -66,7 +67,9 @@ def run(options: argparse.Namespace) -> int:
     own_suite.write(asked, folder)
     places.include([folder])
     suite = common.opened(
-        argparse.Namespace(suite=asked.suite, runs=options.runs), seeds=f"0-{asked.seeds - 1}", device=asked.device
+        argparse.Namespace(suite=asked.suite, runs=options.runs, log_to=options.log_to),
+        seeds=f"0-{asked.seeds - 1}",
+        device=asked.device,
     )
     found = probing.filled(planning.plan(suite), suite)
     printing.show("\n".join([plain(f"{asked.model.name}, {asked.data}"), *plans.lines(found)]))
@@ -75,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     say = functools.partial(print, file=sys.stderr, flush=True)
     with stopping.interrupted_when_told():
         try:
-            suite.make(unit.recipes(suite).values(), say, aloud=sys.stderr.isatty())
+            suite.obtain(recipe_status.recipes(suite).values(), say, aloud=sys.stderr.isatty())
         except KeyboardInterrupt:
             printing.show("told to end: what is filed is kept; start the same again for the rest")
             return common.INTERRUPTED
@@ -93,7 +96,9 @@ def run(options: argparse.Namespace) -> int:
     )
     if any(run.error for one in report.ledger for run in one.runs):
         return common.FAILED
-    return common.FINE if all(suite.runs(one).results for one in unit.recipes(suite).values()) else common.ABSENT
+    return (
+        common.FINE if all(suite.runs(one).results for one in recipe_status.recipes(suite).values()) else common.ABSENT
+    )
 
 
 def _question(options: argparse.Namespace) -> Question:
@@ -118,7 +123,7 @@ def _question(options: argparse.Namespace) -> Question:
 def answer(suite: Suite, asked: Question) -> list[str]:
     """What was asked, in lines: each claim with the paired differences behind it, the costs, and what seeds can see."""
     lines = []
-    entries = [ledger.entry(one, suite.runs(one).results.values()) for one in unit.recipes(suite).values()]
+    entries = [ledger.entry(one, suite.runs(one).results.values()) for one in recipe_status.recipes(suite).values()]
     for schedule in asked.schedules[1:]:
         found = own_suite.differences(suite, asked, schedule)
         name = own_suite.called(schedule)

@@ -15,7 +15,7 @@ from progbench.models.spec import specs
 from progbench.recipes import reading
 from progbench.report import printing
 from progbench.report.cells import plain
-from progbench.session import marks, unit
+from progbench.session import marks, recipe_status
 from progbench.session.suite import Suite
 from progbench.tasks.catalog import tasks
 
@@ -76,11 +76,11 @@ def _tables(suite: Suite) -> list[Row]:
 
 
 def _recipes(suite: Suite) -> list[Row]:
-    return [_recipe(one) for one in unit.recipes(suite).values() if not one.variant]
+    return [_recipe(one) for one in recipe_status.recipes(suite).values() if not one.variant]
 
 
 def _variants(suite: Suite) -> list[Row]:
-    return [_recipe(one) for one in unit.recipes(suite).values() if one.variant]
+    return [_recipe(one) for one in recipe_status.recipes(suite).values() if one.variant]
 
 
 def _recipe(one) -> Row:

@@ -14,7 +14,7 @@ def not_a_pair(
 
     Their first epochs are the same computation. So the scores after it must be the same to the last bit, and so must
     the predictions, where both results have them: `first` has those by evaluation set. Seeds that were trained side by
-    side share one stream of dropout, so both must have had the same company.
+    side share one stream of dropout, so both must have had the same neighbours.
     """
     ours, theirs = (one.provenance.side_by_side for one in (left, right))
     if ours != theirs:

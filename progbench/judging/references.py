@@ -19,7 +19,7 @@ from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import read_json
 from progbench.recipes.recipe import run_id
-from progbench.runs.parts import score as score_of
+from progbench.runs.fields import score as score_of
 from progbench.tasks.catalog import task_of
 
 SCHEMA_VERSION = 1

@@ -57,8 +57,8 @@ def require_same_model(model: nn.Module, known: Sequence[nn.Parameter], frozen: 
     live = (parameter for parameter in model.parameters() if parameter.requires_grad)
     if outside := [names[id(parameter)] for parameter in live if id(parameter) not in all_known]:
         raise BadInput(
-            f"the Trainer's model trains {len(outside)} parameters that are in no part of the anatomy, so no stage "
-            f"freezes or counts them: {listed(outside)}. Take the anatomy of the model that the Trainer gets"
+            f"the Trainer's model trains {len(outside)} parameters that are in no component of the anatomy, so no "
+            f"stage freezes or counts them: {listed(outside)}. Take the anatomy of the model that the Trainer gets"
         )
 
 
@@ -103,19 +103,19 @@ def held_by(optimizer: Any) -> list[nn.Parameter]:
     A layer-wise optimizer is one for each parameter, which steps during the way back; the Trainer is given a dummy.
     """
     inside = getattr(optimizer, "optimizer", optimizer)
-    ones = getattr(inside, "optimizer_dict", None)
-    every = ones.values() if isinstance(ones, Mapping) else [inside]
-    return [parameter for one in every for group in one.param_groups for parameter in group["params"]]
+    layerwise = getattr(inside, "optimizer_dict", None)
+    every = layerwise.values() if isinstance(layerwise, Mapping) else [inside]
+    return [parameter for single in every for group in single.param_groups for parameter in group["params"]]
 
 
 def require_held(optimizers: Iterable[Any], wanted: Iterable[nn.Parameter], names: Mapping[int, str]) -> None:
     """Raise BadInput unless the optimizers hold everything that some stage trains."""
-    held = {id(parameter) for one in optimizers for parameter in held_by(one)}
+    held = {id(parameter) for optimizer in optimizers for parameter in held_by(optimizer)}
     absent = [names.get(id(parameter), "a parameter") for parameter in wanted if id(parameter) not in held]
     if absent:
         raise BadInput(
             f"the optimizer does not hold {len(absent)} of the parameters that the schedule trains: {listed(absent)}. "
-            "It was built over a part of the model, or while a stage had frozen them. Build it before the first stage, "
+            "It was built over some of the model, or while a stage had frozen them. Build it before the first stage, "
             "over anatomy.parameters(); where several optimizers share them, give all in a list"
         )
 
@@ -125,6 +125,6 @@ def moving_statistics(modules: Iterable[tuple[str, nn.Module]]) -> list[str]:
     return [
         f"{path}.{name}" if name else path
         for path, module in modules
-        for name, part in module.named_modules()
-        if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.track_running_stats
+        for name, inner in module.named_modules()
+        if isinstance(inner, nn.modules.batchnorm._BatchNorm) and inner.track_running_stats
     ]

@@ -71,11 +71,11 @@ def sizes(
         pooler = h if pooled and layout.has_pooler else 0
         return Sizes(embeddings=h, block=4 * h + h + i + h + h, head=pooler + classifier)
     if tuning == "lora":
-        found = {target: layout.projection(target) for target in options["targets"]}
-        if absent := [target for target, name in found.items() if name is None]:
+        projections = {target: layout.projection(target) for target in options["targets"]}
+        if absent := [target for target, name in projections.items() if name is None]:
             there = ", ".join(layout.projections)
             raise BadInput(f"LoRA target {absent[0]!r} matches nothing in {model.name}, which has {there}")
-        return Sizes(embeddings=0, block=len({*found.values()}) * options["rank"] * 2 * h, head=classifier)
+        return Sizes(embeddings=0, block=len({*projections.values()}) * options["rank"] * 2 * h, head=classifier)
     layer_norm = 2 * h
     return Sizes(
         embeddings=(model.vocabulary + model.positions + model.token_types) * h
@@ -141,7 +141,7 @@ def updated_by_epoch(
     if known.described and known.architecture in LAYOUTS:
         size = sizes(known, num_labels, tuning, head, **options)
         return tuple(size.embeddings + len(stage.blocks) * size.block + size.head for stage in schedule)
-    hashable = tuple((option, tuple(one) if isinstance(one, list) else one) for option, one in options.items())
+    hashable = tuple((option, tuple(value) if isinstance(value, list) else value) for option, value in options.items())
     anatomy = _outlined(known, num_labels, tuning, head, hashable)
     return tuple(anatomy.count(stage) for stage in schedule)
 

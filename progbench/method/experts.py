@@ -27,8 +27,8 @@ class Mixture:
 
     def __init__(self, model: nn.Module) -> None:
         configuration = configuration_of(transformer_of(model))
-        parts = [getattr(configuration, name, None) for name in ("text_config", "ffn_config")]
-        places = [one for one in (*parts, configuration) if one is not None]
+        inside = [getattr(configuration, name, None) for name in ("text_config", "ffn_config")]
+        places = [place for place in (*inside, configuration) if place is not None]
         self.total = _first(places, EXPERTS)
         self.chosen = _first(places, CHOSEN) or BY_DESIGN.get(getattr(configuration, "model_type", ""), 0)
 
@@ -48,5 +48,5 @@ class Mixture:
 
 
 def _first(places: list[Any], names: tuple[str, ...]) -> int:
-    found = (getattr(place, name, None) for place in places for name in names)
-    return next((value for value in found if isinstance(value, int)), 0)
+    values = (getattr(place, name, None) for place in places for name in names)
+    return next((value for value in values if isinstance(value, int)), 0)

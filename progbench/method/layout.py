@@ -1,4 +1,4 @@
-"""Which module belongs to which part of Eq. 1: the rules, as data; the only place that names modules. No torch.
+"""Which module belongs to which component of Eq. 1: the rules, as data; the only place that names modules. No torch.
 
 `dissect` applies them. The stack is the list of modules that is as long as the configuration says. Around it the order
 in which a model's `forward` uses its modules decides: what it uses before the stack is E, what it uses after it and
@@ -39,7 +39,7 @@ class Layout:
 
     @property
     def has_pooler(self) -> bool:
-        """Whether the head's first linear layer is a pooler of the base model, and not part of the classifier."""
+        """Whether the head's first linear layer is a pooler of the base model, and not a layer of the classifier."""
         return self.first_token == "pooler"
 
     def projection(self, target: str) -> str | None:
@@ -53,13 +53,13 @@ class Layout:
 
 @dataclass(frozen=True)
 class Rule:
-    """A module or parameter that does not belong where its order puts it: its name in its holder, and the part.
+    """A module or parameter that does not belong where its order puts it: its name in its holder, and the component.
 
     `holders`: it applies only where the holder's class has a name with one of these endings.
     """
 
     name: str
-    part: str
+    component: str
     why: str
     holders: tuple[str, ...] = ("",)
 
@@ -97,7 +97,7 @@ def refused(configuration: Any) -> str:
     """Why a model of this configuration cannot be taken apart, if its blocks run more than once."""
     kind = getattr(configuration, "model_type", "")
     times = getattr(configuration, REPEATS.get(kind, ""), 1)
-    if any(one > 1 for one in (times if isinstance(times, list | tuple) else [times])):
+    if any(count > 1 for count in (times if isinstance(times, list | tuple) else [times])):
         return f"its blocks run several times in a step ({REPEATS[kind]}={times}), so none of them is below the others"
     return REFUSED.get(kind, "")
 

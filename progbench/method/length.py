@@ -50,7 +50,7 @@ def record(schedule: Schedule, tuning: str, by: str | int, state: TrainerState) 
         if theirs is None:
             raise BadInput("the checkpoint was made without ProgressiveFreezing: start anew, or resume without it")
         if different := [key for key in ours if theirs.get(key) != ours[key]]:
-            was, now = ({key: one.get(key) for key in different} for one in (theirs, ours))
+            was, now = ({key: record.get(key) for key in different} for record in (theirs, ours))
             raise BadInput(
                 f"the checkpoint was made with another schedule: {was}, and not {now}. Resume with the "
                 "checkpoint's, or start anew"

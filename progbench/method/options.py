@@ -24,7 +24,7 @@ _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def _names(value: object) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
 
 
 def require_tuning(tuning: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,9 +98,9 @@ def _buffers(model: nn.Module) -> dict[str, torch.Tensor]:
     """What the model saves beside its parameters."""
     parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     return {
-        name: one
-        for name, one in model.state_dict().items()
-        if name not in parameters and isinstance(one, torch.Tensor)
+        name: value
+        for name, value in model.state_dict().items()
+        if name not in parameters and isinstance(value, torch.Tensor)
     }
 
 
@@ -113,10 +113,10 @@ def _write_for_peft(
     """
     heads: dict[str, None] = {}
     for name in (name for name in tensors if ".lora_" not in name):
-        parts = name.split(".")
-        prefixes = (".".join(parts[:end]) for end in range(1, len(parts)))
+        names = name.split(".")
+        paths = (".".join(names[:end]) for end in range(1, len(names)))
         alone = (
-            one for one in prefixes if all(n in tensors for n, _ in model.get_submodule(one).named_parameters(one))
+            path for path in paths if all(n in tensors for n, _ in model.get_submodule(path).named_parameters(path))
         )
         head = next(alone, None)
         if head is None:
@@ -125,14 +125,14 @@ def _write_for_peft(
     configuration = lora_configuration(model, modules_to_save=[*heads] or None)
     configuration.inference_mode = True
     configuration.save_pretrained(str(folder))
-    heads_own = {n: one for n, one in buffers.items() if any(n.startswith(f"{head}.") for head in heads)}
-    named = {f"base_model.model.{n.replace('.default', '')}": one for n, one in (tensors | heads_own).items()}
+    heads_own = {n: buffer for n, buffer in buffers.items() if any(n.startswith(f"{head}.") for head in heads)}
+    named = {f"base_model.model.{n.replace('.default', '')}": kept for n, kept in (tensors | heads_own).items()}
     safetensors.torch.save_file(named, folder / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
 def _merge(model: nn.Module) -> None:
-    found: list[tuple[str, Any]] = [(name, module) for name, module in model.named_modules() if is_lora(module)]
-    for name, module in found:
+    layers: list[tuple[str, Any]] = [(name, module) for name, module in model.named_modules() if is_lora(module)]
+    for name, module in layers:
         module.merge()
         model.set_submodule(name, module.get_base_layer())
     forget(model)

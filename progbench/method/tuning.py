@@ -139,7 +139,7 @@ def _chosen(block: nn.Module, tuning: str) -> list[nn.Parameter]:
     if tuning == "adapter":
         holders: list[Any] = [module for module in block.modules() if isinstance(module, Adapter)]
     else:
-        holders = [part for module in block.modules() if is_lora(module) for part in (module.lora_A, module.lora_B)]
+        holders = [pair for module in block.modules() if is_lora(module) for pair in (module.lora_A, module.lora_B)]
     if not holders:
         raise BadInput(f"a block has no {tuning} parameters: apply_tuning(model, {tuning!r}) adds them")
     return [parameter for holder in holders for parameter in holder.parameters()]
@@ -160,8 +160,8 @@ def is_bias(holder: nn.Module, name: str) -> bool:
 
 
 def _biases(module: nn.Module) -> Iterator[nn.Parameter]:
-    for part in module.modules():
-        yield from (own for name, own in part.named_parameters(recurse=False) if is_bias(part, name))
+    for inner in module.modules():
+        yield from (own for name, own in inner.named_parameters(recurse=False) if is_bias(inner, name))
 
 
 def _add_adapters(model: nn.Module, blocks: Sequence[nn.Module], reduction: int) -> None:
@@ -220,20 +220,20 @@ def _targeted(block: nn.Module, targets: tuple[str, ...], kind: str | None) -> l
         known = layout is not None and (holder != layout.attention or name not in layout.projections)
         if not known and type(module).__name__ in ("Linear", "Conv1D") and _in_attention(block, holder):
             there.setdefault(name, []).append(module)
-    found: dict[int, nn.Module] = {}
+    chosen: dict[int, nn.Module] = {}
     for target in targets:
         names = [name for name in (target, *PROJECTIONS.get(target, ())) if name in there]
         names = names or [name for name in FUSED if name in there and target in PROJECTIONS]
         if not names:
             has = f"which has {', '.join(there)}" if there else "in which no linear layer was found"
             raise BadInput(f"LoRA target {target!r} matches nothing in the attention, {has}")
-        found |= {id(module): module for name in names for module in there[name]}
-    return list(found.values())
+        chosen |= {id(module): module for name in names for module in there[name]}
+    return list(chosen.values())
 
 
 def _in_attention(block: nn.Module, path: str) -> bool:
-    parts = path.split(".") if path else []
-    holders = (block.get_submodule(".".join(parts[:end])) for end in range(1, len(parts) + 1))
+    names = path.split(".") if path else []
+    holders = (block.get_submodule(".".join(names[:end])) for end in range(1, len(names) + 1))
     return any("Attention" in type(holder).__name__ for holder in holders)
 
 

@@ -18,7 +18,7 @@ from progbench.method.wrappers import has_peft_layers
 SAMPLED = 64  # elements of each frozen tensor that are compared: what moves a tensor moves nearly all of it
 
 
-class Parts(Protocol):
+class Watched(Protocol):
     """What a watch asks of an Anatomy, whose own module starts the watches."""
 
     @property
@@ -55,7 +55,7 @@ class StageWatch:
     `extra` are parameters that train beside the model's: they are counted with the stage.
     """
 
-    def __init__(self, anatomy: Parts, extra: Iterable[nn.Parameter] = ()) -> None:
+    def __init__(self, anatomy: Watched, extra: Iterable[nn.Parameter] = ()) -> None:
         self._anatomy = anatomy
         self._extra = list(extra)
         self._names = anatomy.names()
@@ -86,7 +86,7 @@ class StageWatch:
         self._cpu = all(p.device.type == "cpu" for p in self._frozen)
         self._remember()
         self._modules = self._frozen_modules(stage)
-        self._buffers = {name: (one, _bits(_sample(one)).clone()) for name, one in self._moving()}
+        self._buffers = {name: (buffer, _bits(_sample(buffer)).clone()) for name, buffer in self._moving()}
 
     def before_step(self) -> None:
         """Raise BadInput if something that this stage freezes was unfrozen; note what has a gradient."""
@@ -110,7 +110,7 @@ class StageWatch:
             self._versions = versions
         if self._steps > 1:
             return ""
-        moved = [name for name, one in self._moving() if self._has_moved(name, one) and name not in self._said]
+        moved = [name for name, now in self._moving() if self._has_moved(name, now) and name not in self._said]
         self._said |= set(moved)
         if not moved:
             return ""
@@ -126,7 +126,7 @@ class StageWatch:
             torch.equal(_bits(torch.cat(views)), kept) for views, kept in zip(self._views, self._kept, strict=True)
         ):
             return
-        before = {id(p): part for p, part in self._parts()}
+        before = {id(p): bits for p, bits in self._samples()}
         if moved := [p for p in self._frozen if not torch.equal(_bits(_sample(p)), before[id(p)])]:
             raise BadInput(
                 f"{len(moved)} of {len(self._frozen)} tensors that this stage freezes have moved, although they have "
@@ -161,28 +161,28 @@ class StageWatch:
         self._places = [p.data_ptr() for p in self._frozen]
         self._versions = [p._version for p in self._frozen]
 
-    def _parts(self) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
+    def _samples(self) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
         """Each frozen tensor with its sample's bits, as they were kept."""
         for kind, views, kept in zip(self._kinds.values(), self._views, self._kept, strict=True):
-            yield from zip(kind, kept.split([one.numel() * one.element_size() for one in views]), strict=True)
+            yield from zip(kind, kept.split([view.numel() * view.element_size() for view in views]), strict=True)
 
     def _frozen_modules(self, stage: Stage) -> list[tuple[str, nn.Module]]:
         """The modules of the blocks that a stage freezes; not batch normalisation, of which is spoken before."""
-        parts = {f"block {number}" for number in range(self._anatomy.L) if number not in stage.blocks}
+        frozen = {f"block {number}" for number in range(self._anatomy.L) if number not in stage.blocks}
         modules = dict(self._anatomy.model.named_modules())
-        paths = [piece.path for piece in self._anatomy.pieces if piece.part in parts and piece.path in modules]
+        paths = [piece.path for piece in self._anatomy.pieces if piece.component in frozen and piece.path in modules]
         places = [(path, modules[path]) for path in paths]
         spoken_of = {*moving_statistics(places)}
-        inside = ((path, *found) for path, one in places for found in one.named_modules())
-        found = ((f"{path}.{name}" if name else path, part) for path, name, part in inside)
-        return [(path, part) for path, part in found if part._buffers and path not in spoken_of]
+        inside = ((path, *named) for path, module in places for named in module.named_modules())
+        modules_of = ((f"{path}.{name}" if name else path, module) for path, name, module in inside)
+        return [(path, module) for path, module in modules_of if module._buffers and path not in spoken_of]
 
     def _moving(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Every buffer of the frozen blocks, looked up anew: a module may put another tensor in its place."""
         for path, module in self._modules:
-            for name, one in module._buffers.items():
-                if one is not None and not one.is_meta and one.numel():
-                    yield f"{path}.{name}", one
+            for name, buffer in module._buffers.items():
+                if buffer is not None and not buffer.is_meta and buffer.numel():
+                    yield f"{path}.{name}", buffer
 
     def _has_moved(self, name: str, now: torch.Tensor) -> bool:
         before = self._buffers.get(name)
@@ -199,7 +199,7 @@ class StageWatch:
                 "(precompute_ref_log_probs in trl)"
             )
         return (
-            "requires_grad_(True) and methods such as unfreeze() do so, on the model or a part of it: call them before "
+            "requires_grad_(True) and methods such as unfreeze() do so, on the model or some of it: call them before "
             "training, so that the schedule knows of it"
         )
 

@@ -21,7 +21,7 @@ from progbench.errors import BadInput
 from progbench.files import parse_json, read_text, write_atomically
 from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
-from progbench.runs import parts, predictions, provenance
+from progbench.runs import fields, predictions, provenance
 from progbench.runs.provenance import Provenance
 from progbench.runs.run_result import EpochResult, RunResult
 
@@ -193,7 +193,7 @@ def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
         epochs = tuple(EpochResult(**epoch) for epoch in known["epochs"])
         names = [name for name in RunResult.__dataclass_fields__ if name not in ("recipe", "epochs", "provenance")]
         rest = {name: known[name] for name in names}
-        if strange := [name for name, fits in parts.looked_at(rest, epochs) if not fits]:
+        if strange := [name for name, fits in fields.looked_at(rest, epochs) if not fits]:
             raise TypeError(f"{strange[0]} is not what it should be")
         rest["notes"] = tuple(rest["notes"])
         rest |= {

@@ -68,7 +68,7 @@ def _side_by_side(recipe: Recipe, device: str) -> bool:
     return device == "cuda" and model.described and model.architecture in LAYOUTS
 
 
-def train(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunResult]:
+def execute(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunResult]:
     """Train a job's seeds, giving their results as soon as they are there.
 
     An exception while training becomes its seeds' error, so that no other cell is lost to it. Seeds that are too many

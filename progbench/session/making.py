@@ -22,13 +22,13 @@ from progbench.files import require_room
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
-from progbench.runs import leftovers, results
+from progbench.runs import cleanup, results
 from progbench.runs.results import RunResult
-from progbench.session import company, jobs
+from progbench.session import jobs, neighbours
 from progbench.session.data_here import DataHere
+from progbench.session.inputs_changed import inputs_changed
 from progbench.session.jobs import Job
 from progbench.session.progress import Progress
-from progbench.session.repaired import repaired
 from progbench.tasks import catalog
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.shared_epochs import shared_epochs
@@ -70,6 +70,9 @@ class Maker:
         self.threads = threads
         self.train = train
         self.session = session or uuid.uuid4().hex
+        self.send: Callable[[RunResult], None] = lambda result: (
+            None
+        )  # is given each result that was trained, once it is filed
         self._swept = False
         self._progress = Progress((), lambda line: None, aloud=False)
         self._before: dict[tuple[str, int], str | None] = {}
@@ -114,12 +117,12 @@ class Maker:
         held = []
         for family in families:
             try:
-                self._make_together(family, blocking=False)
+                self._hold(family, blocking=False)
             except filelock.Timeout:
                 held.append(family)
         self._progress = Progress(held, say, aloud=aloud)
         for family in held:
-            self._make_together(family, blocking=True)
+            self._hold(family, blocking=True)
 
     def _sweep(self, suites: Iterable[str]) -> None:
         """Once a session, remove what killed ones left behind; who only looks leaves everything as it is."""
@@ -127,7 +130,7 @@ class Maker:
             self._swept = True
             files.sweep_temporary_folders()
             for suite in suites:
-                leftovers.sweep_results(self.folder / suite)
+                cleanup.sweep_results(self.folder / suite)
 
     def require(self, wanted: Recipe) -> str:
         """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
@@ -165,7 +168,7 @@ class Maker:
             self._fail(wanted, seeds[0], problem)
         return [], ""
 
-    def _make_together(self, family: Sequence[Job], *, blocking: bool) -> None:
+    def _hold(self, family: Sequence[Job], *, blocking: bool) -> None:
         """Make runs that differ in their schedules alone. Raises Timeout if another process holds one of them."""
         # in one order everywhere, so that no two processes wait for each other
         needed = sorted(
@@ -183,12 +186,12 @@ class Maker:
             for number, job in enumerate(family, 1):
                 self._progress.begins(job, " that another process had begun" if blocking else "")
                 later = [self._folder(other) for other in family[number:] if other.seeds == job.seeds]
-                self._make(job, Checkpoints(self._folder(job), epochs, tuple(later) if epochs else ()))
+                self._attempt(job, Checkpoints(self._folder(job), epochs, tuple(later) if epochs else ()))
 
     def _folder(self, job: Job) -> Path:
         return results.path_of(self.folder, job.recipe, job.seeds[0]).parent
 
-    def _make(self, job: Job, kept: Checkpoints) -> None:
+    def _attempt(self, job: Job, kept: Checkpoints) -> None:
         """Train a job's seeds and file them, unless that is done or useless."""
         wanted = job.recipe
         seeds = tuple(seed for seed in job.seeds if not self._settled(wanted, seed))
@@ -201,19 +204,20 @@ class Maker:
             return
         with contextlib.ExitStack() as while_training:
             try:
-                place = while_training.enter_context(company.at(job.device))
+                place = while_training.enter_context(neighbours.at(job.device))
             except OSError as problem:
                 self._refuse(wanted, seeds, "a temporary folder", problem)
                 return
-            self._train(replace(job, seeds=seeds), kept, place)
+            self._collect(replace(job, seeds=seeds), kept, place)
 
-    def _train(self, job: Job, kept: Checkpoints, place: Path) -> None:
+    def _collect(self, job: Job, kept: Checkpoints, place: Path) -> None:
         """Train a job's seeds and file each as soon as it is there; `place` is where other runs leave a word."""
         wanted, seeds = job.recipe, job.seeds
         try:
-            for result in jobs.train(job, self.threads, kept):
-                self._file(result, others=company.met(place))
+            for result in jobs.execute(job, self.threads, kept):
+                self._file(result, others=neighbours.met(place))
                 self._progress.done(result)
+                self.send(result)
         except Missing as problem:
             self._missing[wanted.id] = str(problem)
         except BadInput as problem:
@@ -232,7 +236,7 @@ class Maker:
         try:
             results.save(self.folder, result)
             if result.final or not result.error:
-                leftovers.remove_checkpoints(path)
+                cleanup.remove_checkpoints(path)
         except OSError as problem:
             if result.error:
                 self._not_filed[wanted.id, seed] = result
@@ -257,7 +261,7 @@ class Maker:
         if result is None or (wanted.id, seed) in self._not_filed:
             return result is not None
         if result.final:
-            return not result.error or bool(result.epochs) or session == self.session or not repaired(result)
+            return not result.error or bool(result.epochs) or session == self.session or not inputs_changed(result)
         tried = session == self.session or session != before
         if tried and not result.environment:  # it did not come as far as training: bad input
             self._hopeless.add(wanted.id)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from progbench.errors import BadInput
 from progbench.recipes.recipe import Recipe
-from progbench.runs import leftovers, results
-from progbench.session import marks, measuring, unit
+from progbench.runs import cleanup, results
+from progbench.session import marks, measuring, recipe_status
 from progbench.session.measuring import Estimate, Times
 from progbench.session.suite import Suite
 
@@ -83,7 +83,7 @@ def plan(suite: Suite, mark: str = "") -> Plan:
     needed = marks.needed(suite, mark)
     wanted = {name: recipe for one in needed for name, recipe in one.items()}
     found = {name: suite.runs(recipe).results for name, recipe in wanted.items()}
-    everything = [*unit.recipes(suite).values()]
+    everything = [*recipe_status.recipes(suite).values()]
     good = {one: [run for run in suite.runs(one).results.values() if not run.error] for one in everything}
     times = Times(measuring.here(suite.maker.device, suite.maker.threads), good)
     lacks, errors, changed = [], [], []
@@ -102,7 +102,7 @@ def plan(suite: Suite, mark: str = "") -> Plan:
     waiting = tuple(frozenset(one) & open_ones for one in needed if one and open_ones & set(one))
     settled = sum(1 for one in needed if one and not open_ones & set(one))
     folders = {results.path_of(suite.folder, one, 0).parent for one in everything}
-    elsewhere = leftovers.checkpoints_elsewhere(suite.folder / suite.name, folders)
+    elsewhere = cleanup.checkpoints_elsewhere(suite.folder / suite.name, folders)
     return Plan(tuple(lacks), tuple(errors), times.kind, waiting, settled, tuple(elsewhere), tuple(changed))
 
 

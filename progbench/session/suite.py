@@ -1,6 +1,6 @@
 """A suite in a session: from a cell to its recipe, its runs and its verdict. No pytest.
 
-Training and judging meet in result files only: `make` trains the runs that are missing, and everything else looks at
+Training and judging meet in result files only: `obtain` trains the runs that are missing, and everything else looks at
 those that are there and hands the judge numbers.
 """
 
@@ -131,7 +131,7 @@ class Suite:
     def _variants(self, cell: Cell) -> list[str]:
         return reading.variants(self.name, cell.recipe_file, cell.tuning, cell.schedule)
 
-    def make(
+    def obtain(
         self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None, *, aloud: bool = True
     ) -> None:
         """Train what these recipes' runs lack, once a session, telling `say` as `Maker.make` does."""

@@ -11,8 +11,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from progbench.training import cpu, varlen
 from progbench.training.bias import Bias
-from progbench.training.rows import Group, Packing
-from progbench.training.seed_rows import SeedRows
+from progbench.training.packed import Group, Packing
+from progbench.training.packed_seeds import PackedSeeds
 
 
 def attention(
@@ -23,7 +23,7 @@ def attention(
     attention_mask: torch.Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    packing: Packing | SeedRows | None = None,
+    packing: Packing | PackedSeeds | None = None,
     bias: Bias | None = None,
     **rest,
 ) -> tuple[torch.Tensor, None]:
@@ -40,16 +40,16 @@ def attention(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest
         )
-    if isinstance(packing, SeedRows):
+    if isinstance(packing, PackedSeeds):
         return varlen.attend(query, key, value, packing, dropout, scaling, bias), None
     if query.device.type == "cpu" and cpu.drops(dropout):
         scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
         return WithDropout.apply(query, key, value, packing.groups, dropout, scaling, bias and bias.values), None
     pieces = []
     # split, not sliced: the gradient of a slice is a whole row of zeros
-    parts = [part[0].transpose(0, 1).split(_sizes(packing.groups)) for part in (query, key, value)]
-    for group, *those in zip(packing.groups, *parts, strict=True):
-        q, k, v = (_among_zeros(part, group) for part in those)
+    split = [tensor[0].transpose(0, 1).split(_sizes(packing.groups)) for tensor in (query, key, value)]
+    for group, *those in zip(packing.groups, *split, strict=True):
+        q, k, v = (_among_zeros(tokens, group) for tokens in those)
         mask = group.mask if bias is None else bias.masked(group.longest, group.mask, group.start).to(q.dtype)
         attended = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
         pieces.append(_together(attended, group))
@@ -79,8 +79,8 @@ class WithDropout(torch.autograd.Function):
         rows = torch.cat((query, key, value)).transpose(1, 2).to(torch.promote_types(query.dtype, torch.float32))
         rows[0] *= scaling
         heads, pieces, saved = rows.shape[2], [], []
-        for group, part in zip(groups, rows.split(_sizes(groups), 1), strict=True):
-            q, k, v = texts = _apart(part, group).flatten(1, 2)
+        for group, tokens in zip(groups, rows.split(_sizes(groups), 1), strict=True):
+            q, k, v = texts = _apart(tokens, group).flatten(1, 2)
             scores = q @ k.transpose(1, 2)
             if bias is not None:
                 scores.unflatten(0, (-1, heads)).add_(bias[..., : group.longest, : group.longest])
@@ -103,10 +103,10 @@ class WithDropout(torch.autograd.Function):
         rows = gradient[0].to(saved[0].dtype)
         heads, pieces = rows.shape[1], []
         of_bias = None if ctx.bias_like is None else torch.zeros_like(ctx.bias_like)
-        parts = zip(ctx.groups, rows.split(_sizes(ctx.groups)), saved[::3], saved[1::3], saved[2::3], strict=True)
-        for group, part, texts, weights, mask in parts:
+        of_groups = zip(ctx.groups, rows.split(_sizes(ctx.groups)), saved[::3], saved[1::3], saved[2::3], strict=True)
+        for group, tokens, texts, weights, mask in of_groups:
             q, k, v = texts
-            attended = _among_zeros(part, group).flatten(0, 1)
+            attended = _among_zeros(tokens, group).flatten(0, 1)
             gradients = torch.empty_like(texts)
             torch.bmm(cpu.masked(weights, mask, ctx.scale).transpose(1, 2), attended, out=gradients[2])
             of_weights = cpu.masked(attended @ v.transpose(1, 2), mask, ctx.scale)

@@ -6,8 +6,8 @@ import math
 
 import torch
 
-from progbench.training.rows import Packing
-from progbench.training.seed_rows import SeedRows
+from progbench.training.packed import Packing
+from progbench.training.packed_seeds import PackedSeeds
 
 
 class Bias:
@@ -21,7 +21,7 @@ class Bias:
     shorter text are their corner. A mask is made once a forward pass, since all blocks share it.
     """
 
-    def __init__(self, values: torch.Tensor, where: Packing | SeedRows) -> None:
+    def __init__(self, values: torch.Tensor, where: Packing | PackedSeeds) -> None:
         self.values, self.where = values, where
         self._masks: dict[int, torch.Tensor] = {}
 

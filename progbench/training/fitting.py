@@ -25,8 +25,8 @@ from progbench.training import state
 from progbench.training.scoring import Batch, NonFinite
 
 
-class Seeds:
-    """What a step does for one seed; `side_by_side.Together` does it for several at once.
+class SeedAxis:
+    """What a step does for one seed; `side_by_side.StackedSeeds` does it for several at once.
 
     `failed` holds, by the seed's place, what stopped it. One seed alone stops the run.
     """
@@ -74,10 +74,10 @@ class TrainedEpoch:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """A batch in parts that take less memory one by one: a loss is a mean over rows, so each counts by its `shares`."""
+class MicroBatches:
+    """A batch in smaller ones, to save memory. Its loss is a mean over rows, so each counts by its share of them."""
 
-    parts: Sequence[Batch]
+    batches: Sequence[Batch]
     shares: Sequence[float]
 
 
@@ -93,16 +93,16 @@ class Step:
     recipe: Recipe
     optimizer: torch.optim.Optimizer
     parameters: Sequence[nn.Parameter]
-    seeds: Seeds
+    axis: SeedAxis
     t: int = 0
     looked: bool = False
 
-    def __call__(self, batch: Batch | Parts) -> torch.Tensor:
+    def __call__(self, batch: Batch | MicroBatches) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
-        losses = self._in_parts(batch) if isinstance(batch, Parts) else self._backward(batch)
+        losses = self._accumulated(batch) if isinstance(batch, MicroBatches) else self._backward(batch)
         if not self.looked:
             self._require_stage()
-        self.seeds.clip(self.parameters, self.recipe.clip_norm)
+        self.axis.clip(self.parameters, self.recipe.clip_norm)
         self.optimizer.step()
         return losses
 
@@ -113,13 +113,13 @@ class Step:
         if updated != stage:
             raise RuntimeError(f"epoch {self.t + 1}: {updated} elements have a gradient, but its stage holds {stage}")
 
-    def _in_parts(self, batch: Parts) -> torch.Tensor:
-        """One after another: what a part keeps for its gradients goes with it."""
-        return sum(self._backward(part, share) for part, share in zip(batch.parts, batch.shares, strict=True))
+    def _accumulated(self, batch: MicroBatches) -> torch.Tensor:
+        """One after another: what a micro-batch keeps for its gradients goes with it."""
+        return sum(self._backward(own, share) for own, share in zip(batch.batches, batch.shares, strict=True))
 
     def _backward(self, batch: Batch, share: float | None = None) -> torch.Tensor:
         with autocast(self.model, self.recipe):
-            losses = self.seeds.losses(self.model, batch)
+            losses = self.axis.losses(self.model, batch)
         if share is not None:
             losses = losses * share
         losses.sum().backward()
@@ -133,33 +133,33 @@ def fit(
     batches: Callable[[], Iterable[Any]],
     steps: int,
     *,
-    seeds: Seeds | None = None,
+    axis: SeedAxis | None = None,
     runner: Callable[[Step], Callable[[Any], torch.Tensor]] = lambda step: step,
     held: torch.Tensor | None = None,
     past: dict[str, Any] | None = None,
-    at_step: Callable[[Callable[[], dict[str, Any]]], None] = lambda now: None,
+    after_step: Callable[[Callable[[], dict[str, Any]]], None] = lambda snapshot: None,
     label: str = "",
 ) -> Iterator[TrainedEpoch]:
     """Train through a schedule's stages, yielding after each epoch; with a `past`, a state, what follows it.
 
     `batches()` is called once an epoch and gives its `steps` batches, which `runner(step)` takes, made anew for each
-    stage. `at_step(now)` is called after each step; `now()` gives the state, which the next step overwrites. The
-    learning rate falls linearly over all epochs together, never anew in a stage; with a tensor `held` it lives there,
-    for captured steps to read. What will not train again loses its moments.
+    stage. `after_step(snapshot)` is called after each step; `snapshot()` gives the state, which the next step
+    overwrites. The learning rate falls linearly over all epochs together, never anew in a stage; with a tensor `held`
+    it lives there, for captured steps to read. What will not train again loses its moments.
     Raises BadInput for a schedule of another depth, NonFinite, and RuntimeError if what had a gradient is not the
     stage.
     """
-    seeds = seeds or Seeds()
+    axis = axis or SeedAxis()
     anatomy = Anatomy.of(model, recipe.tuning)
     require_depth(schedule, anatomy.L, anatomy.name)
-    optimizer = build_optimizer(anatomy, recipe, seeds, held, schedule[0])
+    optimizer = build_optimizer(anatomy, recipe, axis, held, schedule[0])
     total = steps * schedule.T
     rate = _schedule_of_rates(optimizer, recipe, total)
     begin, done, seen = (past["epoch"], past["step"], past["losses"]) if past else (0, 0, [])
     if past:
         state.take_over(past, anatomy, optimizer, rate)
 
-    def now(t: int, step: int, losses: Losses | None = None) -> dict[str, Any]:
+    def snapshot(t: int, step: int, losses: Losses | None = None) -> dict[str, Any]:
         place = {"epoch": t, "step": step, "losses": losses.seen() if losses else []}
         return place | state.taken(anatomy, optimizer, rate)
 
@@ -171,18 +171,18 @@ def fit(
             model.train()
             anatomy.freeze(stage)
             _release(optimizer, anatomy, schedule, t)
-            run = runner(Step(model, recipe, optimizer, anatomy.trainable(stage), seeds, t))
-            losses = Losses(t, seeds, seen)
+            run = runner(Step(model, recipe, optimizer, anatomy.trainable(stage), axis, t))
+            losses = Losses(t, axis, seen)
             for step, batch in enumerate(itertools.islice(batches(), done, None), done):
                 losses.add(run(batch))
                 rate.step()
                 progress.update()
                 progress.set_postfix_str(f"epoch {t + 1}/{schedule.T}, loss {losses.latest:.3f}", refresh=False)
-                at_step(functools.partial(now, t, step + 1, losses))
+                after_step(functools.partial(snapshot, t, step + 1, losses))
             done, seen = 0, []
             optimizer.zero_grad(set_to_none=True)  # scoring does without them
-            updated = anatomy.count(stage) // seeds.count
-            yield TrainedEpoch(t, updated, losses.means(), functools.partial(now, t + 1, 0))
+            updated = anatomy.count(stage) // axis.count
+            yield TrainedEpoch(t, updated, losses.means(), functools.partial(snapshot, t + 1, 0))
 
 
 class Losses:
@@ -193,10 +193,10 @@ class Losses:
 
     LOOK_EVERY = 32
 
-    def __init__(self, t: int, seeds: Seeds, seen: Sequence[Sequence[float]] = ()) -> None:
+    def __init__(self, t: int, axis: SeedAxis, seen: Sequence[Sequence[float]] = ()) -> None:
         self.t = t
         self.latest = math.nan
-        self._seeds = seeds
+        self._axis = axis
         self._seen = [list(losses) for losses in seen]
         self._waiting: list[torch.Tensor] = []
 
@@ -222,8 +222,8 @@ class Losses:
             for place, loss in enumerate(losses):
                 if not math.isfinite(loss):
                     where = f"epoch {self.t + 1}, step {len(self._seen)}"
-                    self._seeds.fail(place, NonFinite(f"{where}: the loss is {loss}"))
-            going = [loss for place, loss in enumerate(losses) if place not in self._seeds.failed]
+                    self._axis.fail(place, NonFinite(f"{where}: the loss is {loss}"))
+            going = [loss for place, loss in enumerate(losses) if place not in self._axis.failed]
             self.latest = math.fsum(going) / len(going)
         self._waiting.clear()
 
@@ -256,7 +256,7 @@ def _schedule_of_rates(
 def build_optimizer(
     anatomy: Anatomy,
     recipe: Recipe,
-    seeds: Seeds | None = None,
+    axis: SeedAxis | None = None,
     held: torch.Tensor | None = None,
     first: Stage | None = None,
 ) -> torch.optim.AdamW:
@@ -266,16 +266,16 @@ def build_optimizer(
     where it would repeat a number for ever. They take a share of `initial_lr`, which stays a number of Python's.
     Of a recipe whose optimizer has the `first` stage alone, what that leaves frozen never moves: its rate is nothing.
     """
-    seeds, rate = seeds or Seeds(), recipe.learning_rate
+    axis, rate = axis or SeedAxis(), recipe.learning_rate
     every = anatomy.parameters()
     moved = {id(p) for p in (anatomy.trainable(first) if first and recipe.optimized == "first_stage" else every)}
     parameters, still = ([p for p in every if (id(p) in moved) is moves] for moves in (True, False))
     groups = [
-        {"params": [p for p in parameters if seeds.is_matrix(p)], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if not seeds.is_matrix(p)], "weight_decay": 0.0},
+        {"params": [p for p in parameters if axis.is_matrix(p)], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if not axis.is_matrix(p)], "weight_decay": 0.0},
     ]
     unmoved = [{"params": still, "weight_decay": 0.0, "lr": 0.0, "initial_lr": 0.0}] if still else []
-    return seeds.adamw(
+    return axis.adamw(
         [group | {"initial_lr": rate} for group in groups] + unmoved,
         lr=rate if held is None else held.fill_(rate),
         betas=(recipe.adam_beta1, recipe.adam_beta2),

@@ -17,7 +17,7 @@ import torch
 
 from progbench.training import recording
 from progbench.training.fitting import Step
-from progbench.training.seed_rows import Form, SeedBatch
+from progbench.training.packed_seeds import Form, SeedBatch
 
 WARM_UP = 3  # steps of a stage that are not captured: what is made once, such as moments, must not lie in a graph
 SYNCHRONISES = "called a synchronizing CUDA operation"  # as torch warns of it
@@ -88,8 +88,8 @@ class Graphs(StandIn):
                 out = self.run(function)
             finally:
                 torch.cuda.set_sync_debug_mode(before)
-        found = [one for one in said if SYNCHRONISES in str(one.message)]
-        return out, f"{SYNCHRONISES} ({Path(found[0].filename).name}:{found[0].lineno})" if found else ""
+        waits = [warning for warning in said if SYNCHRONISES in str(warning.message)]
+        return out, f"{SYNCHRONISES} ({Path(waits[0].filename).name}:{waits[0].lineno})" if waits else ""
 
     def capture(self, function: Function) -> Function:
         graph, stream, problem = torch.cuda.CUDAGraph(), torch.cuda.current_stream(), None
@@ -98,8 +98,8 @@ class Graphs(StandIn):
             with torch.cuda.graph(graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"):
                 try:
                     out = function()
-                except BaseException as found:
-                    problem = found
+                except BaseException as first:
+                    problem = first
                     raise
         except BaseException as end:
             _FAILED.append(graph)
@@ -147,8 +147,8 @@ def device_of(name: str) -> StandIn:
 class Replayed:
     """Takes batches as a step does, and replays the step where it can.
 
-    >>> from progbench.training.rows import PackedCollator
-    >>> from progbench.training.seed_rows import SeedCollator
+    >>> from progbench.training.packed import PackedCollator
+    >>> from progbench.training.packed_seeds import SeedCollator
     >>> row = {"input_ids": [5, 6, 7], "labels": 1}
     >>> batch = SeedCollator(PackedCollator(), pad=0, longest=8)([[row], [row]])
     >>> run = Replayed(lambda inputs: inputs["labels"].sum(1), StandIn())
@@ -213,7 +213,7 @@ class Stages:
         self._now: tuple[tuple[int, ...], Replayed] | None = None
 
     def __call__(self, step: Step) -> Replayed:
-        """What takes a stage's batches; told from another's by the parameters that it moves."""
+        """What takes a stage's batches. Stages are identified by the set of parameters they train."""
         moved = tuple(map(id, step.parameters))
         if self._now and self._now[0] == moved:
             return self._now[1]

@@ -26,19 +26,19 @@ from progbench.training.prepared import Prepared
 from progbench.training.scoring import NonFinite, epoch_result
 
 
-def make(
+def perform(
     recipe: Recipe,
-    numbers: Sequence[int],
+    seeds: Sequence[int],
     device: str,
     threads: int,
     kept: Checkpoints | None,
     *,
     together: bool = False,
-    parts: int = 1,
+    micro_batches: int = 1,
 ) -> list[RunResult]:
     """Train a recipe with these seeds, `together` as one model or a single one; gives a result for each.
 
-    Each batch is trained in so many `parts`, one after another.
+    Each batch is trained in so many `micro_batches`, one after another.
     Raises as `train.train` does, and torch.OutOfMemoryError.
     """
     started = time.perf_counter()
@@ -47,10 +47,10 @@ def make(
         files.temporary_folder() as folder,
         process.settings(recipe, device, threads) as used,
     ):
-        prepared = Prepared.of(recipe, numbers, device, Path(folder), together=together)
-        made = checkpoints.made_with(prepared.numbers, device, used, prepared.fingerprints, together=together)
-        past = _past(prepared, kept, made, parts)
-        stages = Stages(device) if together and past.parts == 1 else None
+        prepared = Prepared.of(recipe, seeds, device, Path(folder), together=together)
+        made = checkpoints.made_with(prepared.seeds, device, used, prepared.fingerprints, together=together)
+        past = _past(prepared, kept, made, micro_batches)
+        stages = Stages(device) if together and past.micro_batches == 1 else None
         run = _Run(prepared, device, kept, made, stages, past, started)
         epochs: list[tuple[EpochResult, ...]] = []
         with contextlib.suppress(NonFinite):  # no seed is left: `failed` has what stopped each
@@ -59,35 +59,35 @@ def make(
             stages.close()
         peak = environment.peak_memory(device)
     seconds = time.perf_counter() - started + past.seconds
-    failed, work = prepared.seeds.failed, prepared.work
+    failed, work = prepared.axis.failed, prepared.work
     made_how = {
         "fingerprints": prepared.fingerprints,
         "environment": environment.describe(device, threads=used),
-        "provenance": Provenance(prepared.numbers if together else (), past.parts, past.resumed),
+        "provenance": Provenance(prepared.seeds if together else (), past.micro_batches, past.resumed),
     }
     return [
-        RunResult(recipe, number, error=str(failed[place]), **made_how)
+        RunResult(recipe, seed, error=str(failed[place]), **made_how)
         if place in failed
         else RunResult(
             recipe=recipe,
-            seed=number,
+            seed=seed,
             epochs=tuple(epoch[place] for epoch in epochs),
-            seconds=seconds / len(numbers),
+            seconds=seconds / len(seeds),
             peak_memory_bytes=max(peak, past.peak_memory_bytes),
             examples=work.examples,
             left_out=work.left_out,
             notes=(*work.notes, *(stages.refused if stages else ()), *past.notes),
             **made_how,
         )
-        for place, number in enumerate(numbers)
+        for place, seed in enumerate(seeds)
     ]
 
 
-def _past(prepared: Prepared, kept: Checkpoints | None, made: Made, parts: int) -> Past:
+def _past(prepared: Prepared, kept: Checkpoints | None, made: Made, micro_batches: int) -> Past:
     """What a run has behind it when it begins, and what its result should say of that; nothing, if it begins anew."""
     recipe, now = prepared.recipe, environment.commit()
     found, damaged = kept.load(made) if kept else (None, [])
-    past = found or Past(prepared.numbers)
+    past = found or Past(prepared.seeds)
     notes = [*past.notes, *damaged]
     if kept and not damaged and kept.unlike(made):
         notes.append("it began anew: its checkpoint was of other versions, data, seeds or machine")
@@ -97,11 +97,16 @@ def _past(prepared: Prepared, kept: Checkpoints | None, made: Made, parts: int) 
         times = f"{past.resumed + 1} times, last " if past.resumed else ""
         notes.append(f"resumed {times}after {past}")
     if past.commit and past.commit != now:
-        notes.append(f"its first part, up to {past}, was trained by commit {past.commit}")
-    if parts > past.parts:
+        notes.append(f"its beginning, up to {past}, was trained by commit {past.commit}")
+    if micro_batches > past.micro_batches:
         where = f"from {past} on " if found else ""
-        notes.append(f"it ran out of memory, so {where}each batch was trained in {parts} parts")
-    return replace(past, parts=max(parts, past.parts), resumed=past.resumed + ours, notes=tuple(dict.fromkeys(notes)))
+        notes.append(f"it ran out of memory, so {where}each batch was trained in {micro_batches} micro-batches")
+    return replace(
+        past,
+        micro_batches=max(micro_batches, past.micro_batches),
+        resumed=past.resumed + ours,
+        notes=tuple(dict.fromkeys(notes)),
+    )
 
 
 @dataclass
@@ -133,29 +138,29 @@ class _Run:
         """Each epoch's results, a seed each, trained and scored: those that it has behind it first."""
         prepared, recipe, past = self.prepared, self.prepared.recipe, self.past
         for place, message in past.failed.items():
-            prepared.seeds.fail(place, NonFinite(message))
+            prepared.axis.fail(place, NonFinite(message))
         for order, state in zip(prepared.orders, past.state.get("orders", ()), strict=bool(past.state)):
             order.set_state(state)
         self.done += past.epochs
         yield from past.epochs
-        schedule, steps, count = recipe.build_schedule(), prepared.steps, len(prepared.numbers)
-        label = f"{recipe.id} seed{'s' * (count > 1)} {', '.join(map(str, prepared.numbers))}"
+        schedule, steps, count = recipe.build_schedule(), prepared.steps, len(prepared.seeds)
+        label = f"{recipe.id} seed{'s' * (count > 1)} {', '.join(map(str, prepared.seeds))}"
         # a replayed step reads the learning rate from a tensor
         dtype = next(prepared.model.parameters()).dtype
         held = torch.zeros((), dtype=dtype, device=self.device) if self.stages else None
         self.begun = self.last = time.perf_counter()
         self._begin(past.spent)
         fitting = fit(
-            prepared.model, recipe, schedule, functools.partial(prepared.batches, past.parts), steps,
-            seeds=prepared.seeds, runner=self.stages or (lambda step: step), held=held, past=past.state,
-            at_step=self._at_step if self.kept else lambda now: None, label=label,
+            prepared.model, recipe, schedule, functools.partial(prepared.batches, past.micro_batches), steps,
+            axis=prepared.axis, runner=self.stages or (lambda step: step), held=held, past=past.state,
+            after_step=self._after_step if self.kept else lambda snapshot: None, label=label,
         )  # fmt: skip
         for trained in fitting:
             seconds, cpu_seconds = (spent / count for spent in self.clock.spent())  # a seed's share
             found = prepared.score()
             for place, scores in enumerate(found):
                 if isinstance(scores, NonFinite):
-                    prepared.seeds.fail(place, scores)
+                    prepared.axis.fail(place, scores)
             flops = prepared.epoch_flops(schedule[trained.t])
             updated = prepared.updated_parameters(trained.updated_parameters)
             self.done.append(
@@ -176,9 +181,9 @@ class _Run:
         self.orders = [order.get_state() for order in self.prepared.orders]
         self.clock = Clock(*spent)
 
-    def _at_step(self, now: Callable[[], dict[str, Any]]) -> None:
+    def _after_step(self, snapshot: Callable[[], dict[str, Any]]) -> None:
         if time.perf_counter() - self.last >= checkpoints.EVERY:
-            self._keep(now())
+            self._keep(snapshot())
 
     def _keep(self, state: dict[str, Any]) -> None:
         """Leave a checkpoint, and the epochs that other runs share to them; where there is no room, say so once."""
@@ -189,7 +194,7 @@ class _Run:
             seconds=self.past.seconds + now - self.started,
             peak_memory_bytes=max(environment.peak_memory(self.device), self.past.peak_memory_bytes),
             state=state | {"orders": self.orders},
-            failed={place: str(problem) for place, problem in prepared.seeds.failed.items()},
+            failed={place: str(problem) for place, problem in prepared.axis.failed.items()},
             spent=spent,
             recipe=prepared.recipe.id,
             commit=environment.commit(),

@@ -18,9 +18,9 @@ from progbench.errors import BadInput
 from progbench.method.layout import Layout, layout_of
 from progbench.training import mpnet
 from progbench.training.attention import attention
+from progbench.training.packed import PackedCollator, Packing
+from progbench.training.packed_seeds import PackedSeeds
 from progbench.training.process import products
-from progbench.training.rows import PackedCollator, Packing
-from progbench.training.seed_rows import SeedRows
 
 ATTENTION = "progbench_packed"
 PACKED = "_progbench_packed"  # an attribute of a model that takes packed batches
@@ -69,7 +69,7 @@ def _hooks(model: nn.Module, layout: Layout) -> list:
 
     A classifier reads each text's first token, so past the attention of the top block only those are computed.
     """
-    current: list[Packing | SeedRows | None] = [None]
+    current: list[Packing | PackedSeeds | None] = [None]
 
     def remember(module, arguments, keywords):
         current[0] = keywords.get("packing")

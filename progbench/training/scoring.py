@@ -35,8 +35,8 @@ class NonFinite(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class SetScore:
-    """One seed's scores on one evaluation set: `metrics` as fractions, and the `predictions` they were taken from.
+class SplitScore:
+    """One seed's scores on one split: `metrics` as fractions, and the `predictions` they were taken from.
 
     The predictions are lists with one item for each example, in file order, as `runs.predictions` keeps them.
     """
@@ -45,14 +45,14 @@ class SetScore:
     predictions: dict[str, list]
 
 
-Scored = dict[str, SetScore] | NonFinite  # by evaluation set
+Scored = dict[str, SplitScore] | NonFinite  # by split
 
 
-def epoch_result(found: Scored, *numbers: float | None) -> EpochResult:
+def epoch_result(scored: Scored, *numbers: float | None) -> EpochResult:
     """An epoch's result; `numbers` are the fields after its scores, in order. A seed that failed has no scores."""
-    sets = {} if isinstance(found, NonFinite) else found
-    scores = {name: of_set.metrics for name, of_set in sets.items()}
-    return EpochResult(scores, *numbers, predictions={name: of_set.predictions for name, of_set in sets.items()})
+    splits = {} if isinstance(scored, NonFinite) else scored
+    scores = {name: of_split.metrics for name, of_split in splits.items()}
+    return EpochResult(scores, *numbers, predictions={name: of_split.predictions for name, of_split in splits.items()})
 
 
 Infer = Callable[[nn.Module, Sequence[Row]], list[Batch]]
@@ -84,7 +84,7 @@ def within_memory(infer: Infer) -> Infer:
     return tried
 
 
-def joined(parts: Sequence[Batch], order: Sequence[int]) -> Batch:
+def joined(outputs: Sequence[Batch], order: Sequence[int]) -> Batch:
     """One batch of outputs from several, with row i of all of them one after another at the place `order[i]`.
 
     >>> joined([{"logits": torch.tensor([[1.0], [3.0]])}, {"logits": torch.tensor([[2.0]])}], [0, 2, 1])
@@ -95,32 +95,32 @@ def joined(parts: Sequence[Batch], order: Sequence[int]) -> Batch:
     Rows of fewer tokens are filled up with the lowest number, as places without a token are. Of the outputs only logits
     are kept.
     """
-    return {name: _placed([one[name] for one in parts], order) for name in parts[0] if name.endswith("logits")}
+    return {name: _placed([own[name] for own in outputs], order) for name in outputs[0] if name.endswith("logits")}
 
 
-def _placed(parts: Sequence[torch.Tensor], order: Sequence[int]) -> torch.Tensor:
-    most = max(one.shape[1] for one in parts)
-    lowest = torch.finfo(parts[0].dtype).min
-    wide = [nn.functional.pad(one, (0, most - one.shape[1]), value=lowest) for one in parts]
+def _placed(logits: Sequence[torch.Tensor], order: Sequence[int]) -> torch.Tensor:
+    most = max(rows.shape[1] for rows in logits)
+    lowest = torch.finfo(logits[0].dtype).min
+    wide = [nn.functional.pad(rows, (0, most - rows.shape[1]), value=lowest) for rows in logits]
     return torch.cat(wide)[torch.tensor(order).argsort()]
 
 
-def by_set(found: Mapping[str, Sequence[SetScore | NonFinite]]) -> list[Scored]:
-    """Each seed's scores of every evaluation set; the first thing that is not finite in the place of all of them.
+def by_split(scored: Mapping[str, Sequence[SplitScore | NonFinite]]) -> list[Scored]:
+    """Each seed's scores of every split; the first thing that is not finite in the place of all of them.
 
-    >>> matched, mismatched = SetScore({"accuracy": 0.8}, {}), SetScore({"accuracy": 0.7}, {})
-    >>> by_set({"mnli-m": [matched], "mnli-mm": [mismatched]}) == [{"mnli-m": matched, "mnli-mm": mismatched}]
+    >>> matched, mismatched = SplitScore({"accuracy": 0.8}, {}), SplitScore({"accuracy": 0.7}, {})
+    >>> by_split({"mnli-m": [matched], "mnli-mm": [mismatched]}) == [{"mnli-m": matched, "mnli-mm": mismatched}]
     True
     """
     seeds = []
-    for scores in zip(*found.values(), strict=True):
+    for scores in zip(*scored.values(), strict=True):
         problem = next((score for score in scores if isinstance(score, NonFinite)), None)
-        seeds.append(problem or dict(zip(found, scores, strict=True)))
+        seeds.append(problem or dict(zip(scored, scores, strict=True)))
     return seeds
 
 
 @torch.no_grad()
-def classes(model: nn.Module, rows: Sequence[Row], infer: Infer, task: GlueTask) -> list[SetScore | NonFinite]:
+def classes(model: nn.Module, rows: Sequence[Row], infer: Infer, task: GlueTask) -> list[SplitScore | NonFinite]:
     """The task's metrics over encoded examples, as fractions, a seed each.
 
     The largest of a row of NaN is class 0, so that a broken model would score as a constant one: it is not scored.
@@ -133,24 +133,24 @@ def classes(model: nn.Module, rows: Sequence[Row], infer: Infer, task: GlueTask)
         unlabelled = [{name: rows[i][name] for name in rows[i] if name != "labels"} for i in chosen]
         outputs = infer(model, unlabelled)
         seeds = seeds or [[None] * len(rows) for _ in outputs]
-        for seed, (predictions, one) in enumerate(zip(seeds, outputs, strict=True)):
-            logits = one["logits"]
+        for seed, (predictions, output) in enumerate(zip(seeds, outputs, strict=True)):
+            logits = output["logits"]
             note_broken(broken, seed, logits, task.name)
             answers = logits.argmax(dim=-1) if task.labels else logits[:, 0]
             for i, answer in zip(chosen, answers.tolist(), strict=True):
                 predictions[i] = answer
     references = [row["labels"] for row in rows]
-    return [broken.get(seed) or _class_metrics(one, references, task) for seed, one in enumerate(seeds)]
+    return [broken.get(seed) or _class_metrics(predictions, references, task) for seed, predictions in enumerate(seeds)]
 
 
-def _class_metrics(predictions: list, references: list, task: GlueTask) -> SetScore | NonFinite:
+def _class_metrics(predictions: list, references: list, task: GlueTask) -> SplitScore | NonFinite:
     from progbench.tasks.metrics import GlueMetric  # here: its libraries take 130 MiB, and a step alone does without
 
     scores = GlueMetric(task).compute(predictions=predictions, references=references)
     if undefined := [name for name, value in scores.items() if not math.isfinite(value)]:
         return NonFinite(f"{task.name}: {', '.join(undefined)} undefined: are the predictions all the same?")
     kept = predictions if task.labels else [shortest(value) for value in predictions]
-    return SetScore(scores, {"gold": references, "predicted": kept})
+    return SplitScore(scores, {"gold": references, "predicted": kept})
 
 
 def shortest(value: float) -> float:

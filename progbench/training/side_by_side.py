@@ -18,9 +18,9 @@ from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from progbench.training.adamw import ClippedAdamW, excess
-from progbench.training.fitting import Seeds
+from progbench.training.fitting import SeedAxis
+from progbench.training.packed_seeds import SeedCollator
 from progbench.training.scoring import Batch, Infer, Row
-from progbench.training.seed_rows import SeedCollator
 
 TARGETS = ("labels", "start_positions", "end_positions")
 LOGITS = ("logits", "start_logits", "end_logits")
@@ -39,18 +39,18 @@ def stack(models: Sequence[nn.Module]) -> nn.Module:
     Stacked is what requires a gradient in the first, and what differs between them (random bodies do).
     Raises TypeError for a module whose parameters it cannot stack, and then changes nothing.
     """
-    found = []
+    to_stack = []
     for modules in zip(*(model.modules() for model in models), strict=True):
         for name, parameter in modules[0].named_parameters(recurse=False):
-            each = [one.get_parameter(name) for one in modules]
-            if parameter.requires_grad or not all(torch.equal(one.to(parameter.device), parameter) for one in each):
+            each = [module.get_parameter(name) for module in modules]
+            if parameter.requires_grad or not all(torch.equal(own.to(parameter.device), parameter) for own in each):
                 if type(modules[0]) not in STACKED:
                     raise TypeError(f"{type(modules[0]).__name__} cannot be trained side by side")
-                found.append((modules[0], name, parameter, each))
-    for module, name, parameter, each in found:
-        together = torch.stack([one.detach().to(parameter.device) for one in each])
+                to_stack.append((modules[0], name, parameter, each))
+    for module, name, parameter, each in to_stack:
+        together = torch.stack([own.detach().to(parameter.device) for own in each])
         setattr(module, name, nn.Parameter(together, requires_grad=parameter.requires_grad))
-    for module in {id(module): module for module, *_ in found}.values():
+    for module in {id(module): module for module, *_ in to_stack}.values():
         module.__class__ = STACKED[type(module)]
         module.seeds = len(models)
     return models[0]
@@ -86,7 +86,7 @@ def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
     device = rows.device.type
     if device != "meta" and torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
-        rows, weight, bias = (one if one is None else one.to(dtype) for one in (rows, weight, bias))
+        rows, weight, bias = (x if x is None else x.to(dtype) for x in (rows, weight, bias))
     return Product.apply(rows, weight, bias)
 
 
@@ -146,10 +146,12 @@ class StackedEmbedding(nn.Embedding):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         tables = self.weight.flatten(0, 1)
         starts = torch.arange(self.seeds, device=ids.device)[:, None] * self.weight.shape[1]
-        found = nn.functional.embedding(ids + starts, tables)
+        looked_up = nn.functional.embedding(ids + starts, tables)
         if self.padding_idx is None:
-            return found
-        return torch.where((ids == self.padding_idx)[..., None], found.detach(), found)  # that row does not train
+            return looked_up
+        return torch.where(
+            (ids == self.padding_idx)[..., None], looked_up.detach(), looked_up
+        )  # that row does not train
 
 
 STACKED: Mapping[type, type] = {
@@ -159,7 +161,7 @@ STACKED: Mapping[type, type] = {
 }
 
 
-class Together(Seeds):
+class StackedSeeds(SeedAxis):
     """What a step does for several seeds whose models are stacked in one.
 
     A seed whose loss is not finite spoils its own parameters and no others, so that the rest simply go on.
@@ -192,8 +194,8 @@ def infer_together(collate: SeedCollator, seeds: int) -> Infer:
     def infer(model: nn.Module, rows: Sequence[Row]) -> list[Batch]:
         inputs = collate([rows] * seeds).to(next(model.parameters()).device).inputs()
         outputs = model(**{name: value for name, value in inputs.items() if name not in TARGETS})
-        found = {name: outputs[name].unflatten(0, (seeds, -1)) for name in LOGITS if name in outputs}
-        return [{name: value[seed] for name, value in found.items()} for seed in range(seeds)]
+        logits = {name: outputs[name].unflatten(0, (seeds, -1)) for name in LOGITS if name in outputs}
+        return [{name: value[seed] for name, value in logits.items()} for seed in range(seeds)]
 
     return infer
 

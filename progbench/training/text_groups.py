@@ -23,17 +23,17 @@ def groups_of(longest: Sequence[int], most: int, bucket: int = BUCKET) -> Groups
     Lengths are rounded up coarsely, since each other form of batch is captured for itself. Groups of one length are
     one.
     """
-    found: list[tuple[int, int]] = []
+    groups: list[tuple[int, int]] = []
     start = 0
     for stop in sorted({math.ceil(share * len(longest)) for share in (*GROUPS, 1)}):
         most_here = longest[stop - 1]
         step = max(1, bucket // (1 if most_here > 2 * bucket else 2 if most_here > bucket else 4))
         length = max(most_here, min(rounded(most_here, step), rounded(most, min(bucket, ALIGNED))))
-        if found and found[-1][1] == length:
-            start -= found.pop()[0]
-        found.append((stop - start, length))
+        if groups and groups[-1][1] == length:
+            start -= groups.pop()[0]
+        groups.append((stop - start, length))
         start = stop
-    return tuple(found)
+    return tuple(groups)
 
 
 def with_room(groups: Groups, lengths: numpy.ndarray, step: int) -> Groups:

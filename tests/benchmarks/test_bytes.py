@@ -10,7 +10,7 @@ import torch
 from progbench import Anatomy
 from progbench.models.spec import spec
 from progbench.training import memory
-from progbench.training.side_by_side import Product, Together
+from progbench.training.side_by_side import Product, StackedSeeds
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import gpu_bytes
@@ -114,7 +114,7 @@ def test_a_step_keeps_what_the_estimate_of_memory_says(model, task, batch):
     made.train()
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
     with gpu_bytes.pretending(), gpu_bytes.Counting(), hooks:
-        Together(5).losses(made, collate(chosen).to("meta").inputs())
+        StackedSeeds(5).losses(made, collate(chosen).to("meta").inputs())
     tokens = memory.LENGTH * batch * (384 if task == "squad1" else 128)
     each = sum(storage.nbytes() for storage in kept.values()) / 5 / (4 * tokens * known.hidden * known.blocks)
 

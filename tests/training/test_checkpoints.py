@@ -318,7 +318,7 @@ def test_a_disk_that_fills_up_leaves_the_checkpoints_before(stopped, kept, monke
     assert sorted(kept.folder.iterdir()) == before
 
 
-def test_seconds_are_the_sum_over_all_parts_of_a_run(stopped, resumed, monkeypatch):
+def test_seconds_are_the_sum_over_all_beginnings_of_a_run(stopped, resumed, monkeypatch):
     read = checkpoints._read
 
     def longer(*given):
@@ -346,7 +346,7 @@ def test_a_run_says_how_often_it_went_on_and_where_last(stopped, resumed):
     assert found.provenance.resumed == 3
 
 
-def test_a_run_whose_first_part_another_commit_trained_says_so(stopped, resumed, monkeypatch):
+def test_a_run_whose_beginning_another_commit_trained_says_so(stopped, resumed, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(environment, "commit", lambda: "before")
         stopped(recipe(), 4)
@@ -354,4 +354,4 @@ def test_a_run_whose_first_part_another_commit_trained_says_so(stopped, resumed,
     (found,), _ = resumed(recipe())
 
     assert found.environment["commit"] == "after"
-    assert found.notes[-1] == "its first part, up to epoch 1, was trained by commit before"
+    assert found.notes[-1] == "its beginning, up to epoch 1, was trained by commit before"

@@ -66,7 +66,7 @@ class Packing:
             return None if tensor is None else tensor.to(device, non_blocking=non_blocking)
 
         names = ("places", "repeated", "mask")
-        groups = tuple(replace(one, **{name: moved(getattr(one, name)) for name in names}) for one in self.groups)
+        groups = tuple(replace(group, **{name: moved(getattr(group, name)) for name in names}) for group in self.groups)
         return Packing(self.lengths, groups, moved(self.first), moved(self.padded))
 
 
@@ -79,16 +79,16 @@ def groups_of(lengths: Sequence[int], most_padded: float) -> tuple[Group, ...]:
     A call costs time however small it is, and so does padding: texts of one length always share a call, and
     neighbouring groups are joined, cheapest first, while that adds no more than `most_padded` scores a head.
     """
-    found = [list(group) for _, group in itertools.groupby(lengths)]
-    while len(found) > 1:
+    cut = [list(group) for _, group in itertools.groupby(lengths)]
+    while len(cut) > 1:
         # a text of the shorter group then has scores for the longer one's length squared
-        added = [len(left) * (right[-1] ** 2 - left[-1] ** 2) for left, right in itertools.pairwise(found)]
+        added = [len(left) * (right[-1] ** 2 - left[-1] ** 2) for left, right in itertools.pairwise(cut)]
         cheapest = min(range(len(added)), key=added.__getitem__)
         if added[cheapest] > most_padded:
             break
-        found[cheapest : cheapest + 2] = [found[cheapest] + found[cheapest + 1]]
+        cut[cheapest : cheapest + 2] = [cut[cheapest] + cut[cheapest + 1]]
     groups, start = [], 0
-    for group in found:
+    for group in cut:
         stop, longest = start + sum(group), group[-1]
         if group[0] == longest:
             groups.append(Group(start, stop, longest))

@@ -12,12 +12,12 @@ from progbench.runs.results import RunResult
 from progbench.tasks import catalog
 
 
-def repaired(result: RunResult) -> bool:
+def inputs_changed(result: RunResult) -> bool:
     """Whether the data or the weights here are others than those that a run failed on.
 
     >>> from progbench.recipes.reading import read
     >>> recipe = read("smoke", "glue", model="tiny-bert", schedule="constant", task="rte")
-    >>> repaired(RunResult(recipe, 0, error="the loss is nan", fingerprints={"data": "of another file"}))
+    >>> inputs_changed(RunResult(recipe, 0, error="the loss is nan", fingerprints={"data": "of another file"}))
     True
 
     False where they cannot be read, and for a result that does not say what it was made of.
