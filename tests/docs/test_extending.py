@@ -5,7 +5,6 @@ import shutil
 
 import pages
 import pytest
-from installed import Person
 
 from progbench import files, places
 from progbench.errors import BadInput
@@ -50,9 +49,9 @@ def suite(own, tmp_path, name):
 
 
 @pytest.fixture(scope="module")
-def followed(installed, tmp_path_factory):
+def followed(installed):
     """What the page's commands print, by the command; each section's files are there, and nothing else."""
-    person = Person(installed, tmp_path_factory.mktemp("followed") / "here")
+    person = installed("followed")
     write(person.here)
     commands = [line for text in pages.blocks(PAGE, "sh") for line in text.splitlines()]
     return {line: person(*line.split()) for line in commands}
