@@ -19,7 +19,14 @@ from progbench.session.suite import Suite
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser("adopt", help="check results, and copy them as our own references")
+    parser = common.add_command(
+        commands,
+        "adopt",
+        "check results, and copy them as our own references",
+        "Results that were made elsewhere with this code become the references that a suite of our own is judged by. "
+        "Each is checked first, and nothing is written before you say yes.",
+        "progbench adopt runs --suite mini",
+    )
     parser.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
     parser.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
     common.add_include(parser)

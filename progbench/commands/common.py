@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
+from typing import Any
 
 from progbench import places
 from progbench.errors import BadInput
@@ -17,7 +18,15 @@ from progbench.session import tracking
 from progbench.session.suite import Suite
 
 FINE, FAILED, USAGE, ABSENT = 0, 1, 2, 3
+WIDTH = 80  # columns of a table: as wide as a terminal is when nobody widened it
 INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
+
+
+def add_command(
+    commands: Any, name: str, words: str, about: str, example: str, **options: Any
+) -> argparse.ArgumentParser:
+    """A command's parser: `words` stand in the list of commands, `about` and an example in its own help."""
+    return commands.add_parser(name, help=words, description=about, epilog=f"example: {example}", **options)
 
 
 def add_suite(parser: argparse.ArgumentParser) -> None:

@@ -27,7 +27,14 @@ NUMBERS = {"epochs": int, "batch_size": int, "max_length": int, "learning_rate":
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser("compare", help="fine-tuning and Progtuning on your own model and data")
+    parser = common.add_command(
+        commands,
+        "compare",
+        "fine-tuning and Progtuning on your own model and data",
+        "Says what it will take, trains both over several seeds, and ends with how they differ, with an interval, and "
+        "with what Progtuning saves. The same command goes on where it stood.",
+        "progbench compare minilm --train mine.tsv --dev dev.tsv --margin 0.5",
+    )
     parser.add_argument("model", metavar="MODEL", help="a known name, a model's folder, or its name on the hub")
     parser.add_argument("--train", type=Path, required=True, metavar="FILE", help="TSV, CSV, JSON lines, or a folder")
     parser.add_argument("--dev", type=Path, required=True, metavar="FILE", help="what is scored after each epoch")

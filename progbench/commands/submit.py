@@ -24,7 +24,14 @@ LIBRARIES = {"slurm": "submitit", "ray": "ray"}
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser("submit", help="have an engine train what is missing, on this machine or on many")
+    parser = common.add_command(
+        commands,
+        "submit",
+        "have an engine train what is missing, on this machine or on many",
+        "Starts `progbench run` for each recipe that lacks results: in processes of this machine, or on a Slurm or "
+        "a Ray cluster.",
+        "progbench submit --engine local -m glue --suite smoke",
+    )
     parser.add_argument("--engine", choices=("local", *LIBRARIES), required=True, help="who starts the units")
     common.add_suite(parser)
     parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark judges")

@@ -128,6 +128,11 @@ class ClaimVerdict:
     by_counts: bool = False
 
     @property
+    def printed(self) -> bool:
+        """Whether the print says anything of it; of a suite without printed numbers it does not."""
+        return self.on_print != UNDECIDED or bool(self.print_rests_on)
+
+    @property
     def on_runs(self) -> bool:
         """Whether runs of ours stand behind the answer."""
         return bool(self.ours_rests_on) and not self.by_counts

@@ -1,4 +1,4 @@
-"""Which of the lists that a model holds are its blocks, or why that is not for a rule to say."""
+"""Which of a model's lists are its blocks, or why no rule can say."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def chosen_at(model: nn.Module, path: str) -> Stack:
 
 
 def require_divided(model: nn.Module, blocks: int) -> None:
-    """Raise BadInput if a model of several blocks was taken as a single one: a schedule of it freezes nothing, ever."""
+    """Raise BadInput if a model of several blocks was taken as a single one: its schedule would freeze nothing."""
     deepest = max(stacks_in(model), key=lambda stack: len(stack.blocks), default=None)
     if blocks == 1 and deepest is not None and len(deepest.blocks) > 1:
         raise BadInput(
@@ -77,7 +77,7 @@ def _without_towers(base: nn.Module, stacks: list[Stack]) -> list[Stack]:
 
 
 def _untied(stacks: list[Stack]) -> list[Stack]:
-    """Lists side by side in one module: the one with attentions, or where none has them, all of them together."""
+    """Of lists side by side in one module, the one with attentions; if none has them, all together."""
     if len(stacks) < 2 or len({stack.path.rpartition(".")[0] for stack in stacks}) > 1:
         return stacks
     attending = [stack for stack in stacks if stack.attends]

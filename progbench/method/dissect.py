@@ -29,9 +29,8 @@ from progbench.method.wrappers import transformer_of
 def pieces_of(model: nn.Module, blocks: str | None = None) -> list[Piece]:
     """Every module of an opened model, assigned to a component; blocks from low to high.
 
-    In an encoder-decoder the blocks of the encoder come first, then those of the decoder: the order of the data.
-    `blocks` is the path of the list to take, where the model has several. Raises BadInput for a model with no stack of
-    blocks, with several, or with blocks that run more than once.
+    The blocks of an encoder come before those of its decoder. `blocks` is the path of the list to take, if there are
+    several. Raises BadInput for a model with no stack of blocks, with several, or with blocks that run more than once.
     """
     chosen = require_stacks(model) if blocks is None else [chosen_at(model, blocks)]
     base = transformer_of(model)
@@ -88,7 +87,7 @@ class _Walk:
     def _place(
         self, holder: nn.Module, name: str, prefix: str, holding: set[str], why: str, parameters: Iterable[nn.Parameter]
     ) -> None:
-        """What lies beside a stack: by a rule of its own, or by the order in which its holder uses it."""
+        """Place what lies beside a stack, by a rule, or by the order in which its holder uses it."""
         if rule := rule_for(name, type(holder).__name__):
             self._add(rule.component, prefix + name, rule.why, parameters)
         elif used_before(holder, name, holding):
@@ -120,7 +119,7 @@ class _Walk:
         return any(type(stack.configuration) in self.towers for stack in stacks_in(child))
 
     def _require_no_blocks_in(self, child: nn.Module, path: str) -> None:
-        """Raise BadInput if a module beside the stack holds a list that may be blocks, or may belong to them."""
+        """Raise BadInput if a module beside the stack holds a list that may be blocks."""
         lengths = {len(stack.blocks) for stack in self.stacks.values()} - {1}
         lists = {name: inner for name, inner in child.named_modules(prefix=path) if isinstance(inner, nn.ModuleList)}
         why = {name: "as long as the blocks" for name, members in lists.items() if len(members) in lengths}

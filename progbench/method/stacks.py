@@ -1,4 +1,4 @@
-"""Where a model keeps its blocks: the list of modules that is as long as its configuration says the model is deep."""
+"""Where a model keeps its blocks: the list of modules that is as long as its configuration's depth."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from progbench.method.order import used_before
 class Stack:
     """Blocks from low to high, and the paths of the modules that make up each of them.
 
-    A block is one module in most models. It is several modules where a model keeps its blocks in parallel lists, or has
-    something between two stages of blocks. `lists` are the paths of the lists that are taken up, `early` and
-    `late` what lies in them before the first block and after the last. `configuration` is that of the module around.
+    A block is several modules if a model keeps parallel lists, or has something between two stages of blocks. `lists`
+    are the paths of the lists, `early` and `late` what lies in them before the first block and after the last.
+    `configuration` is that of the module around.
     """
 
     blocks: tuple[nn.Module, ...]
@@ -46,7 +46,7 @@ class Stack:
 def stacks_in(module: nn.Module, path: str = "", configuration: Any = None) -> Iterator[Stack]:
     """The outermost lists below a module that are as long as the configuration around them says, as registered.
 
-    Where no configuration gives a depth: those whose members are of one class and each hold an attention.
+    Without a depth in any configuration: the lists whose members are of one class and each hold an attention.
     """
     configuration = configuration_of(module) or configuration
     stages = stages_of(configuration)
@@ -113,7 +113,7 @@ def _attends(block: nn.Module) -> bool:
 def _flattened(holder: nn.Module, path: str, own: str, sizes: tuple[int, ...], configuration: Any) -> Stack | None:
     """The blocks of all stages in one row, if `own` is the list of the holder's stages.
 
-    What lies between two stages goes with the block after it where its stage begins with it, else with the one before.
+    What lies between two stages goes with the block after it if its stage begins with it, else with the one before.
     """
     stages, prefix = holder.get_submodule(own), f"{path}." if path else ""
     beside = [name for name, other in holder.named_children() if name != own and _pairs(other, stages)]

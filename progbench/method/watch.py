@@ -1,4 +1,4 @@
-"""While a stage lasts: whether what has a gradient and what moves is the stage, and nothing else."""
+"""Whether the stage, and nothing else, has gradients and moves while it lasts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAMPLED = 64  # elements of each frozen tensor that are compared: what moves a t
 
 
 class Watched(Protocol):
-    """What a watch asks of an Anatomy, whose own module starts the watches."""
+    """What a watch asks of an Anatomy, whose module imports this one."""
 
     @property
     def name(self) -> str: ...
@@ -37,7 +37,7 @@ class Watched(Protocol):
 
 
 class StageWatch:
-    """Compares a stage with what a loop does: call `enter` after freezing, then around each step of an optimizer.
+    """Compares a stage with what a loop does: call `enter` after freezing, then around each optimizer step.
 
     >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 2))
     >>> from progbench.method.anatomy import Anatomy
@@ -50,9 +50,9 @@ class StageWatch:
     Traceback (most recent call last):
     progbench.errors.BadInput: 2 parameters that this stage freezes were unfrozen while it lasted: 1.weight, 1.bias. ...
 
-    A frozen tensor is compared by 64 of its elements, bit by bit: on a CPU in every step; on a GPU, where a look would
-    make it wait, in the first step of a stage, at its end, and where torch's version counter of the tensor has moved.
-    `extra` are parameters that train beside the model's: they are counted with the stage.
+    64 elements of each frozen tensor are compared, bit by bit: on a CPU in every step; on a GPU, which a look makes
+    wait, in the first step of a stage, at its end, and when torch's version counter of a tensor has moved. `extra` are
+    parameters that train beside the model's: they are counted with the stage.
     """
 
     def __init__(self, anatomy: Watched, extra: Iterable[nn.Parameter] = ()) -> None:
@@ -68,16 +68,16 @@ class StageWatch:
 
     @property
     def trained(self) -> int:
-        """How many elements train in this stage: as planned, and after its first step without what had no gradient."""
+        """How many elements train in this stage; after its first step, without those that had no gradient."""
         return self._planned - (sum(p.numel() for p in self._unseen.values()) if self._steps else 0)
 
     @property
     def unseen(self) -> list[str]:
-        """The names of what should train in this stage and has had no gradient yet."""
+        """The names of the stage's parameters that have had no gradient yet."""
         return [self._names.get(identity, "a parameter") for identity in self._unseen]
 
     def enter(self, stage: Stage) -> None:
-        """Begin with a stage that the model has just been frozen to."""
+        """Begin a stage, to which the model has just been frozen."""
         live = {id(p): p for p in (*self._anatomy.trainable(stage), *self._extra)}
         everything = (*self._anatomy.parameters(), *self._anatomy.frozen)
         self._frozen = [p for p in everything if id(p) not in live and not p.is_meta and p.numel()]
@@ -98,10 +98,7 @@ class StageWatch:
         self._note_seen()
 
     def after_step(self, optimizer: object) -> str:
-        """Raise BadInput if the step moved what this stage freezes; after the first, say which buffers moved with it.
-
-        Empty where there is nothing to say, or it has been said.
-        """
+        """Raise BadInput if the step moved what this stage freezes; gives a warning of buffers that moved, or ""."""
         self._note_seen()
         self._steps += 1
         versions = [p._version for p in self._frozen]
@@ -136,7 +133,7 @@ class StageWatch:
         self._remember()
 
     def unseen_words(self) -> str:
-        """What to say of parameters that should train and have had no gradient; nothing where nothing is known."""
+        """A warning of the stage's parameters that have had no gradient, once each; else ""."""
         new = [name for name in self.unseen if name not in self._said]
         if not new or len(self._unseen) == len(self._began):
             return ""
@@ -152,7 +149,7 @@ class StageWatch:
                 del self._unseen[identity]
 
     def _remember(self) -> None:
-        """Keep a sample of all that is frozen, those of one kind together: to compare them is then one look."""
+        """Keep a sample of all that is frozen, those of one device and type together, to compare them at once."""
         self._kinds: dict[tuple[torch.device, torch.dtype], list[nn.Parameter]] = {}
         for p in self._frozen:
             self._kinds.setdefault((p.device, p.dtype), []).append(p)
@@ -167,7 +164,7 @@ class StageWatch:
             yield from zip(kind, kept.split([view.numel() * view.element_size() for view in views]), strict=True)
 
     def _frozen_modules(self, stage: Stage) -> list[tuple[str, nn.Module]]:
-        """The modules of the blocks that a stage freezes; not batch normalisation, of which is spoken before."""
+        """The modules of the blocks that a stage freezes, without batch normalisation, which has its own warning."""
         frozen = {f"block {number}" for number in range(self._anatomy.L) if number not in stage.blocks}
         modules = dict(self._anatomy.model.named_modules())
         paths = [piece.path for piece in self._anatomy.pieces if piece.component in frozen and piece.path in modules]
@@ -205,7 +202,7 @@ class StageWatch:
 
 
 def _mover(optimizer: object) -> str:
-    """Who moved what has no gradient, as far as the optimizer that made the step tells."""
+    """Who moved what has no gradient, as far as the optimizer of the step tells."""
     name = type(optimizer).__name__
     if name == "LBFGS":
         return "LBFGS moves all that it holds along one direction"
@@ -225,7 +222,7 @@ def has_two_forms(optimizer: object) -> bool:
 
 
 def two_forms_words(optimizer: object, schedule: Schedule) -> str:
-    """What to say of such an optimizer where a block trains and is frozen later; else nothing."""
+    """A warning of such an optimizer if a block trains and is frozen later; else ""."""
     trained, later = set[int](), False
     for stage in schedule:
         later = later or not trained <= {*stage.blocks}
@@ -240,7 +237,7 @@ def two_forms_words(optimizer: object, schedule: Schedule) -> str:
 
 
 def _sample(tensor: torch.Tensor) -> torch.Tensor:
-    """So many elements, evenly apart; a view where the tensor's memory allows."""
+    """SAMPLED elements, evenly apart; a view where the tensor's memory allows."""
     order = sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
     flat = tensor.detach().permute(order).reshape(-1)
     return flat[:: max(1, flat.numel() // SAMPLED)][:SAMPLED]

@@ -47,6 +47,7 @@ def of_claim(verdict: ClaimVerdict) -> tuple[str, str]:
     """
     said = f"is {verdict.on_print}" if verdict.on_print in _IS else verdict.on_print
     ours = "by counting" if verdict.by_counts else "on our runs"
-    words = f"on the print it {said}: {verdict.print_words}; {ours}: {verdict.our_words}"
+    words = f"{ours}: {verdict.our_words}"
+    words = f"on the print it {said}: {verdict.print_words}; {words}" if verdict.printed else words
     lead = f"{verdict.disputed}; " if verdict.outcome == "disputed" else f"{verdict.outcome}: "
     return _OF_CLAIMS[verdict.outcome], lead + words

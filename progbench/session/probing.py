@@ -32,30 +32,32 @@ PATIENCE = 60.0  # seconds for all shapes
 WORDS = 10_000  # different ones, where nobody has counted them
 SAMPLE = 200  # texts of a person's own that are measured for their length
 TOKENS_A_WORD = 1.4  # of English in the vocabularies of BERT and RoBERTa
-SOURCE = "about, by a step timed here"
+SOURCE = "a step timed here"
 
 
 def filled(plan: Plan, suite: Suite) -> Plan:
     """A plan with a time for each run that results tell nothing of, if this machine could train it.
 
-    What is not timed within PATIENCE, on a busy machine, stays unknown.
+    What is not timed within PATIENCE, as on a machine that is busy with other things, stays unknown, and says so.
     """
     end, lacks = time.perf_counter() + PATIENCE, []
     for lack in plan.lacks:
-        each = _better(lack.each, lack.recipe, suite) if time.perf_counter() < end else lack.each
+        each = _better(lack.each, lack.recipe, suite, late=time.perf_counter() >= end)
         lacks.append(replace(lack, each=each))
     return replace(plan, lacks=tuple(lacks))
 
 
-def _better(known: Estimate, recipe: Recipe, suite: Suite) -> Estimate:
+def _better(known: Estimate, recipe: Recipe, suite: Suite, *, late: bool) -> Estimate:
     device = suite.maker.device
     if known.seconds is not None or (device == "cuda" and not environment.gpu_count()):
         return known
+    if late:
+        return Estimate(None, f"unknown: the {PATIENCE:.0f} s for timing steps were over")
     device = "cuda" if device != "cpu" and environment.gpu_count() else "cpu"
     try:
         return Estimate(seconds(recipe, device, suite.maker.threads), SOURCE)
-    except (Missing, BadInput, MemoryError):
-        return known
+    except (Missing, BadInput, MemoryError) as problem:
+        return Estimate(None, f"unknown: {problem or 'no step fits into memory'}")
 
 
 def seconds(recipe: Recipe, device: str, threads: int) -> float:

@@ -1,8 +1,7 @@
 """Batches of several seeds: a row is a seed, its texts one after another, and every shape is one of few.
 
-A captured graph is replayed on fixed buffers, so a row's tokens are rounded up to a multiple of `BUCKET`. The surplus
-is made of texts that nothing reads, and no first token of theirs is looked at. Attention leaves them out: it pads the
-other texts, in a few groups of neighbouring lengths (`groups_of`).
+A captured graph is replayed on fixed buffers, so a row's tokens are rounded up to a multiple of `BUCKET`, by surplus
+texts that nothing reads. Attention leaves them out; the others it pads in groups of neighbouring lengths (`groups_of`).
 """
 
 from __future__ import annotations
@@ -25,16 +24,15 @@ Form = tuple[tuple[str, tuple, torch.dtype], ...]  # a batch's tensors: names, s
 
 @dataclass(frozen=True)
 class PackedSeeds:
-    """Where the texts of all rows are, for rows of one batch.
+    """Where the texts of a batch's rows are. All rows together have `tokens`.
 
     `first` are the places of the texts' first tokens in their rows, (seeds, texts). `ends` are the ends of all texts,
-    surplus ones too, over the tokens of all rows, with a 0 before them, (seeds * (texts + surplus texts) + 1,). All
-    rows together have `tokens`.
-    `groups` pad texts for attention, one group after another, in each a seed's texts beside each other. `source` is,
-    for each place in them, its token among all rows' tokens, and a surplus token of the same seed where a text has
-    none; `places` is the other way round, and for a surplus token a place without one. `counts` are the texts' lengths
-    in the order of the groups. `padded`, for question answering, is every token's place among all texts padded to
-    `longest`, (seeds * tokens,); surplus tokens share the one place behind.
+    surplus ones too, over the tokens of all rows, after a 0, (seeds * (texts + surplus texts) + 1,).
+    `groups` pad texts for attention, one group after another, in each a seed's texts beside each other. `source` has
+    for each place in them its token among all rows' tokens, and a surplus token of the same seed where there is none.
+    `places` is the way back, and for a surplus token a place without one. `counts` are the texts' lengths in the order
+    of the groups. `padded`, for question answering, is each token's place among all texts padded to `longest`,
+    (seeds * tokens,); surplus tokens share one place behind.
     """
 
     first: torch.Tensor
@@ -74,7 +72,7 @@ class PackedSeeds:
         return {}
 
     def masks(self, dtype: torch.dtype) -> list[torch.Tensor]:
-        """What is added to each group's scores: -inf where no token is. Made once for all blocks."""
+        """Added to each group's scores: -inf where no token is. Made once for all blocks."""
         if dtype not in self._masks:
             real = [self.real(number) for number in range(len(self.groups))]
             self._masks[dtype] = [torch.zeros_like(own, dtype=dtype).masked_fill_(~own, -math.inf) for own in real]
@@ -100,7 +98,7 @@ class PackedSeeds:
 class SeedBatch:
     """A batch as one flat tensor of 64-bit numbers, so that one copy brings it to a device.
 
-    `form` says which tensors lie in it, and how its texts are grouped; two batches of one form fit the same buffers.
+    `form` says which tensors lie in it, and how its texts are grouped. Batches of one form fit the same buffers.
     """
 
     form: Form
@@ -110,11 +108,11 @@ class SeedBatch:
         return SeedBatch(self.form, self.flat.to(device, non_blocking=non_blocking))
 
     def ready_for(self, device: str) -> SeedBatch:
-        """The same, for a GPU in memory that it can copy from while the host goes on."""
+        """The same; for a GPU in pinned memory, from which it copies while the host goes on."""
         return SeedBatch(self.form, self.flat.pin_memory()) if device == "cuda" else self
 
     def inputs(self) -> dict[str, Any]:
-        """What a model is called with: views of the flat tensor, which follow it when it is overwritten."""
+        """The model's inputs, as views of the flat tensor, which follow it when it is overwritten."""
         tensors, start = {}, 0
         for name, shape, dtype in self.form[:-1]:  # the last says how texts are grouped
             stop = start + math.prod(shape)
@@ -136,9 +134,8 @@ class SeedCollator:
     >>> batch.inputs()["packing"].first.tolist(), batch.inputs()["packing"].ends.tolist()[:4]
     ([[0, 1], [0, 1]], [0, 1, 4, 19])
 
-    `alone` makes the batches of one seed: texts stand in the same order here. `pad` is the id of surplus tokens. No
-    text is longer than `longest` tokens. `answering` batches are for question answering. With `bucket` 1 rows and
-    groups are no longer than the longest of them needs.
+    `alone` makes the batches of one seed, with texts in the same order. `pad` is the id of surplus tokens. No text is
+    longer than `longest` tokens. `answering` batches are for question answering. With `bucket` 1 nothing is rounded up.
     """
 
     alone: PackedCollator
@@ -202,7 +199,7 @@ class SeedCollator:
 
 
 def in_arrays(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """The same rows with arrays in the place of lists, which batches are made of several times faster.
+    """The same rows with arrays in the place of lists, from which batches are made several times faster.
 
     >>> in_arrays([{"input_ids": [5, 6], "labels": 1}])
     [{'input_ids': array([5, 6]), 'labels': 1}]

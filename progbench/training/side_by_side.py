@@ -1,11 +1,9 @@
 """Seeds of one recipe trained as one model: a row of the batch is a seed.
 
-What trains is stacked, a seed above another: a linear layer's weight is (seeds, out, in). What is frozen and the same
-for all is shared, and sees one larger product. No operation mixes two rows, so each seed computes what it computes
-alone; only dropout draws from one generator for all.
-
-`torch.func.stack_module_state` with `vmap` is not used: it would stack what is shared, too, and it maps over rows of
-one length, where here each row has its own texts.
+What trains is stacked: a linear layer's weight is (seeds, out, in). What is frozen and the same for all is shared, and
+sees one larger product. No operation mixes two rows, so each seed computes what it computes alone; only dropout draws
+from one generator for all. `torch.func.stack_module_state` would stack what is shared, too, and `vmap` maps over rows
+of one length.
 """
 
 from __future__ import annotations
@@ -18,9 +16,9 @@ from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from progbench.training.adamw import ClippedAdamW, excess
-from progbench.training.fitting import SeedAxis
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.scoring import Batch, Infer, Row
+from progbench.training.seed_axis import SeedAxis
 
 TARGETS = ("labels", "start_positions", "end_positions")
 LOGITS = ("logits", "start_logits", "end_logits")
@@ -28,7 +26,7 @@ LOGITS = ("logits", "start_logits", "end_logits")
 
 @torch.no_grad()
 def stack(models: Sequence[nn.Module]) -> nn.Module:
-    """Make the first of these models, which differ in their seeds alone, one of all; the others stay as they are.
+    """Make the first of these models, which differ in their seeds alone, the model of all.
 
     >>> from progbench.models.loading import build
     >>> from progbench.models.spec import spec
@@ -36,7 +34,7 @@ def stack(models: Sequence[nn.Module]) -> nn.Module:
     >>> stack(models).classifier.weight.shape
     torch.Size([3, 2, 64])
 
-    Stacked is what requires a gradient in the first, and what differs between them (random bodies do).
+    Parameters are stacked if they require a gradient in the first model, or differ between them (random bodies do).
     Raises TypeError for a module whose parameters it cannot stack, and then changes nothing.
     """
     to_stack = []
@@ -59,9 +57,8 @@ def stack(models: Sequence[nn.Module]) -> nn.Module:
 class Product(torch.autograd.Function):
     """Rows times a weight a seed, plus a bias.
 
-    The gradient of a weight comes as the weight lies in memory, where `baddbmm`'s own would be copied to be so.
-    Shapes: (seeds, rows, in), (seeds, out, in) and (seeds, out), or (out,) where it is frozen, or None; and what comes
-    of it (seeds, rows, out).
+    A weight's gradient has the weight's memory layout; `baddbmm`'s own would be copied to it.
+    Shapes: (seeds, rows, in), (seeds, out, in) and (seeds, out), (out,) if frozen, or None, to (seeds, rows, out).
     """
 
     @staticmethod
@@ -164,7 +161,7 @@ STACKED: Mapping[type, type] = {
 class StackedSeeds(SeedAxis):
     """What a step does for several seeds whose models are stacked in one.
 
-    A seed whose loss is not finite spoils its own parameters and no others, so that the rest simply go on.
+    A seed whose loss is not finite spoils its own parameters alone: the rest go on.
     """
 
     def __init__(self, count: int) -> None:
@@ -181,7 +178,7 @@ class StackedSeeds(SeedAxis):
         return self._optimizer
 
     def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> None:
-        """AdamW divides the gradients itself: to do it here would take them through memory twice more."""
+        """Left to AdamW: to divide the gradients here would take them through memory twice more."""
         self._optimizer.excess = excess(parameters, norm)
 
     def is_matrix(self, parameter: nn.Parameter) -> bool:
@@ -189,7 +186,7 @@ class StackedSeeds(SeedAxis):
 
 
 def infer_together(collate: SeedCollator, seeds: int) -> Infer:
-    """How a stacked model is asked for its outputs: every seed gets the same rows, and gives outputs of its own."""
+    """Ask a stacked model for its outputs: all seeds get the same rows, and each gives its own outputs."""
 
     def infer(model: nn.Module, rows: Sequence[Row]) -> list[Batch]:
         inputs = collate([rows] * seeds).to(next(model.parameters()).device).inputs()

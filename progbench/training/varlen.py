@@ -1,9 +1,9 @@
 """Attention within each text of all rows at once, for rows of several seeds: it has no weights, so seeds do not matter.
 
-Where nothing drops, as in evaluation, a GPU takes the variable-length kernel that comes with torch and keeps float32
-(`_efficient_attention_forward`; `torch.nn.attention.varlen` does not). With dropout that kernel draws one mask in its
-forward and another in its backward pass (pytorch issue 115590: it takes the longest text to have no keys), and it takes
-no bias. So in training texts are padded, in a few groups of neighbouring lengths.
+Without dropout, as in evaluation, a GPU takes torch's variable-length kernel for float32
+(`_efficient_attention_forward`; `torch.nn.attention.varlen` has none). With dropout that kernel draws other masks in
+its backward pass (pytorch issue 115590), and it takes no bias. So in training texts are padded, in a few groups of
+neighbouring lengths.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def _kernel(
 class Apart(torch.autograd.Function):
     """(seeds * tokens, heads, size) to (texts, longest, heads, size) for each group, and gradients the way back.
 
-    Both ways are gathers. Where a text has no token, there is a surplus token of its seed: its keys are masked, and
-    what it attends to is not read. So the gradient there is 0, which is what surplus tokens get.
+    Both ways are gathers. A place without a token holds a surplus token of its seed, which is masked and not read, so
+    that its gradient is 0.
     """
 
     @staticmethod
@@ -77,7 +77,7 @@ class Apart(torch.autograd.Function):
 
 
 class Back(torch.autograd.Function):
-    """The way back from `Apart`. The gradient at surplus tokens is 0, since nothing reads them: so it is at padding."""
+    """The way back from `Apart`. The gradient at surplus tokens, and so at padding, is 0: nothing reads them."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, where: PackedSeeds, *pieces: torch.Tensor) -> torch.Tensor:
@@ -121,10 +121,10 @@ def _attended(
 
 
 class Efficient(torch.autograd.Function):
-    """Torch's memory-efficient attention of padded texts, as its kernel has them: no transposing on the way.
+    """Torch's memory-efficient attention of padded texts, in its kernel's own layout.
 
-    Its own backward pass splits more than 128 keys among blocks that add up in the order in which they end. Here one
-    block has all keys of a text and a head, so that the same numbers come out each time.
+    Torch's backward pass splits more than 128 keys among blocks that add up in any order. Here one block has all keys
+    of a text and a head, so that the numbers are the same each time.
     """
 
     @staticmethod

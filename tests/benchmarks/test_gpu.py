@@ -16,8 +16,8 @@ from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.tasks import catalog, toy
 from progbench.training import fitting, graph, side_by_side
-from progbench.training.fitting import Step
 from progbench.training.packed_seeds import PackedSeeds
+from progbench.training.step import Step
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import gpu_check
@@ -68,7 +68,7 @@ def test_a_learning_rate_that_is_part_of_the_recording_is_found(monkeypatch, nam
     """A number of Python's stays that of the capture: no rate moves on in the replays, and all of them go wrong."""
     build = fitting.build_optimizer
 
-    def frozen(anatomy, recipe, axis=None, held=None):
+    def frozen(anatomy, recipe, axis=None, held=None, first=None):
         optimizer = build(anatomy, recipe, axis)
         optimizer.step = functools.partial(at_rate, held, optimizer, optimizer.step)
         return optimizer

@@ -12,7 +12,7 @@ from progbench import apply_tuning
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.training import graph
-from progbench.training.fitting import SeedAxis, fit
+from progbench.training.fitting import Hooks, fit
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.packing import pack
 from progbench.training.side_by_side import StackedSeeds, stack
@@ -65,7 +65,7 @@ def batches(texts, size, make):
 def trained_alone(wanted, made, texts, stages):
     collate = pack(made)
     ready = functools.partial(batches, [texts], 3, lambda chosen: collate(chosen[0]))
-    epochs = list(fit(made, wanted, stages, ready, 3, axis=SeedAxis()))
+    epochs = list(fit(made, wanted, stages, ready, 3))
     return epochs, epochs[-1].state()
 
 
@@ -82,7 +82,7 @@ def trained_together(wanted, models, texts, stages, answering, bucket=64):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(graph, "WARM_UP", 1)
-        epochs = list(fit(together, wanted, stages, ready, 3, axis=axis, runner=runner, held=rate))
+        epochs = list(fit(together, wanted, stages, ready, 3, hooks=Hooks(axis, runner, rate)))
     assert [run.refused for run in runs if run.refused] == []
     assert all(run.replays for run in runs) or bucket == 1  # then no form comes twice
     return epochs, epochs[-1].state()
