@@ -49,10 +49,11 @@ def of_table(source: Source, table: Table, terms: Terms) -> tuple[list[Compared]
 def _left_out(body: str, tasks: Sequence[Paired]) -> list[str]:
     """Why some of a body's tasks are not compared: something is wrong with them, or they have too few pairs."""
     reasons = []
-    for task in (other for other in tasks if not other.enough):
+    for task in tasks:
         few = f"{len(task.seeds)} paired seeds, and a difference takes {LEAST_SEEDS}"
-        if task.broken or task.notes or (task.seeds and any(other.enough for other in tasks)):
-            reasons.append(f"{body}, {task.task}: not compared: {task.missing or few}")
+        said = task.broken or task.notes or (task.seeds and any(other.enough for other in tasks))
+        if said and not task.enough:
+            reasons += [f"{body}, {task.task}: not compared: {task.missing or few}"]
             reasons += [f"{body}, {note}" for note in task.notes]
     return reasons
 

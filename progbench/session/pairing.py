@@ -16,12 +16,12 @@ from progbench.recipes.recipe import Recipe, run_id
 from progbench.runs.results import RunResult
 from progbench.session.making import Runs
 from progbench.session.observing import columns_of, unpublished
+from progbench.session.rescoring import Kept
 from progbench.tasks import catalog
 
 if TYPE_CHECKING:
     import numpy as np
 
-Kept = Mapping[str, Mapping[str, Sequence]]  # a run's predictions, by evaluation set
 Column = tuple[str, str]  # an evaluation set and a metric
 OfSeeds = Sequence[Sequence[RunResult]]  # of one side: for each seed the runs whose mean it is
 
