@@ -22,7 +22,7 @@ from progbench.method.layout import (
 )
 from progbench.method.order import order_of_use, used_before
 from progbench.method.pieces import Piece, placed
-from progbench.method.stacks import Stack, has_parameters, stacks_in
+from progbench.method.stacks import Stack, changed_in, has_parameters, listed_at, runs_as_one, stacks_in
 from progbench.method.wrappers import transformer_of
 
 
@@ -105,7 +105,9 @@ class _Walk:
             if name in HELD_BY_THE_FIRST_BLOCK and rule and not any(_has(other, path) for other in others):
                 self._add(rule.part, f"{stack.paths[0][0]}.{path}", rule.why, module.parameters())
                 elsewhere |= {id(parameter) for parameter in module.parameters()}
-        parts = [(f"block {self.first[stack.path] + number}", paths, "") for number, paths in enumerate(stack.paths)]
+        parts = [
+            (f"block {self.first[stack.path] + number}", paths, stack.why) for number, paths in enumerate(stack.paths)
+        ]
         for part, paths, why in ((EMBEDDINGS, stack.early, BEFORE), *parts, (HEAD, stack.late, AFTER)):
             for path in paths:
                 found = placed(self.model, part, path).parameters
@@ -123,13 +125,25 @@ class _Walk:
         lengths = {len(stack.blocks) for stack in self.stacks.values()} - {1}
         lists = {name: part for name, part in child.named_modules(prefix=path) if isinstance(part, nn.ModuleList)}
         why = {name: "as long as the blocks" for name, part in lists.items() if len(part) in lengths}
-        others = stacks_in(child, path, configuration_of(self.base))
+        if any(stack.why for stack in self.stacks.values()):  # the configuration did not tell the blocks
+            several = [name for name, part in lists.items() if len(part) > 1]
+            why |= {
+                name: "with attentions" for name in several if not listed_at(name, lists[name]).is_free_of_attention
+            }
+        others = list(stacks_in(child, path, configuration_of(self.base)))
+        others += changed_in(child, others, path, configuration_of(self.base))
         why |= {stack.path: "of blocks too, and in no tower before them" for stack in others if len(stack.blocks) > 1}
-        if found := [name for name in why if has_parameters(self.model.get_submodule(name))]:
+        here = [name for name in why if has_parameters(self.model.get_submodule(name))]
+        if found := [name for name in here if not self._is_apart(name)]:
             raise BadInput(
                 f"{type(self.model).__name__}: {found[0]} is a list {why[found[0]]}, so its members may belong to the "
                 f"blocks; {advice(self.model)}"
             )
+
+    def _is_apart(self, path: str) -> bool:
+        """Whether a list is sure not to belong to the blocks: it has no attention, they all do, and it runs as one."""
+        free = listed_at(path, self.model.get_submodule(path)).is_free_of_attention
+        return free and all(one.attends for one in self.stacks.values()) and runs_as_one(self.model, path)
 
 
 def _has(block: nn.Module, path: str) -> bool:
