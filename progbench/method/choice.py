@@ -45,12 +45,20 @@ def require_stacks(model: nn.Module) -> list[Stack]:
     return found
 
 
-def chosen_at(model: nn.Module, path: str) -> Stack:
-    """The list at a path, each of its members a block. Raises BadInput if there is none."""
-    module = dict(model.named_modules()).get(path)
+def chosen_stacks(model: nn.Module, path: str | None) -> list[Stack]:
+    """The list at a path, each of its members a block; without a path, what the rules choose.
+
+    Raises BadInput if there is no list at the path, or where the rules do not fit.
+    """
+    if path is None:
+        return require_stacks(model)
+    module, configuration = dict(model.named_modules()).get(path), None
     if module is None or not is_list(module) or not has_parameters(module):
         raise BadInput(f"{type(model).__name__} has no list of modules {path!r}: blocks is the path of a ModuleList")
-    return listed_at(path, module)
+    names = path.split(".")[:-1]
+    for holder in (model.get_submodule(".".join(names[:end])) for end in range(len(names) + 1)):
+        configuration = configuration_of(holder) or configuration
+    return [listed_at(path, module, configuration)]
 
 
 def require_divided(model: nn.Module, blocks: int) -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from progbench.errors import BadInput
 from progbench.method.advice import advice
-from progbench.method.choice import chosen_at, path_of, require_stacks
+from progbench.method.choice import chosen_stacks, path_of
 from progbench.method.depth import configuration_of, towers_of
 from progbench.method.layout import (
     AFTER,
@@ -33,9 +33,8 @@ def pieces_of(model: nn.Module, blocks: str | None = None) -> list[Piece]:
     `blocks` is the path of the list to take, where the model has several. Raises BadInput for a model with no stack of
     blocks, with several, or with blocks that run more than once.
     """
-    chosen = require_stacks(model) if blocks is None else [chosen_at(model, blocks)]
     base = transformer_of(model)
-    walk = _Walk(model, base, chosen, strict=blocks is None)
+    walk = _Walk(model, base, chosen_stacks(model, blocks), strict=blocks is None)
     walk.inside(base, path_of(model, base))
     walk.outside(path_of(model, base))
     return walk.pieces

@@ -97,6 +97,15 @@ class StageWatch:
             )
         self._note_seen()
 
+    def _require_same_kind(self) -> None:
+        """Raise BadInput if what is frozen was converted or sent elsewhere: the optimizer has states of the old kind."""
+        for p, (device, dtype) in zip(self._frozen, self._as, strict=True):
+            if (p.device, p.dtype) != (device, dtype):
+                raise BadInput(
+                    f"the model was converted while a stage lasts: {self._called([p])[0]} was {dtype} on {device}, and is "
+                    f"{p.dtype} on {p.device}. Call .to(), .double(), .half() and the like before the optimizer is made"
+                )
+
     def after_step(self, optimizer: object) -> str:
         """Raise BadInput if the step moved what this stage freezes; after the first, say which buffers moved with it.
 
@@ -122,6 +131,7 @@ class StageWatch:
 
     def require_still(self, optimizer: object = None) -> None:
         """Raise BadInput if what this stage freezes is not what it was when the stage began, bit by bit."""
+        self._require_same_kind()
         if [p.data_ptr() for p in self._frozen] == self._places and all(
             torch.equal(_bits(torch.cat(views)), kept) for views, kept in zip(self._views, self._kept, strict=True)
         ):
@@ -159,6 +169,7 @@ class StageWatch:
         self._views = [[_sample(p) for p in kind] for kind in self._kinds.values()]
         self._kept = [_bits(torch.cat(views)) for views in self._views]
         self._places = [p.data_ptr() for p in self._frozen]
+        self._as = [(p.device, p.dtype) for p in self._frozen]
         self._versions = [p._version for p in self._frozen]
 
     def _parts(self) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
