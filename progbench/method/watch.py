@@ -58,7 +58,8 @@ class StageWatch:
     def __init__(self, anatomy: Parts, extra: Iterable[nn.Parameter] = ()) -> None:
         self._anatomy = anatomy
         self._extra = list(extra)
-        self._names = anatomy.names()
+        beside = {id(p): f"a weight of shape {tuple(p.shape)} beside the model, as of a loss" for p in self._extra}
+        self._names = beside | anatomy.names()
         self._peft = has_peft_layers(anatomy.model)
         self._said: set[str] = set()
         self._frozen: list[nn.Parameter] = []
@@ -74,7 +75,7 @@ class StageWatch:
     @property
     def unseen(self) -> list[str]:
         """The names of what should train in this stage and has had no gradient yet."""
-        return [self._names.get(identity, "a parameter") for identity in self._unseen]
+        return [self._names[identity] for identity in self._unseen]
 
     def enter(self, stage: Stage) -> None:
         """Begin with a stage that the model has just been frozen to."""
@@ -98,12 +99,12 @@ class StageWatch:
         self._note_seen()
 
     def _require_same_kind(self) -> None:
-        """Raise BadInput if what is frozen was converted or sent elsewhere: the optimizer has states of the old kind."""
+        """Raise BadInput if what is frozen was converted or sent elsewhere: an optimizer's states do not follow."""
         for p, (device, dtype) in zip(self._frozen, self._as, strict=True):
             if (p.device, p.dtype) != (device, dtype):
                 raise BadInput(
-                    f"the model was converted while a stage lasts: {self._called([p])[0]} was {dtype} on {device}, and is "
-                    f"{p.dtype} on {p.device}. Call .to(), .double(), .half() and the like before the optimizer is made"
+                    f"the model was converted while a stage lasts: {self._called([p])[0]} was {dtype} on {device}, and "
+                    f"is {p.dtype} on {p.device}. Call .to(), .double(), .half() and the like before the first stage"
                 )
 
     def after_step(self, optimizer: object) -> str:
@@ -200,7 +201,7 @@ class StageWatch:
         return before is not None and not torch.equal(_bits(_sample(now)), before[1])
 
     def _called(self, parameters: Sequence[nn.Parameter]) -> list[str]:
-        return [self._names.get(id(p), "a parameter") for p in parameters]
+        return [self._names[id(p)] for p in parameters]
 
     def _by_whom(self) -> str:
         if self._peft:
