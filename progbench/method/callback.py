@@ -44,7 +44,7 @@ class ProgressiveFreezing(TrainerCallback):
     `with callback.attached(trainer): trainer.train()` gives it back at once.
 
     `by` says how long a stage lasts: "epoch" (num_train_epochs is then the number of stages), "fraction" (each stage
-    an equal part of all steps; for max_steps, and data without a length), or a number of steps (the last stage lasts
+    an equal share of all steps; for max_steps, and data without a length), or a number of steps (the last stage lasts
     until the end). Each change of the stage logs a line. On a model of peft's, what trains there is scheduled. What
     the optimizer holds beside the model, as the weights of a loss, trains in every stage and is counted as H.
 
@@ -120,7 +120,7 @@ class ProgressiveFreezing(TrainerCallback):
                 callbacks.remove(self)
 
     def restore(self) -> None:
-        """Make every `requires_grad` what it was before training, after a run that broke off; else nothing changes."""
+        """Restore every `requires_grad` from before training, after a run that broke off; else nothing changes."""
         put_back(self._model)
         self._model = None
 
@@ -242,19 +242,19 @@ class ProgressiveFreezing(TrainerCallback):
             )  # fmt: skip
 
     def _beside(self, optimizer: Any) -> list[nn.Parameter]:
-        """What the optimizer trains beside the model, as the classifier of a sentence-transformers loss."""
+        """The optimizer's parameters beside the model, such as the classifier of a sentence-transformers loss."""
         known = {id(parameter) for parameter in (*self._anatomy.parameters(), *self._anatomy.frozen)}
-        found = [p for p in held_by(optimizer) if id(p) not in known and p.requires_grad]
-        if found and self._says:
+        beside = [p for p in held_by(optimizer) if id(p) not in known and p.requires_grad]
+        if beside and self._says:
             LOGGER.info(
-                "%d parameters of the optimizer (%s elements) are in no part of the model: they train in every stage, "
-                "and are counted as H", len(found), f"{sum(p.numel() for p in found):,}",
+                "%d parameters of the optimizer (%s elements) are none of the model's: they train in every stage, "
+                "and are counted as H", len(beside), f"{sum(p.numel() for p in beside):,}",
             )  # fmt: skip
-        return found
+        return beside
 
 
 def _require_wrapper_follows(model: nn.Module, schedule: Schedule) -> None:
-    """Look at DDP around the model in its first forward pass: no event hands a callback the wrapped model."""
+    """Check DDP around the model in its first forward pass: no event hands a callback the wrapped model."""
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():
         return
 
@@ -267,7 +267,7 @@ def _require_wrapper_follows(model: nn.Module, schedule: Schedule) -> None:
 
 
 def _make_heard() -> None:
-    """Where nobody has set up logging, our lines go to the error stream, as those of transformers do."""
+    """If logging is not set up, write our lines to the error stream, as transformers does."""
     if not LOGGER.hasHandlers():
         LOGGER.addHandler(_AboveTheBar())
         LOGGER.setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""Which of the lists that a model holds are its blocks, or why that is not for a rule to say."""
+"""Which of a model's lists are its blocks, or why no rule can say."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ def require_stacks(model: nn.Module) -> list[Stack]:
         raise BadInput(f"{name}: {why}")
     every = list(stacks_in(base, path_of(model, base)))
     changed = list(changed_in(base, every, path_of(model, base)))
-    found = _halves([*every, *changed]) if getattr(configuration, "is_encoder_decoder", False) else []
-    if not found:
+    stacks = _halves([*every, *changed]) if getattr(configuration, "is_encoder_decoder", False) else []
+    if not stacks:
         # not one layer before the blocks, or after them
-        several, changed = ([one for one in stacks if len(one.blocks) > 1] for stacks in (every, changed))
-        outside, changed = (_outside_towers(base, stacks) for stacks in (several or every, changed))
-        found = _untied(outside) or (changed if len(changed) == 1 else []) or several or every
-    if not found:
+        several, changed = ([one for one in lists if len(one.blocks) > 1] for lists in (every, changed))
+        outside, changed = (_outside_towers(base, lists) for lists in (several or every, changed))
+        stacks = _untied(outside) or (changed if len(changed) == 1 else []) or several or every
+    if not stacks:
         raise BadInput(f"{name} ({getattr(configuration, 'model_type', 'no transformers model')}): {_none(model)}")
-    if inside := [stack.path for stack in found if stack.nested]:
+    if inside := [stack.path for stack in stacks if stack.nested]:
         raise BadInput(
             f"{name}: the members of {inside[0]} hold stacks themselves, and which of the two are the blocks is not "
             f"for a rule to say; {advice(model)}"
         )
-    if halves := _halves(found):
+    if halves := _halves(stacks):
         return halves
-    if len(found) > 1:
+    if len(stacks) > 1:
         raise BadInput(
-            f"{name} has {len(found)} stacks of blocks ({', '.join(stack.path for stack in found)}), and not as "
+            f"{name} has {len(stacks)} stacks of blocks ({', '.join(stack.path for stack in stacks)}), and not as "
             f"encoder and decoder, so their order is not known; {advice(model)}"
         )
-    return found
+    return stacks
 
 
 def chosen_stacks(model: nn.Module, path: str | None) -> list[Stack]:
@@ -62,7 +62,7 @@ def chosen_stacks(model: nn.Module, path: str | None) -> list[Stack]:
 
 
 def require_divided(model: nn.Module, blocks: int) -> None:
-    """Raise BadInput if a model of several blocks was taken as a single one: a schedule of it freezes nothing, ever."""
+    """Raise BadInput if a model of several blocks was taken as a single one: its schedule would freeze nothing."""
     deepest = max(stacks_in(model), key=lambda stack: len(stack.blocks), default=None)
     if blocks == 1 and deepest is not None and len(deepest.blocks) > 1:
         raise BadInput(
@@ -77,9 +77,8 @@ def _none(model: nn.Module) -> str:
         return f"no list of stages with {list(stages)} blocks, as its configuration says, was found; {advice(model)}"
     if depths := depths_of(configuration):
         return (
-            f"no list of {' or '.join(map(str, depths))} blocks, as its configuration says, was found, and not just "
-            "one of like blocks with an attention in each. If blocks were taken out or put in, set the depth in the "
-            f"configuration; {advice(model)}"
+            f"no list of {' or '.join(map(str, depths))} blocks, as its configuration says, was found, nor exactly one "
+            f"of like blocks with attentions; {advice(model)}. If blocks were taken out, the configuration can say so"
         )
     return f"no stack of like blocks, each with an attention inside, was found; {advice(model)}"
 
@@ -118,4 +117,4 @@ def _half(path: str) -> str:
 
 
 def path_of(model: nn.Module, module: nn.Module) -> str:
-    return next(path for path, one in model.named_modules() if one is module)
+    return next(path for path, inner in model.named_modules() if inner is module)

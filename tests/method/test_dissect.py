@@ -15,7 +15,7 @@ from progbench.method.advice import suggestion
 def parts(model):
     """The paths of E and of H."""
     pieces = Anatomy.of(model).pieces
-    return [{piece.path for piece in pieces if piece.part == part} for part in ("embeddings", "head")]
+    return [{piece.path for piece in pieces if piece.component == part} for part in ("embeddings", "head")]
 
 
 @pytest.mark.parametrize("name", tiny.MODELS)
@@ -116,7 +116,7 @@ def test_two_towers_side_by_side_are_refused():
 
 
 def paths(anatomy, number):
-    return [piece.path for piece in anatomy.pieces if piece.part == f"block {number}"]
+    return [piece.path for piece in anatomy.pieces if piece.component == f"block {number}"]
 
 
 def test_stages_of_blocks_are_one_row_and_what_closes_a_stage_goes_with_its_last_block():
@@ -134,7 +134,7 @@ def test_what_opens_a_stage_goes_with_its_first_block_and_what_opens_the_first_i
     anatomy = Anatomy.of(transformers.PvtModel(configuration))
 
     assert paths(anatomy, 1) == ["encoder.patch_embeddings.1", "encoder.block.1.0"]
-    assert [piece.path for piece in anatomy.pieces if piece.part == "embeddings"] == ["encoder.patch_embeddings.0"]
+    assert [piece.path for piece in anatomy.pieces if piece.component == "embeddings"] == ["encoder.patch_embeddings.0"]
 
 
 def test_parallel_lists_make_block_i_of_their_members_i():
@@ -179,7 +179,7 @@ def test_a_half_that_blocks_were_taken_from_is_neither_e_nor_h(half, blocks):
 
     assert 2 + blocks == anatomy.L
     assert parts(tiny.model("BART")) == [
-        {piece.path for piece in anatomy.pieces if piece.part == part} for part in ("embeddings", "head")
+        {piece.path for piece in anatomy.pieces if piece.component == component} for component in ("embeddings", "head")
     ]
 
 
@@ -202,7 +202,7 @@ def test_a_hybrid_that_blocks_were_taken_from_is_refused_with_what_to_do():
     model, beside = hybrid()
 
     with pytest.raises(
-        BadInput, match=r"no list of 4 blocks.*not just one of like blocks.*set the depth in the config"
+        BadInput, match=r"no list of 4 blocks.*nor exactly one of like blocks.*configuration can say so$"
     ):
         Anatomy.of(model)
     assert Anatomy.of(model, blocks="transformer.h").L == 3
@@ -211,16 +211,11 @@ def test_a_hybrid_that_blocks_were_taken_from_is_refused_with_what_to_do():
         Anatomy.of(model)
 
 
-def heard(**changes):
-    """A Wav2Vec2 with as many blocks as convolutions."""
+def test_blocks_are_told_from_as_many_convolutions_by_their_attentions():
     sizes = {"conv_dim": (8,) * 4, "conv_stride": (2,) * 4, "conv_kernel": (4,) * 4, "num_feat_extract_layers": 4}
     configuration = tiny.MODELS["Wav2Vec2"][0]()
-    configuration.update(sizes | changes)
-    return transformers.AutoModelForAudioClassification.from_config(configuration)
-
-
-def test_blocks_are_told_from_as_many_convolutions_by_their_attentions():
-    model = heard()
+    configuration.update(sizes)
+    model = transformers.AutoModelForAudioClassification.from_config(configuration)
 
     assert len(model.wav2vec2.feature_extractor.conv_layers) == 4
     assert parts(model) == list(PARTS["Wav2Vec2"])
@@ -231,7 +226,7 @@ def test_a_list_of_modules_that_blocks_may_use_one_each_is_refused_also_in_a_mod
     model.transformer.extra = nn.Module()
     model.transformer.extra.gates = nn.ModuleList(nn.Linear(2, 2) for _ in range(tiny.BLOCKS))
 
-    with pytest.raises(BadInput, match=r"transformer\.extra\.gates is a list as long as the blocks"):
+    with pytest.raises(BadInput, match=r"transformer\.extra\.gates is a list of blocks too"):
         Anatomy.of(model)
 
 
@@ -279,7 +274,7 @@ def test_another_list_of_blocks_may_be_chosen():
     anatomy = Anatomy.of(gemma(), blocks="model.vision_tower.encoder.layers")
 
     assert anatomy.L == 3
-    assert any(piece.path == "model.language_model" for piece in anatomy.pieces if piece.part != "block 0")
+    assert any(piece.path == "model.language_model" for piece in anatomy.pieces if piece.component != "block 0")
 
 
 @pytest.mark.parametrize("path", ["model.vision_tower", "nowhere"])

@@ -460,5 +460,7 @@ def test_a_parameter_that_trains_in_no_part_of_the_anatomy_is_refused(tmp_path):
     model = tiny.model("BERT")
     callback = ProgressiveFreezing(shrinking(4, 2), anatomy=Anatomy.of(model.bert))
 
-    with pytest.raises(BadInput, match=r"trains 2 parameters that are in no part of the anatomy.*classifier\.weight"):
+    with pytest.raises(
+        BadInput, match=r"trains 2 parameters that are in no component of the anatomy.*classifier\.weight"
+    ):
         run(tmp_path, callback, model=model)
