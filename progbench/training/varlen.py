@@ -1,9 +1,8 @@
 """Attention within each text of all rows at once, for rows of several seeds: it has no weights, so seeds do not matter.
 
-Without dropout, as in evaluation, a GPU takes torch's variable-length kernel for float32
-(`_efficient_attention_forward`; `torch.nn.attention.varlen` has none). With dropout that kernel draws other masks in
-its backward pass (pytorch issue 115590), and it takes no bias. So in training texts are padded, in a few groups of
-neighbouring lengths.
+Rows of bins are taken as they are, with a mask that lets no token see another text; other texts are padded in groups.
+Torch's variable-length kernel would need neither, but with dropout it draws other masks in its backward pass (pytorch
+issue 115590), and it takes no bias.
 """
 
 from __future__ import annotations
@@ -39,23 +38,12 @@ def attend(
     """
     seeds = len(query)
     rows = [tensor.transpose(1, 2).flatten(0, 1) for tensor in (query, key, value)]
-    if query.is_cuda and not dropout and bias is None:
-        return _kernel(*rows, where, scaling).unflatten(0, (seeds, -1))
+    if where.source is None:
+        (rows,) = zip(*map(where.in_groups, rows), strict=True)
+        return _attended(*rows, where, 0, dropout, scaling, bias).flatten(0, 1).unflatten(0, (seeds, -1))
     padded = zip(*(Apart.apply(tensor, where) for tensor in rows), strict=True)
     pieces = [_attended(*those, where, number, dropout, scaling, bias) for number, those in enumerate(padded)]
     return Back.apply(where, *pieces).unflatten(0, (seeds, -1))
-
-
-def _kernel(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, where: PackedSeeds, scaling: float | None
-) -> torch.Tensor:
-    """Shapes: (seeds * tokens, heads, size) each."""
-    ends, longest = where.ends32, min(where.longest, where.tokens)
-    rows = (query[None], key[None], value[None])
-    unmasked, keep_for_backward, dropout = 0, True, 0.0
-    return torch.ops.aten._efficient_attention_forward(
-        *rows, None, ends, ends, longest, longest, dropout, unmasked, keep_for_backward, scale=scaling
-    )[0].squeeze(0)
 
 
 class Apart(torch.autograd.Function):
@@ -105,12 +93,12 @@ def _attended(
     scaling: float | None,
     bias: Bias | None,
 ) -> torch.Tensor:
-    """Attention within the texts of one group. Shapes: (texts, longest, heads, size) each."""
+    """Attention within the texts or bins of one group. Shapes: (texts, longest, heads, size) each."""
     longest, heads = query.shape[1:3]
     if bias is None:
         added = where.masks(query.dtype)[number]
     else:
-        added = bias.masked(longest, where.real(number), number).to(query.dtype)
+        added = bias.masked(longest, where.seen(number), number).to(query.dtype)
     if query.device.type == "cpu":
         heads_first = (tensor.transpose(1, 2) for tensor in (query, key, value))
         attended = nn.functional.scaled_dot_product_attention(
