@@ -17,7 +17,7 @@ from scipy.stats import norm
 from tabulate import tabulate
 
 from progbench.judging import effect, hierarchy, terms
-from progbench.judging.effect import Estimate, Parts
+from progbench.judging.effect import Components, Estimate
 from progbench.judging.pseudo import pseudo_values
 
 # one schedule's standard deviation over seeds, in points, and the share of a seed's variance that is neither the seed's
@@ -108,7 +108,7 @@ def models(
     random: np.random.Generator, tables: int, seeds: int, average: float, count: int = 3, margin: float = 0.5
 ) -> hierarchy.Averages:
     """What is said of so many models' averages over GLUE's tasks, each of whose differences is truly `average`."""
-    tasks: list[Parts] = []
+    tasks: list[Components] = []
     for sd in SPREADS.values():
         values = random.normal(average, sd * 2**0.5, (tables, count, seeds))
         floor = np.full((tables, count), FLOOR * 2 * sd**2 / seeds)

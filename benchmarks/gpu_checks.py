@@ -186,7 +186,7 @@ def real_run(machine: Machine, task: str, schedule: str) -> tuple[float, float, 
     """(h) MiniLM with five seeds on a real task: the mean score is above that of the best constant answer."""
     if machine.device == "cpu":
         raise Skipped("ten real runs take a GPU a minute and a CPU an hour")
-    split, metric, constant = REAL[task]
+    evaluation_set, metric, constant = REAL[task]
     wanted = reading.read("mini", "glue", model="minilm", schedule=schedule, task=task)
     try:
         catalog.require(catalog.tasks()[task], wanted.data_source)
@@ -195,11 +195,11 @@ def real_run(machine: Machine, task: str, schedule: str) -> tuple[float, float, 
         raise Skipped(str(problem)) from None
     start = time.perf_counter()
     results = replayed(wanted, tuple(range(5)), machine.device)
-    scores = [run.epochs[-1].scores[split][metric] for run in results if not run.error]
+    scores = [run.epochs[-1].scores[evaluation_set][metric] for run in results if not run.error]
     if len(scores) < len(results):
         return math.inf, 0.0, "; ".join(run.error for run in results if run.error)
     mean, listed = sum(scores) / len(scores), " ".join(f"{100 * score:.1f}" for score in scores)
-    words = f"{split} {metric} {100 * mean:.1f} ({listed}), {time.perf_counter() - start:.0f} s for five seeds"
+    words = f"{evaluation_set} {metric} {100 * mean:.1f} ({listed}), {time.perf_counter() - start:.0f} s for five seeds"
     return constant - mean, 0.0, words
 
 

@@ -33,8 +33,8 @@ def tasks() -> dict[str, Task]:
     known: dict[str, Task] = {**glue_tasks(), **squad_tasks()}
     for path in places.files("tasks.toml"):
         for name, task in own.read(path).items():
-            splits = {split for other in known.values() for split in other.evaluate}
-            if twice := [own for own in (name, *task.evaluate) if own in (known if own == name else splits)]:
+            taken = {evaluation_set for other in known.values() for evaluation_set in other.evaluate}
+            if twice := [word for word in (name, *task.evaluate) if word in (known if word == name else taken)]:
                 raise BadInput(f"{path}: [{name}]: there is a task, or an evaluation set, called {twice[0]!r} already")
             known[name] = task
     return known
