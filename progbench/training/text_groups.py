@@ -25,7 +25,7 @@ def in_bins(lengths: Sequence[Sequence[int]], sizes: Sequence[int] = BINS) -> tu
     >>> in_bins([[3, 5, 40, 60], [30, 30, 31, 32]])
     (2, 64, [[60, 104, 64, 0], [94, 64, 32, 0]])
 
-    Texts are shortest first; the longest is placed first. Of the `sizes` that hold the longest text the one is taken whose rows are shortest.
+    Texts are shortest first; the longest is placed first. Of the `sizes` that hold it, that of the shortest rows wins.
     """
     longest, most = max(map(max, lengths)), max(map(sum, lengths))
     best = None

@@ -16,7 +16,6 @@ from progbench.training.seed_rows import BINS, SeedCollator
 from progbench.training.side_by_side import stack
 from progbench.training.varlen import attend
 
-
 WAYS = (BINS, ())  # rows as they are, and padded in groups
 
 
