@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import torch
 from gpu_machine import Machine
 
-from progbench.training.rows import PackedCollator
-from progbench.training.seed_rows import SeedCollator, SeedRows
+from progbench.training.packed import PackedCollator
+from progbench.training.packed_seeds import PackedSeeds, SeedCollator
 from progbench.training.varlen import attend
 
 # of two seeds' texts: long ones are padded in groups, short ones lie in bins
@@ -20,24 +20,24 @@ HEADS, SIZE = 4, 16
 NOTHING = 1e-9  # of dropout: it takes the way of training, and drops one number in a thousand million
 
 
-def rows_of(lengths: list[list[int]], device: str) -> SeedRows:
+def rows_of(lengths: list[list[int]], device: str) -> PackedSeeds:
     """Where texts of these lengths are."""
     texts = [[{"input_ids": [5] * length} for length in one] for one in lengths]
     return SeedCollator(PackedCollator(), pad=0, longest=384)(texts).to(device).inputs()["packing"]
 
 
-def each(where: SeedRows, lengths: list[list[int]]) -> Iterator[tuple[int, slice]]:
+def each(where: PackedSeeds, lengths: list[list[int]]) -> Iterator[tuple[int, slice]]:
     """Where each text is: its row and its tokens."""
     for row, (starts, one) in enumerate(zip(where.first.tolist(), lengths, strict=True)):
         yield from ((row, slice(start, start + length)) for start, length in zip(starts, one, strict=True))
 
 
-def tokens_of(where: SeedRows) -> int:
+def tokens_of(where: PackedSeeds) -> int:
     """How many tokens a row has."""
     return len(where.places) // len(where.first) if where.owners is None else where.owners.shape[1]
 
 
-def parts(where: SeedRows, lengths: list[list[int]], device: str) -> list[torch.Tensor]:
+def parts(where: PackedSeeds, lengths: list[list[int]], device: str) -> list[torch.Tensor]:
     """Query, key and value, and weights that make a number of what is attended to, 0 at surplus tokens."""
     torch.manual_seed(0)
     shape = (len(lengths), HEADS, tokens_of(where), SIZE)
@@ -53,7 +53,7 @@ def gradients(attended: torch.Tensor, rows: list[torch.Tensor], weights: torch.T
     return [attended.detach() * (weights != 0), *torch.autograd.grad((attended * weights).sum(), rows)]
 
 
-def one_by_one(rows: list[torch.Tensor], where: SeedRows, lengths: list[list[int]]) -> torch.Tensor:
+def one_by_one(rows: list[torch.Tensor], where: PackedSeeds, lengths: list[list[int]]) -> torch.Tensor:
     """Each text by itself, as the formula says. Shapes as `attend`."""
     found = torch.zeros_like(rows[0])
     for row, there in each(where, lengths):
@@ -62,7 +62,7 @@ def one_by_one(rows: list[torch.Tensor], where: SeedRows, lengths: list[list[int
     return found.transpose(1, 2)
 
 
-def of_variable_length(rows: list[torch.Tensor], where: SeedRows, lengths: list[list[int]]) -> torch.Tensor:
+def of_variable_length(rows: list[torch.Tensor], where: PackedSeeds, lengths: list[list[int]]) -> torch.Tensor:
     """By torch's kernel for texts one after another, on a GPU alone. Shapes as `attend`."""
     places = [*each(where, lengths)]
     packed = [torch.cat([part[row, :, there].transpose(0, 1) for row, there in places])[None] for part in rows]

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy
 
 BUCKET = 64  # tokens of a row, and of the longest text
-ALIGNED = 16  # bytes and numbers that attention's kernel wants a row of its mask to be a multiple of
-BINS = range(64, 129, ALIGNED)  # how long bins may be
+ALIGNED = 16  # a row of attention's mask must be a multiple of so many bytes, and padded texts of so many tokens
+BINS = range(64, 129, 8)  # how long bins may be
 # where a batch's texts, by length, are cut into groups: long ones are few, and cost by the square
 GROUPS = (0.4, 0.7, 0.9)
 Groups = tuple[tuple[int, int], ...]  # how many texts, or bins, of each seed a group has, and how long they are

@@ -14,22 +14,22 @@ from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from progbench.training.bias import Bias
-from progbench.training.seed_rows import SeedRows
+from progbench.training.packed_seeds import PackedSeeds
 
 
 def attend(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    where: SeedRows,
+    where: PackedSeeds,
     dropout: float = 0.0,
     scaling: float | None = None,
     bias: Bias | None = None,
 ) -> torch.Tensor:
     """What every token attends to in its own text; at surplus tokens, some finite numbers.
 
-    >>> from progbench.training.rows import PackedCollator
-    >>> from progbench.training.seed_rows import SeedCollator
+    >>> from progbench.training.packed import PackedCollator
+    >>> from progbench.training.packed_seeds import SeedCollator
     >>> texts = [{"input_ids": [5, 6]}, {"input_ids": [7, 8, 9]}]
     >>> where = SeedCollator(PackedCollator(), pad=0, longest=8)([texts]).inputs()["packing"]
     >>> query = key = value = torch.ones(1, 2, 64, 4)
@@ -42,7 +42,7 @@ def attend(
     return _attended(parts, where, dropout, scaling, bias).unflatten(0, (len(query), -1))
 
 
-def attend_fused(fused: torch.Tensor, where: SeedRows, dropout: float, scaling: float) -> torch.Tensor:
+def attend_fused(fused: torch.Tensor, where: PackedSeeds, dropout: float, scaling: float) -> torch.Tensor:
     """The same of query, key and value beside each other, as one product gives them: their gradients come so, too.
 
     Shapes: (seeds, tokens, 3, heads, size) to (seeds, tokens, heads, size).
@@ -51,7 +51,7 @@ def attend_fused(fused: torch.Tensor, where: SeedRows, dropout: float, scaling: 
 
 
 def _attended(
-    parts: Sequence[torch.Tensor], where: SeedRows, dropout: float, scaling: float | None, bias: Bias | None
+    parts: Sequence[torch.Tensor], where: PackedSeeds, dropout: float, scaling: float | None, bias: Bias | None
 ) -> torch.Tensor:
     """Of all rows' tokens, as three parts (seeds * tokens, heads, size), or one (seeds * tokens, 3, heads, size)."""
     as_they_are = where.source is None
@@ -68,7 +68,7 @@ class Apart(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, rows: torch.Tensor, where: SeedRows) -> tuple[torch.Tensor, ...]:
+    def forward(ctx: FunctionCtx, rows: torch.Tensor, where: PackedSeeds) -> tuple[torch.Tensor, ...]:
         ctx.where = where
         return where.in_groups(rows.index_select(0, where.source))
 
@@ -82,7 +82,7 @@ class Back(torch.autograd.Function):
     """The way back from `Apart`. The gradient at surplus tokens is 0, since nothing reads them: so it is at padding."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, where: SeedRows, *pieces: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: FunctionCtx, where: PackedSeeds, *pieces: torch.Tensor) -> torch.Tensor:
         ctx.where = where
         return _together(pieces).index_select(0, where.places)
 
@@ -99,7 +99,7 @@ def _together(pieces: tuple[torch.Tensor, ...]) -> torch.Tensor:
 
 def _group(
     parts: Sequence[torch.Tensor],
-    where: SeedRows,
+    where: PackedSeeds,
     number: int,
     dropout: float,
     scaling: float | None,

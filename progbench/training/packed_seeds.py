@@ -16,14 +16,14 @@ from typing import Any
 import numpy
 import torch
 
-from progbench.training.rows import PackedCollator
+from progbench.training.packed import PackedCollator
 from progbench.training.text_groups import BINS, BUCKET, Groups, groups_of, in_bins, rounded, with_room
 
 Form = tuple[tuple[str, tuple, torch.dtype], ...]  # a batch's tensors: names, shapes and types
 
 
 @dataclass(frozen=True)
-class SeedRows:
+class PackedSeeds:
     """Where the texts of all rows are, for rows of one batch.
 
     `first` are the places of the texts' first tokens in their rows, (seeds, texts). `groups` are how attention takes
@@ -118,7 +118,7 @@ class SeedBatch:
             found[name] = self.flat[start:stop].view(dtype).view(shape)
             start = stop
         where = {name: found.pop(name) for name in _WHERE & {*found}}
-        return {**found, "packing": SeedRows(**where, groups=self.form[-1][1])}
+        return {**found, "packing": PackedSeeds(**where, groups=self.form[-1][1])}
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def in_arrays(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     return [{n: numpy.array(v) if isinstance(v, list) else v for n, v in row.items()} for row in rows]
 
 
-_WHERE = {field.name for field in fields(SeedRows)}
+_WHERE = {field.name for field in fields(PackedSeeds)}
 _TYPES = {"f": torch.float64, "i": torch.int64}
 
 
@@ -230,7 +230,7 @@ def _owners(lengths: numpy.ndarray, at: Sequence[numpy.ndarray], tokens: int) ->
 
 
 def _grouped(groups: Groups, lengths: numpy.ndarray, tokens: int) -> dict[str, numpy.ndarray]:
-    """What attention needs to know of padded texts (`SeedRows`), which stand one after another in their rows."""
+    """What attention needs to know of padded texts (`PackedSeeds`), which stand one after another in their rows."""
     seeds = len(lengths)
     starts, source, counts, before = numpy.empty_like(lengths), [], [], 0
     for texts, longest in groups:
