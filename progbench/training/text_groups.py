@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy
 
 BUCKET = 64  # tokens of a row, and of the longest text
-ALIGNED = 16  # a row of attention's mask must be a multiple of so many bytes and numbers
-BINS = range(64, 129, ALIGNED)  # how long bins may be
+ALIGNED = 16  # a row of attention's mask must be a multiple of so many bytes, and padded texts of so many tokens
+BINS = range(64, 129, 8)  # how long bins may be
 # where a batch's texts, by length, are cut into groups: long ones are few, and cost by the square
 GROUPS = (0.4, 0.7, 0.9)
 Groups = tuple[tuple[int, int], ...]  # how many texts, or bins, of each seed a group has, and how long they are
@@ -25,8 +25,7 @@ def in_bins(lengths: Sequence[Sequence[int]], sizes: Sequence[int] = BINS) -> tu
     >>> in_bins([[3, 5, 40, 60], [30, 30, 31, 32]])
     (2, 64, [[60, 104, 64, 0], [94, 64, 32, 0]])
 
-    Texts are shortest first; the longest is placed first. Of the `sizes` that hold it the one with the shortest rows
-    is taken.
+    Texts are shortest first; the longest is placed first. Of the `sizes` that hold it, that of the shortest rows wins.
     """
     longest, most = max(map(max, lengths)), max(map(sum, lengths))
     best = None
