@@ -176,9 +176,8 @@ class StackedEmbedding(nn.Embedding):
         looked_up = nn.functional.embedding(ids + starts, tables)
         if self.padding_idx is None:
             return looked_up
-        return torch.where(
-            (ids == self.padding_idx)[..., None], looked_up.detach(), looked_up
-        )  # that row does not train
+        padding = (ids == self.padding_idx)[..., None]  # whose row does not train
+        return torch.where(padding, looked_up.detach(), looked_up)
 
 
 STACKED: Mapping[type, type] = {
