@@ -8,11 +8,9 @@ from pathlib import Path
 
 from progbench import places
 from progbench.errors import BadInput
-from progbench.files import closed
-from progbench.judging import against
+from progbench.files import closed, require_folder
 from progbench.recipes import reading
 from progbench.recipes.reading import MOST_SEEDS
-from progbench.session import opening
 from progbench.session.suite import Suite
 
 FINE, FAILED, USAGE, ABSENT = 0, 1, 2, 3
@@ -46,13 +44,15 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", train: bool = True) -> Suite:
     """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `opening.opened` does."""
+    from progbench.session import opening  # and with it what records references
+
     asked = opening.Asked(options.suite, options.runs, seeds=seeds_of(seeds) or None, device=device, train=train)
     return opening.opened(asked, places.root())
 
 
 def suite_of(runs: Path, asked: str | None) -> str:
     """The suite that was asked for, or the only one with results in a folder. Raises BadInput where there are none."""
-    against.require_folder(runs)
+    require_folder(runs)
     found = [name for name in reading.suites() if any(runs.glob(f"{name}/*/*/seed*.json")) or closed(runs / name, 2)]
     wanted = [asked] if asked else found
     if not set(wanted) & set(found):

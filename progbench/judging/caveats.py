@@ -111,7 +111,7 @@ def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = 
     Generated data was never published. A part that the recipe asks for is other data only against the `printed` score
     of a model that was trained on all of it.
     """
-    if wanted.dataset == GENERATED:
+    if wanted.dataset == GENERATED or not results:
         return []
     task = catalog.tasks()[wanted.task]
     published = dict(task.rows)
@@ -123,7 +123,7 @@ def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = 
     found |= {} if found else dict.fromkeys(filter(None, (_other_content(theirs, run) for run in results)))
     return [
         *([f"not the published data: {'; '.join(found)}"] if found else []),
-        *(_part(wanted) if printed and results else []),
+        *(_part(wanted) if printed else []),
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -59,8 +58,9 @@ def by_print(
 def _sign_flip(differences: Sequence[float], average: float) -> float:
     """Which share of all patterns of signs has a sum at least as far in the average's direction."""
     observed = math.fsum(differences) * (-1 if average < 0 else 1)
-    patterns = itertools.product((1, -1), repeat=len(differences))
-    sums = [math.fsum(sign * one for sign, one in zip(signs, differences, strict=True)) for signs in patterns]
+    sums = [0.0]
+    for one in differences:
+        sums = [total + signed for total in sums for signed in (one, -one)]
     return sum(one >= observed - EDGE for one in sums) / len(sums)
 
 

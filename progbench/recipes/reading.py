@@ -5,7 +5,6 @@ What is wrong in them is refused.
 
 from __future__ import annotations
 
-import importlib.resources
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -228,7 +227,7 @@ def _by_task(path: Path, place: str, found: Any) -> Iterator[tuple[str, Any]]:
 
 def _of(suite: str) -> Path:
     """The folder of a suite's recipes."""
-    return next((one / suite for one in _folders() if (one / suite / "suite.toml").is_file()), _folder() / suite)
+    return next((one / suite for one in _folders()[1:] if (one / suite / "suite.toml").is_file()), _folder() / suite)
 
 
 def _folders() -> list[Path]:
@@ -236,4 +235,4 @@ def _folders() -> list[Path]:
 
 
 def _folder() -> Path:
-    return Path(str(importlib.resources.files(__package__)))
+    return places.PACKAGE / "recipes"

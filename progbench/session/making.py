@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import filelock
-
 from progbench import environment, files
 from progbench.errors import BadInput, Missing
 from progbench.files import require_room
@@ -103,6 +101,8 @@ class Maker:
         this one waited for it; one of an earlier session is. Where a result could not be filed, nothing is trained; one
         that cannot be filed after all counts in this session, with a note.
         """
+        import filelock  # a report, which makes nothing, does without
+
         fresh = {recipe.id: recipe for recipe in wanted if recipe.id not in self._tried}.values()
         self._sweep({recipe.suite for recipe in fresh})
         self._tried |= {recipe.id for recipe in fresh}
@@ -167,6 +167,8 @@ class Maker:
 
     def _make_together(self, family: Sequence[Job], *, blocking: bool) -> None:
         """Make runs that differ in their schedules alone. Raises Timeout if another process holds one of them."""
+        import filelock
+
         # in one order everywhere, so that no two processes wait for each other
         needed = sorted(
             ((job.recipe, seed) for job in family for seed in job.seeds), key=lambda one: (one[0].id, one[1])
