@@ -19,7 +19,8 @@ from progbench.report import text
 from progbench.report.cells import plain
 from progbench.report.report import Report
 from progbench.report.speed import Speed
-from progbench.session import adopting, advice, gathering, marks, opening, outcomes, sharing, stopping
+from progbench.session import adopting, advice, gathering, marks, outcomes, sharing, stopping, tracking
+from progbench.session import options as session_options
 from progbench.session.gathering import CLAIMS, Gathered, from_property, to_property
 from progbench.session.suite import Suite
 
@@ -45,6 +46,7 @@ def pytest_addoption(parser):
         "--runs", type=Path, metavar="DIR", default=Path("runs"), help="where results are kept (default: runs)"
     )
     group.addoption("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
+    group.addoption("--log-to", choices=tracking.PACKAGES, default="", help="also send each run's scores there")
     group.addoption("--require-gpu", action="store_true", help="refuse to start without a GPU")
     group.addoption("--update-reference", action="store_true", help="record this session's runs as our own reference")
 
@@ -70,7 +72,7 @@ def pytest_configure(config):
     for name, words in marks.WORDS.items():
         config.addinivalue_line("markers", f"{name}: {words}")
     places.include(options.include)
-    asked = opening.Asked(
+    asked = session_options.Asked(
         options.suite,
         options.runs,
         options.report,
@@ -79,11 +81,12 @@ def pytest_configure(config):
         train=not options.no_train,
         require_gpu=options.require_gpu,
         update_reference=options.update_reference,
+        log_to=options.log_to,
         session=getattr(config, "workerinput", {}).get("testrunuid", ""),  # xdist's name for it
     )
     try:
         advice.require_marks(options.markexpr, config.getini("markers"), options.suite)
-        suite = opening.opened(asked, ROOT, worker=hasattr(config, "workerinput"))
+        suite = session_options.opened(asked, ROOT, worker=hasattr(config, "workerinput"))
     except BadInput as problem:
         raise pytest.UsageError(plain(problem)) from None
     ending = ExitStack()
@@ -115,10 +118,10 @@ def pytest_generate_tests(metafunc):
     if not {"cell", "claim"} & {*metafunc.fixturenames}:
         return
     if name == OWN:
-        tables = [suite.table(one) for one in marks.own(suite)]
-        given = [(BadInput(one.problem), one.name) for one in tables if one.problem]
-        given += [(cell, f"{one.name}/{cell.id}") for one in tables for cell in one.cells]
-        metafunc.parametrize("cell", [_parameter(*one) for one in given or [(NONE, OWN)]])
+        tables = [suite.table(name) for name in marks.own(suite)]
+        given = [(BadInput(table.problem), table.name) for table in tables if table.problem]
+        given += [(cell, f"{table.name}/{cell.id}") for table in tables for cell in table.cells]
+        metafunc.parametrize("cell", [_parameter(*pair) for pair in given or [(NONE, OWN)]])
         return
     if not suite.has(name):
         given: list[Any] = [NONE]
@@ -126,10 +129,10 @@ def pytest_generate_tests(metafunc):
         table = suite.table(name)
         given = [BadInput(table.problem)] if table.problem else [*table.cells]
     else:
-        found = suite.claims()
-        given = [found] if isinstance(found, BadInput) else [*found]
+        claims = suite.claims()
+        given = [claims] if isinstance(claims, BadInput) else [*claims]
     kind = "cell" if "cell" in metafunc.fixturenames else "claim"
-    metafunc.parametrize(kind, [_parameter(one, getattr(one, "id", name)) for one in given])
+    metafunc.parametrize(kind, [_parameter(item, getattr(item, "id", name)) for item in given])
 
 
 def _parameter(given: Any, name: str):
@@ -157,7 +160,7 @@ def made(request):
     tables = [given.file for item, given in asked if isinstance(given, Cell) and item.module is request.module]
     wanted = gathering.to_train(suite, [given for _, given in asked], tables, variants=variants)
     with _progress_shown(request.config) as say:
-        suite.make(wanted, say, aloud=_on_terminal(request.config))
+        suite.obtain(wanted, say, aloud=_on_terminal(request.config))
 
 
 @pytest.fixture
@@ -174,14 +177,14 @@ def judged(request, record_property, made):
     def judge(cell: Cell | BadInput) -> None:
         if isinstance(cell, BadInput):
             _show("failed", str(cell))
-        found = suite.verdict(cell)
-        variants = suite.variants(cell, found) if request.config.option.variants else None
-        for name, value in gathering.properties_of(suite, cell, found, variants):
+        verdict = suite.verdict(cell)
+        variants = suite.variants(cell, verdict) if request.config.option.variants else None
+        for name, value in gathering.properties_of(suite, cell, verdict, variants):
             record_property(name, value)
         for variant in variants or ():
             if variant.error:
                 _show("failed", f"variant {variant.variant}: {variant.error}")
-        _show(*outcomes.of_cell(found))
+        _show(*outcomes.of_cell(verdict))
 
     return judge
 
@@ -195,11 +198,11 @@ def weighed(request, record_property):
         if isinstance(claim, BadInput):
             _show("failed", str(claim))
         with _progress_shown(request.config) as say:
-            suite.make(suite.needed(claim).values(), say, aloud=_on_terminal(request.config))
-        found = suite.claim(claim)
-        for name, value in gathering.properties_of_claim(found):
+            suite.obtain(suite.needed(claim).values(), say, aloud=_on_terminal(request.config))
+        verdict = suite.claim(claim)
+        for name, value in gathering.properties_of_claim(verdict):
             record_property(name, value)
-        _show(*outcomes.of_claim(found))
+        _show(*outcomes.of_claim(verdict))
 
     return weigh
 
@@ -286,7 +289,7 @@ class Collector:
                 self.gathered.select(nodeid, table, name)
 
     def pytest_runtest_logreport(self, report):
-        for name, value in (from_property(*one) for one in report.user_properties):
+        for name, value in (from_property(*pair) for pair in report.user_properties):
             self.gathered.add(report.nodeid, name, value)
             if name.startswith("progbench-speed-") and report.when == "call":
                 self.speed.add(name.removeprefix("progbench-speed-"), value)

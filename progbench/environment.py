@@ -148,7 +148,7 @@ def _cpu() -> dict[str, str]:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return {"cpu": platform.processor() or platform.machine()}
-    about = dict(reversed([[part.strip() for part in line.split(":", 1)] for line in lines if ":" in line]))
+    about = dict(reversed([[side.strip() for side in line.split(":", 1)] for line in lines if ":" in line]))
     numbers = [f"{name} {about[name]}" for name in ("cpu family", "model", "stepping") if name in about]
     found = {"cpu": about.get("model name", platform.machine())}
     return found | {"cpu_model": ", ".join(numbers)} if numbers else found

@@ -159,7 +159,7 @@ def temporary_folder() -> tempfile.TemporaryDirectory[str]:
     ...     Path(folder) in temporary_folders()
     True
     """
-    # another run may leave a word there in the moment it goes (session/company.py); what stays is swept later
+    # another run may leave a word there in the moment it goes (session/neighbours.py); what stays is swept later
     return tempfile.TemporaryDirectory(prefix=f"progbench-{_owner()}-", ignore_cleanup_errors=True)
 
 

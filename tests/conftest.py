@@ -1,5 +1,6 @@
 """Every test runs offline on the CPU, and a warning nobody expected is a failure."""
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -10,7 +11,7 @@ import pytest
 
 from progbench import files
 from progbench.recipes import reading
-from progbench.session.opening import FOLDERS
+from progbench.session.options import FOLDERS
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -39,11 +40,28 @@ def clusters(pytestconfig):
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory):
-    """A folder with the package as its wheel installs it."""
-    from installed import install
+def warm(tmp_path_factory):
+    """Run modules in processes in which torch is loaded already."""
+    from warm import Warm
 
-    return install(tmp_path_factory.mktemp("installed"))
+    with contextlib.closing(Warm(tmp_path_factory.mktemp("warm"))) as run:
+        yield run
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory, warm):
+    """Make somebody who has installed the wheel, and works in a new folder of this name, or in a folder."""
+    from installed import Person, install
+
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "installed"
+    shared.mkdir(exist_ok=True)
+    site = install(shared)
+
+    def person(name):
+        return Person(warm, site, tmp_path_factory.mktemp("persons") / name)
+
+    return person
 
 
 @pytest.fixture

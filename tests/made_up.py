@@ -132,5 +132,5 @@ def cell(own, name, table="table1"):
 def judged(own, name, table="table1"):
     """The verdict on a cell, after training what its runs lack."""
     wanted = cell(own, name, table)
-    own.make(own.needed(wanted).values())
+    own.obtain(own.needed(wanted).values())
     return own.verdict(wanted)

@@ -12,14 +12,13 @@ from progbench import kinds, places
 from progbench.commands import common
 from progbench.commands import plan as plans
 from progbench.errors import BadInput, Missing
-from progbench.judging import detectable
 from progbench.method.options import TUNINGS
 from progbench.recipes.allowed import ALLOWED
 from progbench.recipes.reading import MOST_SEEDS
 from progbench.report import cells, printing, text, writing
 from progbench.report.cells import plain
 from progbench.runs import ledger
-from progbench.session import own_data, own_model, own_suite, planning, probing, reporting, stopping, unit
+from progbench.session import own_data, own_model, own_suite, planning, probing, recipe_status, reporting, stopping
 from progbench.session.own_suite import Question
 from progbench.session.suite import Suite
 
@@ -28,7 +27,14 @@ NUMBERS = {"epochs": int, "batch_size": int, "max_length": int, "learning_rate":
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser("compare", help="fine-tuning and Progtuning on your own model and data")
+    parser = common.add_command(
+        commands,
+        "compare",
+        "fine-tuning and Progtuning on your own model and data",
+        "Says what it will take, trains both over several seeds, and ends with how they differ, with an interval, and "
+        "with what Progtuning saves. The same command goes on where it stood.",
+        "progbench compare minilm --train mine.tsv --dev dev.tsv --margin 0.5",
+    )
     parser.add_argument("model", metavar="MODEL", help="a known name, a model's folder, or its name on the hub")
     parser.add_argument("--train", type=Path, required=True, metavar="FILE", help="TSV, CSV, JSON lines, or a folder")
     parser.add_argument("--dev", type=Path, required=True, metavar="FILE", help="what is scored after each epoch")
@@ -52,6 +58,7 @@ def add(commands: Any) -> None:
         "--suites", type=Path, metavar="DIR", default=Path("compare"), help="where the suite is written"
     )
     parser.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
+    common.add_log_to(parser)
     parser.add_argument("--plan", action="store_true", help="say what it would take, and train nothing")
 
 
@@ -66,7 +73,9 @@ def run(options: argparse.Namespace) -> int:
     own_suite.write(asked, folder)
     places.include([folder])
     suite = common.opened(
-        argparse.Namespace(suite=asked.suite, runs=options.runs), seeds=f"0-{asked.seeds - 1}", device=asked.device
+        argparse.Namespace(suite=asked.suite, runs=options.runs, log_to=options.log_to),
+        seeds=f"0-{asked.seeds - 1}",
+        device=asked.device,
     )
     found = probing.filled(planning.plan(suite), suite)
     printing.show("\n".join([plain(f"{asked.model.name}, {asked.data}"), *plans.lines(found)]))
@@ -75,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     say = functools.partial(print, file=sys.stderr, flush=True)
     with stopping.interrupted_when_told():
         try:
-            suite.make(unit.recipes(suite).values(), say, aloud=sys.stderr.isatty())
+            suite.obtain(recipe_status.recipes(suite).values(), say, aloud=sys.stderr.isatty())
         except KeyboardInterrupt:
             printing.show("told to end: what is filed is kept; start the same again for the rest")
             return common.INTERRUPTED
@@ -93,7 +102,9 @@ def run(options: argparse.Namespace) -> int:
     )
     if any(run.error for one in report.ledger for run in one.runs):
         return common.FAILED
-    return common.FINE if all(suite.runs(one).results for one in unit.recipes(suite).values()) else common.ABSENT
+    return (
+        common.FINE if all(suite.runs(one).results for one in recipe_status.recipes(suite).values()) else common.ABSENT
+    )
 
 
 def _question(options: argparse.Namespace) -> Question:
@@ -117,13 +128,15 @@ def _question(options: argparse.Namespace) -> Question:
 
 def answer(suite: Suite, asked: Question) -> list[str]:
     """What was asked, in lines: each claim with the paired differences behind it, the costs, and what seeds can see."""
+    from progbench.judging import beside  # with scipy
+
     lines = []
-    entries = [ledger.entry(one, suite.runs(one).results.values()) for one in unit.recipes(suite).values()]
+    entries = [ledger.entry(one, suite.runs(one).results.values()) for one in recipe_status.recipes(suite).values()]
     for schedule in asked.schedules[1:]:
         found = own_suite.differences(suite, asked, schedule)
         name = own_suite.called(schedule)
-        lines.append(f"{name} less fine-tuning on {asked.data.name}: {detectable.interval(found)}")
-        lines.append(detectable.words(found, asked.margin))
+        lines.append(f"{name} less fine-tuning on {asked.data.name}: {beside.in_words(found)}")
+        lines.append(beside.could_see(found, asked.margin))
     lines += [f"{one.outcome}: {one.sentence}" for one in map(suite.claim, suite.claims())]
     for cost in ledger.costs(entries):
         shares = {"updated parameters": cost.updated, "FLOPs": cost.flops, "time a step": cost.step_seconds}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from progbench.commands.common import FAILED, FINE, add_include, answers_of, suite_of
+from progbench.commands.common import FAILED, FINE, add_command, add_include, answers_of, suite_of
 from progbench.errors import BadInput
 from progbench.files import is_folder
 from progbench.recipes import reading
@@ -22,7 +22,13 @@ from progbench.session.suite import Suite
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    report = commands.add_parser("report", help="report on a folder of results; trains nothing")
+    report = add_command(
+        commands,
+        "report",
+        "report on a folder of results; trains nothing",
+        "Judges the results in a folder and prints the report, or compares them with those in another folder.",
+        "progbench report runs --suite smoke --report pages",
+    )
     report.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
     report.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
     report.add_argument("--against", type=Path, metavar="OTHER", help="compare with another folder, score by score")

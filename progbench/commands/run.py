@@ -10,16 +10,23 @@ from typing import Any
 from progbench.commands import common
 from progbench.report import printing
 from progbench.report.cells import plain
-from progbench.session import stopping, unit
+from progbench.session import recipe_status, stopping
 
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser("run", help="train what is missing of one recipe, and file a result a seed")
+    parser = common.add_command(
+        commands,
+        "run",
+        "train what is missing of one recipe, and file a result a seed",
+        "Trains the seeds that one recipe lacks and prints a line for each. Seeds on file are not trained again.",
+        "progbench run tiny-bert-progtuning-rte --suite smoke --seeds 0,1",
+    )
     parser.add_argument("recipe", metavar="RECIPE", help="its id, such as bert-base-shrinking-rte, or id~variant")
     parser.add_argument("--seeds", default="", metavar="SEEDS", help="0,1,2 or 0-4 (default: the suite's own)")
     common.add_suite(parser)
     common.add_device(parser)
+    common.add_log_to(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -30,15 +37,15 @@ def run(options: argparse.Namespace) -> int:
     same command then does the rest. Raises BadInput for a recipe that the suite does not have.
     """
     suite = common.opened(options, seeds=options.seeds, device=options.device or "")
-    wanted = unit.recipe(suite, options.recipe)
+    wanted = recipe_status.recipe(suite, options.recipe)
     say = functools.partial(print, file=sys.stderr, flush=True)
-    before, told = unit.there(suite, wanted), ""
+    before, told = recipe_status.there(suite, wanted), ""
     with stopping.interrupted_when_told():
         try:
-            suite.make([wanted], say, aloud=sys.stderr.isatty())
+            suite.obtain([wanted], say, aloud=sys.stderr.isatty())
         except KeyboardInterrupt as end:
             told = f"told to end ({end})" if str(end) else "told to end"
-        seeds = unit.look(suite, wanted, before, f"{told}; start the same again for the rest" if told else "")
+        seeds = recipe_status.look(suite, wanted, before, f"{told}; start the same again for the rest" if told else "")
         printing.show("\n".join(plain(str(one)) for one in seeds))
     if told:
         return common.INTERRUPTED

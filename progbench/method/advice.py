@@ -1,4 +1,4 @@
-"""What to do with a model that the rules do not fit: a call of `Anatomy.split` to copy, where there is a sound one."""
+"""What to do with a model that the rules do not fit: a call of `Anatomy.split` to copy, if there is a sound one."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from progbench.method.wrappers import transformer_of
 
 
 def advice(model: nn.Module) -> str:
-    """What to do where the rules do not fit: a call to copy, if there is one that is sound, else how to make one.
+    """What to do with a model that the rules do not fit: a call to copy if there is a sound one, else how to make one.
 
     >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
     >>> advice(net)
-    'name its parts: Anatomy.split(model, embeddings=["0"], blocks=["1", "2"], head=["3"])'
+    'name its components: Anatomy.split(model, embeddings=["0"], blocks=["1", "2"], head=["3"])'
 
-    A call is sound if it puts every parameter into a part, has as many blocks as the configuration says, and leaves no
-    list as long as that outside them.
+    A call is sound if it puts every parameter into a component, has as many blocks as the configuration says, and
+    leaves no list of that length outside them.
     """
     if call := suggestion(model):
-        return f"name its parts: {call}"
-    return 'choose its list of blocks, Anatomy.of(model, blocks="..."), or name all parts: Anatomy.split'
+        return f"name its components: {call}"
+    return 'choose its list of blocks, Anatomy.of(model, blocks="..."), or name all components: Anatomy.split'
 
 
 def suggestion(model: nn.Module) -> str:
-    """A call of `Anatomy.split` to copy; nothing where none is sound."""
+    """A call of `Anatomy.split` to copy; "" where none is sound."""
     stacks = list(stacks_in(model))
     if len(stacks) > 1 or (not stacks and configuration_of(transformer_of(model))):
         return ""
@@ -41,29 +41,29 @@ def suggestion(model: nn.Module) -> str:
         blocks = owners[1:-1]
         beside = [(name, name == owners[0]) for name in owners if name not in blocks]
         beside += [(name, True) for name, _ in model.named_parameters(recurse=False)]
-    parts = {"embeddings": [path for path, early in beside if early], "blocks": blocks}
-    parts["head"] = [path for path, early in beside if not early]
-    if not blocks or not _sound(model, parts):
+    components = {"embeddings": [path for path, early in beside if early], "blocks": blocks}
+    components["head"] = [path for path, early in beside if not early]
+    if not blocks or not _sound(model, components):
         return ""
-    texts = (f"{name}=[{', '.join(chr(34) + path + chr(34) for path in paths)}]" for name, paths in parts.items())
+    texts = (f"{name}=[{', '.join(chr(34) + path + chr(34) for path in paths)}]" for name, paths in components.items())
     return f"Anatomy.split(model, {', '.join(texts)})"
 
 
-def _sound(model: nn.Module, parts: dict[str, list[str]]) -> bool:
-    pieces = [placed(model, EMBEDDINGS, path) for path in parts["embeddings"]]
-    pieces += [placed(model, f"block {number}", path) for number, path in enumerate(parts["blocks"])]
-    pieces += [placed(model, HEAD, path) for path in parts["head"]]
+def _sound(model: nn.Module, components: dict[str, list[str]]) -> bool:
+    pieces = [placed(model, EMBEDDINGS, path) for path in components["embeddings"]]
+    pieces += [placed(model, f"block {number}", path) for number, path in enumerate(components["blocks"])]
+    pieces += [placed(model, HEAD, path) for path in components["head"]]
     configuration = configuration_of(transformer_of(model))
     stages = stages_of(configuration)
     depths = {sum(stages)} if stages else depths_of(configuration)
     try:
-        return not assembled(model, pieces)[1] and (not depths or len(parts["blocks"]) in depths)
+        return not assembled(model, pieces)[1] and (not depths or len(components["blocks"]) in depths)
     except BadInput:
         return False
 
 
 def unassigned(model: nn.Module, names: list[str]) -> BadInput:
-    """The error for parameters in no part."""
+    """The error for parameters in no component."""
     return BadInput(
-        f"{type(model).__name__}: in no part of Eq. 1 (embeddings, blocks, head): {listed(names)}; {advice(model)}"
+        f"{type(model).__name__}: in no component of Eq. 1 (embeddings, blocks, head): {listed(names)}; {advice(model)}"
     )

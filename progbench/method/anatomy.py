@@ -41,8 +41,8 @@ class Anatomy:
     >>> [p.requires_grad for block in anatomy.blocks for p in block[:1]]
     [False, False, True, True]
 
-    Assignment is by module, never by a parameter's name, so that a renamed or added weight is an error and not a
-    weight that silently stays frozen.
+    Assignment is by module, never by a parameter's name: a renamed or added weight is an error, and does not silently
+    stay frozen.
     """
 
     name: str
@@ -66,11 +66,11 @@ class Anatomy:
         B1-B2  244  each: transformer.h.0 to transformer.h.1
         H        8  transformer.ln_f (after the blocks)
 
-        The rules are in `layout`, and printing the anatomy shows what they decided. Wrapped models are opened
-        (`wrappers.opened`). Where peft has put layers into the model, the parts hold what requires a gradient. With a
-        tuning other than "full" they hold what that tuning trains (Algorithm 1, line 2), and the rest is `frozen` in
-        every stage; `apply_tuning` has added adapters or LoRA matrices before. Where a model has several stacks,
-        `blocks` is the path of the list to take, and the others train in every stage.
+        The rules are in `layout`; print the anatomy to see what they decided. Wrapped models are opened
+        (`wrappers.opened`). Where peft has put layers into the model, the components hold what requires a gradient.
+        With a tuning other than "full" they hold what that tuning trains (Algorithm 1, line 2), and the rest is
+        `frozen` in every stage; `apply_tuning` has added adapters or LoRA matrices before. Where a model has several
+        stacks, `blocks` is the path of the list to take, and the others train in every stage.
 
         Raises BadInput for a model that the rules do not fit, with an `Anatomy.split` to copy where there is a sound
         one; for a tuning it does not know, for a model without what the tuning trains, and for one that was given
@@ -98,43 +98,43 @@ class Anatomy:
         >>> Anatomy.split(net, embeddings=["0"], blocks=[net[1], net[2]], head=[net[3].weight, "3.bias"]).L
         2
 
-        A module, a parameter, or the path of one. A parameter shared by embeddings and head (tied weights) counts once,
-        as embeddings. Raises BadInput naming the parameters that no part holds, and those shared with a block: no stage
-        could freeze one of its holders; and for a model of several blocks as a single one, which no stage would freeze.
+        Each is a module, a parameter, or the path of one. A parameter shared by embeddings and head (tied weights)
+        counts once, as embeddings. Raises BadInput for parameters that no component holds, for parameters shared with a
+        block (no stage could freeze one of its holders), and where several blocks are given as a single one.
         """
         inside = opened(model)
         pieces = [placed(inside, EMBEDDINGS, place) for place in several(embeddings)]
         pieces += [placed(inside, f"block {number}", place) for number, place in enumerate(several(blocks))]
         pieces += [placed(inside, HEAD, place) for place in several(head)]
-        found = cls._assembled(inside, pieces)
-        require_divided(inside, found.L)
-        return found._restricted_to_peft()
+        anatomy = cls._assembled(inside, pieces)
+        require_divided(inside, anatomy.L)
+        return anatomy._restricted_to_peft()
 
     @classmethod
     def _assembled(cls, model: nn.Module, pieces: list[Piece]) -> Anatomy:
-        parts, left = assembled(model, pieces)
+        components, left = assembled(model, pieces)
         if left:
             raise unassigned(model, left)
-        embeddings, head = parts.pop(EMBEDDINGS), parts.pop(HEAD)
-        return cls(type(model).__name__, model, tuple(pieces), embeddings, tuple(parts.values()), head)
+        embeddings, head = components.pop(EMBEDDINGS), components.pop(HEAD)
+        return cls(type(model).__name__, model, tuple(pieces), embeddings, tuple(components.values()), head)
 
     def restrict(self, parameters: Iterable[nn.Parameter]) -> Anatomy:
-        """The same parts with these parameters in the place of whole blocks (section 3); the rest never trains.
+        """The same components with these parameters in the place of whole blocks (section 3); the rest never trains.
 
         >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 2))
         >>> whole = Anatomy.split(net, embeddings=[net[0]], blocks=[net[1]], head=[net[2]])
         >>> whole.restrict([net[1].bias, *net[2].parameters()]).count(Stage(range(1)))
         14
 
-        For a method of your own: whatever requires a gradient once that has been set up. Raises BadInput for a
-        parameter that is in no part, and where nothing is left in any block: the schedule would have no effect.
+        For a tuning of your own: pass what requires a gradient once it is set up. Raises BadInput for a parameter that
+        is in no component, and if no block keeps a parameter: the schedule would have no effect.
         """
         wanted = {id(parameter) for parameter in parameters}
         if wanted - {id(parameter) for parameter in self.parameters()}:
-            raise BadInput(f"{self.name}: a parameter to train is in no part of this anatomy")
+            raise BadInput(f"{self.name}: a parameter to train is in no component of this anatomy")
 
-        def kept(part: Parameters) -> Parameters:
-            return tuple(parameter for parameter in part if id(parameter) in wanted)
+        def kept(component: Parameters) -> Parameters:
+            return tuple(parameter for parameter in component if id(parameter) in wanted)
 
         rest = tuple(parameter for parameter in self.parameters() if id(parameter) not in wanted)
         blocks = tuple(map(kept, self.blocks))
@@ -157,11 +157,11 @@ class Anatomy:
         return len(self.blocks)
 
     def parameters(self) -> list[nn.Parameter]:
-        """Everything that may train in some epoch: what the optimizer is built over, once, before any stage."""
+        """All that may train in some epoch; build the optimizer over it once, before any stage."""
         return [*self.embeddings, *(parameter for block in self.blocks for parameter in block), *self.head]
 
     def trainable(self, stage: Stage) -> list[nn.Parameter]:
-        """What trains in this stage: embeddings, its blocks, and the head. Raises BadInput for a block there is not."""
+        """The parameters of this stage: embeddings, its blocks, head. Raises BadInput for a block that there is not."""
         if stage.blocks and not 0 <= min(stage.blocks) <= max(stage.blocks) < self.L:
             raise BadInput(f"the stage trains blocks {list(stage.blocks)}, but {self.name} has {self.L}")
         blocks = (parameter for number in stage.blocks for parameter in self.blocks[number])
@@ -179,10 +179,9 @@ class Anatomy:
     def freeze(self, stage: Stage) -> None:
         """Let exactly this stage train. Idempotent and reversible: the same call serves every schedule.
 
-        A frozen parameter's gradient is dropped, not zeroed: AdamW moves a parameter whose gradient is zero, by its
-        momentum and its weight decay, and skips a parameter that has no gradient. What you froze yourself in a part
-        that trains is unfrozen: the stage alone decides (`staged` leaves it frozen). Raises BadInput if the model has
-        other parameters than when the anatomy was taken.
+        A frozen parameter's gradient is dropped, not zeroed: AdamW still moves a parameter whose gradient is zero, by
+        momentum and weight decay. What you froze inside the stage yourself is unfrozen (`staged` leaves it frozen).
+        Raises BadInput if the model has other parameters than when the anatomy was taken.
         """
         require_unchanged(self.model, (*self.parameters(), *self.frozen))
         live = {id(parameter) for parameter in self.trainable(stage)}
@@ -197,7 +196,7 @@ class Anatomy:
             parameter.requires_grad_(True)
 
     def without_frozen(self, schedule: Schedule) -> Anatomy:
-        """The same parts without what is frozen now, so that a stage does not unfreeze it.
+        """The same components without what is frozen now, so that a stage does not unfreeze it.
 
         >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 2))
         >>> _ = net[0].requires_grad_(False)
@@ -205,8 +204,8 @@ class Anatomy:
         >>> whole.without_frozen(Schedule("one", 1, (Stage(range(1)),))).embeddings
         ()
 
-        For embeddings frozen on purpose, a frozen feature encoder, or fixed sinusoids. Raises BadInput if all of a
-        block that the schedule trains is frozen, or if the schedule is cut for another depth.
+        For embeddings frozen on purpose, a frozen feature encoder, or fixed sinusoids. Raises BadInput if a block that
+        the schedule trains is wholly frozen, or if the schedule is cut for another depth.
         """
         require_depth(schedule, self.L, self.name)
         numbers = sorted({number for stage in schedule for number in stage.blocks})
@@ -219,7 +218,7 @@ class Anatomy:
 
     def names(self) -> dict[int, str]:
         """The names of the model's parameters, by their identity."""
-        return {id(one): name for name, one in self.model.named_parameters()}
+        return {id(parameter): name for name, parameter in self.model.named_parameters()}
 
     @contextlib.contextmanager
     def staged(
@@ -255,7 +254,7 @@ class Anatomy:
             require_held(given, wanted, names)
         if moving := anatomy.moving_statistics(schedule):
             warnings.warn(moving, stacklevel=3)
-        for words in filter(None, (two_forms_words(one, schedule) for one in given)):
+        for words in filter(None, (two_forms_words(own, schedule) for own in given)):
             warnings.warn(words, stacklevel=3)
         loop = LoopWatch(StageWatch(anatomy), wanted, names)
 
@@ -273,13 +272,13 @@ class Anatomy:
             flags.restore()
 
     def moving_statistics(self, schedule: Schedule) -> str:
-        """What to say of batch normalisation in blocks that a stage freezes; nothing where there is none."""
+        """A warning of batch normalisation in blocks that a stage freezes; "" where there is none."""
         frozen = {f"block {number}" for stage in schedule for number in range(self.L) if number not in stage.blocks}
         modules = dict(self.model.named_modules())
-        paths = [piece.path for piece in self.pieces if piece.part in frozen and piece.path in modules]
-        if not (found := moving_statistics((path, modules[path]) for path in paths)):
+        paths = [piece.path for piece in self.pieces if piece.component in frozen and piece.path in modules]
+        if not (moving := moving_statistics((path, modules[path]) for path in paths)):
             return ""
         return (
-            f"{self.name}: the running statistics of {listed(found)} go on moving while their blocks are frozen, since "
-            "a stage freezes parameters only. Put these modules into eval mode if that must not be"
+            f"{self.name}: the running statistics of {listed(moving)} go on moving while their blocks are frozen, "
+            "since a stage freezes parameters only. Put these modules into eval mode if that must not be"
         )

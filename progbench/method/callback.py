@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from progbench.errors import BadInput
 from progbench.method.anatomy import Anatomy
+from progbench.method.begun import BEGUN, FIGURE, Begun, add_figure, put_back, stand_before_reporters
 from progbench.method.checks import Flags, held_by, require_ddp_follows, require_held, require_same_model
 from progbench.method.layout import listed
 from progbench.method.length import record, require_length
@@ -25,10 +25,6 @@ from progbench.method.schedule import Schedule
 from progbench.method.watch import StageWatch, two_forms_words
 
 LOGGER = logging.getLogger("progbench")
-FIGURE = "trainable_parameters"  # the name of the number of elements that train, in the Trainer's logs
-
-# Models whose run has begun and not ended, with their flags as they were: no event says that an exception ended it.
-_BEGUN: weakref.WeakKeyDictionary[nn.Module, Flags] = weakref.WeakKeyDictionary()
 
 
 class ProgressiveFreezing(TrainerCallback):
@@ -42,13 +38,13 @@ class ProgressiveFreezing(TrainerCallback):
     before the first step: a growing schedule would never train the blocks that were frozen then. What you froze before
     stays frozen. After training every `requires_grad` is as it was before.
 
-    The Trainer tells its callbacks neither of an exception or Ctrl-C, nor which Trainer it is. Two things follow.
-    After a run that broke off, the model stays frozen to its stage until `restore()`, or until the next run with a
-    ProgressiveFreezing puts it back. And the logs show `trainable_parameters` to the callbacks behind this one, but
-    those of `report_to` stand before it. `with callback.attached(trainer): trainer.train()` mends both.
+    The loggers of `report_to` show `trainable_parameters` (`begun.BeforeReporters`), in a Trainer that was made after
+    the callback; in another, a warning says that they do not. No callback is told of an exception or Ctrl-C: the next
+    Trainer of the model, or the next `train()`, gives it back as it was; before a loop of your own call `restore()`.
+    `with callback.attached(trainer): trainer.train()` gives it back at once.
 
     `by` says how long a stage lasts: "epoch" (num_train_epochs is then the number of stages), "fraction" (each stage
-    an equal part of all steps; for max_steps, and data without a length), or a number of steps (the last stage lasts
+    an equal share of all steps; for max_steps, and data without a length), or a number of steps (the last stage lasts
     until the end). Each change of the stage logs a line. On a model of peft's, what trains there is scheduled. What
     the optimizer holds beside the model, as the weights of a loss, trains in every stage and is counted as H.
 
@@ -77,6 +73,8 @@ class ProgressiveFreezing(TrainerCallback):
         self.anatomy = anatomy
         self.by = by
         self._model: nn.Module | None = None
+        self._heard = False  # it stands before the loggers, or has said that it does not
+        stand_before_reporters()
 
     def plan(self, model: nn.Module) -> None:
         """Print what each stage would train in this model, and what it costs beside `constant`; trains nothing.
@@ -100,8 +98,7 @@ class ProgressiveFreezing(TrainerCallback):
         >>> callback = ProgressiveFreezing(shrinking(L=12, T=3))
         >>> # with callback.attached(trainer): trainer.train()
 
-        So the callbacks of `report_to`, which stand before a user's own, find `trainable_parameters` in the logs. A
-        callback that was given to the Trainer before stays in it afterwards. Raises BadInput for a Trainer that keeps
+        A callback that was given to the Trainer before stays in it afterwards. Raises BadInput for a Trainer that keeps
         its callbacks elsewhere than transformers 5 does.
         """
         callbacks = getattr(getattr(trainer, "callback_handler", None), "callbacks", None)
@@ -113,21 +110,22 @@ class ProgressiveFreezing(TrainerCallback):
             )
         given = self in callbacks
         callbacks.insert(0, callbacks.pop(callbacks.index(self)) if given else self)
+        self._heard = True
         try:
             yield
         finally:
+            self._heard = False
             self.restore()
             if not given:
                 callbacks.remove(self)
 
     def restore(self) -> None:
-        """Make every `requires_grad` what it was before training, after a run that broke off; else nothing changes."""
-        if self._model is not None:
-            _put_back(self._model)
+        """Restore every `requires_grad` from before training, after a run that broke off; else nothing changes."""
+        put_back(self._model)
         self._model = None
 
     def on_init_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        _put_back(kwargs.get("model"))
+        put_back(kwargs.get("model"))
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -140,7 +138,7 @@ class ProgressiveFreezing(TrainerCallback):
                 "transformers' Trainer tells: its TrainingArguments, a torch module and an optimizer. SetFit's Trainer "
                 "tells other things: train its model_body with a SentenceTransformerTrainer"
             )
-        _put_back(model)  # a run that broke off, or a try of auto_find_batch_size that found no room
+        put_back(model)  # a run that broke off, or a try of auto_find_batch_size that found no room
         require_length(self.schedule, self.by, args, state)
         anatomy = self.anatomy or Anatomy.of(model, self.tuning)
         require_same_model(model, anatomy.parameters(), anatomy.frozen)
@@ -161,7 +159,8 @@ class ProgressiveFreezing(TrainerCallback):
             LOGGER.info("%d parameters were frozen before training and stay so: %s", left, listed(frozen))
         self._watch = StageWatch(self._anatomy, self._beside(optimizer))
         self._model = model
-        _BEGUN[model] = Flags(model)
+        self._run = Begun(Flags(model), self._watch)
+        BEGUN[model] = self._run
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -177,6 +176,9 @@ class ProgressiveFreezing(TrainerCallback):
             self._enter(state.global_step // self.by, state)
         elif self.by == "fraction":
             self._enter(self.schedule.T * state.global_step // state.max_steps, state)
+        if self._model is not None and BEGUN.get(self._model) is not self._run:  # a Trainer made in a callback's event
+            BEGUN[self._model] = self._run
+            self._anatomy.freeze(self.schedule[self._stage])
         self._looked = False
 
     def on_pre_optimizer_step(
@@ -207,12 +209,15 @@ class ProgressiveFreezing(TrainerCallback):
         self._watch.require_still()
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        # Only the Trainer's own line on its steps has a loss. What evaluate() and train() log they return as well: the
-        # objective of hyperparameter_search is the sum of all that an evaluation returned.
-        if self._model is not None and self._stage >= 0 and "loss" in kwargs["logs"]:
-            kwargs["logs"][FIGURE] = self._watch.trained
-            if state.log_history:
-                state.log_history[-1][FIGURE] = self._watch.trained
+        logs, told = kwargs["logs"], FIGURE in kwargs["logs"]
+        add_figure(kwargs["model"], logs, state)
+        if FIGURE in logs and not told and args.report_to and not self._heard and self._says:
+            self._heard = True
+            LOGGER.warning(
+                "this Trainer was made before its ProgressiveFreezing, which so stands behind the loggers of report_to "
+                "(%s): they do not see %s. Make the callback first, or train inside `with callback.attached(trainer):`",
+                ", ".join(args.report_to), FIGURE,
+            )  # fmt: skip
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -237,25 +242,19 @@ class ProgressiveFreezing(TrainerCallback):
             )  # fmt: skip
 
     def _beside(self, optimizer: Any) -> list[nn.Parameter]:
-        """What the optimizer trains beside the model, as the classifier of a sentence-transformers loss."""
+        """The optimizer's parameters beside the model, such as the classifier of a sentence-transformers loss."""
         known = {id(parameter) for parameter in (*self._anatomy.parameters(), *self._anatomy.frozen)}
-        found = [p for p in held_by(optimizer) if id(p) not in known and p.requires_grad]
-        if found and self._says:
+        beside = [p for p in held_by(optimizer) if id(p) not in known and p.requires_grad]
+        if beside and self._says:
             LOGGER.info(
-                "%d parameters of the optimizer (%s elements) are in no part of the model: they train in every stage, "
-                "and are counted as H", len(found), f"{sum(p.numel() for p in found):,}",
+                "%d parameters of the optimizer (%s elements) are none of the model's: they train in every stage, "
+                "and are counted as H", len(beside), f"{sum(p.numel() for p in beside):,}",
             )  # fmt: skip
-        return found
-
-
-def _put_back(model: Any) -> None:
-    """Give a model the flags it had before a run that has not ended."""
-    if isinstance(model, nn.Module) and (flags := _BEGUN.pop(model, None)):
-        flags.restore()
+        return beside
 
 
 def _require_wrapper_follows(model: nn.Module, schedule: Schedule) -> None:
-    """Look at DDP around the model in its first forward pass: no event hands a callback the wrapped model."""
+    """Check DDP around the model in its first forward pass: no event hands a callback the wrapped model."""
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():
         return
 
@@ -268,7 +267,7 @@ def _require_wrapper_follows(model: nn.Module, schedule: Schedule) -> None:
 
 
 def _make_heard() -> None:
-    """Where nobody has set up logging, our lines go to the error stream, as those of transformers do."""
+    """If logging is not set up, write our lines to the error stream, as transformers does."""
     if not LOGGER.hasHandlers():
         LOGGER.addHandler(_AboveTheBar())
         LOGGER.setLevel(logging.INFO)

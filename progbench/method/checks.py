@@ -1,4 +1,4 @@
-"""What must be so before and while a schedule trains: each check says what is wrong, where, and what to do."""
+"""Checks before and while a schedule trains: each says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from progbench.method.schedule import Schedule
 
 
 class Flags:
-    """Each parameter's `requires_grad`, to be put back after training, or when it breaks off.
+    """Each parameter's `requires_grad`, to be restored after training, or when it breaks off.
 
     >>> net = nn.Linear(2, 2)
     >>> flags = Flags(net)
@@ -57,13 +57,13 @@ def require_same_model(model: nn.Module, known: Sequence[nn.Parameter], frozen: 
     live = (parameter for parameter in model.parameters() if parameter.requires_grad)
     if outside := [names[id(parameter)] for parameter in live if id(parameter) not in all_known]:
         raise BadInput(
-            f"the Trainer's model trains {len(outside)} parameters that are in no part of the anatomy, so no stage "
-            f"freezes or counts them: {listed(outside)}. Take the anatomy of the model that the Trainer gets"
+            f"the Trainer's model trains {len(outside)} parameters that are in no component of the anatomy, so no "
+            f"stage freezes or counts them: {listed(outside)}. Take the anatomy of the model that the Trainer gets"
         )
 
 
 def require_ddp_follows(model: object, schedule: Schedule) -> None:
-    """Raise BadInput if this is a model in DDP whose settings do not allow another set of parameters in each stage."""
+    """Raise BadInput if the settings of a model in DDP do not allow other parameters in each stage."""
     if not isinstance(model, nn.parallel.DistributedDataParallel) or len(set(schedule)) == 1:
         return
     if model.static_graph:
@@ -93,29 +93,29 @@ def require_no_dead_block(name: str, blocks: Sequence[Sequence[nn.Parameter]], n
 
 
 def held_by(optimizer: Any) -> list[nn.Parameter]:
-    """The parameters of an optimizer, also of one inside Accelerate's wrapper, or of the Trainer's layer-wise ones.
+    """The parameters of an optimizer, also inside Accelerate's wrapper, and of the Trainer's layer-wise ones.
 
     >>> import torch
     >>> net = nn.Linear(2, 2)
     >>> [p.shape for p in held_by(torch.optim.SGD(net.parameters(), lr=0.1))]
     [torch.Size([2, 2]), torch.Size([2])]
 
-    A layer-wise optimizer is one for each parameter, which steps during the way back; the Trainer is given a dummy.
+    Layer-wise there is an optimizer for each parameter, which steps in the backward pass; the Trainer has a dummy.
     """
     inside = getattr(optimizer, "optimizer", optimizer)
-    ones = getattr(inside, "optimizer_dict", None)
-    every = ones.values() if isinstance(ones, Mapping) else [inside]
-    return [parameter for one in every for group in one.param_groups for parameter in group["params"]]
+    layerwise = getattr(inside, "optimizer_dict", None)
+    every = layerwise.values() if isinstance(layerwise, Mapping) else [inside]
+    return [parameter for single in every for group in single.param_groups for parameter in group["params"]]
 
 
 def require_held(optimizers: Iterable[Any], wanted: Iterable[nn.Parameter], names: Mapping[int, str]) -> None:
     """Raise BadInput unless the optimizers hold everything that some stage trains."""
-    held = {id(parameter) for one in optimizers for parameter in held_by(one)}
+    held = {id(parameter) for optimizer in optimizers for parameter in held_by(optimizer)}
     absent = [names.get(id(parameter), "a parameter") for parameter in wanted if id(parameter) not in held]
     if absent:
         raise BadInput(
             f"the optimizer does not hold {len(absent)} of the parameters that the schedule trains: {listed(absent)}. "
-            "It was built over a part of the model, or while a stage had frozen them. Build it before the first stage, "
+            "It was built over some of the model, or while a stage had frozen them. Build it before the first stage, "
             "over anatomy.parameters(); where several optimizers share them, give all in a list"
         )
 
@@ -125,6 +125,6 @@ def moving_statistics(modules: Iterable[tuple[str, nn.Module]]) -> list[str]:
     return [
         f"{path}.{name}" if name else path
         for path, module in modules
-        for name, part in module.named_modules()
-        if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.track_running_stats
+        for name, inner in module.named_modules()
+        if isinstance(inner, nn.modules.batchnorm._BatchNorm) and inner.track_running_stats
     ]

@@ -1,4 +1,4 @@
-"""Which of the lists that a model holds are its blocks, or why that is not for a rule to say."""
+"""Which of a model's lists are its blocks, or why no rule can say."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def require_stacks(model: nn.Module) -> list[Stack]:
     if why := refused(configuration):
         raise BadInput(f"{name}: {why}")
     every = list(stacks_in(base, path_of(model, base)))
-    found = _halves(every) if getattr(configuration, "is_encoder_decoder", False) else []
-    if not found:
+    stacks = _halves(every) if getattr(configuration, "is_encoder_decoder", False) else []
+    if not stacks:
         several = [stack for stack in every if len(stack.blocks) > 1]  # not one layer before the blocks, or after them
-        found = _untied(_without_towers(base, several or every))
-    if not found:
+        stacks = _untied(_without_towers(base, several or every))
+    if not stacks:
         raise BadInput(f"{name} ({getattr(configuration, 'model_type', 'no transformers model')}): {_none(model)}")
-    if inside := [stack.path for stack in found if stack.nested]:
+    if inside := [stack.path for stack in stacks if stack.nested]:
         raise BadInput(
             f"{name}: the members of {inside[0]} hold stacks themselves, and which of the two are the blocks is not "
             f"for a rule to say; {advice(model)}"
         )
-    if halves := _halves(found):
+    if halves := _halves(stacks):
         return halves
-    if len(found) > 1:
+    if len(stacks) > 1:
         raise BadInput(
-            f"{name} has {len(found)} stacks of blocks ({', '.join(stack.path for stack in found)}), and not as "
+            f"{name} has {len(stacks)} stacks of blocks ({', '.join(stack.path for stack in stacks)}), and not as "
             f"encoder and decoder, so their order is not known; {advice(model)}"
         )
-    return found
+    return stacks
 
 
 def chosen_at(model: nn.Module, path: str) -> Stack:
@@ -51,7 +51,7 @@ def chosen_at(model: nn.Module, path: str) -> Stack:
 
 
 def require_divided(model: nn.Module, blocks: int) -> None:
-    """Raise BadInput if a model of several blocks was taken as a single one: a schedule of it freezes nothing, ever."""
+    """Raise BadInput if a model of several blocks was taken as a single one: its schedule would freeze nothing."""
     deepest = max(stacks_in(model), key=lambda stack: len(stack.blocks), default=None)
     if blocks == 1 and deepest is not None and len(deepest.blocks) > 1:
         raise BadInput(
@@ -77,7 +77,7 @@ def _without_towers(base: nn.Module, stacks: list[Stack]) -> list[Stack]:
 
 
 def _untied(stacks: list[Stack]) -> list[Stack]:
-    """Lists side by side in one module: the one with attentions, or where none has them, all of them together."""
+    """Of lists side by side in one module, the one with attentions; if none has them, all together."""
     if len(stacks) < 2 or len({stack.path.rpartition(".")[0] for stack in stacks}) > 1:
         return stacks
     attending = [stack for stack in stacks if stack.attends]
@@ -97,4 +97,4 @@ def _half(path: str) -> str:
 
 
 def path_of(model: nn.Module, module: nn.Module) -> str:
-    return next(path for path, one in model.named_modules() if one is module)
+    return next(path for path, inner in model.named_modules() if inner is module)

@@ -46,11 +46,10 @@ def sizes(
     >>> sizes(spec("bert-base"), num_labels=2, head="question_answering").head
     1538
 
-    With hidden size h and intermediate size i, a block holds four h*h attention matrices and the two h*i matrices of
-    the feed-forward network, each with its bias, and two LayerNorms of 2h. The head is BERT's pooler (RoBERTa, MPNet:
-    the classifier's dense layer, which is as large) and the output layer; for question answering, the latter alone.
-    MPNet's E has a bias by relative position too, a number for each of its buckets and heads.
-    Two adapters of bottleneck d have 2hd + d + h parameters each, a LoRA pair of rank r on an h*h matrix 2hr.
+    With hidden size h and intermediate size i, a block holds four h*h attention matrices and two h*i matrices, each
+    with its bias, and two LayerNorms of 2h. The head is BERT's pooler (RoBERTa, MPNet: a dense layer of that size) and
+    the output layer; for question answering the output layer alone. MPNet's E has a number for each bucket and head of
+    its position bias, too. An adapter of bottleneck d has 2hd + d + h parameters, a LoRA pair of rank r 2hr.
     """
     options = require_tuning(tuning, options)
     if model.architecture not in LAYOUTS or not model.described:
@@ -71,11 +70,11 @@ def sizes(
         pooler = h if pooled and layout.has_pooler else 0
         return Sizes(embeddings=h, block=4 * h + h + i + h + h, head=pooler + classifier)
     if tuning == "lora":
-        found = {target: layout.projection(target) for target in options["targets"]}
-        if absent := [target for target, name in found.items() if name is None]:
+        projections = {target: layout.projection(target) for target in options["targets"]}
+        if absent := [target for target, name in projections.items() if name is None]:
             there = ", ".join(layout.projections)
             raise BadInput(f"LoRA target {absent[0]!r} matches nothing in {model.name}, which has {there}")
-        return Sizes(embeddings=0, block=len({*found.values()}) * options["rank"] * 2 * h, head=classifier)
+        return Sizes(embeddings=0, block=len({*projections.values()}) * options["rank"] * 2 * h, head=classifier)
     layer_norm = 2 * h
     return Sizes(
         embeddings=(model.vocabulary + model.positions + model.token_types) * h
@@ -107,11 +106,10 @@ def updated_parameters(
     >>> updated_parameters("bert-base", constant(L=12, T=3), head="question_answering")  # Table 2: 326.7
     326679558
 
-    A name is counted in closed form, without torch (of another architecture than BERT, RoBERTa and MPNet by the model
-    itself, which is built without weights), with `num_labels` outputs (2 unless given), this head (one
-    of `HEADS`, classification unless given) and the tuning's options (see TUNINGS); a model object is
-    counted as it is, its adapters or LoRA matrices among it. Raises BadInput for an unknown name, tuning, option, head
-    or architecture, or a schedule for another depth.
+    A name is counted in closed form, without torch; other architectures than BERT, RoBERTa and MPNet are built without
+    weights. `num_labels` is 2 and `head` "classification" (see HEADS) unless given; TUNINGS has the options. A model
+    object is counted as it is, its adapters or LoRA matrices too. Raises BadInput for an unknown name, tuning, option,
+    head or architecture, or a schedule for another depth.
     """
     if isinstance(model, str):
         labels, head = 2 if num_labels is None else num_labels, head or HEADS[0]
@@ -141,7 +139,7 @@ def updated_by_epoch(
     if known.described and known.architecture in LAYOUTS:
         size = sizes(known, num_labels, tuning, head, **options)
         return tuple(size.embeddings + len(stage.blocks) * size.block + size.head for stage in schedule)
-    hashable = tuple((option, tuple(one) if isinstance(one, list) else one) for option, one in options.items())
+    hashable = tuple((option, tuple(value) if isinstance(value, list) else value) for option, value in options.items())
     anatomy = _outlined(known, num_labels, tuning, head, hashable)
     return tuple(anatomy.count(stage) for stage in schedule)
 

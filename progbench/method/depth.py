@@ -22,8 +22,8 @@ def configuration_of(module: object) -> Any:
 
 def stages_of(configuration: Any) -> tuple[int, ...]:
     """Blocks in each stage, of a model whose blocks come in stages."""
-    found = (getattr(configuration, name, None) for name in STAGES)
-    return next((tuple(value) for value in found if isinstance(value, list | tuple) and value), ())
+    values = (getattr(configuration, name, None) for name in STAGES)
+    return next((tuple(value) for value in values if isinstance(value, list | tuple) and value), ())
 
 
 def depths_of(configuration: Any) -> set[int]:
@@ -34,32 +34,29 @@ def depths_of(configuration: Any) -> set[int]:
     ({12}, {12, 6})
     """
     staged = bool(stages_of(configuration))  # then only a decoder behind the stages has a depth of its own
-    found = (getattr(configuration, name, None) for name in DEPTHS if "decoder" in name or not staged)
-    return {value for value in found if isinstance(value, int)}
+    values = (getattr(configuration, name, None) for name in DEPTHS if "decoder" in name or not staged)
+    return {value for value in values if isinstance(value, int)}
 
 
 def towers_of(configuration: Any) -> set[type]:
-    """The classes of the configurations of what stands beside a text model: towers for images and sounds.
+    """The configuration classes of the towers (for images and sounds) beside a text model.
 
-    A configuration with a `text_config` has them in its other parts, and one with a depth of its own in all its parts.
+    Of a configuration with a `text_config` they are its other inner ones; of one with a depth of its own, all of them.
     """
-    parts, text = _parts(configuration), getattr(configuration, "text_config", None)
+    inside, text = _inside(configuration), getattr(configuration, "text_config", None)
     if text is None and not depths_of(configuration):
-        return {tower for part in parts for tower in towers_of(part)}
-    below = [part for part in parts if part is not text]
-    for part in below:
-        below += _parts(part)
-    return {type(part) for part in below} - {type(text), type(configuration)}
+        return {tower for inner in inside for tower in towers_of(inner)}
+    below = [inner for inner in inside if inner is not text]
+    for inner in below:
+        below += _inside(inner)
+    return {type(inner) for inner in below} - {type(text), type(configuration)}
 
 
-def _parts(configuration: Any) -> list[Any]:
-    found = (getattr(configuration, name, None) for name in getattr(configuration, "sub_configs", {}))
-    return [part for part in found if part is not None]
+def _inside(configuration: Any) -> list[Any]:
+    inside = (getattr(configuration, name, None) for name in getattr(configuration, "sub_configs", {}))
+    return [inner for inner in inside if inner is not None]
 
 
 def takes_embeddings(model: object) -> bool:
-    """Whether the words may come as embeddings, among which a tower's output can go.
-
-    So a language model with towers does, and not a model with two towers side by side, as CLIP.
-    """
+    """Whether `forward` takes embeddings of words, among which a tower's output can go: CLIP, for one, does not."""
     return "inputs_embeds" in inspect.signature(type(model).forward).parameters  # type: ignore[attr-defined]

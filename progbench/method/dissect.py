@@ -1,4 +1,4 @@
-"""A model taken apart by the rules of `layout`: which module goes to which part of Eq. 1, and which rule said so."""
+"""A model taken apart by the rules of `layout`: which module goes to which component of Eq. 1, and by which rule."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ from progbench.method.wrappers import transformer_of
 
 
 def pieces_of(model: nn.Module, blocks: str | None = None) -> list[Piece]:
-    """Every module of an opened model, assigned to a part; blocks from low to high.
+    """Every module of an opened model, assigned to a component; blocks from low to high.
 
-    In an encoder-decoder the blocks of the encoder come first, then those of the decoder: the order of the data.
-    `blocks` is the path of the list to take, where the model has several. Raises BadInput for a model with no stack of
-    blocks, with several, or with blocks that run more than once.
+    The blocks of an encoder come before those of its decoder. `blocks` is the path of the list to take, if there are
+    several. Raises BadInput for a model with no stack of blocks, with several, or with blocks that run more than once.
     """
     chosen = require_stacks(model) if blocks is None else [chosen_at(model, blocks)]
     base = transformer_of(model)
@@ -57,10 +56,10 @@ class _Walk:
         """The base model, or a module of it that holds a stack."""
         prefix = f"{path}." if path else ""
         children = dict(holder.named_children())
-        holding = {name for name in children if any(f"{one}.".startswith(f"{prefix}{name}.") for one in self.lists)}
+        holding = {name for name in children if any(f"{path}.".startswith(f"{prefix}{name}.") for path in self.lists)}
         for name, parameter in holder.named_parameters(recurse=False):
             known = rule_for(name, type(holder).__name__) or name in order_of_use(holder)
-            if known or holder is self.base:  # else it is in no part, which the anatomy refuses
+            if known or holder is self.base:  # else it is in no component, which the anatomy refuses
                 self._place(holder, name, prefix, holding, BEFORE, [parameter])
         for name, child in children.items():
             if prefix + name in self.stacks:
@@ -88,9 +87,9 @@ class _Walk:
     def _place(
         self, holder: nn.Module, name: str, prefix: str, holding: set[str], why: str, parameters: Iterable[nn.Parameter]
     ) -> None:
-        """What lies beside a stack: by a rule of its own, or by the order in which its holder uses it."""
+        """Place what lies beside a stack, by a rule, or by the order in which its holder uses it."""
         if rule := rule_for(name, type(holder).__name__):
-            self._add(rule.part, prefix + name, rule.why, parameters)
+            self._add(rule.component, prefix + name, rule.why, parameters)
         elif used_before(holder, name, holding):
             self._add(EMBEDDINGS, prefix + name, why, parameters)
         else:
@@ -103,31 +102,32 @@ class _Walk:
             holder, _, name = path.rpartition(".")
             rule = rule_for(name, type(first.get_submodule(holder)).__name__)
             if name in HELD_BY_THE_FIRST_BLOCK and rule and not any(_has(other, path) for other in others):
-                self._add(rule.part, f"{stack.paths[0][0]}.{path}", rule.why, module.parameters())
+                self._add(rule.component, f"{stack.paths[0][0]}.{path}", rule.why, module.parameters())
                 elsewhere |= {id(parameter) for parameter in module.parameters()}
-        parts = [(f"block {self.first[stack.path] + number}", paths, "") for number, paths in enumerate(stack.paths)]
-        for part, paths, why in ((EMBEDDINGS, stack.early, BEFORE), *parts, (HEAD, stack.late, AFTER)):
+        start = self.first[stack.path]
+        blocks = [(f"block {start + number}", paths, "") for number, paths in enumerate(stack.paths)]
+        for component, paths, why in ((EMBEDDINGS, stack.early, BEFORE), *blocks, (HEAD, stack.late, AFTER)):
             for path in paths:
-                found = placed(self.model, part, path).parameters
-                self._add(part, path, why, [one for one in found if id(one) not in elsewhere])
+                parameters = placed(self.model, component, path).parameters
+                self._add(component, path, why, [p for p in parameters if id(p) not in elsewhere])
 
-    def _add(self, part: str, path: str, why: str, parameters: Iterable[nn.Parameter]) -> None:
-        if found := tuple(parameters):
-            self.pieces.append(Piece(part, path, why, found))
+    def _add(self, component: str, path: str, why: str, parameters: Iterable[nn.Parameter]) -> None:
+        if held := tuple(parameters):
+            self.pieces.append(Piece(component, path, why, held))
 
     def _is_tower(self, child: nn.Module) -> bool:
         return any(type(stack.configuration) in self.towers for stack in stacks_in(child))
 
     def _require_no_blocks_in(self, child: nn.Module, path: str) -> None:
-        """Raise BadInput if a module beside the stack holds a list that may be blocks, or may belong to them."""
+        """Raise BadInput if a module beside the stack holds a list that may be blocks."""
         lengths = {len(stack.blocks) for stack in self.stacks.values()} - {1}
-        lists = {name: part for name, part in child.named_modules(prefix=path) if isinstance(part, nn.ModuleList)}
-        why = {name: "as long as the blocks" for name, part in lists.items() if len(part) in lengths}
+        lists = {name: inner for name, inner in child.named_modules(prefix=path) if isinstance(inner, nn.ModuleList)}
+        why = {name: "as long as the blocks" for name, members in lists.items() if len(members) in lengths}
         others = stacks_in(child, path, configuration_of(self.base))
         why |= {stack.path: "of blocks too, and in no tower before them" for stack in others if len(stack.blocks) > 1}
-        if found := [name for name in why if has_parameters(self.model.get_submodule(name))]:
+        if named := [name for name in why if has_parameters(self.model.get_submodule(name))]:
             raise BadInput(
-                f"{type(self.model).__name__}: {found[0]} is a list {why[found[0]]}, so its members may belong to the "
+                f"{type(self.model).__name__}: {named[0]} is a list {why[named[0]]}, so its members may belong to the "
                 f"blocks; {advice(self.model)}"
             )
 

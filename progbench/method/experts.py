@@ -1,4 +1,4 @@
-"""How much of a mixture of experts one token meets: a router sends it to a few of them, the rest compute nothing."""
+"""How much of a mixture of experts one token meets: a router sends it to a few of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BY_DESIGN = {"switch_transformers": 1, "nllb-moe": 2}  # where no configuration 
 
 
 class Mixture:
-    """The experts of a model, `total` in a layer, of which a token meets `chosen`.
+    """A model's experts: `total` in a layer, of which a token meets `chosen`.
 
     >>> Mixture(nn.Linear(2, 2)).met("0.weight", nn.Linear(3, 2).weight)
     6
@@ -27,8 +27,8 @@ class Mixture:
 
     def __init__(self, model: nn.Module) -> None:
         configuration = configuration_of(transformer_of(model))
-        parts = [getattr(configuration, name, None) for name in ("text_config", "ffn_config")]
-        places = [one for one in (*parts, configuration) if one is not None]
+        inside = [getattr(configuration, name, None) for name in ("text_config", "ffn_config")]
+        places = [place for place in (*inside, configuration) if place is not None]
         self.total = _first(places, EXPERTS)
         self.chosen = _first(places, CHOSEN) or BY_DESIGN.get(getattr(configuration, "model_type", ""), 0)
 
@@ -38,7 +38,7 @@ class Mixture:
     def met(self, name: str, weight: nn.Parameter) -> int:
         """How many elements of a weight one token meets, by the weight's name in the model.
 
-        Experts lie in a module that is called so, or as one weight with an expert in each of its first rows.
+        Experts lie in a module of that name, or in one weight with an expert in each of its first rows.
         """
         stacked = weight.dim() == 3 and len(weight) == self.total
         if not self or not (stacked or "experts" in name.split(".")):
@@ -48,5 +48,5 @@ class Mixture:
 
 
 def _first(places: list[Any], names: tuple[str, ...]) -> int:
-    found = (getattr(place, name, None) for place in places for name in names)
-    return next((value for value in found if isinstance(value, int)), 0)
+    values = (getattr(place, name, None) for place in places for name in names)
+    return next((value for value in values if isinstance(value, int)), 0)

@@ -1,4 +1,4 @@
-"""How long a Trainer's run is, and whether it fits a schedule: at its start, and where it goes on from a checkpoint."""
+"""Whether the length of a Trainer's run fits a schedule, at its start and when it resumes from a checkpoint."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def require_length(schedule: Schedule, by: str | int, args: TrainingArguments, s
 
 
 def record(schedule: Schedule, tuning: str, by: str | int, state: TrainerState) -> None:
-    """Note the schedule where checkpoints keep the Trainer's state; of one that is resumed, compare it.
+    """Note the schedule in the Trainer's state, which checkpoints keep; compare it with a resumed checkpoint's.
 
-    The run's steps are noted too where a stage is a share of them: in a longer run, a block that was frozen would train
-    again. Raises BadInput if the checkpoint was made with another schedule or length, or with none.
+    The run's steps are noted too if a stage is a share of them: in a longer run, a frozen block would train again.
+    Raises BadInput if the checkpoint was made with another schedule or length, or with none.
     """
     stages = [[stage.blocks.start, stage.blocks.stop] for stage in schedule]
     ours: dict[str, Any] = {"schedule": schedule.name, "stages": stages, "tuning": tuning, "by": by}
@@ -50,7 +50,7 @@ def record(schedule: Schedule, tuning: str, by: str | int, state: TrainerState) 
         if theirs is None:
             raise BadInput("the checkpoint was made without ProgressiveFreezing: start anew, or resume without it")
         if different := [key for key in ours if theirs.get(key) != ours[key]]:
-            was, now = ({key: one.get(key) for key in different} for one in (theirs, ours))
+            was, now = ({key: record.get(key) for key in different} for record in (theirs, ours))
             raise BadInput(
                 f"the checkpoint was made with another schedule: {was}, and not {now}. Resume with the "
                 "checkpoint's, or start anew"

@@ -24,11 +24,11 @@ _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def _names(value: object) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
 
 
 def require_tuning(tuning: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a tuning, its own where none is given.
+    """The options of a tuning, with its defaults.
 
     >>> require_tuning("lora", {"alpha": 16})
     {'rank': 8, 'alpha': 16, 'targets': ('query', 'value')}

@@ -1,4 +1,4 @@
-"""In which order a module uses its parts: read from the source of `forward`, since no input is at hand to run it."""
+"""In which order a module uses its members: read from the source of `forward`, since there is no input to run it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,23 @@ from collections.abc import Iterator
 
 from torch import nn
 
-SAYS_NOTHING = ("config", "dtype", "device")  # to ask a part for these is not to use it
+SAYS_NOTHING = ("config", "dtype", "device")  # to ask a member for these is not to use it
 
 
 def order_of_use(module: nn.Module) -> list[str]:
-    """What `forward` uses of the module itself, by name, in the order of use; nothing where there is no source.
+    """The names of the module's members in the order in which `forward` uses them; empty without a source.
 
     >>> order_of_use(nn.Bilinear(2, 2, 1))
     ['weight', 'bias']
 
-    Methods of the module that `forward` calls are read where they are called. Branches are read as if all were taken.
+    Methods that `forward` calls are read where they are called. All branches are read.
     """
     return list(_names(type(module), "forward", ()))
 
 
 def used_before(holder: nn.Module, name: str, others: set[str]) -> bool:
-    """Whether a module uses a part of itself before it is done with any of some others, as its `forward` says.
-
-    Where that does not say: whether it was registered before them.
-    """
-    for order in (order_of_use(holder), [one for one, _ in holder.named_children()]):
+    """Whether `forward` uses a member before it is done with any of `others`; else, whether it was registered first."""
+    for order in (order_of_use(holder), [child for child, _ in holder.named_children()]):
         if name in order and others & {*order}:
             done = {other: number for number, other in enumerate(order)}  # a list's length may be asked before its turn
             return order.index(name) < min(done[other] for other in others & done.keys())
@@ -38,8 +35,8 @@ def used_before(holder: nn.Module, name: str, others: set[str]) -> bool:
 
 @functools.cache
 def _method(kind: type, name: str) -> tuple[type, ast.AST] | None:
-    """A method as it stands in the source, with the class that defines it."""
-    owner = next((one for one in kind.__mro__ if name in vars(one)), None)
+    """A method's source, and the class that defines it."""
+    owner = next((base for base in kind.__mro__ if name in vars(base)), None)
     if owner in (None, nn.Module, object):
         return None
     try:
@@ -49,9 +46,9 @@ def _method(kind: type, name: str) -> tuple[type, ast.AST] | None:
 
 
 def _names(kind: type, method: str, above: tuple[str, ...]) -> Iterator[str]:
-    found = None if method in above else _method(kind, method)
-    if found is not None:
-        for name in _used(found[1]):
+    source = None if method in above else _method(kind, method)
+    if source is not None:
+        for name in _used(source[1]):
             if inspect.isfunction(inspect.getattr_static(kind, name, None)):
                 yield from _names(kind, name, (*above, method))
             else:
@@ -65,10 +62,10 @@ def _used(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
         yield node.attr
         return
-    parts = [part for _, part in ast.iter_fields(node)]
+    fields = [value for _, value in ast.iter_fields(node)]
     if isinstance(node, ast.Call | ast.Assign | ast.ListComp | ast.GeneratorExp):
-        parts.reverse()  # what goes in before what it goes into
-    for part in parts:
-        for one in part if isinstance(part, list) else [part]:
-            if isinstance(one, ast.AST):
-                yield from _used(one)
+        fields.reverse()  # what goes in before what it goes into
+    for value in fields:
+        for below in value if isinstance(value, list) else [value]:
+            if isinstance(below, ast.AST):
+                yield from _used(below)

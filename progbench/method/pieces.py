@@ -1,8 +1,9 @@
-"""What an anatomy is put together from: modules and parameters by path, each with its part and the rule that chose."""
+"""What an anatomy is put together from: modules and parameters by path, each with its component and why."""
 
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -18,56 +19,56 @@ Place: TypeAlias = nn.Module | nn.Parameter | str  # said to be one, so that myp
 
 @dataclass(frozen=True)
 class Piece:
-    """Parameters of one module, the part they belong to ("embeddings", "block 0", ..., "head"), and why."""
+    """Parameters of one module, the component they belong to ("embeddings", "block 0", ..., "head"), and why."""
 
-    part: str
+    component: str
     path: str
     why: str
     parameters: tuple[nn.Parameter, ...]
 
 
 def several(places: Iterable[Place]) -> list[Place]:
-    """The places of a part; one path alone is one place, and not its letters."""
+    """The places of a component; a path alone is one place."""
     return [places] if isinstance(places, str) else list(places)
 
 
-def placed(model: nn.Module, part: str, place: Place) -> Piece:
-    """A module, a parameter, or the path of one, as a piece. Raises BadInput for a path that is not in the model."""
+def placed(model: nn.Module, component: str, place: Place) -> Piece:
+    """A module, a parameter, or a path, as a piece. Raises BadInput for a path that is not in the model."""
     if isinstance(place, str):
         modules, parameters = dict(model.named_modules()), dict(model.named_parameters(remove_duplicate=False))
         if place not in modules and place not in parameters:
             raise BadInput(f"{type(model).__name__} has no module and no parameter {place!r}")
-        found = tuple(modules[place].parameters()) if place in modules else (parameters[place],)
-        return Piece(part, place, "", found)
+        held = tuple(modules[place].parameters()) if place in modules else (parameters[place],)
+        return Piece(component, place, "", held)
     if isinstance(place, nn.Parameter):
         path = next((name for name, parameter in model.named_parameters() if parameter is place), "a parameter")
-        return Piece(part, path, "", (place,))
+        return Piece(component, path, "", (place,))
     path = next((name for name, module in model.named_modules() if module is place), "a module")
-    return Piece(part, path, "", tuple(place.parameters()))
+    return Piece(component, path, "", tuple(place.parameters()))
 
 
 def assembled(model: nn.Module, pieces: list[Piece]) -> tuple[dict[str, Parameters], list[str]]:
-    """The parameters of each part, and the names of those in none.
+    """The parameters of each component, and the names of those in none.
 
-    A parameter of two parts belongs to the first, embeddings before head. Raises BadInput where one is a block.
+    A parameter of two components belongs to the first, embeddings before head. Raises BadInput if one is a block.
     """
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    parts: dict[str, dict[int, nn.Parameter]] = {EMBEDDINGS: {}, HEAD: {}}
+    components: dict[str, dict[int, nn.Parameter]] = {EMBEDDINGS: {}, HEAD: {}}
     owner: dict[int, str] = {}
     order = {EMBEDDINGS: -2, HEAD: -1}
-    for piece in sorted(pieces, key=lambda piece: order.get(piece.part) or int(piece.part.removeprefix("block "))):
-        part = parts.setdefault(piece.part, {})
+    for piece in sorted(pieces, key=lambda own: order.get(own.component) or int(own.component.removeprefix("block "))):
+        component = components.setdefault(piece.component, {})
         for parameter in piece.parameters:
-            first = owner.setdefault(id(parameter), piece.part)
-            if first == piece.part:
-                part[id(parameter)] = parameter
-            elif piece.part != HEAD:
+            first = owner.setdefault(id(parameter), piece.component)
+            if first == piece.component:
+                component[id(parameter)] = parameter
+            elif piece.component != HEAD:
                 raise BadInput(
-                    f"{names.get(id(parameter), 'a parameter')} is shared by {first} and {piece.part}: no stage can "
-                    "freeze one and train the other"
+                    f"{names.get(id(parameter), 'a parameter')} is shared by {first} and {piece.component}: no stage "
+                    "can freeze one and train the other"
                 )
     left = [name for identity, name in names.items() if identity not in owner]
-    return {name: tuple(part.values()) for name, part in parts.items()}, left
+    return {name: tuple(component.values()) for name, component in components.items()}, left
 
 
 def shown(name: str, pieces: Iterable[Piece], live: Iterable[nn.Parameter], frozen: Iterable[nn.Parameter]) -> str:
@@ -78,14 +79,14 @@ def shown(name: str, pieces: Iterable[Piece], live: Iterable[nn.Parameter], froz
     for piece in pieces:
         own = [p for p in piece.parameters if id(p) in trains and not (id(p) in seen or seen.add(id(p)))]  # type: ignore
         counts.append((piece, sum(parameter.numel() for parameter in own)))
-    rows = [_row("E", [(piece, count) for piece, count in counts if piece.part == EMBEDDINGS])]
+    rows = [_row("E", [(piece, count) for piece, count in counts if piece.component == EMBEDDINGS])]
     blocks: dict[str, tuple[int, list[str]]] = {}
     for piece, count in counts:
-        if piece.part not in (EMBEDDINGS, HEAD):
-            before, paths = blocks.setdefault(piece.part, (0, []))
-            blocks[piece.part] = (before + count, [*paths, piece.path])
+        if piece.component not in (EMBEDDINGS, HEAD):
+            before, paths = blocks.setdefault(piece.component, (0, []))
+            blocks[piece.component] = (before + count, [*paths, piece.path])
     number = 1
-    for size, group in itertools.groupby(blocks.values(), key=lambda one: one[0]):
+    for size, group in itertools.groupby(blocks.values(), key=operator.itemgetter(0)):
         alike = [", ".join(paths) for _, paths in group]
         last = number + len(alike) - 1
         if len(alike) == 1:
@@ -93,7 +94,7 @@ def shown(name: str, pieces: Iterable[Piece], live: Iterable[nn.Parameter], froz
         else:
             rows.append((f"B{number}-B{last}", size, f"each: {alike[0]} to {alike[-1]}"))
         number = last + 1
-    rows.append(_row("H", [(piece, count) for piece, count in counts if piece.part == HEAD]))
+    rows.append(_row("H", [(piece, count) for piece, count in counts if piece.component == HEAD]))
     may = sum(count for _, count in counts)
     everything = may + sum(parameter.numel() for parameter in frozen)
     labels, widths = max(len(row[0]) for row in rows), max(len(f"{row[1]:,}") for row in rows)

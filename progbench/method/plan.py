@@ -1,4 +1,4 @@
-"""A plan before training: what each stage trains, and what it costs beside training everything in every epoch."""
+"""A plan before training: what each stage trains, and what it costs beside `constant`."""
 
 from __future__ import annotations
 
@@ -28,30 +28,29 @@ class Row:
 def rows(anatomy: Anatomy, schedule: Schedule) -> list[Row]:
     """A row for each stage. Raises BadInput for a schedule that is cut for another depth.
 
-    Operations are those of the weight matrices of the blocks, for one token: two for each weight forward, two for the
-    gradient of what goes in where something below trains, and two for the gradient of a weight that trains. Of a
-    mixture of experts those count that a token is sent to.
+    Operations are those of the blocks' weight matrices for one token: two for each weight forward, two for the input's
+    gradient if something below trains, and two for the weight's if it trains. Experts count that a token is sent to.
     """
     require_depth(schedule, anatomy.L, anatomy.name)
     whole = [list[nn.Parameter]() for _ in range(anatomy.L)]
     for piece in anatomy.pieces:
-        if piece.part.startswith("block "):
-            whole[int(piece.part.removeprefix("block "))] += piece.parameters
-    updated, moments, seen, found = 0, 0, set[int](), []
+        if piece.component.startswith("block "):
+            whole[int(piece.component.removeprefix("block "))] += piece.parameters
+    updated, moments, seen, table = 0, 0, set[int](), []
     for stage in schedule:
         trains = anatomy.trainable(stage)
         updated += sum(parameter.numel() for parameter in trains)
         moments += MOMENTS * sum(parameter.numel() for parameter in trains if id(parameter) not in seen)
         seen |= {id(parameter) for parameter in trains}
-        found.append(Row(stage, anatomy.count(stage), updated, _flops(anatomy, whole, stage), moments))
-    return found
+        table.append(Row(stage, anatomy.count(stage), updated, _flops(anatomy, whole, stage), moments))
+    return table
 
 
 def _flops(anatomy: Anatomy, whole: list[list[nn.Parameter]], stage: Stage) -> int:
     mixture, names = Mixture(anatomy.model), anatomy.names()
 
     def weights(parameters: Iterable[nn.Parameter]) -> int:
-        return sum(mixture.met(names[id(one)], one) for one in parameters if one.dim() > 1)
+        return sum(mixture.met(names[id(p)], p) for p in parameters if p.dim() > 1)
 
     total, alive = 0, bool(anatomy.embeddings)
     for number, block in enumerate(whole):
@@ -62,7 +61,7 @@ def _flops(anatomy: Anatomy, whole: list[list[nn.Parameter]], stage: Stage) -> i
 
 
 def plan(anatomy: Anatomy, schedule: Schedule) -> str:
-    """The plan as a table, a stage a row, each beside the same stage of `constant`.
+    """The plan as a table, each stage beside the same stage of `constant`.
 
     >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
     >>> from progbench.method.schedule import shrinking
@@ -88,7 +87,7 @@ def plan(anatomy: Anatomy, schedule: Schedule) -> str:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
     updated, all_updated = ours[-1].updated, theirs[-1].updated
     mixture = Mixture(anatomy.model)
-    flops, all_flops = (sum(row.flops for row in one) for one in (ours, theirs))
+    flops, all_flops = (sum(row.flops for row in table) for table in (ours, theirs))
     return "\n".join([
         f"{anatomy.name}: {schedule.name}, {schedule.T} stages of {anatomy.L} blocks, beside constant",
         *lines,

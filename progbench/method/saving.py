@@ -1,4 +1,4 @@
-"""What `apply_tuning` added and trained, saved to a folder, and loaded into the pretrained model again."""
+"""What a tuning trained, saved to a folder, and loaded into the pretrained model again."""
 
 from __future__ import annotations
 
@@ -36,10 +36,9 @@ def save_tuning(model: nn.Module, folder: str | Path) -> None:
     True
 
     `save_pretrained` writes adapters and LoRA matrices, too, but `from_pretrained` does not know where they belong and
-    fills the model with random weights in their places. The base model's weights are not written, since they have not
-    changed: a digest of them is, and the names of the labels. Its buffers are, since batch normalisation moves them.
-    LoRA is written in peft's format as well, so that `PeftModel.from_pretrained(model, folder)` opens the folder.
-    Raises BadInput for a model that `apply_tuning` did not tune.
+    fills their places with random weights. Of the base model a digest of the weights is written, the names of the
+    labels, and the buffers, which batch normalisation moves. LoRA is written in peft's format as well:
+    `PeftModel.from_pretrained(model, folder)` opens it. Raises BadInput for a model without a tuning.
     """
     inside = opened(model)
     mark = given(inside)
@@ -60,10 +59,9 @@ def save_tuning(model: nn.Module, folder: str | Path) -> None:
 def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) -> None:
     """Apply the tuning of a folder to the pretrained model it was made for, in place, with its trained values.
 
-    With `merge` LoRA's products are added to the weights they stand beside and its matrices are gone: a plain model,
-    which runs as fast and saves as any other. Adapters cannot be merged, as they are not linear. Raises BadInput for a
-    folder without a tuning, and for a model that its tensors do not fit, or that has other weights than the one it was
-    trained on, or other labels or the same in another order.
+    With `merge` LoRA's products are added to their weights, and a plain model is left. Adapters are not linear, so they
+    cannot be merged. Raises BadInput for a folder without a tuning, for a model that its tensors do not fit, for one
+    with other weights than it was trained on, and for one with other labels, or in another order.
     """
     path, inside = Path(folder), opened(model)
     try:
@@ -95,28 +93,28 @@ def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) ->
 
 
 def _buffers(model: nn.Module) -> dict[str, torch.Tensor]:
-    """What the model saves beside its parameters."""
+    """The model's tensors in its state beside its parameters."""
     parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     return {
-        name: one
-        for name, one in model.state_dict().items()
-        if name not in parameters and isinstance(one, torch.Tensor)
+        name: value
+        for name, value in model.state_dict().items()
+        if name not in parameters and isinstance(value, torch.Tensor)
     }
 
 
 def _write_for_peft(
     model: nn.Module, folder: Path, tensors: dict[str, torch.Tensor], buffers: dict[str, torch.Tensor]
 ) -> None:
-    """The same in peft's own format: its configuration, with the head as modules to save, and its names of tensors.
+    """Write peft's own format: its configuration, with the head as modules to save, and its names of tensors.
 
-    A head whose parameters are no module's alone cannot be said there, and then nothing is written for peft.
+    If a parameter of the head lies in no module of its own, peft cannot name it, and nothing is written.
     """
     heads: dict[str, None] = {}
     for name in (name for name in tensors if ".lora_" not in name):
-        parts = name.split(".")
-        prefixes = (".".join(parts[:end]) for end in range(1, len(parts)))
+        names = name.split(".")
+        paths = (".".join(names[:end]) for end in range(1, len(names)))
         alone = (
-            one for one in prefixes if all(n in tensors for n, _ in model.get_submodule(one).named_parameters(one))
+            path for path in paths if all(n in tensors for n, _ in model.get_submodule(path).named_parameters(path))
         )
         head = next(alone, None)
         if head is None:
@@ -125,14 +123,14 @@ def _write_for_peft(
     configuration = lora_configuration(model, modules_to_save=[*heads] or None)
     configuration.inference_mode = True
     configuration.save_pretrained(str(folder))
-    heads_own = {n: one for n, one in buffers.items() if any(n.startswith(f"{head}.") for head in heads)}
-    named = {f"base_model.model.{n.replace('.default', '')}": one for n, one in (tensors | heads_own).items()}
+    heads_own = {n: buffer for n, buffer in buffers.items() if any(n.startswith(f"{head}.") for head in heads)}
+    named = {f"base_model.model.{n.replace('.default', '')}": kept for n, kept in (tensors | heads_own).items()}
     safetensors.torch.save_file(named, folder / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
 def _merge(model: nn.Module) -> None:
-    found: list[tuple[str, Any]] = [(name, module) for name, module in model.named_modules() if is_lora(module)]
-    for name, module in found:
+    layers: list[tuple[str, Any]] = [(name, module) for name, module in model.named_modules() if is_lora(module)]
+    for name, module in layers:
         module.merge()
         model.set_submodule(name, module.get_base_layer())
     forget(model)

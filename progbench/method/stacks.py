@@ -1,4 +1,4 @@
-"""Where a model keeps its blocks: the list of modules that is as long as its configuration says the model is deep."""
+"""Where a model keeps its blocks: the list of modules that is as long as its configuration's depth."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from progbench.method.order import used_before
 class Stack:
     """Blocks from low to high, and the paths of the modules that make up each of them.
 
-    A block is one module in most models. It is several where a model keeps the parts of its blocks in parallel lists,
-    or has something between two stages of blocks. `lists` are the paths of the lists that are taken up, `early` and
-    `late` what lies in them before the first block and after the last. `configuration` is that of the module around.
+    A block is several modules if a model keeps parallel lists, or has something between two stages of blocks. `lists`
+    are the paths of the lists, `early` and `late` what lies in them before the first block and after the last.
+    `configuration` is that of the module around.
     """
 
     blocks: tuple[nn.Module, ...]
@@ -40,13 +40,13 @@ class Stack:
     @property
     def nested(self) -> bool:
         """Whether the members hold lists of blocks themselves."""
-        return any(_alike(part) for block in self.blocks for part in block.modules())
+        return any(_alike(inner) for block in self.blocks for inner in block.modules())
 
 
 def stacks_in(module: nn.Module, path: str = "", configuration: Any = None) -> Iterator[Stack]:
     """The outermost lists below a module that are as long as the configuration around them says, as registered.
 
-    Where no configuration gives a depth: those whose members are of one class and each hold an attention.
+    Without a depth in any configuration: the lists whose members are of one class and each hold an attention.
     """
     configuration = configuration_of(module) or configuration
     stages = stages_of(configuration)
@@ -63,13 +63,13 @@ def stacks_in(module: nn.Module, path: str = "", configuration: Any = None) -> I
 def listed_at(path: str, module: nn.Module, configuration: Any = None) -> Stack:
     """A list as a stack, each of its members a block."""
     members = {f"{path}.{name}": child for name, child in module.named_children() if has_parameters(child)}
-    return Stack(tuple(members.values()), tuple((one,) for one in members), (path,), configuration)
+    return Stack(tuple(members.values()), tuple((member,) for member in members), (path,), configuration)
 
 
 def parallel(stacks: Sequence[Stack]) -> Stack:
-    """Lists that lie side by side in one module: member i of each is a part of block i (XLM, FlauBERT)."""
-    blocks = tuple(nn.ModuleList(parts) for parts in zip(*(stack.blocks for stack in stacks), strict=True))
-    paths = tuple(sum(parts, ()) for parts in zip(*(stack.paths for stack in stacks), strict=True))
+    """Lists that lie side by side in one module: member i of each belongs to block i (XLM, FlauBERT)."""
+    blocks = tuple(nn.ModuleList(members) for members in zip(*(stack.blocks for stack in stacks), strict=True))
+    paths = tuple(sum(members, ()) for members in zip(*(stack.paths for stack in stacks), strict=True))
     return Stack(blocks, paths, tuple(stack.path for stack in stacks), stacks[0].configuration)
 
 
@@ -77,19 +77,19 @@ def is_list(module: object) -> bool:
     return isinstance(module, nn.ModuleList | nn.Sequential)
 
 
-def has_parameters(part: nn.Module | nn.Parameter) -> bool:
-    return isinstance(part, nn.Parameter) or any(True for _ in part.parameters())
+def has_parameters(owner: nn.Module | nn.Parameter) -> bool:
+    return isinstance(owner, nn.Parameter) or any(True for _ in owner.parameters())
 
 
 def around(holder: nn.Module, path: str, inner: str) -> Iterator[tuple[str, bool]]:
-    """What holds the parameters of a module outside one of its parts, by path, and whether it is used before that."""
+    """What holds the parameters of a module beside its `inner` one, by path, and whether it is used before that."""
     if path == inner:
         return
     prefix = f"{path}." if path else ""
     name = inner.removeprefix(prefix).split(".")[0]
     beside: list[tuple[str, Any]] = [*holder.named_parameters(recurse=False), *holder.named_children()]
-    for other, part in beside:
-        if other != name and has_parameters(part):
+    for other, owner in beside:
+        if other != name and has_parameters(owner):
             yield prefix + other, used_before(holder, other, {name})
     yield from around(holder.get_submodule(name), prefix + name, inner)
 
@@ -107,24 +107,24 @@ def _alike(module: nn.Module) -> bool:
 
 
 def _attends(block: nn.Module) -> bool:
-    return any("Attention" in type(part).__name__ for part in block.modules() if part is not block)
+    return any("Attention" in type(inner).__name__ for inner in block.modules() if inner is not block)
 
 
 def _flattened(holder: nn.Module, path: str, own: str, sizes: tuple[int, ...], configuration: Any) -> Stack | None:
-    """The blocks of all stages in one row, if this part of the holder is the list of its stages.
+    """The blocks of all stages in one row, if `own` is the list of the holder's stages.
 
-    What lies between two stages goes with the block after it where its stage begins with it, else with the one before.
+    What lies between two stages goes with the block after it if its stage begins with it, else with the one before.
     """
     stages, prefix = holder.get_submodule(own), f"{path}." if path else ""
-    beside = [name for name, one in holder.named_children() if name != own and _pairs(one, stages)]
+    beside = [name for name, other in holder.named_children() if name != own and _pairs(other, stages)]
     groups, waiting, early, filled = list[list[str]](), list[str](), list[str](), 0
     late: list[str] = []
     for name, stage in stages.named_children() if is_list(stages) else ():
         below = f"{prefix}{own}.{name}"
         inner = _blocks_of(stage, below, sizes[filled]) if filled < len(sizes) else None
-        parts = [(f"{prefix}{one}.{name}", used_before(holder, one, {own})) for one in beside]
-        parts += around(stage, below, inner) if inner else [(below, True)] * has_parameters(stage)
-        waiting += [part for part, first in parts if first]
+        places = [(f"{prefix}{other}.{name}", used_before(holder, other, {own})) for other in beside]
+        places += around(stage, below, inner) if inner else [(below, True)] * has_parameters(stage)
+        waiting += [place for place, first in places if first]
         if inner:
             if groups:
                 groups[-1] += late
@@ -132,11 +132,11 @@ def _flattened(holder: nn.Module, path: str, own: str, sizes: tuple[int, ...], c
                 early, waiting = waiting, []
             blocks = [f"{inner}.{number}" for number in range(sizes[filled])]
             groups += [[*waiting, blocks[0]], *([block] for block in blocks[1:])]
-            waiting, late, filled = [], [part for part, first in parts if not first], filled + 1
+            waiting, late, filled = [], [place for place, first in places if not first], filled + 1
     if filled != len(sizes):
         return None
-    lists = (prefix + own, *(prefix + one for one in beside))
-    modules = tuple(_joined([_at(holder, part.removeprefix(prefix)) for part in group]) for group in groups)
+    lists = (prefix + own, *(prefix + other for other in beside))
+    modules = tuple(_joined([_at(holder, place.removeprefix(prefix)) for place in group]) for group in groups)
     return Stack(modules, tuple(map(tuple, groups)), lists, configuration, tuple(early), (*late, *waiting))
 
 
@@ -146,18 +146,18 @@ def _pairs(module: nn.Module, stages: nn.Module) -> bool:
 
 def _blocks_of(stage: nn.Module, path: str, size: int) -> str | None:
     """The list of a stage's blocks: as long as the configuration says, with members of one class."""
-    for name, part in stage.named_modules(prefix=path):
-        members = list(part.children())
-        if is_list(part) and len(members) == size and len({type(member) for member in members}) == 1:
+    for name, inner in stage.named_modules(prefix=path):
+        members = list(inner.children())
+        if is_list(inner) and len(members) == size and len({type(member) for member in members}) == 1:
             return name
     return None
 
 
 def _at(holder: nn.Module, path: str) -> nn.Module:
     above, _, name = path.rpartition(".")
-    part = getattr(holder.get_submodule(above), name)
-    return nn.ParameterList([part]) if isinstance(part, nn.Parameter) else part
+    owner = getattr(holder.get_submodule(above), name)
+    return nn.ParameterList([owner]) if isinstance(owner, nn.Parameter) else owner
 
 
-def _joined(parts: list[nn.Module]) -> nn.Module:
-    return parts[0] if len(parts) == 1 else nn.ModuleList(parts)
+def _joined(modules: list[nn.Module]) -> nn.Module:
+    return modules[0] if len(modules) == 1 else nn.ModuleList(modules)

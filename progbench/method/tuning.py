@@ -7,8 +7,7 @@
 | lora    | none           | low-rank pairs (Hu 2021)            | classifier                 |
 
 The classifier is everything outside the base model: BERT's output layer, RoBERTa's dense and output layers. In other
-architectures BitFit trains every bias of the base model, whatever it is called (`is_bias`), and LoRA's targets are
-called as `layout.PROJECTIONS` says.
+architectures BitFit trains every bias of the base model (`is_bias`), and `layout.PROJECTIONS` names LoRA's targets.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ class Adapter(nn.Module):
     True
 
     Shapes: (..., hidden) to (..., hidden). Weights start as BERT's do, normal with deviation 0.02, biases at zero: near
-    the identity, as Houlsby et al. (section 2.1) ask. Swish and the reduction by 16 are AdapterHub's "houlsby"
-    configuration, whose size Table 3 fits; adapters 1.3, which has it, does not work with transformers 5.
+    the identity (Houlsby et al., section 2.1). Swish and the reduction by 16 are AdapterHub's "houlsby" configuration,
+    whose size Table 3 fits; its library, adapters 1.3, does not work with transformers 5.
     """
 
     def __init__(self, hidden: int, bottleneck: int) -> None:
@@ -66,9 +65,9 @@ def apply_tuning(model: nn.Module, tuning: str, **options: Any) -> None:
     >>> sum(p.numel() for p in model.parameters() if p.requires_grad)  # 4 blocks * 2 * 8 * (64 + 64), classifier 130
     8322
 
-    Options are those of the tuning (`options.TUNINGS` has their defaults): `reduction` for adapter; `rank`, `alpha`
-    and `targets` for lora. New weights are drawn from torch's global generator: seed it first. Raises BadInput for an
-    unknown tuning, option or architecture, a target that is not there, and a model with adapters or LoRA matrices.
+    `options.TUNINGS` has the options and their defaults: `reduction` for adapter; `rank`, `alpha` and `targets` for
+    lora. New weights are drawn from torch's global generator: seed it first. Raises BadInput for an unknown tuning,
+    option or architecture, a target that is not there, and a model with adapters or LoRA matrices.
     """
     options = require_tuning(tuning, options)
     model = opened(model)
@@ -109,10 +108,7 @@ def require_tuned(model: nn.Module, tuning: str) -> None:
 
 
 def tuned(model: nn.Module, tuning: str) -> list[nn.Parameter]:
-    """The parameters a tuning lets train, in E, the blocks and H: the table above.
-
-    Raises BadInput if the model has not what the tuning trains: `apply_tuning` adds it.
-    """
+    """The parameters that a tuning trains: the table above. Raises BadInput if `apply_tuning` has not added them."""
     require_tuning(tuning, {})
     if tuning == "full":
         return list(model.parameters())
@@ -139,7 +135,7 @@ def _chosen(block: nn.Module, tuning: str) -> list[nn.Parameter]:
     if tuning == "adapter":
         holders: list[Any] = [module for module in block.modules() if isinstance(module, Adapter)]
     else:
-        holders = [part for module in block.modules() if is_lora(module) for part in (module.lora_A, module.lora_B)]
+        holders = [pair for module in block.modules() if is_lora(module) for pair in (module.lora_A, module.lora_B)]
     if not holders:
         raise BadInput(f"a block has no {tuning} parameters: apply_tuning(model, {tuning!r}) adds them")
     return [parameter for holder in holders for parameter in holder.parameters()]
@@ -152,7 +148,7 @@ def is_bias(holder: nn.Module, name: str) -> bool:
     >>> [name for name, _ in attention.named_parameters(recurse=False) if is_bias(attention, name)]
     ['in_proj_bias']
 
-    Not the two rows that torch's attention may add to keys and values, nor what is looked up by relative positions.
+    Not so the two rows that torch's attention may add to keys and values, and a bias by relative position.
     """
     if isinstance(holder, nn.MultiheadAttention) and name in ("bias_k", "bias_v"):
         return False
@@ -160,8 +156,8 @@ def is_bias(holder: nn.Module, name: str) -> bool:
 
 
 def _biases(module: nn.Module) -> Iterator[nn.Parameter]:
-    for part in module.modules():
-        yield from (own for name, own in part.named_parameters(recurse=False) if is_bias(part, name))
+    for inner in module.modules():
+        yield from (own for name, own in inner.named_parameters(recurse=False) if is_bias(inner, name))
 
 
 def _add_adapters(model: nn.Module, blocks: Sequence[nn.Module], reduction: int) -> None:
@@ -183,7 +179,7 @@ def _add_adapters(model: nn.Module, blocks: Sequence[nn.Module], reduction: int)
 
 
 def _add_lora(model: nn.Module, blocks: Sequence[nn.Module], rank: int, alpha: float, targets: tuple[str, ...]) -> None:
-    """Through peft, without its wrapper for classifiers: that would keep a second copy of the head and break counts."""
+    """By peft, without its wrapper for classifiers, whose second copy of the head would break counts."""
     import peft
 
     kind = getattr(getattr(transformer_of(model), "config", None), "model_type", None)
@@ -212,7 +208,7 @@ def _for_peft(model: nn.Module, chosen: Sequence[nn.Module], rank: int, alpha: f
 
 
 def _targeted(block: nn.Module, targets: tuple[str, ...], kind: str | None) -> list[nn.Module]:
-    """The projections of a block's attention that the targets name: by their own name, or as query, key and value."""
+    """The projections of a block's attention that the targets name, by their own name or as query, key and value."""
     layout = LAYOUTS.get(kind or "")
     there: dict[str, list[nn.Module]] = {}
     for path, module in block.named_modules():
@@ -220,23 +216,23 @@ def _targeted(block: nn.Module, targets: tuple[str, ...], kind: str | None) -> l
         known = layout is not None and (holder != layout.attention or name not in layout.projections)
         if not known and type(module).__name__ in ("Linear", "Conv1D") and _in_attention(block, holder):
             there.setdefault(name, []).append(module)
-    found: dict[int, nn.Module] = {}
+    chosen: dict[int, nn.Module] = {}
     for target in targets:
         names = [name for name in (target, *PROJECTIONS.get(target, ())) if name in there]
         names = names or [name for name in FUSED if name in there and target in PROJECTIONS]
         if not names:
             has = f"which has {', '.join(there)}" if there else "in which no linear layer was found"
             raise BadInput(f"LoRA target {target!r} matches nothing in the attention, {has}")
-        found |= {id(module): module for name in names for module in there[name]}
-    return list(found.values())
+        chosen |= {id(module): module for name in names for module in there[name]}
+    return list(chosen.values())
 
 
 def _in_attention(block: nn.Module, path: str) -> bool:
-    parts = path.split(".") if path else []
-    holders = (block.get_submodule(".".join(parts[:end])) for end in range(1, len(parts) + 1))
+    names = path.split(".") if path else []
+    holders = (block.get_submodule(".".join(names[:end])) for end in range(1, len(names) + 1))
     return any("Attention" in type(holder).__name__ for holder in holders)
 
 
 def is_lora(module: nn.Module) -> bool:
-    """Whether peft put low-rank matrices here; without importing peft, which takes seconds, where there are none."""
+    """Whether peft put low-rank matrices here; asked without importing peft, which takes seconds."""
     return hasattr(module, "lora_A") and hasattr(module, "lora_B")

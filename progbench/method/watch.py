@@ -1,4 +1,4 @@
-"""While a stage lasts: whether what has a gradient and what moves is the stage, and nothing else."""
+"""Whether the stage, and nothing else, has gradients and moves while it lasts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from progbench.method.wrappers import has_peft_layers
 SAMPLED = 64  # elements of each frozen tensor that are compared: what moves a tensor moves nearly all of it
 
 
-class Parts(Protocol):
-    """What a watch asks of an Anatomy, whose own module starts the watches."""
+class Watched(Protocol):
+    """What a watch asks of an Anatomy, whose module imports this one."""
 
     @property
     def name(self) -> str: ...
@@ -37,7 +37,7 @@ class Parts(Protocol):
 
 
 class StageWatch:
-    """Compares a stage with what a loop does: call `enter` after freezing, then around each step of an optimizer.
+    """Compares a stage with what a loop does: call `enter` after freezing, then around each optimizer step.
 
     >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 2))
     >>> from progbench.method.anatomy import Anatomy
@@ -50,12 +50,12 @@ class StageWatch:
     Traceback (most recent call last):
     progbench.errors.BadInput: 2 parameters that this stage freezes were unfrozen while it lasted: 1.weight, 1.bias. ...
 
-    A frozen tensor is compared by 64 of its elements, bit by bit: on a CPU in every step; on a GPU, where a look would
-    make it wait, in the first step of a stage, at its end, and where torch's version counter of the tensor has moved.
-    `extra` are parameters that train beside the model's: they are counted with the stage.
+    64 elements of each frozen tensor are compared, bit by bit: on a CPU in every step; on a GPU, which a look makes
+    wait, in the first step of a stage, at its end, and when torch's version counter of a tensor has moved. `extra` are
+    parameters that train beside the model's: they are counted with the stage.
     """
 
-    def __init__(self, anatomy: Parts, extra: Iterable[nn.Parameter] = ()) -> None:
+    def __init__(self, anatomy: Watched, extra: Iterable[nn.Parameter] = ()) -> None:
         self._anatomy = anatomy
         self._extra = list(extra)
         self._names = anatomy.names()
@@ -68,16 +68,16 @@ class StageWatch:
 
     @property
     def trained(self) -> int:
-        """How many elements train in this stage: as planned, and after its first step without what had no gradient."""
+        """How many elements train in this stage; after its first step, without those that had no gradient."""
         return self._planned - (sum(p.numel() for p in self._unseen.values()) if self._steps else 0)
 
     @property
     def unseen(self) -> list[str]:
-        """The names of what should train in this stage and has had no gradient yet."""
+        """The names of the stage's parameters that have had no gradient yet."""
         return [self._names.get(identity, "a parameter") for identity in self._unseen]
 
     def enter(self, stage: Stage) -> None:
-        """Begin with a stage that the model has just been frozen to."""
+        """Begin a stage, to which the model has just been frozen."""
         live = {id(p): p for p in (*self._anatomy.trainable(stage), *self._extra)}
         everything = (*self._anatomy.parameters(), *self._anatomy.frozen)
         self._frozen = [p for p in everything if id(p) not in live and not p.is_meta and p.numel()]
@@ -86,7 +86,7 @@ class StageWatch:
         self._cpu = all(p.device.type == "cpu" for p in self._frozen)
         self._remember()
         self._modules = self._frozen_modules(stage)
-        self._buffers = {name: (one, _bits(_sample(one)).clone()) for name, one in self._moving()}
+        self._buffers = {name: (buffer, _bits(_sample(buffer)).clone()) for name, buffer in self._moving()}
 
     def before_step(self) -> None:
         """Raise BadInput if something that this stage freezes was unfrozen; note what has a gradient."""
@@ -98,10 +98,7 @@ class StageWatch:
         self._note_seen()
 
     def after_step(self, optimizer: object) -> str:
-        """Raise BadInput if the step moved what this stage freezes; after the first, say which buffers moved with it.
-
-        Empty where there is nothing to say, or it has been said.
-        """
+        """Raise BadInput if the step moved what this stage freezes; gives a warning of buffers that moved, or ""."""
         self._note_seen()
         self._steps += 1
         versions = [p._version for p in self._frozen]
@@ -110,7 +107,7 @@ class StageWatch:
             self._versions = versions
         if self._steps > 1:
             return ""
-        moved = [name for name, one in self._moving() if self._has_moved(name, one) and name not in self._said]
+        moved = [name for name, now in self._moving() if self._has_moved(name, now) and name not in self._said]
         self._said |= set(moved)
         if not moved:
             return ""
@@ -126,7 +123,7 @@ class StageWatch:
             torch.equal(_bits(torch.cat(views)), kept) for views, kept in zip(self._views, self._kept, strict=True)
         ):
             return
-        before = {id(p): part for p, part in self._parts()}
+        before = {id(p): bits for p, bits in self._samples()}
         if moved := [p for p in self._frozen if not torch.equal(_bits(_sample(p)), before[id(p)])]:
             raise BadInput(
                 f"{len(moved)} of {len(self._frozen)} tensors that this stage freezes have moved, although they have "
@@ -136,7 +133,7 @@ class StageWatch:
         self._remember()
 
     def unseen_words(self) -> str:
-        """What to say of parameters that should train and have had no gradient; nothing where nothing is known."""
+        """A warning of the stage's parameters that have had no gradient, once each; else ""."""
         new = [name for name in self.unseen if name not in self._said]
         if not new or len(self._unseen) == len(self._began):
             return ""
@@ -152,7 +149,7 @@ class StageWatch:
                 del self._unseen[identity]
 
     def _remember(self) -> None:
-        """Keep a sample of all that is frozen, those of one kind together: to compare them is then one look."""
+        """Keep a sample of all that is frozen, those of one device and type together, to compare them at once."""
         self._kinds: dict[tuple[torch.device, torch.dtype], list[nn.Parameter]] = {}
         for p in self._frozen:
             self._kinds.setdefault((p.device, p.dtype), []).append(p)
@@ -161,28 +158,28 @@ class StageWatch:
         self._places = [p.data_ptr() for p in self._frozen]
         self._versions = [p._version for p in self._frozen]
 
-    def _parts(self) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
+    def _samples(self) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
         """Each frozen tensor with its sample's bits, as they were kept."""
         for kind, views, kept in zip(self._kinds.values(), self._views, self._kept, strict=True):
-            yield from zip(kind, kept.split([one.numel() * one.element_size() for one in views]), strict=True)
+            yield from zip(kind, kept.split([view.numel() * view.element_size() for view in views]), strict=True)
 
     def _frozen_modules(self, stage: Stage) -> list[tuple[str, nn.Module]]:
-        """The modules of the blocks that a stage freezes; not batch normalisation, of which is spoken before."""
-        parts = {f"block {number}" for number in range(self._anatomy.L) if number not in stage.blocks}
+        """The modules of the blocks that a stage freezes, without batch normalisation, which has its own warning."""
+        frozen = {f"block {number}" for number in range(self._anatomy.L) if number not in stage.blocks}
         modules = dict(self._anatomy.model.named_modules())
-        paths = [piece.path for piece in self._anatomy.pieces if piece.part in parts and piece.path in modules]
+        paths = [piece.path for piece in self._anatomy.pieces if piece.component in frozen and piece.path in modules]
         places = [(path, modules[path]) for path in paths]
         spoken_of = {*moving_statistics(places)}
-        inside = ((path, *found) for path, one in places for found in one.named_modules())
-        found = ((f"{path}.{name}" if name else path, part) for path, name, part in inside)
-        return [(path, part) for path, part in found if part._buffers and path not in spoken_of]
+        inside = ((path, *named) for path, module in places for named in module.named_modules())
+        modules_of = ((f"{path}.{name}" if name else path, module) for path, name, module in inside)
+        return [(path, module) for path, module in modules_of if module._buffers and path not in spoken_of]
 
     def _moving(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Every buffer of the frozen blocks, looked up anew: a module may put another tensor in its place."""
         for path, module in self._modules:
-            for name, one in module._buffers.items():
-                if one is not None and not one.is_meta and one.numel():
-                    yield f"{path}.{name}", one
+            for name, buffer in module._buffers.items():
+                if buffer is not None and not buffer.is_meta and buffer.numel():
+                    yield f"{path}.{name}", buffer
 
     def _has_moved(self, name: str, now: torch.Tensor) -> bool:
         before = self._buffers.get(name)
@@ -199,13 +196,13 @@ class StageWatch:
                 "(precompute_ref_log_probs in trl)"
             )
         return (
-            "requires_grad_(True) and methods such as unfreeze() do so, on the model or a part of it: call them before "
+            "requires_grad_(True) and methods such as unfreeze() do so, on the model or some of it: call them before "
             "training, so that the schedule knows of it"
         )
 
 
 def _mover(optimizer: object) -> str:
-    """Who moved what has no gradient, as far as the optimizer that made the step tells."""
+    """Who moved what has no gradient, as far as the optimizer of the step tells."""
     name = type(optimizer).__name__
     if name == "LBFGS":
         return "LBFGS moves all that it holds along one direction"
@@ -225,7 +222,7 @@ def has_two_forms(optimizer: object) -> bool:
 
 
 def two_forms_words(optimizer: object, schedule: Schedule) -> str:
-    """What to say of such an optimizer where a block trains and is frozen later; else nothing."""
+    """A warning of such an optimizer if a block trains and is frozen later; else ""."""
     trained, later = set[int](), False
     for stage in schedule:
         later = later or not trained <= {*stage.blocks}
@@ -240,7 +237,7 @@ def two_forms_words(optimizer: object, schedule: Schedule) -> str:
 
 
 def _sample(tensor: torch.Tensor) -> torch.Tensor:
-    """So many elements, evenly apart; a view where the tensor's memory allows."""
+    """SAMPLED elements, evenly apart; a view where the tensor's memory allows."""
     order = sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
     flat = tensor.detach().permute(order).reshape(-1)
     return flat[:: max(1, flat.numel() // SAMPLED)][:SAMPLED]

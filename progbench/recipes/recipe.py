@@ -151,5 +151,5 @@ def split_id(name: str) -> tuple[str, str, str]:
 
     A name of another shape comes back whole, as the first.
     """
-    found = re.fullmatch(rf"(.+)-({'|'.join(schedule.SCHEDULES)}|single_block_b\d+)-(.+)", name, re.DOTALL)
-    return found.groups() if found else (name, "", "")
+    match = re.fullmatch(rf"(.+)-({'|'.join(schedule.SCHEDULES)}|single_block_b\d+)-(.+)", name, re.DOTALL)
+    return match.groups() if match else (name, "", "")

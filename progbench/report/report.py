@@ -104,22 +104,28 @@ class Report:
         return "\n".join(filter(None, [*heads, *claimed, *comparisons.answers(self.differences)]))
 
     @property
+    def print_has_claims(self) -> bool:
+        """Whether the print says anything of these claims; where it does not, no view has a column for it."""
+        return any(claim.printed for claim in self.claims)
+
+    @property
     def claims_headline(self) -> str:
         """How the claims came out: on the print, by counting alone, and on our runs; those without runs are counted."""
         by_counts = [claim.outcome for claim in self.claims if claim.by_counts]
         on_runs = [claim.outcome for claim in self.claims if claim.on_runs]
         rest = [claim for claim in self.claims if not claim.by_counts and not claim.on_runs]
         errors = sum(claim.outcome == "error" for claim in rest)
-        sides = {"on the print": [claim.on_print for claim in self.claims], "by counting": by_counts}
+        on_print = [claim.on_print for claim in self.claims] if self.print_has_claims else []
+        sides = {"on the print": on_print, "by counting": by_counts}
         sides |= {"on our runs": on_runs, "without an answer of ours": ["error"] * errors}
-        parts = [
+        phrases = [
             f"{side} "
             + ", ".join(f"{found.count(one)} {_PLURALS.get(one, one)}" for one in claiming.OUTCOMES if one in found)
             for side, found in sides.items()
             if found
         ]
         waiting = len(rest) - errors
-        return f"{len(self.claims)} claims: {'; '.join([*parts, *([f'{waiting} without runs'] if waiting else [])])}"
+        return f"{len(self.claims)} claims: {'; '.join([*phrases, *([f'{waiting} without runs'] if waiting else [])])}"
 
     @property
     def judged_by(self) -> str:

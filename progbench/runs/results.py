@@ -20,7 +20,7 @@ from progbench.errors import BadInput
 from progbench.files import parse_json, read_text, write_atomically
 from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
-from progbench.runs import parts, predictions, provenance
+from progbench.runs import fields, predictions, provenance
 from progbench.runs.provenance import Provenance
 from progbench.runs.run_result import EpochResult, RunResult
 
@@ -34,8 +34,8 @@ UNSEALED = "without a checksum, as results were before they had one: nobody can 
 
 def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:
     """Where this recipe's result with this seed is filed. Raises BadInput for a name that would lead elsewhere."""
-    for part in (recipe.suite, *recipe.id.split("~", 1)):
-        kinds.require(part, kinds.NAME, f"the recipe {kinds.shown(recipe.id)}: its name in a path")
+    for name in (recipe.suite, *recipe.id.split("~", 1)):
+        kinds.require(name, kinds.NAME, f"the recipe {kinds.shown(recipe.id)}: its name in a path")
     return folder / recipe.suite / recipe.id / recipe.digest / f"seed{seed}.json"
 
 
@@ -89,7 +89,7 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
         )
     inside = _recipe(path, content)
     if unlike := [name for name in recipe.__dataclass_fields__ if getattr(inside, name) != getattr(recipe, name)]:
-        theirs, ours = (getattr(one, unlike[0]) for one in (inside, recipe))
+        theirs, ours = (getattr(side, unlike[0]) for side in (inside, recipe))
         raise BadInput(
             f"{path}: the recipe inside is another than the one it is filed under ({unlike[0]} = {theirs!r}, not "
             f"{ours!r}); delete it to run this seed again"
@@ -110,17 +110,17 @@ def read(path: Path) -> RunResult:
     content = _content(path)
     inside = _recipe(path, content)
     allowed.require(inside, f"{path}: its recipe")  # or what is planned of it could not be computed
-    found = _result(path, content, inside)
-    suite, name, digest, seed = (*(one.name for one in list(path.parents)[2::-1]), path.stem)
-    made = (found.recipe.suite, found.recipe.id, str(content.get("digest")), f"seed{found.seed}")
+    result = _result(path, content, inside)
+    suite, name, digest, seed = (*(folder.name for folder in list(path.parents)[2::-1]), path.stem)
+    made = (result.recipe.suite, result.recipe.id, str(content.get("digest")), f"seed{result.seed}")
     if made != (suite, name, digest, seed):
         raise BadInput(f"{path}: filed as {digest}, {seed}, but made as another recipe or seed: {', '.join(made)}")
     # a checksum covers recipe and digest; without one they are held against each other
-    if not found.sealed and _digest(path, content, found.recipe) != digest:
+    if not result.sealed and _digest(path, content, result.recipe) != digest:
         raise BadInput(f"{path}: filed as {digest}, which is not the digest of the recipe inside")
-    if not found.sealed and content["scores_version"] >= SEALED_SINCE:
+    if not result.sealed and content["scores_version"] >= SEALED_SINCE:
         raise BadInput(f"{path}: {_NO_CHECKSUM}")
-    return found
+    return result
 
 
 def checked(result: RunResult) -> RunResult:
@@ -195,7 +195,7 @@ def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
         epochs = tuple(EpochResult(**epoch) for epoch in known["epochs"])
         names = [name for name in RunResult.__dataclass_fields__ if name not in ("recipe", "epochs", "provenance")]
         rest = {name: known[name] for name in names}
-        if strange := [name for name, fits in parts.looked_at(rest, epochs) if not fits]:
+        if strange := [name for name, fits in fields.looked_at(rest, epochs) if not fits]:
             raise TypeError(f"{strange[0]} is not what it should be")
         rest["notes"] = tuple(rest["notes"])
         rest |= {

@@ -176,10 +176,10 @@ def read_folder(task: GlueTask, root: Path) -> Data:
         if other != path:
             raise BadInput(f"{path}: holds the same bytes as {other.name}: one of them is a copy under a wrong name")
     trained = read_file(train, task)
-    found = {name: read_file(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)}
-    for path, one in zip(evaluation, found.values(), strict=True):
-        refuse_known(str(path), zip(*one.texts, strict=True), str(train), zip(*trained.texts, strict=True))
-    return Data(trained, found, fingerprint=task.fingerprint(root))
+    splits = {name: read_file(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)}
+    for path, split in zip(evaluation, splits.values(), strict=True):
+        refuse_known(str(path), zip(*split.texts, strict=True), str(train), zip(*trained.texts, strict=True))
+    return Data(trained, splits, fingerprint=task.fingerprint(root))
 
 
 def _paths(task: GlueTask, root: Path) -> list[Path]:
@@ -286,7 +286,7 @@ def _load_hub(task: GlueTask, dataset: str, revision: str) -> Data:
 
     evaluation = {name: examples(split) for name, (_, split) in task.evaluate.items()}
     trained = examples("train")
-    for (_, split), one in zip(task.evaluate.values(), evaluation.values(), strict=True):
+    for (_, split), own in zip(task.evaluate.values(), evaluation.values(), strict=True):
         where, known = f"{dataset} {split}", zip(*trained.texts, strict=True)
-        refuse_known(where, zip(*one.texts, strict=True), f"{dataset} train", known)
+        refuse_known(where, zip(*own.texts, strict=True), f"{dataset} train", known)
     return Data(trained, evaluation, f"hub:{dataset}@{revision}")

@@ -1,4 +1,4 @@
-"""How the answers to SQuAD's questions are found and scored, for one seed or several at once."""
+"""The answers to SQuAD's questions, found and scored, for one seed or several at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from progbench.recipes.recipe import Recipe
 from progbench.tasks import windows
 from progbench.tasks.squad import Question
-from progbench.training.scoring import Infer, NonFinite, SetScore, by_length, note_broken
+from progbench.training.scoring import Infer, NonFinite, SplitScore, by_length, note_broken
 
 if TYPE_CHECKING:
     from progbench.tasks.metrics import SquadMetric
@@ -23,33 +23,32 @@ if TYPE_CHECKING:
 @torch.no_grad()
 def answering(
     model: nn.Module, questions: Sequence[Question], cut: windows.Windows, infer: Infer, recipe: Recipe
-) -> list[SetScore | NonFinite]:
+) -> list[SplitScore | NonFinite]:
     """SQuAD's metrics over the answers a model finds, as fractions, a seed each."""
     from progbench.tasks.metrics import SquadMetric
 
     metric = SquadMetric(unanswerable=recipe.null_threshold is not None)
-    references = [[text for _, text in one.answers] for one in questions]
+    references = [[text for _, text in question.answers] for question in questions]
     return [
-        found if isinstance(found, NonFinite) else _answer_metrics(found, references, metric)
-        for found in answers(model, questions, cut, infer, recipe)
+        texts if isinstance(texts, NonFinite) else _answer_metrics(texts, references, metric)
+        for texts in answers(model, questions, cut, infer, recipe)
     ]
 
 
-def _answer_metrics(predictions: list[str], references: list[list[str]], metric: SquadMetric) -> SetScore:
+def _answer_metrics(predictions: list[str], references: list[list[str]], metric: SquadMetric) -> SplitScore:
     exact, f1 = zip(*map(metric.each, predictions, references), strict=True)
     scores = metric.compute(predictions=predictions, references=references)
-    return SetScore(scores, {"predicted": predictions, "exact": [*map(int, exact)], "f1": list(f1)})
+    return SplitScore(scores, {"predicted": predictions, "exact": [*map(int, exact)], "f1": list(f1)})
 
 
 @torch.no_grad()
 def answers(
     model: nn.Module, questions: Sequence[Question], cut: windows.Windows, infer: Infer, recipe: Recipe
 ) -> list[list[str] | NonFinite]:
-    """For each seed the text it answers each question with; "" for no answer (v2.0), or where a context holds none.
+    """Each seed's answer to each question: the text of the best-scored span in any of the question's windows.
 
-    Of all the windows of a question the best-scored span counts. With a `null_threshold` (v2.0) the answer is "" when
-    the lowest score of any window for "no answer" exceeds the best span's by more than it: run_qa.py's rule. Only each
-    question's best is kept, so that memory does not grow with the windows.
+    With a `null_threshold` (v2.0) the answer is "" if the lowest score of any window for "no answer" exceeds the best
+    span's by more than the threshold: run_qa.py's rule. Only each question's best is kept, to save memory.
     """
     model.eval()
     seeds: list[_Best] = []
@@ -63,11 +62,11 @@ def answers(
             ]
             outputs = infer(model, inputs)
             seeds = seeds or [_Best(len(questions)) for _ in outputs]
-            for seed, (best, one) in enumerate(zip(seeds, outputs, strict=True)):
-                logits = [one[f"{name}_logits"].cpu() for name in ("start", "end")]
-                start, end = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in logits)
-                for part in (start, end):
-                    note_broken(broken, seed, part, recipe.task)
+            for seed, (best, output) in enumerate(zip(seeds, outputs, strict=True)):
+                logits = [output[f"{name}_logits"].cpu() for name in ("start", "end")]
+                start, end = (scores.to(torch.promote_types(scores.dtype, torch.float32)) for scores in logits)
+                for scores in (start, end):
+                    note_broken(broken, seed, scores, recipe.task)
                 if seed not in broken:
                     best.take(start, end, rows, recipe)
             progress.update(len(chosen))
@@ -86,8 +85,8 @@ class _Best:
         context = torch.zeros(start.shape, dtype=torch.bool)
         for row, (at, tokens) in enumerate(zip(rows["context_at"], rows["starts"], strict=True)):
             context[row, at : at + len(tokens)] = True
-        found = best_spans(start, end, context, recipe.n_best, recipe.max_answer_length)
-        for row, (score, first, last) in enumerate(zip(*(part.tolist() for part in found), strict=True)):
+        spans = best_spans(start, end, context, recipe.n_best, recipe.max_answer_length)
+        for row, (score, first, last) in enumerate(zip(*(column.tolist() for column in spans), strict=True)):
             question, at = rows["question"][row], rows["context_at"][row]
             self.null[question] = min(self.null[question], float(start[row, 0] + end[row, 0]))
             if score > self.score[question]:
@@ -108,12 +107,12 @@ def best_spans(
 
     >>> start, end = torch.tensor([[9.0, 1.0, 5.0, 0.0]]), torch.tensor([[9.0, 4.0, 0.0, 3.0]])
     >>> context = torch.tensor([[False, True, True, True]])  # token 0 is the classification token
-    >>> [part.item() for part in best_spans(start, end, context, n_best=20, max_answer_length=30)]
+    >>> [column.item() for column in best_spans(start, end, context, n_best=20, max_answer_length=30)]
     [8.0, 2, 3]
 
     Shapes: (windows, tokens) each, to three of (windows,). The candidates are the `n_best` highest starts and ends in
-    the context; a span that ends before it starts, or has more than `max_answer_length` tokens, is none. run_qa.py
-    picks its candidates from all tokens and then drops those outside the context, so that it may try fewer.
+    the context; no span ends before it starts, or has more than `max_answer_length` tokens. run_qa.py takes the
+    candidates from all tokens and drops those outside the context, so it may try fewer.
     """
     n_best = min(n_best, start.shape[1])
     starts = start.masked_fill(~context, -math.inf).topk(n_best)

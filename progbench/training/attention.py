@@ -1,4 +1,4 @@
-"""Attention within each text of a packed row, a call a group of texts."""
+"""Attention within each text of a packed row, one call for each group of texts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from progbench.training import cpu, varlen
+from progbench.training import varlen
 from progbench.training.bias import Bias
-from progbench.training.rows import Group, Packing
-from progbench.training.seed_rows import SeedRows
+from progbench.training.cpu_dropout import dropout_mask, dropout_scale, drops, masked
+from progbench.training.packed import Group, Packing
+from progbench.training.packed_seeds import PackedSeeds
 
 
 def attention(
@@ -23,7 +24,7 @@ def attention(
     attention_mask: torch.Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    packing: Packing | SeedRows | None = None,
+    packing: Packing | PackedSeeds | None = None,
     bias: Bias | None = None,
     **rest,
 ) -> tuple[torch.Tensor, None]:
@@ -33,23 +34,23 @@ def attention(
     >>> attention(None, query, key, value, None, packing=Packing.of([2, 3]))[0].shape
     torch.Size([1, 5, 2, 4])
 
-    Shapes: query, key, value (rows, heads, tokens, size); result (rows, tokens, heads, size), as transformers wants it.
-    A `Packing` is of one row. A `bias` is added to the scores of each text.
+    Shapes: query, key, value (rows, heads, tokens, size); result (rows, tokens, heads, size). A `Packing` is of one
+    row. A `bias` is added to the scores of each text.
     """
     if packing is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest
         )
-    if isinstance(packing, SeedRows):
+    if isinstance(packing, PackedSeeds):
         return varlen.attend(query, key, value, packing, dropout, scaling, bias), None
-    if query.device.type == "cpu" and cpu.drops(dropout):
+    if query.device.type == "cpu" and drops(dropout):
         scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
         return WithDropout.apply(query, key, value, packing.groups, dropout, scaling, bias and bias.values), None
     pieces = []
     # split, not sliced: the gradient of a slice is a whole row of zeros
-    parts = [part[0].transpose(0, 1).split(_sizes(packing.groups)) for part in (query, key, value)]
-    for group, *those in zip(packing.groups, *parts, strict=True):
-        q, k, v = (_among_zeros(part, group) for part in those)
+    split = [tensor[0].transpose(0, 1).split(_sizes(packing.groups)) for tensor in (query, key, value)]
+    for group, *those in zip(packing.groups, *split, strict=True):
+        q, k, v = (_among_zeros(tokens, group) for tokens in those)
         mask = group.mask if bias is None else bias.masked(group.longest, group.mask, group.start).to(q.dtype)
         attended = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, scale=scaling)
         pieces.append(_together(attended, group))
@@ -57,10 +58,10 @@ def attention(
 
 
 class WithDropout(torch.autograd.Function):
-    """Attention with dropout on a CPU, which torch has no kernel for: one node for all groups, its gradient spelt out.
+    """Attention with dropout on a CPU, for which torch has no kernel: one autograd node for all groups.
 
-    On short texts a step takes as long as it has operations, however small they are. As in torch, products and softmax
-    are in float32 at least. Shapes: as `attention`; the bias, if there is one, (1, heads, longest, longest).
+    Products and softmax are in float32 at least, as in torch. Shapes: as `attention`; the bias, if there is one,
+    (1, heads, longest, longest).
     """
 
     @staticmethod
@@ -75,20 +76,20 @@ class WithDropout(torch.autograd.Function):
         scaling: float,
         bias: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        ctx.groups, ctx.dtype, ctx.scaling, ctx.scale = groups, query.dtype, scaling, cpu.dropout_scale(dropout)
+        ctx.groups, ctx.dtype, ctx.scaling, ctx.scale = groups, query.dtype, scaling, dropout_scale(dropout)
         rows = torch.cat((query, key, value)).transpose(1, 2).to(torch.promote_types(query.dtype, torch.float32))
         rows[0] *= scaling
         heads, pieces, saved = rows.shape[2], [], []
-        for group, part in zip(groups, rows.split(_sizes(groups), 1), strict=True):
-            q, k, v = texts = _apart(part, group).flatten(1, 2)
+        for group, tokens in zip(groups, rows.split(_sizes(groups), 1), strict=True):
+            q, k, v = texts = _apart(tokens, group).flatten(1, 2)
             scores = q @ k.transpose(1, 2)
             if bias is not None:
                 scores.unflatten(0, (-1, heads)).add_(bias[..., : group.longest, : group.longest])
             if group.mask is not None:
                 scores.unflatten(0, (-1, heads)).masked_fill_(~group.mask, -math.inf)
             weights = scores.softmax(-1)
-            mask = cpu.dropout_mask(weights, dropout)
-            attended = cpu.masked(weights, mask, ctx.scale) @ v
+            mask = dropout_mask(weights, dropout)
+            attended = masked(weights, mask, ctx.scale) @ v
             pieces.append(_together(attended.unflatten(0, (-1, heads)), group))
             saved += [texts, weights, mask]
         ctx.bias_like = bias.detach() if ctx.needs_input_grad[-1] else None
@@ -103,13 +104,13 @@ class WithDropout(torch.autograd.Function):
         rows = gradient[0].to(saved[0].dtype)
         heads, pieces = rows.shape[1], []
         of_bias = None if ctx.bias_like is None else torch.zeros_like(ctx.bias_like)
-        parts = zip(ctx.groups, rows.split(_sizes(ctx.groups)), saved[::3], saved[1::3], saved[2::3], strict=True)
-        for group, part, texts, weights, mask in parts:
+        of_groups = zip(ctx.groups, rows.split(_sizes(ctx.groups)), saved[::3], saved[1::3], saved[2::3], strict=True)
+        for group, tokens, texts, weights, mask in of_groups:
             q, k, v = texts
-            attended = _among_zeros(part, group).flatten(0, 1)
+            attended = _among_zeros(tokens, group).flatten(0, 1)
             gradients = torch.empty_like(texts)
-            torch.bmm(cpu.masked(weights, mask, ctx.scale).transpose(1, 2), attended, out=gradients[2])
-            of_weights = cpu.masked(attended @ v.transpose(1, 2), mask, ctx.scale)
+            torch.bmm(masked(weights, mask, ctx.scale).transpose(1, 2), attended, out=gradients[2])
+            of_weights = masked(attended @ v.transpose(1, 2), mask, ctx.scale)
             of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
             if of_bias is not None:
                 of_bias[..., : group.longest, : group.longest] += of_scores.unflatten(0, (-1, heads)).sum(0)

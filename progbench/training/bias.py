@@ -1,4 +1,4 @@
-"""A bias by relative position: what some models add to the scores of two tokens, here within each text."""
+"""A bias by relative position, which some models add to the scores of two tokens; here within each text."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 
 import torch
 
-from progbench.training.rows import Packing
-from progbench.training.seed_rows import SeedRows
+from progbench.training.packed import Packing
+from progbench.training.packed_seeds import PackedSeeds
 
 
 class Bias:
@@ -17,11 +17,11 @@ class Bias:
     >>> bias.masked(3, torch.tensor([[True, True, False], [True, True, True]])[:, None, None])[:, 0, 0].tolist()
     [[0.0, 0.0, -inf], [0.0, 0.0, 0.0]]
 
-    `values` are (seeds, heads, longest, longest). They depend on the distance of two tokens alone, so that those of a
-    shorter text are their corner. A mask is made once a forward pass, since all blocks share it.
+    `values` are (seeds, heads, longest, longest). They depend on the distance of two tokens alone, so a shorter text's
+    are their corner. A mask is made once a forward pass, since all blocks share it.
     """
 
-    def __init__(self, values: torch.Tensor, where: Packing | SeedRows) -> None:
+    def __init__(self, values: torch.Tensor, where: Packing | PackedSeeds) -> None:
         self.values, self.where = values, where
         self._masks: dict[int, torch.Tensor] = {}
 

@@ -1,4 +1,4 @@
-"""Whether a model is the one that its recipe plans: asked by both trainers before the first step."""
+"""Whether a model is the one that its recipe plans; both trainers ask before the first step."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def require_planned(anatomy: Anatomy, recipe: Recipe) -> None:
     if counted != planned:
         raise BadInput(
             f"{recipe.id}: its schedule plans {planned:,} updated parameters, but this model would update {counted:,}: "
-            f"its parts are not of the sizes that models.toml says of {recipe.model}"
+            f"E, its blocks or H are not of the sizes that models.toml says of {recipe.model}"
         )

@@ -1,4 +1,4 @@
-"""What a run trains on: a model made ready, rows, and how it is scored, as one object."""
+"""What a run needs before its first step: the model, its rows in batches, and its scorer."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.tasks import catalog
 from progbench.training import cpu, scoring, vocabulary
-from progbench.training.fitting import Parts, Seeds, autocast
+from progbench.training.packed_seeds import SeedCollator, in_arrays
 from progbench.training.packing import pack
 from progbench.training.planned import require_planned
 from progbench.training.prefetch import prefetched
 from progbench.training.scoring import Infer, Row, Scored
-from progbench.training.seed_rows import SeedCollator, in_arrays
-from progbench.training.side_by_side import Together, infer_together, stack
+from progbench.training.seed_axis import SeedAxis
+from progbench.training.side_by_side import StackedSeeds, infer_together, stack
+from progbench.training.step import MicroBatches, autocast
 from progbench.training.workload import Workload, tokenise
 
 
@@ -44,37 +45,34 @@ class NotTogether(Exception):
 class Prepared:
     """A recipe's model with fresh head and tuning, its rows in batches, and its scorer, on one device.
 
-    `numbers` are the seeds' own, `seeds` what a step does for them, `orders` the generators that shuffle each one's
-    rows. `collate` makes a batch of rows, or of as many lists of rows as there are seeds. `unseen` is how many of a
-    seed's numbers were cut with words that do not occur, `fingerprints` what data and weights were read.
+    `axis` is what a step does for the `seeds`. `orders` are the generators that shuffle each seed's rows. `collate`
+    makes a batch of rows, or of as many lists of rows as there are seeds. `unseen` is how many of a seed's parameters
+    were cut with words that do not occur. `fingerprints` say what data and weights were read.
     """
 
     recipe: Recipe
-    numbers: tuple[int, ...]
+    seeds: tuple[int, ...]
     task: catalog.Task
     model: nn.Module
     work: Workload
     collate: Callable[[Any], Any]
     infer: Infer
-    seeds: Seeds
+    axis: SeedAxis
     orders: tuple[torch.Generator, ...]
     unseen: int
     fingerprints: dict[str, str]
 
     @classmethod
-    def of(
-        cls, recipe: Recipe, numbers: Sequence[int], device: str, folder: Path, *, together: bool = False
-    ) -> Prepared:
+    def of(cls, recipe: Recipe, seeds: Sequence[int], device: str, folder: Path, *, together: bool = False) -> Prepared:
         """Make everything a run needs before its first step; what is large lies in files in `folder`.
 
-        A seed fixes its head's initialisation and its data order, and of seeds that are not `together` dropout, each
-        from a generator started anew. Dropout of seeds together follows from the first of them.
-        Raises Missing or BadInput, NotServed, and NotTogether.
+        A seed fixes its head's initialisation, its data order and its dropout, each from a generator started anew.
+        Seeds `together` share the dropout of the first. Raises Missing or BadInput, NotServed, and NotTogether.
         """
         task = catalog.tasks()[recipe.task]
         data = catalog.load(task, recipe.data_source)
         environment.reset_peak_memory(device)
-        model, tokenizer, weights = _model(recipe, task, numbers[0])
+        model, tokenizer, weights = _model(recipe, task, seeds[0])
         require_planned(Anatomy.of(model, recipe.tuning), recipe)
         model.to(device)
         packed = pack(model) if spec(recipe.model).described else None
@@ -84,30 +82,30 @@ class Prepared:
             cpu.take_over(model)
         collate = packed
         work = tokenise(task, data, tokenizer, recipe, folder)
-        seeds, infer = Seeds(), scoring.alone(collate)
+        axis, infer = SeedAxis(), scoring.alone(collate)
         if together:
             try:
-                stack([model, *(_model(recipe, task, number)[0] for number in numbers[1:])])
+                stack([model, *(_model(recipe, task, seed)[0] for seed in seeds[1:])])
             except TypeError as problem:
                 raise NotTogether(f"each seed was trained alone: {problem}") from None
             answering = task.head == "question_answering"
             collate = SeedCollator(packed, tokenizer.pad_token_id, recipe.max_length, answering)
-            seeds, infer = Together(len(numbers)), infer_together(collate, len(numbers))
+            axis, infer = StackedSeeds(len(seeds)), infer_together(collate, len(seeds))
             work = replace(work, rows=in_arrays(work.rows))
         unseen = vocabulary.cut(model, work.words | {tokenizer.pad_token_id})
-        orders = tuple(torch.Generator().manual_seed(number) for number in numbers)
-        torch.manual_seed(numbers[0])  # dropout does not depend on how many numbers the head drew
+        orders = tuple(torch.Generator().manual_seed(seed) for seed in seeds)
+        torch.manual_seed(seeds[0])  # dropout does not depend on how much the head drew
         return cls(
             recipe,
-            tuple(numbers),
+            tuple(seeds),
             task,
             model,
             work,
             collate,
             scoring.within_memory(infer),
-            seeds,
+            axis,
             orders,
-            unseen // len(numbers),
+            unseen // len(seeds),
             {"data": data.fingerprint, "weights": weights},
         )
 
@@ -118,17 +116,17 @@ class Prepared:
 
     @property
     def together(self) -> bool:
-        return isinstance(self.seeds, Together)
+        return isinstance(self.axis, StackedSeeds)
 
-    def batches(self, parts: int = 1) -> Iterator[Any]:
-        """An epoch's batches on the model's device, in a new order for each seed, each in so many parts.
+    def batches(self, micro_batches: int = 1) -> Iterator[Any]:
+        """An epoch's batches on the model's device, in a new order for each seed, each in so many micro-batches.
 
-        Of seeds together they are made ahead, and on a GPU stay in pinned memory: a replayed step copies them itself.
-        In parts they are not: a step in parts is not replayed, and memory is scarce.
+        Those of seeds together are made ahead, and on a GPU stay in pinned memory: a replayed step copies them itself.
+        Micro-batches are not, since memory is scarce.
         """
         orders = [torch.randperm(len(self.work.rows), generator=order).tolist() for order in self.orders]
-        if parts > 1:
-            yield from (self._in_parts(chosen, parts) for chosen in self._chosen(orders))
+        if micro_batches > 1:
+            yield from (self._divided(chosen, micro_batches) for chosen in self._chosen(orders))
             return
         if self.together:
             device = self.model.device.type
@@ -143,16 +141,16 @@ class Prepared:
         for start in range(0, len(self.work.rows), size):
             yield [[self.work.rows[i] for i in order[start : start + size]] for order in orders]
 
-    def _in_parts(self, chosen: Sequence[Sequence[Row]], parts: int) -> Parts:
-        """A batch of at most as many rows a part as a whole batch needs; a shorter one may need fewer parts."""
-        size, rows = math.ceil(self.recipe.batch_size / parts), len(chosen[0])
-        pieces = [[one[start : start + size] for one in chosen] for start in range(0, rows, size)]
+    def _divided(self, chosen: Sequence[Sequence[Row]], micro_batches: int) -> MicroBatches:
+        """A batch in micro-batches; a shorter batch may have fewer of them, of the same size."""
+        size, rows = math.ceil(self.recipe.batch_size / micro_batches), len(chosen[0])
+        pieces = [[own[start : start + size] for own in chosen] for start in range(0, rows, size)]
         device = self.model.device
         made = [
             self.collate(piece).to(device).inputs() if self.together else self.collate(piece[0]).to(device)
             for piece in pieces
         ]
-        return Parts(made, [len(piece[0]) / rows for piece in pieces])
+        return MicroBatches(made, [len(piece[0]) / rows for piece in pieces])
 
     def score(self) -> list[Scored]:
         """Each seed's scores now, as fractions by evaluation set and metric."""
@@ -160,10 +158,7 @@ class Prepared:
             return self.work.score(self.model, self.infer)
 
     def updated_parameters(self, counted: int) -> int:
-        """The elements of a seed that trained in an epoch, of which `counted` had a gradient.
-
-        Words that were cut would have had a gradient too, of zeros.
-        """
+        """The elements of a seed that trained in an epoch: those `counted`, and words that were cut."""
         return counted + (self.unseen if self.model.get_input_embeddings().weight.requires_grad else 0)
 
     def epoch_flops(self, stage: Stage) -> int:
@@ -174,10 +169,10 @@ class Prepared:
 
 
 def _model(
-    recipe: Recipe, task: catalog.Task, number: int
+    recipe: Recipe, task: catalog.Task, seed: int
 ) -> tuple[transformers.PreTrainedModel, transformers.PreTrainedTokenizerBase, str]:
     """The model of one seed, its tokenizer, and its weights' fingerprint."""
-    torch.manual_seed(number)
+    torch.manual_seed(seed)
     model, tokenizer, weights = loading.load(spec(recipe.model), task.num_labels, task.head)
     apply_tuning(model, recipe.tuning, **recipe.tuning_options)
     return model, tokenizer, weights

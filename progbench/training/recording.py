@@ -1,9 +1,9 @@
 """A CUDA graph's stand-in on a CPU: a function runs once, and what it did to data is done again, without Python.
 
-What holds of a graph holds here. Capturing computes nothing that stays. A replay repeats operations on the memory that
-they had: so a number of Python, a branch and the attribute `grad` are those of the capture, and chance draws anew. What
-lay in memory that has been freed since is gone. What a capture forbids raises RuntimeError: to read a number, to copy
-from or to the host, and whatever has to know how large its result will be.
+It keeps a graph's rules. Capturing computes nothing that stays. A replay repeats operations on the memory they had: a
+number of Python, a branch and the attribute `grad` are those of the capture, and random numbers are drawn anew. Memory
+that has been freed since is gone. What a capture forbids raises RuntimeError: to read a number, to copy from or to the
+host, and an operation whose result has a size that depends on data.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ def recorded(function: Function) -> Function:
 
 
 def watched(function: Function) -> tuple[torch.Tensor, str]:
-    """What a function gives, and the first thing it did that no capture allows, or ""."""
-    found: list[str] = []
-    with _HostCalls(found.append), _Watch(found.append):
+    """A function's result, and the first thing it did that no capture allows, or ""."""
+    forbidden: list[str] = []
+    with _HostCalls(forbidden.append), _Watch(forbidden.append):
         out = function()
-    return out, found[0] if found else ""
+    return out, forbidden[0] if forbidden else ""
 
 
 def _refuse(what: str) -> None:
@@ -74,7 +74,7 @@ def _forbidden(func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> bool:
     if name == "repeat_interleave":  # the form that is told how long its result will be is fine
         return kwargs.get("output_size") is None
     if name in ("index", "index_put", "index_put_", "_index_put_impl_"):
-        return any(one is not None and one.dtype in (torch.bool, torch.uint8) for one in args[1])
+        return any(index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1])
     return name in OPERATIONS or kwargs.get("generator") is not None
 
 
@@ -91,7 +91,7 @@ class _Watch(TorchDispatchMode):
 
 
 class _HostCalls(TorchFunctionMode):
-    """What Python asks of a tensor that no operation shows."""
+    """Calls of Python on a tensor that show as no operation."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class _Outside:
         storage = StorageWeakRef(tensor.untyped_storage())
         return cls(storage, tensor.dtype, tensor.size(), tensor.stride(), tensor.storage_offset())
 
-    def found(self) -> torch.Tensor:
+    def tensor(self) -> torch.Tensor:
         storage = torch.UntypedStorage._new_with_weak_ptr(self.storage.cdata)
         if storage is None:
             raise RuntimeError("a replay uses memory that has been freed since it was captured")
@@ -126,7 +126,7 @@ class _Outside:
 
 
 class _Tape(TorchDispatchMode):
-    """Operations with the tensors that they had. What they made belongs to the recording, and is held."""
+    """Operations with their tensors. What the operations made belongs to the recording, and is held."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,23 +140,23 @@ class _Tape(TorchDispatchMode):
         if _forbidden(func, args, kwargs):
             _refuse(str(func))
         flat, shape = tree_flatten((args, kwargs))
-        given = {_key(one) for one in flat if isinstance(one, torch.Tensor)}
+        given = {_key(tensor) for tensor in _tensors(flat)}
         writes = _written(func, args, kwargs)
-        for one in writes:
-            if _key(one) not in self.made and _key(one) not in self.before:
-                storage = one.untyped_storage()
-                self.before[_key(one)] = storage, storage.clone()
+        for tensor in writes:
+            if _key(tensor) not in self.made and _key(tensor) not in self.before:
+                storage = tensor.untyped_storage()
+                self.before[_key(tensor)] = storage, storage.clone()
         out = func(*args, **kwargs)
-        outs = [one for one in tree_leaves(out) if isinstance(one, torch.Tensor)]
-        new = [one for one in outs if _key(one) not in given]
-        self.made |= {_key(one): one.untyped_storage() for one in new}
+        outs = _tensors(out)
+        new = [tensor for tensor in outs if _key(tensor) not in given]
+        self.made |= {_key(tensor): tensor.untyped_storage() for tensor in new}
         if new or writes:  # and not a view, which has no data of its own
-            self.calls.append((func, flat, shape, [one if _key(one) not in given else None for one in outs]))
+            self.calls.append((func, flat, shape, [tensor if _key(tensor) not in given else None for tensor in outs]))
         self._held += [flat, outs]
         return out
 
     def undo(self) -> None:
-        """Give back what was written, as if nothing had been computed; what was made holds no numbers yet."""
+        """Restore what was overwritten, as if nothing had been computed; fill what was made with no numbers."""
         for storage, before in self.before.values():
             storage.copy_(before)
         for storage in self.made.values():
@@ -166,8 +166,8 @@ class _Tape(TorchDispatchMode):
     def close(self) -> None:
         """Let go what is not the recording's own."""
 
-        def own(one: Any) -> Any:
-            return _Outside.of(one) if isinstance(one, torch.Tensor) and _key(one) not in self.made else one
+        def own(leaf: Any) -> Any:
+            return _Outside.of(leaf) if isinstance(leaf, torch.Tensor) and _key(leaf) not in self.made else leaf
 
         self.calls = [(func, [*map(own, flat)], shape, outs) for func, flat, shape, outs in self.calls]
         self._held.clear()
@@ -175,11 +175,17 @@ class _Tape(TorchDispatchMode):
     @torch.no_grad()
     def play(self) -> None:
         for func, flat, shape, outs in self.calls:
-            args, kwargs = tree_unflatten([one.found() if isinstance(one, _Outside) else one for one in flat], shape)
-            again = [one for one in tree_leaves(func(*args, **kwargs)) if isinstance(one, torch.Tensor)]
+            args, kwargs = tree_unflatten(
+                [leaf.tensor() if isinstance(leaf, _Outside) else leaf for leaf in flat], shape
+            )
+            again = _tensors(func(*args, **kwargs))
             for old, new in zip(outs, again, strict=True):
                 if old is not None:
                     old.copy_(new)
+
+
+def _tensors(tree: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
 
 
 def _key(tensor: torch.Tensor) -> int:
@@ -188,9 +194,9 @@ def _key(tensor: torch.Tensor) -> int:
 
 def _written(func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> list[torch.Tensor]:
     """The tensors that an operation overwrites."""
-    found = []
+    written = []
     for place, wanted in enumerate(func._schema.arguments):
         if wanted.alias_info is not None and wanted.alias_info.is_write:
             given = kwargs.get(wanted.name) if wanted.kwarg_only or place >= len(args) else args[place]
-            found += [one for one in tree_leaves(given) if isinstance(one, torch.Tensor)]
-    return found
+            written += _tensors(given)
+    return written

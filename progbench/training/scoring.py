@@ -1,6 +1,6 @@
-"""How models are scored: outputs to predictions to a task's metrics, for one seed or several at once.
+"""Scoring: outputs to predictions to a task's metrics, for one seed or several at once.
 
-Where a seed's outputs or metrics are not finite, a NonFinite takes the place of its scores; the others have theirs.
+If a seed's outputs or metrics are not finite, a NonFinite takes the place of its scores.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 class NonFinite(ArithmeticError):
     """A loss or a score that is not a finite number. Training the same seed again would give it again.
 
-    `fingerprints` say on which data and weights, where the run that it stopped knows.
+    `fingerprints` say of which data and weights, if the run knows.
     """
 
     def __init__(self, message: str, fingerprints: Mapping[str, str] | None = None) -> None:
@@ -35,31 +35,31 @@ class NonFinite(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class SetScore:
-    """One seed's scores on one evaluation set: `metrics` as fractions, and the `predictions` they were taken from.
+class SplitScore:
+    """One seed's scores on one split: `metrics` as fractions, and the `predictions` behind them.
 
-    The predictions are lists with one item for each example, in file order, as `runs.predictions` keeps them.
+    Predictions are lists with an item for each example, in file order, as `runs.predictions` keeps them.
     """
 
     metrics: dict[str, float]
     predictions: dict[str, list]
 
 
-Scored = dict[str, SetScore] | NonFinite  # by evaluation set
+Scored = dict[str, SplitScore] | NonFinite  # by split
 
 
-def epoch_result(found: Scored, *numbers: float | None) -> EpochResult:
+def epoch_result(scored: Scored, *numbers: float | None) -> EpochResult:
     """An epoch's result; `numbers` are the fields after its scores, in order. A seed that failed has no scores."""
-    sets = {} if isinstance(found, NonFinite) else found
-    scores = {name: of_set.metrics for name, of_set in sets.items()}
-    return EpochResult(scores, *numbers, predictions={name: of_set.predictions for name, of_set in sets.items()})
+    splits = {} if isinstance(scored, NonFinite) else scored
+    scores = {name: of_split.metrics for name, of_split in splits.items()}
+    return EpochResult(scores, *numbers, predictions={name: of_split.predictions for name, of_split in splits.items()})
 
 
 Infer = Callable[[nn.Module, Sequence[Row]], list[Batch]]
 
 
 def alone(collate: Callable[[Sequence[Row]], Any]) -> Infer:
-    """How one seed's model is asked for its outputs: a batch of rows, and one set of outputs."""
+    """Ask one seed's model for its outputs: a list of one batch."""
 
     def infer(model: nn.Module, rows: Sequence[Row]) -> list[Batch]:
         return [model(**collate(rows).to(next(model.parameters()).device))]
@@ -68,7 +68,7 @@ def alone(collate: Callable[[Sequence[Row]], Any]) -> Infer:
 
 
 def within_memory(infer: Infer) -> Infer:
-    """The same in halves, as often as it takes, where a device has no room for what so many rows need."""
+    """On out-of-memory, split the rows in two and retry."""
 
     def tried(model: nn.Module, rows: Sequence[Row]) -> list[Batch]:
         try:
@@ -84,7 +84,7 @@ def within_memory(infer: Infer) -> Infer:
     return tried
 
 
-def joined(parts: Sequence[Batch], order: Sequence[int]) -> Batch:
+def joined(outputs: Sequence[Batch], order: Sequence[int]) -> Batch:
     """One batch of outputs from several, with row i of all of them one after another at the place `order[i]`.
 
     >>> joined([{"logits": torch.tensor([[1.0], [3.0]])}, {"logits": torch.tensor([[2.0]])}], [0, 2, 1])
@@ -92,38 +92,37 @@ def joined(parts: Sequence[Batch], order: Sequence[int]) -> Batch:
             [2.],
             [3.]])}
 
-    Rows of fewer tokens are filled up with the lowest number, as places without a token are. Of the outputs only logits
-    are kept.
+    Only logits are kept. Rows of fewer tokens are filled up with the lowest number.
     """
-    return {name: _placed([one[name] for one in parts], order) for name in parts[0] if name.endswith("logits")}
+    return {name: _placed([own[name] for own in outputs], order) for name in outputs[0] if name.endswith("logits")}
 
 
-def _placed(parts: Sequence[torch.Tensor], order: Sequence[int]) -> torch.Tensor:
-    most = max(one.shape[1] for one in parts)
-    lowest = torch.finfo(parts[0].dtype).min
-    wide = [nn.functional.pad(one, (0, most - one.shape[1]), value=lowest) for one in parts]
+def _placed(logits: Sequence[torch.Tensor], order: Sequence[int]) -> torch.Tensor:
+    most = max(rows.shape[1] for rows in logits)
+    lowest = torch.finfo(logits[0].dtype).min
+    wide = [nn.functional.pad(rows, (0, most - rows.shape[1]), value=lowest) for rows in logits]
     return torch.cat(wide)[torch.tensor(order).argsort()]
 
 
-def by_set(found: Mapping[str, Sequence[SetScore | NonFinite]]) -> list[Scored]:
-    """Each seed's scores of every evaluation set; the first thing that is not finite in the place of all of them.
+def by_split(scored: Mapping[str, Sequence[SplitScore | NonFinite]]) -> list[Scored]:
+    """Each seed's scores of every split, or the first NonFinite in the place of all.
 
-    >>> matched, mismatched = SetScore({"accuracy": 0.8}, {}), SetScore({"accuracy": 0.7}, {})
-    >>> by_set({"mnli-m": [matched], "mnli-mm": [mismatched]}) == [{"mnli-m": matched, "mnli-mm": mismatched}]
+    >>> matched, mismatched = SplitScore({"accuracy": 0.8}, {}), SplitScore({"accuracy": 0.7}, {})
+    >>> by_split({"mnli-m": [matched], "mnli-mm": [mismatched]}) == [{"mnli-m": matched, "mnli-mm": mismatched}]
     True
     """
     seeds = []
-    for scores in zip(*found.values(), strict=True):
+    for scores in zip(*scored.values(), strict=True):
         problem = next((score for score in scores if isinstance(score, NonFinite)), None)
-        seeds.append(problem or dict(zip(found, scores, strict=True)))
+        seeds.append(problem or dict(zip(scored, scores, strict=True)))
     return seeds
 
 
 @torch.no_grad()
-def classes(model: nn.Module, rows: Sequence[Row], infer: Infer, task: GlueTask) -> list[SetScore | NonFinite]:
+def classes(model: nn.Module, rows: Sequence[Row], infer: Infer, task: GlueTask) -> list[SplitScore | NonFinite]:
     """The task's metrics over encoded examples, as fractions, a seed each.
 
-    The largest of a row of NaN is class 0, so that a broken model would score as a constant one: it is not scored.
+    Outputs that are not finite are not scored: the largest of a row of NaN is class 0.
     """
     model.eval()
     seeds: list[list] = []
@@ -133,28 +132,28 @@ def classes(model: nn.Module, rows: Sequence[Row], infer: Infer, task: GlueTask)
         unlabelled = [{name: rows[i][name] for name in rows[i] if name != "labels"} for i in chosen]
         outputs = infer(model, unlabelled)
         seeds = seeds or [[None] * len(rows) for _ in outputs]
-        for seed, (predictions, one) in enumerate(zip(seeds, outputs, strict=True)):
-            logits = one["logits"]
+        for seed, (predictions, output) in enumerate(zip(seeds, outputs, strict=True)):
+            logits = output["logits"]
             note_broken(broken, seed, logits, task.name)
             answers = logits.argmax(dim=-1) if task.labels else logits[:, 0]
             for i, answer in zip(chosen, answers.tolist(), strict=True):
                 predictions[i] = answer
     references = [row["labels"] for row in rows]
-    return [broken.get(seed) or _class_metrics(one, references, task) for seed, one in enumerate(seeds)]
+    return [broken.get(seed) or _class_metrics(predictions, references, task) for seed, predictions in enumerate(seeds)]
 
 
-def _class_metrics(predictions: list, references: list, task: GlueTask) -> SetScore | NonFinite:
+def _class_metrics(predictions: list, references: list, task: GlueTask) -> SplitScore | NonFinite:
     from progbench.tasks.metrics import GlueMetric  # here: its libraries take 130 MiB, and a step alone does without
 
     scores = GlueMetric(task).compute(predictions=predictions, references=references)
     if undefined := [name for name, value in scores.items() if not math.isfinite(value)]:
         return NonFinite(f"{task.name}: {', '.join(undefined)} undefined: are the predictions all the same?")
     kept = predictions if task.labels else [shortest(value) for value in predictions]
-    return SetScore(scores, {"gold": references, "predicted": kept})
+    return SplitScore(scores, {"gold": references, "predicted": kept})
 
 
 def shortest(value: float) -> float:
-    """A float32 in nine decimal digits, from which float32 has it back to the last bit.
+    """A float32 in nine decimal digits, which give it back to the last bit.
 
     >>> value = torch.tensor(1 / 3).item()
     >>> value, shortest(value), torch.tensor(shortest(value)).item() == value
@@ -176,6 +175,6 @@ def by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 
 def note_broken(broken: dict[int, NonFinite], seed: int, logits: torch.Tensor, name: str) -> None:
-    """Note a seed whose outputs are not finite, unless something else is noted of it."""
+    """Note a seed whose outputs are not finite, unless it is noted already."""
     if seed not in broken and not logits.isfinite().all():
         broken[seed] = NonFinite(f"{name}: the model's outputs are not finite")

@@ -1,11 +1,9 @@
 """Seeds of one recipe trained as one model: a row of the batch is a seed.
 
-What trains is stacked, a seed above another: a linear layer's weight is (seeds, out, in). What is frozen and the same
-for all is shared, and sees one larger product. No operation mixes two rows, so each seed computes what it computes
-alone; only dropout draws from one generator for all.
-
-`torch.func.stack_module_state` with `vmap` is not used: it would stack what is shared, too, and it maps over rows of
-one length, where here each row has its own texts.
+What trains is stacked: a linear layer's weight is (seeds, out, in). What is frozen and the same for all is shared, and
+sees one larger product. No operation mixes two rows, so each seed computes what it computes alone; only dropout draws
+from one generator for all. `torch.func.stack_module_state` would stack what is shared, too, and `vmap` maps over rows
+of one length.
 """
 
 from __future__ import annotations
@@ -18,9 +16,9 @@ from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from progbench.training.adamw import ClippedAdamW, excess
-from progbench.training.fitting import Seeds
+from progbench.training.packed_seeds import SeedCollator
 from progbench.training.scoring import Batch, Infer, Row
-from progbench.training.seed_rows import SeedCollator
+from progbench.training.seed_axis import SeedAxis
 
 TARGETS = ("labels", "start_positions", "end_positions")
 LOGITS = ("logits", "start_logits", "end_logits")
@@ -28,7 +26,7 @@ LOGITS = ("logits", "start_logits", "end_logits")
 
 @torch.no_grad()
 def stack(models: Sequence[nn.Module]) -> nn.Module:
-    """Make the first of these models, which differ in their seeds alone, one of all; the others stay as they are.
+    """Make the first of these models, which differ in their seeds alone, the model of all.
 
     >>> from progbench.models.loading import build
     >>> from progbench.models.spec import spec
@@ -36,21 +34,21 @@ def stack(models: Sequence[nn.Module]) -> nn.Module:
     >>> stack(models).classifier.weight.shape
     torch.Size([3, 2, 64])
 
-    Stacked is what requires a gradient in the first, and what differs between them (random bodies do).
+    Parameters are stacked if they require a gradient in the first model, or differ between them (random bodies do).
     Raises TypeError for a module whose parameters it cannot stack, and then changes nothing.
     """
-    found = []
+    to_stack = []
     for modules in zip(*(model.modules() for model in models), strict=True):
         for name, parameter in modules[0].named_parameters(recurse=False):
-            each = [one.get_parameter(name) for one in modules]
-            if parameter.requires_grad or not all(torch.equal(one.to(parameter.device), parameter) for one in each):
+            each = [module.get_parameter(name) for module in modules]
+            if parameter.requires_grad or not all(torch.equal(own.to(parameter.device), parameter) for own in each):
                 if type(modules[0]) not in STACKED:
                     raise TypeError(f"{type(modules[0]).__name__} cannot be trained side by side")
-                found.append((modules[0], name, parameter, each))
-    for module, name, parameter, each in found:
-        together = torch.stack([one.detach().to(parameter.device) for one in each])
+                to_stack.append((modules[0], name, parameter, each))
+    for module, name, parameter, each in to_stack:
+        together = torch.stack([own.detach().to(parameter.device) for own in each])
         setattr(module, name, nn.Parameter(together, requires_grad=parameter.requires_grad))
-    for module in {id(module): module for module, *_ in found}.values():
+    for module in {id(module): module for module, *_ in to_stack}.values():
         module.__class__ = STACKED[type(module)]
         module.seeds = len(models)
     return models[0]
@@ -59,9 +57,8 @@ def stack(models: Sequence[nn.Module]) -> nn.Module:
 class Product(torch.autograd.Function):
     """Rows times a weight a seed, plus a bias.
 
-    The gradient of a weight comes as the weight lies in memory, where `baddbmm`'s own would be copied to be so.
-    Shapes: (seeds, rows, in), (seeds, out, in) and (seeds, out), or (out,) where it is frozen, or None; and what comes
-    of it (seeds, rows, out).
+    A weight's gradient has the weight's memory layout; `baddbmm`'s own would be copied to it.
+    Shapes: (seeds, rows, in), (seeds, out, in) and (seeds, out), (out,) if frozen, or None, to (seeds, rows, out).
     """
 
     @staticmethod
@@ -86,7 +83,7 @@ def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
     device = rows.device.type
     if device != "meta" and torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
-        rows, weight, bias = (one if one is None else one.to(dtype) for one in (rows, weight, bias))
+        rows, weight, bias = (x if x is None else x.to(dtype) for x in (rows, weight, bias))
     return Product.apply(rows, weight, bias)
 
 
@@ -146,10 +143,12 @@ class StackedEmbedding(nn.Embedding):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         tables = self.weight.flatten(0, 1)
         starts = torch.arange(self.seeds, device=ids.device)[:, None] * self.weight.shape[1]
-        found = nn.functional.embedding(ids + starts, tables)
+        looked_up = nn.functional.embedding(ids + starts, tables)
         if self.padding_idx is None:
-            return found
-        return torch.where((ids == self.padding_idx)[..., None], found.detach(), found)  # that row does not train
+            return looked_up
+        return torch.where(
+            (ids == self.padding_idx)[..., None], looked_up.detach(), looked_up
+        )  # that row does not train
 
 
 STACKED: Mapping[type, type] = {
@@ -159,10 +158,10 @@ STACKED: Mapping[type, type] = {
 }
 
 
-class Together(Seeds):
+class StackedSeeds(SeedAxis):
     """What a step does for several seeds whose models are stacked in one.
 
-    A seed whose loss is not finite spoils its own parameters and no others, so that the rest simply go on.
+    A seed whose loss is not finite spoils its own parameters alone: the rest go on.
     """
 
     def __init__(self, count: int) -> None:
@@ -179,7 +178,7 @@ class Together(Seeds):
         return self._optimizer
 
     def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> None:
-        """AdamW divides the gradients itself: to do it here would take them through memory twice more."""
+        """Left to AdamW: to divide the gradients here would take them through memory twice more."""
         self._optimizer.excess = excess(parameters, norm)
 
     def is_matrix(self, parameter: nn.Parameter) -> bool:
@@ -187,13 +186,13 @@ class Together(Seeds):
 
 
 def infer_together(collate: SeedCollator, seeds: int) -> Infer:
-    """How a stacked model is asked for its outputs: every seed gets the same rows, and gives outputs of its own."""
+    """Ask a stacked model for its outputs: all seeds get the same rows, and each gives its own outputs."""
 
     def infer(model: nn.Module, rows: Sequence[Row]) -> list[Batch]:
         inputs = collate([rows] * seeds).to(next(model.parameters()).device).inputs()
         outputs = model(**{name: value for name, value in inputs.items() if name not in TARGETS})
-        found = {name: outputs[name].unflatten(0, (seeds, -1)) for name in LOGITS if name in outputs}
-        return [{name: value[seed] for name, value in found.items()} for seed in range(seeds)]
+        logits = {name: outputs[name].unflatten(0, (seeds, -1)) for name in LOGITS if name in outputs}
+        return [{name: value[seed] for name, value in logits.items()} for seed in range(seeds)]
 
     return infer
 

@@ -1,4 +1,4 @@
-"""Where a seed becomes a score: a recipe and seeds in, results out. What is expected cannot be seen from here."""
+"""A recipe and seeds in, results out. What is expected cannot be seen from here."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def train(
     and Progtuning of one seed start from the same head and see the same batches. The same seed gives bit-identical
     scores at the same thread count on the same CPU; `threads` 0 leaves the process's own. With checkpoints `kept`, a
     run that was killed goes on from its last one, and ends with the same scores; what the result says of time is the
-    sum. A run that does not fit the memory is tried again with each batch in two parts. A model that packed batches do
-    not serve is trained by `plain.train`, as its result says, without checkpoints.
+    sum. A run that does not fit the memory is tried again with each batch in two micro-batches. A model that packed
+    batches do not serve is trained by `plain.train`, as its result says, without checkpoints.
 
     Raises Missing or BadInput before the first step, and NonFinite as soon as a loss or a score is not finite.
     """
     try:
-        (result,) = _in_room(recipe, [seed], device, threads, kept)
+        (result,) = _with_smaller_batches(recipe, [seed], device, threads, kept)
     except NotServed as why:
         return _plainly(recipe, seed, device, threads, why)
     if result.error:
@@ -45,15 +45,15 @@ def train_together(
     """Train seeds of a recipe side by side, as one model (`side_by_side.stack`); gives a result a seed.
 
     Its times are a seed's share, its peak memory that of all. A seed whose loss or score is not finite is an error; the
-    others go on. Seeds that do not fit the device's memory together are trained in two parts, and those that cannot be
-    stacked alone; their results say so, and come as soon as a part is done. One seed alone that does not fit is tried
+    others go on. Seeds that do not fit the device's memory together are trained in two groups, and those that cannot be
+    stacked alone; their results say so, and come as soon as a group is done. One seed alone that does not fit is tried
     again as in `train`, and a model that packed batches do not serve is trained as there.
     Raises ValueError for no seeds or a seed twice, and Missing or BadInput before the first step.
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds {[*seeds]}: wanted are one or more, each once")
     try:
-        run = one_run.make if len(seeds) > 1 else _in_room
+        run = one_run.perform if len(seeds) > 1 else _with_smaller_batches
         yield from run(recipe, seeds, device, threads, kept, together=True)
         return
     except NotServed as why:
@@ -65,17 +65,17 @@ def train_together(
                 yield RunResult(recipe, seed, error=str(problem), fingerprints=problem.fingerprints, environment=made)
         return
     except NotTogether as problem:
-        parts, note, again = [[seed] for seed in seeds], str(problem), _in_room
+        seed_groups, note, again = [[seed] for seed in seeds], str(problem), _with_smaller_batches
     except Exception as problem:
         if len(seeds) == 1 or not memory.ran_out(problem):
             raise
         half = (len(seeds) + 1) // 2
-        parts, again = [seeds[:half], seeds[half:]], train_together
-        note = f"{len(seeds)} seeds side by side ran out of memory, so they were trained in two parts"
+        seed_groups, again = [seeds[:half], seeds[half:]], train_together
+        note = f"{len(seeds)} seeds side by side ran out of memory, so they were trained in two groups"
     memory.free_all(device)
-    for part in parts:
-        for one in again(recipe, part, device, threads, kept):
-            yield one.completed(note)
+    for group in seed_groups:
+        for result in again(recipe, group, device, threads, kept):
+            yield result.completed(note)
 
 
 def _plainly(recipe: Recipe, seed: int, device: str, threads: int, why: NotServed) -> RunResult:
@@ -83,7 +83,7 @@ def _plainly(recipe: Recipe, seed: int, device: str, threads: int, why: NotServe
     return plain.train(recipe, seed, device, threads).completed(f"trained by the plain trainer: {why}")
 
 
-def _in_room(
+def _with_smaller_batches(
     recipe: Recipe,
     seeds: Sequence[int],
     device: str,
@@ -92,8 +92,8 @@ def _in_room(
     *,
     together: bool = False,
 ) -> list[RunResult]:
-    """Train; where memory runs out, once more from the last checkpoint, with each batch in two parts."""
-    run = functools.partial(one_run.make, recipe, seeds, device, threads, kept, together=together)
+    """Train; where memory runs out, once more from the last checkpoint, with each batch in two micro-batches."""
+    run = functools.partial(one_run.perform, recipe, seeds, device, threads, kept, together=together)
     try:
         return run()
     except Exception as problem:
@@ -101,8 +101,8 @@ def _in_room(
             raise
     memory.free_all(device)
     try:
-        return run(parts=2)
+        return run(micro_batches=2)
     except Exception as problem:
         if not memory.ran_out(problem):
             raise
-        raise torch.OutOfMemoryError(f"{problem} (and so it was with each batch in two parts)") from None
+        raise torch.OutOfMemoryError(f"{problem} (and so it was with each batch in two micro-batches)") from None

@@ -1,9 +1,9 @@
 """Attention within each text of all rows at once, for rows of several seeds: it has no weights, so seeds do not matter.
 
-Where nothing drops, as in evaluation, a GPU takes the variable-length kernel that comes with torch and keeps float32
-(`_efficient_attention_forward`; `torch.nn.attention.varlen` does not). With dropout that kernel draws one mask in its
-forward and another in its backward pass (pytorch issue 115590: it takes the longest text to have no keys), and it takes
-no bias. So in training texts are padded, in a few groups of neighbouring lengths.
+Without dropout, as in evaluation, a GPU takes torch's variable-length kernel for float32
+(`_efficient_attention_forward`; `torch.nn.attention.varlen` has none). With dropout that kernel draws other masks in
+its backward pass (pytorch issue 115590), and it takes no bias. So in training texts are padded, in a few groups of
+neighbouring lengths.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from progbench.training.bias import Bias
-from progbench.training.seed_rows import SeedRows
+from progbench.training.packed_seeds import PackedSeeds
 
 
 def attend(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    where: SeedRows,
+    where: PackedSeeds,
     dropout: float = 0.0,
     scaling: float | None = None,
     bias: Bias | None = None,
 ) -> torch.Tensor:
     """What every token attends to in its own text; at surplus tokens, some finite numbers.
 
-    >>> from progbench.training.rows import PackedCollator
-    >>> from progbench.training.seed_rows import SeedCollator
+    >>> from progbench.training.packed import PackedCollator
+    >>> from progbench.training.packed_seeds import SeedCollator
     >>> texts = [{"input_ids": [5, 6]}, {"input_ids": [7, 8, 9]}]
     >>> where = SeedCollator(PackedCollator(), pad=0, longest=8)([texts]).inputs()["packing"]
     >>> query = key = value = torch.ones(1, 2, 64, 4)
@@ -38,16 +38,16 @@ def attend(
     Shapes: query, key, value (seeds, heads, tokens, size); result (seeds, tokens, heads, size).
     """
     seeds = len(query)
-    rows = [part.transpose(1, 2).flatten(0, 1) for part in (query, key, value)]
+    rows = [tensor.transpose(1, 2).flatten(0, 1) for tensor in (query, key, value)]
     if query.is_cuda and not dropout and bias is None:
         return _kernel(*rows, where, scaling).unflatten(0, (seeds, -1))
-    padded = zip(*(Apart.apply(part, where) for part in rows), strict=True)
+    padded = zip(*(Apart.apply(tensor, where) for tensor in rows), strict=True)
     pieces = [_attended(*those, where, number, dropout, scaling, bias) for number, those in enumerate(padded)]
     return Back.apply(where, *pieces).unflatten(0, (seeds, -1))
 
 
 def _kernel(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, where: SeedRows, scaling: float | None
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, where: PackedSeeds, scaling: float | None
 ) -> torch.Tensor:
     """Shapes: (seeds * tokens, heads, size) each."""
     ends, longest = where.ends32, min(where.longest, where.tokens)
@@ -61,12 +61,12 @@ def _kernel(
 class Apart(torch.autograd.Function):
     """(seeds * tokens, heads, size) to (texts, longest, heads, size) for each group, and gradients the way back.
 
-    Both ways are gathers. Where a text has no token, there is a surplus token of its seed: its keys are masked, and
-    what it attends to is not read. So the gradient there is 0, which is what surplus tokens get.
+    Both ways are gathers. A place without a token holds a surplus token of its seed, which is masked and not read, so
+    that its gradient is 0.
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, rows: torch.Tensor, where: SeedRows) -> tuple[torch.Tensor, ...]:
+    def forward(ctx: FunctionCtx, rows: torch.Tensor, where: PackedSeeds) -> tuple[torch.Tensor, ...]:
         ctx.where = where
         return where.in_groups(rows.index_select(0, where.source))
 
@@ -77,10 +77,10 @@ class Apart(torch.autograd.Function):
 
 
 class Back(torch.autograd.Function):
-    """The way back from `Apart`. The gradient at surplus tokens is 0, since nothing reads them: so it is at padding."""
+    """The way back from `Apart`. The gradient at surplus tokens, and so at padding, is 0: nothing reads them."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, where: SeedRows, *pieces: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: FunctionCtx, where: PackedSeeds, *pieces: torch.Tensor) -> torch.Tensor:
         ctx.where = where
         return _together(pieces).index_select(0, where.places)
 
@@ -91,7 +91,7 @@ class Back(torch.autograd.Function):
 
 
 def _together(pieces: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    flat = [one.flatten(0, 1) for one in pieces]
+    flat = [piece.flatten(0, 1) for piece in pieces]
     return flat[0] if len(flat) == 1 else torch.cat(flat)
 
 
@@ -99,7 +99,7 @@ def _attended(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    where: SeedRows,
+    where: PackedSeeds,
     number: int,
     dropout: float,
     scaling: float | None,
@@ -112,7 +112,7 @@ def _attended(
     else:
         added = bias.masked(longest, where.real(number), number).to(query.dtype)
     if query.device.type == "cpu":
-        heads_first = (part.transpose(1, 2) for part in (query, key, value))
+        heads_first = (tensor.transpose(1, 2) for tensor in (query, key, value))
         attended = nn.functional.scaled_dot_product_attention(
             *heads_first, attn_mask=added, dropout_p=dropout, scale=scaling
         )
@@ -121,10 +121,10 @@ def _attended(
 
 
 class Efficient(torch.autograd.Function):
-    """Torch's memory-efficient attention of padded texts, as its kernel has them: no transposing on the way.
+    """Torch's memory-efficient attention of padded texts, in its kernel's own layout.
 
-    Its own backward pass splits more than 128 keys among blocks that add up in the order in which they end. Here one
-    block has all keys of a text and a head, so that the same numbers come out each time.
+    Torch's backward pass splits more than 128 keys among blocks that add up in any order. Here one block has all keys
+    of a text and a head, so that the numbers are the same each time.
     """
 
     @staticmethod
@@ -150,8 +150,8 @@ class Efficient(torch.autograd.Function):
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         query, key, value, added, out, logsumexp, seed, offset = ctx.saved_tensors
         longest, unmasked = query.shape[1], 0
-        *found, of_added = torch.ops.aten._efficient_attention_backward(
+        *gradients, of_added = torch.ops.aten._efficient_attention_backward(
             gradient.contiguous(), query, key, value, added, out, None, None, longest, longest, logsumexp, ctx.dropout,
             seed, offset, unmasked, ctx.needs_input_grad[3], scale=ctx.scaling, num_splits_key=1,
         )  # fmt: skip
-        return *found, of_added if ctx.needs_input_grad[3] else None, None, None
+        return *gradients, of_added if ctx.needs_input_grad[3] else None, None, None

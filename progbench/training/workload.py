@@ -1,7 +1,4 @@
-"""What a task gives the trainer: rows to train on, and how a model is scored.
-
-The trainer asks for nothing else, so it does not know whether a task chooses a class or finds an answer.
-"""
+"""What a task gives the trainer: rows to train on, and how a model is scored; a classifier's and SQuAD's alike."""
 
 from __future__ import annotations
 
@@ -20,15 +17,15 @@ from progbench.tasks.glue import Data, Examples, GlueTask
 from progbench.tasks.source import GENERATED
 from progbench.tasks.squad import SquadData, SquadTask
 from progbench.training.answering import answering
-from progbench.training.scoring import Infer, Row, Scored, by_set, classes
+from progbench.training.scoring import Infer, Row, Scored, by_split, classes
 
 
 @dataclass(frozen=True)
 class Workload:
     """`rows[i]` is one training row, of `lengths[i]` tokens; `score(model, infer)` gives each seed's scores.
 
-    `words` are the token ids that occur in any split. `examples` and `left_out` are counts by split, `notes` what a
-    reader of the scores should know.
+    `words` are the token ids of all splits. `examples` and `left_out` are counts by split. `notes` are for a reader of
+    the scores.
     """
 
     rows: Sequence[Row]
@@ -60,8 +57,10 @@ def _classification(task: GlueTask, data: Data, tokenizer, recipe: Recipe, folde
     return Workload(
         rows=rows,
         lengths=[len(row["input_ids"]) for row in rows],
-        words=set().union(*(row["input_ids"] for part in (rows, *encoded.values()) for row in part)),
-        score=lambda model, infer: by_set({name: classes(model, rows, infer, task) for name, rows in encoded.items()}),
+        words=set().union(*(row["input_ids"] for split in (rows, *encoded.values()) for row in split)),
+        score=lambda model, infer: by_split(
+            {name: classes(model, rows, infer, task) for name, rows in encoded.items()}
+        ),
         examples={name: len(split) for name, split in splits.items()},
         left_out={name: split.left_out for name, split in splits.items()},
         notes=[
@@ -72,17 +71,21 @@ def _classification(task: GlueTask, data: Data, tokenizer, recipe: Recipe, folde
 
 
 def _remarks(data: Data, encoded: Mapping[str, Sequence[Row]], tokenizer, length: int) -> Iterator[str]:
-    """What a reader should know of the texts of evaluation: how many are cut, and how many training has shown."""
+    """Notes on the texts of evaluation: how many are cut, and how many also stand in train."""
     known = list(zip(*data.train.texts, strict=True))
     for name, split in data.evaluate.items():
         full = [i for i, row in enumerate(encoded[name]) if len(row["input_ids"]) >= length]
-        whole = tokenizer(*([one[i] for i in full] for one in split.texts), verbose=False)["input_ids"] if full else []
+        whole = (
+            tokenizer(*([column[i] for i in full] for column in split.texts), verbose=False)["input_ids"]
+            if full
+            else []
+        )
         texts = list(zip(*split.texts, strict=True))
-        found = (
+        said = (
             remarks.cut(name, sum(len(ids) > length for ids in whole), len(split), length),
             remarks.doubles(name, texts, split.labels, known, data.train.labels),
         )
-        yield from filter(None, found)
+        yield from filter(None, said)
 
 
 def encode(examples: Examples, tokenizer, max_length: int) -> list[dict]:
@@ -108,7 +111,7 @@ def _answering(task: SquadTask, data: SquadData, tokenizer, recipe: Recipe, fold
     splits = data.evaluate
 
     def score(model: nn.Module, infer: Infer) -> list[Scored]:
-        return by_set({name: answering(model, split, cut[name], infer, recipe) for name, split in splits.items()})
+        return by_split({name: answering(model, split, cut[name], infer, recipe) for name, split in splits.items()})
 
     examples = {"train": len(data.train), **{name: len(split) for name, split in splits.items()}}
     return Workload(
@@ -126,6 +129,6 @@ def _answering(task: SquadTask, data: SquadData, tokenizer, recipe: Recipe, fold
     )
 
 
-def _note(found: Sequence[str], what: str, most: int = 3) -> list[str]:
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return [f"{what}: {len(found)} ({'; '.join(found[:most])}{more})"] if found else []
+def _note(places: Sequence[str], what: str, most: int = 3) -> list[str]:
+    more = f" and {len(places) - most} more" if len(places) > most else ""
+    return [f"{what}: {len(places)} ({'; '.join(places[:most])}{more})"] if places else []

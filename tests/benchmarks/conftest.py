@@ -15,19 +15,23 @@ HERE = Path(__file__).parent
 class Bench:
     """Sessions whose results and report go to one folder."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, warm):
+        self.folder, self.warm = folder, warm
         self.runs = folder / "runs"
 
-    def __call__(self, *arguments, timeout=120, **variables):
-        """Run `pytest benchmarks` with these arguments and variables, without real data or weights."""
+    def __call__(self, *arguments, cold=False, **variables):
+        """Run `pytest benchmarks` with these arguments and variables, without real data or weights.
+
+        A process is `cold` where it must load its libraries itself.
+        """
         # hypothesis has a plugin that every pytest loads: half of the time of a session, which has no use for it
         without = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
-        command = [sys.executable, "-m", "pytest", "benchmarks", *without, "--runs", self.runs]
-        return subprocess.run(
-            [*command, "--report", self.folder / "report", *arguments], cwd=ROOT, capture_output=True, text=True,
-            timeout=timeout, env=environment() | variables, check=False,
-        )  # fmt: skip
+        command = ["pytest", "benchmarks", *without, "--runs", self.runs, "--report", self.folder / "report"]
+        env = environment() | variables
+        if not cold:
+            return self.warm(*command, *arguments, cwd=ROOT, env=env)
+        whole = [sys.executable, "-m", *command, *arguments]
+        return subprocess.run(whole, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
     def without_training(self, *arguments):
         """A session in which a stand-in gives each run its result, and notes it."""
@@ -56,14 +60,14 @@ def environment():
 
 
 @pytest.fixture
-def bench(tmp_path):
-    return Bench(tmp_path)
+def bench(tmp_path, warm):
+    return Bench(tmp_path, warm)
 
 
 @pytest.fixture(scope="module")
-def benches(tmp_path_factory):
+def benches(tmp_path_factory, warm):
     """Make a place for sessions that several tests look at."""
-    return lambda name: Bench(tmp_path_factory.mktemp(name))
+    return lambda name: Bench(tmp_path_factory.mktemp(name), warm)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from progbench.session import opening
+from progbench.session import options
 
-opened, ROOT = opening.opened, Path(os.environ["OTHER_ANSWERS"])
-opening.opened = lambda asked, root, **keywords: opened(asked, ROOT, **keywords)
+opened, ROOT = options.opened, Path(os.environ["OTHER_ANSWERS"])
+options.opened = lambda asked, root, **keywords: opened(asked, ROOT, **keywords)

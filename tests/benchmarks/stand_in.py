@@ -40,5 +40,5 @@ def write(report, folder):
     return written(report, folder)
 
 
-jobs.train = train
+jobs.execute = train
 written, writing.write = writing.write, write

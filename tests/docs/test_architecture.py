@@ -4,8 +4,6 @@ import ast
 import doctest
 import os
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -121,17 +119,17 @@ def named_in_the_way():
 
 
 @pytest.fixture(scope="module")
-def called(tmp_path_factory):
+def called(tmp_path_factory, warm):
     """The functions that a session calls which trains one cell, judges it and writes its report, in their order."""
     folder = tmp_path_factory.mktemp("session")
     variables = {
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(ROOT)]),
         "CALLED": str(folder / "called"),
     }
-    command = [sys.executable, "-m", "pytest", "benchmarks", "-p", "called", "-p", "no:cacheprovider", "-m", "glue"]
+    command = ["pytest", "benchmarks", "-p", "called", "-p", "no:cacheprovider", "-m", "glue"]
     command += ["--suite", "smoke", "-k", "tiny-roberta-constant-cola"]
     command += ["--runs", folder / "runs", "--report", folder / "report"]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=False)
+    done = warm(*command, cwd=ROOT, env=os.environ | variables)
     assert (folder / "report" / "report.json").is_file(), done.stdout + done.stderr
     return (folder / "called").read_text(encoding="utf-8").splitlines()
 

@@ -5,15 +5,14 @@ import shlex
 
 import pages
 import pytest
-from installed import Person
 
 PAGE = pages.read("docs/first-hour.md")
 
 
 @pytest.fixture(scope="module")
-def followed(installed, tmp_path_factory):
+def followed(installed):
     """What each command prints, by its first words, and the folder in which they ran."""
-    person = Person(installed, tmp_path_factory.mktemp("hour") / "here")
+    person = installed("hour")
     printed = {}
     for language, text in re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
         if language == "python":
@@ -45,8 +44,12 @@ def test_the_plan_knows_times_before_any_run(followed):
     assert "; about " in said(followed, "progbench plan")
 
 
-def test_the_table_is_trained_and_reported_again(followed):
-    assert "1 of 1 tiny-bert-growing-rte seed 0: " in said(followed, "progbench reproduce --suite smoke")
+def test_the_table_is_trained_judged_and_reported_again(followed):
+    trained = said(followed, "progbench reproduce --suite smoke")
+
+    assert "1 of 1 tiny-bert-growing-rte seed 0: " in trained
+    assert "1 of 1 judged: 1 consistent" in trained
+    assert {path.parts[-3] for path in followed[1].glob("runs/smoke/*/*/seed0.json")} == {"tiny-bert-growing-rte"}
     assert "tiny-bert-growing-rte" in said(followed, "progbench report runs")
 
 
@@ -54,5 +57,9 @@ def test_a_comparison_is_planned_and_then_answered(followed):
     plan, answer = (text for line, text in followed[0].items() if line.startswith("progbench compare"))
 
     assert plan.startswith("tiny-bert, 2 classes of text: 200 rows to train on, 100 to score\n4 runs of 2 recipes")
+    assert "about" in plan.splitlines()[1]
     assert "less fine-tuning" not in plan
     assert "progtuning less fine-tuning on mine: " in answer
+    assert "progtuning takes, of fine-tuning's: updated parameters 78.9 %" in answer
+    assert "a difference of 1 point" in answer
+    assert (followed[1] / "mine" / "report.html").is_file()

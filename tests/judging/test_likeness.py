@@ -158,7 +158,7 @@ def referenced(copied, tmp_path, trained):
 
 def trained_suite(answers, folder, seeds=1):
     own = Suite("smoke", answers, folder, seeds=seeds)
-    own.make(own.needed(own.cell(CELL)).values())
+    own.obtain(own.needed(own.cell(CELL)).values())
     return own
 
 

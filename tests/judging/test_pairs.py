@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from made_up import recipes, result
 
-from progbench.judging.pairs import not_a_pair
+from progbench.judging.likeness import not_a_pair
 from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult
 
@@ -50,8 +50,8 @@ def test_predictions_can_differ_where_scores_do_not(pair):
 
 def test_seeds_side_by_side_need_the_same_company(pair):
     ours, theirs = (
-        replace(run, provenance=Provenance(side_by_side=company))
-        for run, company in zip(pair, ((0, 1, 2, 3, 4), (1,)), strict=True)
+        replace(run, provenance=Provenance(side_by_side=seeds))
+        for run, seeds in zip(pair, ((0, 1, 2, 3, 4), (1,)), strict=True)
     )
 
     assert not_a_pair(ours, theirs) == "one was trained beside the seeds 0 1 2 3 4, the other beside the seeds 1"

@@ -145,6 +145,6 @@ def test_a_run_that_was_made_meanwhile_is_seen(on_other_data, tmp_path):
         made = results.load(tmp_path, recipe, seed)
         results.save(tmp_path, replace(made, fingerprints={"data": "sha256:constant", "weights": "random"}))
     on_other_data.maker._found.clear()
-    on_other_data.make([])
+    on_other_data.obtain([])
 
     assert on_other_data.warnings(wanted) == []

@@ -96,7 +96,7 @@ def test_a_parameter_in_no_part_is_refused_by_name():
     model = build("tiny-bert")
     model.bert.encoder.register_parameter("prompt", nn.Parameter(torch.zeros(3)))
 
-    with pytest.raises(BadInput, match=r"in no part of Eq. 1 .*: bert\.encoder\.prompt; name its parts"):
+    with pytest.raises(BadInput, match=r"in no component of Eq. 1 .*: bert\.encoder\.prompt; name its components"):
         Anatomy.of(model)
 
 

@@ -15,7 +15,7 @@ from progbench.method.advice import suggestion
 def parts(model):
     """The paths of E and of H."""
     pieces = Anatomy.of(model).pieces
-    return [{piece.path for piece in pieces if piece.part == part} for part in ("embeddings", "head")]
+    return [{piece.path for piece in pieces if piece.component == part} for part in ("embeddings", "head")]
 
 
 @pytest.mark.parametrize("name", tiny.MODELS)
@@ -116,7 +116,7 @@ def test_two_towers_side_by_side_are_refused():
 
 
 def paths(anatomy, number):
-    return [piece.path for piece in anatomy.pieces if piece.part == f"block {number}"]
+    return [piece.path for piece in anatomy.pieces if piece.component == f"block {number}"]
 
 
 def test_stages_of_blocks_are_one_row_and_what_closes_a_stage_goes_with_its_last_block():
@@ -134,7 +134,7 @@ def test_what_opens_a_stage_goes_with_its_first_block_and_what_opens_the_first_i
     anatomy = Anatomy.of(transformers.PvtModel(configuration))
 
     assert paths(anatomy, 1) == ["encoder.patch_embeddings.1", "encoder.block.1.0"]
-    assert [piece.path for piece in anatomy.pieces if piece.part == "embeddings"] == ["encoder.patch_embeddings.0"]
+    assert [piece.path for piece in anatomy.pieces if piece.component == "embeddings"] == ["encoder.patch_embeddings.0"]
 
 
 def test_parallel_lists_make_block_i_of_their_members_i():
@@ -213,7 +213,7 @@ def test_another_list_of_blocks_may_be_chosen():
     anatomy = Anatomy.of(gemma(), blocks="model.vision_tower.encoder.layers")
 
     assert anatomy.L == 3
-    assert any(piece.path == "model.language_model" for piece in anatomy.pieces if piece.part != "block 0")
+    assert any(piece.path == "model.language_model" for piece in anatomy.pieces if piece.component != "block 0")
 
 
 @pytest.mark.parametrize("path", ["model.vision_tower", "nowhere"])

@@ -18,7 +18,7 @@ from progbench.method.options import TUNINGS
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.training import packing
-from progbench.training.rows import groups_of
+from progbench.training.packed import groups_of
 
 LENGTH_QUANTILES = Path(__file__).resolve().parents[2] / "benchmarks" / "lengths.toml"
 LENGTHS = [3, 12, 5, 3]

@@ -53,7 +53,7 @@ def places(anatomy, part):
     """The paths of E or H, each with the rule that chose it."""
     by_rule = {}
     for piece in anatomy.pieces:
-        if piece.part == part:
+        if piece.component == part:
             by_rule.setdefault(piece.why, []).append(f"`{piece.path}`")
     return "; ".join(f"{', '.join(paths)} ({why})" for why, paths in by_rule.items())
 
@@ -63,7 +63,7 @@ def table():
     for name in tiny.MODELS:
         model = tiny.model(name)
         anatomy = Anatomy.of(model)
-        blocks = [piece.path for piece in anatomy.pieces if piece.part.startswith("block")]
+        blocks = [piece.path for piece in anatomy.pieces if piece.component.startswith("block")]
         lists = ", then ".join(f"`{path}`" for path in dict.fromkeys(re.sub(r"\.\d+$", "", path) for path in blocks))
         tunings = ", ".join(one for one in TUNINGS if one != "bitfit" or name not in WITHOUT_BIASES)
         cells = [name, f"`{type(model).__name__}`", places(anatomy, EMBEDDINGS), lists, places(anatomy, HEAD), tunings]

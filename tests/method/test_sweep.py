@@ -90,7 +90,7 @@ class Wrong:
         self.pieces, self.L, self._anatomy = anatomy.pieces, anatomy.L, anatomy
         names = {f"block {old}": f"block {new}" for old, new in enumerate(order)}
         self.pieces = [
-            type(one)(names.get(one.part, one.part), one.path, one.why, one.parameters) for one in self.pieces
+            type(one)(names.get(one.component, one.component), one.path, one.why, one.parameters) for one in self.pieces
         ]
 
 

@@ -7,6 +7,7 @@ import tiny
 import torch
 import trainers
 import transformers
+from transformers.integrations import integration_utils
 
 from progbench import Anatomy, ProgressiveFreezing, apply_tuning
 from progbench.errors import BadInput
@@ -131,7 +132,7 @@ def test_a_trainer_that_renamed_the_events_of_a_step_is_an_error(tmp_path):
 
 
 class Reports(transformers.TrainerCallback):
-    """As TensorBoard's and W&B's callbacks, which stand before a user's own."""
+    """As TensorBoard's and W&B's callbacks."""
 
     def __init__(self):
         self.seen = []
@@ -149,14 +150,60 @@ def test_the_trainers_lines_of_a_loss_have_what_trains(tmp_path):
     assert [one.get("trainable_parameters") for one in trainer.state.log_history] == [*counts, None]
 
 
-def test_attached_to_its_trainer_it_stands_before_the_callbacks_that_report(tmp_path):
-    reports, model, callback = Reports(), tiny.model("BERT"), halves()
+@pytest.fixture
+def reports(monkeypatch):
+    """What a logger of `report_to` is told of what trains: TensorBoard's place is taken by one that notes it."""
+    made = Reports()
+    monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "tensorboard", made)
+    return made.seen
+
+
+LOGGED = {"report_to": ["tensorboard"], "logging_strategy": "epoch"}
+
+
+def test_the_loggers_of_report_to_see_what_trains(tmp_path, reports, caplog):
+    model = tiny.model("BERT")
     counts = [Anatomy.of(model).count(stage) for stage in shrinking(4, 2)]
-    trainer, _ = build(tmp_path, callback, reports, model=model, logging_strategy="epoch")
+    run(tmp_path, halves(), model=model, **LOGGED)
+
+    assert reports == [*counts, None]
+    assert "made before its ProgressiveFreezing" not in caplog.text
+
+
+def made_before(monkeypatch, folder, callback):
+    """A Trainer that was made before the first ProgressiveFreezing of the process."""
+    with monkeypatch.context() as patched:
+        patched.setattr(transformers.trainer, "DEFAULT_CALLBACKS", [transformers.trainer_callback.DefaultFlowCallback])
+        return build(folder, callback, **LOGGED)[0]
+
+
+def test_a_trainer_made_before_the_callback_says_once_that_its_loggers_do_not_see_it(
+    tmp_path, reports, monkeypatch, caplog
+):
+    made_before(monkeypatch, tmp_path, halves()).train()
+
+    assert reports == [None] * 3
+    assert [line.partition(": ")[0] for line in caplog.messages if "attached" in line] == [
+        "this Trainer was made before its ProgressiveFreezing, which so stands behind the loggers of report_to "
+        "(tensorboard)"
+    ]
+
+
+def test_attached_to_such_a_trainer_it_stands_before_its_loggers(tmp_path, reports, monkeypatch, caplog):
+    callback = halves()
+    trainer = made_before(monkeypatch, tmp_path, callback)
     with callback.attached(trainer):
         trainer.train()
 
-    assert reports.seen == [*counts, None]
+    assert None not in reports[:2]
+    assert "made before" not in caplog.text
+
+
+def test_a_trainer_without_a_schedule_logs_nothing_more(tmp_path, reports):
+    trainer, _ = build(tmp_path, Do(0, stop), **LOGGED)
+    trainer.train()
+
+    assert reports == [None] * 3
 
 
 def test_a_callback_that_was_attached_alone_is_gone_afterwards(tmp_path):
@@ -215,6 +262,33 @@ def test_after_ctrl_c_the_next_trainer_with_a_schedule_trains_all_of_the_model(t
     interrupted(tmp_path, model)
 
     assert run(tmp_path, halves(), model=model) == [0] * 4 + [2] * 4
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_after_ctrl_c_the_next_trainer_without_a_schedule_is_given_all_of_the_model(tmp_path):
+    model = tiny.model("BERT")
+    interrupted(tmp_path, model)
+    trainer, recorder = build(tmp_path, Do(0, stop), model=model)
+    trainer.train()
+
+    assert recorder.frozen == [0] * 8
+    assert sum(len(group["params"]) for group in trainer.optimizer.param_groups) == len([*model.parameters()])
+
+
+class Evaluates(transformers.TrainerCallback):
+    """Makes a Trainer of its own of the model, after each step of a run."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_step_end(self, args, state, control, model=None, **kwargs):
+        build(self.folder, Do(0, stop), model=model)
+
+
+def test_a_trainer_that_is_made_of_the_model_while_a_run_lasts_does_not_disturb_its_stages(tmp_path):
+    model = tiny.model("BERT")
+
+    assert run(tmp_path, halves(), Evaluates(tmp_path), model=model) == [0] * 4 + [2] * 4
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
@@ -385,5 +459,7 @@ def test_a_parameter_that_trains_in_no_part_of_the_anatomy_is_refused(tmp_path):
     model = tiny.model("BERT")
     callback = ProgressiveFreezing(shrinking(4, 2), anatomy=Anatomy.of(model.bert))
 
-    with pytest.raises(BadInput, match=r"trains 2 parameters that are in no part of the anatomy.*classifier\.weight"):
+    with pytest.raises(
+        BadInput, match=r"trains 2 parameters that are in no component of the anatomy.*classifier\.weight"
+    ):
         run(tmp_path, callback, model=model)

@@ -246,7 +246,7 @@ def test_a_method_of_pefts_own_runs_through_a_restricted_anatomy():
 
 
 def test_a_parameter_outside_the_anatomy_cannot_be_one_to_train():
-    with pytest.raises(BadInput, match="is in no part of this anatomy"):
+    with pytest.raises(BadInput, match="is in no component of this anatomy"):
         Anatomy.of(tiny("tiny-bert", "lora"), "lora").restrict([torch.nn.Parameter(torch.zeros(1))])
 
 

@@ -286,7 +286,7 @@ def test_what_never_has_a_gradient_is_said_and_not_counted_and_a_losss_own_weigh
     pooler, classifier = 16 * 16 + 16, 16 * 3 + 3
     assert "2 parameters have no gradient although the stage trains them" in caplog.text
     assert "body.pooler.dense.weight, body.pooler.dense.bias" in caplog.text
-    assert "2 parameters of the optimizer (51 elements) are in no part of the model" in caplog.text
+    assert "2 parameters of the optimizer (51 elements) are none of the model's" in caplog.text
     assert f"blocks B1-B4, {counts[0] + classifier:,} parameters train" in caplog.text  # as planned, before a step
     assert pooler == 272
 

@@ -313,7 +313,7 @@ def test_paper_says_all_that_is_missing_after_one_question_to_the_hub(blocked, a
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     suite = Suite("paper", answers, tmp_path, device="cpu")
     wanted = {recipe.id: recipe for cell in suite.table("table1").cells for recipe in suite.needed(cell).values()}
-    suite.make(wanted.values())
+    suite.obtain(wanted.values())
     reasons = {suite.runs(one).missing for one in wanted.values()}
 
     assert len(reasons) == 3 * 1  # a sentence a model, each with GLUE's

@@ -16,7 +16,7 @@ from progbench.errors import BadInput, Missing
 from progbench.runs import results
 from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
-from progbench.session import company
+from progbench.session import neighbours
 from progbench.session.making import Maker
 from progbench.training import train
 from progbench.training.checkpoints import Checkpoints
@@ -294,7 +294,7 @@ def test_a_run_with_its_device_to_itself_says_so(tmp_path, recipes, trained):
 
 def test_a_run_that_another_met_on_its_device_says_how_many_there_were(tmp_path, recipes, trained):
     def meet(recipe, seed):
-        with company.at("cpu"), company.at("cpu"):
+        with neighbours.at("cpu"), neighbours.at("cpu"):
             return result(recipe, seed)
 
     trained.during = meet

@@ -6,7 +6,7 @@ from made_up import result
 from progbench.errors import BadInput
 from progbench.runs import results
 from progbench.runs.results import RunResult
-from progbench.session import planning, unit
+from progbench.session import planning, recipe_status
 from progbench.session.measuring import Estimate
 from progbench.session.planning import Lack, Plan
 from progbench.session.suite import Suite
@@ -21,7 +21,7 @@ def suite(answers, tmp_path):
 
 @pytest.fixture
 def rte(suite):
-    return unit.recipe(suite, NAME)
+    return recipe_status.recipe(suite, NAME)
 
 
 def lack(suite, name=NAME):

@@ -20,7 +20,7 @@ CELL = "table1/tiny-bert-constant-rte"
 def trained_suite(answers, folder, seeds):
     """A suite whose RTE cell has runs of so many seeds."""
     own = Suite("smoke", answers, folder, seeds=seeds)
-    own.make(own.needed(own.cell(CELL)).values())
+    own.obtain(own.needed(own.cell(CELL)).values())
     return own
 
 

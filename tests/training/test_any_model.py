@@ -61,7 +61,7 @@ def recipe(architecture, file="glue", task="rte", **changes):
 )
 def test_a_model_of_another_architecture_is_trained_filed_and_read(tmp_path, architecture, file, task, changes):
     wanted = recipe(architecture, file, task, **changes)
-    (made,) = jobs.train(jobs.Job(wanted, (0,), "cpu"), 1, None)
+    (made,) = jobs.execute(jobs.Job(wanted, (0,), "cpu"), 1, None)
     results.save(tmp_path, made)
     found = results.checked(results.load(tmp_path, wanted, 0))
 

@@ -6,10 +6,10 @@ import numpy
 import pytest
 import torch
 
-from progbench.training import seed_rows
+from progbench.training import packed_seeds
 from progbench.training.attention import WithDropout, attention
 from progbench.training.bias import Bias
-from progbench.training.rows import Packing
+from progbench.training.packed import Packing
 
 LENGTHS = [1, 2, 2, 4]
 
@@ -75,8 +75,8 @@ def test_of_seeds_side_by_side_each_adds_its_own_bias():
     added = torch.cat([bias(), bias()])
     ends = torch.tensor([0, 1, 3, 5, 9, 10, 12, 14, 18])
     lengths, first, groups = numpy.array([LENGTHS] * 2), numpy.array([[0, 1, 3, 5]] * 2), ((4, 4),)
-    placed = {name: torch.from_numpy(found) for name, found in seed_rows._grouped(groups, lengths, first, 9).items()}
-    where = seed_rows.SeedRows(torch.from_numpy(first), ends, tokens=18, groups=groups, **placed)
+    placed = {name: torch.from_numpy(found) for name, found in packed_seeds._grouped(groups, lengths, first, 9).items()}
+    where = packed_seeds.PackedSeeds(torch.from_numpy(first), ends, tokens=18, groups=groups, **placed)
     ours = attention(None, *those, None, packing=where, bias=Bias(added, where))[0]
     theirs = [
         text_by_text([part[seed : seed + 1] for part in those], [added[seed : seed + 1, :, :n, :n] for n in LENGTHS])

@@ -7,6 +7,7 @@ import hashlib
 import io
 import pickle
 import re
+import time
 
 import interrupted
 import pytest
@@ -15,7 +16,7 @@ from interrupted import Stopped, learnt
 
 from progbench import environment
 from progbench.recipes import reading
-from progbench.training import checkpoints, one_run, train
+from progbench.training import checkpoints, train
 from progbench.training.checkpoints import Checkpoints, Past, made_with
 
 SECTION = "Running, on one machine or on many"
@@ -131,7 +132,7 @@ def test_a_checkpoint_is_left_after_each_epoch_but_the_last_and_two_are_kept(kep
 def test_within_an_epoch_one_is_left_whenever_so_many_seconds_have_passed(kept, monkeypatch):
     """By a clock that says 10 seconds more each time it is asked, which is once a step when nothing is written."""
     clock = iter(range(0, 10**6, 10))
-    monkeypatch.setattr(one_run.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
     monkeypatch.setattr(checkpoints, "EVERY", 20.0)
     written, write = [], checkpoints._write
     monkeypatch.setattr(checkpoints, "_write", lambda *given: written.append(str(given[1])) or write(*given))
@@ -318,7 +319,7 @@ def test_a_disk_that_fills_up_leaves_the_checkpoints_before(stopped, kept, monke
     assert sorted(kept.folder.iterdir()) == before
 
 
-def test_seconds_are_the_sum_over_all_parts_of_a_run(stopped, resumed, monkeypatch):
+def test_seconds_are_the_sum_over_all_beginnings_of_a_run(stopped, resumed, monkeypatch):
     read = checkpoints._read
 
     def longer(*given):
@@ -346,7 +347,7 @@ def test_a_run_says_how_often_it_went_on_and_where_last(stopped, resumed):
     assert found.provenance.resumed == 3
 
 
-def test_a_run_whose_first_part_another_commit_trained_says_so(stopped, resumed, monkeypatch):
+def test_a_run_whose_beginning_another_commit_trained_says_so(stopped, resumed, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(environment, "commit", lambda: "before")
         stopped(recipe(), 4)
@@ -354,4 +355,4 @@ def test_a_run_whose_first_part_another_commit_trained_says_so(stopped, resumed,
     (found,), _ = resumed(recipe())
 
     assert found.environment["commit"] == "after"
-    assert found.notes[-1] == "its first part, up to epoch 1, was trained by commit before"
+    assert found.notes[-1] == "its beginning, up to epoch 1, was trained by commit before"

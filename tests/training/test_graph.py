@@ -2,16 +2,17 @@
 
 import pytest
 import torch
-from company import batches, compare, model, rows
+from alone_and_stacked import batches, compare, model, rows
 
 from progbench import Anatomy
 from progbench.method import schedule
-from progbench.training.fitting import Step, build_optimizer
 from progbench.training.graph import WARM_UP, Replayed, StandIn
+from progbench.training.optimizer import build_optimizer
+from progbench.training.packed import PackedCollator
+from progbench.training.packed_seeds import SeedCollator
 from progbench.training.packing import pack
-from progbench.training.rows import PackedCollator
-from progbench.training.seed_rows import SeedCollator
-from progbench.training.side_by_side import Together, stack
+from progbench.training.side_by_side import StackedSeeds, stack
+from progbench.training.step import Step
 
 ROW = {"input_ids": [5, 6, 7], "labels": 1}
 
@@ -29,9 +30,9 @@ def ready(wanted, rate):
     models = [model("tiny-bert", "classification", "full", seed) for seed in (0, 1)]
     packed = pack(models[0])
     stacked = stack(models)
-    anatomy, seeds = Anatomy.of(stacked), Together(2)
-    optimizer = build_optimizer(anatomy, wanted(weight_decay=0.0), seeds, rate)
-    step = Step(stacked, wanted(), optimizer, anatomy.parameters(), seeds)
+    anatomy, axis = Anatomy.of(stacked), StackedSeeds(2)
+    optimizer = build_optimizer(anatomy, wanted(weight_decay=0.0), axis, rate)
+    step = Step(stacked, wanted(), optimizer, anatomy.parameters(), axis)
     make = SeedCollator(packed, pad=0, longest=16)
     return stacked, step, next(batches([rows("classification", 0)] * 2, 3, make))
 
@@ -62,7 +63,7 @@ def test_a_replay_computes_on_the_batch_it_is_given(wanted):
         [rows("classification", 2)[:3], rows("classification", 4)[:3]]
     )
     with torch.no_grad():
-        expected = Together(2).losses(stacked, other.inputs())
+        expected = StackedSeeds(2).losses(stacked, other.inputs())
 
     assert other.form in run.captured
     torch.testing.assert_close(run(other), expected, rtol=0, atol=1e-12)

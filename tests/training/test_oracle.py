@@ -36,7 +36,7 @@ SEEDS = (3, 4)
 
 @pytest.fixture(autouse=True, scope="module")
 def few_rows(tmp_path_factory):
-    """Generated data of 24 rows: two batches of eleven, whose parts are unlike, and one of two."""
+    """Generated data of 24 rows: two batches of eleven, whose micro-batches are unlike, and one of two."""
     folder = tmp_path_factory.mktemp("few")
     with pytest.MonkeyPatch.context() as patch:
         for part, rows in (("train", 24), ("evaluate", 20)):
@@ -86,8 +86,8 @@ def side_by_side(wanted, folder, monkeypatch):
     return list(train.train_together(wanted, SEEDS, "cpu", 1))
 
 
-def in_parts(wanted, folder, monkeypatch):
-    return one_run.make(wanted, SEEDS[:1], "cpu", 1, None, parts=2)
+def in_micro_batches(wanted, folder, monkeypatch):
+    return one_run.perform(wanted, SEEDS[:1], "cpu", 1, None, micro_batches=2)
 
 
 def resumed(wanted, folder, monkeypatch):
@@ -118,7 +118,7 @@ def replayed(wanted, folder, monkeypatch):
     return found
 
 
-WAYS = (alone, side_by_side, in_parts, resumed, replayed)
+WAYS = (alone, side_by_side, in_micro_batches, resumed, replayed)
 
 
 def covering():

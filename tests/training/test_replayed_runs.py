@@ -13,7 +13,7 @@ from interrupted import Stopped, learnt
 from progbench.recipes import reading
 from progbench.training import graph, prepared, train
 from progbench.training.checkpoints import Checkpoints
-from progbench.training.side_by_side import Together
+from progbench.training.side_by_side import StackedSeeds
 
 pytestmark = pytest.mark.usefixtures("forty_rows")
 
@@ -99,7 +99,7 @@ def test_a_run_that_stopped_within_an_epoch_goes_on_with_replays_and_ends_as_one
     assert weights[-1] == through[1][-1]
 
 
-class Broken(Together):
+class Broken(StackedSeeds):
     """In the seventh step the second seed's loss is not a number: by what lies in memory, as a replay needs it."""
 
     def losses(self, model, batch):
@@ -112,7 +112,7 @@ class Broken(Together):
 def test_a_seed_that_fails_in_a_replay_is_its_own_error_and_the_others_go_on(trained, monkeypatch):
     wanted, seeds = recipe(schedule="constant"), (0, 1, 2)
     whole, _ = trained(wanted, seeds=seeds)
-    monkeypatch.setattr(prepared, "Together", Broken)
+    monkeypatch.setattr(prepared, "StackedSeeds", Broken)
     found, _ = trained(wanted, seeds=seeds)
 
     assert trained.replays > 7

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from company import compare
+from alone_and_stacked import compare
 
 from progbench.method import schedule
 from progbench.training import side_by_side
@@ -30,7 +30,7 @@ def gradients(*norms, dtype=torch.float64):
 
 def clipped(parameters, norm):
     """The gradients that AdamW's first step takes into its moments, a tenth of each."""
-    together = side_by_side.Together(len(parameters[0]))
+    together = side_by_side.StackedSeeds(len(parameters[0]))
     optimizer = together.adamw([{"params": parameters, "weight_decay": 0.0}], lr=1e-3, betas=(0.9, 0.999), fused=True)
     together.clip(parameters, norm)
     optimizer.step()
@@ -57,7 +57,7 @@ def test_a_step_moves_each_seed_as_torchs_adamw_moves_it_alone(dtype):
     """In float32, too, where the kernel divides the gradients: twice, with weight decay, clipped and not."""
     stacked, options = gradients(10.0, 0.5, dtype=dtype), {"lr": 1e-2, "weight_decay": 0.1, "fused": True}
     alone = [[torch.nn.Parameter(one.detach()[place].clone()) for one in stacked] for place in range(2)]
-    together = side_by_side.Together(2)
+    together = side_by_side.StackedSeeds(2)
     optimizer, others = (
         together.adamw([{"params": stacked}], **options),
         [torch.optim.AdamW(a, **options) for a in alone],

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 
 import pytest
 import torch
@@ -10,10 +11,10 @@ from progbench.errors import BadInput
 from progbench.runs.provenance import Provenance
 from progbench.tasks import catalog
 from progbench.tasks.glue import Examples
-from progbench.training import fitting, one_run, prepared, train
+from progbench.training import fitting, prepared, train
 from progbench.training.checkpoints import Checkpoints, made_with
 from progbench.training.graph import Stages, StandIn
-from progbench.training.side_by_side import Together
+from progbench.training.side_by_side import StackedSeeds
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_what_a_seed_updated_is_what_its_schedule_plans(wanted):
         assert sum(epoch.updated_parameters for epoch in one.epochs) == recipe.planned()
 
 
-class Broken(Together):
+class Broken(StackedSeeds):
     """In the step numbered `at`, the second seed's loss is not a number."""
 
     at = 3
@@ -81,7 +82,7 @@ class Broken(Together):
 
 def test_a_loss_that_is_not_finite_stops_its_seed_and_no_other(wanted, monkeypatch):
     whole = together(wanted(), [0, 1, 2])
-    monkeypatch.setattr(prepared, "Together", Broken)
+    monkeypatch.setattr(prepared, "StackedSeeds", Broken)
     found = together(wanted(), [0, 1, 2])
 
     assert found[1].error == "epoch 1, step 3: the loss is nan"
@@ -94,8 +95,8 @@ def test_a_loss_that_is_not_finite_stops_its_seed_and_no_other(wanted, monkeypat
 
 
 def test_where_no_seed_is_left_training_stops(wanted, monkeypatch):
-    losses = Together.losses
-    monkeypatch.setattr(Together, "losses", lambda self, model, batch: losses(self, model, batch) * math.nan)
+    losses = StackedSeeds.losses
+    monkeypatch.setattr(StackedSeeds, "losses", lambda self, model, batch: losses(self, model, batch) * math.nan)
     trained = []
     step = fitting.Step.__call__
     monkeypatch.setattr(fitting.Step, "__call__", lambda self, batch: trained.append(1) or step(self, batch))
@@ -123,7 +124,7 @@ def test_epochs_that_two_schedules_share_are_taken_over_by_the_same_seeds(wanted
 def test_a_seed_that_failed_in_a_shared_epoch_has_failed_in_the_run_that_takes_it_over(wanted, tmp_path, monkeypatch):
     first, second = wanted(schedule="constant", epochs=3), wanted(schedule="shrinking", epochs=3)
     with monkeypatch.context() as patch:
-        patch.setattr(prepared, "Together", Broken)
+        patch.setattr(prepared, "StackedSeeds", Broken)
         together(first, [0, 1, 2], kept=Checkpoints(tmp_path / "first", 1, (tmp_path / "second",)))
     taken = together(second, [0, 1, 2], kept=Checkpoints(tmp_path / "second"))
 
@@ -152,7 +153,7 @@ def test_a_stage_that_goes_on_keeps_its_graphs_and_another_lets_them_go(wanted, 
     assert sum(len(one.captured) for one in made) == 0  # the run is over
 
 
-def test_running_out_of_memory_is_survived_in_two_parts_and_said(wanted, monkeypatch):
+def test_running_out_of_memory_is_survived_in_two_groups_and_said(wanted, monkeypatch):
     of, asked = prepared.Prepared.of, []
 
     def small(recipe, numbers, *arguments, **options):
@@ -167,7 +168,7 @@ def test_running_out_of_memory_is_survived_in_two_parts_and_said(wanted, monkeyp
     assert asked == [(0, 1, 2), (0, 1), (2,)]
     assert [one.seed for one in found] == [0, 1, 2]
     assert [one.notes[-1] for one in found] == [
-        "3 seeds side by side ran out of memory, so they were trained in two parts"
+        "3 seeds side by side ran out of memory, so they were trained in two groups"
     ] * 3
     assert [one.provenance.side_by_side for one in found] == [(0, 1), (0, 1), (2,)]
 
@@ -214,7 +215,7 @@ def test_bad_input_is_refused_before_the_first_step(wanted, monkeypatch):
 
 def test_time_is_a_seeds_share(wanted, monkeypatch):
     clock = iter(range(10**6))
-    monkeypatch.setattr(one_run.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
     (first, *_, last) = together(wanted(epochs=1), [0, 1])
 
     assert first.seconds == last.seconds

@@ -1,4 +1,4 @@
-"""Out of memory: one retry with each batch in two parts, whose step is that of the whole batch."""
+"""Out of memory: one retry with each batch in two micro-batches, whose step is that of the whole batch."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ from progbench.training.prepared import Prepared
 from progbench.training.scoring import Batch
 
 SECTION = "Running, on one machine or on many"
-SAID = "it ran out of memory, so each batch was trained in 2 parts"
+SAID = "it ran out of memory, so each batch was trained in 2 micro-batches"
 
 pytestmark = pytest.mark.usefixtures("forty_rows")
 
@@ -70,7 +70,7 @@ def weights(monkeypatch):
     return found
 
 
-def test_a_seed_of_a_stacked_model_in_parts_is_trained_as_in_whole_batches(exact, weights, monkeypatch):
+def test_a_seed_of_a_stacked_model_in_micro_batches_is_trained_as_in_whole_batches(exact, weights, monkeypatch):
     wanted = recipe()
     (whole,) = train.train_together(wanted, [1], "cpu", 1)
     exhaust(monkeypatch, most=6)
@@ -88,7 +88,7 @@ def test_a_seed_of_a_stacked_model_in_parts_is_trained_as_in_whole_batches(exact
     ]
 
 
-def test_parts_hold_half_the_rows_and_a_short_batch_what_it_has(monkeypatch):
+def test_micro_batches_hold_half_the_rows_and_a_short_batch_what_it_has(monkeypatch):
     seen = exhaust(monkeypatch, most=6)
     train.train(recipe(epochs=1), 0, threads=1)
 
@@ -116,11 +116,11 @@ def test_a_retry_goes_on_from_the_last_checkpoint_and_says_from_where(tmp_path, 
     assert seen == [11, 11, 11] + [6, 5] + [6, 1] + ([6, 5] * 3 + [6, 1])
     assert found.notes == (
         "resumed after step 2 of epoch 1",
-        "it ran out of memory, so from step 2 of epoch 1 on each batch was trained in 2 parts",
+        "it ran out of memory, so from step 2 of epoch 1 on each batch was trained in 2 micro-batches",
     )
 
 
-def test_a_run_in_parts_that_is_killed_goes_on_in_parts(tmp_path, monkeypatch):
+def test_a_run_in_micro_batches_that_is_killed_goes_on_so(tmp_path, monkeypatch):
     interrupted.often(monkeypatch)
     runs = []
     for name, stop in (("through", 0), ("stopped", 7)):
@@ -133,7 +133,10 @@ def test_a_run_in_parts_that_is_killed_goes_on_in_parts(tmp_path, monkeypatch):
                 runs.append(train.train(recipe(), 0, threads=1, kept=Checkpoints(tmp_path / name)))
 
     assert learnt(runs[0]) == learnt(runs[1])
-    assert runs[1].notes[0] == "it ran out of memory, so from step 2 of epoch 1 on each batch was trained in 2 parts"
+    assert (
+        runs[1].notes[0]
+        == "it ran out of memory, so from step 2 of epoch 1 on each batch was trained in 2 micro-batches"
+    )
     assert runs[1].provenance.batch_parts == 2
 
 
@@ -175,7 +178,7 @@ def test_seeds_side_by_side_are_halved_before_batches_are(monkeypatch):
 
     assert asked == [(0, 1), (0,), (0,), (1,), (1,)]
     assert [one.notes for one in found] == [
-        (SAID, "2 seeds side by side ran out of memory, so they were trained in two parts")
+        (SAID, "2 seeds side by side ran out of memory, so they were trained in two groups")
     ] * 2
 
 

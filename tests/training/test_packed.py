@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from progbench.training.rows import PackedCollator, groups_of
+from progbench.training.packed import PackedCollator, groups_of
 
 
 @given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=40).map(sorted), most=st.integers(0, 3000))

@@ -1,8 +1,7 @@
 """Batches of several seeds: a row is a seed, its texts one after another, and every shape is one of few.
 
-A captured graph is replayed on fixed buffers, so a row's tokens are rounded up to a multiple of `BUCKET`. The surplus
-is made of texts that nothing reads, and no first token of theirs is looked at. Attention leaves them out: it pads the
-other texts, in a few groups of neighbouring lengths (`groups_of`).
+A captured graph is replayed on fixed buffers, so a row's tokens are rounded up to a multiple of `BUCKET`, by surplus
+texts that nothing reads. Attention leaves them out; the others it pads in groups of neighbouring lengths (`groups_of`).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 import numpy
 import torch
 
-from progbench.training.rows import PackedCollator
+from progbench.training.packed import PackedCollator
 from progbench.training.text_groups import ALIGNED, BUCKET, Groups, groups_of, rounded, with_room
 
 SURPLUS = 4  # texts that hold a row's surplus; twice as many where these cannot
@@ -24,17 +23,16 @@ Form = tuple[tuple[str, tuple, torch.dtype], ...]  # a batch's tensors: names, s
 
 
 @dataclass(frozen=True)
-class SeedRows:
-    """Where the texts of all rows are, for rows of one batch.
+class PackedSeeds:
+    """Where the texts of a batch's rows are. All rows together have `tokens`.
 
     `first` are the places of the texts' first tokens in their rows, (seeds, texts). `ends` are the ends of all texts,
-    surplus ones too, over the tokens of all rows, with a 0 before them, (seeds * (texts + surplus texts) + 1,). All
-    rows together have `tokens`.
-    `groups` pad texts for attention, one group after another, in each a seed's texts beside each other. `source` is,
-    for each place in them, its token among all rows' tokens, and a surplus token of the same seed where a text has
-    none; `places` is the other way round, and for a surplus token a place without one. `counts` are the texts' lengths
-    in the order of the groups. `padded`, for question answering, is every token's place among all texts padded to
-    `longest`, (seeds * tokens,); surplus tokens share the one place behind.
+    surplus ones too, over the tokens of all rows, after a 0, (seeds * (texts + surplus texts) + 1,).
+    `groups` pad texts for attention, one group after another, in each a seed's texts beside each other. `source` has
+    for each place in them its token among all rows' tokens, and a surplus token of the same seed where there is none.
+    `places` is the way back, and for a surplus token a place without one. `counts` are the texts' lengths in the order
+    of the groups. `padded`, for question answering, is each token's place among all texts padded to `longest`,
+    (seeds * tokens,); surplus tokens share one place behind.
     """
 
     first: torch.Tensor
@@ -59,8 +57,8 @@ class SeedRows:
     def in_groups(self, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """(places, …) as (texts, longest, …) for each group: views."""
         seeds = len(self.first)
-        parts = tokens.split([seeds * texts * longest for texts, longest in self.groups])
-        return tuple(part.unflatten(0, (-1, longest)) for part, (_, longest) in zip(parts, self.groups, strict=True))
+        split = tokens.split([seeds * texts * longest for texts, longest in self.groups])
+        return tuple(own.unflatten(0, (-1, longest)) for own, (_, longest) in zip(split, self.groups, strict=True))
 
     def real(self, number: int) -> torch.Tensor:
         """Where a group's texts have tokens, (texts, 1, 1, longest)."""
@@ -74,10 +72,10 @@ class SeedRows:
         return {}
 
     def masks(self, dtype: torch.dtype) -> list[torch.Tensor]:
-        """What is added to each group's scores: -inf where no token is. Made once for all blocks."""
+        """Added to each group's scores: -inf where no token is. Made once for all blocks."""
         if dtype not in self._masks:
             real = [self.real(number) for number in range(len(self.groups))]
-            self._masks[dtype] = [torch.zeros_like(one, dtype=dtype).masked_fill_(~one, -math.inf) for one in real]
+            self._masks[dtype] = [torch.zeros_like(own, dtype=dtype).masked_fill_(~own, -math.inf) for own in real]
         return self._masks[dtype]
 
     def first_tokens(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -100,7 +98,7 @@ class SeedRows:
 class SeedBatch:
     """A batch as one flat tensor of 64-bit numbers, so that one copy brings it to a device.
 
-    `form` says which tensors lie in it, and how its texts are grouped; two batches of one form fit the same buffers.
+    `form` says which tensors lie in it, and how its texts are grouped. Batches of one form fit the same buffers.
     """
 
     form: Form
@@ -110,19 +108,19 @@ class SeedBatch:
         return SeedBatch(self.form, self.flat.to(device, non_blocking=non_blocking))
 
     def ready_for(self, device: str) -> SeedBatch:
-        """The same, for a GPU in memory that it can copy from while the host goes on."""
+        """The same; for a GPU in pinned memory, from which it copies while the host goes on."""
         return SeedBatch(self.form, self.flat.pin_memory()) if device == "cuda" else self
 
     def inputs(self) -> dict[str, Any]:
-        """What a model is called with: views of the flat tensor, which follow it when it is overwritten."""
-        found, start = {}, 0
+        """The model's inputs, as views of the flat tensor, which follow it when it is overwritten."""
+        tensors, start = {}, 0
         for name, shape, dtype in self.form[:-1]:  # the last says how texts are grouped
             stop = start + math.prod(shape)
-            found[name] = self.flat[start:stop].view(dtype).view(shape)
+            tensors[name] = self.flat[start:stop].view(dtype).view(shape)
             start = stop
-        where = {name: found.pop(name) for name in ("first", "ends", "source", "places", "counts")}
-        tokens, padded = found["input_ids"].numel(), found.pop("padded", None)
-        return {**found, "packing": SeedRows(**where, tokens=tokens, groups=self.form[-1][1], padded=padded)}
+        where = {name: tensors.pop(name) for name in ("first", "ends", "source", "places", "counts")}
+        tokens, padded = tensors["input_ids"].numel(), tensors.pop("padded", None)
+        return {**tensors, "packing": PackedSeeds(**where, tokens=tokens, groups=self.form[-1][1], padded=padded)}
 
 
 @dataclass(frozen=True)
@@ -136,9 +134,8 @@ class SeedCollator:
     >>> batch.inputs()["packing"].first.tolist(), batch.inputs()["packing"].ends.tolist()[:4]
     ([[0, 1], [0, 1]], [0, 1, 4, 19])
 
-    `alone` makes the batches of one seed: texts stand in the same order here. `pad` is the id of surplus tokens. No
-    text is longer than `longest` tokens. `answering` batches are for question answering. With `bucket` 1 rows and
-    groups are no longer than the longest of them needs.
+    `alone` makes the batches of one seed, with texts in the same order. `pad` is the id of surplus tokens. No text is
+    longer than `longest` tokens. `answering` batches are for question answering. With `bucket` 1 nothing is rounded up.
     """
 
     alone: PackedCollator
@@ -148,8 +145,8 @@ class SeedCollator:
     bucket: int = BUCKET
 
     def __call__(self, rows: Sequence[Sequence[Mapping[str, Any]]]) -> SeedBatch:
-        rows = [self.alone.ordered(one) for one in rows]
-        lengths = numpy.array([[len(row["input_ids"]) for row in one] for one in rows])
+        rows = [self.alone.ordered(own) for own in rows]
+        lengths = numpy.array([[len(row["input_ids"]) for row in own] for own in rows])
         groups = groups_of(lengths.max(0).tolist(), self.longest, self.bucket)
         groups = with_room(groups, lengths, min(self.bucket, ALIGNED))
         sums, extra = lengths.sum(1), SURPLUS
@@ -165,8 +162,8 @@ class SeedCollator:
         if self.answering:
             values["padded"] = _padded(lengths, tokens, groups[-1][1])
         arrays = {name: value.astype(float if value.dtype.kind == "f" else int) for name, value in values.items()}
-        form = tuple((name, one.shape, _TYPES[one.dtype.kind]) for name, one in arrays.items())
-        flat = numpy.concatenate([one.ravel().view(numpy.int64) for one in arrays.values()])
+        form = tuple((name, array.shape, _TYPES[array.dtype.kind]) for name, array in arrays.items())
+        flat = numpy.concatenate([array.ravel().view(numpy.int64) for array in arrays.values()])
         return SeedBatch((*form, ("groups", groups, torch.int64)), torch.from_numpy(flat))
 
     def _values(
@@ -177,34 +174,32 @@ class SeedCollator:
                 continue
             if numpy.ndim(value):
                 wide = numpy.full((len(rows), tokens), self.pad if name == "input_ids" else 0)
-                for row, one, length in zip(wide, rows, lengths.sum(1), strict=True):
-                    row[:length] = numpy.concatenate([text[name] for text in one])
+                for row, texts, length in zip(wide, rows, lengths.sum(1), strict=True):
+                    row[:length] = numpy.concatenate([text[name] for text in texts])
                 yield name, wide
             else:
-                made = numpy.array([[text[name] for text in one] for one in rows])
-                yield (
-                    name,
-                    made.astype(numpy.float32) if made.dtype.kind == "f" else made,
-                )  # as torch makes it of one seed's
+                made = numpy.array([[text[name] for text in texts] for texts in rows])
+                # in float32, as torch makes it of a single seed's
+                yield name, made.astype(numpy.float32) if made.dtype.kind == "f" else made
         yield "position_ids", self._positions(rows, lengths, tokens)
 
     def _positions(self, rows: Sequence, lengths: numpy.ndarray, tokens: int) -> numpy.ndarray:
         """Each token's position in its text; that of a surplus token is the first one."""
         base = self.alone.positions([-1])[0]
-        found = numpy.full((len(rows), tokens), base)
-        for row, one, those in zip(found, rows, lengths, strict=True):
+        positions = numpy.full((len(rows), tokens), base)
+        for row, texts, those in zip(positions, rows, lengths, strict=True):
             row[: those.sum()] = base + _within(those)
             if self.alone.padding is not None:
                 start = 0
-                for text, length in zip(one, those.tolist(), strict=True):
+                for text, length in zip(texts, those.tolist(), strict=True):
                     if self.alone.padding in text["input_ids"]:
                         row[start : start + length] = list(self.alone.positions(list(text["input_ids"])))
                     start += length
-        return found
+        return positions
 
 
 def in_arrays(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """The same rows with arrays in the place of lists, which batches are made of several times faster.
+    """The same rows with arrays in the place of lists, from which batches are made several times faster.
 
     >>> in_arrays([{"input_ids": [5, 6], "labels": 1}])
     [{'input_ids': array([5, 6]), 'labels': 1}]
@@ -220,7 +215,7 @@ _TYPES = {"f": torch.float64, "i": torch.int64}
 
 
 def _grouped(groups: Groups, lengths: numpy.ndarray, first: numpy.ndarray, tokens: int) -> dict[str, numpy.ndarray]:
-    """What attention needs to know (`SeedRows`)."""
+    """What attention needs to know (`PackedSeeds`)."""
     seeds = len(lengths)
     starts, source, counts, before = numpy.empty_like(lengths), [], [], 0
     for texts, longest in groups:
@@ -244,11 +239,11 @@ def _grouped(groups: Groups, lengths: numpy.ndarray, first: numpy.ndarray, token
 def _padded(lengths: numpy.ndarray, tokens: int, longest: int) -> numpy.ndarray:
     """Every token's place among all texts padded to the longest; the surplus has the one behind them."""
     seeds, texts = lengths.shape
-    found = numpy.full((seeds, tokens), lengths.size * longest)
+    places = numpy.full((seeds, tokens), lengths.size * longest)
     for seed, those in enumerate(lengths):
         starts = (seed * texts + numpy.arange(texts)) * longest
-        found[seed, : those.sum()] = numpy.repeat(starts, those) + _within(those)
-    return found.ravel()
+        places[seed, : those.sum()] = numpy.repeat(starts, those) + _within(those)
+    return places.ravel()
 
 
 def _within(lengths: numpy.ndarray) -> numpy.ndarray:
@@ -260,6 +255,6 @@ def _within(lengths: numpy.ndarray) -> numpy.ndarray:
     return numpy.arange(lengths.sum()) - numpy.repeat(lengths.cumsum() - lengths, lengths)
 
 
-def _evenly(totals: numpy.ndarray, parts: int) -> numpy.ndarray:
-    """Each number in so many parts that differ by one at most."""
-    return totals[:, None] // parts + (numpy.arange(parts) < (totals % parts)[:, None])
+def _evenly(totals: numpy.ndarray, count: int) -> numpy.ndarray:
+    """Each total as the sum of so many numbers that differ by one at most."""
+    return totals[:, None] // count + (numpy.arange(count) < (totals % count)[:, None])

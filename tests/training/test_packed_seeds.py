@@ -6,14 +6,14 @@ import math
 
 import pytest
 import torch
-from company import compare, model, rows
+from alone_and_stacked import compare, model, rows
 from hypothesis import given
 from hypothesis import strategies as st
 
 from progbench.method import schedule
+from progbench.training.packed import PackedCollator
+from progbench.training.packed_seeds import BUCKET, SeedCollator
 from progbench.training.packing import pack
-from progbench.training.rows import PackedCollator
-from progbench.training.seed_rows import BUCKET, SeedCollator
 from progbench.training.side_by_side import stack
 from progbench.training.varlen import attend
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from progbench.runs import leftovers, results
+from progbench.runs import cleanup, results
 from progbench.runs.results import EpochResult, RunResult
 
 
@@ -25,7 +25,7 @@ def good(recipe):
 
 
 def test_checkpoints_of_a_run_without_a_result_stay(tmp_path, path):
-    leftovers.sweep_results(tmp_path / "smoke")
+    cleanup.sweep_results(tmp_path / "smoke")
 
     assert len(left(path)) == 2
     assert not list(path.parent.glob("*.lock"))
@@ -33,7 +33,7 @@ def test_checkpoints_of_a_run_without_a_result_stay(tmp_path, path):
 
 def test_checkpoints_of_a_run_with_a_result_go_and_no_others(tmp_path, smoke_recipe, path):
     results.save(tmp_path, good(smoke_recipe()))
-    leftovers.sweep_results(tmp_path / "smoke")
+    cleanup.sweep_results(tmp_path / "smoke")
 
     assert sorted(one.name for one in path.parent.iterdir()) == ["seed1.json", "seed10.checkpoint-ab-1-cd"]
 
@@ -41,14 +41,14 @@ def test_checkpoints_of_a_run_with_a_result_go_and_no_others(tmp_path, smoke_rec
 @pytest.mark.parametrize(("final", "stay"), [(True, 0), (False, 2)])
 def test_checkpoints_stay_with_an_error_that_is_tried_again(tmp_path, smoke_recipe, path, final, stay):
     results.save(tmp_path, RunResult(smoke_recipe(), 1, error="out of memory", final=final))
-    leftovers.sweep_results(tmp_path / "smoke")
+    cleanup.sweep_results(tmp_path / "smoke")
 
     assert len(left(path)) == stay
 
 
 def test_checkpoints_stay_with_a_result_that_cannot_be_read(tmp_path, path):
     path.write_text("{")
-    leftovers.sweep_results(tmp_path / "smoke")
+    cleanup.sweep_results(tmp_path / "smoke")
 
     assert len(left(path)) == 2
 
@@ -56,6 +56,6 @@ def test_checkpoints_stay_with_a_result_that_cannot_be_read(tmp_path, path):
 def test_checkpoints_of_a_run_that_is_being_made_stay(tmp_path, smoke_recipe, path):
     results.save(tmp_path, good(smoke_recipe()))
     with results.lock(tmp_path, smoke_recipe(), 1):
-        leftovers.sweep_results(tmp_path / "smoke")
+        cleanup.sweep_results(tmp_path / "smoke")
 
         assert len(left(path)) == 2

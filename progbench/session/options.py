@@ -1,4 +1,4 @@
-"""What a session is asked for, checked before anything is collected, trained or read."""
+"""A session's options, checked before anything is collected, trained or read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from progbench.errors import BadInput
 from progbench.files import is_folder, require_room
 from progbench.recipes import reading
 from progbench.recipes.reading import MOST_SEEDS
-from progbench.session import reference
+from progbench.session import reference, tracking
 from progbench.session.suite import Suite
 
 FOLDERS = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS")
@@ -26,7 +26,7 @@ class Asked:
     `seeds` are a number of them or the seeds themselves; `seeds` and `device` are the suite's own where they are None
     and "". With `train=False` nothing is trained.
     `require_gpu` refuses a machine without one; `update_reference` records the session's runs as our own reference.
-    `session` names the session, where it has several processes.
+    `session` names the session, where it has several processes; `log_to` the tracker that its runs are sent to.
     """
 
     suite: str
@@ -38,10 +38,11 @@ class Asked:
     require_gpu: bool = False
     update_reference: bool = False
     session: str = ""
+    log_to: str = ""
 
 
 def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
-    """The suite of a session in the checkout at `root`; a `worker` leaves the look at git to who started it.
+    """The suite of a session in the checkout at `root`; a `worker` does not look at git, which its starter has done.
 
     >>> opened(Asked("smoke", Path("runs"), seeds=0), Path("."))
     Traceback (most recent call last):
@@ -77,7 +78,8 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
             require_room(asked.report)  # now, and not after hours
         except OSError as problem:
             raise BadInput(f"--report {asked.report}: cannot be written: {problem.strerror or problem}") from None
-    return Suite(
+    send = tracking.tracker(asked.log_to, asked.runs / "logs")
+    suite = Suite(
         asked.suite,
         reading.home(asked.suite, root) / "expected",
         asked.runs,
@@ -86,6 +88,8 @@ def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
         train=asked.train,
         session=asked.session,
     )
+    suite.maker.send = send
+    return suite
 
 
 def _require_referable(suite: str, root: Path, worker: bool) -> None:

@@ -32,8 +32,8 @@ def checkpoints_elsewhere(folder: Path, known: Collection[Path]) -> list[Path]:
 
     They are of recipes as they once were, or as another checkout has them, so that no sweep may remove them.
     """
-    found = folder.glob(f"*/*/{checkpoint_of('*')}-*")
-    return sorted(path for path in found if path.parent not in known)
+    paths = folder.glob(f"*/*/{checkpoint_of('*')}-*")
+    return sorted(path for path in paths if path.parent not in known)
 
 
 def sweep_results(folder: Path) -> None:
@@ -59,7 +59,7 @@ def sweep_results(folder: Path) -> None:
 def _settled(path: Path) -> bool:
     """Whether this result is there, so that no session goes on to it; an error that is tried again is not one."""
     try:
-        found = results.read(path)
+        result = results.read(path)
     except (OSError, BadInput):
         return False
-    return found.final or not found.error
+    return result.final or not result.error

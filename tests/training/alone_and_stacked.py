@@ -12,10 +12,10 @@ from progbench import apply_tuning
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.training import graph
-from progbench.training.fitting import Seeds, fit
+from progbench.training.fitting import Hooks, fit
+from progbench.training.packed_seeds import SeedCollator
 from progbench.training.packing import pack
-from progbench.training.seed_rows import SeedCollator
-from progbench.training.side_by_side import Together, stack
+from progbench.training.side_by_side import StackedSeeds, stack
 
 SINGLES, PAIRS = (3, 9, 5, 5, 12, 4, 7), ((3, 4), (2, 2), (6, 1), (5, 5), (1, 2), (4, 4), (2, 7))
 
@@ -65,7 +65,7 @@ def batches(texts, size, make):
 def trained_alone(wanted, made, texts, stages):
     collate = pack(made)
     ready = functools.partial(batches, [texts], 3, lambda chosen: collate(chosen[0]))
-    epochs = list(fit(made, wanted, stages, ready, 3, seeds=Seeds()))
+    epochs = list(fit(made, wanted, stages, ready, 3))
     return epochs, epochs[-1].state()
 
 
@@ -74,7 +74,7 @@ def trained_together(wanted, models, texts, stages, answering, bucket=64):
     together = stack(models)
     collate = SeedCollator(packed, pad=0, longest=16, answering=answering, bucket=bucket)
     ready = functools.partial(batches, texts, 3, collate)
-    seeds, rate, replays, runs = Together(len(models)), torch.zeros((), dtype=torch.float64), graph.Stages("cpu"), []
+    axis, rate, replays, runs = StackedSeeds(len(models)), torch.zeros((), dtype=torch.float64), graph.Stages("cpu"), []
 
     def runner(step):
         runs.append(replays(step))
@@ -82,7 +82,7 @@ def trained_together(wanted, models, texts, stages, answering, bucket=64):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(graph, "WARM_UP", 1)
-        epochs = list(fit(together, wanted, stages, ready, 3, seeds=seeds, runner=runner, held=rate))
+        epochs = list(fit(together, wanted, stages, ready, 3, hooks=Hooks(axis, runner, rate)))
     assert [run.refused for run in runs if run.refused] == []
     assert all(run.replays for run in runs) or bucket == 1  # then no form comes twice
     return epochs, epochs[-1].state()

@@ -7,7 +7,7 @@ import pytest
 
 from progbench import environment
 from progbench.errors import BadInput
-from progbench.session.opening import FOLDERS, Asked, opened
+from progbench.session.options import FOLDERS, Asked, opened
 from progbench.session.reference import REFERENCE_SEEDS
 
 

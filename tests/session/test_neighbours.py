@@ -7,49 +7,49 @@ import tempfile
 import pytest
 
 from progbench import environment, files
-from progbench.session import company
+from progbench.session import neighbours
 
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
-    """A temporary folder of this test's own: other tests' runs are none of its company."""
+    """A temporary folder of this test's own: other tests' runs are none of its neighbours."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
 
 def test_a_run_alone_met_nobody():
-    with company.at("cpu") as place:
-        assert company.met(place) == 0
+    with neighbours.at("cpu") as place:
+        assert neighbours.met(place) == 0
 
 
 def test_who_comes_later_is_met_by_who_was_there_and_the_other_way_round():
-    with company.at("cpu") as first, company.at("cpu") as second:
-        assert (company.met(first), company.met(second)) == (1, 1)
+    with neighbours.at("cpu") as first, neighbours.at("cpu") as second:
+        assert (neighbours.met(first), neighbours.met(second)) == (1, 1)
 
 
 def test_who_has_come_and_gone_was_met_all_the_same():
-    with company.at("cpu") as first:
-        with company.at("cpu"):
+    with neighbours.at("cpu") as first:
+        with neighbours.at("cpu"):
             pass
 
-        assert company.met(first) == 1
+        assert neighbours.met(first) == 1
 
 
 def test_who_has_gone_before_is_not_met():
-    with company.at("cpu"):
+    with neighbours.at("cpu"):
         pass
-    with company.at("cpu") as place:
-        assert company.met(place) == 0
+    with neighbours.at("cpu") as place:
+        assert neighbours.met(place) == 0
 
 
 def test_another_process_is_met(own_folder):
-    code = "from progbench.session import company\nwith company.at('cpu') as place:\n    print(company.met(place))"
-    with company.at("cpu") as place:
+    code = "from progbench.session.neighbours import at, met\nwith at('cpu') as place:\n    print(met(place))"
+    with neighbours.at("cpu") as place:
         done = subprocess.run(
             [sys.executable, "-c", code], env={"TMPDIR": str(own_folder)}, capture_output=True, text=True, check=True
         )
 
-        assert (done.stdout, company.met(place)) == ("1\n", 1)
+        assert (done.stdout, neighbours.met(place)) == ("1\n", 1)
 
 
 def test_a_killed_run_is_not_met(own_folder):
@@ -58,12 +58,12 @@ def test_a_killed_run_is_not_met(own_folder):
     left = own_folder / f"progbench-{process.pid}@{files._machine()}-abc"
     left.mkdir()
     (left / "at-cpu").touch()
-    with company.at("cpu") as place:
-        assert company.met(place) == 0
+    with neighbours.at("cpu") as place:
+        assert neighbours.met(place) == 0
 
 
 def test_two_cards_are_two_devices_though_each_process_calls_its_own_cuda(monkeypatch):
     cards = iter(["one", "two", "one"])
     monkeypatch.setattr(environment, "gpu_uuid", lambda: next(cards))
-    with company.at("cuda") as first, company.at("cuda") as second, company.at("cuda") as third:
-        assert [company.met(place) for place in (first, second, third)] == [1, 0, 1]
+    with neighbours.at("cuda") as first, neighbours.at("cuda") as second, neighbours.at("cuda") as third:
+        assert [neighbours.met(place) for place in (first, second, third)] == [1, 0, 1]

@@ -1,0 +1,73 @@
+"""Runs of a Trainer that have begun and not ended: what they train, and how their models were before."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import transformers.trainer
+from torch import nn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from progbench.method.checks import Flags
+from progbench.method.watch import StageWatch
+
+FIGURE = "trainable_parameters"  # the name of the number of elements that train, in the Trainer's logs
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The model's flags before the run, and the watch that counts what trains now."""
+
+    flags: Flags
+    watch: StageWatch
+
+
+BEGUN: weakref.WeakKeyDictionary[nn.Module, Begun] = weakref.WeakKeyDictionary()
+
+
+def put_back(model: Any) -> None:
+    """Give a model the flags that it had before a run that has not ended; any other model stays as it is."""
+    if isinstance(model, nn.Module) and (run := BEGUN.pop(model, None)):
+        run.flags.restore()
+
+
+def add_figure(model: Any, logs: dict[str, Any], state: TrainerState) -> None:
+    """Add what trains now to the Trainer's own line on its steps, which alone has a loss.
+
+    What `evaluate()` and `train()` log they return as well: the objective of hyperparameter_search is the sum of all
+    that an evaluation returned.
+    """
+    run = BEGUN.get(model) if isinstance(model, nn.Module) else None
+    if run and "loss" in logs:
+        logs[FIGURE] = run.watch.trained
+        if state.log_history:
+            state.log_history[-1][FIGURE] = run.watch.trained
+
+
+class BeforeReporters(TrainerCallback):
+    """Stands in every Trainer before the callbacks of `report_to`, and does nothing for a model without a schedule.
+
+    A user's own callbacks stand behind those of `report_to`: what they add to a line of the logs, no logger sees. No
+    event says either that an exception ended a run; so the next Trainer of the model gives it back, whatever callbacks
+    it has.
+    """
+
+    def on_init_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        put_back(kwargs.get("model"))
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        put_back(kwargs.get("model"))
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        add_figure(kwargs.get("model"), kwargs["logs"], state)
+
+
+def stand_before_reporters() -> None:
+    """Put BeforeReporters among the callbacks that transformers gives to every Trainer made from now on."""
+    defaults = getattr(transformers.trainer, "DEFAULT_CALLBACKS", None)
+    if isinstance(defaults, list) and BeforeReporters not in defaults:
+        defaults.append(BeforeReporters)
