@@ -5,7 +5,6 @@ What is wrong in them is refused.
 
 from __future__ import annotations
 
-import importlib.resources
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -229,7 +228,7 @@ def _by_task(path: Path, place: str, layers: Any) -> Iterator[tuple[str, Any]]:
 def _of(suite: str) -> Path:
     """The folder of a suite's recipes."""
     return next(
-        (folder / suite for folder in _folders() if (folder / suite / "suite.toml").is_file()), _folder() / suite
+        (folder / suite for folder in _folders()[1:] if (folder / suite / "suite.toml").is_file()), _folder() / suite
     )
 
 
@@ -238,4 +237,4 @@ def _folders() -> list[Path]:
 
 
 def _folder() -> Path:
-    return Path(str(importlib.resources.files(__package__)))
+    return places.PACKAGE / "recipes"
