@@ -177,6 +177,9 @@ def _answer(name: str, func: Any, args: tuple, kwargs: dict) -> Any:
         return True
     if name == "_fused_adamw_":
         return None
+    if name == "_efficient_attention_backward" and kwargs.get("shared_storage_dqdkdv"):
+        batch, tokens, *heads = args[1].shape
+        return *args[0].new_empty(batch, tokens, 3, *heads).unbind(2), None
     if name == "_efficient_attention_backward":
         return *(torch.empty_like(tensor) for tensor in args[1:4]), args[4] if args[15] else None
     return func(*args, **kwargs)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from progbench import environment
 from progbench.errors import BadInput
-from progbench.files import closed, is_folder
+from progbench.files import closed, require_folder
 from progbench.judging.changes import CHANGED, OUTCOMES, BySeed, Change, Pair, Side, changes
 from progbench.runs import results
 from progbench.runs.ledger import Run, entry
@@ -73,12 +73,6 @@ class Difference:
     def failed(self) -> bool:
         """Whether a score changed beyond chance, a result is an error, or the folders have nothing in common."""
         return not self.changes or any(change.outcome == CHANGED for change in self.changes) or any(self.errors)
-
-
-def require_folder(path: Path) -> None:
-    """Raise BadInput unless there is a folder."""
-    if not is_folder(path):
-        raise BadInput(f"{path} is a file, not a folder of results" if path.exists() else f"no such folder: {path}")
 
 
 def read(path: Path, suite: str = "") -> Folder:

@@ -33,6 +33,13 @@ def used_before(holder: nn.Module, name: str, others: set[str]) -> bool:
     return True
 
 
+def runs_through(module: nn.Module, name: str) -> bool:
+    """Whether the module's own `forward` has a loop over its part of this name."""
+    found = _method(type(module), "forward")
+    loops = [one.iter for one in ast.walk(found[1]) if isinstance(one, ast.For)] if found else []
+    return any(name in _used(loop) for loop in loops)
+
+
 @functools.cache
 def _method(kind: type, name: str) -> tuple[type, ast.AST] | None:
     """A method's source, and the class that defines it."""

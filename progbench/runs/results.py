@@ -12,8 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-
-import filelock
+from typing import TYPE_CHECKING
 
 from progbench import kinds
 from progbench.errors import BadInput
@@ -23,6 +22,9 @@ from progbench.recipes.recipe import SCORES_VERSION, Recipe
 from progbench.runs import fields, predictions, provenance
 from progbench.runs.provenance import Provenance
 from progbench.runs.run_result import EpochResult, RunResult
+
+if TYPE_CHECKING:
+    import filelock
 
 SCHEMA_VERSION = 1
 SEALED_SINCE = 6  # the SCORES_VERSION whose results all have a checksum
@@ -214,6 +216,8 @@ def seeds_on_file(folder: Path, recipe: Recipe) -> list[int]:
 
 def lock(folder: Path, recipe: Recipe, seed: int) -> filelock.FileLock:
     """Held while this result is being made, so that two processes never train the same seed."""
+    import filelock  # takes longer to load than a recipe takes to read, and who only looks needs no lock
+
     path = path_of(folder, recipe, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     return filelock.FileLock(path.with_suffix(".lock"))

@@ -8,6 +8,7 @@ of one length.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,10 +16,12 @@ import torch
 from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from progbench.method.layout import LAYOUTS
 from progbench.training.adamw import ClippedAdamW, excess
-from progbench.training.packed_seeds import SeedCollator
+from progbench.training.packed_seeds import PackedSeeds, SeedCollator
 from progbench.training.scoring import Batch, Infer, Row
 from progbench.training.seed_axis import SeedAxis
+from progbench.training.varlen import attend_fused
 
 TARGETS = ("labels", "start_positions", "end_positions")
 LOGITS = ("logits", "start_logits", "end_logits")
@@ -51,7 +54,34 @@ def stack(models: Sequence[nn.Module]) -> nn.Module:
     for module in {id(module): module for module, *_ in to_stack}.values():
         module.__class__ = STACKED[type(module)]
         module.seeds = len(models)
+    _fuse(models[0])
     return models[0]
+
+
+def _fuse(model: nn.Module) -> None:
+    """Let attention's projections be one product, where each is a plain linear layer and all three train, or none."""
+    layout = LAYOUTS.get(getattr(getattr(model, "config", None), "model_type", None))
+    if layout is None or layout.relative_positions:
+        return
+    for block in model.base_model.get_submodule(layout.blocks):
+        attention = block.get_submodule(layout.attention)
+        first, *_ = each = [getattr(attention, name) for name in layout.projections]
+        kinds = {tuple((type(one), p.shape, p.requires_grad) for p in one.parameters(recurse=False)) for one in each}
+        if len(kinds) > 1 or not isinstance(first, nn.Linear):
+            continue
+        for name, along in (("weight", -2), ("bias", -1)):
+            parts = [getattr(one, name) for one in each]
+            setattr(first, name, nn.Parameter(torch.cat(parts, along), requires_grad=parts[0].requires_grad))
+        for name in layout.projections[1:]:
+            delattr(attention, name)
+        attention.forward = functools.partial(_fused, attention)
+
+
+def _fused(attention: nn.Module, hidden: torch.Tensor, *_: Any, packing: PackedSeeds, **rest: Any) -> tuple:
+    """What BERT's attention computes, its `query` being all three projections. Shapes: (seeds, tokens, hidden)."""
+    three = attention.query(hidden).unflatten(-1, (3, attention.num_attention_heads, -1))
+    dropout = attention.dropout.p if attention.training else 0.0
+    return attend_fused(three, packing, dropout, attention.scaling).flatten(2), None
 
 
 class Product(torch.autograd.Function):
@@ -146,9 +176,8 @@ class StackedEmbedding(nn.Embedding):
         looked_up = nn.functional.embedding(ids + starts, tables)
         if self.padding_idx is None:
             return looked_up
-        return torch.where(
-            (ids == self.padding_idx)[..., None], looked_up.detach(), looked_up
-        )  # that row does not train
+        padding = (ids == self.padding_idx)[..., None]  # whose row does not train
+        return torch.where(padding, looked_up.detach(), looked_up)
 
 
 STACKED: Mapping[type, type] = {
