@@ -41,7 +41,7 @@ class Stack:
     @property
     def is_free_of_attention(self) -> bool:
         """Whether there is none in any member, and no member is one."""
-        return not any("Attention" in type(part).__name__ for block in self.blocks for part in block.modules())
+        return not any("Attention" in type(module).__name__ for block in self.blocks for module in block.modules())
 
     @property
     def nested(self) -> bool:

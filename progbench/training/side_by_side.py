@@ -70,8 +70,8 @@ def _fuse(model: nn.Module) -> None:
         if len(kinds) > 1 or not isinstance(first, nn.Linear):
             continue
         for name, along in (("weight", -2), ("bias", -1)):
-            parts = [getattr(one, name) for one in each]
-            setattr(first, name, nn.Parameter(torch.cat(parts, along), requires_grad=parts[0].requires_grad))
+            tensors = [getattr(one, name) for one in each]
+            setattr(first, name, nn.Parameter(torch.cat(tensors, along), requires_grad=tensors[0].requires_grad))
         for name in layout.projections[1:]:
             delattr(attention, name)
         attention.forward = functools.partial(_fused, attention)
