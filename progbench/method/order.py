@@ -35,7 +35,7 @@ def used_before(holder: nn.Module, name: str, others: set[str]) -> bool:
 
 def runs_through(module: nn.Module, name: str) -> bool:
     """Whether the module's own `forward` has a loop over its part of this name."""
-    found = _method(type(module), "forward")
+    found = _method(type(module), "forward")  # type: ignore[arg-type]  # a class can be hashed
     loops = [one.iter for one in ast.walk(found[1]) if isinstance(one, ast.For)] if found else []
     return any(name in _used(loop) for loop in loops)
 
