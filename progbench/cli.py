@@ -93,9 +93,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser(first: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The parser of the command line; where its `first` word is a command, without the others, which load slowly."""
     wanted = [name for name in COMMANDS if name in first] or [*COMMANDS]
-    parser = _Parser(
-        prog="progbench", description="Does the paper reproduce, and where does it deviate?"
-    )
+    parser = _Parser(prog="progbench", description="Does the paper reproduce, and where does it deviate?")
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     parser.add_argument("--include", action="append", type=Path, metavar="DIR", help="as each command's own option")
     all_of_them = f"{{{','.join(COMMANDS)}}}" if first and len(wanted) == 1 else None
