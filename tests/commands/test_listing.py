@@ -66,7 +66,7 @@ def test_a_table_for_a_person_fits_80_columns(listed, what):
     (["plan", "--suite", "smok"], "progbench plan: argument --suite: invalid choice: 'smok': did you mean smoke?"),
 ])  # fmt: skip
 def test_a_slip_of_the_hand_is_answered_with_the_nearest_name_in_one_line(capsys, typed, meant):
-    with pytest.raises(SystemExit, match="^2$"):
+    with pytest.raises(SystemExit, match=r"^2$"):
         cli.main(typed)
 
     assert capsys.readouterr().err == f"{meant}\n"
