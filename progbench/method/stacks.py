@@ -69,7 +69,7 @@ def stacks_in(module: nn.Module, path: str = "", configuration: Any = None) -> I
 def changed_in(module: nn.Module, known: Sequence[Stack], path: str = "", configuration: Any = None) -> Iterator[Stack]:
     """The outermost lists of like blocks that are as long as no configuration says: blocks were taken out, or put in.
 
-    Each of their members holds an attention. The stacks that were found are left out.
+    Each of their members holds an attention. The `known` stacks are left out.
     """
     configuration = configuration_of(module) or configuration
     depths = depths_of(configuration)
