@@ -66,11 +66,11 @@ def _fuse(model: nn.Module) -> None:
     for block in model.base_model.get_submodule(layout.blocks):
         attention = block.get_submodule(layout.attention)
         first, *_ = each = [getattr(attention, name) for name in layout.projections]
-        kinds = {tuple((type(one), p.shape, p.requires_grad) for p in one.parameters(recurse=False)) for one in each}
+        kinds = {tuple((type(own), p.shape, p.requires_grad) for p in own.parameters(recurse=False)) for own in each}
         if len(kinds) > 1 or not isinstance(first, nn.Linear):
             continue
         for name, along in (("weight", -2), ("bias", -1)):
-            tensors = [getattr(one, name) for one in each]
+            tensors = [getattr(own, name) for own in each]
             setattr(first, name, nn.Parameter(torch.cat(tensors, along), requires_grad=tensors[0].requires_grad))
         for name in layout.projections[1:]:
             delattr(attention, name)
