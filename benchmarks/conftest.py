@@ -118,10 +118,10 @@ def pytest_generate_tests(metafunc):
     if not {"cell", "claim"} & {*metafunc.fixturenames}:
         return
     if name == OWN:
-        tables = [suite.table(one) for one in marks.own(suite)]
-        given = [(BadInput(one.problem), one.name) for one in tables if one.problem]
-        given += [(cell, f"{one.name}/{cell.id}") for one in tables for cell in one.cells]
-        metafunc.parametrize("cell", [_parameter(*one) for one in given or [(NONE, OWN)]])
+        tables = [suite.table(name) for name in marks.own(suite)]
+        given = [(BadInput(table.problem), table.name) for table in tables if table.problem]
+        given += [(cell, f"{table.name}/{cell.id}") for table in tables for cell in table.cells]
+        metafunc.parametrize("cell", [_parameter(*pair) for pair in given or [(NONE, OWN)]])
         return
     if not suite.has(name):
         given: list[Any] = [NONE]
@@ -129,10 +129,10 @@ def pytest_generate_tests(metafunc):
         table = suite.table(name)
         given = [BadInput(table.problem)] if table.problem else [*table.cells]
     else:
-        found = suite.claims()
-        given = [found] if isinstance(found, BadInput) else [*found]
+        claims = suite.claims()
+        given = [claims] if isinstance(claims, BadInput) else [*claims]
     kind = "cell" if "cell" in metafunc.fixturenames else "claim"
-    metafunc.parametrize(kind, [_parameter(one, getattr(one, "id", name)) for one in given])
+    metafunc.parametrize(kind, [_parameter(item, getattr(item, "id", name)) for item in given])
 
 
 def _parameter(given: Any, name: str):
@@ -177,14 +177,14 @@ def judged(request, record_property, made):
     def judge(cell: Cell | BadInput) -> None:
         if isinstance(cell, BadInput):
             _show("failed", str(cell))
-        found = suite.verdict(cell)
-        variants = suite.variants(cell, found) if request.config.option.variants else None
-        for name, value in gathering.properties_of(suite, cell, found, variants):
+        verdict = suite.verdict(cell)
+        variants = suite.variants(cell, verdict) if request.config.option.variants else None
+        for name, value in gathering.properties_of(suite, cell, verdict, variants):
             record_property(name, value)
         for variant in variants or ():
             if variant.error:
                 _show("failed", f"variant {variant.variant}: {variant.error}")
-        _show(*outcomes.of_cell(found))
+        _show(*outcomes.of_cell(verdict))
 
     return judge
 
@@ -199,10 +199,10 @@ def weighed(request, record_property):
             _show("failed", str(claim))
         with _progress_shown(request.config) as say:
             suite.obtain(suite.needed(claim).values(), say, aloud=_on_terminal(request.config))
-        found = suite.claim(claim)
-        for name, value in gathering.properties_of_claim(found):
+        verdict = suite.claim(claim)
+        for name, value in gathering.properties_of_claim(verdict):
             record_property(name, value)
-        _show(*outcomes.of_claim(found))
+        _show(*outcomes.of_claim(verdict))
 
     return weigh
 
@@ -289,7 +289,7 @@ class Collector:
                 self.gathered.select(nodeid, table, name)
 
     def pytest_runtest_logreport(self, report):
-        for name, value in (from_property(*one) for one in report.user_properties):
+        for name, value in (from_property(*pair) for pair in report.user_properties):
             self.gathered.add(report.nodeid, name, value)
             if name.startswith("progbench-speed-") and report.when == "call":
                 self.speed.add(name.removeprefix("progbench-speed-"), value)

@@ -4,7 +4,7 @@ Two comparators. *default*: the Trainer as run_glue.py uses it, every text padde
 384). *tuned*: as an experienced user would have it, batches grouped by length and bfloat16. Both sides train the same
 stages, so that only the way of computing differs.
 
-Both sides' batches have about the task's mean length. Ours, and *default*'s, are random parts of texts that lie at even
+Both sides' batches have about the task's mean length. Ours, and *default*'s, are random pieces of texts, at even
 steps of the lengths' distribution. *tuned*'s lie at even steps of a group of 50 batches sorted by length, which is how
 the Trainer makes them (fewer where a task has not four such groups). That misses the longest texts: *tuned*'s have up
 to 1.4 % fewer real tokens than the task's mean and 2.6 % less padding than the Trainer's, so its steps look up to 4 %
@@ -121,7 +121,7 @@ class Ours(Side):
 
         The same texts make other batches at each call: as in training, the products' library meets new shapes.
         """
-        from progbench.training import cpu, fitting
+        from progbench.training import allocator, fitting
 
         taken = []
         self.batches = shuffled(self.lengths, self.batch, len(self.batches), next(self.seeds))
@@ -135,9 +135,9 @@ class Ours(Side):
                 yield self.packed([self.rows[i] for i in chosen]).to(self.device)
                 taken.append(self._now() - start)
 
-        one = Schedule("stage", self.spec.blocks, (stage,))
-        with cpu.kept_memory() if self.device == "cpu" else contextlib.nullcontext():
-            list(fitting.fit(self.model, wanted, one, batches, WARM_UP + len(self.batches)))
+        schedule = Schedule("stage", self.spec.blocks, (stage,))
+        with allocator.kept_memory() if self.device == "cpu" else contextlib.nullcontext():
+            list(fitting.fit(self.model, wanted, schedule, batches, WARM_UP + len(self.batches)))
         return statistics.fmean(taken[WARM_UP:])
 
 

@@ -17,7 +17,7 @@ from scipy.stats import norm
 from tabulate import tabulate
 
 from progbench.judging import effect, hierarchy, terms
-from progbench.judging.effect import Estimate, Parts
+from progbench.judging.effect import Components, Estimate
 from progbench.judging.pseudo import pseudo_values
 
 # one schedule's standard deviation over seeds, in points, and the share of a seed's variance that is neither the seed's
@@ -74,48 +74,48 @@ def differences(random: np.random.Generator, task: Task, tables: int, seeds: int
 
 
 def _f1(gold: NDArray, predicted: NDArray) -> NDArray:
-    return np.apply_along_axis(lambda one: pseudo_values("f1", gold, one), -1, predicted)
+    return np.apply_along_axis(lambda seed: pseudo_values("f1", gold, seed), -1, predicted)
 
 
 def false_better(
     random: np.random.Generator, task: Task, tables: int, seeds: int, *, such: bool, level: float = 0.05
 ) -> dict[str, float]:
     """How often one of two equal methods is called better: by seeds alone, for D, and for E."""
-    found: dict[str, list[NDArray]] = {"seeds alone": [], "D": [], "E": []}
+    named: dict[str, list[NDArray]] = {"seeds alone": [], "D": [], "E": []}
     for count in _batches(tables):
         values = differences(random, task, count, seeds, such=such)
-        parts = effect.taken_apart([values])
-        estimates = [effect.on_this_set(effect.from_scores(values.mean(-1))), effect.on_this_set(parts)]
-        other = effect.for_such_examples(parts)
-        for name, one in zip(found, [*estimates, other], strict=True):
-            found[name].append(effect.p_above(one, 0.0) <= level)
-    return {name: float(np.concatenate(each).mean()) for name, each in found.items()}
+        variances = effect.taken_apart([values])
+        estimates = [effect.on_this_set(effect.from_scores(values.mean(-1))), effect.on_this_set(variances)]
+        other = effect.for_such_examples(variances)
+        for name, estimate in zip(named, [*estimates, other], strict=True):
+            named[name].append(effect.p_above(estimate, 0.0) <= level)
+    return {name: float(np.concatenate(each).mean()) for name, each in named.items()}
 
 
 def better_at_either_look(
     random: np.random.Generator, task: Task, tables: int, looks: Sequence[int], level: float
 ) -> float:
     """How often one of two equal methods is called better at any of these numbers of seeds, on this set."""
-    found = []
+    either = []
     for count in _batches(tables):
         values = differences(random, task, count, max(looks), such=False)
         each = [effect.on_this_set(effect.from_scores(values[:, :seeds].mean(-1))) for seeds in looks]
-        found.append(np.any([effect.p_above(one, 0.0) <= level for one in each], axis=0))
-    return float(np.concatenate(found).mean())
+        either.append(np.any([effect.p_above(look, 0.0) <= level for look in each], axis=0))
+    return float(np.concatenate(either).mean())
 
 
 def models(
     random: np.random.Generator, tables: int, seeds: int, average: float, count: int = 3, margin: float = 0.5
 ) -> hierarchy.Averages:
     """What is said of so many models' averages over GLUE's tasks, each of whose differences is truly `average`."""
-    parts: list[Parts] = []
+    tasks: list[Components] = []
     for sd in SPREADS.values():
         values = random.normal(average, sd * 2**0.5, (tables, count, seeds))
         floor = np.full((tables, count), FLOOR * 2 * sd**2 / seeds)
-        parts.append(effect.from_scores(values)._replace(by_rest=floor))
+        tasks.append(effect.from_scores(values)._replace(by_rest=floor))
     weights = [columns / sum(COLUMNS.values()) for columns in COLUMNS.values()]
-    found = effect.average([effect.on_this_set(one) for one in parts], weights)
-    return hierarchy.of_models(Estimate(*found), margin, 0.05)
+    mean = effect.average([effect.on_this_set(task) for task in tasks], weights)
+    return hierarchy.of_models(Estimate(*mean), margin, 0.05)
 
 
 def _batches(tables: int) -> Iterator[int]:
@@ -142,8 +142,8 @@ def main(draws: int) -> None:
     for average in (-0.5, 0.0, 0.25, 0.7):
         cells = []
         for seeds in (3, 5, 10):
-            found = models(random, draws // 5, seeds, average)
-            cells.append(f"{found.not_worse.mean():.3f} / {found.better.mean():.3f}")
+            rates = models(random, draws // 5, seeds, average)
+            cells.append(f"{rates.not_worse.mean():.3f} / {rates.better.mean():.3f}")
         rows.append([f"{average:+g}", *cells])
     print()
     print(tabulate(rows, ("true average", "3 seeds", "5 seeds", "10 seeds"), disable_numparse=True))

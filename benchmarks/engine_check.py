@@ -55,9 +55,9 @@ LEFT_OUT = {
 NAMES = ("table", "cell", "variant", "claim", "recipe", "digest", "seed", "body", "schedule", "task")  # of list items
 
 
-def differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+def differences(expected: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
     """What of the second report is not as in the first, a sentence each; numbers are compared bit for bit."""
-    ours, theirs = (dict(_compared(one)) for one in (expected, found))
+    ours, theirs = (dict(_compared(report)) for report in (expected, made))
     paths = [path for path in {**ours, **theirs} if ours.get(path) != theirs.get(path)]
     said = [f"{path}: {theirs.get(path)!r} in the place of {ours.get(path)!r}" for path in paths]
     return said or ([] if [*ours] == [*theirs] else ["the same in another order"])
@@ -74,7 +74,7 @@ def _compared(it: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(it, dict):
         inside = [*it.items()]
     elif isinstance(it, list):
-        names = [" ".join(str(one[n]) for n in NAMES if n in one) if isinstance(one, dict) else str(one) for one in it]
+        names = [" ".join(str(own[n]) for n in NAMES if n in own) if isinstance(own, dict) else str(own) for own in it]
         inside = [(f"{name} {names[:k].count(name) or ''}".strip(), it[k]) for k, name in enumerate(names)]
     else:
         yield path, it
@@ -157,7 +157,7 @@ def judged(folder: Path, mark: list[str], *options: str) -> tuple[int, Mapping[s
 
 def checked(engine: str, folder: Path, mark: list[str], expected: tuple[int, Mapping[str, Any]]) -> list[str]:
     """Have an engine make the runs, one of them killed, and hold what comes to pytest's own; gives what is wrong."""
-    runs, total = folder / "runs", sum(len(one["runs"]) for one in expected[1]["runs"])
+    runs, total = folder / "runs", sum(len(recipe["runs"]) for recipe in expected[1]["runs"])
     submit = ["progbench", "submit", *ENGINES[engine], "--suite", "smoke", "--runs", str(runs), *mark]
     code, killed = command(submit, folder / "submit.log", hunt(runs, total, random.Random(engine)))
     if engine in NOT_AGAIN and killed and not killed.exists():

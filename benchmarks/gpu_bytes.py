@@ -35,10 +35,21 @@ from progbench import Anatomy, apply_tuning
 from progbench.models import loading
 from progbench.models.spec import ModelSpec, spec
 from progbench.recipes import reading
-from progbench.training import fitting, packing, vocabulary
-from progbench.training.fitting import Step, build_optimizer
-from progbench.training.packed_seeds import SeedCollator
-from progbench.training.side_by_side import StackedSeeds, stack
+from progbench.training import packing, vocabulary
+from progbench.training.side_by_side import stack
+
+try:
+    from progbench.training import step as step_module
+    from progbench.training.optimizer import build_optimizer
+    from progbench.training.packed_seeds import SeedCollator
+    from progbench.training.side_by_side import StackedSeeds
+    from progbench.training.step import Step
+except ImportError:  # the code of an earlier commit, by its own names
+    from progbench.training.seed_rows import SeedCollator
+
+    from progbench.training import fitting as step_module
+    from progbench.training.fitting import Step, build_optimizer
+    from progbench.training.side_by_side import Together as StackedSeeds
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCHES = 6  # of unlike forms; the mean is what a step takes
@@ -88,29 +99,32 @@ class Counting(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found = Counted()
+        self.counted = Counted()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = func._schema.name.partition("::")[2]
         out = _answer(name, func, args, kwargs)
-        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
-        made = [one for one in tree_leaves(out) if isinstance(one, torch.Tensor)]
+        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
         if name.startswith(("empty", "new_empty", "lift", "detach", "_local_scalar")):
             return out
-        writes = any(one.alias_info is not None and one.alias_info.is_write for one in func._schema.arguments)
-        storages = {one.untyped_storage()._cdata for one in given}
-        if not writes and made and all(one.untyped_storage()._cdata in storages for one in made):
+        writes = any(a.alias_info is not None and a.alias_info.is_write for a in func._schema.arguments)
+        storages = {tensor.untyped_storage()._cdata for tensor in given}
+        if not writes and made and all(tensor.untyped_storage()._cdata in storages for tensor in made):
             return out  # a view
         self._add(name, given, made, args, kwargs, writes=writes)
         return out
 
     def _add(self, name: str, given: list, made: list, args: tuple, kwargs: dict, *, writes: bool) -> None:
-        moved, launches = sum(map(touched, {id(one): one for one in [*given, *made]}.values())), LAUNCHES.get(name, 1)
+        moved, launches = (
+            sum(map(touched, {id(tensor): tensor for tensor in [*given, *made]}.values())),
+            LAUNCHES.get(name, 1),
+        )
         first = next(iter(given), None)
         if name in ("index_select", "embedding", "gather", "index"):  # only what is found is read
             moved = 2 * touched(made[0]) + touched(given[-1])
-        elif name == "index_copy":  # a copy of the whole, and then of the part
+        elif name == "index_copy":  # a copy of the whole, and then of the rows
             moved = 2 * touched(first) + 2 * touched(given[-1]) + touched(given[1])
         elif name in ("index_copy_", "index_add_"):
             moved = (2 if name == "index_copy_" else 3) * touched(given[-1]) + touched(given[1])
@@ -119,18 +133,18 @@ class Counting(TorchDispatchMode):
         elif name == "baddbmm":  # the bias is written to every row of the result, which the product reads
             moved += 2 * touched(made[0])
         elif name == "_fused_adamw_":
-            numbers = sum(one.numel() for one in args[0])
+            numbers = sum(tensor.numel() for tensor in args[0])
             scaled = kwargs.get("grad_scale") is not None  # then the scaled gradient is written, too
             moved, launches = (28 + 4 * scaled) * numbers, _launches(args[0])
         elif name.startswith("_foreach"):
-            numbers, lists = sum(touched(one) for one in args[0]), 1 if name == "_foreach_norm" else 2
+            numbers, lists = sum(map(touched, args[0])), 1 if name == "_foreach_norm" else 2
             moved, launches = lists * numbers, _launches(args[0]) + (name == "_foreach_norm")
         elif writes and first is not None and name not in ("copy_", "_foreach_copy_"):
             moved += touched(first)  # it is read, and written
         elif name == "native_layer_norm_backward" and not any(args[-1][1:]):
             launches = 1  # of its input alone
         if name in PRODUCTS:
-            self.found.products += 2 * math.prod(made[0].shape) * given[-2].shape[-1]
+            self.counted.products += 2 * math.prod(made[0].shape) * given[-2].shape[-1]
             self._note("of products", 0, moved)
         if name in ATTENTION:
             query, key = (args[0], args[1]) if name.endswith("forward") or name[-9:] == "attention" else args[1:3]
@@ -138,20 +152,20 @@ class Counting(TorchDispatchMode):
             tokens = (query.shape[2], key.shape[2]) if heads_first else (query.shape[1], key.shape[1])
             heads = query.shape[1] if heads_first else query.shape[2]
             area = query.shape[0] * heads * tokens[0] * tokens[1] * query.shape[-1]
-            self.found.attention += 2 * ATTENTION[name] * area
-        self.found.bytes += moved
-        self.found.launches += launches
+            self.counted.attention += 2 * ATTENTION[name] * area
+        self.counted.bytes += moved
+        self.counted.launches += launches
         self._note(name, launches, moved)
 
     def _note(self, name: str, launches: float, moved: float) -> None:
-        known = self.found.by_operation.setdefault(name, [0.0, 0.0])
+        known = self.counted.by_operation.setdefault(name, [0.0, 0.0])
         known[0] += launches
         known[1] += moved
 
 
 def _launches(tensors: list[torch.Tensor]) -> int:
     """The launches of one operation over a list of tensors."""
-    pieces = sum(math.ceil(one.numel() / CHUNK) for one in tensors)
+    pieces = sum(math.ceil(tensor.numel() / CHUNK) for tensor in tensors)
     return max(math.ceil(pieces / CHUNKS), math.ceil(len(tensors) / TENSORS))
 
 
@@ -163,8 +177,11 @@ def _answer(name: str, func: Any, args: tuple, kwargs: dict) -> Any:
         return True
     if name == "_fused_adamw_":
         return None
+    if name == "_efficient_attention_backward" and kwargs.get("shared_storage_dqdkdv"):
+        batch, tokens, *heads = args[1].shape
+        return *args[0].new_empty(batch, tokens, 3, *heads).unbind(2), None
     if name == "_efficient_attention_backward":
-        return *(torch.empty_like(one) for one in args[1:4]), args[4] if args[15] else None
+        return *(torch.empty_like(tensor) for tensor in args[1:4]), args[4] if args[15] else None
     return func(*args, **kwargs)
 
 
@@ -186,15 +203,15 @@ def _dropout(x, p=0.5, training=True, inplace=False):
 def pretending() -> Iterator[None]:
     """Let meta tensors go the way of a GPU's."""
     functional, optimizer = torch.nn.functional, sys.modules["torch.optim.optimizer"]
-    before = functional.scaled_dot_product_attention, functional.dropout, fitting.autocast
+    before = functional.scaled_dot_product_attention, functional.dropout, step_module.autocast
     supported = optimizer._get_fused_kernels_supported_devices
     functional.scaled_dot_product_attention, functional.dropout = _as_on_a_card, _dropout
-    fitting.autocast = lambda *_: contextlib.nullcontext()
+    step_module.autocast = lambda *_: contextlib.nullcontext()
     optimizer._get_fused_kernels_supported_devices = lambda: ["cuda", "meta"]
     try:
         yield
     finally:
-        functional.scaled_dot_product_attention, functional.dropout, fitting.autocast = before
+        functional.scaled_dot_product_attention, functional.dropout, step_module.autocast = before
         optimizer._get_fused_kernels_supported_devices = supported
 
 
@@ -211,21 +228,21 @@ def count(model: str, tuning: str, task: str, batch: int, seeds: int = SEEDS) ->
     with pretending():
         with Counting():
             optimizer = build_optimizer(anatomy, recipe, axis, torch.zeros((), device="meta"))
-        step, found = Step(made, recipe, optimizer, anatomy.parameters(), axis), []
+        step, counts = Step(made, recipe, optimizer, anatomy.parameters(), axis), []
         for number, those in enumerate([None, *zip(*orders, strict=True)]):
-            chosen = [[rows(known, task)[0][i] for i in one] for one in those or next(zip(*orders, strict=True))]
+            chosen = [[rows(known, task)[0][i] for i in order] for order in those or next(zip(*orders, strict=True))]
             inputs = collate(chosen).to("meta").inputs()
             with Counting() as counting:
                 step(inputs)
             if number:  # the first makes the moments
-                found.append(counting.found)
+                counts.append(counting.counted)
     whole = Counted()
-    for one in found:
+    for own in counts:
         for name in ("bytes", "launches", "products", "attention"):
-            setattr(whole, name, getattr(whole, name) + getattr(one, name) / len(found))
-        for name, (launches, moved) in one.by_operation.items():
+            setattr(whole, name, getattr(whole, name) + getattr(own, name) / len(counts))
+        for name, (launches, moved) in own.by_operation.items():
             before = whole.by_operation.get(name, [0.0, 0.0])
-            whole.by_operation[name] = [before[0] + launches / len(found), before[1] + moved / len(found)]
+            whole.by_operation[name] = [before[0] + launches / len(counts), before[1] + moved / len(counts)]
     return whole
 
 
@@ -248,20 +265,20 @@ def _stacked(known: ModelSpec, tuning: str, task: str, seeds: int) -> tuple[torc
     return model, SeedCollator(packed, pad, longest, answering, **options)
 
 
-LEARNS = "lengths" in {one.name for one in dataclasses.fields(SeedCollator)}
+LEARNS = "lengths" in {field.name for field in dataclasses.fields(SeedCollator)}
 
 
 def counted(shapes: list[dict]) -> list[dict]:
     """A record for each shape, as `gpu_hours.projected` takes them."""
-    found = []
-    for shape in ({name: value for name, value in one.items() if name != "short"} for one in shapes):
-        one = count(**shape)
-        found.append({
-            **shape, "precision": "tf32", "seeds": SEEDS, "milliseconds": one.milliseconds / SEEDS,
-            "bytes": one.bytes, "launches": one.launches, "products": one.products, "attention": one.attention,
-            "by_operation": one.by_operation,
+    records = []
+    for shape in ({name: value for name, value in own.items() if name != "short"} for own in shapes):
+        step = count(**shape)
+        records.append({
+            **shape, "precision": "tf32", "seeds": SEEDS, "milliseconds": step.milliseconds / SEEDS,
+            "bytes": step.bytes, "launches": step.launches, "products": step.products, "attention": step.attention,
+            "by_operation": step.by_operation,
         })  # fmt: skip
-    return found
+    return records
 
 
 def other_build(commit: str, arguments: list[str]) -> list[dict]:
@@ -290,8 +307,8 @@ def table(ours: list[dict], theirs: list[dict]) -> str:
             f"| {then['launches']:.0f}, {now['launches']:.0f} | {share['launches']:.2f} | {share['attention']:.2f} "
             f"| {then['milliseconds']:.2f}, {now['milliseconds']:.2f} |"
         )
-    for name, found in (("then", theirs), ("now", ours)):
-        if hours := projected(found):
+    for name, records in (("then", theirs), ("now", ours)):
+        if hours := projected(records):
             each = ", ".join(f"{table} {taken:.1f}" for table, taken in hours.items())
             lines.append(f"\nHours of the grid by the roofline, {name}: {sum(hours.values()):.1f} ({each}).")
     return "\n".join(lines)
@@ -304,16 +321,16 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--operations", action="store_true", help="say what each operation moves")
     options = parser.parse_args()
-    shapes = [one for one in grid()["shapes"] if options.only in f"{one['model']}-{one['tuning']}-{one['task']}"]
+    shapes = [s for s in grid()["shapes"] if options.only in f"{s['model']}-{s['tuning']}-{s['task']}"]
     ours = counted(shapes)
     if options.json:
         print(json.dumps(ours))
         return
     theirs = other_build(options.also, ["--only", options.only]) if options.also else ours
     print(table(ours, theirs))
-    for one in ours if options.operations else ():
-        print(f"{one['model']} {one['tuning']} {one['task']}")
-        for name, (launches, moved) in sorted(one["by_operation"].items(), key=lambda item: -item[1][1])[:25]:
+    for record in ours if options.operations else ():
+        print(f"{record['model']} {record['tuning']} {record['task']}")
+        for name, (launches, moved) in sorted(record["by_operation"].items(), key=lambda item: -item[1][1])[:25]:
             print(f"  {name:<45}{launches:7.0f} {moved / 1e9:8.2f} GB")
 
 

@@ -91,21 +91,21 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"gpu-check on {where}, torch {torch.__version__}", flush=True)
     if device == "cpu":
         torch.set_num_threads(1)  # tiny models gain nothing from a second, and wait for it on a busy machine
-    machine, found = Machine(device), []
+    machine, checks = Machine(device), []
     for name, check in CHECKS.items():
         if options.only in name:
-            found.append(checked(name, functools.partial(_in_time, end, check, machine)))
-            print(found[-1], flush=True)
-    content = {"environment": environment.describe(device), "checks": found, "speed": {}}
+            checks.append(checked(name, functools.partial(_in_time, end, check, machine)))
+            print(checks[-1], flush=True)
+    content = {"environment": environment.describe(device), "checks": checks, "speed": {}}
     _write(options.out, content)  # what was proved is kept, whatever becomes of the speed
     if not options.only:
-        found.append(checked("speed", functools.partial(_speed, device, content["speed"], end)))
-        print(found[-1], flush=True)
+        checks.append(checked("speed", functools.partial(_speed, device, content["speed"], end)))
+        print(checks[-1], flush=True)
         _write(options.out, content)
-    for line in confirmed({one.check: one.outcome for one in found}, device) if not options.only else ():
+    for line in confirmed({done.check: done.outcome for done in checks}, device) if not options.only else ():
         print(line)
-    failed = [one.check for one in found if one.outcome == "FAILED"]
-    print(f"{len(found)} checks: {len(failed)} failed{': ' + ', '.join(failed) if failed else ''}")
+    failed = [done.check for done in checks if done.outcome == "FAILED"]
+    print(f"{len(checks)} checks: {len(failed)} failed{': ' + ', '.join(failed) if failed else ''}")
     return 1 if failed else 0
 
 
@@ -116,16 +116,16 @@ def _in_time(end: float, check: Callable[[Machine], tuple[float, float, str]], m
     return check(machine)
 
 
-def _speed(device: str, found: dict, end: float) -> tuple[float, float, str]:
+def _speed(device: str, measured: dict, end: float) -> tuple[float, float, str]:
     """Measure as long as there is time, and count the shapes whose steps were not captured."""
-    found |= gpu_speed.short(device, functools.partial(print, flush=True), end)
-    refused = [one["refused"] for one in found["steps"] if one["refused"]]
-    return float(len(refused)), 0.0, f"{len(found['steps'])} shapes; {len(refused)} were not captured"
+    measured |= gpu_speed.short(device, functools.partial(print, flush=True), end)
+    refused = [step["refused"] for step in measured["steps"] if step["refused"]]
+    return float(len(refused)), 0.0, f"{len(measured['steps'])} shapes; {len(refused)} were not captured"
 
 
 def _write(folder: Path | None, content: dict) -> None:
     if folder:
-        content = content | {"checks": [dataclasses.asdict(one) for one in content["checks"]]}
+        content = content | {"checks": [dataclasses.asdict(done) for done in content["checks"]]}
         write_atomically(folder / "gpu-check.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 

@@ -19,9 +19,9 @@ from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.tasks import catalog
 from progbench.training import train
-from progbench.training.fitting import Step
 from progbench.training.graph import WARM_UP
 from progbench.training.prepared import Prepared
+from progbench.training.step import Step
 
 Check = Callable[[Machine], tuple[float, float, str]]
 
@@ -31,13 +31,13 @@ def graph_against_eager(machine: Machine, *, dropout: bool) -> tuple[float, floa
 
     With dropout a replay has to draw what a step draws that runs as it is: both go on with one stream of chance.
     """
-    one = machine.losses(recipe(), dropout=dropout)
+    graphs = machine.losses(recipe(), dropout=dropout)
     with never_captured():
         eager = machine.losses(recipe(), dropout=dropout)
-    if one["refused"]:
-        return math.inf, 1e-5, one["refused"][0]
-    number = apart(one["losses"], eager["losses"])
-    steps, replays = len(one["losses"]), one["replays"]
+    if graphs["refused"]:
+        return math.inf, 1e-5, graphs["refused"][0]
+    number = apart(graphs["losses"], eager["losses"])
+    steps, replays = len(graphs["losses"]), graphs["replays"]
     words = f"{steps} steps, {replays} of them replays; losses differ by at most {number:.1e}"
     return number if replays >= 20 else math.inf, 1e-5, words
 
@@ -86,18 +86,18 @@ def side_by_side_against_alone(machine: Machine, **changes: object) -> tuple[flo
 
 def losses_apart(ours: list, theirs: list) -> float:
     """The largest relative difference of two lists of runs' mean losses of epochs."""
-    pairs = [(one.loss, other.loss) for run, beside in zip(ours, theirs, strict=True)
-             for one, other in zip(run.epochs, beside.epochs, strict=True)]  # fmt: skip
-    return max(abs(one - other) / other for one, other in pairs)
+    pairs = [(epoch.loss, other.loss) for run, beside in zip(ours, theirs, strict=True)
+             for epoch, other in zip(run.epochs, beside.epochs, strict=True)]  # fmt: skip
+    return max(abs(loss - other) / other for loss, other in pairs)
 
 
 def frozen_stays(machine: Machine) -> tuple[float, float, str]:
     """(e) What the second stage freezes is, to the last bit, what the first left."""
-    found = machine.losses(recipe(), dropout=True)
-    first, second = found["kept"]
-    moved = [not torch.equal(one, other) for one, other in zip(first, second, strict=True)]
-    wrong = sum(was_moved is is_frozen for was_moved, is_frozen in zip(moved, found["frozen"], strict=True))
-    frozen = sum(found["frozen"])
+    run = machine.losses(recipe(), dropout=True)
+    first, second = run["kept"]
+    moved = [not torch.equal(before, after) for before, after in zip(first, second, strict=True)]
+    wrong = sum(was_moved is is_frozen for was_moved, is_frozen in zip(moved, run["frozen"], strict=True))
+    frozen = sum(run["frozen"])
     return float(wrong), 0.0, f"{frozen} of {len(moved)} tensors are frozen; {wrong} are not as they should be"
 
 
@@ -135,10 +135,10 @@ def out_of_memory(machine: Machine) -> tuple[float, float, str]:
 
     Step.__call__ = small
     try:
-        found = list(train.train_together(recipe(), SEEDS, machine.device))
+        results = list(train.train_together(recipe(), SEEDS, machine.device))
     finally:
         Step.__call__ = step
-    good = [one.seed for one in found if not one.error and "ran out of memory" in one.notes[-1]]
+    good = [result.seed for result in results if not result.error and "ran out of memory" in result.notes[-1]]
     return float(good != list(SEEDS)), 0.0, f"seeds {good} were trained and say so"
 
 
@@ -149,10 +149,10 @@ def _limit_of_a_cpu(share: float) -> None:
 
 def constant_over_two_epochs(machine: Machine) -> tuple[float, float, str]:
     """(m) A whole run of a constant schedule, dropout and all: its second epoch begins with a replay."""
-    one = recipe("constant")
-    ours = replayed(one, SEEDS, machine.device)
+    wanted = recipe("constant")
+    ours = replayed(wanted, SEEDS, machine.device)
     with never_captured():
-        theirs = list(train.train_together(one, SEEDS, machine.device))
+        theirs = list(train.train_together(wanted, SEEDS, machine.device))
     number = losses_apart(ours, theirs)
     return number, 1e-4, f"mean losses differ from those of steps that run as they are by at most {number:.1e}"
 
@@ -166,10 +166,10 @@ def no_capture(machine: Machine) -> tuple[float, float, str]:
     def read(made: Prepared) -> None:
         made.model.classifier.register_forward_hook(lambda module, arguments, out: out * float(out.max() > -1e9))
 
-    found, words = machine.losses(recipe(), dropout=True, change=read), []
-    said = found["refused"][0] if found["refused"] else "nothing was refused"
-    right = bool(found["losses"].isfinite().all()) and said.startswith("steps were not captured as a graph: ")
-    right &= any(one in said for one in ("synchronizing", "item", "_local_scalar_dense"))
+    run, words = machine.losses(recipe(), dropout=True, change=read), []
+    said = run["refused"][0] if run["refused"] else "nothing was refused"
+    right = bool(run["losses"].isfinite().all()) and said.startswith("steps were not captured as a graph: ")
+    right &= any(word in said for word in ("synchronizing", "item", "_local_scalar_dense"))
     device, number = machine.graphs(), torch.ones((), device=machine.device)
     try:
         device.capture(lambda: number * float(number))
@@ -186,20 +186,20 @@ def real_run(machine: Machine, task: str, schedule: str) -> tuple[float, float, 
     """(h) MiniLM with five seeds on a real task: the mean score is above that of the best constant answer."""
     if machine.device == "cpu":
         raise Skipped("ten real runs take a GPU a minute and a CPU an hour")
-    part, metric, constant = REAL[task]
-    one = reading.read("mini", "glue", model="minilm", schedule=schedule, task=task)
+    evaluation_set, metric, constant = REAL[task]
+    wanted = reading.read("mini", "glue", model="minilm", schedule=schedule, task=task)
     try:
-        catalog.require(catalog.tasks()[task], one.data_source)
-        loading.require(spec(one.model))
+        catalog.require(catalog.tasks()[task], wanted.data_source)
+        loading.require(spec(wanted.model))
     except Missing as problem:
         raise Skipped(str(problem)) from None
     start = time.perf_counter()
-    found = replayed(one, tuple(range(5)), machine.device)
-    scores = [run.epochs[-1].scores[part][metric] for run in found if not run.error]
-    if len(scores) < len(found):
-        return math.inf, 0.0, "; ".join(run.error for run in found if run.error)
+    results = replayed(wanted, tuple(range(5)), machine.device)
+    scores = [run.epochs[-1].scores[evaluation_set][metric] for run in results if not run.error]
+    if len(scores) < len(results):
+        return math.inf, 0.0, "; ".join(run.error for run in results if run.error)
     mean, listed = sum(scores) / len(scores), " ".join(f"{100 * score:.1f}" for score in scores)
-    words = f"{part} {metric} {100 * mean:.1f} ({listed}), {time.perf_counter() - start:.0f} s for five seeds"
+    words = f"{evaluation_set} {metric} {100 * mean:.1f} ({listed}), {time.perf_counter() - start:.0f} s for five seeds"
     return constant - mean, 0.0, words
 
 

@@ -41,7 +41,7 @@ def going_on(recipe: Recipe, seeds: Sequence[int], device: str, step: int = 30) 
             Checkpoints.save, checkpoints.EVERY = save, every
         again = replayed(recipe, tuple(seeds), device, kept)
     through = replayed(recipe, tuple(seeds), device)
-    pairs = [(one.loss, other.loss) for ours, theirs in zip(again, through, strict=True)
-             for one, other in zip(ours.epochs, theirs.epochs, strict=True)]  # fmt: skip
-    number = max(abs(one - other) / other for one, other in pairs)
+    pairs = [(epoch.loss, other.loss) for ours, theirs in zip(again, through, strict=True)
+             for epoch, other in zip(ours.epochs, theirs.epochs, strict=True)]  # fmt: skip
+    number = max(abs(loss - other) / other for loss, other in pairs)
     return number, 1e-3, f"{again[0].notes[-1]}; mean losses differ by at most {number:.1e}"

@@ -28,11 +28,11 @@ def projected(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     not measured on two tasks.
     """
     points: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for one in records:
-        if one["seeds"] == SEEDS and one["precision"] == "tf32":
-            tokens = one["batch"] * measured()[one["task"]]["mean"]
-            points.setdefault((one["model"], one["tuning"]), []).append((tokens, one["milliseconds"] / 1000))
-    lines = {key: between(found) for key, found in points.items() if len(found) > 1}
+    for record in records:
+        if record["seeds"] == SEEDS and record["precision"] == "tf32":
+            tokens = record["batch"] * measured()[record["task"]]["mean"]
+            points.setdefault((record["model"], record["tuning"]), []).append((tokens, record["milliseconds"] / 1000))
+    lines = {key: between(own) for key, own in points.items() if len(own) > 1}
     if not {("bert-base", "full"), ("bert-large", "full"), ("bert-base", "lora")} <= set(lines):
         return {}  # from one point nobody knows what a token costs
 
@@ -50,15 +50,15 @@ def hours(seconds: Callable[[Recipe], float]) -> dict[str, float]:
     A run that two tables want counts for the first; epochs that schedules share are counted for each of them.
     """
     suite = Suite("paper", ROOT / "expected", ROOT / "runs", train=False)
-    found, counted = {}, set()
+    hours, counted = {}, set()
     for table in suite.tables():
         cells = [cell for cell in suite.table(table).cells if cell.kind != "counted"]
-        new = {one.id: one for cell in cells for one in suite.recipes(cell) if one.id not in counted}
+        new = {recipe.id: recipe for cell in cells for recipe in suite.recipes(cell) if recipe.id not in counted}
         counted |= set(new)
-        taken = sum(SEEDS * steps_of(one) * seconds(one) for one in new.values())
+        taken = sum(SEEDS * steps_of(recipe) * seconds(recipe) for recipe in new.values())
         if new:
-            found[table] = taken / 3600
-    return found
+            hours[table] = taken / 3600
+    return hours
 
 
 def steps_of(recipe: Recipe) -> int:

@@ -17,9 +17,11 @@ from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 from progbench.training import graph, train
 from progbench.training.checkpoints import Checkpoints
-from progbench.training.fitting import Step, build_optimizer, fit
+from progbench.training.fitting import Hooks, fit
 from progbench.training.graph import Replayed, StandIn, device_of
+from progbench.training.optimizer import build_optimizer
 from progbench.training.prepared import Prepared
+from progbench.training.step import Step
 
 SEEDS = (0, 1, 2)
 
@@ -34,22 +36,22 @@ class NotReplayed(Exception):
 
 def recipe(schedule: str = "shrinking", **changes: object) -> Recipe:
     """Smoke's smallest run, forty steps: two epochs, the second of another stage, without weight decay."""
-    one = reading.read("smoke", "glue", model="tiny-roberta", schedule=schedule, task="sst2")
-    return dataclasses.replace(one, epochs=2, batch_size=20, **changes)
+    read = reading.read("smoke", "glue", model="tiny-roberta", schedule=schedule, task="sst2")
+    return dataclasses.replace(read, epochs=2, batch_size=20, **changes)
 
 
-def apart(one: torch.Tensor, other: torch.Tensor) -> float:
+def apart(ours: torch.Tensor, other: torch.Tensor) -> float:
     """The largest relative difference."""
-    return float(((one - other).abs() / other.abs().clamp(min=1e-12)).max())
+    return float(((ours - other).abs() / other.abs().clamp(min=1e-12)).max())
 
 
 @contextlib.contextmanager
 def noted() -> Iterator[list[Replayed]]:
     """What replays the stages of the runs that are trained meanwhile."""
-    found, call = [], graph.Stages.__call__
-    graph.Stages.__call__ = lambda *given: found.append(call(*given)) or found[-1]
+    stages, call = [], graph.Stages.__call__
+    graph.Stages.__call__ = lambda *given: stages.append(call(*given)) or stages[-1]
     try:
-        yield found
+        yield stages
     finally:
         graph.Stages.__call__ = call
 
@@ -64,14 +66,14 @@ def never_captured() -> Iterator[None]:
         graph.WARM_UP = before
 
 
-def replayed(one: Recipe, seeds: tuple[int, ...], device: str, kept: Checkpoints | None = None) -> list[RunResult]:
+def replayed(recipe: Recipe, seeds: tuple[int, ...], device: str, kept: Checkpoints | None = None) -> list[RunResult]:
     """Train seeds side by side. Raises NotReplayed where no step was replayed, or a result says that it was not."""
     with noted() as runs:
-        found = list(train.train_together(one, seeds, device, kept=kept))
-    notes = [note for result in found for note in result.notes if "not captured" in note]
+        results = list(train.train_together(recipe, seeds, device, kept=kept))
+    notes = [note for result in results for note in result.notes if "not captured" in note]
     if notes or not sum(run.replays for run in runs):
         raise NotReplayed(notes[0] if notes else "no step was replayed")
-    return found
+    return results
 
 
 class Machine:
@@ -84,49 +86,49 @@ class Machine:
         return device_of(self.device)
 
     @contextlib.contextmanager
-    def prepared(self, one: Recipe, *, dropout: bool) -> Iterator[Prepared]:
+    def prepared(self, recipe: Recipe, *, dropout: bool) -> Iterator[Prepared]:
         with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
-            made = Prepared.of(one, SEEDS, self.device, Path(folder), together=True)
+            made = Prepared.of(recipe, SEEDS, self.device, Path(folder), together=True)
             if not dropout:
                 silence(made.model)
             yield made
 
     @contextlib.contextmanager
-    def replaying(self, one: Recipe, *, dropout: bool) -> Iterator[tuple]:
+    def replaying(self, recipe: Recipe, *, dropout: bool) -> Iterator[tuple]:
         """What replays a step, a batch for it, its learning rate, and the parameters that it moves."""
-        with self.prepared(one, dropout=dropout) as made:
+        with self.prepared(recipe, dropout=dropout) as made:
             parameters = Anatomy.of(made.model).parameters()
             rate = torch.zeros((), device=self.device)
-            optimizer = build_optimizer(Anatomy.of(made.model), one, made.axis, rate)
-            run = Replayed(Step(made.model, one, optimizer, parameters, made.axis), self.graphs())
+            optimizer = build_optimizer(Anatomy.of(made.model), recipe, made.axis, rate)
+            run = Replayed(Step(made.model, recipe, optimizer, parameters, made.axis), self.graphs())
             yield run, next(made.batches()), rate, parameters
 
     def losses(
-        self, one: Recipe, *, dropout: bool = False, change: Callable[[Prepared], None] = lambda made: None
+        self, recipe: Recipe, *, dropout: bool = False, change: Callable[[Prepared], None] = lambda made: None
     ) -> dict:
         """Every step's losses of three seeds, the parameters after each epoch, and how many steps were replayed."""
         seen, runs = [], graph.Stages(self.device)
-        with noted() as stages, self.prepared(one, dropout=dropout) as made:
+        with noted() as stages, self.prepared(recipe, dropout=dropout) as made:
 
             def runner(step: Step) -> Callable:
                 run = runs(step)
                 return lambda batch: seen.append(run(batch)) or seen[-1]
 
             change(made)
-            schedule, kept, frozen = one.build_schedule(), [], []
+            schedule, kept, frozen = recipe.build_schedule(), [], []
             held = torch.zeros((), device=self.device)
             for trained in fit(
-                made.model, one, schedule, made.batches, made.steps, axis=made.axis, runner=runner, held=held
+                made.model, recipe, schedule, made.batches, made.steps, hooks=Hooks(made.axis, runner, held)
             ):
-                anatomy = Anatomy.of(made.model, one.tuning)
+                anatomy = Anatomy.of(made.model, recipe.tuning)
                 kept.append([parameter.detach().clone() for parameter in anatomy.parameters()])
                 live = {id(parameter) for parameter in anatomy.trainable(schedule[trained.t])}
                 frozen = [id(parameter) not in live for parameter in anatomy.parameters()]
             different = {id(run): run for run in stages}.values()
-            found = {
+            run = {
                 "losses": torch.stack(seen).double().cpu(), "kept": kept, "frozen": frozen,
                 "replays": sum(run.replays for run in different),
                 "refused": [run.refused for run in different if run.refused],
             }  # fmt: skip
             runs.close()
-        return found
+        return run

@@ -34,16 +34,16 @@ def confirmed(outcomes: Mapping[str, str], device: str) -> list[str]:
     >>> confirmed({"b the learning rate of a replay": "ok"}, "cpu")[1]
     'open: a replay reads the learning rate anew (tried on a CPU, whose stand-in captures no graph)'
     """
-    found = []
+    lines = []
     for promise, checks in PROMISES.items():
         those = {name: outcomes.get(name, "not run") for name in checks}
         wrong = [f"{name}: {outcome}" for name, outcome in those.items() if outcome != "ok"]
         if "FAILED" in those.values():
-            found.append(f"broken: {promise} ({'; '.join(wrong)})")
+            lines.append(f"broken: {promise} ({'; '.join(wrong)})")
         elif wrong:
-            found.append(f"open: {promise} ({'; '.join(wrong)})")
+            lines.append(f"open: {promise} ({'; '.join(wrong)})")
         elif device == "cpu":
-            found.append(f"open: {promise} (tried on a CPU, whose stand-in captures no graph)")
+            lines.append(f"open: {promise} (tried on a CPU, whose stand-in captures no graph)")
         else:
-            found.append(f"confirmed: {promise}")
-    return found
+            lines.append(f"confirmed: {promise}")
+    return lines

@@ -25,7 +25,7 @@ from progbench.models import loading
 from progbench.models.spec import ModelSpec, spec
 from progbench.recipes import reading
 from progbench.training import memory, packing, process, vocabulary
-from progbench.training.fitting import fit
+from progbench.training.fitting import Hooks, fit
 from progbench.training.graph import WARM_UP, Replayed, device_of
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.prefetch import prefetched
@@ -45,11 +45,11 @@ def ceiling(precision: str, device: str, size: int = 8192, rounds: int = 10) -> 
         size = 1024
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     with process.products(precision):
-        one = torch.randn(size, size, device=device, dtype=dtype)
-        one @ one
+        square = torch.randn(size, size, device=device, dtype=dtype)
+        square @ square
         start = now(device)
         for _ in range(rounds):
-            one @ one
+            square @ square
         return rounds * 2 * size**3 / (now(device) - start)
 
 
@@ -106,12 +106,12 @@ class SeedsTogether:
         """The mean of `steps` steps, batches made and copied, once each form of batch has been captured."""
         shape, run = self.shape, []
         orders = [shuffled(self.lengths, shape.batch, steps, seed) for seed in range(self.seeds)]
-        chosen = [[[self.rows[i] for i in one] for one in those] for those in zip(*orders, strict=True)]
+        chosen = [[[self.rows[i] for i in order] for order in those] for those in zip(*orders, strict=True)]
         warm = [chosen[0]] * WARM_UP + chosen * 2
         started = []
 
         def batches():
-            made = prefetched(self.collate(one).ready_for(self.device) for one in [*warm, *chosen])
+            made = prefetched(self.collate(own).ready_for(self.device) for own in [*warm, *chosen])
             for number, batch in enumerate(made):
                 if number == len(warm):
                     started.append(now(self.device))
@@ -123,12 +123,12 @@ class SeedsTogether:
 
         recipe = reading.read("paper", "glue", model="bert-base", schedule="constant", task="sst2")
         recipe = replace(recipe, tuning=shape.tuning, precision=shape.precision, batch_size=shape.batch)
-        one = Schedule("stage", shape.model.blocks, (stage,))
+        schedule = Schedule("stage", shape.model.blocks, (stage,))
         if self.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
         with process.products(shape.precision):
             axis, held = StackedSeeds(self.seeds), torch.zeros((), device=self.device)
-            list(fit(self.model, recipe, one, batches, len(warm) + steps, axis=axis, runner=runner, held=held))
+            list(fit(self.model, recipe, schedule, batches, len(warm) + steps, hooks=Hooks(axis, runner, held)))
             seconds = (now(self.device) - started[0]) / steps / self.seeds
             launches = self._launches(run[0], chosen, held)
         lengths = [self.lengths[i] for step in orders[0] for i in step]
@@ -140,7 +140,7 @@ class SeedsTogether:
         """What the host launches and copies in a step of all seeds, by the profiler; 0 on a CPU."""
         if self.device != "cuda":
             return 0.0
-        batches = [self.collate(one).ready_for(self.device) for one in chosen[:10]]
+        batches = [self.collate(own).ready_for(self.device) for own in chosen[:10]]
         both = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
         with torch.profiler.profile(activities=both) as profile:
             for batch in batches:
@@ -161,14 +161,14 @@ def short(device: str, say: Callable[[str], None], end: float = math.inf) -> dic
     None is begun after `end`, by time.perf_counter; from shapes that were left out follow no hours.
     """
     tiny = [{"model": "tiny-bert", "tuning": "full", "task": "sst2", "batch": 32}]
-    shapes = [one for one in grid()["shapes"] if one.pop("short")] if device == "cuda" else tiny
-    found = [
-        one
+    shapes = [shape for shape in grid()["shapes"] if shape.pop("short")] if device == "cuda" else tiny
+    steps = [
+        step
         for shape in shapes
         if time.perf_counter() < end
-        for one in measure(**shape, device=device, precisions=("tf32",), rounds=1, say=say)
+        for step in measure(**shape, device=device, precisions=("tf32",), rounds=1, say=say)
     ]
-    return {"ceilings": ceilings(device), "steps": found, "hours": projected(found) if device == "cuda" else {}}
+    return {"ceilings": ceilings(device), "steps": steps, "hours": projected(steps) if device == "cuda" else {}}
 
 
 def ceilings(device: str) -> dict[str, float]:
@@ -212,12 +212,12 @@ def measure(
         finally:
             ours = None
             memory.free_all(device)
-        seconds, first = statistics.median(one.seconds for one in taken), taken[0]
+        seconds, first = statistics.median(own.seconds for own in taken), taken[0]
         record = {
             "model": model, "tuning": tuning, "task": task, "batch": batch, "precision": precision, "seeds": seeds,
             "milliseconds": 1000 * seconds, "utilisation": first.flops / seconds / ceiling(precision, device),
             "memory": first.memory, "launches": first.launches, "captured": first.captured, "refused": first.refused,
-            **{name: statistics.median(found) / seconds for name, found in theirs.items()},
+            **{name: statistics.median(times) / seconds for name, times in theirs.items()},
         }  # fmt: skip
         say(line(record))
         yield record

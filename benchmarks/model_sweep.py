@@ -73,24 +73,24 @@ class Found:
 def pairs(kinds: Collection[str] = ()) -> list[Pair]:
     """Every pair that transformers knows, or those of some types."""
     known = {head: getattr(modeling_auto, f"MODEL_FOR_{head}_MAPPING_NAMES") for head in HEADS}
-    found = [
+    pairs = [
         Pair(kind, head, name if isinstance(name, str) else name[0])
         for head, names in known.items()
         for kind, name in names.items()
     ]
-    return [pair for pair in found if not kinds or pair.kind in kinds]
+    return [pair for pair in pairs if not kinds or pair.kind in kinds]
 
 
 def build(pair: Pair) -> nn.Module:
-    """The tiny model, with random weights. A class for a part of a composite model takes that part's configuration."""
+    """The tiny model, with random weights. A class for one of a composite's models takes its configuration."""
     make = getattr(transformers, pair.name)
     whole = tiny(pair.kind)
-    parts = [whole, *(getattr(whole, name) for name in whole.sub_configs)]
-    configuration = next((part for part in parts if isinstance(part, make.config_class)), whole)
+    inner = [whole, *(getattr(whole, name) for name in whole.sub_configs)]
+    configuration = next((own for own in inner if isinstance(own, make.config_class)), whole)
     if pair.head == "CAUSAL_LM":
         configuration.is_decoder = True
-    for one in (configuration, configuration.get_text_config()):
-        one.pad_token_id = getattr(one, "pad_token_id", None) or 0
+    for own in (configuration, configuration.get_text_config()):
+        own.pad_token_id = getattr(own, "pad_token_id", None) or 0
     torch.manual_seed(0)
     return make(configuration)
 
@@ -129,24 +129,24 @@ def _first_words(text: str) -> str:
     return line if len(line) <= 110 else f"{line[:110].rpartition(' ')[0]} …"
 
 
-def table(found: Iterable[Found]) -> list[str]:
+def table(every: Iterable[Found]) -> list[str]:
     """A row for each type and outcome, its heads together."""
     grouped: dict[tuple, list[str]] = {}
-    for one in sorted(found, key=lambda one: one.pair.kind):
-        key = (one.pair.kind, one.outcome, one.L, one.why)
-        grouped.setdefault(key, []).append(HEADS[one.pair.head])
+    for own in sorted(every, key=lambda own: own.pair.kind):
+        key = (own.pair.kind, own.outcome, own.L, own.why)
+        grouped.setdefault(key, []).append(HEADS[own.pair.head])
     return [
         f"| {kind} | {', '.join(heads)} | {'' if L is None else L} | {outcome} | {why} |"
         for (kind, outcome, L, why), heads in grouped.items()
     ]
 
 
-def counts(found: Iterable[Found]) -> list[str]:
+def counts(every: Iterable[Found]) -> list[str]:
     """The outcomes of each head, and of all."""
     rows = collections.defaultdict(collections.Counter)
-    for one in found:
-        for name in (HEADS[one.pair.head], "all"):
-            rows[name][one.outcome] += 1
+    for own in every:
+        for name in (HEADS[own.pair.head], "all"):
+            rows[name][own.outcome] += 1
     order = (RIGHT, REFUSED, WRONG, NOT_BUILT)
     return [
         f"| {name} | {' | '.join(str(rows[name][outcome]) for outcome in order)} |"
@@ -155,11 +155,11 @@ def counts(found: Iterable[Found]) -> list[str]:
     ]
 
 
-def written(page: str, found: Collection[Found]) -> str:
+def written(page: str, every: Collection[Found]) -> str:
     """The page with both tables anew."""
     head = "| head | right | refused | wrong | not built |\n| --- | --- | --- | --- | --- |"
     rows = "| type | heads | L | outcome | rule, or why not |\n| --- | --- | --- | --- | --- |"
-    for mark, top, lines in (("counts", head, counts(found)), ("sweep", rows, table(found))):
+    for mark, top, lines in (("counts", head, counts(every)), ("sweep", rows, table(every))):
         before, _, rest = page.partition(f"<!-- {mark} -->\n")
         body = "\n".join([top, *lines])
         page = (
@@ -170,10 +170,10 @@ def written(page: str, found: Collection[Found]) -> str:
 
 def all_judged(kinds: Collection[str]) -> Iterator[Found]:
     for pair in pairs(kinds):
-        found = judged(pair)
-        if found.outcome != RIGHT:
-            print(f"{found.outcome:9}  {pair.kind} ({HEADS[pair.head]}): {found.why}", flush=True)
-        yield found
+        judgement = judged(pair)
+        if judgement.outcome != RIGHT:
+            print(f"{judgement.outcome:9}  {pair.kind} ({HEADS[pair.head]}): {judgement.why}", flush=True)
+        yield judgement
 
 
 def main() -> int:
@@ -183,11 +183,11 @@ def main() -> int:
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
-    found = list(all_judged(asked.kinds))
-    print("\n".join(counts(found)))
+    every = list(all_judged(asked.kinds))
+    print("\n".join(counts(every)))
     if asked.write:
-        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
-    return int(any(one.outcome == WRONG for one in found))
+        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), every), encoding="utf-8")
+    return int(any(own.outcome == WRONG for own in every))
 
 
 if __name__ == "__main__":

@@ -39,15 +39,15 @@ def depth_of(model: nn.Module) -> int:
     built = {type(getattr(module, "config", None)) for module in model.modules()}
     if hasattr(config, "encoder") and hasattr(config, "decoder"):
         return sum(_number(getattr(half, "text_config", half)) for half in (config.encoder, config.decoder))
-    if hasattr(config, "text_config"):  # an image classifier has only the other part
-        parts = (getattr(config, name) for name in ("text_config", *config.sub_configs))
-        config = next(part for part in parts if type(part) in built)
+    if hasattr(config, "text_config"):  # an image classifier has only the other
+        inner = (getattr(config, name) for name in ("text_config", *config.sub_configs))
+        config = next(own for own in inner if type(own) in built)
     names = {path.rpartition(".")[2] for path, _ in model.named_modules()}
     there = [half for half in HALVES if any(name.endswith(half) for name in names)]
     if config.is_encoder_decoder or hasattr(config, "decoder_layers"):
-        found = [[getattr(config, name) for name in HALVES[half] if getattr(config, name, None)] for half in there]
-        if all(found):
-            return sum(numbers[0] for numbers in found)
+        depths = [[getattr(config, name) for name in HALVES[half] if getattr(config, name, None)] for half in there]
+        if all(depths):
+            return sum(numbers[0] for numbers in depths)
     behind = config.num_decoder_layers if config.model_type == "funnel" and "decoder" in there else 0
     return _number(config) + behind
 
@@ -79,15 +79,15 @@ def _in_the_calls(anatomy: Anatomy, calls: Calls) -> Iterator[str]:
     spans = []
     for number in range(anatomy.L):
         paths = [piece.path for piece in anatomy.pieces if piece.component == f"block {number}"]
-        times = [found for path in paths if (found := _calls_of(path, calls))]
-        if [len(found) for found in times] != [1] * len(times) or not times:
-            yield f"block {number} runs {[len(found) for found in times]} times"
+        times = [runs for path in paths if (runs := _calls_of(path, calls))]
+        if [len(runs) for runs in times] != [1] * len(times) or not times:
+            yield f"block {number} runs {[len(runs) for runs in times]} times"
             return
-        spans.append((min(found[0] for found in times), max(found[0] for found in times)))
+        spans.append((min(runs[0] for runs in times), max(runs[0] for runs in times)))
     if any(low[1] > high[0] for low, high in itertools.pairwise(spans)):
         yield "the blocks run in another order"
     for piece in anatomy.pieces:
-        inside = [found[0] for path, found in calls.items() if f"{path}.".startswith(f"{piece.path}.")]
+        inside = [runs[0] for path, runs in calls.items() if f"{path}.".startswith(f"{piece.path}.")]
         if piece.component == HEAD and inside and min(inside) < spans[0][0]:
             yield f"{piece.path} is in H and runs before the first block"
         if piece.component == EMBEDDINGS and inside and min(inside) > spans[-1][1]:
@@ -95,8 +95,8 @@ def _in_the_calls(anatomy: Anatomy, calls: Calls) -> Iterator[str]:
 
 
 def _calls_of(path: str, calls: Calls) -> list[int]:
-    """Of a module; of one whose `forward` is called by hand (SqueezeBERT), the most that a part of it is called."""
-    inside = [found for one, found in calls.items() if one.startswith(f"{path}.")]
+    """Of a module; of one whose `forward` is called by hand (SqueezeBERT), the most that a module of it is called."""
+    inside = [runs for inner, runs in calls.items() if inner.startswith(f"{path}.")]
     return calls.get(path) or max(inside, key=len, default=[])
 
 
@@ -121,6 +121,6 @@ def _in_training(model: nn.Module, anatomy: Anatomy, given: dict[str, Any]) -> I
 
 
 def loss_of(outputs: Any) -> torch.Tensor:
-    """A loss that all outputs have a part in."""
-    tensors = [one for one in outputs.values() if isinstance(one, torch.Tensor) and one.requires_grad]
-    return torch.stack([one.float().square().mean() for one in tensors]).sum()
+    """A loss of all outputs."""
+    tensors = [output for output in outputs.values() if isinstance(output, torch.Tensor) and output.requires_grad]
+    return torch.stack([tensor.float().square().mean() for tensor in tensors]).sum()

@@ -87,7 +87,7 @@ def test_step(case, on_cpu, benchmark, record_property):
         summary = _summary(ours[task], theirs[against], against, stages, measured)
         record_property("progbench-speed-steps", summary)
     benchmark.extra_info["seconds"] = [
-        {"-".join(map(str, key)): value for key, value in one.items()} for one in measured
+        {"-".join(map(str, key)): value for key, value in case.items()} for case in measured
     ]
 
 
@@ -97,13 +97,13 @@ def _summary(ours: Ours, theirs: Theirs, against: str, stages: Schedule, measure
     def run(seconds: dict, side: str, name: str) -> float:
         return sum(seconds[side, name, k] for k in range(len(stages)))  # which are equally long
 
-    ratios = [run(one, "theirs", against) / run(one, "ours", task) for one in measured]
+    ratios = [run(times, "theirs", against) / run(times, "ours", task) for times in measured]
     steps = len(ours.batches)
     costs = [
         flops.step_flops(model, stage.blocks, case.tuning, head_of(task), lengths=ours.timed) / steps
         for stage in stages
     ]
-    stage_seconds = [statistics.median(one["ours", task, k] for one in measured) for k in range(len(stages))]
+    stage_seconds = [statistics.median(times["ours", task, k] for times in measured) for k in range(len(stages))]
     return {
         "model": model.name,
         "device": ours.device,
@@ -148,10 +148,10 @@ def test_gpu(shape, machine, record_property, benchmark):
     from gpu_speed import measure
 
     shape = {name: value for name, value in shape.items() if name != "short"}
-    found = benchmark.pedantic(lambda: [*measure(**shape, device="cuda", precisions=("tf32", "fp32"))], rounds=1)
-    for record in found:
+    records = benchmark.pedantic(lambda: [*measure(**shape, device="cuda", precisions=("tf32", "fp32"))], rounds=1)
+    for record in records:
         record_property("progbench-speed-gpu", record)
-    ON_GPU.extend(found)
+    ON_GPU.extend(records)
 
 
 def test_hours_of_the_grid(machine, record_property):
@@ -218,11 +218,11 @@ def _seconds(module: list) -> float:
 def file_results(folder: Path, table: str, seeds: int = 5) -> int:
     """File made-up results of every recipe of a table of the paper; returns how many."""
     suite = Suite("paper", ROOT / "expected", folder)
-    wanted = {name: one for cell in suite.table(table).cells for name, one in suite.needed(cell).items()}
-    for one in wanted.values():
-        task = catalog.tasks()[one.task]
+    wanted = {name: recipe for cell in suite.table(table).cells for name, recipe in suite.needed(cell).items()}
+    for recipe in wanted.values():
+        task = catalog.tasks()[recipe.task]
         for seed in range(seeds):
-            scores = {part: dict.fromkeys(task.metrics, 0.7 + seed / 1000) for part in task.evaluate}
-            epochs = tuple(EpochResult(scores, each, 0.5, 1.0) for each in one.planned_by_epoch())
-            results.save(folder, RunResult(one, seed, epochs))
+            scores = {split: dict.fromkeys(task.metrics, 0.7 + seed / 1000) for split in task.evaluate}
+            epochs = tuple(EpochResult(scores, each, 0.5, 1.0) for each in recipe.planned_by_epoch())
+            results.save(folder, RunResult(recipe, seed, epochs))
     return len(wanted) * seeds

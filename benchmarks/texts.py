@@ -65,7 +65,7 @@ def real_rows(model: ModelSpec, wanted: recipe.Recipe) -> list[dict]:
     train = catalog.load(task, wanted.data_source).train
     count = min(EXAMPLES, len(train))
     chosen = random.Random(1).sample(range(len(train)), count)
-    drawn = replace(train, texts=tuple([part[i] for i in chosen] for part in train.texts), labels=[1] * count)
+    drawn = replace(train, texts=tuple([column[i] for i in chosen] for column in train.texts), labels=[1] * count)
     return workload.encode(drawn, loading.load(model, 2)[1], wanted.max_length)
 
 

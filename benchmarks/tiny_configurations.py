@@ -29,29 +29,29 @@ def tiny(kind: str) -> PreTrainedConfig:
 
 def _small(values: dict[str, Any], own: dict[str, Any], blocks: int) -> dict[str, Any]:
     long = {value for name, value in values.items() if name in DEPTHS and isinstance(value, int)}
-    found = {}
+    small = {}
     for name, value in values.items():
         if name in LEFT_OUT:
             continue
         if name in own and not isinstance(own[name], dict):
-            found[name] = own[name]
+            small[name] = own[name]
         elif name in SMALL["values"] and value is not None:
-            found[name] = SMALL["values"][name]
+            small[name] = SMALL["values"][name]
         elif name == "num_key_value_heads" and "kv_lora_rank" in values:  # one latent vector for all heads
-            found[name] = SIZES["num_attention_heads"]
+            small[name] = SIZES["num_attention_heads"]
         elif isinstance(value, dict) and ("model_type" in value or name in own):
-            text = any(part in name for part in ("text", "decoder", "thinker"))
+            text = any(word in name for word in ("text", "decoder", "thinker"))
             kind = {"model_type": value["model_type"]} if "model_type" in value else {}
-            found[name] = kind | _small(value, own.get(name, {}), blocks if text else SMALL["tower"])
+            small[name] = kind | _small(value, own.get(name, {}), blocks if text else SMALL["tower"])
         elif isinstance(value, list | tuple) and len(value) > blocks and len(value) in long:
-            found[name] = _cut(list(value), blocks)
+            small[name] = _cut(list(value), blocks)
         elif name == "head_dim" and value is None:
-            found[name] = SMALL["head_dim"]
+            small[name] = SMALL["head_dim"]
         elif isinstance(value, int) and not isinstance(value, bool):
-            found[name] = _number(name, value, blocks)
+            small[name] = _number(name, value, blocks)
         else:
-            found[name] = value
-    return found | {name: value for name, value in own.items() if name not in found}
+            small[name] = value
+    return small | {name: value for name, value in own.items() if name not in small}
 
 
 def _number(name: str, value: int, blocks: int) -> int:
@@ -69,7 +69,7 @@ def _cut(values: list[Any], length: int) -> list[Any]:
     spread = [values[round(number * (len(values) - 1) / (length - 1))] for number in range(length)]
     for value in values:
         if value not in spread:
-            twice = next((number for number, one in enumerate(spread) if spread.count(one) > 1), None)
+            twice = next((number for number, value in enumerate(spread) if spread.count(value) > 1), None)
             if twice is not None:
                 spread[twice] = value
     return spread

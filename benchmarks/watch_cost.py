@@ -62,15 +62,15 @@ def measured(rounds: int, rows: int, length: int) -> tuple[list[float], list[flo
     watch.after_step = timed(watch.after_step, own)  # type: ignore[method-assign]
     loop = LoopWatch(watch, anatomy.parameters(), anatomy.names())
     step()  # the first step makes the optimizer's moments
-    found: dict[bool, list[float]] = {False: [], True: []}
+    times: dict[bool, list[float]] = {False: [], True: []}
     each = []
     for number in range(2 * rounds):
         on = number % 2 == 1
         own[0] = 0.0
         with loop if on else contextlib.nullcontext():
-            found[on].append(seconds(step))
+            times[on].append(seconds(step))
         each += [own[0]] if on else []
-    return found[False], found[True], each, begin
+    return times[False], times[True], each, begin
 
 
 def seconds(what: Callable[[], object]) -> float:

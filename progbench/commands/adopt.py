@@ -13,13 +13,20 @@ from progbench.errors import BadInput
 from progbench.recipes import reading
 from progbench.report import printing
 from progbench.report.cells import plain
-from progbench.session import adopting
+from progbench.session import adopting, recipe_status
 from progbench.session.suite import Suite
 
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser("adopt", help="check results, and copy them as our own references")
+    parser = common.add_command(
+        commands,
+        "adopt",
+        "check results, and copy them as our own references",
+        "Results that were made elsewhere with this code become the references that a suite of our own is judged by. "
+        "Each is checked first, and nothing is written before you say yes.",
+        "progbench adopt runs --suite mini",
+    )
     parser.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
     parser.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
     common.add_include(parser)
@@ -35,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     if name == "paper":
         raise BadInput("the paper's numbers are the paper's; only own suites have references of ours")
     suite = Suite(name, common.answers_of(name), options.runs, seeds=None, train=False)
-    found = adopting.plan(places.root(), suite.answers, name, adopting.known(suite), options.runs)
+    found = adopting.plan(places.root(), suite.answers, name, recipe_status.recipes(suite), options.runs)
     printing.show("\n".join(adopting.lines(found)))
     if not found.taken:
         return common.FAILED if found.refused else common.FINE

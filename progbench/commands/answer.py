@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from progbench import places
-from progbench.commands.common import FINE
+from progbench.commands import common
 from progbench.errors import BadInput
 from progbench.files import read_text, write_atomically
 from progbench.report import answer, answer_page, counted, figures, printing, text
 from progbench.report.cells import plain
-from progbench.session.standing import Standing, standing
+from progbench.session.reporting import Standing, standing
 
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser(
-        "answer", help="how Progtuning compares with fine-tuning, and what it saves; no run needed"
+    parser = common.add_command(
+        commands,
+        "answer",
+        "how Progtuning compares with fine-tuning, and what it saves; no run needed",
+        "Prints what the paper's numbers, counting and our recorded runs say. With --write it writes that as a page.",
+        "progbench answer --write docs --readme README.md",
     )
     parser.add_argument("--write", type=Path, metavar="DIR", help="write answer.md and answer.svg there")
     parser.add_argument(
@@ -34,14 +38,14 @@ def run(options: argparse.Namespace) -> int:
     found = standing(places.root() / "expected")
     if not options.write:
         printing.show(_text(found))
-        return FINE
+        return common.FINE
     for path, content in files(found, options.write, options.readme).items():
         try:
             write_atomically(path, content)
         except OSError as problem:
             raise BadInput(f"{path}: cannot be written: {problem.strerror or problem}") from None
         printing.show(f"written: {plain(path)}")
-    return FINE
+    return common.FINE
 
 
 def files(found: Standing, folder: Path, readme: Path | None) -> dict[Path, str]:
@@ -51,7 +55,9 @@ def files(found: Standing, folder: Path, readme: Path | None) -> dict[Path, str]
         folder / "answer.svg": figures.draw(figures.ANSWER, found.printed),
     }
     if readme:
-        made = answer_page.part(found.printed, found.recorded, Path(os.path.relpath(folder, readme.parent)).as_posix())
+        made = answer_page.section(
+            found.printed, found.recorded, Path(os.path.relpath(folder, readme.parent)).as_posix()
+        )
         written[readme] = answer_page.put_into(read_text(readme), made)
     return written
 

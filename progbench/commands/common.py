@@ -5,19 +5,26 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
+from typing import Any
 
 from progbench import places
 from progbench.errors import BadInput
-from progbench.files import closed
-from progbench.judging import against
+from progbench.files import closed, require_folder
 from progbench.recipes import reading
 from progbench.recipes.reading import MOST_SEEDS
-from progbench.session import options as session_options
 from progbench.session import tracking
 from progbench.session.suite import Suite
 
 FINE, FAILED, USAGE, ABSENT = 0, 1, 2, 3
+WIDTH = 80  # columns of a table: as wide as a terminal is when nobody widened it
 INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
+
+
+def add_command(
+    commands: Any, name: str, words: str, about: str, example: str, **options: Any
+) -> argparse.ArgumentParser:
+    """A command's parser: `words` stand in the list of commands, `about` and an example in its own help."""
+    return commands.add_parser(name, help=words, description=about, epilog=f"example: {example}", **options)
 
 
 def add_suite(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +59,8 @@ def add_log_to(parser: argparse.ArgumentParser) -> None:
 
 def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", train: bool = True) -> Suite:
     """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `options.opened` does."""
+    from progbench.session import options as session_options  # and with it what records references
+
     asked = session_options.Asked(
         options.suite,
         options.runs,
@@ -65,7 +74,7 @@ def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", tr
 
 def suite_of(runs: Path, asked: str | None) -> str:
     """The suite that was asked for, or the only one with results in a folder. Raises BadInput where there are none."""
-    against.require_folder(runs)
+    require_folder(runs)
     found = [name for name in reading.suites() if any(runs.glob(f"{name}/*/*/seed*.json")) or closed(runs / name, 2)]
     wanted = [asked] if asked else found
     if not set(wanted) & set(found):
@@ -90,11 +99,11 @@ def seeds_of(text: str) -> tuple[int, ...]:
     Raises BadInput for anything else, and for more than a slip of the hand could mean.
     """
     found: dict[int, None] = {}
-    for part in text.split(",") if text else ():
-        span = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip())
+    for entry in text.split(",") if text else ():
+        span = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", entry.strip())
         first, last = (int(span[1]), int(span[2] or span[1])) if span else (1, 0)
         if not 0 <= last - first < MOST_SEEDS:
-            raise BadInput(f"--seeds {text}: {part!r} is no seed; wanted is 0,1,2 or 0-4, at most {MOST_SEEDS} seeds")
+            raise BadInput(f"--seeds {text}: {entry!r} is no seed; wanted is 0,1,2 or 0-4, at most {MOST_SEEDS} seeds")
         found |= dict.fromkeys(range(first, last + 1))
     if len(found) > MOST_SEEDS:
         raise BadInput(f"--seeds {text}: {len(found)} seeds; at most {MOST_SEEDS}")

@@ -12,7 +12,6 @@ from progbench import kinds, places
 from progbench.commands import common
 from progbench.commands import plan as plans
 from progbench.errors import BadInput, Missing
-from progbench.judging import detectable
 from progbench.method.options import TUNINGS
 from progbench.recipes.allowed import ALLOWED
 from progbench.recipes.reading import MOST_SEEDS
@@ -28,7 +27,14 @@ NUMBERS = {"epochs": int, "batch_size": int, "max_length": int, "learning_rate":
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser("compare", help="fine-tuning and Progtuning on your own model and data")
+    parser = common.add_command(
+        commands,
+        "compare",
+        "fine-tuning and Progtuning on your own model and data",
+        "Says what it will take, trains both over several seeds, and ends with how they differ, with an interval, and "
+        "with what Progtuning saves. The same command goes on where it stood.",
+        "progbench compare minilm --train mine.tsv --dev dev.tsv --margin 0.5",
+    )
     parser.add_argument("model", metavar="MODEL", help="a known name, a model's folder, or its name on the hub")
     parser.add_argument("--train", type=Path, required=True, metavar="FILE", help="TSV, CSV, JSON lines, or a folder")
     parser.add_argument("--dev", type=Path, required=True, metavar="FILE", help="what is scored after each epoch")
@@ -122,13 +128,15 @@ def _question(options: argparse.Namespace) -> Question:
 
 def answer(suite: Suite, asked: Question) -> list[str]:
     """What was asked, in lines: each claim with the paired differences behind it, the costs, and what seeds can see."""
+    from progbench.judging import beside  # with scipy
+
     lines = []
     entries = [ledger.entry(one, suite.runs(one).results.values()) for one in recipe_status.recipes(suite).values()]
     for schedule in asked.schedules[1:]:
         found = own_suite.differences(suite, asked, schedule)
         name = own_suite.called(schedule)
-        lines.append(f"{name} less fine-tuning on {asked.data.name}: {detectable.interval(found)}")
-        lines.append(detectable.words(found, asked.margin))
+        lines.append(f"{name} less fine-tuning on {asked.data.name}: {beside.in_words(found)}")
+        lines.append(beside.could_see(found, asked.margin))
     lines += [f"{one.outcome}: {one.sentence}" for one in map(suite.claim, suite.claims())]
     for cost in ledger.costs(entries):
         shares = {"updated parameters": cost.updated, "FLOPs": cost.flops, "time a step": cost.step_seconds}

@@ -16,7 +16,13 @@ from progbench.session.marks import MARKS
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser("fetch", help="fetch a suite's models and data, so that its runs need no network")
+    parser = common.add_command(
+        commands,
+        "fetch",
+        "fetch a suite's models and data, so that its runs need no network",
+        "Fetches each model and data set at its pinned revision and checks it. What is damaged is removed.",
+        "progbench fetch -m glue",
+    )
     parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
     common.add_suite(parser)
 

@@ -8,23 +8,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
 from progbench.commands import common
 from progbench.models.spec import specs
 from progbench.recipes import reading
-from progbench.report import printing
-from progbench.report.cells import plain
+from progbench.report import printing, text
 from progbench.session import marks, recipe_status
 from progbench.session.suite import Suite
 from progbench.tasks.catalog import tasks
 
 Row = dict[str, Any]
+# What a line says of a recipe, and how that is headed: its id says the rest, and JSON has all of it.
+OF_RECIPES = {"id": "id", "epochs": "epochs", "learning_rate": "rate", "batch_size": "batch"}
 
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser("list", help="the suites, tables, recipes, variants, models or tasks that there are")
+    parser = common.add_command(
+        commands,
+        "list",
+        "the suites, tables, recipes, variants, models or tasks that there are",
+        "Prints a line for each name that other commands take. --json prints all that is known of each.",
+        "progbench list recipes --suite mini",
+    )
     parser.add_argument("what", choices=KINDS, help="what to list")
     parser.add_argument("--suite", choices=reading.suites(), default="paper", help="of which suite (default: paper)")
     parser.add_argument("--json", action="store_true", help="as JSON, for a program")
@@ -38,8 +43,12 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         printing.show(json.dumps(rows, indent=1, ensure_ascii=False))
         return common.FINE
-    lines = [[plain(_words(one)) for one in row.values()] for row in rows]
-    printing.show(tabulate(lines, list(rows[0]), disable_numparse=True) if rows else f"no {options.what}")
+    if not rows:
+        printing.show(f"no {options.what}")
+        return common.FINE
+    headers = OF_RECIPES if "digest" in rows[0] else {name: name for name in rows[0]}
+    lines = [[_words(row[name]) for name in headers] for row in rows]
+    printing.show(text.grid(lines, [*headers.values()], "left " * len(headers), common.WIDTH))
     return common.FINE
 
 

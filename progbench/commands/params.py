@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from progbench import kinds
-from progbench.commands.common import FINE, add_include
+from progbench.commands.common import FINE, add_command, add_include
 from progbench.errors import BadInput
 from progbench.method.options import TUNINGS
 from progbench.method.schedule import PAPERS, SCHEDULES, named
@@ -19,7 +19,13 @@ EPOCHS, LABELS = kinds.whole(1, 1000), kinds.whole(1, 10_000)
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    params = commands.add_parser("params", help="what each stage of a schedule trains in a model; no weights needed")
+    params = add_command(
+        commands,
+        "params",
+        "what each stage of a schedule trains in a model; no weights needed",
+        "Takes a model apart and prints how many parameters each epoch updates, and what that saves.",
+        "progbench params bert-base --epochs 3 --schedule progtuning",
+    )
     params.add_argument("model", metavar="MODEL", help="a known name, a model's folder, or its config.json")
     params.add_argument("--epochs", type=int, required=True, metavar="T", help="how many stages")
     params.add_argument(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from progbench.commands import common
-from progbench.report import printing
+from progbench.report import printing, text
 from progbench.report.cells import plain
 from progbench.session import planning, probing
 from progbench.session.marks import MARKS
@@ -20,8 +19,13 @@ from progbench.session.progress import said
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser(
-        "plan", help="what is missing, what it will take here, and what is being trained; trains nothing"
+    parser = common.add_command(
+        commands,
+        "plan",
+        "what is missing, what it will take here, and what is being trained; trains nothing",
+        "Times are from results that this machine made, or from a step of each shape that is timed here, for at most a "
+        "minute in all.",
+        "progbench plan --suite mini -m glue --budget 6h",
     )
     parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
     parser.add_argument("--budget", metavar="TIME", help="choose the runs that settle most in this time: 6h, 90m, 2d")
@@ -48,7 +52,7 @@ def lines(found: Plan, chosen: Sequence[Lack] | None = None, budget: str = "") -
     if chosen is not None:
         shown += [_table(chosen, settles=True), _choice(found, chosen, budget)]
     else:
-        shown += [_table(found.lacks), *_training(found)]
+        shown += [_table(found.lacks), *_unknown(found), *_training(found)]
     if names := planning.telling(found.lacks):
         shown.append(f"one seed of each, alone on this machine, would tell the time of the rest: {', '.join(names)}")
     return [line for line in [*shown, *_elsewhere(found)] if line]
@@ -58,6 +62,9 @@ def _head(found: Plan) -> str:
     seconds, unknown = planning.total(found.lacks)
     waits, training = len(found.needs), sum(len(one.training) for one in found.lacks)
     if not found.lacks:
+        counts = {"failed": len(found.errors), "inconclusive": len(found.changed)}
+        if wrong := " and ".join(f"{count} {word}" for word, count in counts.items() if count):
+            return f"no run is missing, but of those on file {wrong}; see below"
         return f"nothing is missing: {found.settled} cells and claims have all their runs"
     words = [f"{found.runs} runs of {sum(1 for one in found.lacks if one.seeds)} recipes are missing"]
     words += [f"{training} more {'is' if training == 1 else 'are'} being trained now"] if training else []
@@ -76,13 +83,20 @@ def _table(lacks: Sequence[Lack], *, settles: bool = False) -> str:
             one.recipe.id,
             " ".join(map(str, one.seeds)),
             "?" if one.seconds is None else said(one.seconds),
-            *([one.settles or ""] if settles else [" ".join(map(str, one.training))]),
-            one.each.source,
+            *([one.settles or ""] if settles else []),
+            "" if one.seconds is None else one.each.source,
         ]
         for one in lacks
+        if one.seeds
     ]
-    headers = ("recipe", "seeds", "takes", "settles" if settles else "trained now", "time from")
-    return tabulate(rows, headers, disable_numparse=True) if rows else ""
+    headers = ("recipe", "seeds", "takes", *(["settles"] if settles else []), "time from")
+    return text.grid(rows, headers, "left " * len(headers), common.WIDTH) if rows else ""
+
+
+def _unknown(found: Plan) -> list[str]:
+    """Why times are unknown, each reason once."""
+    why = Counter(one.each.source for one in found.lacks if one.seeds and one.seconds is None)
+    return [plain(f"{words} ({count} recipe{'s' * (count > 1)})") for words, count in why.items()]
 
 
 def _training(found: Plan) -> list[str]:

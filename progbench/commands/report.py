@@ -10,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from progbench.commands.common import FAILED, FINE, add_include, answers_of, suite_of
+from progbench.commands.common import FAILED, FINE, add_command, add_include, answers_of, suite_of
 from progbench.errors import BadInput
 from progbench.files import is_folder
-from progbench.judging import against
 from progbench.recipes import reading
 from progbench.report import printing, text
 from progbench.report.cells import plain
@@ -23,7 +22,13 @@ from progbench.session.suite import Suite
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    report = commands.add_parser("report", help="report on a folder of results; trains nothing")
+    report = add_command(
+        commands,
+        "report",
+        "report on a folder of results; trains nothing",
+        "Judges the results in a folder and prints the report, or compares them with those in another folder.",
+        "progbench report runs --suite smoke --report pages",
+    )
     report.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
     report.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
     report.add_argument("--against", type=Path, metavar="OTHER", help="compare with another folder, score by score")
@@ -55,6 +60,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _against(options: argparse.Namespace) -> int:
+    from progbench.judging import against
     from progbench.report import difference
 
     suite = options.suite or ""

@@ -8,17 +8,20 @@ import sys
 from typing import Any
 
 from progbench import places
+from progbench.commands.common import add_command
 
-HELP = """The options are those of `pytest benchmarks`: -m MARK, --suite, --seeds, --device, --no-train, --report DIR,
-and all of pytest's own. `progbench reproduce --pytest-help` lists them, and `progbench list suites` the suites."""
+HELP = """Trains what is missing, judges it, and reports. The options are those of `pytest benchmarks`: -m MARK,
+--suite, --seeds, --device, --no-train, --report DIR, and all of pytest's own, which --pytest-help lists."""
 
 
 def add(commands: Any) -> None:
     """Give the parser this command; its options are pytest's, which gets all that this parser does not know."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "reproduce",
-        help="train what is missing, judge it, and report: pytest on the benchmarks",
-        description=HELP,
+        "train what is missing, judge it, and report: pytest on the benchmarks",
+        HELP,
+        "progbench reproduce -m glue --suite smoke",
         allow_abbrev=False,
     )
     parser.add_argument("--pytest-help", action="store_true", help="print the options of pytest and of the benchmarks")

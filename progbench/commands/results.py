@@ -16,7 +16,13 @@ from progbench.session import recording
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser("results", help="write RESULTS.md, with figures and a page, from the recorded files")
+    parser = common.add_command(
+        commands,
+        "results",
+        "write RESULTS.md, with figures and a page, from the recorded files",
+        "Writes what all recorded runs of ours say, as they lie in expected/. Trains nothing.",
+        "progbench results --out pages",
+    )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", default=places.root(), help="the folder to write to (default: this checkout)"
     )

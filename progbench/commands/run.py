@@ -15,7 +15,13 @@ from progbench.session import recipe_status, stopping
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser("run", help="train what is missing of one recipe, and file a result a seed")
+    parser = common.add_command(
+        commands,
+        "run",
+        "train what is missing of one recipe, and file a result a seed",
+        "Trains the seeds that one recipe lacks and prints a line for each. Seeds on file are not trained again.",
+        "progbench run tiny-bert-progtuning-rte --suite smoke --seeds 0,1",
+    )
     parser.add_argument("recipe", metavar="RECIPE", help="its id, such as bert-base-shrinking-rte, or id~variant")
     parser.add_argument("--seeds", default="", metavar="SEEDS", help="0,1,2 or 0-4 (default: the suite's own)")
     common.add_suite(parser)

@@ -16,7 +16,7 @@ from progbench.report import printing
 from progbench.report.cells import plain
 from progbench.session import engine_local, engine_ray, engine_slurm, planning, sharing, stopping, submitting
 from progbench.session.marks import MARKS
-from progbench.session.submitting import Unit
+from progbench.session.submitting import RunCommand
 from progbench.session.suite import Suite
 
 LIBRARIES = {"slurm": "submitit", "ray": "ray"}
@@ -24,7 +24,14 @@ LIBRARIES = {"slurm": "submitit", "ray": "ray"}
 
 def add(commands: Any) -> None:
     """Give the parser this command, and its options."""
-    parser = commands.add_parser("submit", help="have an engine train what is missing, on this machine or on many")
+    parser = common.add_command(
+        commands,
+        "submit",
+        "have an engine train what is missing, on this machine or on many",
+        "Starts `progbench run` for each recipe that lacks results: in processes of this machine, or on a Slurm or "
+        "a Ray cluster.",
+        "progbench submit --engine local -m glue --suite smoke",
+    )
     parser.add_argument("--engine", choices=("local", *LIBRARIES), required=True, help="who starts the units")
     common.add_suite(parser)
     parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark judges")
@@ -59,40 +66,40 @@ def run(options: argparse.Namespace) -> int:
         _say(f"an error, not tried again: {error}")
     if training := sum(len(one.training) for one in found.lacks):
         _say(f"{training} runs are being trained by others now, and are left to them")
-    units = submitting.units(suite, found.lacks, options.device or "")
-    if not units:
+    commands = submitting.run_commands(suite, found.lacks, options.device or "")
+    if not commands:
         _say(f"nothing to start: {_judge(suite)}")
         return common.FAILED if found.errors else common.FINE
     try:
         require_room(suite.folder)
     except OSError as problem:
         raise BadInput(f"--runs {suite.folder}: cannot be written: {problem.strerror or problem}") from None
-    _say(f"{len(units)} units with {found.runs} runs are missing in {suite.folder}")
+    _say(f"{len(commands)} units with {found.runs} runs are missing in {suite.folder}")
     with stopping.interrupted_when_told():
         try:
-            return _made(options, suite, units)
+            return _made(options, suite, commands)
         except KeyboardInterrupt:
             _say("told to end: what is filed is kept; start the same again for the rest")
             return common.INTERRUPTED
 
 
-def _made(options: argparse.Namespace, suite: Suite, units: Sequence[Unit]) -> int:
+def _made(options: argparse.Namespace, suite: Suite, commands: Sequence[RunCommand]) -> int:
     device, threads = suite.maker.device, suite.maker.threads
     if options.engine == "local":
         workers = options.workers or (submitting.on_gpu(device) and len(sharing.gpus())) or sharing.cores()
-        codes = engine_local.run(units, workers, sharing.Shares.here(workers), _say)
+        codes = engine_local.run(commands, workers, sharing.Shares.here(workers), _say)
     elif options.engine == "ray":
-        codes = engine_ray.run(units, device, threads, _say)
+        codes = engine_ray.run(commands, device, threads, _say)
     else:
-        logs, given = Path(units[0].runs) / "slurm", engine_slurm.parameters(options.slurm)
+        logs, given = Path(commands[0].runs) / "slurm", engine_slurm.parameters(options.slurm)
         if given.get("cluster") != "local":
-            jobs = engine_slurm.submit(units, device, logs, given)
+            jobs = engine_slurm.submit(commands, device, logs, given)
             _say(f"submitted as {jobs[0].job_id.partition('_')[0]}: squeue shows the jobs, and {logs} what they say")
             _say(f"when they are done: {_judge(suite)}")
             return common.FINE
-        codes = engine_slurm.on_this_machine(units, device, logs, given, _say)
+        codes = engine_slurm.on_this_machine(commands, device, logs, given, _say)
     words = Counter(submitting.outcome(code) for code in codes)
-    _say(f"{len(units)} units: {', '.join(f'{count} {what}' for what, count in words.items())}; {_judge(suite)}")
+    _say(f"{len(commands)} units: {', '.join(f'{count} {what}' for what, count in words.items())}; {_judge(suite)}")
     return submitting.worst(codes)
 
 

@@ -1,4 +1,4 @@
-"""Two folders of results, of two machines or two versions: what is the same, and what is not. No torch."""
+"""Two folders of results, of two machines or two versions, compared score by score. No torch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from progbench import environment
 from progbench.errors import BadInput
-from progbench.files import closed, is_folder
-from progbench.judging.changes import CHANGED, OUTCOMES, Change, Pair, Seeds, Side, changes
+from progbench.files import closed, require_folder
+from progbench.judging.changes import CHANGED, OUTCOMES, BySeed, Change, Pair, Side, changes
 from progbench.runs import results
 from progbench.runs.ledger import Run, entry
 from progbench.runs.results import RunResult
@@ -19,10 +19,10 @@ from progbench.tasks import catalog
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of results: the good ones by "<suite>/<recipe>" and digest, and what is wrong with others, by file."""
+    """A folder of results: the good ones by "<suite>/<recipe>" and digest, and the problems of others, by file."""
 
     path: Path
-    good: Mapping[str, Mapping[str, Seeds]]
+    good: Mapping[str, Mapping[str, BySeed]]
     errors: Mapping[str, str]
 
     @property
@@ -32,9 +32,9 @@ class Folder:
 
 @dataclass(frozen=True)
 class Ratio:
-    """What a recipe took in the first folder, as a multiple of the second's: median step time and peak memory.
+    """A recipe's median step time and peak memory in the first folder, as a multiple of the second's.
 
-    Of time only runs count that are known to have had their device to themselves.
+    For time only runs count that are known to have had their device to themselves.
     """
 
     recipe: str
@@ -44,9 +44,9 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything that tells two folders apart; `environment` has for each field that differs its values in both.
+    """All differences between two folders; `environment` has both folders' values of each field that differs.
 
-    `doubtful` says how many results in both are not to be taken as they are, by what is wrong with them.
+    `doubtful` counts the results of each folder that cannot be taken as they are, by their problem.
     """
 
     folders: tuple[str, str]
@@ -59,8 +59,8 @@ class Difference:
 
     @property
     def headline(self) -> str:
-        """The answer first: how many scores are the same, how many changed, what could not be compared."""
-        counts = {outcome: sum(one.outcome == outcome for one in self.changes) for outcome in OUTCOMES}
+        """How many scores are the same, how many changed, and what could not be compared."""
+        counts = {outcome: sum(change.outcome == outcome for change in self.changes) for outcome in OUTCOMES}
         words = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
         line = f"{len(self.changes)} scores compared: {words or 'nothing'}"
         alone = [
@@ -72,17 +72,11 @@ class Difference:
     @property
     def failed(self) -> bool:
         """Whether a score changed beyond chance, a result is an error, or the folders have nothing in common."""
-        return not self.changes or any(one.outcome == CHANGED for one in self.changes) or any(self.errors)
-
-
-def require_folder(path: Path) -> None:
-    """Raise BadInput unless there is a folder."""
-    if not is_folder(path):
-        raise BadInput(f"{path} is a file, not a folder of results" if path.exists() else f"no such folder: {path}")
+        return not self.changes or any(change.outcome == CHANGED for change in self.changes) or any(self.errors)
 
 
 def read(path: Path, suite: str = "") -> Folder:
-    """Every result below a folder, or of one suite in it. Raises BadInput where there is no folder, or none in it."""
+    """Every result below a folder, or of one suite in it. Raises BadInput if there is none."""
     require_folder(path)
     good: dict[str, dict[str, dict[int, RunResult]]] = {}
     shut = closed(path / suite, 2) if suite else closed(path, 3)
@@ -105,12 +99,12 @@ def read(path: Path, suite: str = "") -> Folder:
 
 
 def _lacking(result: RunResult) -> str:
-    """What is wrong with a result that lacks a score of its task, or nothing."""
+    """The problem of a result that lacks a score of its task, else ""."""
     try:
         task = catalog.tasks()[result.recipe.task]
-        for part in task.evaluate:
+        for evaluation_set in task.evaluate:
             for metric in task.metrics:
-                result.score(part, metric)
+                result.score(evaluation_set, metric)
     except BadInput as problem:
         return str(problem)
     return ""
@@ -119,12 +113,12 @@ def _lacking(result: RunResult) -> str:
 def compare(first: Folder, second: Folder) -> Difference:
     """Compare two folders recipe by recipe and score by score.
 
-    Recipes are matched by name. Of those with several digests the newest that both folders have is compared, else the
-    newest of each; then `digests` shows that the recipe, or SCORES_VERSION, is another.
+    Recipes are matched by name. Of several digests the newest that both folders have is compared, else the newest of
+    each. Then `digests` shows that the recipe, or SCORES_VERSION, differs.
     """
     shared = sorted(set(first.good) & set(second.good))
     pairs = {name: _pair(first.good[name], second.good[name]) for name in shared}
-    names = [one.path.as_posix() for one in (first, second)]
+    names = [folder.path.as_posix() for folder in (first, second)]
     return Difference(
         folders=(names[0], names[1]),
         changes=changes(pairs),
@@ -136,9 +130,11 @@ def compare(first: Folder, second: Folder) -> Difference:
     )
 
 
-def _pair(left: Mapping[str, Seeds], right: Mapping[str, Seeds]) -> Pair:
-    def newest(sides: Mapping[str, Seeds], among: Iterable[str]) -> Side:
-        digest = max(among, key=lambda one: max(str(run.environment.get("date", "")) for run in sides[one].values()))
+def _pair(left: Mapping[str, BySeed], right: Mapping[str, BySeed]) -> Pair:
+    def newest(sides: Mapping[str, BySeed], among: Iterable[str]) -> Side:
+        digest = max(
+            among, key=lambda digest: max(str(run.environment.get("date", "")) for run in sides[digest].values())
+        )
         return digest, sides[digest]
 
     shared = left.keys() & right.keys()
@@ -157,7 +153,7 @@ def _ratio(name: str, pair: Pair) -> Ratio:
 
 
 def _doubtful(pairs: Iterable[Pair]) -> dict[str, tuple[int, int]]:
-    sides = [[run for side in one for run in side[1].values()] for one in zip(*pairs, strict=True)]
+    sides = [[run for side in both for run in side[1].values()] for both in zip(*pairs, strict=True)]
     doubts: dict[str, Callable[[RunResult], bool]] = {
         "made by changed code, which no commit has": lambda run: commit_of(run).endswith(environment.DIRTY),
         "made by code of unknown commit": lambda run: commit_of(run) == "unknown",
@@ -172,11 +168,11 @@ def _doubtful(pairs: Iterable[Pair]) -> dict[str, tuple[int, int]]:
 
 
 def _environment(pairs: Iterable[Pair]) -> dict[str, tuple[list[str], list[str]]]:
-    """Where commit, versions, hardware, data or weights differ between the sides: the values of both."""
-    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    """Both sides' values where commit, versions, hardware, data or weights differ."""
+    values: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for i, run in ((i, run) for pair in pairs for i, (_, side) in enumerate(pair) for run in side.values()):
         for key, value in (run.about | run.fingerprints).items():
-            found.setdefault(key, ({}, {}))[i][str(value)] = None
+            values.setdefault(key, ({}, {}))[i][str(value)] = None
     for when in ("date", "others"):  # of each run its own
-        found.pop(when, None)
-    return {key: (sorted(left), sorted(right)) for key, (left, right) in found.items() if left.keys() != right.keys()}
+        values.pop(when, None)
+    return {key: (sorted(left), sorted(right)) for key, (left, right) in values.items() if left.keys() != right.keys()}

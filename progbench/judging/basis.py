@@ -1,7 +1,7 @@
 """What a printed count rests on, read from expected/<suite>/basis.toml, and what the paper draws without a number.
 
-A count that follows from what the paper states is a prediction that could have failed. One whose epochs or model were
-chosen because they give the printed total could not: its agreement is shown, and told apart.
+A count that follows from the paper's own words is a prediction that could have failed. One whose epochs or model were
+chosen to give the printed total could not: its agreement is shown apart.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Bases:
     not_printed: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, table: str, row: str) -> tuple[str, str]:
-        """What the printed counts of a row rest on, and why.
+        """The basis of a row's printed counts, and its argument.
 
         >>> Bases().of("table2", "bert-base-constant")
         ('stated', '')
@@ -38,13 +38,13 @@ class Bases:
         return self.rows.get((table, row), (STATED, ""))
 
     def require_known(self, where: str, table: str, rows: Container[str]) -> None:
-        """Raise BadInput for an entry on a row that the table does not have: its words would go unheard."""
+        """Raise BadInput for an entry on a row that the table does not have."""
         if unknown := [row for file, row in self.rows if file == table and row not in rows]:
             raise BadInput(f"{where}: basis.toml speaks of {unknown[0]}, which is no row of it")
 
 
 def read(root: Path, suite: str) -> Bases:
-    """The content of expected/<suite>/basis.toml; nothing where a suite has no such file.
+    """The content of expected/<suite>/basis.toml; empty if a suite has no such file.
 
     Raises BadInput, naming file and entry, for an entry of another shape.
     """

@@ -1,18 +1,21 @@
-"""What is shown beside a difference: how the two go together, how often one is ahead, and what so few seeds can say."""
+"""What is shown beside a difference: a correlation, how often one schedule is ahead, and what so few seeds can see."""
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
+ALPHA = 0.05  # one-sided, as claims are judged
 POWER = 0.8
+MOST = 1000  # seeds: nobody trains more
 
 
 def correlation(left: Sequence[float], right: Sequence[float]) -> float | None:
-    """Pearson's correlation of two schedules' scores over their seeds; None where one of them does not vary.
+    """Pearson's correlation of two schedules' scores over seeds; None if one of them does not vary.
 
     >>> correlation([1.0, 2.0, 3.0], [2.0, 2.5, 3.0]), correlation([1.0, 2.0], [5.0, 5.0])
     (1.0, None)
@@ -23,20 +26,20 @@ def correlation(left: Sequence[float], right: Sequence[float]) -> float | None:
 
 
 def chance_of_at_least(differences: Sequence[float], level: float) -> tuple[float, float, float]:
-    """How often a new seed's difference is at least 0: the share of these seeds, and Clopper and Pearson's interval.
+    """How often a new seed's difference is at least 0: the share of these seeds, and its Clopper-Pearson interval.
 
     >>> [round(one, 3) for one in chance_of_at_least([0.4, -0.1, 0.0, 0.3, 0.2], level=0.05)]
     [0.8, 0.343, 0.99]
 
     The interval leaves out at most `level` on each side, whatever the differences' distribution.
     """
-    ahead = sum(one >= 0 for one in differences)
-    found = binomtest(ahead, len(differences)).proportion_ci(1 - 2 * level)
-    return ahead / len(differences), float(found.low), float(found.high)
+    at_least = sum(difference >= 0 for difference in differences)
+    interval = binomtest(at_least, len(differences)).proportion_ci(1 - 2 * level)
+    return at_least / len(differences), float(interval.low), float(interval.high)
 
 
 def coefficient_of_variation(scores: Sequence[float]) -> float | None:
-    """CV*, in percent: (1 + 1/4n) · sd / mean · 100, which is corrected for few seeds; None of a single score, or of 0.
+    """CV* in percent, (1 + 1/4n) · sd / mean · 100, corrected for few seeds; None for a single score, and a mean of 0.
 
     >>> round(coefficient_of_variation([66.0, 67.0, 68.0]), 3)  # 13/12 · 1 / 67 · 100
     1.617
@@ -54,14 +57,59 @@ def seeds_needed(sd: float, margin: float, level: float = 0.05) -> int:
     >>> seeds_needed(sd=1.5, margin=0.5), seeds_needed(sd=1.5, margin=1.0), seeds_needed(sd=0.2, margin=0.5)
     (113, 30, 4)
 
-    `sd` is one schedule's over seeds, in points. The two are taken to vary independently, so that a difference has
-    √2 times as much: whether they go together is not known beforehand. At least three.
+    `sd` is one schedule's over seeds, in points. The two are taken to vary independently, since nobody knows their
+    correlation beforehand: a difference has √2 times the sd. At least three.
     """
+    return 3 if margin <= 0 or sd <= 0 else _fewest(margin / (sd * math.sqrt(2)), level, 3)
+
+
+def _fewest(effect: float, level: float, least: int) -> int:
+    """The fewest seeds, at least `least`, that see an effect, in a difference's standard deviations, often enough."""
     from statsmodels.stats.power import TTestPower
 
-    if margin <= 0 or sd <= 0:
-        return 3
-    effect = margin / (sd * math.sqrt(2))
-    if TTestPower().power(effect, 3, level, alternative="larger") >= POWER:
-        return 3
+    if TTestPower().power(effect, least, level, alternative="larger") >= POWER:
+        return least
     return math.ceil(TTestPower().solve_power(effect, alpha=level, power=POWER, alternative="larger") - 1e-9)
+
+
+def in_words(differences: Sequence[float]) -> str:
+    """The mean of paired differences in points, with its 95 % interval by Student's t.
+
+    >>> in_words([1.0, 2.0, 3.0])
+    '+2.00 points, 95 % interval -0.48 to +4.48 (3 seeds)'
+    """
+    if not differences:
+        return "unknown: no seed has both"
+    mean = statistics.fmean(differences)
+    if len(differences) < 2:
+        return f"{mean:+.2f} points (one seed: no interval)"
+    half = t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
+    return f"{mean:+.2f} points, 95 % interval {mean - half:+.2f} to {mean + half:+.2f} ({len(differences)} seeds)"
+
+
+def could_see(differences: Sequence[float], margin: float) -> str:
+    """A sentence on whether so many seeds could have seen a difference of `margin` points.
+
+    >>> could_see([0.5, 0.9, 0.7, 0.4, 1.0], 1.0)
+    '5 seeds could have seen a difference of 1 point: with differences that vary by 0.25, in 100 % of comparisons'
+
+    Nobody can say of fewer than two seeds, or of seeds that all differ by the same.
+    """
+    said = f"a difference of {margin:g} point{'s' * (margin != 1)}"
+    if not differences:
+        return f"no seed has both, so nobody can say whether as many could have seen {said}"
+    if len(differences) < 2:
+        return f"one seed cannot tell {said} from chance: start with --seeds 5"
+    sd = statistics.stdev(differences)
+    if sd == 0:
+        return f"all {len(differences)} seeds differ by the same, so nobody can say whether they could have seen {said}"
+    from statsmodels.stats.power import TTestPower
+
+    power = TTestPower().power(margin / sd, len(differences), ALPHA, alternative="larger")
+    varying = f"with differences that vary by {sd:.2f}, in {100 * power:.0f} % of comparisons"
+    if power >= POWER:
+        return f"{len(differences)} seeds could have seen {said}: {varying}"
+    enough = TTestPower().power(margin / sd, MOST, ALPHA, alternative="larger") >= POWER
+    needed = _fewest(margin / sd, ALPHA, 2) if enough else None
+    more = f"; {needed} seeds would in {100 * POWER:.0f} %" if needed else f"; nor would {MOST:,} seeds"
+    return f"{len(differences)} seeds could hardly have seen {said}: {varying}{more}"

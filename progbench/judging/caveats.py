@@ -1,4 +1,4 @@
-"""What a reader should know of the runs behind a cell before comparing its score with another. No torch."""
+"""What a reader should know of the runs behind a cell before comparing its score. No torch."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from progbench.tasks.source import GENERATED
 
 
 def caveats(cell: str, made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
-    """Sentences on a cell's runs, by recipe: unlike versions or data, what was left out, partial or known data.
+    """Sentences on a cell's runs, by recipe: mixed versions or data, what was left out, partial or known data.
 
     >>> caveats("minilm-constant-rte", {})
     []
     """
     runs = [run for results in made.values() for run in results]
-    found = _mixed(cell, (*environment.PACKAGES, "device", "threads"), runs)
+    lines = _mixed(cell, (*environment.PACKAGES, "device", "threads"), runs)
     if len({bool(run.provenance.side_by_side) for run in runs}) > 1:
-        found.append(f"{cell}: its runs mix seeds trained alone and seeds trained side by side")
+        lines.append(f"{cell}: its runs mix seeds trained alone and seeds trained side by side")
     for wanted, results in made.items():
-        found += _mixed(wanted.id, ("data", "weights"), results)
+        lines += _mixed(wanted.id, ("data", "weights"), results)
         notes = dict.fromkeys(note for run in results for note in run.notes if not is_cut(note))
         sentences = [*other_data(wanted, results), *_left_out(results), *notes]
         sentences += _of_recipe(wanted) if results else []
-        found += [f"{wanted.id}: {sentence}" for sentence in sentences]
-    return found
+        lines += [f"{wanted.id}: {sentence}" for sentence in sentences]
+    return lines
 
 
 def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
-    """Sentences on recipes that are compared with each other, but were made on other data of a task, or other weights.
+    """Sentences on compared recipes that were made on different data of a task, or different weights.
 
     >>> unlike({})
     []
     """
-    found = []
+    sentences = []
     for what, same in (("data", _same_data), ("weights", lambda wanted: wanted.model)):
         groups: dict[object, dict[str, dict[str, None]]] = {}
         for wanted, run in ((wanted, run) for wanted, results in made.items() for run in results):
@@ -48,35 +48,35 @@ def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
         for prints in (prints for prints in groups.values() if len(prints) > 1):
             short = _shortened(prints)
             sides = sorted(f"{_some(sorted(names))} on {short[value]}" for value, names in prints.items())
-            found.append(f"made on unlike {what}, so their scores should not be compared: {'; '.join(sides)}")
-    return [*found, *_unlike_lengths(made)]
+            sentences.append(f"made on unlike {what}, so their scores should not be compared: {'; '.join(sides)}")
+    return [*sentences, *_unlike_lengths(made)]
 
 
 def _unlike_lengths(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
-    """A sentence for each task of which some compared recipes cut texts and others read more, or less, of them."""
+    """A sentence for each task of which some compared recipes cut texts and others read them to another length."""
     tasks: dict[object, dict[int, tuple[dict[str, None], dict[str, None]]]] = {}
     for wanted, run in ((wanted, run) for wanted, results in made.items() for run in results):
         names, notes = tasks.setdefault(_same_data(wanted), {}).setdefault(wanted.max_length, ({}, {}))
         names[wanted.id] = None
         notes |= dict.fromkeys(filter(is_cut, run.notes))
-    found = []
+    sentences = []
     for lengths in tasks.values():
         if len(lengths) > 1 and any(notes for _, notes in lengths.values()):
             sides = [
                 f"{_some(sorted(names))}: {', '.join(notes) or f'no text is cut at {length:,} tokens'}"
                 for length, (names, notes) in sorted(lengths.items())
             ]
-            found.append(f"read unlike lengths of text, which may be part of their difference: {'; '.join(sides)}")
-    return found
+            sentences.append(f"read unlike lengths of text, which may be part of their difference: {'; '.join(sides)}")
+    return sentences
 
 
 def _same_data(wanted: Recipe) -> tuple[object, ...]:
-    """What recipes have in common that read the same data."""
+    """What recipes share that read the same data."""
     return wanted.task, wanted.data_source
 
 
 def _shortened(prints: Iterable[str]) -> dict[str, str]:
-    """The beginnings of fingerprints, as long as it takes to tell them apart: at least a kind and eight digits.
+    """The beginnings of fingerprints, long enough to tell them apart: at least a kind and eight digits.
 
     >>> _shortened(["sha256:78c0197b11", "sha256:78c0197b22"])
     {'sha256:78c0197b11': 'sha256:78c0197b1', 'sha256:78c0197b22': 'sha256:78c0197b2'}
@@ -97,38 +97,42 @@ def _mixed(name: str, fields: Sequence[str], results: Sequence[RunResult]) -> li
     values = {
         key: dict.fromkeys(str((run.environment | run.fingerprints).get(key)) for run in results) for key in fields
     }
-    return [f"{name}: its runs mix {key} {' and '.join(found)}" for key, found in values.items() if len(found) > 1]
+    return [
+        f"{name}: its runs mix {key} {' and '.join(different)}"
+        for key, different in values.items()
+        if len(different) > 1
+    ]
 
 
 def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = False) -> list[str]:
-    """Why runs were not made on the data that was published: another number of rows than its authors count.
+    """Why runs were not made on the published data: another number of rows than its authors count.
 
     >>> from progbench.recipes.reading import read
     >>> wanted = read("paper", "glue", model="bert-base", schedule="constant", task="rte")
     >>> other_data(wanted, [RunResult(wanted, 0, examples={"train": 32, "rte": 277})])
     ['not the published data: it read 32 rows of train (published: 2,490)']
 
-    Generated data was never published. A part that the recipe asks for is other data only against the `printed` score
-    of a model that was trained on all of it.
+    Generated data was never published. A partial training set that the recipe asks for is other data only against the
+    `printed` score of a model that was trained on all of it.
     """
-    if wanted.dataset == GENERATED:
+    if wanted.dataset == GENERATED or not results:
         return []
     task = catalog.tasks()[wanted.task]
     published = dict(task.rows)
     if wanted.train_questions:
         del published["train"]
     counts = (other_counts(published, run.examples, run.left_out) for run in results)
-    found = dict.fromkeys(f"it {words}" for sentences in counts for words in sentences)
+    reasons = dict.fromkeys(f"it {words}" for sentences in counts for words in sentences)
     theirs = catalog.published_fingerprint(task)
-    found |= {} if found else dict.fromkeys(filter(None, (_other_content(theirs, run) for run in results)))
+    reasons |= {} if reasons else dict.fromkeys(filter(None, (_other_content(theirs, run) for run in results)))
     return [
-        *([f"not the published data: {'; '.join(found)}"] if found else []),
-        *(_part(wanted) if printed and results else []),
+        *([f"not the published data: {'; '.join(reasons)}"] if reasons else []),
+        *(_partial(wanted) if printed else []),
     ]
 
 
 def _other_content(theirs: str, run: RunResult) -> str:
-    """Words on a run whose files hold as many rows as were published, and other bytes than `theirs`."""
+    """Words on a run whose files have as many rows as were published, and other bytes than `theirs`."""
     ours = run.fingerprints.get("data", "")
     if not theirs or len(ours) != len(theirs) or ours == theirs:  # what comes from the hub has a pinned revision
         return ""
@@ -136,19 +140,19 @@ def _other_content(theirs: str, run: RunResult) -> str:
 
 
 def _left_out(results: Sequence[RunResult]) -> list[str]:
-    counts = ({part: count for part, count in run.left_out.items() if count} for run in results)
+    counts = ({evaluation_set: count for evaluation_set, count in run.left_out.items() if count} for run in results)
     return list(dict.fromkeys(f"left out of the data: {left_out}" for left_out in counts if left_out))
 
 
-def _part(wanted: Recipe) -> list[str]:
+def _partial(wanted: Recipe) -> list[str]:
     questions = wanted.train_questions
     return [f"partial: trained on the first {questions:,} questions only"] if questions else []
 
 
 def _of_recipe(wanted: Recipe) -> list[str]:
-    found = _part(wanted)
+    reasons = _partial(wanted)
     if wanted.precision == "bf16":
-        found.append(f"trained in {wanted.precision}, which can move a score")
+        reasons.append(f"trained in {wanted.precision}, which can move a score")
     if wanted.task in spec(wanted.model).seen:
-        found.append(f"not a clean score: the weights of {wanted.model} have seen this task's data before")
-    return found
+        reasons.append(f"not a clean score: the weights of {wanted.model} have seen this task's data before")
+    return reasons

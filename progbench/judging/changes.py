@@ -1,7 +1,7 @@
 """Scores of two folders side by side: bit-identical, changed beyond chance, or neither. No torch.
 
-Neither side is the truth. Spreads are pooled over both and over the schedules of a model on a task, and Holm's
-correction is over every score that is compared.
+Neither side is the truth. Spreads are pooled over both sides and over a model's schedules on a task. Holm's correction
+is over all compared scores.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from progbench.runs.results import RunResult
 IDENTICAL, WITHIN, CHANGED, UNDECIDED = "bit-identical", "within chance", "changed", "undecided"
 OUTCOMES = (CHANGED, UNDECIDED, WITHIN, IDENTICAL)
 
-Seeds = Mapping[int, RunResult]
-Side = tuple[str, Seeds]  # a digest, and its results by seed
+BySeed = Mapping[int, RunResult]
+Side = tuple[str, BySeed]  # a digest, and its results by seed
 Pair = tuple[Side, Side]
 Score = tuple[str, str]  # evaluation set and metric
 Key = tuple[str, Score]  # of a recipe
@@ -30,9 +30,9 @@ Compared = tuple[float, float, float] | None  # the interval's ends, and p
 class Change:
     """One score of one recipe in both folders. `difference` is the first folder's mean less the second's, in points.
 
-    *bit-identical*: both have the same seeds, which scored the same to the last bit, after every epoch. Else *changed*
-    if Holm's correction leaves p below 5 %, *within chance* if not, *undecided* where no seed was repeated. From `low`
-    to `high` is the interval at 95 %, of this comparison alone.
+    *bit-identical*: both have the same seeds with the same scores, to the last bit, after every epoch. Else *changed*
+    if p is below 5 % after Holm's correction, *within chance* if not, *undecided* if no seed was repeated. From `low`
+    to `high` is the 95 % interval of this comparison alone.
     """
 
     recipe: str
@@ -49,7 +49,7 @@ class Change:
 
 
 def changes(pairs: Mapping[str, Pair]) -> list[Change]:
-    """Every score of every recipe, with p after Holm's correction over all that can be compared."""
+    """Every score of every recipe, with p after Holm's correction over all comparable ones."""
     points = {
         (name, score): tuple(_points(side, *score) for _, side in pair)
         for name, pair in pairs.items()
@@ -60,28 +60,30 @@ def changes(pairs: Mapping[str, Pair]) -> list[Change]:
 
 
 def _scores(pair: Pair) -> list[Score]:
-    """The evaluation sets and metrics of a recipe's task, which every result has."""
-    found = [
-        {(part, metric) for part, scores in run.epochs[-1].scores.items() for metric in scores}
+    """The evaluation sets and metrics that every result of both sides has."""
+    sets = [
+        {(evaluation_set, metric) for evaluation_set, scores in run.epochs[-1].scores.items() for metric in scores}
         for _, side in pair
         for run in side.values()
     ]
-    return sorted(set.intersection(*found))
+    return sorted(set.intersection(*sets))
 
 
-def _points(side: Seeds, part: str, metric: str) -> dict[int, float]:
-    return {seed: run.score(part, metric) for seed, run in side.items()}
+def _points(side: BySeed, evaluation_set: str, metric: str) -> dict[int, float]:
+    return {seed: run.score(evaluation_set, metric) for seed, run in side.items()}
 
 
-def _least_sd(pair: Pair, part: str, metric: str) -> float:
-    """The least spread that the runs of either side are believed to have."""
-    return resolution.least_sd(metric, resolution.examples_of(part, [run for _, side in pair for run in side.values()]))
+def _least_sd(pair: Pair, evaluation_set: str, metric: str) -> float:
+    """The least spread that either side's runs are believed to have."""
+    return resolution.least_sd(
+        metric, resolution.examples_of(evaluation_set, [run for _, side in pair for run in side.values()])
+    )
 
 
 def _compared(points: Mapping[Key, Sides], least: Mapping[Key, float]) -> dict[Key, Compared]:
-    """For each score the interval of the difference at 95 % and Holm's p; None where no seed was repeated.
+    """Each score's 95 % interval of the difference and Holm's p; None if no seed was repeated.
 
-    Spreads are pooled over scores of a model and tuning on a task, under whatever schedule, on both sides.
+    Spreads are pooled over the schedules of a model and tuning on a task, on both sides.
     """
     import numpy as np
 
@@ -94,15 +96,15 @@ def _compared(points: Mapping[Key, Sides], least: Mapping[Key, float]) -> dict[K
     for row, side in zip(values, sides, strict=True):
         row[: len(side)] = side
     pools = [(split_id(name)[0], score) for name, score in points]
-    numbers = {pool: number for number, pool in enumerate(dict.fromkeys(pools))}
-    sd, df = decision.pooled(values, np.repeat([numbers[pool] for pool in pools], 2))
+    group_of = {pool: number for number, pool in enumerate(dict.fromkeys(pools))}
+    sd, df = decision.pooled(values, np.repeat([group_of[pool] for pool in pools], 2))
     known = df[::2] > 0
     means, n = np.nanmean(values, axis=1), (~np.isnan(values)).sum(axis=1)
-    sides_of_known = (part[known] for part in (means[::2], n[::2], means[1::2], n[1::2], sd[::2], df[::2]))
+    sides_of_known = (array[known] for array in (means[::2], n[::2], means[1::2], n[1::2], sd[::2], df[::2]))
     least_of_known = np.array([least[key] for key in points])[known]
-    found = decision.against_reference(*sides_of_known, floor=0.0, least=least_of_known)
-    low, high = decision.interval(found.difference, found.error, found.df, decision.ALPHA / 2)
-    decided = zip(low.tolist(), high.tolist(), decision.decide(found).p.tolist(), strict=True)
+    differences = decision.against_reference(*sides_of_known, floor=0.0, least=least_of_known)
+    low, high = decision.interval(differences.difference, differences.error, differences.df, decision.ALPHA / 2)
+    decided = zip(low.tolist(), high.tolist(), decision.decide(differences).p.tolist(), strict=True)
     return {key: next(decided) if is_known else None for key, is_known in zip(points, known, strict=True)}
 
 
@@ -132,10 +134,10 @@ def _change(name: str, score: Score, pair: Pair, sides: Sides, compared: Compare
     )
 
 
-def _identical(pair: Pair, part: str, metric: str) -> bool:
+def _identical(pair: Pair, evaluation_set: str, metric: str) -> bool:
     (_, left), (_, right) = pair
 
     def curve(run: RunResult) -> list[float]:
-        return [epoch.scores.get(part, {}).get(metric) for epoch in run.epochs]
+        return [epoch.scores.get(evaluation_set, {}).get(metric) for epoch in run.epochs]
 
     return left.keys() == right.keys() and all(curve(left[seed]) == curve(right[seed]) for seed in left)

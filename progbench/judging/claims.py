@@ -1,7 +1,7 @@
 """The paper's sentences as comparisons over cells, judged on the print and on our runs.
 
-"Do the paper's own numbers support its sentence?" and "do our runs?" are two questions, and each is answered with
-*holds*, *does not hold* or *undecided*; printed scores may also be *within noise* (`on_print`). Pure: no files.
+"Do the paper's own numbers support its sentence?" and "do our runs?" are two questions. Each is answered with *holds*,
+*does not hold* or *undecided*; printed scores may also be *within noise* (`on_print`). Pure: no files.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Claim:
-    """One sentence of the paper: a quantity over cells, and the range in which the sentence says it lies.
+    """One sentence of the paper: a quantity over cells, and the range in which the sentence puts it.
 
-    A sentence that says which schedule is better has that in `wanted`. Where it is "not worse", `margin` is the loss,
-    in points, that still counts as such.
+    A sentence on which schedule is better has that word in `wanted`. For "not worse", `margin` is the loss, in points,
+    that still counts as such.
     """
 
     id: str
@@ -79,15 +79,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Measured:
-    """One comparison's quantity: as printed, or on our side exact or by seed.
+    """One comparison's quantity: as printed, and on our side exact or by seed.
 
-    A difference of scores has its paired `tasks`, several where a cell is their mean; of an average that the difference
-    table judges, `compared` is that verdict. Without either it has a value by seed in `seeds`, and `least_sd` is the
-    least spread that those are believed to have. `level` is the one-sided level of its interval.
+    A difference of scores has its paired `tasks`, several for a mean of cells; `compared` is the difference table's
+    verdict on an average. Without either it has a value by seed in `seeds`, and `least_sd` is the least spread that
+    these are believed to have. `level` is the one-sided level of its interval.
 
-    `mixed` says that the printed numbers are of two metrics, `alone` what the print says by itself, and `missing` and
-    `error` why our side is not there. `margin` is that of the cells, in points, and `margin_reason` what it follows
-    from; 0 for counts.
+    `mixed` says that the printed numbers are of two metrics, `alone` what the print says by itself, `missing` and
+    `error` why our side is not there. `margin` is that of the cells, in points, for the `margin_reason`; 0 for counts.
     """
 
     column: str
@@ -108,10 +107,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """A claim's two answers, each with the numbers in words, and what the session makes of them.
+    """A claim's two answers, each with its numbers in words, and the outcome.
 
-    `reason` is why the wanted range is what it is, where the sentence does not say it. `print_rests_on` and
-    `ours_rests_on` say what each answer rests on; `by_counts`, that ours is arithmetic and took no run.
+    `reason` is why the wanted range is what it is, if the sentence does not say so. `print_rests_on` and
+    `ours_rests_on` say what each answer rests on; `by_counts` that ours is arithmetic and took no run.
     """
 
     claim: str
@@ -129,13 +128,18 @@ class ClaimVerdict:
     by_counts: bool = False
 
     @property
+    def printed(self) -> bool:
+        """Whether the print says anything of it; of a suite without printed numbers it does not."""
+        return self.on_print != UNDECIDED or bool(self.print_rests_on)
+
+    @property
     def on_runs(self) -> bool:
         """Whether runs of ours stand behind the answer."""
         return bool(self.ours_rests_on) and not self.by_counts
 
 
 def quantity(claim: Claim, left: float, right: float) -> float:
-    """What the claim compares, of two numbers: points apart, or the percent that left saves of right.
+    """A claim's quantity of two numbers: points apart, or the percent that left saves of right.
 
     Raises BadInput for a share of nothing.
     """
@@ -145,7 +149,7 @@ def quantity(claim: Claim, left: float, right: float) -> float:
 
 
 def printed_quantity(claim: Claim, left: Sequence[str], right: Sequence[str]) -> float | None:
-    """The claim's quantity over printed numbers, or None where one is not printed."""
+    """The claim's quantity over printed numbers; None if one is not printed."""
     if not all((*left, *right)):
         return None
     return quantity(claim, *(statistics.fmean(map(float, side)) for side in (left, right)))
@@ -154,26 +158,30 @@ def printed_quantity(claim: Claim, left: Sequence[str], right: Sequence[str]) ->
 def our_quantity(claim: Claim, column: str, left: Sequence[Observed], right: Sequence[Observed]) -> Measured:
     """The claim's quantity over what we observed: exact for counts, else for each seed that all cells have."""
     sides = (*left, *right)
-    for one in sides:
-        if one.errors:
-            return Measured(column, error=f"seed {min(one.errors)}: {one.errors[min(one.errors)]}")
-        if why := one.missing or one.changed or one.other_data:
+    for observed in sides:
+        if observed.errors:
+            return Measured(column, error=f"seed {min(observed.errors)}: {observed.errors[min(observed.errors)]}")
+        if why := observed.missing or observed.changed or observed.other_data:
             return Measured(column, missing=why)
-    if all(one.count is not None for one in sides):
-        pair = (statistics.fmean(one.count for one in side) for side in (left, right))
+    if all(observed.count is not None for observed in sides):
+        pair = (statistics.fmean(observed.count for observed in side) for side in (left, right))
         return Measured(column, exact=quantity(claim, *pair))
-    shared = sorted(set.intersection(*(set(one.values) for one in sides)))
+    shared = sorted(set.intersection(*(set(observed.values) for observed in sides)))
     values = {
-        seed: quantity(claim, *(statistics.fmean(one.values[seed] for one in side) for side in (left, right)))
+        seed: quantity(claim, *(statistics.fmean(observed.values[seed] for observed in side) for side in (left, right)))
         for seed in shared
     }
     apart = claim.quantity == "difference"  # a percentage's own steps are not known
-    least = math.hypot(*(least_sd_of_mean(one.least_sd for one in side) for side in (left, right))) if apart else 0.0
+    least = (
+        math.hypot(*(least_sd_of_mean(observed.least_sd for observed in side) for side in (left, right)))
+        if apart
+        else 0.0
+    )
     return Measured(column, seeds=values, missing="" if values else "no seed has all of its cells", least_sd=least)
 
 
 def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
-    """Answer both questions over the claim's comparisons: it holds if all of them do, and not if one surely does not.
+    """The verdict on a claim: it holds if all its comparisons do, and does not if one surely does not.
 
     >>> claim = Claim("x", "It is better.", "section 1", "difference", (), lowest=0.0, strict=True)
     >>> found = judge(claim, [Measured("em", printed=-0.9, seeds={0: 0.5, 1: 0.7, 2: 0.6})])
@@ -182,17 +190,21 @@ def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
     """
     if claim.problem:
         return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
-    printed = _together(claim, [(one.column, *on_print.read(claim.inside, one)) for one in measured])
-    on_ours = _together(claim, [(one.column, *_of_ours(claim, one, len(measured))) for one in measured])
-    exact = bool(measured) and all(one.exact is not None for one in measured)
-    wrong = any(one.error for one in measured) or (claim.disputed and exact and on_ours[0] == HOLDS)
+    printed = _together(
+        claim, [(comparison.column, *on_print.read(claim.inside, comparison)) for comparison in measured]
+    )
+    on_ours = _together(
+        claim, [(comparison.column, *_of_ours(claim, comparison, len(measured))) for comparison in measured]
+    )
+    exact = bool(measured) and all(comparison.exact is not None for comparison in measured)
+    wrong = any(comparison.error for comparison in measured) or (claim.disputed and exact and on_ours[0] == HOLDS)
     outcome = "error" if wrong else "disputed" if claim.disputed else on_ours[0]
     rests_on = {"print_rests_on": on_print.rests_on(measured), "ours_rests_on": _ours_rests_on(measured, exact)}
     return replace(_verdict(claim, printed, on_ours, outcome), by_counts=exact, **rests_on)
 
 
 def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsewhere: Sequence[bool]) -> ClaimVerdict:
-    """Answer a claim about whose totals are printed: which `agree` under its variant, and which under the primary."""
+    """The verdict on a claim about printed totals: which `agree` under its variant, and which `elsewhere`."""
     if claim.problem:
         return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
     words = (
@@ -201,53 +213,62 @@ def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsew
     )
     answer = (HOLDS if all(agree) else FAILS, words)
     outcome = answer[0] if not claim.disputed else "error" if answer[0] == HOLDS else "disputed"
-    found = _verdict(claim, answer, answer, outcome)
-    return replace(found, by_counts=True, print_rests_on=COUNTS, ours_rests_on=COUNTS)
+    verdict = _verdict(claim, answer, answer, outcome)
+    return replace(verdict, by_counts=True, print_rests_on=COUNTS, ours_rests_on=COUNTS)
 
 
 def not_judged(claim: Claim, failure: str) -> ClaimVerdict:
-    """The verdict on a claim whose judging failed with a message, or (without one) that was not reached."""
+    """The verdict on a claim whose judging failed with a message, or (without one) was not reached."""
     words = failure or "session stopped before this claim"
     return _verdict(claim, (UNDECIDED, words), (UNDECIDED, words), "error" if failure else UNDECIDED)
 
 
 def unreadable(why: str) -> ClaimVerdict:
-    """The verdict that stands for a whole file of claims that cannot be read."""
+    """The verdict for a whole file of claims that cannot be read."""
     return ClaimVerdict("claims", "", "claims.toml", UNDECIDED, why, UNDECIDED, why, "", "error")
 
 
 def _ours_rests_on(measured: Sequence[Measured], exact: bool) -> str:
-    """What the answer on our side rests on; "" where nothing was run."""
+    """What our answer rests on; "" if nothing was run."""
     if exact:
         return COUNTS
-    counts = [len(seeds) for one in measured for seeds in ([each.seeds for each in one.tasks] or [one.seeds]) if seeds]
+    counts = [
+        len(seeds)
+        for comparison in measured
+        for seeds in ([each.seeds for each in comparison.tasks] or [comparison.seeds])
+        if seeds
+    ]
     several = " to ".join(map(str, sorted({min(counts, default=0), max(counts, default=0)})))
     return f"differences paired by seed, of {several} seeds" if counts else ""
 
 
-def _of_ours(claim: Claim, one: Measured, comparisons: int) -> tuple[str, str]:
+def _of_ours(claim: Claim, comparison: Measured, comparisons: int) -> tuple[str, str]:
     """One comparison on our side. That all hold needs no correction for their number; that one fails does."""
-    if one.exact is not None:
-        return HOLDS if claim.inside.has(one.exact) else FAILS, f"{one.exact:+.2f}"
-    if one.compared and claim.wanted:
+    if comparison.exact is not None:
+        return HOLDS if claim.inside.has(comparison.exact) else FAILS, f"{comparison.exact:+.2f}"
+    if comparison.compared and claim.wanted:
         holding, failing = _SAYS[claim.wanted]
-        word = one.compared.word
-        return HOLDS if word in holding else FAILS if word in failing else UNDECIDED, one.compared.sentence
-    values = tuple(one.seeds.values())
-    tasks = one.tasks or (Paired(one.column, 1, tuple(one.seeds), values, (0.0,) * len(values), least_sd=one.least_sd),)
+        word = comparison.compared.word
+        return HOLDS if word in holding else FAILS if word in failing else UNDECIDED, comparison.compared.sentence
+    values = tuple(comparison.seeds.values())
+    tasks = comparison.tasks or (
+        Paired(
+            comparison.column, 1, tuple(comparison.seeds), values, (0.0,) * len(values), least_sd=comparison.least_sd
+        ),
+    )
     fewest, most = (pick(len(task.seeds) for task in tasks) for pick in (min, max))
     if not fewest:
-        return UNDECIDED, f"unknown ({one.error or one.missing})"
+        return UNDECIDED, f"unknown ({comparison.error or comparison.missing})"
     if fewest < LEAST_SEEDS:
         return UNDECIDED, f"{_mean(tasks):+.2f} ({_FEW[fewest]}; a difference takes {LEAST_SEEDS})"
     from progbench.judging import compare
 
-    found, other = compare.together(tasks)
-    shared = one.level / comparisons / (1 if claim.wanted else 2)  # a range can be left on two sides
-    (low, high), far = (compare.ends(found, level) for level in (one.level, shared))
-    said = f"{number(float(found.mean), low, high)} ({fewest if fewest == most else f'{fewest} to {most}'})"
+    estimate, other = compare.together(tasks)
+    shared = comparison.level / comparisons / (1 if claim.wanted else 2)  # a range can be left on two sides
+    (low, high), far = (compare.ends(estimate, level) for level in (comparison.level, shared))
+    said = f"{number(float(estimate.mean), low, high)} ({fewest if fewest == most else f'{fewest} to {most}'})"
     if other:
-        said += f" and for examples like these {interval(*compare.ends(other, one.level))}"
+        said += f" and for examples like these {interval(*compare.ends(other, comparison.level))}"
     if claim.inside.has(low) and claim.inside.has(high):
         return HOLDS, said
     return FAILS if far[1] < claim.lowest - EDGE or far[0] > claim.highest + EDGE else UNDECIDED, said
@@ -257,14 +278,14 @@ _FEW = {1: "one seed decides nothing", 2: "two seeds decide nothing"}
 
 
 def _mean(tasks: Sequence[Paired]) -> float:
-    """The mean difference of tasks, as their columns weigh."""
+    """The mean difference of tasks, weighted by their columns."""
     means = [statistics.fmean(task.left) - statistics.fmean(task.right) for task in tasks]
     return statistics.fmean(means, [task.columns for task in tasks])
 
 
 def _together(claim: Claim, answers: Sequence[tuple[str, str, str]]) -> tuple[str, str]:
-    found = [answer for _, answer, _ in answers]
-    answer = next((one for one in (FAILS, UNDECIDED, WITHIN) if one in found), HOLDS)
+    given = [answer for _, answer, _ in answers]
+    answer = next((outcome for outcome in (FAILS, UNDECIDED, WITHIN) if outcome in given), HOLDS)
     groups: dict[str, list[str]] = {}
     for column, _, words in answers:
         groups.setdefault(words, []).append(column)

@@ -1,11 +1,12 @@
-"""From paired runs to what is said of their difference: a line a task, and one for the average. Pure.
+"""The verdicts on the differences of paired runs: one a task, and one for the average. Pure.
 
-Progtuning less fine-tuning, mostly; any two schedules of a model can be compared. A table's models are judged at once,
+Mostly Progtuning less fine-tuning; any two schedules of a model can be compared. A table's models are judged at once,
 because they share the correction for their number.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from progbench.judging import beside, effect, hierarchy, words
 from progbench.judging.compared import AVERAGE, OTHER, SAME, UNTOLD, Compared, Paired
 from progbench.judging.decision import LEAST_SD, PAPER_SEEDS
-from progbench.judging.effect import Estimate, Parts
+from progbench.judging.effect import Components, Estimate
 from progbench.judging.resolution import EDGE
 from progbench.judging.terms import Terms
 
@@ -25,50 +26,52 @@ ROUNDING = 0.1**2 / 6  # the variance that rounding to a tenth gives a printed d
 def compare(
     table: str, left: str, right: str, bodies: Mapping[str, Sequence[Paired]], terms: Terms, *, average: bool = True
 ) -> list[Compared]:
-    """What is said of two schedules of each of a table's bodies (models with their tuning): tasks, then the average.
+    """The verdicts on two schedules of each of a table's bodies (models with their tuning): tasks, then the average.
 
     >>> scores = {"seeds": (0, 1, 2), "left": (66.0, 67.0, 68.0), "right": (66.1, 66.8, 68.1)}
     >>> found = compare("Table 1", "shrinking", "constant", {"m": [Paired("RTE", **scores)]}, Terms())
     >>> found[0].number, found[0].word  # three differences with an sd of 0.17; t(0.95, 2) is 2.92
     ('+0.00 [-0.29, +0.29]', 'not worse')
 
-    Tasks without three pairs are left out, and so is the average of fewer than two tasks, or of a table that prints
-    none (`average=False`). The average is over the tasks that are there, which its `over` names.
+    Tasks without three pairs are left out, and so is an average of fewer than two tasks, or in a table that prints none
+    (`average=False`). An average's `over` names its tasks.
     """
     tasks = {body: enough for body, those in bodies.items() if (enough := [task for task in those if task.enough])}
-    parts = {body: [_parts(task) for task in those] for body, those in tasks.items()}
-    averages = {body: _Average(those, parts[body]) for body, those in tasks.items() if average and len(those) > 1}
-    shown = _shown({body: one.on_this_set for body, one in averages.items()}, terms)
-    others = _shown({body: one.other for body, one in averages.items() if one.other}, terms)
-    found = []
+    components = {body: [_components(task) for task in those] for body, those in tasks.items()}
+    averages = {body: _Average(those, components[body]) for body, those in tasks.items() if average and len(those) > 1}
+    shown = _shown({body: mean.on_this_set for body, mean in averages.items()}, terms)
+    others = _shown({body: mean.other for body, mean in averages.items() if mean.other}, terms)
+    compared = []
     for body, those in tasks.items():
         about = {"table": table, "body": body, "left": left, "right": right, "level": terms.looks.level}
-        lines = _of_tasks(about, those, parts[body], terms)
-        found += lines
+        lines = _of_tasks(about, those, components[body], terms)
+        compared += lines
         if body in averages:
-            found.append(averages[body].compared(about, len(bodies[body]), shown[body], others.get(body), lines, terms))
-    return found
+            compared.append(
+                averages[body].compared(about, len(bodies[body]), shown[body], others.get(body), lines, terms)
+            )
+    return compared
 
 
 def together(tasks: Sequence[Paired]) -> tuple[Estimate, Estimate | None]:
-    """The mean difference of tasks, as their columns weigh: on this development set, and for examples like these.
+    """The mean difference of tasks, weighted by their columns: on this development set, and for examples like these.
 
     >>> found, other = together([Paired("RTE", 1, (0, 1, 2), (66.0, 67.0, 68.0), (65.0, 65.0, 65.0))])
     >>> float(found.mean), [round(end, 3) for end in ends(found, 0.05)], other  # 2 ± 2.92 · 1 / √3
     (2.0, [0.314, 3.686], None)
     """
-    one = _Average(tasks, [_parts(task) for task in tasks])
-    return one.on_this_set, one.other
+    average = _Average(tasks, [_components(task) for task in tasks])
+    return average.on_this_set, average.other
 
 
-def ends(found: Estimate, level: float) -> tuple[float, float]:
+def ends(estimate: Estimate, level: float) -> tuple[float, float]:
     """The ends of an interval that leaves out `level` on each side."""
-    low, high = effect.interval(found, level)
+    low, high = effect.interval(estimate, level)
     return float(low), float(high)
 
 
-def _parts(task: Paired) -> Parts:
-    """A task's difference and what its variance is made of."""
+def _components(task: Paired) -> Components:
+    """A task's difference and the components of its variance."""
     if task.differences is not None:
         return effect.taken_apart(task.differences)
     return effect.from_scores(np.subtract(task.left, task.right), max(task.least_sd, LEAST_SD))
@@ -83,23 +86,25 @@ def _shown(averages: Mapping[str, Estimate], terms: Terms) -> dict[str, hierarch
     """What each body's average shows, tested among all of them."""
     if not averages:
         return {}
-    found = hierarchy.of_models(_stacked([*averages.values()]), terms.average, terms.looks.level)
-    return {body: hierarchy.Averages(*(column[i] for column in found)) for i, body in enumerate(averages)}
+    shown = hierarchy.of_models(_stacked([*averages.values()]), terms.average, terms.looks.level)
+    return {body: hierarchy.Averages(*(column[i] for column in shown)) for i, body in enumerate(averages)}
 
 
-def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], parts: Sequence[Parts], terms: Terms) -> list[Compared]:
-    """A line for each task of one body."""
+def _of_tasks(
+    about: dict[str, Any], tasks: Sequence[Paired], components: Sequence[Components], terms: Terms
+) -> list[Compared]:
+    """The verdicts on one body's tasks."""
     level, margin = terms.looks.level, terms.task
-    estimates = [effect.on_this_set(one) for one in parts]
+    estimates = [effect.on_this_set(component) for component in components]
     p, differ = hierarchy.of_tasks(_stacked(estimates), level)
-    others = [effect.for_such_examples(one) for one in parts]
-    known = [one for one in others if one]
+    others = [effect.for_such_examples(component) for component in components]
+    known = [estimate for estimate in others if estimate]
     other_differ = iter(hierarchy.of_tasks(_stacked(known), level)[1] if known else ())
     lines = []
-    for i, (task, part, found, other) in enumerate(zip(tasks, parts, estimates, others, strict=True)):
-        low, high = ends(found, level)
+    for i, (task, estimate, other) in enumerate(zip(tasks, estimates, others, strict=True)):
+        low, high = ends(estimate, level)
         seeds = len(task.seeds)
-        print_variance = float(found.variance) * seeds / PAPER_SEEDS + ROUNDING / task.columns
+        print_variance = float(estimate.variance) * seeds / PAPER_SEEDS + ROUNDING / task.columns
         lines.append(
             Compared(
                 **about,
@@ -107,8 +112,8 @@ def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], parts: Sequence[Pa
                 over=(),
                 of=1,
                 seeds=(seeds, seeds),
-                examples=part.examples,
-                difference=float(found.mean),
+                examples=components[i].examples,
+                difference=float(estimate.mean),
                 low=low,
                 high=high,
                 margin=margin,
@@ -122,7 +127,7 @@ def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], parts: Sequence[Pa
                 **(
                     _other(other, level, lambda *ends: _word(*ends, margin, next(other_differ))) if other else _NO_OTHER
                 ),
-                **_against_print(found, task.printed, print_variance, level, margin),
+                **_against_print(estimate, task.printed, print_variance, level, margin),
             )
         )
     return lines
@@ -131,14 +136,14 @@ def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], parts: Sequence[Pa
 class _Average:
     """The average of one body's tasks; `other` answers question E, None where a task has no predictions."""
 
-    def __init__(self, tasks: Sequence[Paired], parts: Sequence[Parts]) -> None:
+    def __init__(self, tasks: Sequence[Paired], components: Sequence[Components]) -> None:
         self.tasks = tasks
         columns = sum(task.columns for task in tasks)
         self.weights = [task.columns / columns for task in tasks]
-        self.examples = sum(one.examples for one in parts)
-        self.estimates = [effect.on_this_set(one) for one in parts]
+        self.examples = sum(component.examples for component in components)
+        self.estimates = [effect.on_this_set(component) for component in components]
         self.on_this_set = effect.average(self.estimates, self.weights)
-        others = [effect.for_such_examples(one) for one in parts]
+        others = [effect.for_such_examples(component) for component in components]
         self.other = None if None in others else effect.average(others, self.weights)
 
     def compared(
@@ -156,8 +161,8 @@ class _Average:
         shared = sorted(set.intersection(*(set(task.seeds) for task in self.tasks)))
         notes = [*(note for task in self.tasks for note in task.notes), *map(terms.looks.words, counts)]
         print_variance = sum(
-            weight**2 * (float(one.variance) * count / PAPER_SEEDS + ROUNDING / task.columns)
-            for task, one, weight, count in zip(self.tasks, self.estimates, self.weights, counts, strict=True)
+            weight**2 * (float(estimate.variance) * count / PAPER_SEEDS + ROUNDING / task.columns)
+            for task, estimate, weight, count in zip(self.tasks, self.estimates, self.weights, counts, strict=True)
         )
         return Compared(
             **about,
@@ -174,7 +179,7 @@ class _Average:
             beside="",
             p=float(shown.p),
             needed=None,
-            every_task=bool(shown.not_worse) and all(one.low > -one.margin + EDGE for one in lines),
+            every_task=bool(shown.not_worse) and all(line.low > -line.margin + EDGE for line in lines),
             notes=tuple(dict.fromkeys(filter(None, notes))),
             **_of_scores(*([self._mean(side, seed) for seed in shared] for side in ("left", "right")), level),
             **(
@@ -192,20 +197,20 @@ class _Average:
 
     def _printed(self) -> float | None:
         values = [task.printed for task in self.tasks]
-        return None if None in values else sum(one * weight for one, weight in zip(values, self.weights, strict=True))
+        return None if None in values else sum(map(operator.mul, values, self.weights))
 
 
 def _word(low: float, high: float, margin: float, differs: bool) -> str:
-    """A task's word: which schedule is higher is said only where the difference holds among all the body's tasks."""
-    found = words.word(low, high, margin)
-    return found if differs else words.held(found, low, margin)
+    """A task's word: a schedule is called higher only if the difference holds among all the body's tasks."""
+    word = words.word(low, high, margin)
+    return word if differs else words.held(word, low, margin)
 
 
 def _word_of_average(low: float, high: float, margin: float, shown: hierarchy.Averages) -> str:
     """An average's word, as far as it holds among all the table's bodies."""
-    found = words.word(low, high, margin)
-    if (found == words.BETTER and shown.better) or (high < -EDGE and shown.lower):
-        return found
+    word = words.word(low, high, margin)
+    if (word == words.BETTER and shown.better) or (high < -EDGE and shown.lower):
+        return word
     return words.NOT_WORSE if shown.not_worse else words.UNDECIDED
 
 
@@ -229,18 +234,18 @@ def _of_scores(left: Sequence[float], right: Sequence[float], level: float) -> d
 _NO_OTHER: dict[str, Any] = {"other_low": None, "other_high": None, "other_word": ""}
 
 
-def _other(found: Estimate, level: float, word: Any) -> dict[str, Any]:
-    low, high = ends(found, level)
+def _other(estimate: Estimate, level: float, word: Any) -> dict[str, Any]:
+    low, high = ends(estimate, level)
     return {"other_low": low, "other_high": high, "other_word": word(low, high)}
 
 
 def _against_print(
-    found: Estimate, printed: float | None, variance: float, level: float, margin: float
+    estimate: Estimate, printed: float | None, variance: float, level: float, margin: float
 ) -> dict[str, float | str | None]:
-    """Whether our difference is the printed one. The print's has a `variance`, too."""
+    """Whether our difference is the printed one, which has a `variance`, too."""
     if printed is None:
         return {"printed": None, "print_low": None, "print_high": None, "print_word": ""}
-    low, high = ends(Estimate(found.mean - printed, found.variance + variance, found.df), level)
+    low, high = ends(Estimate(estimate.mean - printed, estimate.variance + variance, estimate.df), level)
     within = low > -margin + EDGE and high < margin - EDGE
     word = SAME if within else OTHER if low > EDGE or high < -EDGE else UNTOLD
     return {"printed": float(printed), "print_low": low, "print_high": high, "print_word": word}

@@ -1,4 +1,4 @@
-"""Paired runs of two schedules, and what is said of their difference: what judging and reports share. No arithmetic."""
+"""Paired runs of two schedules, and the verdicts on their difference: what judging and reports share. No arithmetic."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Paired:
     """One task of a model under two schedules, seed by seed; `left` and `right` are scores in points.
 
     `differences` are by seed and example, an array for each evaluation set (MNLI has two, and counts as two of the
-    average's `columns`); None where a result kept no predictions. `least_sd` is the least spread of a seed's difference
-    that is believed then. `printed` is the paper's own difference. `missing` says why there is nothing, and `broken`
-    whether that is because something is wrong.
+    average's `columns`); None if a result kept no predictions. Then `least_sd` is the least believed spread of a seed's
+    difference. `printed` is the paper's own difference. `missing` says why there is nothing, and `broken` that
+    something is wrong.
     """
 
     task: str
@@ -46,18 +46,18 @@ class Paired:
 
 @dataclass(frozen=True)
 class Compared:
-    """What is said of one difference, in points: of a task, or of an average.
+    """The verdict on one difference, in points: of a task, or of an average.
 
     An average's `task` is "average", and `over` names those of its `of` tasks that are there.
 
-    From `low` to `high` is its interval on this development set (question D), which leaves out `level` on each side;
+    From `low` to `high` is its interval on this development set (question D), which leaves out `level` on each side.
     `word` says what that shows against `margin`, after Holm's correction, and `beside` against a second margin.
-    `other_low`, `other_high` and `other_word` are the same for examples like these (question E), None and "" without
+    `other_low`, `other_high` and `other_word` are the same for examples like these (question E); None and "" without
     predictions. `p` is corrected: of no difference at all for a task, of *worse by the margin* for an average.
 
-    `correlation` is that of the two over seeds, `share` of the seeds score at least as high with `left`, with an
-    interval from `share_low` to `share_high`. `cv_left` and `cv_right` are CV*, in percent. `needed` seeds would show
-    with a chance of 80 % that equal schedules are not worse. `print_word` says whether this is the printed effect.
+    `correlation` is that of the two over seeds. `share` of the seeds score at least as high with `left`; its interval
+    is from `share_low` to `share_high`. `cv_left` and `cv_right` are CV*, in percent. With `needed` seeds, equal
+    schedules show with a chance of 80 % that they are not worse. `print_word` says whether this is the printed effect.
     `every_task` is whether no task of the average is worse by its margin.
     """
 
@@ -149,7 +149,7 @@ def interval(low: float, high: float) -> str:
 
 
 def least_sign_flip_p(seeds: int) -> float:
-    """The smallest two-sided p that a sign flip of so many seeds' differences can have.
+    """The smallest two-sided p of a sign flip over so many seeds' differences.
 
     >>> least_sign_flip_p(5), least_sign_flip_p(6)
     (0.0625, 0.03125)
@@ -162,10 +162,9 @@ class PrintAlone:
     """Two printed rows of a model: the average's difference in points, and what it can be taken for.
 
     `up` of the `tasks` rise. `p` is the sign flip's over the tasks, one-sided, in the average's direction. `factor` is
-    c*, the factor on all spreads up to which the average's difference is beyond chance at 5 %, one-sided; `low` and
-    `high` are its interval at 90 %; all three are None where a spread is not known. `without` is the average's
-    difference without `most`, the task with the largest share in it. `assumed` names the tasks whose spread no source
-    gives.
+    c*, the factor on all spreads up to which the average's difference is beyond chance at 5 %, one-sided. `low` and
+    `high` are its interval at 90 %. All three are None if a spread is not known. `without` is the average's difference
+    without `most`, the task with the largest share in it. `assumed` names the tasks whose spread no source gives.
     """
 
     table: str
@@ -193,7 +192,7 @@ class PrintAlone:
 
     @property
     def word(self) -> str:
-        """What the interval says, in the words of a difference that is our own."""
+        """What the interval says, in the words of our own differences."""
         return (
             words.UNDECIDED if self.low is None or self.high is None else words.word(self.low, self.high, self.margin)
         )

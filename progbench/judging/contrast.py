@@ -1,7 +1,7 @@
-"""Progtuning less another schedule in one column: as the paper prints it, on our runs, and what it takes beside it.
+"""Progtuning less another schedule in one column: as printed, on our runs, and the cost.
 
 A contrast is a line of the answer. It judges nothing itself: `on_print` reads the printed difference by the margin of
-its cells, and what our runs show is the verdict of `compare`, where there are seeds enough for one.
+its cells, and `compare` judges our runs, if there are seeds enough.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ HIGHER, LOWER, WITHIN = "higher", "lower", "within noise"
 class Contrast:
     """`schedule` less `against`, for one model and tuning (`body`) in one column, in points.
 
-    `printed` is the paper's own difference, None where it prints none or of two metrics; `margin` that of the cells.
-    `seeds` are ours by seed, `mean` their mean; from `low` to `high` is its interval and `word` what that shows against
-    `loss` points, None and "" where too few seeds were run; `counts` are the fewest and most seeds of the tasks behind
-    it, and `over` the tasks of an average. `missing` says why there are none. `updated` and `flops`
-    are what `schedule` takes as shares of `against`, by arithmetic alone. `whole` marks an average.
+    `printed` is the paper's own difference, None if it prints none or of two metrics; `margin` that of the cells.
+    `seeds` are ours by seed, `mean` their mean. From `low` to `high` is its interval, and `word` what that shows
+    against `loss` points; None and "" with too few seeds. `counts` are the fewest and most seeds of the tasks behind
+    it, `over` the tasks of an average. `missing` says why there are none. `updated` and `flops` are what `schedule`
+    takes as shares of `against`, by arithmetic alone. `whole` marks an average.
     """
 
     table: str
@@ -49,7 +49,7 @@ class Contrast:
 
     @property
     def on_print(self) -> str:
-        """What the print says by the margin: "higher", "lower" or "within noise"; "" where it has no difference.
+        """What the print says by the margin: "higher", "lower" or "within noise"; "" if it has no difference.
 
         >>> Contrast("Table 1", "m", "shrinking", "constant", "QQP", False, printed=-0.6, margin=0.3).on_print
         'lower'
@@ -58,13 +58,13 @@ class Contrast:
             return ""
         return (HIGHER if self.printed > 0 else LOWER) if beyond(self.printed, self.margin) else WITHIN
 
-    def on_runs(self, seeds: Mapping[int, float], found: Compared | None = None) -> Contrast:
-        """The same with what our runs have: the verdict on them, or with too few for one their mean alone.
+    def on_runs(self, seeds: Mapping[int, float], compared: Compared | None = None) -> Contrast:
+        """The contrast with our runs: the verdict on them, or with too few their mean alone.
 
         >>> Contrast("Table 1", "m", "shrinking", "constant", "RTE", False).on_runs({0: 1.0, 1: 2.0}).mean
         1.5
         """
-        if found is None:
+        if compared is None:
             return replace(self, seeds=seeds, mean=statistics.fmean(seeds.values()) if seeds else None)
-        verdict = {"mean": found.difference, "low": found.low, "high": found.high, "loss": found.margin}
-        return replace(self, seeds=seeds, word=found.word, counts=found.seeds, over=found.over, **verdict)
+        verdict = {"mean": compared.difference, "low": compared.low, "high": compared.high, "loss": compared.margin}
+        return replace(self, seeds=seeds, word=compared.word, counts=compared.seeds, over=compared.over, **verdict)

@@ -1,4 +1,4 @@
-"""The verdict on a count of updated parameters: arithmetic against a printed string, or against our own integer."""
+"""The verdict on a count of updated parameters, against a printed string or our own integer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WAYS = {
 
 
 def rounding(count: int, printed: str) -> str:
-    """How a count, in millions, comes to the printed string: "both" ways, "rounded" or "truncated" alone, or "".
+    """How a count, in millions, gives the printed string: "both" ways, "rounded" or "truncated" alone, or "".
 
     >>> rounding(1_005_431_814, "1005.4"), rounding(217_786_372, "217.7"), rounding(217_786_372, "217.8")
     ('both', 'truncated', 'rounded')
@@ -37,9 +37,9 @@ def agrees_with_print(count: int, printed: str) -> bool:
 
 
 def judge_count(cell: Cell, observed: Observed) -> Verdict:
-    """The verdict on a counted cell: *reproduced* where it comes to the print, *consistent* where to our own integer.
+    """The verdict on a counted cell: *reproduced* if it gives the print, *consistent* if our own integer.
 
-    A bar that the paper draws without a number is *not printed*: there is nothing that could be missing.
+    A bar that the paper draws without a number is *not printed*: nothing can be missing.
     """
     count, expectation = observed.count, cell.expectation
     if count is None:

@@ -1,7 +1,7 @@
-"""What a table's scores decide: spreads, chance, and the outcome. Arrays in, arrays out; loaded only to judge.
+"""The statistics of a table's scores: spreads, chance, and the outcome. Arrays in, arrays out; loaded only to judge.
 
-The last axis is a table's cells (in `values`, the last but one: seeds follow). Axes before it are other tables, judged
-each for itself, so that thousands of simulated ones go through what judges the real one.
+The last axis is a table's cells (in `values`, the last but one: seeds follow). Axes before it are other tables, each
+judged for itself, so that the code that judges the real table also judges thousands of simulated ones.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ MOST_SEEDS = 100
 
 
 class Differences(NamedTuple):
-    """Cells' differences from what is expected, and what they are judged by; NaN where unknown.
+    """Cells' differences from what is expected, and what they are judged by; NaN if unknown.
 
-    That is the spread, its degrees of freedom, the standard error it gives the difference, the margin, and whether
-    there are seeds enough to decide anything.
+    That is the spread, its degrees of freedom, the standard error of the difference, the margin, and whether there are
+    seeds enough to decide anything.
     """
 
     difference: NDArray
@@ -49,15 +49,15 @@ class Decided(NamedTuple):
 
 
 def pooled(values: ArrayLike, groups: ArrayLike) -> tuple[NDArray, NDArray]:
-    """The standard deviation over seeds, pooled over the cells of a group, and its degrees of freedom, for each cell.
+    """Each cell's standard deviation over seeds, pooled over its group, and its degrees of freedom.
 
     >>> sd, df = pooled([[1, 2, 3], [10, 14, np.nan], [5, np.nan, np.nan]], groups=[0, 0, 1])
     >>> sd.round(3), df  # of the first two: (1 + 0 + 1 + 4 + 4) / (2 + 1) is 1.826 squared; one seed has no spread
     (array([1.826, 1.826,   nan]), array([3, 3, 0]))
 
-    Five seeds alone say little about a spread; schedules of one model on one task are taken to be equally noisy. That
-    is not so of one whose seeds are all equal, a constant predictor's for example: where another in the group has a
-    spread, such a one lends none.
+    Five seeds alone say little about a spread; schedules of one model on one task are taken to be equally noisy. A
+    schedule whose seeds are all equal, a constant predictor's for example, is not: if another in the group has a
+    spread, it lends none.
     """
     values, groups = np.asarray(values, float), np.asarray(groups)
     n = (~np.isnan(values)).sum(-1)
@@ -73,15 +73,15 @@ def pooled(values: ArrayLike, groups: ArrayLike) -> tuple[NDArray, NDArray]:
 def against_paper(
     values: ArrayLike, printed: ArrayLike, margin: ArrayLike, groups: ArrayLike, least: ArrayLike = 0.0
 ) -> Differences:
-    """Scores by cell and seed (NaN where there is none) against printed means of five.
+    """Scores by cell and seed (NaN for none) against printed means of five.
 
     >>> found = against_paper([[66.4, 66.5, 66.6, 66.7, 66.8]], 66.5, margin=2.9, groups=[0])
     >>> found.difference.round(3), found.error.round(3), found.df  # sd 0.158 · √(1/5 + 1/5)
     (array([0.1]), array([0.1]), array([4]))
 
-    The paper gives no spread. Its mean is taken to be as noisy as a mean of five of ours, with our own spread: the
-    error is sd · √(1/n + 1/5). One seed is never enough, whatever its siblings' spread. No sd is believed that is below
-    `least`, nor below half a printed unit.
+    The paper gives no spread. Its mean is taken to be as noisy as a mean of five of ours: the error is sd · √(1/n +
+    1/5). One seed is never enough, whatever its siblings' spread. No sd is believed below `least`, nor below half a
+    printed unit.
     """
     values = np.asarray(values, float)
     n = (~np.isnan(values)).sum(-1)
@@ -109,8 +109,8 @@ def against_reference(
     return _differences(means - expected, sd, df, n, seeds, floor, least, enough=n >= 1)
 
 
-def decide(found: Differences, rest: ArrayLike = ()) -> Decided:
-    """What these differences decide; `rest` are the p-values of the family's other cells, 1 where one has no scores.
+def decide(differences: Differences, rest: ArrayLike = ()) -> Decided:
+    """What these differences decide; `rest` are the p-values of the family's other cells, 1 for a cell without scores.
 
     >>> one = against_paper([[66.3, 66.4, 66.5, 66.6, 66.7], [76.3, 76.4, 76.5, 76.6, 76.7]], 66.5, 2.9, [0, 0])
     >>> decided = decide(one)
@@ -118,17 +118,17 @@ def decide(found: Differences, rest: ArrayLike = ()) -> Decided:
     (array([ True, False]), array([False,  True]))
 
     Holm's correction keeps the chance of any false *beyond* in the family at 5 %. A difference that cannot be judged
-    has p = 1, so that the size of the family does not depend on what has been run.
+    has p = 1, so that the family's size does not depend on what has been run.
     """
-    low, high = interval(found.difference, found.error, found.df)
-    alone = 2 * t.sf(np.abs(found.difference) / found.error, found.df)
+    low, high = interval(differences.difference, differences.error, differences.df)
+    alone = 2 * t.sf(np.abs(differences.difference) / differences.error, differences.df)
     chance = np.where(np.isnan(alone), 1.0, alone)
     rest = np.asarray(rest, float)
     family = np.concatenate([chance, np.broadcast_to(rest, (*chance.shape[:-1], rest.shape[-1]))], -1)
     p = holm(family)[..., : chance.shape[-1]]
-    margin = found.margin + EDGE
-    within = found.enough & (low >= -margin) & (high <= margin)
-    beyond = found.enough & (p <= ALPHA) & (np.abs(found.difference) > margin)
+    margin = differences.margin + EDGE
+    within = differences.enough & (low >= -margin) & (high <= margin)
+    beyond = differences.enough & (p <= ALPHA) & (np.abs(differences.difference) > margin)
     return Decided(low, high, chance, p, within, beyond)
 
 
@@ -141,24 +141,10 @@ def interval(center: ArrayLike, error: ArrayLike, df: ArrayLike, alpha: float = 
     return t.interval(1 - 2 * alpha, df, loc=center, scale=error)
 
 
-def interval_of_mean(values: ArrayLike, alpha: float = ALPHA, least: float = 0.0) -> tuple[float, float]:
-    """The interval of a mean of values that are each a seed's, for example differences paired by seed.
-
-    >>> [round(end, 3) for end in interval_of_mean([1.0, 2.0, 3.0, 4.0, 5.0])]  # sd 1.581: 3 ± 2.132 · 1.581 / √5
-    [1.493, 4.507]
-
-    As scipy's ttest_1samp gives it, but for the least spread that values are believed to have: `least`, and at least
-    half a printed unit.
-    """
-    error = max(np.std(values, ddof=1), LEAST_SD, least) / math.sqrt(len(values))
-    low, high = interval(np.mean(values), error, len(values) - 1, alpha)
-    return float(low), float(high)
-
-
 def holm(p: ArrayLike) -> NDArray:
     """P-values after Holm's correction along the last axis, a family each.
 
-    Of a family it gives to the last bit what statsmodels' `multipletests` does, which takes one at a time and loads
+    For one family it equals statsmodels' `multipletests` to the last bit, which takes one family at a time and loads
     pandas; the simulations of power correct thousands.
 
     >>> holm([0.01, 0.04, 0.9]).round(3)  # 3 times the least, 2 times the next, the last as it is
@@ -172,20 +158,19 @@ def holm(p: ArrayLike) -> NDArray:
     return corrected
 
 
-def seeds_to_decide(found: Differences, chance: ArrayLike, cell: int, n: int) -> float:
+def seeds_to_decide(differences: Differences, chance: ArrayLike, cell: int, n: int) -> float:
     """How many seeds more, at this difference and spread, would decide an undecided cell against the paper.
 
     >>> found = against_paper([[64.5, 65.5, 66.5, 67.5, 68.5]], 66.5, margin=2.1, groups=[0])
     >>> seeds_to_decide(found, decide(found).chance, cell=0, n=5)  # t(0.95, 5) · 1.58 · √(1/6 + 1/5) = 1.93
     1.0
 
-    Mean and spread seldom stay as they are: a cell gets decided with so many in about one case of two. Infinite when it
-    takes more than a hundred; NaN when none would, since even without an error of ours the paper's
-    remains: that is the limit of n → ∞. `chance` holds the p-values of the whole family, which stay as they are, in
-    the order of `found`.
+    Mean and spread seldom stay as they are: so many seeds decide a cell in about one case of two. Infinite for more
+    than a hundred; NaN if no number would, since the paper's own error remains: that is the limit of n → ∞. `chance`
+    has the p-values of the whole family, in the order of `differences`.
     """
     more = np.append(np.arange(1.0, MOST_SEEDS + 1), np.inf)[:, None]
-    difference, spread, df, _, margin, _ = (column[cell] for column in found)
+    difference, spread, df, _, margin, _ = (column[cell] for column in differences)
     difference, spread = np.full(more.shape, difference), np.full(more.shape, spread)
     later = _differences(difference, spread, df + more, n + more, PAPER_SEEDS, margin, 0.0, enough=more > 0)
     decided = decide(later, rest=np.delete(chance, cell))

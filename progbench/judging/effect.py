@@ -1,7 +1,7 @@
-"""A difference between two schedules: what new seeds, and what new examples, would do to it. Loaded only to judge.
+"""A difference between two schedules: what new seeds and new examples would do to it. Loaded only to judge.
 
-The last axes are seeds and examples. Axes before them are other comparisons, each for itself, so that thousands of
-simulated ones go through what judges the real one. expected/README.md has the procedure and where it comes from.
+The last axes are seeds and examples. Axes before them are other comparisons, each for itself, so that the code that
+judges the real one also judges thousands of simulated ones. expected/README.md has the procedure and its sources.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t
 
 
-class Parts(NamedTuple):
-    """A task's mean difference, in points, and the variance that seeds, examples and the rest give it.
+class Components(NamedTuple):
+    """A task's mean difference, in points, and the components of its variance: of seeds, of examples, and the rest.
 
-    `by_seeds` is V_S, `by_examples` V_N and `by_rest` V_E of expected/README.md; the last two are None where only
-    scores are known. `examples` are those of all the task's evaluation sets, 0 where unknown.
+    `by_seeds` is V_S, `by_examples` V_N and `by_rest` V_E of expected/README.md; the last two are None if only scores
+    are known. `examples` counts all the task's evaluation sets, 0 if unknown.
     """
 
     mean: NDArray
@@ -30,30 +30,33 @@ class Parts(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A difference in points, its variance, and how many degrees of freedom that variance has."""
+    """A difference in points, its variance, and the variance's degrees of freedom."""
 
     mean: NDArray
     variance: NDArray
     df: NDArray
 
 
-def taken_apart(sets: Sequence[ArrayLike]) -> Parts:
-    """A task's differences by seed and example, an array for each of its evaluation sets, which the task's score means.
+def taken_apart(sets: Sequence[ArrayLike]) -> Components:
+    """A task's components, from its differences by seed and example: an array for each evaluation set.
 
-    >>> parts = taken_apart([[[0, 100, 0, 0], [0, 100, 100, 0]]])  # two seeds, four examples: +25 and +50
-    >>> float(parts.mean), float(parts.by_seeds)  # the variance of 25 and 50 is 312.5, and of their mean half of it
+    >>> components = taken_apart([[[0, 100, 0, 0], [0, 100, 100, 0]]])  # two seeds, four examples: +25 and +50
+    >>> float(components.mean), float(components.by_seeds)  # the variance of 25 and 50 is 312.5; half of it
     (37.5, 156.25)
 
-    MNLI has two sets of one run: its seeds vary together, its examples each for themselves.
+    The task's score is the mean of its sets. MNLI has two of one run: its seeds vary together, its examples each for
+    themselves.
     """
-    arrays = [np.asarray(one, float) for one in sets]
-    by_seed = sum(one.mean(-1) for one in arrays) / len(arrays)
+    arrays = [np.asarray(array, float) for array in sets]
+    by_seed = sum(array.mean(-1) for array in arrays) / len(arrays)
     seeds = by_seed.shape[-1]
-    by_examples, by_rest = (sum(part) / len(arrays) ** 2 for part in zip(*map(_of_examples, arrays), strict=True))
-    return Parts(
+    by_examples, by_rest = (
+        sum(component) / len(arrays) ** 2 for component in zip(*map(_of_examples, arrays), strict=True)
+    )
+    return Components(
         mean=by_seed.mean(-1),
         seeds=seeds,
-        examples=sum(one.shape[-1] for one in arrays),
+        examples=sum(array.shape[-1] for array in arrays),
         by_seeds=by_seed.var(-1, ddof=1) / seeds,
         by_examples=by_examples,
         by_rest=by_rest,
@@ -71,80 +74,81 @@ def _of_examples(differences: NDArray) -> tuple[NDArray, NDArray]:
     return by_example.var(-1, ddof=1) / examples, rest
 
 
-def from_scores(differences: ArrayLike, least: float = 0.0) -> Parts:
-    """A task's differences by seed alone, of results that kept no predictions.
+def from_scores(differences: ArrayLike, least: float = 0.0) -> Components:
+    """A task's components from its differences by seed alone, for results that kept no predictions.
 
-    `least` is the standard deviation over seeds, in points, below which none is believed: what a measured floor would
-    have said is not known.
+    `least` is the least standard deviation over seeds, in points, that is believed: no floor was measured.
     """
     values = np.asarray(differences, float)
     seeds = values.shape[-1]
-    return Parts(values.mean(-1), seeds, 0, np.maximum(values.var(-1, ddof=1), least**2) / seeds)
+    return Components(values.mean(-1), seeds, 0, np.maximum(values.var(-1, ddof=1), least**2) / seeds)
 
 
-def on_this_set(parts: Parts) -> Estimate:
+def on_this_set(components: Components) -> Estimate:
     """Question D: the difference on these very examples, over new seeds.
 
     >>> found = on_this_set(from_scores([1.0, 2.0, 3.0, 4.0, 5.0]))
     >>> float(found.mean), float(found.variance), int(found.df)  # variance 2.5 of a seed
     (3.0, 0.5, 4)
     """
-    return Estimate(parts.mean, _seeds(parts), np.full(np.shape(parts.mean), float(parts.seeds - 1)))
+    return Estimate(
+        components.mean, _seeds(components), np.full(np.shape(components.mean), float(components.seeds - 1))
+    )
 
 
-def for_such_examples(parts: Parts) -> Estimate | None:
+def for_such_examples(components: Components) -> Estimate | None:
     """Question E: the difference for examples like these, over new seeds; None without predictions.
 
-    An example's own mean varies by what examples are and by what is left of the seeds' noise in it; the second is
-    counted once already. Degrees of freedom are Satterthwaite's, of two variances with those of seeds and examples.
+    An example's own mean varies by the example, and by what is left of the seeds' noise, which is counted already. The
+    degrees of freedom are Satterthwaite's, of two variances with those of seeds and examples.
     """
-    if parts.by_examples is None or parts.by_rest is None:
+    if components.by_examples is None or components.by_rest is None:
         return None
-    seeds, examples = _seeds(parts), np.maximum(parts.by_examples - parts.by_rest, 0.0)
-    df = _satterthwaite([seeds, examples], [parts.seeds - 1.0, parts.examples - 1.0])
-    return Estimate(parts.mean, seeds + examples, np.maximum(df, parts.seeds - 1.0))
+    seeds, examples = _seeds(components), np.maximum(components.by_examples - components.by_rest, 0.0)
+    df = _satterthwaite([seeds, examples], [components.seeds - 1.0, components.examples - 1.0])
+    return Estimate(components.mean, seeds + examples, np.maximum(df, components.seeds - 1.0))
 
 
-def _seeds(parts: Parts) -> NDArray:
-    """The variance that seeds give: no less than what is neither seed nor example says, a floor that is measured."""
-    return parts.by_seeds if parts.by_rest is None else np.maximum(parts.by_seeds, parts.by_rest)
+def _seeds(components: Components) -> NDArray:
+    """The seeds' variance: no less than the rest, a floor that is measured."""
+    return components.by_seeds if components.by_rest is None else np.maximum(components.by_seeds, components.by_rest)
 
 
 def average(estimates: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
-    """The weighted mean of tasks, each with its own number of seeds; weights come to 1.
+    """The weighted mean of tasks, each with its own number of seeds; the weights' sum is 1.
 
     >>> found = average([Estimate(1.0, 0.04, 4.0), Estimate(3.0, 0.12, 4.0)], [0.5, 0.5])
     >>> float(found.mean), round(float(found.variance), 3), round(float(found.df), 2)  # 4·(0.01 + 0.03)² / (…² + …²)
     (2.0, 0.04, 6.4)
     """
-    variances = [weight**2 * one.variance for one, weight in zip(estimates, weights, strict=True)]
-    mean = sum(weight * np.asarray(one.mean) for one, weight in zip(estimates, weights, strict=True))
-    return Estimate(mean, sum(variances), _satterthwaite(variances, [one.df for one in estimates]))
+    variances = [weight**2 * estimate.variance for estimate, weight in zip(estimates, weights, strict=True)]
+    mean = sum(weight * np.asarray(estimate.mean) for estimate, weight in zip(estimates, weights, strict=True))
+    return Estimate(mean, sum(variances), _satterthwaite(variances, [estimate.df for estimate in estimates]))
 
 
 def _satterthwaite(variances: Sequence[ArrayLike], dfs: Sequence[ArrayLike]) -> NDArray:
-    """The degrees of freedom of a sum of variances; the fewest of its terms' where all of them are nothing."""
+    """The degrees of freedom of a sum of variances; the fewest of its terms' if all of them are 0."""
     squares = sum(np.square(variance) / df for variance, df in zip(variances, dfs, strict=True))
     fewest = np.minimum.reduce(np.broadcast_arrays(squares, *dfs)[1:])
     return np.divide(np.square(sum(variances)), squares, out=np.array(fewest, float), where=np.asarray(squares) > 0)
 
 
-def interval(found: Estimate, level: float) -> tuple[NDArray, NDArray]:
+def interval(estimate: Estimate, level: float) -> tuple[NDArray, NDArray]:
     """Student's interval that leaves out `level` on each side.
 
     >>> [round(float(end), 3) for end in interval(on_this_set(from_scores([1.0, 2.0, 3.0, 4.0, 5.0])), 0.05)]
     [1.493, 4.507]
     """
-    half = t.ppf(1 - level, found.df) * np.sqrt(found.variance)
-    return found.mean - half, found.mean + half
+    half = t.ppf(1 - level, estimate.df) * np.sqrt(estimate.variance)
+    return estimate.mean - half, estimate.mean + half
 
 
-def p_above(found: Estimate, bound: float) -> NDArray:
+def p_above(estimate: Estimate, bound: float) -> NDArray:
     """The one-sided p of a difference that truly is `bound` or below.
 
     >>> round(float(p_above(on_this_set(from_scores([1.0, 2.0, 3.0, 4.0, 5.0])), 0.0)), 4)  # t = 4.243
     0.0066
     """
-    beyond, error = found.mean - np.asarray(bound), np.sqrt(found.variance)
+    beyond, error = estimate.mean - np.asarray(bound), np.sqrt(estimate.variance)
     score = np.divide(beyond, error, out=np.where(beyond > 0, np.inf, -np.inf), where=error > 0)
-    return t.sf(score, found.df)
+    return t.sf(score, estimate.df)

@@ -1,7 +1,7 @@
-"""The answers: a table's cells and what is expected of each, read from expected/<suite>/. No torch, no training.
+"""A table's cells and what is expected of each, read from expected/<suite>/. No torch, no training.
 
-A file has the paper's shape: columns, and rows of printed strings. A suite of our own lists its rows and takes its
-values from reference.json, which holds the raw scores of reference runs.
+A file has the paper's shape: columns, and rows of printed strings. A suite of our own lists its rows; its values are
+the raw scores of reference runs in reference.json.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of a table: which runs it is read from, and what is expected of it.
+    """One number of a table: the runs that it is read from, and what is expected of it.
 
     `kind` is "scored" (one metric of one evaluation set), "derived" (the mean of other columns, per seed) or "counted"
     (updated parameters). `file` is the table's file, without its ending. `problem` says why the cell cannot be judged
@@ -72,7 +72,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """One file of expected/<suite>/: its cells, or the reason it cannot be read."""
+    """One file of expected/<suite>/: its cells, or its problem."""
 
     name: str
     cells: tuple[Cell, ...] = ()
@@ -80,7 +80,7 @@ class Table:
 
 
 def read(root: Path, suite: str, name: str) -> Table:
-    """The table in expected/<suite>/<name>.toml. Never raises for a bad file: its problem becomes its cells' error."""
+    """The table in expected/<suite>/<name>.toml. Never raises for a bad file, which becomes the table's problem."""
     try:
         cells = tuple(_cells(root, suite, name))
     except BadInput as problem:
@@ -102,21 +102,21 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
     disputes = {cell: why for (file, cell), why in guards.disputed(root, suite)["cells"].items() if file == name}
     bases = basis.read(root, suite)
     bases.require_known(str(path), name, [_row_id(row) for row in content["rows"]])
-    found: dict[str, Cell] = {}
+    cells: dict[str, Cell] = {}
     for row in content["rows"]:
         rests_on = bases.of(name, _row_id(row))
         tuning = row.get("tuning", "full")
         siblings = [other for other in content["rows"] if _body(other) == _body(row)]
         for column_name, column in content["columns"].items():
             cell_id = run_id(row["model"], tuning, row["schedule"], column_name)
-            if cell_id in found:
+            if cell_id in cells:
                 raise BadInput(f"{path}: two rows have the cell {cell_id}: one of them would be lost")
-            mean_of = {part: content["columns"][part]["metric"] for part in column.get("mean_of", ())}
+            mean_of = {averaged: content["columns"][averaged]["metric"] for averaged in column.get("mean_of", ())}
             metric = row.get("metric", {}).get(column_name, column.get("metric", ""))
             evaluation_set = "" if mean_of or "count" in column else column.get("set", column_name)
             margin = margins.get(column_name if metric == column.get("metric", "") else f"{column_name}/{metric}", {})
-            parts = {} if "count" in column else mean_of or {evaluation_set: metric}
-            reference, wrong = _reference(recorded, row, siblings, parts, root / suite / "reference.json")
+            metrics = {} if "count" in column else mean_of or {evaluation_set: metric}
+            reference, wrong = _reference(recorded, row, siblings, metrics, root / suite / "reference.json")
             expectation = Expectation(
                 printed=row.get("printed", {}).get(column_name, ""),
                 exact=row.get("exact", {}).get(column_name),
@@ -126,9 +126,9 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
                 not_printed=bases.not_printed.get(name, ""),
             )
             counted = "count" in column and bool(expectation.printed)
-            if parts and (reference or expectation.printed) and not margin:
+            if metrics and (reference or expectation.printed) and not margin:
                 wrong = f"{root / suite / 'tolerance.toml'}: no margin for {column_name} ({metric or 'the mean'})"
-            found[cell_id] = Cell(
+            cells[cell_id] = Cell(
                 id=cell_id,
                 suite=suite,
                 file=name,
@@ -152,12 +152,12 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
                 basis=rests_on[0] if counted else "",
                 basis_words=rests_on[1] if counted else "",
             )
-    guards.require_known(str(path), set(disputes), set(found))
-    return list(found.values())
+    guards.require_known(str(path), set(disputes), set(cells))
+    return list(cells.values())
 
 
 def _unit(unit: str, column: dict, expectation: Expectation) -> str:
-    """What a cell is measured in; a count among points, of which nothing is printed, is one of parameters."""
+    """What a cell is measured in; an unprinted count among points is one of parameters."""
     if expectation.exact is not None:
         return "parameters"
     counted = "count" in column and unit == "points" and not expectation.printed
@@ -169,12 +169,12 @@ def _row_id(row: dict) -> str:
 
 
 def _body(row: dict) -> tuple[str, str]:
-    """What rows must share for their spreads to be pooled: the model and what of it trains."""
+    """What rows must share to pool their spreads: the model and what of it trains."""
     return row["model"], row.get("tuning", "full")
 
 
 def _recorded(root: Path, suite: str) -> dict[str, Any] | BadInput:
-    """The suite's references; a file of them that cannot be read is no matter of counts."""
+    """The suite's references; an unreadable file of them is no problem of counts."""
     try:
         return references.read(root, suite)
     except BadInput as problem:
@@ -182,15 +182,15 @@ def _recorded(root: Path, suite: str) -> dict[str, Any] | BadInput:
 
 
 def _reference(
-    recorded: dict[str, Any] | BadInput, row: dict, siblings: list[dict], parts: Mapping[str, str], path: Path
+    recorded: dict[str, Any] | BadInput, row: dict, siblings: list[dict], metrics: Mapping[str, str], path: Path
 ) -> tuple[Reference | None, str]:
-    """A scored cell's reference, and what is wrong with it; a wrong one is its cells' problem and no other's."""
-    if not parts or not recorded:
+    """A scored cell's reference, and its problem, which is its cells' and no other's."""
+    if not metrics or not recorded:
         return None, ""
     if isinstance(recorded, BadInput):
         return None, str(recorded)
     try:
-        return references.of_row(recorded, row, siblings, parts, path), ""
+        return references.of_row(recorded, row, siblings, metrics, path), ""
     except BadInput as problem:
         return None, str(problem)
 
@@ -217,7 +217,7 @@ _COLUMN = {
 
 
 def _table(path: Path) -> dict[str, Any]:
-    """A table's file, if it has the shape of one."""
+    """A table's file. Raises BadInput for one of another shape."""
     content = read_toml(path)
     if "columns_of" in content:
         kinds.require(content["columns_of"], kinds.TEXT, f"{path}: columns_of")
@@ -242,7 +242,7 @@ def _table(path: Path) -> dict[str, Any]:
 
 
 def _require_column(name: str, column: Any, columns: dict[str, Any], where: str) -> None:
-    """Raise BadInput unless a column is one of the three kinds: a metric, a count, or a mean of columns with one."""
+    """Raise BadInput unless a column is a metric, a count, or a mean of columns with a metric."""
     kinds.fields(column, where, {"label": kinds.TEXT}, _COLUMN)
     if len({"metric", "count", "mean_of"} & set(column)) != 1:
         raise BadInput(f"{where}: one of metric, count and mean_of must say what it holds")
@@ -250,9 +250,9 @@ def _require_column(name: str, column: Any, columns: dict[str, Any], where: str)
         _require_metric(column.get("set", name), column["metric"], where)
     if "count" in column:
         kinds.fields(column["count"], f"{where}: count", {"task": kinds.choice(*tasks())})
-    for part in column.get("mean_of", ()):
-        if not isinstance(columns.get(part), dict) or "metric" not in columns[part]:
-            raise BadInput(f"{where}: mean_of names {kinds.shown(part)}, which is no column with a metric")
+    for averaged in column.get("mean_of", ()):
+        if not isinstance(columns.get(averaged), dict) or "metric" not in columns[averaged]:
+            raise BadInput(f"{where}: mean_of names {kinds.shown(averaged)}, which is no column with a metric")
 
 
 def _require_metric(evaluation_set: str, metric: str, where: str) -> None:
@@ -275,7 +275,7 @@ _RESTS_ON = {  # the numbers that a margin of the paper's follows from, which a 
 
 
 def _margins(path: Path) -> dict[str, dict[str, Any]]:
-    """The margins in tolerance.toml, by column; none where a suite has no such file."""
+    """The margins in tolerance.toml, by column; empty if a suite has no such file."""
     if not path.is_file():
         return {}
     content = kinds.fields(read_toml(path), str(path), {"margin": kinds.TABLE})

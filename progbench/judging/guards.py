@@ -18,10 +18,10 @@ NO_TABLES = {"tolerance", "disputed", "basis", "difference"}  # what tables and 
 
 
 def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str, str]:
-    """What is wrong with a suite's files, by the file's name without its ending.
+    """The problems of a suite's files, by the file's name without its ending.
 
-    A file that the suite lists or SHA256SUMS has, and that is gone, would take its cells out of the report. One that is
-    there and is not listed would never be judged.
+    A file that the suite or SHA256SUMS lists, and that is gone, would take its cells out of the report. One that is not
+    listed would never be judged.
     """
     folder = root / suite
     there = {path.stem for path in folder.glob("*.toml")} - NO_TABLES
@@ -29,20 +29,22 @@ def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str
         summed = {name.removesuffix(".toml") for name in _sums(folder) if name.endswith(".toml")} - NO_TABLES
     except BadInput:  # which every table that is read says
         summed = set()
-    found = {}
+    problems = {}
     for name in sorted({*listed, *summed} - there):
         where = "suite.toml" if name in listed else SUMS
-        found[name] = f"{folder / name}.toml is gone, and {where} lists it: nobody knows which cells it had"
+        problems[name] = f"{folder / name}.toml is gone, and {where} lists it: nobody knows which cells it had"
     for name in sorted(there - {*listed}):
-        found[name] = f"{folder / name}.toml is not listed in the suite's suite.toml: add it to `tables`, or delete it"
-    return found
+        problems[name] = (
+            f"{folder / name}.toml is not listed in the suite's suite.toml: add it to `tables`, or delete it"
+        )
+    return problems
 
 
 def edited(folder: Path, names: Sequence[str], printed: bool) -> str:
-    """Why these files may not be the ones that were checked in, else ''. The project's printed values must be guarded.
+    """Why these files may not be the ones that were checked in, else "". Our printed values must have checksums.
 
-    So must the files of a suite that says so in its suite.toml; a person's own need not. Raises BadInput for lines that
-    are not checksums.
+    So must the files of a suite whose suite.toml says so; a person's own need not. Raises BadInput for lines that are
+    no checksums.
     """
     sums = folder / SUMS
     if not os.path.lexists(sums):
@@ -70,7 +72,7 @@ def _words(problem: Exception) -> str:
 
 
 def renewed(folder: Path, name: str) -> str:
-    """A suite's SHA256SUMS with the checksum of a file that has just been written; "" for a suite without sums."""
+    """A suite's SHA256SUMS with the checksum of a file that was just written; "" for a suite without sums."""
     listed = _sums(folder)
     if not listed:
         return ""
@@ -79,7 +81,7 @@ def renewed(folder: Path, name: str) -> str:
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    """The checksums by file; empty where there are none."""
+    """The checksums by file; empty without a file of them."""
     path = folder / SUMS
     if not os.path.lexists(path):
         return {}
@@ -87,14 +89,14 @@ def _sums(folder: Path) -> dict[str, str]:
         lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as problem:
         raise BadInput(f"{path}: cannot be read: {_words(problem)}") from None
-    found = {}
+    sums = {}
     for number, line in enumerate(lines, start=1):
-        one = re.fullmatch(r"([0-9a-f]{64}) [ *](\S+)", line)
-        if line and not one:
+        match = re.fullmatch(r"([0-9a-f]{64}) [ *](\S+)", line)
+        if line and not match:
             raise BadInput(f"{path}:{number}: {kinds.shown(line)} is no checksum and file, as sha256sum writes them")
-        if one:
-            found[one[2]] = one[1]
-    return found
+        if match:
+            sums[match[2]] = match[1]
+    return sums
 
 
 _OF_CELLS = {"table": kinds.TEXT, "row": kinds.TEXT, "columns": kinds.TEXTS, "argument": kinds.TEXT}
@@ -104,23 +106,23 @@ _OF_CLAIM = {"claim": kinds.TEXT, "argument": kinds.TEXT}
 def disputed(root: Path, suite: str) -> dict[str, dict]:
     """The arguments of disputed.toml: under "cells" by (table's file, cell id), under "claims" by the claim's id.
 
-    Empty where a suite has no such file. Raises BadInput for an entry of another shape, or without an argument.
+    Empty if a suite has no such file. Raises BadInput for an entry of another shape.
     """
     path = root / suite / "disputed.toml"
     content = read_toml(path) if os.path.lexists(path) else {}
     kinds.fields(content, str(path), {}, {"cells": kinds.TABLES, "claims": kinds.TABLES})
-    found: dict[str, dict] = {"cells": {}, "claims": {}}
+    arguments: dict[str, dict] = {"cells": {}, "claims": {}}
     for number, entry in enumerate(content.get("cells", ()), start=1):
         kinds.fields(entry, f"{path}: cells, entry {number}", _OF_CELLS)
         for column in entry["columns"]:
-            found["cells"][entry["table"], f"{entry['row']}-{column}"] = entry["argument"]
+            arguments["cells"][entry["table"], f"{entry['row']}-{column}"] = entry["argument"]
     for number, entry in enumerate(content.get("claims", ()), start=1):
         kinds.fields(entry, f"{path}: claims, entry {number}", _OF_CLAIM)
-        found["claims"][entry["claim"]] = entry["argument"]
-    return found
+        arguments["claims"][entry["claim"]] = entry["argument"]
+    return arguments
 
 
 def require_known(where: str, disputes: set[str], known: set[str]) -> None:
-    """Raise BadInput for a dispute over what is not there: its argument would go unheard."""
+    """Raise BadInput for a dispute over a cell or claim that does not exist."""
     if unknown := sorted(disputes - known):
         raise BadInput(f"{where}: disputed.toml disputes {unknown[0]}, which is not in it")

@@ -1,9 +1,9 @@
-"""From a table's cells and what was observed to verdicts. Pure: no files, no torch, nothing of the trainer.
+"""The verdicts on a table's cells. Pure: no files, no torch, nothing of the trainer.
 
-A table is judged at once: its rows share a spread, and its cells a rate of false alarms. Against the paper, whose
-five seeds nobody has, a score is an equivalence question: is the difference surely within the margin, surely beyond
-it, or undecided? One seed decides nothing. Against our own raw reference seeds it is a question of sameness where both
-were made alike, bit for bit, and else one of prediction: would another run like the reference have come out here?
+A table is judged at once: its rows share a spread, and its cells a rate of false alarms. Against the paper, whose five
+seeds nobody has, a score is an equivalence question: is the difference surely within the margin, surely beyond it, or
+undecided? One seed decides nothing. Against our own reference seeds the question is sameness, bit for bit, if both were
+made alike. If not, it is one of prediction: would another run like the reference have come out here?
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # loading it takes seconds, which only judging scores is wort
 
 
 def judge_table(cells: Sequence[Cell], observed: Mapping[str, Observed]) -> dict[str, Verdict]:
-    """Judge a table's cells together, each by what was observed of it; the verdicts by the cell's id.
+    """Judge a table's cells together, each by what was observed of it; gives the verdicts by the cell's id.
 
     >>> from progbench.judging.expected import Expectation
     >>> cell = Cell("m-constant-rte", "paper", "table1", "Table 1", "M FT", "RTE", "scored", "points", "glue", "m",
@@ -33,17 +33,17 @@ def judge_table(cells: Sequence[Cell], observed: Mapping[str, Observed]) -> dict
     >>> judge_table([cell], {cell.id: Observed(seeds)})["m-constant-rte"].sentence
     '66.50 ± 0.16 (n=5) against the printed 66.5: +0.00 (-0.21 to +0.21), within the margin of 2.9'
 
-    Every cell counts that the table judges by scores, also one without any: a verdict depends on the results that
-    exist, and neither on the order in which tests run nor on how many of them were asked for.
+    Every cell counts that the table judges by scores, also without one: a verdict depends on the results that exist,
+    not on the order or the number of the tests that run.
     """
-    found = {cell.id: _settle(cell, observed.get(cell.id, Observed())) for cell in cells}
+    verdicts = {cell.id: _settle(cell, observed.get(cell.id, Observed())) for cell in cells}
     for kind in ("scored", "derived"):  # averages follow from the scored cells, and are a family of their own
         family = sum(cell.kind == kind for cell in cells)
-        waiting = [cell for cell in cells if found[cell.id] is None and cell.kind == kind]
+        waiting = [cell for cell in cells if verdicts[cell.id] is None and cell.kind == kind]
         for judge_scores, printed in ((_judge_against_paper, True), (_judge_against_reference, False)):
             if those := [cell for cell in waiting if bool(cell.expectation.printed) is printed]:
-                found |= judge_scores(those, [observed[cell.id] for cell in those], family)
-    return {cell.id: _dispute(cell, found[cell.id]) for cell in cells}
+                verdicts |= judge_scores(those, [observed[cell.id] for cell in those], family)
+    return {cell.id: _dispute(cell, verdicts[cell.id]) for cell in cells}
 
 
 def judge(cell: Cell, observed: Observed) -> Verdict:
@@ -95,24 +95,24 @@ def _on_other_data(cell: Cell, observed: Observed) -> Verdict:
     return Verdict.on(cell, "inconclusive", sentence, observed, tier="paper")
 
 
-def _dispute(cell: Cell, found: Verdict) -> Verdict:
+def _dispute(cell: Cell, verdict: Verdict) -> Verdict:
     """The verdict on a printed number that cannot follow from the paper's own equations.
 
-    That it does after all is an error when it is arithmetic: then the argument is wrong, or the counting has changed.
-    A score may agree by luck.
+    If arithmetic agrees with it after all, the argument is wrong or the counting has changed: an error. A score may
+    agree by luck.
     """
-    if not cell.disputed or not found.judged:
-        return found
-    if found.outcome == "reproduced" and cell.kind != "scored":
-        sentence = f"disputed, and yet {found.sentence}: correct disputed.toml or the count. It says: {cell.disputed}"
-        return replace(found, outcome="error", sentence=sentence)
-    return replace(found, outcome="disputed", direction=None, sentence=f"{found.sentence}; {cell.disputed}")
+    if not cell.disputed or not verdict.judged:
+        return verdict
+    if verdict.outcome == "reproduced" and cell.kind != "scored":
+        sentence = f"disputed, and yet {verdict.sentence}: correct disputed.toml or the count. It says: {cell.disputed}"
+        return replace(verdict, outcome="error", sentence=sentence)
+    return replace(verdict, outcome="disputed", direction=None, sentence=f"{verdict.sentence}; {cell.disputed}")
 
 
 def _judge_exactly(cell: Cell, observed: Observed) -> Verdict:
     """The verdict on seeds that were made as the reference's were: the same computation, so the same scores.
 
-    Others there may be do not take part: no number of them excuses one that did not repeat.
+    Other seeds do not count: no number of them excuses one that did not repeat.
     """
     observed = replace(observed, values={k: v for k, v in observed.values.items() if k in observed.same})
     reference = {seed: cell.expectation.reference.seeds[seed] for seed in observed.values}
@@ -121,8 +121,8 @@ def _judge_exactly(cell: Cell, observed: Observed) -> Verdict:
     if not moved:
         seeds = f"seed{'s' if len(reference) > 1 else ''} {', '.join(map(str, reference))}"
         sentence = f"{_ours(observed)}, bit for bit the scores of our reference's {seeds}"
-        found = Verdict.on(cell, "consistent", sentence, observed, expected=expected, tier="reference, exact")
-        return replace(found, tolerance=0.0)
+        verdict = Verdict.on(cell, "consistent", sentence, observed, expected=expected, tier="reference, exact")
+        return replace(verdict, tolerance=0.0)
     ours, theirs = observed.values[moved[0]], reference[moved[0]]
     within = " (as points; the recorded scores differ)" if ours == theirs else ""
     sentence = (
@@ -131,8 +131,8 @@ def _judge_exactly(cell: Cell, observed: Observed) -> Verdict:
         "new SCORES_VERSION, or this machine does not repeat itself"
     )
     direction = "high" if ours > theirs else "low" if ours < theirs else None
-    found = Verdict.on(cell, "deviates", sentence, observed, expected=expected, tier="reference, exact")
-    return replace(found, tolerance=0.0, direction=direction)
+    verdict = Verdict.on(cell, "deviates", sentence, observed, expected=expected, tier="reference, exact")
+    return replace(verdict, tolerance=0.0, direction=direction)
 
 
 def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], family: int) -> dict[str, Verdict]:
@@ -141,28 +141,32 @@ def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], fa
 
     from progbench.judging import decision
 
-    values = np.full((len(cells), max(len(one.values) for one in observed)), np.nan)
-    for row, one in zip(values, observed, strict=True):
-        row[: len(one.values)] = list(one.values.values())
+    values = np.full((len(cells), max(len(ours.values) for ours in observed)), np.nan)
+    for row, ours in zip(values, observed, strict=True):
+        row[: len(ours.values)] = list(ours.values.values())
     groups = [(cell.model, cell.tuning, cell.evaluation_set, cell.metric, *cell.mean_of.items()) for cell in cells]
-    found = decision.against_paper(
+    differences = decision.against_paper(
         values,
         [float(cell.expectation.printed) for cell in cells],
         [cell.expectation.margin for cell in cells],
         [groups.index(group) for group in groups],
-        least=[one.least_sd for one in observed],
+        least=[ours.least_sd for ours in observed],
     )
     absent = np.ones(family - len(cells))
-    decided = decision.decide(found, absent)
+    decided = decision.decide(differences, absent)
     verdicts = {}
-    for i, (cell, one) in enumerate(zip(cells, observed, strict=True)):
+    for i, (cell, ours) in enumerate(zip(cells, observed, strict=True)):
         margin = f"{cell.expectation.margin:g}"
-        sentence = f"{_ours(one)} against the printed {cell.expectation.printed}: {found.difference[i]:+z.2f}"
-        if found.df[i]:
+        sentence = f"{_ours(ours)} against the printed {cell.expectation.printed}: {differences.difference[i]:+z.2f}"
+        if differences.df[i]:
             sentence += f" ({decided.low[i]:+z.2f} to {decided.high[i]:+z.2f})"
-        if not found.enough[i]:
+        if not differences.enough[i]:
             outcome = "inconclusive"
-            more = decision.seeds_to_decide(found, np.append(decided.chance, absent), i, 1) if found.df[i] else 0
+            more = (
+                decision.seeds_to_decide(differences, np.append(decided.chance, absent), i, 1)
+                if differences.df[i]
+                else 0
+            )
             sentence += (
                 f"; one seed decides nothing, the paper's number is a mean of {decision.PAPER_SEEDS}; {_more(more)}"
             )
@@ -174,60 +178,62 @@ def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], fa
             sentence += f", beyond the margin of {margin} and beyond chance ({_chance(decided.p[i], family)})"
         else:
             outcome = "inconclusive"
-            more = decision.seeds_to_decide(found, np.append(decided.chance, absent), i, len(one.values))
+            more = decision.seeds_to_decide(differences, np.append(decided.chance, absent), i, len(ours.values))
             sentence += f", margin {margin}; {_more(more)}"
-        verdicts[cell.id] = Verdict.on(cell, outcome, sentence, one, tier="paper", **_numbers(found, decided, i))
+        verdicts[cell.id] = Verdict.on(cell, outcome, sentence, ours, tier="paper", **_numbers(differences, decided, i))
     return verdicts
 
 
 def _judge_against_reference(cells: Sequence[Cell], observed: Sequence[Observed], family: int) -> dict[str, Verdict]:
-    """The verdicts on scores that have raw reference seeds, made elsewhere or with other seeds."""
+    """The verdicts on scores with reference seeds that were made elsewhere, or are other seeds."""
     import numpy as np
 
     from progbench.judging import decision
 
     references = [cell.expectation.reference for cell in cells]
-    found = decision.against_reference(
-        means=[statistics.fmean(one.values.values()) for one in observed],
-        n=[len(one.values) for one in observed],
+    differences = decision.against_reference(
+        means=[statistics.fmean(ours.values.values()) for ours in observed],
+        n=[len(ours.values) for ours in observed],
         expected=[statistics.fmean(reference.seeds.values()) for reference in references],
         seeds=[len(reference.seeds) for reference in references],
         sd=[reference.sd for reference in references],
         df=[reference.df for reference in references],
         floor=[cell.expectation.margin for cell in cells],
-        least=[one.least_sd for one in observed],
+        least=[ours.least_sd for ours in observed],
     )
-    decided = decision.decide(found, np.ones(family - len(cells)))
+    decided = decision.decide(differences, np.ones(family - len(cells)))
     verdicts = {}
-    for i, (cell, one) in enumerate(zip(cells, observed, strict=True)):
+    for i, (cell, ours) in enumerate(zip(cells, observed, strict=True)):
         expected, n = statistics.fmean(references[i].seeds.values()), len(references[i].seeds)
         floor = f"the floor of {cell.expectation.margin:g}"
-        if beyond(found.difference[i], cell.expectation.margin):
+        if beyond(differences.difference[i], cell.expectation.margin):
             how = f"beyond {floor} {'and beyond' if decided.beyond[i] else 'but within'} chance"
         else:
             how = f"within {floor}"
-        sentence = f"{_ours(one)} against our reference {expected:.2f} (n={n}): {found.difference[i]:+z.2f}, {how}"
+        sentence = (
+            f"{_ours(ours)} against our reference {expected:.2f} (n={n}): {differences.difference[i]:+z.2f}, {how}"
+        )
         verdicts[cell.id] = Verdict.on(
             cell,
             "deviates" if decided.beyond[i] else "consistent",
             f"{sentence} ({_chance(decided.p[i], family)})",
-            one,
+            ours,
             tier="reference, statistical",
-            **_numbers(found, decided, i),
+            **_numbers(differences, decided, i),
         )
     return verdicts
 
 
-def _numbers(found: Differences, decided: Decided, i: int) -> dict[str, float | int]:
-    """What a verdict keeps of the statistics of cell `i`; nothing where there is no spread."""
-    if not found.df[i]:
+def _numbers(differences: Differences, decided: Decided, i: int) -> dict[str, float | int]:
+    """The statistics of cell `i` that a verdict keeps; empty without a spread."""
+    if not differences.df[i]:
         return {}
     return {
         "low": float(decided.low[i]),
         "high": float(decided.high[i]),
         "p": float(decided.p[i]),
-        "spread": float(found.spread[i]),
-        "df": int(found.df[i]),
+        "spread": float(differences.spread[i]),
+        "df": int(differences.df[i]),
     }
 
 
@@ -242,7 +248,7 @@ def _chance(p: float, family: int) -> str:
 
 
 def _more(seeds: float) -> str:
-    """In words, how many more seeds would decide: infinite for more than were tried, NaN for none, 0 for unknown."""
+    """How many more seeds would decide, in words: infinite for more than were tried, NaN for none, 0 for unknown."""
     if not seeds:
         return "a second seed would tell the spread"
     if math.isnan(seeds):

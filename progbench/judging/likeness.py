@@ -1,4 +1,4 @@
-"""Whether a run answers a reference's question, and whether it was made so alike that its scores must be the same."""
+"""Whether runs are alike: so much that their scores must be the same, or in all but their schedules. Pure."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def made_alike(ours: Mapping[str, str | int], theirs: Mapping[str, str | int]) -
     (True, False)
 
     A version that only one of them names says nothing. A machine that a result does not name is like no other. Seeds
-    trained side by side share one stream of dropout, so the same seeds must have been trained together. A run that was
-    killed and went on ends as one that was not, to the last bit; of one on a GPU that is not known.
+    that train side by side share one stream of dropout, so the same seeds must have trained together. A killed run that
+    went on ends as an uninterrupted one, to the last bit; on a GPU nobody knows.
     """
     if "cpu" not in ours:
         return False
@@ -33,7 +33,7 @@ def made_alike(ours: Mapping[str, str | int], theirs: Mapping[str, str | int]) -
 
 
 def no_reference(reference: Reference, made: Mapping[Recipe, Iterable[RunResult]]) -> str:
-    """Why a reference is none to these runs, else "": it was made with another recipe, or on other data or weights."""
+    """Why a reference is none to these runs, else "": it has another recipe, or other data or weights."""
     for wanted, results in made.items():
         on_file = reference.runs[wanted.id]
         if on_file.get("digest") != wanted.digest:
@@ -48,24 +48,50 @@ def no_reference(reference: Reference, made: Mapping[Recipe, Iterable[RunResult]
 
 
 def same_scores(
-    reference: Reference, parts: Iterable[tuple[Recipe, str, str]], made: Mapping[Recipe, Iterable[RunResult]]
+    reference: Reference, columns: Iterable[tuple[Recipe, str, str]], made: Mapping[Recipe, Iterable[RunResult]]
 ) -> dict[int, bool]:
-    """The seeds whose runs were all made as the reference's of that seed, and whether all their scores are identical.
+    """The seeds whose runs were all made as the reference's, and whether all their scores are identical.
 
-    `parts` are what a cell reads: a recipe, an evaluation set and a metric, one for each of its columns. Compared are
-    the scores as they were recorded, before any mean is taken: to the last bit.
+    `columns` are what a cell reads: a recipe, an evaluation set and a metric each. Scores are compared as recorded,
+    before any mean is taken: to the last bit.
     """
-    found: dict[int, bool] = {}
+    same: dict[int, bool] = {}
     runs = {(wanted, run.seed): run for wanted, results in made.items() for run in results}
-    parts = list(parts)
+    columns = list(columns)
     for seed in reference.seeds:
-        pairs = [(runs.get((wanted, seed)), reference.runs[wanted.id], part, metric) for wanted, part, metric in parts]
+        pairs = [
+            (runs.get((wanted, seed)), reference.runs[wanted.id], evaluation_set, metric)
+            for wanted, evaluation_set, metric in columns
+        ]
         if all(
             run and made_alike(run.about, on_file.get("environment", {}).get(str(seed), {}))
             for run, on_file, _, _ in pairs
         ):
-            found[seed] = all(
-                run.epochs[-1].scores[part][metric] == on_file["seeds"][str(seed)][part][metric]
-                for run, on_file, part, metric in pairs
+            same[seed] = all(
+                run.epochs[-1].scores[evaluation_set][metric] == on_file["seeds"][str(seed)][evaluation_set][metric]
+                for run, on_file, evaluation_set, metric in pairs
             )
-    return found
+    return same
+
+
+def not_a_pair(
+    left: RunResult, right: RunResult, first: tuple[Mapping[str, object], Mapping[str, object]] | None = None
+) -> str:
+    """Why two runs of one seed, whose first epochs train the same blocks, are no pair; "" if they are.
+
+    Their first epochs are the same computation. So their scores after it must be the same to the last bit, and so must
+    the predictions, if both kept them: `first` has those by evaluation set. Seeds that train side by side share one
+    stream of dropout, so both runs must have had the same neighbours.
+    """
+    ours, theirs = (run.provenance.side_by_side for run in (left, right))
+    if ours != theirs:
+        return f"one was trained {_beside(ours)}, the other {_beside(theirs)}"
+    if left.epochs[0].scores != right.epochs[0].scores:
+        return "their scores after the first epoch, which both train alike, differ"
+    if first and first[0] != first[1]:
+        return "their predictions after the first epoch, which both train alike, differ"
+    return ""
+
+
+def _beside(seeds: tuple[int, ...]) -> str:
+    return f"beside the seeds {' '.join(map(str, seeds))}" if seeds else "alone"

@@ -1,7 +1,7 @@
-"""What a printed difference says of a claim: by published spreads where there are some, else by the margins of cells.
+"""What a printed difference says of a claim: by published spreads if there are some, else by the margins of cells.
 
 Print gives no spread. A margin is about the standard error of one score on other examples; two models scored on the
-same examples differ by less noise. Spreads that others published for these tasks are the closer yardstick, where known.
+same examples differ by less noise. Spreads that others published for these tasks are the closer yardstick.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COUNTS = "counts, which are arithmetic and take no run"
 
 @dataclass(frozen=True)
 class Range:
-    """Where a quantity must lie for a sentence to hold; `strict` leaves out the lower end."""
+    """The range of a quantity in which a sentence holds; `strict` leaves out the lower end."""
 
     lowest: float = -math.inf
     highest: float = math.inf
@@ -63,37 +63,41 @@ class Printed(Protocol):
     def alone(self) -> PrintAlone | None: ...
 
 
-def read(wanted: Range, one: Printed) -> tuple[str, str]:
+def read(wanted: Range, comparison: Printed) -> tuple[str, str]:
     """The answer on the print, and its numbers in words."""
-    if one.printed is None:
+    if comparison.printed is None:
         return UNDECIDED, "unknown (not printed)"
-    if one.mixed:
-        return UNDECIDED, f"{one.printed:+.2f}, but of {one.mixed}"
-    if not one.margin:
-        return HOLDS if wanted.has(one.printed) else FAILS, f"{one.printed:+.2f}"
-    by_margin = wanted.answer(one.printed - one.margin, one.printed + one.margin)
-    found = one.alone
-    if not _has_spreads(found):
-        return by_margin, f"{one.printed:+.2f} (margin {one.margin:g})"
+    if comparison.mixed:
+        return UNDECIDED, f"{comparison.printed:+.2f}, but of {comparison.mixed}"
+    if not comparison.margin:
+        return HOLDS if wanted.has(comparison.printed) else FAILS, f"{comparison.printed:+.2f}"
+    by_margin = wanted.answer(comparison.printed - comparison.margin, comparison.printed + comparison.margin)
+    alone = comparison.alone
+    if not _has_spreads(alone):
+        return by_margin, f"{comparison.printed:+.2f} (margin {comparison.margin:g})"
     up = ""
-    if found.without is not None:
-        up = f", {found.up} of {found.tasks} tasks up, sign flip p = {found.p:.2g}"
-        up += f", {found.without:+z.2f} without {found.most}"
-    words = f"{number(found.average, found.low, found.high)} by published spreads (c* = {found.factor:.2f}{up})"
-    return wanted.answer(found.low, found.high), f"{words}, {by_margin} by the margin of {one.margin:g}"
+    if alone.without is not None:
+        up = f", {alone.up} of {alone.tasks} tasks up, sign flip p = {alone.p:.2g}"
+        up += f", {alone.without:+z.2f} without {alone.most}"
+    words = f"{number(alone.average, alone.low, alone.high)} by published spreads (c* = {alone.factor:.2f}{up})"
+    return wanted.answer(alone.low, alone.high), f"{words}, {by_margin} by the margin of {comparison.margin:g}"
 
 
 def rests_on(printed: Sequence[Printed]) -> str:
-    """What the answer on the print rests on; "" where nothing is printed."""
-    there = [one for one in printed if one.printed is not None]
-    margins = {f"{one.column} {one.margin:g}": one.margin_reason for one in there if one.margin}
+    """What the answer on the print rests on; "" if nothing is printed."""
+    there = [comparison for comparison in printed if comparison.printed is not None]
+    margins = {
+        f"{comparison.column} {comparison.margin:g}": comparison.margin_reason
+        for comparison in there
+        if comparison.margin
+    }
     if not margins:
         return COUNTS if there else ""
-    if any(_has_spreads(one.alone) for one in there):
+    if any(_has_spreads(comparison.alone) for comparison in there):
         return "printed means, with spreads over seeds that others published (difference.toml)"
     words = "; ".join(f"{name}: {why}" if why else name for name, why in margins.items())
     return f"printed means without a spread, by the margins of their cells ({words})"
 
 
-def _has_spreads(found: PrintAlone | None) -> bool:
-    return found is not None and None not in (found.factor, found.low, found.high)
+def _has_spreads(alone: PrintAlone | None) -> bool:
+    return alone is not None and None not in (alone.factor, alone.low, alone.high)

@@ -1,6 +1,6 @@
-"""How often a true difference is found: tables drawn at random and judged by what judges the real ones.
+"""How often a true difference is found: tables drawn at random, judged by the code that judges the real ones.
 
-A table here is Table 1's shape: rows in pairs (fine-tuning and Progtuning) that share a model, a column and so a
+A table here has Table 1's shape: rows in pairs (fine-tuning and Progtuning) that share a model, a column and so a
 spread. Everything is in units of that spread, the standard deviation over seeds.
 """
 
@@ -36,7 +36,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curves:
-    """The chances over the true shift, for a margin (in sd) and a number of scored cells that stand for a report's."""
+    """The chances over the true shift, for the margin (in sd) and number of scored cells of a report."""
 
     margin: float
     family: int
@@ -44,20 +44,22 @@ class Curves:
 
 
 def of_report(verdicts: Sequence[Verdict]) -> Curves | None:
-    """How often the method finds a difference, at the median margin of the cells that were judged against the paper.
+    """How often the method finds a difference, at the median margin of the cells judged against the paper.
 
     >>> of_report([]) is None
     True
 
-    The family is that of the table with the most scored cells. None where nothing was judged against the paper.
+    The family is that of the table with the most scored cells. None if nothing was judged against the paper.
     """
     margins = [
-        one.tolerance / one.spread for one in verdicts if one.tier == "paper" and one.kind == "scored" and one.df
+        verdict.tolerance / verdict.spread
+        for verdict in verdicts
+        if verdict.tier == "paper" and verdict.kind == "scored" and verdict.df
     ]
     if not margins:
         return None
     margin = round(statistics.median(margins), 1)
-    family = max(2, *Counter(one.table for one in verdicts if one.kind == "scored").values())
+    family = max(2, *Counter(verdict.table for verdict in verdicts if verdict.kind == "scored").values())
     return Curves(margin, family, tuple(curve(margin, family=family)))
 
 
@@ -73,9 +75,9 @@ def judged(
 ) -> Decided:
     """Draw so many tables with a cell for each `sd`, our seeds and the paper's mean of five, and judge them.
 
-    `margin` and `shift`, how far we truly are from the paper, are in each cell's unit. `groups` says which cells pool
-    their spread; by default each two neighbours do, and must have the same sd for that to be right. `rest` are the
-    p-values of further cells of the same tables.
+    `margin` and `shift`, our true distance from the paper, are in each cell's unit. `groups` says which cells pool
+    their spread; by default each two neighbours do, which then must have the same sd. `rest` are the p-values of
+    further cells of the same tables.
     """
     import numpy as np
 
@@ -95,15 +97,14 @@ def curve(
     shifts: Sequence[float] = SHIFTS,
     tables: int = 600,
 ) -> list[Point]:
-    """The chance of each outcome over the true difference of one cell, in sd, its margin in sd, too.
+    """The chance of each outcome over the true difference of one cell; difference and margin are in sd.
 
     >>> none, far = curve(margin=1.5, seeds=[10], family=6, shifts=[0, 6], tables=200)
     >>> none.deviates <= 0.05, far.deviates, far.inconclusive
     (True, 1.0, 0.0)
 
-    `family` is how many scored cells the table has; the others are truly as the paper says. The same draws serve
-    every shift, and every call: a curve is smooth and comes out the same again. Its standard error is at most
-    0.5 / √tables.
+    `family` is how many scored cells the table has; the others are truly as the paper says. The same draws serve every
+    shift and every call, so a curve is smooth and repeatable. Its standard error is at most 0.5 / √tables.
     """
     import numpy as np
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ def by_print(
     spreads: Mapping[str, Spread],
     margin: float = 0.5,
 ) -> PrintAlone:
-    """What the print says of a row less another: by column its task and its printed difference, in points.
+    """What the print says of a row less another; `columns` has the task and printed difference of each, in points.
 
     >>> found = by_print("Table 1", "m", {"rte": ("rte", 3.0), "cola": ("cola", -1.0)},
     ...     {"rte": Spread(2.0, "a"), "cola": Spread(1.0, "b")})
@@ -28,7 +27,7 @@ def by_print(
     >>> round(found.factor, 3), found.word  # 1 / (1.645 · √(2/5 · (2² + 1²)) / 2)
     (0.86, 'not worse')
 
-    The average counts every column; the sign flip every task once, whose columns are two scores of the same models.
+    The average counts every column. The sign flip counts every task once: its columns are scores of the same models.
     """
     tasks: dict[str, list[float]] = {}
     for task, difference in columns.values():
@@ -43,7 +42,7 @@ def by_print(
         table=table,
         body=body,
         average=average,
-        up=sum(one > 0 for one in means.values()),
+        up=sum(gap > 0 for gap in means.values()),
         tasks=len(means),
         p=_sign_flip([*means.values()], average),
         factor=abs(average) / half if half else None,
@@ -57,11 +56,12 @@ def by_print(
 
 
 def _sign_flip(differences: Sequence[float], average: float) -> float:
-    """Which share of all patterns of signs has a sum at least as far in the average's direction."""
+    """The share of all patterns of signs whose sum is at least as far in the average's direction."""
     observed = math.fsum(differences) * (-1 if average < 0 else 1)
-    patterns = itertools.product((1, -1), repeat=len(differences))
-    sums = [math.fsum(sign * one for sign, one in zip(signs, differences, strict=True)) for signs in patterns]
-    return sum(one >= observed - EDGE for one in sums) / len(sums)
+    sums = [0.0]
+    for difference in differences:
+        sums = [total + signed for total in sums for signed in (difference, -difference)]
+    return sum(total >= observed - EDGE for total in sums) / len(sums)
 
 
 def _mean(tasks: Mapping[str, list[float]]) -> float:
@@ -69,13 +69,13 @@ def _mean(tasks: Mapping[str, list[float]]) -> float:
 
 
 def standard_error(columns: Mapping[str, int], spreads: Mapping[str, Spread]) -> float | None:
-    """The standard error of an average's printed difference, from published spreads; None where one is not known.
+    """The standard error of an average's printed difference, from published spreads; None if one is not known.
 
     >>> round(standard_error({"rte": 1, "mnli": 2}, {"rte": Spread(2.0, "a"), "mnli": Spread(0.3, "b")}), 4)
     0.4402
 
-    `columns` says how many of the average's columns a task has. Both rows are means of five seeds, taken to vary
-    independently; a task's columns are taken to vary together, since they are scores of the same models.
+    `columns` counts each task's columns of the average. Both rows are means of five seeds, taken to vary independently.
+    A task's columns are taken to vary together, since they are scores of the same models.
     """
     if not set(columns) <= set(spreads):
         return None

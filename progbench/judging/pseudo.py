@@ -1,7 +1,7 @@
 """Pseudo-values: a number for each example, whose mean is the metric. Arrays in, arrays out; loaded only to judge.
 
-Of accuracy they are what everybody averages. F1 and correlations are no means of examples; a pseudo-value adds to the
-metric what the example contributes to it, to first order, so that their spread is the metric's.
+Accuracy's are what everybody averages. F1 and correlations are no means of examples: a pseudo-value adds to the metric
+what the example contributes to it, to first order, so that the pseudo-values' spread is the metric's.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def pseudo_values(metric: str, gold: ArrayLike, predicted: ArrayLike) -> NDArray
     >>> found, round(float(found.mean()), 9)  # F1 is 2·2 / (2 + 3) = 80 %
     (array([112.,  16., 112.,  80.]), 80.0)
 
-    A constant prediction has a Matthews correlation of 0, as everywhere, and so has each of its examples. Raises
-    BadInput for another metric, unequal lengths, and a Pearson correlation that is not defined.
+    A constant prediction has a Matthews correlation of 0, and so has each of its examples. Raises BadInput for another
+    metric, unequal lengths, and an undefined Pearson correlation.
     """
     kinds.require(metric, kinds.choice(*_OF), "a pseudo-value's metric")
     gold, predicted = np.asarray(gold, float), np.asarray(predicted, float)
@@ -35,7 +35,7 @@ def pseudo_values(metric: str, gold: ArrayLike, predicted: ArrayLike) -> NDArray
 
 
 def of_kept(metric: str, kept: Mapping[str, Sequence]) -> NDArray:
-    """The pseudo-values of a run's last epoch, from the predictions of one evaluation set that it kept.
+    """The pseudo-values of a run's last epoch, from the predictions that it kept of one evaluation set.
 
     >>> of_kept("exact_match", {"epochs": [["Oslo", "Rome"]], "exact": [[1, 0]], "f1": [[1.0, 0.5]]})
     array([100.,   0.])
@@ -55,7 +55,7 @@ def _accuracy(gold: NDArray, predicted: NDArray) -> NDArray:
 
 
 def _f1(gold: NDArray, predicted: NDArray) -> NDArray:
-    """F1 is a ratio of means, 2·TP over (gold + predicted): what the ratio's linear expansion gives each example."""
+    """F1 as a ratio of means, 2·TP over (gold + predicted): each example's part in the ratio's linear expansion."""
     hits, named = 2.0 * ((gold == 1) & (predicted == 1)), (gold == 1) * 1.0 + (predicted == 1)
     if not named.any():  # nothing to find, and nothing found: scikit-learn's F1 is 0
         return named
@@ -64,7 +64,7 @@ def _f1(gold: NDArray, predicted: NDArray) -> NDArray:
 
 
 def _matthews(gold: NDArray, predicted: NDArray) -> NDArray:
-    """Of two classes it is Pearson's correlation."""
+    """For two classes it is Pearson's correlation."""
     if np.ptp(gold) == 0 or np.ptp(predicted) == 0:
         return np.zeros_like(gold)
     return _pearson(gold, predicted)
@@ -73,7 +73,7 @@ def _matthews(gold: NDArray, predicted: NDArray) -> NDArray:
 def _pearson(gold: NDArray, predicted: NDArray) -> NDArray:
     if np.ptp(gold) == 0 or np.ptp(predicted) == 0:
         raise BadInput("a correlation with a constant is not defined")
-    a, b = ((one - one.mean()) / one.std() for one in (gold, predicted))
+    a, b = ((values - values.mean()) / values.std() for values in (gold, predicted))
     r = (a * b).mean()
     return r + a * b - r * (a**2 + b**2) / 2
 

@@ -1,7 +1,7 @@
 """Our own reference runs: read from expected/<suite>/reference.json, checked like results, and pooled. No torch.
 
-A file that cannot be read is what every scored cell of the suite says. A run in it that cannot be right is said by the
-cells that are judged by it.
+A file that cannot be read is a problem of every scored cell of the suite. A wrong run in it is one of the cells that it
+judges.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ REFERENCE_SEEDS = 5  # fewer raw seeds give no usable spread
 class Reference:
     """Our own reference runs for one cell: points by seed, and their pooled spread.
 
-    `runs` has the entries of reference.json they were read from, by recipe id. `sd` is pooled over the rows of the same
-    model and column, with `df` degrees of freedom: schedules of one model on one task are about equally noisy, and five
+    `runs` has the entries of reference.json behind them, by recipe id. `sd`, with `df` degrees of freedom, is pooled
+    over the rows of the same model and column: schedules of one model on one task are about equally noisy, and five
     seeds alone say little about a spread.
     """
 
@@ -42,9 +42,9 @@ class Reference:
 
 
 def read(root: Path, suite: str) -> dict[str, Any]:
-    """The entries of a suite's reference.json by recipe id, of which `checked` looks at one; empty without a file.
+    """The unchecked entries of a suite's reference.json by recipe id; empty without a file.
 
-    Raises BadInput, naming the file, when it cannot be read as a reference.
+    Raises BadInput, naming the file, if it cannot be read as a reference.
     """
     path = root / suite / "reference.json"
     if not os.path.lexists(path):
@@ -56,7 +56,7 @@ def read(root: Path, suite: str) -> dict[str, Any]:
 
 
 def checked(entry: Any, where: str) -> dict[str, Any]:
-    """An entry of reference.json, if a session can compute with it. Raises BadInput that names the place.
+    """An entry of reference.json that a session can compute with. Raises BadInput, naming the place, for another.
 
     >>> checked({"digest": "d", "seeds": {"0": {"rte": {"accuracy": 5}}}}, "reference.json: a")
     Traceback (most recent call last):
@@ -67,17 +67,17 @@ def checked(entry: Any, where: str) -> dict[str, Any]:
     for seed, scores in kinds.table(entry.get("seeds"), f"{where}: seeds").items():
         if not re.fullmatch(r"0|[1-9][0-9]{0,17}", seed):
             raise BadInput(f"{where}: seed {kinds.shown(seed)}: allowed is a whole number of at least 0")
-        for part, metrics in kinds.table(scores, f"{where}: seed {seed}").items():
-            for metric, score in kinds.table(metrics, f"{where}: seed {seed}: {part}").items():
-                kinds.require(score, score_of(metric), f"{where}: seed {seed}: {metric} of {part}")
+        for evaluation_set, metrics in kinds.table(scores, f"{where}: seed {seed}").items():
+            for metric, score in kinds.table(metrics, f"{where}: seed {seed}: {evaluation_set}").items():
+                kinds.require(score, score_of(metric), f"{where}: seed {seed}: {metric} of {evaluation_set}")
     for seed, about in kinds.table(entry.get("environment", {}), f"{where}: environment").items():
         _require_plain(about, f"{where}: environment: {seed}")
     _require_plain(entry.get("fingerprints", {}), f"{where}: fingerprints")
     return entry
 
 
-def _require_plain(found: Any, where: str) -> None:
-    for name, value in kinds.table(found, where).items():
+def _require_plain(content: Any, where: str) -> None:
+    for name, value in kinds.table(content, where).items():
         kinds.require(value, _PLAIN, f"{where}: {name}")
 
 
@@ -85,17 +85,17 @@ _PLAIN: kinds.Kind = ("a text or a number", lambda value: isinstance(value, str)
 
 
 def of_row(
-    entries: Mapping[str, Any], row: dict, siblings: Sequence[dict], parts: Mapping[str, str], path: Path
+    entries: Mapping[str, Any], row: dict, siblings: Sequence[dict], metrics: Mapping[str, str], path: Path
 ) -> Reference | None:
-    """The reference of a row of a table, for the mean over `parts` (evaluation set to metric), or None.
+    """The reference of a table's row for the mean over `metrics` (by evaluation set), or None.
 
     The spread is pooled over its `siblings`, itself among them. Raises BadInput, naming the file at `path` and the
-    place, where one of their entries is wrong.
+    place, for a wrong entry.
     """
-    points, runs = _points(entries, row, parts, path)
+    points, runs = _points(entries, row, metrics, path)
     if len(points) < REFERENCE_SEEDS:
         return None
-    spreads = [list(values.values()) for other in siblings if (values := _points(entries, other, parts, path)[0])]
+    spreads = [list(values.values()) for other in siblings if (values := _points(entries, other, metrics, path)[0])]
     spreads = [values for values in spreads if len(values) >= REFERENCE_SEEDS]
     spreads = [values for values in spreads if len({*values}) > 1] or spreads  # equal seeds say nothing of a sibling's
     df = sum(len(values) - 1 for values in spreads)
@@ -104,18 +104,18 @@ def of_row(
 
 
 def _points(
-    entries: Mapping[str, Any], row: dict, parts: Mapping[str, str], path: Path
+    entries: Mapping[str, Any], row: dict, metrics: Mapping[str, str], path: Path
 ) -> tuple[dict[int, float], dict[str, dict]]:
-    """A row's reference points by seed (the mean over `parts`), and its recipes' entries."""
+    """A row's reference points by seed (the mean over `metrics`), and its recipes' entries."""
     columns, runs = [], {}
-    for part, metric in parts.items():
-        recipe_id = run_id(row["model"], row.get("tuning", "full"), row["schedule"], task_of(part).name)
+    for evaluation_set, metric in metrics.items():
+        recipe_id = run_id(row["model"], row.get("tuning", "full"), row["schedule"], task_of(evaluation_set).name)
         where = f"{path}: {recipe_id}"
         entry = checked(entries[recipe_id], where) if recipe_id in entries else {"seeds": {}, "digest": ""}
         runs[recipe_id] = entry
         for seed, scores in entry["seeds"].items():
-            if metric not in scores.get(part, {}):
-                raise BadInput(f"{where}: seed {seed}: no {metric} of {part}")
-        columns.append({int(seed): 100 * scores[part][metric] for seed, scores in entry["seeds"].items()})
+            if metric not in scores.get(evaluation_set, {}):
+                raise BadInput(f"{where}: seed {seed}: no {metric} of {evaluation_set}")
+        columns.append({int(seed): 100 * scores[evaluation_set][metric] for seed, scores in entry["seeds"].items()})
     shared = sorted(set.intersection(*(set(column) for column in columns)))
     return {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}, runs

@@ -1,7 +1,7 @@
 """What a score can show: binary fractions at an edge, and the least spread that so many examples allow. Pure.
 
-A score of n examples moves in steps of 100/n points. Five seeds that all score the same have not shown that the next
-one will: the example nearest to the boundary may be right in one seed and wrong in the next.
+A score of n examples moves in steps of 100/n points. Five equal seeds do not show that the next will be equal: the
+example nearest to the boundary may be right in one seed and wrong in the next.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def least_sd(metric: str, examples: int | None) -> float:
     (0.2, 0.0, 0.0)
 
     One example is taken to be on the edge, right with a chance of one half in each seed. That alone has a standard
-    deviation of half an example, 50/n points. With one example F1 and Matthews correlation move by about as much or
-    more. 0 where a metric has no steps, or the number of examples is not known.
+    deviation of half an example, 50/n points; F1 and Matthews correlation move by about as much or more. 0 if a metric
+    has no steps, or the number of examples is not known.
     """
     return 0.0 if metric in SMOOTH or not examples else 50 / examples
 
@@ -51,7 +51,7 @@ def least_sd_of_mean(sds: Iterable[float]) -> float:
     return math.hypot(*sds) / len(sds) if sds else 0.0
 
 
-def examples_of(part: str, runs: Iterable[RunResult]) -> int | None:
-    """How many examples an evaluation set had, as the results themselves say; the least where they differ."""
-    counts = [run.examples.get(part) for run in runs]
+def examples_of(evaluation_set: str, runs: Iterable[RunResult]) -> int | None:
+    """How many examples an evaluation set had, as the results themselves say; the least if they differ."""
+    counts = [run.examples.get(evaluation_set) for run in runs]
     return min((n for n in counts if kinds.is_whole(n) and n > 0), default=None)

@@ -11,27 +11,29 @@ from progbench.judging.verdict import AGREES, Verdict
 BASELINE = "constant"
 
 
-def sound(found: Mapping[str, Verdict], cells: Mapping[str, Cell], sibling: Callable[[Cell], Verdict | None]) -> dict:
-    """A table's verdicts by cell, with those *inconclusive* that deviate beside a fine-tuning that is not sound.
+def sound(
+    verdicts: Mapping[str, Verdict], cells: Mapping[str, Cell], sibling: Callable[[Cell], Verdict | None]
+) -> dict:
+    """A table's verdicts; what deviates beside an unsound fine-tuning becomes *inconclusive*.
 
     A recipe, data or weights that are not the paper's move both: then nothing is known of Progtuning. `sibling` gives
-    the verdict on fine-tuning's cell, which another table may print; None where no table does. It is sound if it was
-    judged, and neither deviates nor is disputed. Our own references are another question: whether a score repeats.
+    the verdict on fine-tuning's cell, in whatever table, or None. It is sound if it was judged, and neither deviates
+    nor is disputed. Our own references ask another question: whether a score repeats.
     """
-    return {name: _held(verdict, cells[name], sibling) for name, verdict in found.items()}
+    return {name: _held(verdict, cells[name], sibling) for name, verdict in verdicts.items()}
 
 
-def _held(found: Verdict, cell: Cell, sibling: Callable[[Cell], Verdict | None]) -> Verdict:
-    if found.outcome != "deviates" or found.tier != "paper" or cell.schedule == BASELINE:
-        return found
+def _held(verdict: Verdict, cell: Cell, sibling: Callable[[Cell], Verdict | None]) -> Verdict:
+    if verdict.outcome != "deviates" or verdict.tier != "paper" or cell.schedule == BASELINE:
+        return verdict
     beside = sibling(cell)
     if beside is None or beside.outcome in (*AGREES, "inconclusive"):
-        return found
+        return verdict
     why = f"fine-tuning's cell {beside.cell} {_WORDS.get(beside.outcome, f'is {beside.outcome}')}"
     sentence = (
-        f"{found.sentence}; not held against Progtuning, since {why}, so the setting may be another than the paper's"
+        f"{verdict.sentence}; not held against Progtuning, since {why}, so the setting may be another than the paper's"
     )
-    return replace(found, outcome="inconclusive", direction=None, sentence=sentence)
+    return replace(verdict, outcome="inconclusive", direction=None, sentence=sentence)
 
 
 _WORDS = {"deviates": "deviates, too", "error": "is an error"}

@@ -39,7 +39,7 @@ _OPTIONAL = {
 
 
 def read(root: Path, suite: str) -> list[Claim] | BadInput:
-    """The claims in expected/<suite>/claims.toml; a file that cannot be read is returned as what is wrong with it."""
+    """The claims in expected/<suite>/claims.toml; for an unreadable file its problem is returned."""
     path = root / suite / "claims.toml"
     try:
         arguments = guards.disputed(root, suite)["claims"]
@@ -47,15 +47,15 @@ def read(root: Path, suite: str) -> list[Claim] | BadInput:
         if set(content) != {"claims"} or not kinds.TABLES[1](content["claims"]):
             raise BadInput(f"{path}: one [[claims]] for each sentence, and nothing else; it has {sorted(content)}")
         problem = guards.edited(root / suite, ["claims.toml", "disputed.toml"], printed=bool(arguments))
-        found = [
+        claims = [
             _claim(entry, arguments, problem, f"{path}: claim {kinds.shown(entry.get('id', number))}")
             for number, entry in enumerate(content["claims"], start=1)
         ]
-        names = [claim.id for claim in found]
+        names = [claim.id for claim in claims]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise BadInput(f"{path}: two claims are called {twice[0]!r}")
         guards.require_known(str(path), set(arguments), set(names))
-        return found
+        return claims
     except BadInput as problem:
         return problem
 

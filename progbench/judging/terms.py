@@ -26,7 +26,7 @@ class Looks:
     level: float = 0.05
 
     def words(self, seeds: int) -> str:
-        """What is to be said of a number of seeds that was not fixed beforehand, else "".
+        """A warning about a number of seeds that was not fixed beforehand, else "".
 
         >>> Looks((5, 10), 0.03).words(10), Looks().words(7)
         ('', '7 seeds are not the 5 fixed beforehand: whoever stops when it suits errs more often')
@@ -39,7 +39,7 @@ class Looks:
 
 @dataclass(frozen=True)
 class Spread:
-    """The standard deviation of one score over seeds, in points; `assumed` says what of it no source gives."""
+    """The standard deviation of one score over seeds, in points; `assumed` says what no source gives."""
 
     sd: float
     source: str
@@ -64,7 +64,7 @@ _LOOKS = {
         lambda value: (
             isinstance(value, list)
             and bool(value)
-            and all(kinds.is_whole(one) and one >= LEAST_SEEDS for one in value)
+            and all(kinds.is_whole(entry) and entry >= LEAST_SEEDS for entry in value)
             and value == sorted({*value})
         ),
     ),
@@ -74,9 +74,9 @@ _SPREAD = {"sd": kinds.number("above 0", lambda x: x > 0), "source": kinds.TEXT}
 
 
 def read(root: Path, suite: str) -> Terms:
-    """The terms on which a suite's differences are judged. Raises BadInput for a file that is edited, gone or no terms.
+    """How a suite's differences are judged. Raises BadInput for a file that is edited, gone or wrong.
 
-    A suite that the file does not name is looked at once, at five seeds; a person's own folder has no such file.
+    A suite that the file does not name is looked at once, at five seeds. A person's own folder has no such file.
     """
     path = (places.root() / "expected" if places.is_own(root) else root) / "paper" / FILE
     if problem := guards.edited(path.parent, [FILE], printed=True):
@@ -88,13 +88,13 @@ def read(root: Path, suite: str) -> Terms:
     average = kinds.fields(margins["average"], f"{path}: margin average", _MARGIN)
     task = kinds.fields(margins["task"], f"{path}: margin task", _MARGIN | {"beside": _MARGIN["points"]})
     looks = {
-        name: Looks(tuple(one["seeds"]), one["level"])
-        for name, one in content["looks"].items()
-        if kinds.fields(one, f"{path}: looks of {name}", _LOOKS)
+        name: Looks(tuple(entry["seeds"]), entry["level"])
+        for name, entry in content["looks"].items()
+        if kinds.fields(entry, f"{path}: looks of {name}", _LOOKS)
     }
     spreads = {
-        name: Spread(**one)
-        for name, one in content["spread"].items()
-        if kinds.fields(one, f"{path}: spread of {name}", _SPREAD, {"assumed": kinds.TEXT})
+        name: Spread(**entry)
+        for name, entry in content["spread"].items()
+        if kinds.fields(entry, f"{path}: spread of {name}", _SPREAD, {"assumed": kinds.TEXT})
     }
     return Terms(average["points"], task["points"], task["beside"], looks.get(suite, Looks()), spreads)

@@ -21,11 +21,11 @@ JUDGED = (*AGREES, "deviates", "inconclusive", "disputed")
 class Observed:
     """What there is to judge a cell by: points by seed, or an exact count; and what went wrong or is not there.
 
-    `same` has the seeds that were made as the reference's seed of that number was, and whether their scores are the
-    reference's, bit for bit. `recipes` names the runs behind all this, as a verdict does. `other_data` says why the
-    scores answer another question than the paper's: they were not made on the data that was published. `changed` says
-    that they were not made on the data that lies here now. `least_sd` is the least spread over seeds, in points, that a
-    score of so many examples is believed to have.
+    `same` has the seeds that were made as the reference's, and whether their scores are identical, bit for bit.
+    `recipes` names the runs behind all this, as a verdict does. `other_data` says that the scores were not made on the
+    published data, and so answer another question than the paper's; `changed` that they were not made on the data that
+    lies here now. `least_sd` is the least spread over seeds, in points, that a score of so many examples is believed to
+    have.
     """
 
     values: Mapping[int, float] = field(default_factory=dict)
@@ -41,15 +41,15 @@ class Observed:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One cell of the report. Numbers are in the cell's unit; None where there is none.
+    """The verdict on one cell. Numbers are in the cell's unit, None for none.
 
     `sd` is that of this cell's own `n` seeds; `spread`, with `df` degrees of freedom, the one it was judged by. From
-    `low` to `high` is the difference's interval at 90 %: within the margin on both sides, it is an equivalence at 5 %.
-    `p` belongs to no difference at all, after Holm's correction over the table. `tier` says what it was judged
-    against, and `recipes` the runs it was read from, as `<recipe>/<digest>` below the suite's folder of results.
+    `low` to `high` is the difference's interval at 90 %: if it lies within the margin, that is an equivalence at 5 %.
+    `p` belongs to no difference at all, after Holm's correction over the table. `tier` says what it was judged against,
+    and `recipes` the runs it was read from, as `<recipe>/<digest>` below the suite's folder of results.
 
-    Of a printed count, `basis` is what it rests on ("stated", "fitted" or "predicted", as `basis.BASES` says them), and
-    `rounding` how it agrees with the print: "both", "rounded", "truncated", or "" where it does not.
+    For a printed count, `basis` is what it rests on (one of `basis.BASES`), and `rounding` how it agrees with the
+    print: "both", "rounded", "truncated", or "" if it does not.
     """
 
     cell: str
@@ -89,7 +89,7 @@ class Verdict:
     ) -> Verdict:
         """The verdict on a cell with this outcome: its numbers, and the `statistics` that only some verdicts have.
 
-        `expected` takes the place of what the cell itself expects.
+        `expected` replaces what the cell itself expects.
         """
         expectation, values = cell.expectation, list(observed.values.values())
         if cell.kind == "counted":
@@ -156,15 +156,15 @@ class Variant:
 
 
 def compare_variants(cell: Cell, primary: Verdict, observed: Mapping[str, Observed]) -> list[Variant]:
-    """The primary's value and each variant's, the nearest to what is expected marked where something is.
+    """The primary's value and each variant's; the nearest to what is expected is marked.
 
     A variant that leaves a count as it is says nothing about it, and is left out.
     """
-    others = {name: Verdict.on(cell, "", "", one) for name, one in observed.items()}
+    others = {name: Verdict.on(cell, "", "", seen) for name, seen in observed.items()}
     if cell.kind == "counted":
-        others = {name: one for name, one in others.items() if one.observed != primary.observed}
-    found = {"": primary} | others if others else {}
-    distances = {name: abs(one.difference) for name, one in found.items() if one.difference is not None}
+        others = {name: verdict for name, verdict in others.items() if verdict.observed != primary.observed}
+    verdicts = {"": primary} | others if others else {}
+    distances = {name: abs(verdict.difference) for name, verdict in verdicts.items() if verdict.difference is not None}
     return [
         Variant(
             cell=cell.id,
@@ -172,15 +172,15 @@ def compare_variants(cell: Cell, primary: Verdict, observed: Mapping[str, Observ
             variant=name,
             unit=cell.unit,
             expected=primary.expected,
-            observed=one.observed,
-            sd=one.sd,
-            n=one.n,
-            difference=one.difference,
+            observed=verdict.observed,
+            sd=verdict.sd,
+            n=verdict.n,
+            difference=verdict.difference,
             closest=name in distances and not beyond(distances[name], min(distances.values())),
-            missing=(observed[name].missing if name else primary.sentence) if one.observed is None else "",
+            missing=(observed[name].missing if name else primary.sentence) if verdict.observed is None else "",
             error=next(iter(observed[name].errors.values()), "") if name else "",
         )
-        for name, one in found.items()
+        for name, verdict in verdicts.items()
     ]
 
 
@@ -190,10 +190,10 @@ def missing(cell: Cell, why: str) -> Verdict:
 
 
 def error(cell: Cell, why: str) -> Verdict:
-    """The verdict on a cell whose judging itself failed."""
+    """The verdict on a cell whose judging failed."""
     return Verdict.on(cell, "error", why, Observed())
 
 
 def unreadable(table: str, why: str) -> Verdict:
-    """The verdict that stands for a whole table whose file cannot be read."""
+    """The verdict for a whole table whose file cannot be read."""
     return Verdict(table, table, "", "", "", "", None, None, None, None, 0, None, None, "error", None, why)

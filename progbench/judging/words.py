@@ -25,18 +25,18 @@ def word(low: float, high: float, margin: float) -> str:
     return LOWER if high < -EDGE else UNDECIDED
 
 
-def held(found: str, low: float, margin: float) -> str:
-    """The word that is left of one that says which is higher, where a correction for several looks takes that away.
+def held(said: str, low: float, margin: float) -> str:
+    """The word that is left if a correction for several looks takes away which schedule is higher.
 
     >>> held("better", 0.1, margin=0.5), held("lower", -0.7, margin=0.5)
     ('not worse', 'undecided')
     """
-    if found in (NOT_WORSE, UNDECIDED):
-        return found
+    if said in (NOT_WORSE, UNDECIDED):
+        return said
     return NOT_WORSE if low > -margin + EDGE else UNDECIDED
 
 
-def in_words(found: str, margin: float, other: str = "fine-tuning") -> str:
+def in_words(said: str, margin: float, other: str = "fine-tuning") -> str:
     """A word as the end of a sentence: compared with what, and by how much.
 
     >>> in_words("not worse", 0.5), in_words("lower, by less than the margin", 1.0)
@@ -49,4 +49,4 @@ def in_words(found: str, margin: float, other: str = "fine-tuning") -> str:
         WORSE: f"worse than {other} by more than {margin:g}",
         LOWER: f"lower than {other}, by more or less than {margin:g}",
         UNDECIDED: f"undecided whether it is worse than {other} by {margin:g}",
-    }[found]
+    }[said]

@@ -1,4 +1,4 @@
-"""What to do with a model that the rules do not fit: a call of `Anatomy.split` to copy, where there is a sound one."""
+"""What to do with a model that the rules do not fit: a call of `Anatomy.split` to copy, if there is a sound one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from progbench.method.wrappers import transformer_of
 
 
 def advice(model: nn.Module) -> str:
-    """What to do where the rules do not fit: a call to copy, if there is one that is sound, else how to make one.
+    """What to do with a model that the rules do not fit: a call to copy if there is a sound one, else how to make one.
 
     >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
     >>> advice(net)
@@ -28,7 +28,7 @@ def advice(model: nn.Module) -> str:
 
 
 def suggestion(model: nn.Module) -> str:
-    """A call of `Anatomy.split` to copy; nothing where none is sound."""
+    """A call of `Anatomy.split` to copy; "" where none is sound."""
     stacks = list(stacks_in(model))
     if len(stacks) > 1 or (not stacks and configuration_of(transformer_of(model))):
         return ""

@@ -41,8 +41,8 @@ class Anatomy:
     >>> [p.requires_grad for block in anatomy.blocks for p in block[:1]]
     [False, False, True, True]
 
-    Assignment is by module, never by a parameter's name, so that a renamed or added weight is an error and not a
-    weight that silently stays frozen.
+    Assignment is by module, never by a parameter's name: a renamed or added weight is an error, and does not silently
+    stay frozen.
     """
 
     name: str
@@ -70,14 +70,14 @@ class Anatomy:
         (`wrappers.opened`). Where peft has put layers into the model, the components hold what requires a gradient.
         With a tuning other than "full" they hold what that tuning trains (Algorithm 1, line 2), and the rest is
         `frozen` in every stage; `apply_tuning` has added adapters or LoRA matrices before. Where a model has several
-        stacks, `blocks` is the path of the list to take, and the others train in every stage.
+        stacks, `blocks` is the path of the list to take, and the others train in every stage; a tuned model knows it.
 
         Raises BadInput for a model that the rules do not fit, with an `Anatomy.split` to copy where there is a sound
         one; for a tuning it does not know, for a model without what the tuning trains, and for one that was given
         another tuning.
         """
         inside = opened(model)
-        require_tuned(inside, tuning)
+        blocks = require_tuned(inside, tuning, blocks)
         whole = cls._assembled(inside, pieces_of(inside, blocks))
         if tuning != "full":
             return whole.restrict(tuned(inside, tuning))
@@ -126,8 +126,8 @@ class Anatomy:
         >>> whole.restrict([net[1].bias, *net[2].parameters()]).count(Stage(range(1)))
         14
 
-        For a method of your own: whatever requires a gradient once that has been set up. Raises BadInput for a
-        parameter that is in no component, and where nothing is left in any block: the schedule would have no effect.
+        For a tuning of your own: pass what requires a gradient once it is set up. Raises BadInput for a parameter that
+        is in no component, and if no block keeps a parameter: the schedule would have no effect.
         """
         wanted = {id(parameter) for parameter in parameters}
         if wanted - {id(parameter) for parameter in self.parameters()}:
@@ -157,11 +157,11 @@ class Anatomy:
         return len(self.blocks)
 
     def parameters(self) -> list[nn.Parameter]:
-        """Everything that may train in some epoch: what the optimizer is built over, once, before any stage."""
+        """All that may train in some epoch; build the optimizer over it once, before any stage."""
         return [*self.embeddings, *(parameter for block in self.blocks for parameter in block), *self.head]
 
     def trainable(self, stage: Stage) -> list[nn.Parameter]:
-        """What trains in this stage: embeddings, its blocks, and the head. Raises BadInput for a block there is not."""
+        """The parameters of this stage: embeddings, its blocks, head. Raises BadInput for a block that there is not."""
         if stage.blocks and not 0 <= min(stage.blocks) <= max(stage.blocks) < self.L:
             raise BadInput(f"the stage trains blocks {list(stage.blocks)}, but {self.name} has {self.L}")
         blocks = (parameter for number in stage.blocks for parameter in self.blocks[number])
@@ -179,10 +179,9 @@ class Anatomy:
     def freeze(self, stage: Stage) -> None:
         """Let exactly this stage train. Idempotent and reversible: the same call serves every schedule.
 
-        A frozen parameter's gradient is dropped, not zeroed: AdamW moves a parameter whose gradient is zero, by its
-        momentum and its weight decay, and skips a parameter that has no gradient. What you froze yourself where the
-        stage trains is unfrozen: the stage alone decides (`staged` leaves it frozen). Raises BadInput if the model has
-        other parameters than when the anatomy was taken.
+        A frozen parameter's gradient is dropped, not zeroed: AdamW still moves a parameter whose gradient is zero, by
+        momentum and weight decay. What you froze inside the stage yourself is unfrozen (`staged` leaves it frozen).
+        Raises BadInput if the model has other parameters than when the anatomy was taken.
         """
         require_unchanged(self.model, (*self.parameters(), *self.frozen))
         live = {id(parameter) for parameter in self.trainable(stage)}
@@ -205,8 +204,8 @@ class Anatomy:
         >>> whole.without_frozen(Schedule("one", 1, (Stage(range(1)),))).embeddings
         ()
 
-        For embeddings frozen on purpose, a frozen feature encoder, or fixed sinusoids. Raises BadInput if all of a
-        block that the schedule trains is frozen, or if the schedule is cut for another depth.
+        For embeddings frozen on purpose, a frozen feature encoder, or fixed sinusoids. Raises BadInput if a block that
+        the schedule trains is wholly frozen, or if the schedule is cut for another depth.
         """
         require_depth(schedule, self.L, self.name)
         numbers = sorted({number for stage in schedule for number in stage.blocks})
@@ -273,7 +272,7 @@ class Anatomy:
             flags.restore()
 
     def moving_statistics(self, schedule: Schedule) -> str:
-        """What to say of batch normalisation in blocks that a stage freezes; nothing where there is none."""
+        """A warning of batch normalisation in blocks that a stage freezes; "" where there is none."""
         frozen = {f"block {number}" for stage in schedule for number in range(self.L) if number not in stage.blocks}
         modules = dict(self.model.named_modules())
         paths = [piece.path for piece in self.pieces if piece.component in frozen and piece.path in modules]

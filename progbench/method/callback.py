@@ -120,7 +120,7 @@ class ProgressiveFreezing(TrainerCallback):
                 callbacks.remove(self)
 
     def restore(self) -> None:
-        """Make every `requires_grad` what it was before training, after a run that broke off; else nothing changes."""
+        """Restore every `requires_grad` from before training, after a run that broke off; else nothing changes."""
         put_back(self._model)
         self._model = None
 
@@ -242,7 +242,7 @@ class ProgressiveFreezing(TrainerCallback):
             )  # fmt: skip
 
     def _beside(self, optimizer: Any) -> list[nn.Parameter]:
-        """What the optimizer trains beside the model, as the classifier of a sentence-transformers loss."""
+        """The optimizer's parameters beside the model, such as the classifier of a sentence-transformers loss."""
         known = {id(parameter) for parameter in (*self._anatomy.parameters(), *self._anatomy.frozen)}
         beside = [p for p in held_by(optimizer) if id(p) not in known and p.requires_grad]
         if beside and self._says:
@@ -254,7 +254,7 @@ class ProgressiveFreezing(TrainerCallback):
 
 
 def _require_wrapper_follows(model: nn.Module, schedule: Schedule) -> None:
-    """Look at DDP around the model in its first forward pass: no event hands a callback the wrapped model."""
+    """Check DDP around the model in its first forward pass: no event hands a callback the wrapped model."""
     if not torch.distributed.is_available() or not torch.distributed.is_initialized():
         return
 
@@ -267,7 +267,7 @@ def _require_wrapper_follows(model: nn.Module, schedule: Schedule) -> None:
 
 
 def _make_heard() -> None:
-    """Where nobody has set up logging, our lines go to the error stream, as those of transformers do."""
+    """If logging is not set up, write our lines to the error stream, as transformers does."""
     if not LOGGER.hasHandlers():
         LOGGER.addHandler(_AboveTheBar())
         LOGGER.setLevel(logging.INFO)

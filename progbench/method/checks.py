@@ -1,4 +1,4 @@
-"""What must be so before and while a schedule trains: each check says what is wrong, where, and what to do."""
+"""Checks before and while a schedule trains: each says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from progbench.method.schedule import Schedule
 
 
 class Flags:
-    """Each parameter's `requires_grad`, to be put back after training, or when it breaks off.
+    """Each parameter's `requires_grad`, to be restored after training, or when it breaks off.
 
     >>> net = nn.Linear(2, 2)
     >>> flags = Flags(net)
@@ -63,7 +63,7 @@ def require_same_model(model: nn.Module, known: Sequence[nn.Parameter], frozen: 
 
 
 def require_ddp_follows(model: object, schedule: Schedule) -> None:
-    """Raise BadInput if this is a model in DDP whose settings do not allow another set of parameters in each stage."""
+    """Raise BadInput if the settings of a model in DDP do not allow other parameters in each stage."""
     if not isinstance(model, nn.parallel.DistributedDataParallel) or len(set(schedule)) == 1:
         return
     if model.static_graph:
@@ -93,14 +93,14 @@ def require_no_dead_block(name: str, blocks: Sequence[Sequence[nn.Parameter]], n
 
 
 def held_by(optimizer: Any) -> list[nn.Parameter]:
-    """The parameters of an optimizer, also of one inside Accelerate's wrapper, or of the Trainer's layer-wise ones.
+    """The parameters of an optimizer, also inside Accelerate's wrapper, and of the Trainer's layer-wise ones.
 
     >>> import torch
     >>> net = nn.Linear(2, 2)
     >>> [p.shape for p in held_by(torch.optim.SGD(net.parameters(), lr=0.1))]
     [torch.Size([2, 2]), torch.Size([2])]
 
-    A layer-wise optimizer is one for each parameter, which steps during the way back; the Trainer is given a dummy.
+    Layer-wise there is an optimizer for each parameter, which steps in the backward pass; the Trainer has a dummy.
     """
     inside = getattr(optimizer, "optimizer", optimizer)
     layerwise = getattr(inside, "optimizer_dict", None)

@@ -46,11 +46,10 @@ def sizes(
     >>> sizes(spec("bert-base"), num_labels=2, head="question_answering").head
     1538
 
-    With hidden size h and intermediate size i, a block holds four h*h attention matrices and the two h*i matrices of
-    the feed-forward network, each with its bias, and two LayerNorms of 2h. The head is BERT's pooler (RoBERTa, MPNet:
-    the classifier's dense layer, which is as large) and the output layer; for question answering, the latter alone.
-    MPNet's E has a bias by relative position too, a number for each of its buckets and heads.
-    Two adapters of bottleneck d have 2hd + d + h parameters each, a LoRA pair of rank r on an h*h matrix 2hr.
+    With hidden size h and intermediate size i, a block holds four h*h attention matrices and two h*i matrices, each
+    with its bias, and two LayerNorms of 2h. The head is BERT's pooler (RoBERTa, MPNet: a dense layer of that size) and
+    the output layer; for question answering the output layer alone. MPNet's E has a number for each bucket and head of
+    its position bias, too. An adapter of bottleneck d has 2hd + d + h parameters, a LoRA pair of rank r 2hr.
     """
     options = require_tuning(tuning, options)
     if model.architecture not in LAYOUTS or not model.described:
@@ -107,11 +106,10 @@ def updated_parameters(
     >>> updated_parameters("bert-base", constant(L=12, T=3), head="question_answering")  # Table 2: 326.7
     326679558
 
-    A name is counted in closed form, without torch (of another architecture than BERT, RoBERTa and MPNet by the model
-    itself, which is built without weights), with `num_labels` outputs (2 unless given), this head (one
-    of `HEADS`, classification unless given) and the tuning's options (see TUNINGS); a model object is
-    counted as it is, its adapters or LoRA matrices among it. Raises BadInput for an unknown name, tuning, option, head
-    or architecture, or a schedule for another depth.
+    A name is counted in closed form, without torch; other architectures than BERT, RoBERTa and MPNet are built without
+    weights. `num_labels` is 2 and `head` "classification" (see HEADS) unless given; TUNINGS has the options. A model
+    object is counted as it is, its adapters or LoRA matrices too. Raises BadInput for an unknown name, tuning, option,
+    head or architecture, or a schedule for another depth.
     """
     if isinstance(model, str):
         labels, head = 2 if num_labels is None else num_labels, head or HEADS[0]

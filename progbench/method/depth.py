@@ -39,7 +39,7 @@ def depths_of(configuration: Any) -> set[int]:
 
 
 def towers_of(configuration: Any) -> set[type]:
-    """The classes of the configurations of what stands beside a text model: towers for images and sounds.
+    """The configuration classes of the towers (for images and sounds) beside a text model.
 
     Of a configuration with a `text_config` they are its other inner ones; of one with a depth of its own, all of them.
     """
@@ -58,8 +58,5 @@ def _inside(configuration: Any) -> list[Any]:
 
 
 def takes_embeddings(model: object) -> bool:
-    """Whether the words may come as embeddings, among which a tower's output can go.
-
-    So a language model with towers does, and not a model with two towers side by side, as CLIP.
-    """
+    """Whether `forward` takes embeddings of words, among which a tower's output can go: CLIP, for one, does not."""
     return "inputs_embeds" in inspect.signature(type(model).forward).parameters  # type: ignore[attr-defined]

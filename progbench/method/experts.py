@@ -1,4 +1,4 @@
-"""How much of a mixture of experts one token meets: a router sends it to a few of them, the rest compute nothing."""
+"""How much of a mixture of experts one token meets: a router sends it to a few of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BY_DESIGN = {"switch_transformers": 1, "nllb-moe": 2}  # where no configuration 
 
 
 class Mixture:
-    """The experts of a model, `total` in a layer, of which a token meets `chosen`.
+    """A model's experts: `total` in a layer, of which a token meets `chosen`.
 
     >>> Mixture(nn.Linear(2, 2)).met("0.weight", nn.Linear(3, 2).weight)
     6
@@ -38,7 +38,7 @@ class Mixture:
     def met(self, name: str, weight: nn.Parameter) -> int:
         """How many elements of a weight one token meets, by the weight's name in the model.
 
-        Experts lie in a module that is called so, or as one weight with an expert in each of its first rows.
+        Experts lie in a module of that name, or in one weight with an expert in each of its first rows.
         """
         stacked = weight.dim() == 3 and len(weight) == self.total
         if not self or not (stacked or "experts" in name.split(".")):

@@ -1,11 +1,12 @@
 """What a training step costs: its multiplications and additions in closed form, module by module. No torch.
 
-Updated parameters are not work. A frozen block still computes forward, and backward passes through it for as long as
+Updated parameters are not work. A frozen block still computes forward, and the backward pass goes through it while
 something below it trains: the embeddings, in full fine-tuning and BitFit, in every epoch.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,14 +19,14 @@ _TRAIN_EMBEDDINGS = ("full", "bitfit")  # all of them, or their LayerNorm's bias
 
 
 class _Pass:
-    """Adds up matrix products along the model; `alive`, whether a gradient must still travel below this point."""
+    """Adds up matrix products along the model; `alive` says whether a gradient passes this point."""
 
     def __init__(self, alive: bool) -> None:
         self.flops = 0
         self.alive = alive
 
     def linear(self, tokens: int, inputs: int, outputs: int, weight: bool = False, bias: bool = False) -> None:
-        """One layer: forward, the gradient of what goes in if that is wanted, and of the weight if that trains."""
+        """One layer: forward, the input's gradient if it is wanted, and the weight's if it trains."""
         self.flops += 2 * tokens * inputs * outputs * (1 + self.alive + weight)
         self.alive = self.alive or weight or bias
 
@@ -67,6 +68,7 @@ def step_flops(
     return step.flops
 
 
+@functools.cache
 def share_of_constant(schedule: Schedule, tuning: str = "full") -> float:
     """The FLOPs of the blocks' own weight matrices over all stages, as a share of what training every block takes.
 
@@ -74,9 +76,8 @@ def share_of_constant(schedule: Schedule, tuning: str = "full") -> float:
     >>> round(1 - share_of_constant(shrinking(L=12, T=3)), 3)  # while updated parameters fall by a quarter
     0.111
 
-    It needs no data, which `step_flops` does: attention, embeddings, head and what a tuning adds are left out. For a
-    weight and a token it is two operations forward, two for the gradient of what goes in where something below trains,
-    and two for the gradient of a weight that trains. Blocks are alike, so their size does not matter.
+    It needs no data: attention, embeddings, head and what a tuning adds are left out. A weight and a token take two
+    operations forward, two for the input's gradient if something below trains, and two for the weight's if it trains.
     """
     everything = _of_weights(schedule.L, range(schedule.L), tuning) * schedule.T
     return sum(_of_weights(schedule.L, stage.blocks, tuning) for stage in schedule) / everything
@@ -94,9 +95,9 @@ def _of_weights(L: int, blocks: range, tuning: str) -> int:
 def _block(
     step: _Pass, model: ModelSpec, tuning: str, live: bool, options: dict, tokens: int, square: int, after: int
 ) -> None:
-    """One block; `after` its attention as many tokens go on: in the top block of a classifier one a text.
+    """One block. `after` its attention so many tokens go on: in a classifier's top block, one a text.
 
-    `square` is the sum of the texts' squared lengths: as many scores a head has.
+    `square` is the sum of the texts' squared lengths, the number of a head's scores.
     """
     h, i = model.hidden, model.intermediate
     weight, bias = live and tuning == "full", live and tuning in ("full", "bitfit")
@@ -123,7 +124,7 @@ def _block(
 
 
 def _low_rank(step: _Pass, tokens: int, h: int, rank: int, live: bool, entered: bool) -> None:
-    """LoRA's pair beside a projection: the gradient that enters it is the projection's own."""
+    """LoRA's pair beside a projection, whose gradient it is given."""
     beside = _Pass(alive=entered)
     beside.linear(tokens, h, rank, live)
     beside.linear(tokens, rank, h, live)

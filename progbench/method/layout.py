@@ -1,10 +1,9 @@
 """Which module belongs to which component of Eq. 1: the rules, as data; the only place that names modules. No torch.
 
-`dissect` applies them. The stack is the list of modules that is as long as the configuration says. Around it the order
-in which a model's `forward` uses its modules decides: what it uses before the stack is E, what it uses after it and
-what lies outside the base model is H. RULES names the modules of transformers whose place differs from that. E and H
-train in every stage, so a module that landed in the wrong one of the two would change neither what is frozen nor what
-is counted.
+`dissect` applies them. The stack is the list of modules that is as long as the configuration says. What the model's
+`forward` uses before it is E; what it uses after it, and what lies outside the base model, is H. RULES names the
+modules of transformers that lie elsewhere. E and H train in every stage, so to confuse the two would change neither
+what is frozen nor what is counted.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
 class Layout:
     """Module paths: `embeddings` and `blocks` below the base model; the rest below one block.
 
-    What lies outside the base model is the classifier. `attention` holds the `projections` LoRA may target; from
-    `after_attention` on no token sees another. `first_token` is the module that takes a text's first token for the
-    whole. `positions_after_padding`: positions are numbered from one above the padding token's id.
-    `relative_positions`: attention adds a bias by relative position, and is none of transformers' registry.
+    What lies outside the base model is the classifier. `attention` holds the `projections` LoRA may target. From
+    `after_attention` on no token sees another. `first_token` is the module that reads a text's first token alone.
+    `positions_after_padding`: positions are numbered from one above the padding token's id. `relative_positions`:
+    attention adds a bias by relative position, and is not in transformers' registry.
     """
 
     embeddings: str = "embeddings"
@@ -53,9 +52,9 @@ class Layout:
 
 @dataclass(frozen=True)
 class Rule:
-    """A module or parameter that does not belong where its order puts it: its name in its holder, and the component.
+    """A module or parameter, by its name in its holder, and its component, where its order would put it elsewhere.
 
-    `holders`: it applies only where the holder's class has a name with one of these endings.
+    It applies if the name of the holder's class ends with one of `holders`.
     """
 
     name: str
@@ -79,7 +78,7 @@ RULES = (
     Rule("conv", EMBEDDINGS, "reads what enters the first block", ("DebertaV2Encoder", "SEWDTransformerEncoder")),
 )
 
-# These the first block of a stack holds for all of it; where every block has its own (UMT5), it belongs to the block.
+# What the first block of a stack holds for all of them; where every block has its own (UMT5), it belongs to the block.
 HELD_BY_THE_FIRST_BLOCK = ("relative_attention_bias", "rel_attn_embed", "global_relative_attention_bias")
 
 # Blocks that run more than once in a forward pass, and so cannot be divided among the stages of a schedule.
@@ -94,7 +93,7 @@ REPEATS = {
 
 
 def refused(configuration: Any) -> str:
-    """Why a model of this configuration cannot be taken apart, if its blocks run more than once."""
+    """Why a model whose blocks run more than once cannot be taken apart; "" for any other."""
     kind = getattr(configuration, "model_type", "")
     times = getattr(configuration, REPEATS.get(kind, ""), 1)
     if any(count > 1 for count in (times if isinstance(times, list | tuple) else [times])):

@@ -1,4 +1,4 @@
-"""How long a Trainer's run is, and whether it fits a schedule: at its start, and where it goes on from a checkpoint."""
+"""Whether the length of a Trainer's run fits a schedule, at its start and when it resumes from a checkpoint."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def require_length(schedule: Schedule, by: str | int, args: TrainingArguments, s
 
 
 def record(schedule: Schedule, tuning: str, by: str | int, state: TrainerState) -> None:
-    """Note the schedule where checkpoints keep the Trainer's state; of one that is resumed, compare it.
+    """Note the schedule in the Trainer's state, which checkpoints keep; compare it with a resumed checkpoint's.
 
-    The run's steps are noted too where a stage is a share of them: in a longer run, a block that was frozen would train
-    again. Raises BadInput if the checkpoint was made with another schedule or length, or with none.
+    The run's steps are noted too if a stage is a share of them: in a longer run, a frozen block would train again.
+    Raises BadInput if the checkpoint was made with another schedule or length, or with none.
     """
     stages = [[stage.blocks.start, stage.blocks.stop] for stage in schedule]
     ours: dict[str, Any] = {"schedule": schedule.name, "stages": stages, "tuning": tuning, "by": by}
@@ -56,9 +56,10 @@ def record(schedule: Schedule, tuning: str, by: str | int, state: TrainerState) 
                 "checkpoint's, or start anew"
             )
         if steps and theirs.get("steps", state.max_steps) != state.max_steps:
+            lasts = "an epoch, and an epoch has another number of steps now" if by == "epoch" else "a share of them"
             raise BadInput(
-                f"the checkpoint's run had {theirs['steps']} steps, and this one has {state.max_steps}: with by={by!r} "
-                "a stage is a share of them, so a block that was frozen would train again, or another too early. "
-                "Resume with the same length, or start anew; with a number of steps as `by` the length may change"
+                f"the checkpoint's run had {theirs['steps']} steps, and this one has {state.max_steps}. With by={by!r} "
+                f"a stage lasts {lasts}, so a block that was frozen would train again, or another too early. Resume "
+                "with the same data, batch size and length, or start anew. With a number as `by` all these may change"
             )
     kept[RECORD] = ours | steps

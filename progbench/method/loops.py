@@ -1,4 +1,4 @@
-"""A training loop of one's own under watch: torch tells of each step of each optimizer that holds something of it."""
+"""A user's own training loop under watch, by torch's hooks on the steps of optimizers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def several_optimizers(given: Optimizer | Iterable[Optimizer] | None) -> list[Op
 
 
 class LoopWatch:
-    """While it is open, each step of an optimizer over these parameters is compared with the stage (`StageWatch`)."""
+    """While open, compares each step of an optimizer over these parameters with the stage (`StageWatch`)."""
 
     def __init__(self, watch: StageWatch, wanted: Iterable[nn.Parameter], names: Mapping[int, str]) -> None:
         self._watch = watch

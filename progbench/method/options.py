@@ -28,7 +28,7 @@ def _names(value: object) -> bool:
 
 
 def require_tuning(tuning: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a tuning, its own where none is given.
+    """The options of a tuning, with its defaults.
 
     >>> require_tuning("lora", {"alpha": 16})
     {'rank': 8, 'alpha': 16, 'targets': ('query', 'value')}

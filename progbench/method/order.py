@@ -1,4 +1,4 @@
-"""In which order a module uses its members: read from the source of `forward`, since no input is at hand to run it."""
+"""In which order a module uses its members: read from the source of `forward`, since there is no input to run it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,18 @@ SAYS_NOTHING = ("config", "dtype", "device")  # to ask a member for these is not
 
 
 def order_of_use(module: nn.Module) -> list[str]:
-    """What `forward` uses of the module itself, by name, in the order of use; nothing where there is no source.
+    """The names of the module's members in the order in which `forward` uses them; empty without a source.
 
     >>> order_of_use(nn.Bilinear(2, 2, 1))
     ['weight', 'bias']
 
-    Methods of the module that `forward` calls are read where they are called. Branches are read as if all were taken.
+    Methods that `forward` calls are read where they are called. All branches are read.
     """
     return list(_names(type(module), "forward", ()))
 
 
 def used_before(holder: nn.Module, name: str, others: set[str]) -> bool:
-    """Whether a module uses a member before it is done with any of some others, as its `forward` says.
-
-    Where that does not say: whether it was registered before them.
-    """
+    """Whether `forward` uses a member before it is done with any of `others`; else, whether it was registered first."""
     for order in (order_of_use(holder), [child for child, _ in holder.named_children()]):
         if name in order and others & {*order}:
             done = {other: number for number, other in enumerate(order)}  # a list's length may be asked before its turn
@@ -36,9 +33,16 @@ def used_before(holder: nn.Module, name: str, others: set[str]) -> bool:
     return True
 
 
+def runs_through(module: nn.Module, name: str) -> bool:
+    """Whether the module's own `forward` has a loop over its part of this name."""
+    found = _method(type(module), "forward")
+    loops = [one.iter for one in ast.walk(found[1]) if isinstance(one, ast.For)] if found else []
+    return any(name in _used(loop) for loop in loops)
+
+
 @functools.cache
 def _method(kind: type, name: str) -> tuple[type, ast.AST] | None:
-    """A method as it stands in the source, with the class that defines it."""
+    """A method's source, and the class that defines it."""
     owner = next((base for base in kind.__mro__ if name in vars(base)), None)
     if owner in (None, nn.Module, object):
         return None

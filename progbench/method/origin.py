@@ -14,13 +14,13 @@ from progbench.method.wrappers import transformer_of
 
 
 def origin_of(model: nn.Module, own: Container[int]) -> dict[str, Any]:
-    """The digest and the type of all parameters that are not the tuning's `own` (by identity), and the labels' names.
+    """A digest and the type of all parameters that are not the tuning's `own` (by identity), and the labels' names.
 
     >>> net = nn.Linear(2, 2)
     >>> origin_of(net, {id(net.bias)})["weights_dtype"]
     'torch.float32'
 
-    Read in the order in which the model registers its modules: their names change where LoRA or an adapter is put in.
+    Parameters are read in the order of registration: LoRA and adapters change their names.
     """
     digest, kinds = hashlib.blake2b(digest_size=16), set[str]()
     for parameter in model.parameters():
@@ -38,8 +38,7 @@ def origin_of(model: nn.Module, own: Container[int]) -> dict[str, Any]:
 def require_origin(model: nn.Module, own: Container[int], described: dict[str, Any], where: str) -> None:
     """Raise BadInput unless the base's weights and the order of its labels are those that the tuning was trained on.
 
-    A model without names of its own for its labels (LABEL_0, LABEL_1) is given those of the tuning. What was saved
-    before these were kept is taken as it is.
+    A model whose labels have no names (LABEL_0, LABEL_1) is given the tuning's. Older folders, without these, pass.
     """
     if "weights" not in described:
         return

@@ -28,12 +28,12 @@ class Piece:
 
 
 def several(places: Iterable[Place]) -> list[Place]:
-    """The places of a component; one path alone is one place, and not its letters."""
+    """The places of a component; a path alone is one place."""
     return [places] if isinstance(places, str) else list(places)
 
 
 def placed(model: nn.Module, component: str, place: Place) -> Piece:
-    """A module, a parameter, or the path of one, as a piece. Raises BadInput for a path that is not in the model."""
+    """A module, a parameter, or a path, as a piece. Raises BadInput for a path that is not in the model."""
     if isinstance(place, str):
         modules, parameters = dict(model.named_modules()), dict(model.named_parameters(remove_duplicate=False))
         if place not in modules and place not in parameters:
@@ -50,13 +50,13 @@ def placed(model: nn.Module, component: str, place: Place) -> Piece:
 def assembled(model: nn.Module, pieces: list[Piece]) -> tuple[dict[str, Parameters], list[str]]:
     """The parameters of each component, and the names of those in none.
 
-    A parameter of two components belongs to the first, embeddings before head. Raises BadInput where one is a block.
+    A parameter of two components belongs to the first, embeddings before head. Raises BadInput if one is a block.
     """
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     components: dict[str, dict[int, nn.Parameter]] = {EMBEDDINGS: {}, HEAD: {}}
     owner: dict[int, str] = {}
     order = {EMBEDDINGS: -2, HEAD: -1}
-    for piece in sorted(pieces, key=lambda one: order.get(one.component) or int(one.component.removeprefix("block "))):
+    for piece in sorted(pieces, key=lambda own: order.get(own.component) or int(own.component.removeprefix("block "))):
         component = components.setdefault(piece.component, {})
         for parameter in piece.parameters:
             first = owner.setdefault(id(parameter), piece.component)
@@ -80,19 +80,19 @@ def shown(name: str, pieces: Iterable[Piece], live: Iterable[nn.Parameter], froz
         own = [p for p in piece.parameters if id(p) in trains and not (id(p) in seen or seen.add(id(p)))]  # type: ignore
         counts.append((piece, sum(parameter.numel() for parameter in own)))
     rows = [_row("E", [(piece, count) for piece, count in counts if piece.component == EMBEDDINGS])]
-    blocks: dict[str, tuple[int, list[str]]] = {}
+    blocks: dict[str, tuple[int, list[str], str]] = {}
     for piece, count in counts:
         if piece.component not in (EMBEDDINGS, HEAD):
-            before, paths = blocks.setdefault(piece.component, (0, []))
-            blocks[piece.component] = (before + count, [*paths, piece.path])
+            before, paths, _ = blocks.setdefault(piece.component, (0, [], ""))
+            blocks[piece.component] = (before + count, [*paths, piece.path], f" ({piece.why})" if piece.why else "")
     number = 1
-    for size, group in itertools.groupby(blocks.values(), key=operator.itemgetter(0)):
-        alike = [", ".join(paths) for _, paths in group]
+    for (size, why), group in itertools.groupby(blocks.values(), key=operator.itemgetter(0, 2)):
+        alike = [", ".join(paths) for _, paths, _ in group]
         last = number + len(alike) - 1
         if len(alike) == 1:
-            rows.append((f"B{number}", size, alike[0]))
+            rows.append((f"B{number}", size, alike[0] + why))
         else:
-            rows.append((f"B{number}-B{last}", size, f"each: {alike[0]} to {alike[-1]}"))
+            rows.append((f"B{number}-B{last}", size, f"each: {alike[0]} to {alike[-1]}{why}"))
         number = last + 1
     rows.append(_row("H", [(piece, count) for piece, count in counts if piece.component == HEAD]))
     may = sum(count for _, count in counts)

@@ -1,4 +1,4 @@
-"""A plan before training: what each stage trains, and what it costs beside training everything in every epoch."""
+"""A plan before training: what each stage trains, and what it costs beside `constant`."""
 
 from __future__ import annotations
 
@@ -28,9 +28,8 @@ class Row:
 def rows(anatomy: Anatomy, schedule: Schedule) -> list[Row]:
     """A row for each stage. Raises BadInput for a schedule that is cut for another depth.
 
-    Operations are those of the weight matrices of the blocks, for one token: two for each weight forward, two for the
-    gradient of what goes in where something below trains, and two for the gradient of a weight that trains. Of a
-    mixture of experts those count that a token is sent to.
+    Operations are those of the blocks' weight matrices for one token: two for each weight forward, two for the input's
+    gradient if something below trains, and two for the weight's if it trains. Experts count that a token is sent to.
     """
     require_depth(schedule, anatomy.L, anatomy.name)
     whole = [list[nn.Parameter]() for _ in range(anatomy.L)]
@@ -62,7 +61,7 @@ def _flops(anatomy: Anatomy, whole: list[list[nn.Parameter]], stage: Stage) -> i
 
 
 def plan(anatomy: Anatomy, schedule: Schedule) -> str:
-    """The plan as a table, a stage a row, each beside the same stage of `constant`.
+    """The plan as a table, each stage beside the same stage of `constant`.
 
     >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
     >>> from progbench.method.schedule import shrinking

@@ -1,8 +1,9 @@
-"""What `apply_tuning` added and trained, saved to a folder, and loaded into the pretrained model again."""
+"""What a tuning trained, saved to a folder, and loaded into the pretrained model again."""
 
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,9 @@ def save_tuning(model: nn.Module, folder: str | Path) -> None:
     True
 
     `save_pretrained` writes adapters and LoRA matrices, too, but `from_pretrained` does not know where they belong and
-    fills the model with random weights in their places. The base model's weights are not written, since they have not
-    changed: a digest of them is, and the names of the labels. Its buffers are, since batch normalisation moves them.
-    LoRA is written in peft's format as well, so that `PeftModel.from_pretrained(model, folder)` opens the folder.
-    Raises BadInput for a model that `apply_tuning` did not tune.
+    fills their places with random weights. Of the base model a digest of the weights is written, the names of the
+    labels, and the buffers, which batch normalisation moves. LoRA is written in peft's format as well:
+    `PeftModel.from_pretrained(model, folder)` opens it. Raises BadInput for a model without a tuning.
     """
     inside = opened(model)
     mark = given(inside)
@@ -60,10 +60,9 @@ def save_tuning(model: nn.Module, folder: str | Path) -> None:
 def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) -> None:
     """Apply the tuning of a folder to the pretrained model it was made for, in place, with its trained values.
 
-    With `merge` LoRA's products are added to the weights they stand beside and its matrices are gone: a plain model,
-    which runs as fast and saves as any other. Adapters cannot be merged, as they are not linear. Raises BadInput for a
-    folder without a tuning, and for a model that its tensors do not fit, or that has other weights than the one it was
-    trained on, or other labels or the same in another order.
+    With `merge` LoRA's products are added to their weights, and a plain model is left. Adapters are not linear, so they
+    cannot be merged. Raises BadInput for a folder without a tuning, for a model that its tensors do not fit, for one
+    with other weights than it was trained on, and for one with other labels, or in another order.
     """
     path, inside = Path(folder), opened(model)
     try:
@@ -76,7 +75,7 @@ def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) ->
         raise BadInput(f"{path}: adapters are not linear, so they cannot be merged into the weights")
     if "targets" in options:
         options["targets"] = tuple(options["targets"])
-    apply_tuning(inside, tuning, **options)
+    apply_tuning(inside, tuning, blocks=described.get("blocks"), **options)
     own = {id(parameter) for parameter in tuned(inside, tuning)}
     places: dict[str, torch.Tensor] = {n: p for n, p in inside.named_parameters() if id(p) in own}
     places |= _buffers(inside) if "buffers" in described else {}  # a folder of before they were kept has none
@@ -95,7 +94,7 @@ def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) ->
 
 
 def _buffers(model: nn.Module) -> dict[str, torch.Tensor]:
-    """What the model saves beside its parameters."""
+    """The model's tensors in its state beside its parameters."""
     parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     return {
         name: value
@@ -107,9 +106,10 @@ def _buffers(model: nn.Module) -> dict[str, torch.Tensor]:
 def _write_for_peft(
     model: nn.Module, folder: Path, tensors: dict[str, torch.Tensor], buffers: dict[str, torch.Tensor]
 ) -> None:
-    """The same in peft's own format: its configuration, with the head as modules to save, and its names of tensors.
+    """Write peft's own format: its configuration, with the head as modules to save, and its names of tensors.
 
-    A head whose parameters are no module's alone cannot be said there, and then nothing is written for peft.
+    peft takes each module whose path ends as one to save is called; where a block's does, the head is called by its
+    whole path. If a parameter of the head lies in no module of its own, peft cannot name it: a warning says so.
     """
     heads: dict[str, None] = {}
     for name in (name for name in tensors if ".lora_" not in name):
@@ -120,9 +120,17 @@ def _write_for_peft(
         )
         head = next(alone, None)
         if head is None:
+            warnings.warn(
+                f"{folder}: not written in peft's format, since {name} is in no module that trains as a whole; "
+                "load_tuning reads the folder",
+                stacklevel=3,
+            )
             return
         heads[head] = None
-    configuration = lora_configuration(model, modules_to_save=[*heads] or None)
+    paths = [path for path, _ in model.named_modules()]
+    alike = {head for head in heads if any(path.endswith(head) and path != head for path in paths)}
+    saved = [f"base_model.model.{head}" if head in alike else head for head in heads]
+    configuration = lora_configuration(model, modules_to_save=saved or None)
     configuration.inference_mode = True
     configuration.save_pretrained(str(folder))
     heads_own = {n: buffer for n, buffer in buffers.items() if any(n.startswith(f"{head}.") for head in heads)}

@@ -1,24 +1,24 @@
-"""Where a model keeps its blocks: the list of modules that is as long as its configuration says the model is deep."""
+"""Where a model keeps its blocks: the list of modules that is as long as its configuration's depth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 
 from progbench.method.depth import configuration_of, depths_of, stages_of
-from progbench.method.order import used_before
+from progbench.method.order import runs_through, used_before
 
 
 @dataclass(frozen=True)
 class Stack:
     """Blocks from low to high, and the paths of the modules that make up each of them.
 
-    A block is one module in most models. It is several modules where a model keeps its blocks in parallel lists, or has
-    something between two stages of blocks. `lists` are the paths of the lists that are taken up, `early` and
-    `late` what lies in them before the first block and after the last. `configuration` is that of the module around.
+    A block is several modules if a model keeps parallel lists, or has something between two stages of blocks. `lists`
+    are the paths of the lists, `early` and `late` what lies in them before the first block and after the last.
+    `configuration` is that of the module around; `why` says how many blocks it gives where others are there.
     """
 
     blocks: tuple[nn.Module, ...]
@@ -27,6 +27,7 @@ class Stack:
     configuration: Any = None
     early: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
+    why: str = ""
 
     @property
     def path(self) -> str:
@@ -38,6 +39,11 @@ class Stack:
         return all(map(_attends, self.blocks))
 
     @property
+    def is_free_of_attention(self) -> bool:
+        """Whether there is none in any member, and no member is one."""
+        return not any("Attention" in type(part).__name__ for block in self.blocks for part in block.modules())
+
+    @property
     def nested(self) -> bool:
         """Whether the members hold lists of blocks themselves."""
         return any(_alike(inner) for block in self.blocks for inner in block.modules())
@@ -46,7 +52,7 @@ class Stack:
 def stacks_in(module: nn.Module, path: str = "", configuration: Any = None) -> Iterator[Stack]:
     """The outermost lists below a module that are as long as the configuration around them says, as registered.
 
-    Where no configuration gives a depth: those whose members are of one class and each hold an attention.
+    Without a depth in any configuration: the lists whose members are of one class and each hold an attention.
     """
     configuration = configuration_of(module) or configuration
     stages = stages_of(configuration)
@@ -58,6 +64,24 @@ def stacks_in(module: nn.Module, path: str = "", configuration: Any = None) -> I
             yield listed_at(below, child, configuration)
         else:
             yield from stacks_in(child, below, configuration)
+
+
+def changed_in(module: nn.Module, found: Sequence[Stack], path: str = "", configuration: Any = None) -> Iterator[Stack]:
+    """The outermost lists of like blocks that are as long as no configuration says: blocks were taken out, or put in.
+
+    Each of their members holds an attention. The stacks that were found are left out.
+    """
+    configuration = configuration_of(module) or configuration
+    depths = depths_of(configuration)
+    for name, child in module.named_children():
+        below = f"{path}.{name}" if path else name
+        if any(below == one for stack in found for one in stack.lists):
+            continue
+        if depths and not stages_of(configuration) and _alike(child):
+            here = listed_at(below, child, configuration)
+            yield replace(here, why=f"{len(here.blocks)} here, {' or '.join(map(str, depths))} in the configuration")
+        else:
+            yield from changed_in(child, found, below, configuration)
 
 
 def listed_at(path: str, module: nn.Module, configuration: Any = None) -> Stack:
@@ -79,6 +103,12 @@ def is_list(module: object) -> bool:
 
 def has_parameters(owner: nn.Module | nn.Parameter) -> bool:
     return isinstance(owner, nn.Parameter) or any(True for _ in owner.parameters())
+
+
+def runs_as_one(model: nn.Module, path: str) -> bool:
+    """Whether the module that holds this list runs all its members in one call, as a feature extractor's layers."""
+    above, _, name = path.rpartition(".")
+    return runs_through(model.get_submodule(above), name)
 
 
 def around(holder: nn.Module, path: str, inner: str) -> Iterator[tuple[str, bool]]:
@@ -113,7 +143,7 @@ def _attends(block: nn.Module) -> bool:
 def _flattened(holder: nn.Module, path: str, own: str, sizes: tuple[int, ...], configuration: Any) -> Stack | None:
     """The blocks of all stages in one row, if `own` is the list of the holder's stages.
 
-    What lies between two stages goes with the block after it where its stage begins with it, else with the one before.
+    What lies between two stages goes with the block after it if its stage begins with it, else with the one before.
     """
     stages, prefix = holder.get_submodule(own), f"{path}." if path else ""
     beside = [name for name, other in holder.named_children() if name != own and _pairs(other, stages)]

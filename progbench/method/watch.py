@@ -1,4 +1,4 @@
-"""While a stage lasts: whether what has a gradient and what moves is the stage, and nothing else."""
+"""Whether the stage, and nothing else, has gradients and moves while it lasts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAMPLED = 64  # elements of each frozen tensor that are compared: what moves a t
 
 
 class Watched(Protocol):
-    """What a watch asks of an Anatomy, whose own module starts the watches."""
+    """What a watch asks of an Anatomy, whose module imports this one."""
 
     @property
     def name(self) -> str: ...
@@ -37,7 +37,7 @@ class Watched(Protocol):
 
 
 class StageWatch:
-    """Compares a stage with what a loop does: call `enter` after freezing, then around each step of an optimizer.
+    """Compares a stage with what a loop does: call `enter` after freezing, then around each optimizer step.
 
     >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 2))
     >>> from progbench.method.anatomy import Anatomy
@@ -50,15 +50,16 @@ class StageWatch:
     Traceback (most recent call last):
     progbench.errors.BadInput: 2 parameters that this stage freezes were unfrozen while it lasted: 1.weight, 1.bias. ...
 
-    A frozen tensor is compared by 64 of its elements, bit by bit: on a CPU in every step; on a GPU, where a look would
-    make it wait, in the first step of a stage, at its end, and where torch's version counter of the tensor has moved.
-    `extra` are parameters that train beside the model's: they are counted with the stage.
+    64 elements of each frozen tensor are compared, bit by bit: on a CPU in every step; on a GPU, which a look makes
+    wait, in the first step of a stage, at its end, and when torch's version counter of a tensor has moved. `extra` are
+    parameters that train beside the model's: they are counted with the stage.
     """
 
     def __init__(self, anatomy: Watched, extra: Iterable[nn.Parameter] = ()) -> None:
         self._anatomy = anatomy
         self._extra = list(extra)
-        self._names = anatomy.names()
+        beside = {id(p): f"a weight of shape {tuple(p.shape)} beside the model, as of a loss" for p in self._extra}
+        self._names = beside | anatomy.names()
         self._peft = has_peft_layers(anatomy.model)
         self._said: set[str] = set()
         self._frozen: list[nn.Parameter] = []
@@ -68,16 +69,16 @@ class StageWatch:
 
     @property
     def trained(self) -> int:
-        """How many elements train in this stage: as planned, and after its first step without what had no gradient."""
+        """How many elements train in this stage; after its first step, without those that had no gradient."""
         return self._planned - (sum(p.numel() for p in self._unseen.values()) if self._steps else 0)
 
     @property
     def unseen(self) -> list[str]:
-        """The names of what should train in this stage and has had no gradient yet."""
-        return [self._names.get(identity, "a parameter") for identity in self._unseen]
+        """The names of the stage's parameters that have had no gradient yet."""
+        return [self._names[identity] for identity in self._unseen]
 
     def enter(self, stage: Stage) -> None:
-        """Begin with a stage that the model has just been frozen to."""
+        """Begin a stage, to which the model has just been frozen."""
         live = {id(p): p for p in (*self._anatomy.trainable(stage), *self._extra)}
         everything = (*self._anatomy.parameters(), *self._anatomy.frozen)
         self._frozen = [p for p in everything if id(p) not in live and not p.is_meta and p.numel()]
@@ -97,11 +98,17 @@ class StageWatch:
             )
         self._note_seen()
 
-    def after_step(self, optimizer: object) -> str:
-        """Raise BadInput if the step moved what this stage freezes; after the first, say which buffers moved with it.
+    def _require_same_kind(self) -> None:
+        """Raise BadInput if what is frozen was converted or sent elsewhere: an optimizer's states do not follow."""
+        for p, (device, dtype) in zip(self._frozen, self._as, strict=True):
+            if (p.device, p.dtype) != (device, dtype):
+                raise BadInput(
+                    f"the model was converted while a stage lasts: {self._called([p])[0]} was {dtype} on {device}, and "
+                    f"is {p.dtype} on {p.device}. Call .to(), .double(), .half() and the like before the first stage"
+                )
 
-        Empty where there is nothing to say, or it has been said.
-        """
+    def after_step(self, optimizer: object) -> str:
+        """Raise BadInput if the step moved what this stage freezes; gives a warning of buffers that moved, or ""."""
         self._note_seen()
         self._steps += 1
         versions = [p._version for p in self._frozen]
@@ -122,6 +129,7 @@ class StageWatch:
 
     def require_still(self, optimizer: object = None) -> None:
         """Raise BadInput if what this stage freezes is not what it was when the stage began, bit by bit."""
+        self._require_same_kind()
         if [p.data_ptr() for p in self._frozen] == self._places and all(
             torch.equal(_bits(torch.cat(views)), kept) for views, kept in zip(self._views, self._kept, strict=True)
         ):
@@ -136,7 +144,7 @@ class StageWatch:
         self._remember()
 
     def unseen_words(self) -> str:
-        """What to say of parameters that should train and have had no gradient; nothing where nothing is known."""
+        """A warning of the stage's parameters that have had no gradient, once each; else ""."""
         new = [name for name in self.unseen if name not in self._said]
         if not new or len(self._unseen) == len(self._began):
             return ""
@@ -152,13 +160,14 @@ class StageWatch:
                 del self._unseen[identity]
 
     def _remember(self) -> None:
-        """Keep a sample of all that is frozen, those of one kind together: to compare them is then one look."""
+        """Keep a sample of all that is frozen, those of one device and type together, to compare them at once."""
         self._kinds: dict[tuple[torch.device, torch.dtype], list[nn.Parameter]] = {}
         for p in self._frozen:
             self._kinds.setdefault((p.device, p.dtype), []).append(p)
         self._views = [[_sample(p) for p in kind] for kind in self._kinds.values()]
         self._kept = [_bits(torch.cat(views)) for views in self._views]
         self._places = [p.data_ptr() for p in self._frozen]
+        self._as = [(p.device, p.dtype) for p in self._frozen]
         self._versions = [p._version for p in self._frozen]
 
     def _samples(self) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
@@ -167,7 +176,7 @@ class StageWatch:
             yield from zip(kind, kept.split([view.numel() * view.element_size() for view in views]), strict=True)
 
     def _frozen_modules(self, stage: Stage) -> list[tuple[str, nn.Module]]:
-        """The modules of the blocks that a stage freezes; not batch normalisation, of which is spoken before."""
+        """The modules of the blocks that a stage freezes, without batch normalisation, which has its own warning."""
         frozen = {f"block {number}" for number in range(self._anatomy.L) if number not in stage.blocks}
         modules = dict(self._anatomy.model.named_modules())
         paths = [piece.path for piece in self._anatomy.pieces if piece.component in frozen and piece.path in modules]
@@ -189,7 +198,7 @@ class StageWatch:
         return before is not None and not torch.equal(_bits(_sample(now)), before[1])
 
     def _called(self, parameters: Sequence[nn.Parameter]) -> list[str]:
-        return [self._names.get(id(p), "a parameter") for p in parameters]
+        return [self._names[id(p)] for p in parameters]
 
     def _by_whom(self) -> str:
         if self._peft:
@@ -205,7 +214,7 @@ class StageWatch:
 
 
 def _mover(optimizer: object) -> str:
-    """Who moved what has no gradient, as far as the optimizer that made the step tells."""
+    """Who moved what has no gradient, as far as the optimizer of the step tells."""
     name = type(optimizer).__name__
     if name == "LBFGS":
         return "LBFGS moves all that it holds along one direction"
@@ -225,7 +234,7 @@ def has_two_forms(optimizer: object) -> bool:
 
 
 def two_forms_words(optimizer: object, schedule: Schedule) -> str:
-    """What to say of such an optimizer where a block trains and is frozen later; else nothing."""
+    """A warning of such an optimizer if a block trains and is frozen later; else ""."""
     trained, later = set[int](), False
     for stage in schedule:
         later = later or not trained <= {*stage.blocks}
@@ -240,7 +249,7 @@ def two_forms_words(optimizer: object, schedule: Schedule) -> str:
 
 
 def _sample(tensor: torch.Tensor) -> torch.Tensor:
-    """So many elements, evenly apart; a view where the tensor's memory allows."""
+    """SAMPLED elements, evenly apart; a view where the tensor's memory allows."""
     order = sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
     flat = tensor.detach().permute(order).reshape(-1)
     return flat[:: max(1, flat.numel() // SAMPLED)][:SAMPLED]

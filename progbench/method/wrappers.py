@@ -18,9 +18,9 @@ def opened(model: nn.Module) -> nn.Module:
     >>> opened(nn.DataParallel(net)) is net
     True
 
-    The parameters are the same objects, inside and outside. Accelerate's `prepare` wraps in these, or not at all.
-    Raises BadInput for FSDP, which cuts parameters of several blocks into one, and for a peft method that trains
-    nothing in the blocks (prompt, prefix and p-tuning).
+    The parameters are the same objects inside. Accelerate's `prepare` wraps in these, or not at all. Raises BadInput
+    for FSDP, which joins parameters of several blocks, and for a peft method that trains nothing in the blocks (prompt,
+    prefix and p-tuning).
     """
     while True:
         if any(_is_a(module, "FullyShardedDataParallel", "FSDPModule") for module in model.modules()):
@@ -41,10 +41,9 @@ def opened(model: nn.Module) -> nn.Module:
 
 
 def transformer_of(model: nn.Module) -> nn.Module:
-    """The transformer in an opened model, without its head; also where a module that is not of transformers holds it.
+    """The transformer in an opened model, without its head.
 
-    A SentenceTransformer is such a module, and so is a model of your own around one of theirs. Where it holds none, or
-    several, the model is taken as a whole.
+    A SentenceTransformer holds one, and so may a model of your own. One that holds none, or several, is taken whole.
     """
     if hasattr(model, "base_model"):
         return base_of(model)
@@ -61,7 +60,7 @@ def _outermost(model: nn.Module) -> Iterator[nn.Module]:
 
 
 def has_peft_layers(model: nn.Module) -> bool:
-    """Whether peft put layers into the model; without importing peft, which takes seconds."""
+    """Whether peft put layers into the model; asked without importing peft, which takes seconds."""
     return any(_is_a(module, "BaseTunerLayer") for module in model.modules())
 
 
@@ -82,5 +81,5 @@ def _inside_peft(model: Any) -> nn.Module:
 
 
 def _is_a(module: nn.Module, *names: str) -> bool:
-    """By the name of a class, so that the library it comes from is not imported for models that do not need it."""
+    """By the class's name: so its library is not imported."""
     return any(kind.__name__ in names for kind in type(module).__mro__)

@@ -68,11 +68,11 @@ def require_agreement(
             f"{folder / 'config.json'}: model_type = {configuration.model_type!r}, but models.toml says "
             f"architecture = {model.architecture!r}"
         )
-    wanted, found = (_compared(one) for one in (configuration_of(model, configuration.num_labels), configuration))
+    wanted, there = map(_compared, (configuration_of(model, configuration.num_labels), configuration))
     for name, value in wanted.items():
-        if found.get(name) != value:
+        if there.get(name) != value:
             says = f"models.toml says {CALLED[name]} =" if name in CALLED else f"{model.name} has"
-            raise BadInput(f"{folder / 'config.json'}: {name} = {found.get(name)!r}, but {says} {value!r}")
+            raise BadInput(f"{folder / 'config.json'}: {name} = {there.get(name)!r}, but {says} {value!r}")
     require_tokenizer(model, configuration, tokenizer, folder)
 
 

@@ -36,7 +36,7 @@ def weights(folder: Path) -> list[Path]:
             named = _json(index).get("weight_map")
             if not isinstance(named, dict) or not named:
                 raise BadInput(f"{index}: names no files of weights; fetch the model again")
-            return [index, *(folder / part for part in sorted({str(part) for part in named.values()}))]
+            return [index, *(folder / name for name in sorted({str(name) for name in named.values()}))]
     return []
 
 
@@ -46,10 +46,10 @@ def require_whole(folder: Path) -> None:
     if not any((folder / name).is_file() for name in VOCABULARIES):  # without one, every word would be unknown
         raise BadInput(f"{folder}: holds no tokenizer: none of {', '.join(VOCABULARIES)}")
     _require_vocabulary(folder)
-    found = weights(folder)
-    if not found:
+    files = weights(folder)
+    if not files:
         raise BadInput(f"{folder}: holds no weights: none of {', '.join(WEIGHTS)}")
-    for path in found:
+    for path in files:
         if not path.is_file() or not path.stat().st_size:
             raise BadInput(f"{path}: is not there, or empty; fetch the model again")
         if path.suffix == ".safetensors":
@@ -60,8 +60,8 @@ def require_whole(folder: Path) -> None:
 
 def fingerprint(folder: Path) -> str:
     """The sha256 of the weights that are loaded: of the one file, or of the files' checksums in their order."""
-    found = [_sha256(path) for path in weights(folder)]
-    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest()
+    sums = [_sha256(path) for path in weights(folder)]
+    return sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
 
 
 def _require_vocabulary(folder: Path) -> None:
@@ -125,7 +125,7 @@ def _require_tensors(path: Path) -> None:
         header = file.read(length) if length < size else b""
     try:
         tensors = json.loads(header)
-        end = max(operator.index(one["data_offsets"][1]) for name, one in tensors.items() if name != "__metadata__")
+        end = max(operator.index(entry["data_offsets"][1]) for name, entry in tensors.items() if name != "__metadata__")
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         raise BadInput(f"{path}: its header is not one of safetensors; fetch it again") from None
     if size != 8 + length + end:

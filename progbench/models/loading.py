@@ -23,9 +23,9 @@ HUB_FILES = ("*.json", "*.txt", "model.safetensors")
 def require(model: ModelSpec) -> None:
     """Raise Missing, in seconds and without fetching a file, when `fetch` is bound to; BadInput as `require_whole`."""
     files = on_hub(model)
-    found = hub.require(files) if files else fetch(model)
-    if found:
-        require_whole(found)
+    folder = hub.require(files) if files else fetch(model)
+    if folder:
+        require_whole(folder)
 
 
 def fetch(model: ModelSpec) -> Path | None:
@@ -45,8 +45,9 @@ def fetch(model: ModelSpec) -> Path | None:
         return hub.fetch(files)
     if root := os.environ.get("PROGBENCH_MODELS"):
         names = [name for name in (model.name, model.hub.rpartition("/")[2]) if name]
-        if found := next((Path(root) / name for name in names if (Path(root) / name / "config.json").is_file()), None):
-            return found
+        there = (Path(root) / name for name in names if (Path(root) / name / "config.json").is_file())
+        if folder := next(there, None):
+            return folder
         if not model.package:
             tried = " or ".join(str(Path(root) / name) for name in names)
             raise Missing(f"no weights of {model.name}: PROGBENCH_MODELS is set, but {tried} has no config.json")
@@ -61,13 +62,13 @@ def fetch(model: ModelSpec) -> Path | None:
 def _installed(model: ModelSpec) -> Path:
     """The folder of an installed package. Raises Missing where it is not installed, or its name is none."""
     try:
-        found = importlib.util.find_spec(model.package)
-    except (ImportError, ValueError):  # a part of a package that is not there; a name that begins with a dot
-        found = None
-    if found is None or not found.has_location or found.origin is None:  # what is built in lies in no folder
+        package = importlib.util.find_spec(model.package)
+    except (ImportError, ValueError):  # its parent is not there; a name that begins with a dot
+        package = None
+    if package is None or not package.has_location or package.origin is None:  # what is built in lies in no folder
         package = model.package.replace("_", "-")
         raise Missing(f"no weights of {model.name}: package {package} is not installed (extra 'mini')")
-    return Path(found.origin).parent
+    return Path(package.origin).parent
 
 
 def on_hub(model: ModelSpec) -> hub.Files | None:

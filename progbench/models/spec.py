@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,7 @@ class ModelSpec:
         like_bert = self.random or self.architecture == "bert"
         usual = {"activation": "gelu", "dropout": 0.1, "layer_norm_eps": 1e-12 if like_bert else 1e-5}
         content = {
-            name: value for name, value in asdict(self).items() if name not in UNSCORED and value not in ("", None, {})
+            name: value for name, value in vars(self).items() if name not in UNSCORED and value not in ("", None, {})
         }
         return {name: value for name, value in content.items() if name not in usual or value != usual[name]}
 
@@ -99,15 +98,15 @@ def specs() -> dict[str, ModelSpec]:
 
     Raises BadInput, naming entry and field, for an unsound one.
     """
-    entries = dict(read_toml(Path(str(importlib.resources.files(__package__))) / "models.toml"))
+    entries = dict(read_toml(Path(__file__).with_name("models.toml")))
     for path in places.files("models.toml"):
         for name, entry in read_toml(path).items():
             if name in entries:
                 raise BadInput(f"{path}: [{name}]: there is a model of this name already")
             entries[name] = _like(entry, entries, f"{path}: [{name}]", path.parent)
-    found = {name: _read(name, entry) for name, entry in entries.items()}
-    _require_one_each(found.values())
-    return found
+    models = {name: _read(name, entry) for name, entry in entries.items()}
+    _require_one_each(models.values())
+    return models
 
 
 def _like(entry: object, known: Mapping[str, dict], where: str, folder: Path) -> dict:
@@ -134,7 +133,7 @@ def _require_one_each(models: Iterable[ModelSpec]) -> None:
             if owner.setdefault(name, model.name) != model.name:
                 raise BadInput(
                     f"models.toml: [{owner[name]}] and [{model.name}] both answer to {name!r} (by name, hub, or the "
-                    "hub's last part); leave one of them"
+                    "hub's last word); leave one of them"
                 )
 
 
@@ -163,7 +162,7 @@ _OPTIONAL: dict[str, kinds.Kind] = {
 
 def _read(name: str, entry: object) -> ModelSpec:
     where = f"models.toml: [{name}]"
-    kinds.require(name, kinds.NAME, "models.toml: the name of an entry")  # part of a result's path
+    kinds.require(name, kinds.NAME, "models.toml: the name of an entry")  # it stands in a result's path
     undescribed = isinstance(entry, dict) and "path" in entry and not set(entry) & set(_SIZES)
     read = kinds.fields(entry, where, _WANTED if undescribed else _WANTED | _SIZES, _OPTIONAL)
     sizes = dict.fromkeys(_SIZES, 0) if undescribed else {}
@@ -177,11 +176,11 @@ def _contradiction(model: ModelSpec) -> str:
     """What two fields of an entry, or a field and what there is, say against each other; nothing if they agree."""
     if model.random and (model.hub or model.package or model.path):
         return "random = true, and yet it names weights; one of the two"
-    for one, other in (("hub", "revision"), ("package", "folder")):
-        if model.path and one == "hub":
+    for first, second in (("hub", "revision"), ("package", "folder")):
+        if model.path and first == "hub":
             continue  # a revision of the folder's own
-        if bool(getattr(model, one)) != bool(getattr(model, other)):
-            named, absent = (one, other) if getattr(model, one) else (other, one)
+        if bool(getattr(model, first)) != bool(getattr(model, second)):
+            named, absent = (first, second) if getattr(model, first) else (second, first)
             return f"{named} = {getattr(model, named)!r} without {absent}: the two name weights together"
     if model.described and model.hidden % model.heads:
         return f"hidden = {model.hidden} does not divide by heads = {model.heads}"
@@ -193,14 +192,18 @@ def _contradiction(model: ModelSpec) -> str:
 
 
 def spec(name: str) -> ModelSpec:
-    """The model called `name`: its short name, its hub id, or the hub id's last part.
+    """The model called `name`: its short name, its hub id, or the hub id's last word.
 
     >>> spec("google-bert/bert-base-uncased") is spec("bert-base")
     True
 
     Raises BadInput for an unknown name, listing the known ones.
     """
-    for model in specs().values():
-        if name in model.answers_to:
-            return model
-    raise BadInput(f"unknown model {name!r}: known are {', '.join(specs())}; for any other, pass the model object")
+    if name not in _by_name():
+        raise BadInput(f"unknown model {name!r}: known are {', '.join(specs())}; for any other, pass the model object")
+    return _by_name()[name]
+
+
+@places.once
+def _by_name() -> dict[str, ModelSpec]:
+    return {name: model for model in specs().values() for name in model.answers_to}

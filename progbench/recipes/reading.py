@@ -5,7 +5,6 @@ What is wrong in them is refused.
 
 from __future__ import annotations
 
-import importlib.resources
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,8 +80,8 @@ def suites() -> list[str]:
 
     Raises BadInput for a name that two folders have: which of them is meant, nobody knows.
     """
-    found = [entry for folder in _folders() if folder.is_dir() for entry in folder.iterdir()]
-    names = sorted(entry.name for entry in found if (entry / "suite.toml").is_file())
+    entries = [entry for folder in _folders() if folder.is_dir() for entry in folder.iterdir()]
+    names = sorted(entry.name for entry in entries if (entry / "suite.toml").is_file())
     if twice := [name for name in names if names.count(name) > 1]:
         raise BadInput(f"two folders have a suite {twice[0]!r}: give the included one another name")
     return names
@@ -90,14 +89,14 @@ def suites() -> list[str]:
 
 def home(suite: str, root: Path) -> Path:
     """The folder that holds a suite's `recipes` and `expected`: an included one, or else `root`."""
-    return next((one for one in places.included() if (one / "recipes" / suite / "suite.toml").is_file()), root)
+    return next((folder for folder in places.included() if (folder / "recipes" / suite / "suite.toml").is_file()), root)
 
 
 def settings(suite: str) -> SuiteSettings:
     """A suite's own settings, from its suite.toml. Raises BadInput naming file, field and what is allowed."""
     path = _of(suite) / "suite.toml"
-    found = kinds.fields(read_toml(path), str(path), _SETTINGS, _OPTIONAL)
-    return SuiteSettings(**found | {"tables": tuple(found["tables"])})
+    content = kinds.fields(read_toml(path), str(path), _SETTINGS, _OPTIONAL)
+    return SuiteSettings(**content | {"tables": tuple(content["tables"])})
 
 
 def read(
@@ -134,8 +133,8 @@ def variants(suite: str, file: str, tuning: str, schedule: str = "") -> list[str
     >>> variants("mini", "glue", "full"), variants("mini", "glue", "full", "constant")
     (['optimizer-after-freeze'], [])
     """
-    found = _file(_of(suite) / f"{file}.toml").get("tunings", {}).get(tuning, {}).get("variants", {})
-    return [name for name, variant in found.items() if not schedule or schedule in variant.get("schedules", [schedule])]
+    tried = _file(_of(suite) / f"{file}.toml").get("tunings", {}).get(tuning, {}).get("variants", {})
+    return [name for name, variant in tried.items() if not schedule or schedule in variant.get("schedules", [schedule])]
 
 
 # A recipe is found by these, so its file does not set them; but a variant may be of another model.
@@ -188,9 +187,9 @@ _INHERITED: kinds.Kind = (
 def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """Two tables as one; a value with its source is replaced as a whole."""
     both = {
-        name: _laid_over(below[name], one)
-        for name, one in above.items()
-        if isinstance(one, dict) and isinstance(below.get(name), dict) and "value" not in one
+        name: _laid_over(below[name], value)
+        for name, value in above.items()
+        if isinstance(value, dict) and isinstance(below.get(name), dict) and "value" not in value
     }
     return below | above | both
 
@@ -219,8 +218,8 @@ def _layer(path: Path, place: str, layer: dict[str, Any], *deeper: str) -> Itera
     yield from _by_task(path, f"{place}.tasks", layer.get("tasks", {}))
 
 
-def _by_task(path: Path, place: str, found: Any) -> Iterator[tuple[str, Any]]:
-    for task, fields in kinds.table(found, f"{path}: [{place}]").items():
+def _by_task(path: Path, place: str, layers: Any) -> Iterator[tuple[str, Any]]:
+    for task, fields in kinds.table(layers, f"{path}: [{place}]").items():
         if task not in tasks():
             raise BadInput(f"{path}: unknown [{place}.{task}]; known are {', '.join(tasks())}")
         yield f"{place}.{task}", fields
@@ -228,12 +227,14 @@ def _by_task(path: Path, place: str, found: Any) -> Iterator[tuple[str, Any]]:
 
 def _of(suite: str) -> Path:
     """The folder of a suite's recipes."""
-    return next((one / suite for one in _folders() if (one / suite / "suite.toml").is_file()), _folder() / suite)
+    return next(
+        (folder / suite for folder in _folders()[1:] if (folder / suite / "suite.toml").is_file()), _folder() / suite
+    )
 
 
 def _folders() -> list[Path]:
-    return [_folder(), *(one / "recipes" for one in places.included())]
+    return [_folder(), *(folder / "recipes" for folder in places.included())]
 
 
 def _folder() -> Path:
-    return Path(str(importlib.resources.files(__package__)))
+    return places.PACKAGE / "recipes"

@@ -96,9 +96,8 @@ class Recipe:
 
     def digest_at(self, scores_version: int) -> str:
         """The digest that the same recipe had when SCORES_VERSION was another."""
-        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "variant"}
-        defaults = {field.name: field.default for field in fields(self)}
-        content = {name: value for name, value in given.items() if value != defaults[name]}
+        given = ((field, getattr(self, field.name)) for field in fields(self) if field.name != "variant")
+        content = {field.name: value for field, value in given if value != field.default}
         content |= {"model": spec(self.model).identity(), "scores_version": scores_version}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -118,8 +117,13 @@ class Recipe:
         """The updated parameters this recipe's run must come to, by arithmetic alone."""
         return sum(self.planned_by_epoch())
 
+    @functools.cache  # noqa: B019  (a session asks the same recipes again and again)
     def planned_by_epoch(self) -> tuple[int, ...]:
         """The updated parameters of each of its run's epochs: a sum alone would not tell two schedules apart."""
+        return self._planned
+
+    @functools.cached_property  # every view of a count asks for it
+    def _planned(self) -> tuple[int, ...]:
         task = tasks()[self.task]
         return updated_by_epoch(
             self.model,
@@ -148,5 +152,5 @@ def split_id(name: str) -> tuple[str, str, str]:
 
     A name of another shape comes back whole, as the first.
     """
-    found = re.fullmatch(rf"(.+)-({'|'.join(schedule.SCHEDULES)}|single_block_b\d+)-(.+)", name, re.DOTALL)
-    return found.groups() if found else (name, "", "")
+    match = re.fullmatch(rf"(.+)-({'|'.join(schedule.SCHEDULES)}|single_block_b\d+)-(.+)", name, re.DOTALL)
+    return match.groups() if match else (name, "", "")

@@ -73,9 +73,8 @@ def on_runs(contrasts: Sequence[Contrast]) -> str:
         return f"On our runs, paired by seed, with the interval and the number of seeds: {_listed(each)}."
     if any(one.mean is not None for one in contrasts):
         return "On our runs no average is complete yet: the tasks that were run stand below."
-    return (
-        "No run of ours with these models is behind this: it is what the paper prints, and what counting alone gives."
-    )
+    read = "what the paper prints, and " if any(one.printed is not None for one in contrasts) else ""
+    return f"No run of ours with these models is behind this: it is {read}what counting alone gives."
 
 
 @dataclass(frozen=True)
@@ -199,13 +198,13 @@ def _beyond(tasks: Sequence[Contrast]) -> list[str]:
     found = []
     for body in bodies:
         own = [one for one in tasks if one.body == body]
-        parts = [
+        sides = [
             f"{word} on {_listed([f'{one.column} ({one.printed:+z.1f})' for one in those])}"
             for word in (LOWER, HIGHER)
             if (those := [one for one in own if one.on_print == word])
         ]
         below = sum(one.printed < 0 for one in own if one.printed is not None)
-        found.append(f"{body} is {' and '.join(parts) or 'beyond it nowhere'} (below 0 on {below} of {len(own)})")
+        found.append(f"{body} is {' and '.join(sides) or 'beyond it nowhere'} (below 0 on {below} of {len(own)})")
     return [f"Task by task, beyond the margin, {'; '.join(found)}."] if found else []
 
 

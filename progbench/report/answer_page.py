@@ -39,7 +39,7 @@ def page(printed: Report, recorded: Sequence[Report]) -> str:
     return "\n".join([*lines, END, ""])
 
 
-def part(printed: Report, recorded: Sequence[Report], folder: str) -> str:
+def section(printed: Report, recorded: Sequence[Report], folder: str) -> str:
     """What stands in a README between the two marks; the picture lies in `folder`, as seen from there."""
     said, ours, saved = answer.brief(printed.contrasts)
     known = [f"{one.purpose.partition(':')[0]}: {answer.on_runs(one.contrasts)}" for one in recorded]

@@ -26,7 +26,7 @@ def words(verdicts: Sequence[Verdict]) -> str:
         return ""
     basis, ways = (Counter(getattr(one, name) for one in agreeing) for name in ("basis", "rounding"))
     disputed = sum(one.outcome == "disputed" and one.kind == "counted" for one in verdicts)
-    parts = [
+    phrases = [
         (basis[STATED], f"{basis[STATED]} follow from what the paper states"),
         (
             basis[FITTED] + basis[PREDICTED],
@@ -35,7 +35,7 @@ def words(verdicts: Sequence[Verdict]) -> str:
         ),
         (disputed, f"{disputed} disputed"),
     ]
-    text = f"printed counts: {', '.join(part for count, part in parts if count)}"
+    text = f"printed counts: {', '.join(phrase for count, phrase in phrases if count)}"
     if ways["rounded"] and ways["truncated"]:
         text += (
             f"; of the {len(agreeing)} that agree {ways['both']} do so rounded and truncated, {ways['rounded']} only "

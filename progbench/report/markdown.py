@@ -64,7 +64,11 @@ def render(report: Report) -> str:
              one.our_words, one.ours_rests_on, one.outcome, one.disputed]
             for one in report.claims
         ]  # fmt: skip
-        lines += ["", "## Claims", "", grid(rows, CLAIM_HEADERS)]
+        shown = [*range(len(CLAIM_HEADERS))]
+        if not report.print_has_claims:
+            del shown[2:5]
+        headers = [CLAIM_HEADERS[i] for i in shown]
+        lines += ["", "## Claims", "", grid([[row[i] for i in shown] for row in rows], headers)]
     for name, verdicts in report.by_table():
         rows = [[*text.row(verdict), verdict.sentence] for verdict in verdicts]
         lines += [

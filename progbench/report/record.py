@@ -33,9 +33,9 @@ class OfSuite:
         """The differences from Progtuning to this schedule."""
         return [one for one in self.report.differences if one.right == schedule]
 
-    def points(self, recipe: str, part: str, metric: str) -> list[float]:
+    def points(self, recipe: str, evaluation_set: str, metric: str) -> list[float]:
         """A recipe's scores by seed, in points; none where it failed or was not run."""
-        return [run.score(part, metric) for run in self.results.get(recipe, ()) if not run.error]
+        return [run.score(evaluation_set, metric) for run in self.results.get(recipe, ()) if not run.error]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Printed:
 
     schedule: str
     column: str
-    part: str
+    evaluation_set: str
     metric: str
     value: float
 

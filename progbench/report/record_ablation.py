@@ -65,19 +65,20 @@ def _of_model(suite: OfSuite, model: str, printed: Sequence[Printed]) -> Iterato
         (f"{name(recipe.schedule)}, {recipe.variant}", one) for one, recipe in _variants(suite, model).items()
     ]
     points = {
-        label: [suite.points(_id(stem, part), part, metric) for part, metric in columns] for label, stem in schedules
+        label: [suite.points(_id(stem, evaluation_set), evaluation_set, metric) for evaluation_set, metric in columns]
+        for label, stem in schedules
     }
     if not any(any(scores) for scores in points.values()):
         yield f"{suite.name}, {model}: not recorded."
         return
     rows = [[label, *map(_mean, scores)] for label, scores in points.items()]
-    guesses = [suite.guesses.get(f"{part} {metric}") for part, metric in columns]
+    guesses = [suite.guesses.get(f"{evaluation_set} {metric}") for evaluation_set, metric in columns]
     rows.append(["always the most frequent class", *("" if one is None else f"{one:.2f}" for one in guesses)])
     for schedule in _ROWS:
-        values = {(one.part, one.metric): one.value for one in printed if one.schedule == schedule}
+        values = {(one.evaluation_set, one.metric): one.value for one in printed if one.schedule == schedule}
         rows.append([f"printed: {name(schedule)}", *(f"{values[one]:.1f}" if one in values else "" for one in columns)])
     yield f"{suite.name}, {model}: mean ± standard deviation over seeds, and how many there are:"
-    heads = [f"{part} {metric}" for part, metric in columns]
+    heads = [f"{evaluation_set} {metric}" for evaluation_set, metric in columns]
     yield Grid(("schedule", *heads), rows, " ".join(["left"] + ["right"] * len(heads)))
     yield _collapsed(points, columns, guesses)
     drawn = record_plots.ablation(heads, [*points.items()], guesses)
@@ -92,17 +93,19 @@ def _collapsed(
     """How many seeds are no better than a guess: what a collapse to the most frequent class looks like."""
     found = []
     for label, scores in points.items():
-        for (part, metric), values, guess in zip(columns, scores, guesses, strict=True):
+        for (evaluation_set, metric), values, guess in zip(columns, scores, guesses, strict=True):
             below = 0 if guess is None else sum(one <= guess for one in values)
             if below:
-                found.append(f"{label}, {part} {metric}: {below} of {len(values)}")
+                found.append(f"{label}, {evaluation_set} {metric}: {below} of {len(values)}")
     return f"Seeds that score no more than always the most frequent class: {'; '.join(found) or 'none'}."
 
 
 def _columns(printed: Sequence[Printed]) -> list[tuple[str, str]]:
     """The evaluation sets and metrics of Table 5's columns, MRPC with both of its metrics."""
-    parts = list(dict.fromkeys(one.part for one in printed))
-    return sorted(dict.fromkeys((one.part, one.metric) for one in printed), key=lambda column: parts.index(column[0]))
+    order = list(dict.fromkeys(one.evaluation_set for one in printed))
+    return sorted(
+        dict.fromkeys((one.evaluation_set, one.metric) for one in printed), key=lambda column: order.index(column[0])
+    )
 
 
 def _variants(suite: OfSuite, model: str) -> dict[str, object]:
@@ -114,14 +117,14 @@ def _variants(suite: OfSuite, model: str) -> dict[str, object]:
     return found
 
 
-def _id(stem: str, part: str) -> str:
+def _id(stem: str, evaluation_set: str) -> str:
     """A recipe's id from its beginning and an evaluation set.
 
     >>> _id("minilm-growing~late", "mrpc")
     'minilm-growing-mrpc~late'
     """
     body, _, variant = stem.partition("~")
-    return f"{body}-{task_of(part).name}" + (f"~{variant}" if variant else "")
+    return f"{body}-{task_of(evaluation_set).name}" + (f"~{variant}" if variant else "")
 
 
 def _mean(points: Sequence[float]) -> str:
@@ -134,7 +137,7 @@ def _mean(points: Sequence[float]) -> str:
 def _what_ifs(found: Recorded) -> Iterator[Block]:
     """What would give the printed 67.9 and 68.5 of MRPC, and the 68.5 of STS-B."""
     yield "What would give the two printed accuracies of MRPC?"
-    targets = [one for one in found.ablation if one.part == "mrpc" and one.metric == "accuracy"]
+    targets = [one for one in found.ablation if one.evaluation_set == "mrpc" and one.metric == "accuracy"]
     known = [suite.guesses for suite in found.suites if "mrpc accuracy" in suite.guesses]
     lines = []
     if known:

@@ -7,16 +7,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from progbench.judging import claims as claiming
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.compared import Compared, PrintAlone
 from progbench.judging.contrast import Contrast
-from progbench.judging.power import Curves
 from progbench.judging.verdict import AGREES, JUDGED, OUTCOMES, Variant, Verdict
 from progbench.report import answer as answering
-from progbench.report import attribution, comparisons, counted, provenance, tables
+from progbench.report import attribution, comparisons, counted, provenance
 from progbench.runs.ledger import Cost, Entry, costs, mean_costs
+
+if TYPE_CHECKING:
+    from progbench.judging.power import Curves
+    from progbench.report.tables import PrintedTable
 
 SCHEMA_VERSION = 3
 NAMED = 3  # as many deviating cells as the first line can name
@@ -100,22 +104,28 @@ class Report:
         return "\n".join(filter(None, [*heads, *claimed, *comparisons.answers(self.differences)]))
 
     @property
+    def print_has_claims(self) -> bool:
+        """Whether the print says anything of these claims; where it does not, no view has a column for it."""
+        return any(claim.printed for claim in self.claims)
+
+    @property
     def claims_headline(self) -> str:
         """How the claims came out: on the print, by counting alone, and on our runs; those without runs are counted."""
         by_counts = [claim.outcome for claim in self.claims if claim.by_counts]
         on_runs = [claim.outcome for claim in self.claims if claim.on_runs]
         rest = [claim for claim in self.claims if not claim.by_counts and not claim.on_runs]
         errors = sum(claim.outcome == "error" for claim in rest)
-        sides = {"on the print": [claim.on_print for claim in self.claims], "by counting": by_counts}
+        on_print = [claim.on_print for claim in self.claims] if self.print_has_claims else []
+        sides = {"on the print": on_print, "by counting": by_counts}
         sides |= {"on our runs": on_runs, "without an answer of ours": ["error"] * errors}
-        parts = [
+        phrases = [
             f"{side} "
             + ", ".join(f"{found.count(one)} {_PLURALS.get(one, one)}" for one in claiming.OUTCOMES if one in found)
             for side, found in sides.items()
             if found
         ]
         waiting = len(rest) - errors
-        return f"{len(self.claims)} claims: {'; '.join([*parts, *([f'{waiting} without runs'] if waiting else [])])}"
+        return f"{len(self.claims)} claims: {'; '.join([*phrases, *([f'{waiting} without runs'] if waiting else [])])}"
 
     @property
     def judged_by(self) -> str:
@@ -199,8 +209,10 @@ class Report:
         names = sorted({verdict.table for verdict in self.verdicts}, key=lambda name: ("Table" not in name, name))
         return [(name, [verdict for verdict in self.verdicts if verdict.table == name]) for name in names]
 
-    def tables(self) -> list[tables.PrintedTable]:
+    def tables(self) -> list[PrintedTable]:
         """The tables as the paper prints them."""
+        from progbench.report import tables  # for pages alone
+
         return tables.printed_tables(self.suite, self.verdicts)
 
     def answer_tables(self, *, every: bool = False) -> list[answering.Table]:

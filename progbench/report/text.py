@@ -5,10 +5,9 @@ What is long ends with the answer again: it is the end that stays on a screen.
 
 from __future__ import annotations
 
+import itertools
 import textwrap
-from collections.abc import Iterable, Sequence
-
-from tabulate import tabulate
+from collections.abc import Iterable, Iterator, Sequence
 
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.verdict import Variant, Verdict
@@ -58,8 +57,11 @@ def render(report: Report) -> str:
         lines += ["", "Cost, as a share of what constant takes", table]
     if report.claims:
         answers = [[one.claim, one.on_print, cells.our_answer(one), one.outcome] for one in report.claims]
-        lines += ["", "Claims", grid(answers, CLAIM_HEADERS, "left " * 4)]
-        lines += ["", *(line for claim in report.claims for line in _claim(claim))]
+        headers = CLAIM_HEADERS
+        if not report.print_has_claims:
+            answers, headers = [[row[0], *row[2:]] for row in answers], (headers[0], *headers[2:])
+        lines += ["", "Claims", grid(answers, headers, "left " * len(headers))]
+        lines += ["", *(line for claim in report.claims for line in _claim(claim, report.print_has_claims))]
     if groups := report.not_judged():
         lines += ["", "Not judged:"]
         for reason, names in groups:
@@ -91,15 +93,17 @@ def _differences(report: Report) -> list[str]:
 def wrapped(text: str, later: str = "    ", first: str = "") -> list[str]:
     """A text in lines that fit; each of its own lines starts anew, and nothing in it moves the cursor."""
     lines = (plain(line) for line in str(text).split("\n"))
-    return [part for line in lines for part in _wrap(line, WIDTH, initial_indent=first, subsequent_indent=later)]
+    return [piece for line in lines for piece in _wrap(line, WIDTH, initial_indent=first, subsequent_indent=later)]
 
 
 def _wrap(text: str, width: int, **indents: str) -> list[str]:
     """Lines broken between words, so that a name with hyphens can be copied whole, unless it is longer than a line."""
+    if len(text) <= width and not indents and text == text.strip():
+        return [text] if text else []
     return textwrap.wrap(text, width, break_on_hyphens=False, **indents)
 
 
-def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str) -> str:
+def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str, width: int = WIDTH) -> str:
     """A table that fits: its widest columns are wrapped until it does.
 
     >>> print(grid([["a", "1.0"]], ("cell", "ours"), "left right"))
@@ -108,19 +112,30 @@ def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str) -
     a          1.0
     """
     texts = [[plain(value) for value in row] for row in rows]
-    # tabulate makes a column two wider than its heading
-    widths = [min(WIDTH, max(len(head) + 2, *(len(row[i]) for row in texts))) for i, head in enumerate(headers)]
+    widths = [min(width, max(len(head) + 2, *(len(row[i]) for row in texts))) for i, head in enumerate(headers)]
     longest = [
         max([len(word) + 2 for word in head.split()] + [len(word) for row in texts for word in row[i].split()] + [1])
         for i, head in enumerate(headers)
     ]
-    while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
-        loose = [i for i, width in enumerate(widths) if width > longest[i]]  # no word of these has to be broken yet
+    while sum(widths) + 2 * (len(widths) - 1) > width:
+        loose = [i for i, one in enumerate(widths) if one > longest[i]]  # no word of these has to be broken yet
         widths[max(loose or range(len(widths)), key=widths.__getitem__)] -= 1
-    # wrapped here and not by tabulate's maxcolwidths, which takes "635,656" for a number and fails on its comma
-    lines = [["\n".join(_wrap(one, width)) for one, width in zip(row, widths, strict=True)] for row in texts]
-    heads = ["\n".join(_wrap(one, max(1, width - 2))) for one, width in zip(headers, widths, strict=True)]
-    return tabulate(lines, heads, disable_numparse=True, colalign=align.split())
+    lines = [[_wrap(one, wide) for one, wide in zip(row, widths, strict=True)] for row in texts]
+    heads = [_wrap(one, max(1, wide - 2)) for one, wide in zip(headers, widths, strict=True)]
+    return "\n".join(_laid_out(heads, lines, align.split()))
+
+
+def _laid_out(heads: list[list[str]], rows: Sequence[list[list[str]]], align: Sequence[str]) -> Iterator[str]:
+    """Cells of several lines each, side by side. tabulate would, too, but takes longer to load than a short report."""
+    columns = zip(heads, *rows, strict=True)
+    sizes = [max(len(line) + 2 * (cell is column[0]) for cell in column for line in cell) for column in columns]
+    for row in (heads, *rows):
+        for parts in itertools.zip_longest(*row, fillvalue=""):
+            sides = zip(parts, sizes, align, strict=True)
+            line = [f"{part:>{size}}" if side == "right" else f"{part:{size}}" for part, size, side in sides]
+            yield "  ".join(line).rstrip()
+        if row is heads:
+            yield "  ".join("-" * size for size in sizes)
 
 
 def row(verdict: Verdict) -> list[str]:
@@ -166,15 +181,16 @@ def closing_rows(found: Sequence[Attribution]) -> list[list[str]]:
 def _notable(group: Notable) -> list[str]:
     """Verdicts that need reading, in lines of a terminal; an argument they share stands once."""
     lines = [f"{group.outcome}: {verdict.cell}: {own}" for verdict, own in group.sentences]
-    return [part for line in lines for part in wrapped(line)] + wrapped(group.argument, "    ", "    ")
+    return [piece for line in lines for piece in wrapped(line)] + wrapped(group.argument, "    ", "    ")
 
 
-def _claim(claim: ClaimVerdict) -> Iterable[str]:
+def _claim(claim: ClaimVerdict, with_print: bool) -> Iterable[str]:
     """What the terminal says of a claim: its sentence and the numbers behind both answers."""
     yield from wrapped(f"{claim.claim}: “{claim.sentence}” ({claim.source})")
     sides = {
-        "print": claim.print_words, "which rests on": claim.print_rests_on, "ours": claim.our_words,
-        "which then rests on": claim.ours_rests_on, WHY: claim.reason, "disputed": claim.disputed,
+        "print": claim.print_words if with_print else "", "which rests on": claim.print_rests_on,
+        "ours": claim.our_words, "which then rests on": claim.ours_rests_on, WHY: claim.reason,
+        "disputed": claim.disputed,
     }  # fmt: skip
     for side, words in sides.items():
         if words:

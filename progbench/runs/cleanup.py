@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Collection
 from pathlib import Path
 
-import filelock
-
 from progbench.errors import BadInput
 from progbench.files import sweep
 from progbench.runs import results
@@ -34,8 +32,8 @@ def checkpoints_elsewhere(folder: Path, known: Collection[Path]) -> list[Path]:
 
     They are of recipes as they once were, or as another checkout has them, so that no sweep may remove them.
     """
-    found = folder.glob(f"*/*/{checkpoint_of('*')}-*")
-    return sorted(path for path in found if path.parent not in known)
+    paths = folder.glob(f"*/*/{checkpoint_of('*')}-*")
+    return sorted(path for path in paths if path.parent not in known)
 
 
 def sweep_results(folder: Path) -> None:
@@ -43,6 +41,8 @@ def sweep_results(folder: Path) -> None:
 
     That is half-written files, checkpoints of runs whose results are there, and locks that nobody holds.
     """
+    import filelock
+
     for place in (path for path in folder.glob("*/*") if path.is_dir()):
         sweep(place)
         # who holds a lock has it; one that is no file, or another user's, is said where it is needed
@@ -59,7 +59,7 @@ def sweep_results(folder: Path) -> None:
 def _settled(path: Path) -> bool:
     """Whether this result is there, so that no session goes on to it; an error that is tried again is not one."""
     try:
-        found = results.read(path)
+        result = results.read(path)
     except (OSError, BadInput):
         return False
-    return found.final or not found.error
+    return result.final or not result.error

@@ -47,9 +47,9 @@ def looked_at(rest: Mapping[str, Any], epochs: Sequence[Any]) -> Iterator[tuple[
             yield name, is_number(getattr(epoch, name))
         for name in ("steps", "flops", "cpu_seconds"):
             yield name, getattr(epoch, name) is None or is_number(getattr(epoch, name))
-        for metric, found in (one for scores in epoch.scores.values() for one in scores.items()):
+        for metric, value in (item for scores in epoch.scores.values() for item in scores.items()):
             words, fits = score(metric)
-            yield f"the score {metric}, {words},", fits(found)
+            yield f"the score {metric}, {words},", fits(value)
 
 
 def _plain(value: object) -> bool:

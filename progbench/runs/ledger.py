@@ -97,7 +97,11 @@ def _run(wanted: Recipe, result: RunResult) -> Run:
     return Run(
         seed=result.seed,
         file=path_of(HERE, wanted, result.seed).as_posix(),
-        scores={f"{part} {metric}": 100 * score for part, found in scores for metric, score in found.items()},
+        scores={
+            f"{evaluation_set} {metric}": 100 * score
+            for evaluation_set, metrics in scores
+            for metric, score in metrics.items()
+        },
         updated=sum(epoch.updated_parameters for epoch in epochs) if epochs else None,
         flops=_measured(sum(flops)) if epochs and None not in flops else None,
         seconds=result.seconds,
@@ -121,18 +125,18 @@ def costs(entries: Sequence[Entry]) -> list[Cost]:
     >>> costs([])
     []
     """
-    known = {one.recipe: one for one in entries}
-    found = []
-    for one in entries:
-        body, schedule, task = split_id(one.recipe)
+    known = {listed.recipe: listed for listed in entries}
+    beside = []
+    for listed in entries:
+        body, schedule, task = split_id(listed.recipe)
         whole = known.get(f"{body}-constant-{task}")
         if whole and schedule not in ("", "constant"):
-            found.append(_cost(body, schedule, task, one, whole))
-    return found
+            beside.append(_cost(body, schedule, task, listed, whole))
+    return beside
 
 
-def _cost(body: str, schedule: str, task: str, one: Entry, whole: Entry) -> Cost:
-    sides = [[run for run in side.runs if not run.error] for side in (one, whole)]
+def _cost(body: str, schedule: str, task: str, own: Entry, whole: Entry) -> Cost:
+    sides = [[run for run in side.runs if not run.error] for side in (own, whole)]
     here, alone = _on_one_machine(sides), _on_one_machine([[run for run in side if run.alone] for side in sides])
     unknown = []
 
@@ -146,11 +150,11 @@ def _cost(body: str, schedule: str, task: str, one: Entry, whole: Entry) -> Cost
     flops = share("flops", sides, "FLOPs not recorded")
     if not all(here):
         unknown.append("time and memory: no machine ran both")
-        return Cost(body, schedule, task, one.planned / whole.planned, flops, None, None, tuple(unknown))
+        return Cost(body, schedule, task, own.planned / whole.planned, flops, None, None, tuple(unknown))
     known = "not recorded" if all(alone) else "no machine is known to have run both with nothing beside them"
     step_seconds = share("step_seconds", alone, f"step time: {known}")
     memory = share("memory", here, "peak memory not recorded")
-    return Cost(body, schedule, task, one.planned / whole.planned, flops, step_seconds, memory, tuple(unknown))
+    return Cost(body, schedule, task, own.planned / whole.planned, flops, step_seconds, memory, tuple(unknown))
 
 
 def _on_one_machine(sides: Sequence[Sequence[Run]]) -> list[list[Run]]:
@@ -161,7 +165,7 @@ def _on_one_machine(sides: Sequence[Sequence[Run]]) -> list[list[Run]]:
     return [[run for run in side if run.machine == machine] for side in sides]
 
 
-def mean_costs(found: Sequence[Cost]) -> list[Cost]:
+def mean_costs(by_task: Sequence[Cost]) -> list[Cost]:
     """A line a model and schedule: geometric means over its tasks, of those that know every share if any does.
 
     Figure 1's single blocks are left out: each of them costs about the same.
@@ -172,17 +176,17 @@ def mean_costs(found: Sequence[Cost]) -> list[Cost]:
     ('2 tasks', 0.5, 0.4)
     """
     rows: dict[tuple[str, str], list[Cost]] = {}
-    for one in found:
-        if not one.schedule.startswith("single_block"):
-            rows.setdefault((one.body, one.schedule), []).append(one)
-    return [_mean([one for one in chosen if not one.unknown] or chosen) for chosen in rows.values()]
+    for cost in by_task:
+        if not cost.schedule.startswith("single_block"):
+            rows.setdefault((cost.body, cost.schedule), []).append(cost)
+    return [_mean([cost for cost in chosen if not cost.unknown] or chosen) for chosen in rows.values()]
 
 
 def _mean(chosen: Sequence[Cost]) -> Cost:
     means = {}
     for name in ("updated", "flops", "step_seconds", "memory"):
-        values = [value for one in chosen if (value := getattr(one, name)) is not None]
+        values = [value for cost in chosen if (value := getattr(cost, name)) is not None]
         means[name] = statistics.geometric_mean(values) if values else None
-    unknown = tuple(dict.fromkeys(why for one in chosen for why in one.unknown))
+    unknown = tuple(dict.fromkeys(why for cost in chosen for why in cost.unknown))
     tasks = chosen[0].task if len(chosen) == 1 else f"{len(chosen)} tasks"
     return replace(chosen[0], task=tasks, unknown=unknown, **means)

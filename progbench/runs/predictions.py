@@ -64,13 +64,13 @@ def load(result: Path, named: Mapping[str, str]) -> dict[str, dict[str, list]]:
     if _checksum(content) != named.get("checksum"):
         raise BadInput(f"{path}: its checksum is not the one in {result.name}, so it was damaged or edited")
     try:
-        found = parse_json(content.decode(), nan=False)
-        sound = isinstance(found, dict) and bool(found) and all(map(_fits, found.values()))
+        lists = parse_json(content.decode(), nan=False)
+        sound = isinstance(lists, dict) and bool(lists) and all(map(_fits, lists.values()))
     except ValueError:
         sound = False
     if not sound:
         raise BadInput(f"{path}: its content is not the predictions of a run")
-    return found
+    return lists
 
 
 def _text(epochs: Sequence[OfEpoch]) -> str:

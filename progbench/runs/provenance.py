@@ -49,10 +49,10 @@ class Provenance:
 
     def as_environment(self) -> dict[str, str | int]:
         """What a result's file says of it."""
-        found = {name: getattr(self, name) for name in FIELDS if getattr(self, name) != getattr(Provenance, name)}
+        fields = {name: getattr(self, name) for name in FIELDS if getattr(self, name) != getattr(Provenance, name)}
         if self.side_by_side:
-            found["side_by_side"] = " ".join(map(str, self.side_by_side))
-        return found
+            fields["side_by_side"] = " ".join(map(str, self.side_by_side))
+        return fields
 
 
 FIELDS = tuple(Provenance.__dataclass_fields__)

@@ -7,14 +7,12 @@ resumes by looking. A file appears whole or not at all, and carries a checksum o
 from __future__ import annotations
 
 import fcntl
-import functools
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-
-import filelock
+from typing import TYPE_CHECKING
 
 from progbench import kinds
 from progbench.errors import BadInput
@@ -25,6 +23,9 @@ from progbench.runs import fields, predictions, provenance
 from progbench.runs.provenance import Provenance
 from progbench.runs.run_result import EpochResult, RunResult
 
+if TYPE_CHECKING:
+    import filelock
+
 SCHEMA_VERSION = 1
 SEALED_SINCE = 6  # the SCORES_VERSION whose results all have a checksum
 UNSEALED = "without a checksum, as results were before they had one: nobody can see whether it was edited"
@@ -32,8 +33,8 @@ UNSEALED = "without a checksum, as results were before they had one: nobody can 
 
 def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:
     """Where this recipe's result with this seed is filed. Raises BadInput for a name that would lead elsewhere."""
-    for part in (recipe.suite, *recipe.id.split("~", 1)):
-        kinds.require(part, kinds.NAME, f"the recipe {kinds.shown(recipe.id)}: its name in a path")
+    for name in (recipe.suite, *recipe.id.split("~", 1)):
+        kinds.require(name, kinds.NAME, f"the recipe {kinds.shown(recipe.id)}: its name in a path")
     return folder / recipe.suite / recipe.id / recipe.digest / f"seed{seed}.json"
 
 
@@ -87,7 +88,7 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
         )
     inside = _recipe(path, content)
     if unlike := [name for name in recipe.__dataclass_fields__ if getattr(inside, name) != getattr(recipe, name)]:
-        theirs, ours = (getattr(one, unlike[0]) for one in (inside, recipe))
+        theirs, ours = (getattr(side, unlike[0]) for side in (inside, recipe))
         raise BadInput(
             f"{path}: the recipe inside is another than the one it is filed under ({unlike[0]} = {theirs!r}, not "
             f"{ours!r}); delete it to run this seed again"
@@ -108,24 +109,24 @@ def read(path: Path) -> RunResult:
     content = _content(path)
     inside = _recipe(path, content)
     allowed.require(inside, f"{path}: its recipe")  # or what is planned of it could not be computed
-    found = _result(path, content, inside)
-    suite, name, digest, seed = (*(one.name for one in list(path.parents)[2::-1]), path.stem)
-    made = (found.recipe.suite, found.recipe.id, str(content.get("digest")), f"seed{found.seed}")
+    result = _result(path, content, inside)
+    suite, name, digest, seed = (*(folder.name for folder in list(path.parents)[2::-1]), path.stem)
+    made = (result.recipe.suite, result.recipe.id, str(content.get("digest")), f"seed{result.seed}")
     if made != (suite, name, digest, seed):
         raise BadInput(f"{path}: filed as {digest}, {seed}, but made as another recipe or seed: {', '.join(made)}")
     # a checksum covers recipe and digest; without one they are held against each other
-    if not found.sealed and _digest(path, content, found.recipe) != digest:
+    if not result.sealed and _digest(path, content, result.recipe) != digest:
         raise BadInput(f"{path}: filed as {digest}, which is not the digest of the recipe inside")
-    if not found.sealed and content["scores_version"] >= SEALED_SINCE:
+    if not result.sealed and content["scores_version"] >= SEALED_SINCE:
         raise BadInput(f"{path}: {_NO_CHECKSUM}")
-    return found
+    return result
 
 
 def checked(result: RunResult) -> RunResult:
     """The result, as an error if an epoch updated another number of parameters than its recipe's schedule plans."""
     if result.error:
         return result
-    planned = _planned(result.recipe)
+    planned = result.recipe.planned_by_epoch()
     updated = tuple(epoch.updated_parameters for epoch in result.epochs)
     if updated == planned:
         return result
@@ -137,11 +138,6 @@ def checked(result: RunResult) -> RunResult:
         t = next(t for t, (ours, theirs) in enumerate(zip(updated, planned, strict=True)) if ours != theirs)
         why = f"epoch {t + 1} updated {updated[t]:,} parameters, but its schedule plans {planned[t]:,} for it"
     return replace(result, error=why)
-
-
-@functools.lru_cache
-def _planned(wanted: Recipe) -> tuple[int, ...]:
-    return wanted.planned_by_epoch()
 
 
 def _content(path: Path) -> dict:
@@ -220,6 +216,8 @@ def seeds_on_file(folder: Path, recipe: Recipe) -> list[int]:
 
 def lock(folder: Path, recipe: Recipe, seed: int) -> filelock.FileLock:
     """Held while this result is being made, so that two processes never train the same seed."""
+    import filelock  # takes longer to load than a recipe takes to read, and who only looks needs no lock
+
     path = path_of(folder, recipe, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     return filelock.FileLock(path.with_suffix(".lock"))

@@ -1,4 +1,4 @@
-"""What to type instead: the nearest right command, for a mark or a name that there is not, and for want of a GPU."""
+"""The nearest right command: for an unknown mark or name, and for a machine without a GPU."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def require_marks(expression: str, registered: Iterable[str], suite: str) -> Non
     ...
     progbench.errors.BadInput: -m gleu: there is no mark 'gleu'; try ... -m glue --suite smoke
     """
-    known = {re.split(r"[:(]", one)[0].strip() for one in registered} | set(marks.WORDS)
+    known = {re.split(r"[:(]", mark)[0].strip() for mark in registered} | set(marks.WORDS)
     without_arguments = re.sub(r"\([^()]*=[^()]*\)", "", expression)
     for name in re.findall(r"[^\W\d]\w*", without_arguments):
         if name not in known | _OF_EXPRESSIONS:
@@ -37,7 +37,7 @@ def require_marks(expression: str, registered: Iterable[str], suite: str) -> Non
 
 
 def for_keyword(suite: Suite, keyword: str) -> str:
-    """What to type where `-k` chose nothing: the cell that is called most like it."""
+    """The command with the nearest cell's name, for a `-k` that chose nothing."""
     names = [cell.id for table in suite.tables() for cell in suite.table(table).cells]
     near = difflib.get_close_matches(keyword, names, n=1, cutoff=0.3) or names[:1]
     said = f"-k {keyword} chooses none of the {len(names)} cells of the suite {suite.name}"
@@ -48,16 +48,16 @@ SMOKE_SECONDS = 3.0  # of a run of the smoke suite on two cores
 
 
 def without_gpu(suite: Suite, mark: str, runs: Path) -> str:
-    """What runs here, its time and the command, where a suite that trains on a GPU found none; else ""."""
+    """The command that runs here, with its time, if the suite needs a GPU and there is none; else ""."""
     if suite.maker.device != "cuda" or environment.gpu_count() or not suite.maker.train:
         return ""
     chosen = ["-m", mark] if mark else []
     wanted = mark if mark in marks.MARKS else ""
     smoke = Suite("smoke", places.root() / "expected", runs)
-    found = planning.plan(smoke, wanted)
-    if not found.runs:
+    lacking = planning.plan(smoke, wanted)
+    if not lacking.runs:
         return ""
-    took = said(SMOKE_SECONDS * found.runs)
+    took = said(SMOKE_SECONDS * lacking.runs)
     here = f"no GPU here; {places.command([*chosen, '--suite', 'smoke'])} runs on this machine, in about {took}"
     plan = shlex.join(["progbench", "plan", *(["-m", wanted] if wanted else []), "--suite", "mini"])
     return f"{here}, and on real data mini does: {plan} says in what time"

@@ -1,4 +1,4 @@
-"""From a sentence of the paper to what answers it: printed numbers, counts, and paired runs."""
+"""A sentence of the paper with what answers it: printed numbers, counts, and paired runs."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Answering(Source, Protocol):
 
 
 def judged(suite: Answering, claim: Claim) -> ClaimVerdict:
-    """The verdict on a sentence, by the runs that are there. Raises BadInput for a cell that cannot be read."""
+    """The verdict on a sentence, by the runs on file. Raises BadInput for a cell that cannot be read."""
     if claim.problem:
         return claims.judge(claim, [])
-    for name in (name for one in claim.comparisons for name in (*one.left, *one.right)):
+    for name in (name for comparison in claim.comparisons for name in (*comparison.left, *comparison.right)):
         if problem := suite.cell(name).problem:
             raise BadInput(problem)
     if claim.quantity == "fits":
-        cells = [suite.cell(name) for one in claim.comparisons for name in one.left]
+        cells = [suite.cell(name) for comparison in claim.comparisons for name in comparison.left]
         printed = [cell.expectation.printed for cell in cells]
         if other := [cell.id for cell in cells if cell.kind != "counted" or not cell.expectation.printed]:
             raise BadInput(f"{other[0]} is not a printed count, and quantity = 'fits' needs one")
@@ -52,39 +52,39 @@ def judged(suite: Answering, claim: Claim) -> ClaimVerdict:
     return claims.judge(claim, [_measured(suite, claim, comparison) for comparison in claim.comparisons])
 
 
-def _measured(suite: Answering, claim: Claim, one: Comparison) -> Measured:
-    left, right = ([suite.cell(name) for name in side] for side in (one.left, one.right))
+def _measured(suite: Answering, claim: Claim, comparison: Comparison) -> Measured:
+    left, right = ([suite.cell(name) for name in side] for side in (comparison.left, comparison.right))
     printed = [[cell.expectation.printed for cell in side] for side in (left, right)]
-    metric = claim.metric.get(one.column, "")
+    metric = claim.metric.get(comparison.column, "")
     ours = [
         [suite.observed(replace(cell, metric=metric) if metric else cell) for cell in side] for side in (left, right)
     ]
     metrics = list(dict.fromkeys(cell.metric for cell in (*left, *right)))
-    found = replace(
-        claims.our_quantity(claim, one.column, *ours),
+    measured = replace(
+        claims.our_quantity(claim, comparison.column, *ours),
         printed=claims.printed_quantity(claim, *printed),
         mixed=" against ".join(metrics) if len(metrics) > 1 else "",
     )
     if claim.quantity != "difference":
-        return found
+        return measured
     terms = suite.terms()
     widest = max((*left, *right), key=lambda cell: cell.expectation.margin).expectation
-    found = replace(found, level=terms.looks.level, margin=widest.margin, margin_reason=widest.margin_reason)
+    measured = replace(measured, level=terms.looks.level, margin=widest.margin, margin_reason=widest.margin_reason)
     if claim.wanted and len(left) == len(right) == 1:
-        found = replace(found, alone=alone(suite.table(left[0].file), left[0], right[0], terms))
-    if found.error or found.missing:
-        return found
+        measured = replace(measured, alone=alone(suite.table(left[0].file), left[0], right[0], terms))
+    if measured.error or measured.missing:
+        return measured
     tasks = paired(suite, left, right, metric)
     if why := "; ".join(f"{task.task}: {task.missing}" for task in tasks if task.missing):
         broken = any(task.broken for task in tasks)
-        return replace(found, seeds={}, missing=why, error=why if broken else "")
-    return replace(found, tasks=tuple(tasks), compared=_average(suite, left, right))
+        return replace(measured, seeds={}, missing=why, error=why if broken else "")
+    return replace(measured, tasks=tuple(tasks), compared=_average(suite, left, right))
 
 
 def _average(suite: Answering, left: list[Cell], right: list[Cell]) -> Compared | None:
-    """The verdict of the difference table on an average, which is corrected for how many models it has."""
+    """The difference table's verdict on an average, corrected for the table's number of models."""
     if len(left) != 1 or len(right) != 1 or left[0].kind != "derived":
         return None
     wanted = (body_of(left[0]), left[0].schedule, right[0].schedule, AVERAGE)
     lines, _ = suite.compared(left[0].file)
-    return next((one for one in lines if (one.body, one.left, one.right, one.task) == wanted), None)
+    return next((line for line in lines if (line.body, line.left, line.right, line.task) == wanted), None)

@@ -1,4 +1,4 @@
-"""Which schedules of a suite's tables are compared, and what is said of them: on our runs, and by the print alone."""
+"""Which schedules of a suite's tables are compared, and the verdicts on our runs and on the print alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from progbench.judging.compared import Compared, Paired, PrintAlone
 from progbench.judging.expected import Cell, Table
 from progbench.judging.terms import LEAST_SEEDS, Terms
-from progbench.session.observing import parts_of
+from progbench.session.observing import columns_of
 from progbench.session.pairing import Source, paired, printed
 from progbench.tasks import catalog
 
@@ -15,23 +15,23 @@ Sides = tuple[Cell, Cell]
 
 
 def schedules(table: Table) -> list[tuple[str, str]]:
-    """Which schedules of a table are compared, left less right: Progtuning less fine-tuning, else less each other one.
+    """The pairs of schedules that a table compares: Progtuning less fine-tuning, or else less each other schedule.
 
     A table of counts compares none, and neither does one without Progtuning.
     """
     there = dict.fromkeys(cell.schedule for cell in table.cells if cell.kind != "counted")
     if "shrinking" not in there:
         return []
-    others = ["constant"] if "constant" in there else [one for one in there if one != "shrinking"]
+    others = ["constant"] if "constant" in there else [schedule for schedule in there if schedule != "shrinking"]
     return [("shrinking", other) for other in others]
 
 
 def of_table(source: Source, table: Table, terms: Terms) -> tuple[list[Compared], list[str]]:
-    """What is said of a table's schedules, and why some of its tasks or seeds take no part in that.
+    """The verdicts on a table's schedules, and why some of its tasks or seeds have none.
 
-    For each model with its tuning there is a line a task, and one for the average where the table prints averages.
+    A model with its tuning has a verdict for each task, and one for the average if the table prints averages.
     """
-    found: list[Compared] = []
+    lines: list[Compared] = []
     left_out: list[str] = []
     averaged = any(cell.kind == "derived" for cell in table.cells)
     for left, right in schedules(table):
@@ -42,31 +42,35 @@ def of_table(source: Source, table: Table, terms: Terms) -> tuple[list[Compared]
         if any(task.enough for tasks in bodies.values() for task in tasks):
             from progbench.judging.compare import compare
 
-            found += compare(table.cells[0].table, left, right, bodies, terms, average=averaged)
-    return found, left_out
+            lines += compare(table.cells[0].table, left, right, bodies, terms, average=averaged)
+    return lines, left_out
 
 
 def _left_out(body: str, tasks: Sequence[Paired]) -> list[str]:
     """Why some of a body's tasks are not compared: something is wrong with them, or they have too few pairs."""
-    found = []
-    for task in (one for one in tasks if not one.enough):
+    reasons = []
+    for task in (other for other in tasks if not other.enough):
         few = f"{len(task.seeds)} paired seeds, and a difference takes {LEAST_SEEDS}"
-        if task.broken or task.notes or (task.seeds and any(one.enough for one in tasks)):
-            found.append(f"{body}, {task.task}: not compared: {task.missing or few}")
-            found += [f"{body}, {note}" for note in task.notes]
-    return found
+        if task.broken or task.notes or (task.seeds and any(other.enough for other in tasks)):
+            reasons.append(f"{body}, {task.task}: not compared: {task.missing or few}")
+            reasons += [f"{body}, {note}" for note in task.notes]
+    return reasons
 
 
 def of_print(table: Table, terms: Terms) -> list[PrintAlone]:
-    """What the print alone says of the averages of a table's schedules."""
-    sides = [one for pair in schedules(table) for one in _columns(table, *pair) if one[0].kind == "derived"]
-    return [found for one in sides if (found := alone(table, *one, terms))]
+    """The print's own verdicts on the averages of a table's schedules."""
+    sides = [both for pair in schedules(table) for both in _columns(table, *pair) if both[0].kind == "derived"]
+    return [answer for both in sides if (answer := alone(table, *both, terms))]
 
 
 def alone(table: Table, left: Cell, right: Cell, terms: Terms) -> PrintAlone | None:
-    """What the print alone says of one cell less another; None unless all of their columns are printed."""
-    gaps = {part: printed(table, left, right, part) for part, _ in parts_of(left)}
-    known = {part: (catalog.task_of(part).name, gap) for part, gap in gaps.items() if gap is not None}
+    """The print's own verdict on one cell less another; None if one of their columns is not printed."""
+    gaps = {evaluation_set: printed(table, left, right, evaluation_set) for evaluation_set, _ in columns_of(left)}
+    known = {
+        evaluation_set: (catalog.task_of(evaluation_set).name, gap)
+        for evaluation_set, gap in gaps.items()
+        if gap is not None
+    }
     if len(known) < len(gaps):
         return None
     from progbench.judging.print_alone import by_print
@@ -75,7 +79,7 @@ def alone(table: Table, left: Cell, right: Cell, terms: Terms) -> PrintAlone | N
 
 
 def body_of(cell: Cell) -> str:
-    """The model of a cell, with its tuning where that is not full.
+    """The model of a cell, with its tuning if that is not full.
 
     >>> from progbench.judging.expected import Cell
     >>> body_of(Cell(*[""] * 6, "scored", "points", "glue", "bert-base", "lora", "constant", ""))
@@ -85,13 +89,15 @@ def body_of(cell: Cell) -> str:
 
 
 def _columns(table: Table, left: str, right: str) -> Iterator[Sides]:
-    """A table's cells of one schedule with those of another, column by column: an average in place of its columns."""
+    """A table's cells of one schedule, each with the other schedule's; an average replaces its columns."""
     cells = {(body_of(cell), cell.schedule, cell.column): cell for cell in table.cells if not cell.problem}
     for (body, schedule, column), cell in cells.items():
         other = cells.get((body, right, column))
         if schedule != left or other is None or cell.kind == "counted":
             continue
-        rows: Sequence[Cell] = [one for one in table.cells if (body_of(one), one.schedule) == (body, left)]
-        means = {part for one in rows for part in one.mean_of}
+        rows: Sequence[Cell] = [
+            sibling for sibling in table.cells if (body_of(sibling), sibling.schedule) == (body, left)
+        ]
+        means = {evaluation_set for sibling in rows for evaluation_set in sibling.mean_of}
         if cell.kind == "derived" or cell.evaluation_set not in means:
             yield cell, other

@@ -1,4 +1,4 @@
-"""How many seeds of a recipe are whole: without a gap, and as many as those it is compared with. Pure."""
+"""How many seeds of a recipe count: without a gap, and as many as the compared recipe has. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _WHOLE, _REDUCED = "constant", "shrinking"  # fine-tuning and Progtuning, which 
 
 @dataclass(frozen=True)
 class Count:
-    """Of a recipe the seeds from 0 to `seeds` - 1 are whole; `why` says what is left out, "" where nothing is."""
+    """The seeds from 0 to `seeds` - 1 count; `why` says what is left out, "" for nothing."""
 
     seeds: int
     why: str = ""
 
 
-def counts(found: Mapping[str, Set[int]]) -> dict[str, Count]:
-    """How many seeds count, by recipe, of those that each has.
+def counts(seeds_of: Mapping[str, Set[int]]) -> dict[str, Count]:
+    """How many of each recipe's seeds count.
 
     >>> found = counts({"m-constant-rte": {0, 1, 2}, "m-shrinking-rte": {0, 1}, "m-growing-rte": {0, 2}})
     >>> found["m-constant-rte"]
@@ -27,11 +27,11 @@ def counts(found: Mapping[str, Set[int]]) -> dict[str, Count]:
     >>> found["m-growing-rte"]
     Count(seeds=1, why='seed 2 is left out: there is no seed 1')
 
-    Seeds are 0, 1, 2 and so on: whoever may choose them after seeing scores finds what suits. Fine-tuning and
-    Progtuning of one model and task have the same ones; other schedules have no seed that Progtuning has not.
+    Seeds are 0, 1, 2 and so on: a seed that is chosen after its score was seen proves nothing. Fine-tuning and
+    Progtuning of one model and task have the same seeds. Other schedules have no seed that Progtuning lacks.
     """
-    ordered = {name: _without_gap(seeds) for name, seeds in found.items()}
-    return {name: _count(name, found[name], ordered) for name in found}
+    ordered = {name: _without_gap(seeds) for name, seeds in seeds_of.items()}
+    return {name: _count(name, seeds_of[name], ordered) for name in seeds_of}
 
 
 def _count(name: str, seeds: Set[int], ordered: Mapping[str, int]) -> Count:

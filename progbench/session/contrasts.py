@@ -1,4 +1,4 @@
-"""A suite's contrasts: Progtuning less fine-tuning, and less each ablation, wherever it has both."""
+"""A suite's contrasts: Progtuning less fine-tuning, and less each ablation."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def contrasts(
     cells: Iterable[Cell],
     differences: Sequence[Compared] = (),
 ) -> list[Contrast]:
-    """The contrasts among these cells, by the results on file; trains nothing.
+    """The contrasts among these cells, by the results on file; nothing is trained.
 
-    `differences` are the verdicts on them. Left out are models with random weights: what they score says nothing of the
-    paper. So are the single blocks of Figure 1, which are no rivals of each other's.
+    `differences` are the verdicts on them. Models with random weights are left out: their scores say nothing of the
+    paper. So are Figure 1's single blocks, which are no rivals of each other.
     """
     # MNLI's two columns are one task there, which neither of them is
-    verdicts = {(one.table, one.body, one.right, one.task): one for one in differences}
+    verdicts = {(verdict.table, verdict.body, verdict.right, verdict.task): verdict for verdict in differences}
     return [_contrast(suite, left, right, verdicts.get(_key(left, right))) for left, right in _pairs(cells)]
 
 
@@ -43,38 +43,37 @@ def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:
         if cell.kind != "counted" and not cell.problem and not spec(cell.model).random:
             body, schedule, column = split_id(cell.id)
             rows.setdefault((cell.file, body), {}).setdefault(schedule, {})[column] = cell
-    found = []
+    pairs = []
     for by_schedule in rows.values():
         own = by_schedule.pop(PROGTUNING, {})
-        found += [(own[name], one) for rival in by_schedule.values() for name, one in rival.items() if name in own]
-    return found
+        pairs += [(own[name], other) for rival in by_schedule.values() for name, other in rival.items() if name in own]
+    return pairs
 
 
 def _key(left: Cell, right: Cell) -> tuple[str, str, str, str]:
-    """What the verdict on two cells is found by: table, body, the rival, and the task as its column is labelled."""
+    """What the verdict on two cells is found by: table, body, rival, and the column's label."""
     return left.table, split_id(left.id)[0], right.schedule, AVERAGE if left.kind == "derived" else left.column
 
 
 def _contrast(suite: Suite, left: Cell, right: Cell, verdict: Compared | None) -> Contrast:
     body, whole = split_id(left.id)[0], left.kind == "derived"
-    found = Contrast(left.table, body, left.schedule, right.schedule, left.column, whole)
-    texts = [one.expectation.printed for one in (left, right)]
+    contrast = Contrast(left.table, body, left.schedule, right.schedule, left.column, whole)
+    texts = [cell.expectation.printed for cell in (left, right)]
     if all(texts) and left.metric == right.metric:  # two printed numbers differ by no more digits than they have
-        found = replace(found, printed=round(float(texts[0]) - float(texts[1]), 6))
-    found = replace(found, margin=max(one.expectation.margin for one in (left, right)))
+        contrast = replace(contrast, printed=round(float(texts[0]) - float(texts[1]), 6))
+    contrast = replace(contrast, margin=max(cell.expectation.margin for cell in (left, right)))
     try:
-        sides = [
-            suite.observed(replace(one, metric=right.metric)) for one in (left, right)
-        ]  # an ablation's may be another
-        ours = claims.our_quantity(_DIFFERENCE, left.column, [sides[0]], [sides[1]])
+        # by one metric: an ablation's may be another
+        sides = [suite.observed(replace(cell, metric=right.metric)) for cell in (left, right)]
+        measured = claims.our_quantity(_DIFFERENCE, left.column, [sides[0]], [sides[1]])
         recipes = list(zip(suite.recipes(left), suite.recipes(right), strict=True))
     except BadInput as problem:  # which the cells' verdicts say, too
-        return replace(found, missing=str(problem))
+        return replace(contrast, missing=str(problem))
     return replace(
-        found.on_runs(ours.seeds, verdict),
-        missing=ours.error or ours.missing,
-        updated=statistics.geometric_mean(one.planned() / other.planned() for one, other in recipes),
-        flops=statistics.geometric_mean(_flops(one) / _flops(other) for one, other in recipes),
+        contrast.on_runs(measured.seeds, verdict),
+        missing=measured.error or measured.missing,
+        updated=statistics.geometric_mean(ours.planned() / theirs.planned() for ours, theirs in recipes),
+        flops=statistics.geometric_mean(_flops(ours) / _flops(theirs) for ours, theirs in recipes),
     )
 
 

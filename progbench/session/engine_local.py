@@ -1,4 +1,4 @@
-"""The engine `local`: units as processes of this machine, a few at a time, each with a GPU or threads of its own."""
+"""The engine `local`: run commands as processes of this machine, each with a GPU or CPU threads of its own."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from progbench.session.sharing import Shares
-from progbench.session.submitting import LOST, TOLD_TO_END, TRIES, Unit, told
+from progbench.session.submitting import LOST, TOLD_TO_END, TRIES, RunCommand, told
 
 PATIENCE = 60  # seconds, for units that were told to end: they write a result, and remove their temporary folders
 
 
-def run(units: Sequence[Unit], workers: int, shares: Shares, say: Callable[[str], None]) -> list[int]:
-    """Make units, `workers` at a time, and give their exit codes; `say` is told their lines.
+def run(commands: Sequence[RunCommand], workers: int, shares: Shares, say: Callable[[str], None]) -> list[int]:
+    """Run commands, `workers` at a time, and give their exit codes; `say` is told their lines.
 
-    A unit whose process dies, by the kernel for its memory or by hand, is started again, up to TRIES times in all.
-    When this process is interrupted, its units are told to end, and waited for.
+    A process that dies, by the kernel for its memory or by hand, is started again, TRIES times in all. An interrupt of
+    this process is handed on: the running commands are told to end, and waited for.
     """
-    return _Processes(workers, shares, say).run(units)
+    return _Processes(workers, shares, say).run(commands)
 
 
 class _Processes:
@@ -30,39 +30,39 @@ class _Processes:
         self._running: set[subprocess.Popen[str]] = set()
         self._ending = False
 
-    def run(self, units: Sequence[Unit]) -> list[int]:
+    def run(self, commands: Sequence[RunCommand]) -> list[int]:
         with ThreadPoolExecutor(self.workers) as pool:
-            made = [pool.submit(self._made, unit) for unit in units]
+            made = [pool.submit(self._made, command) for command in commands]
             try:
-                return [one.result() for one in made]
+                return [future.result() for future in made]
             except BaseException:
                 self._end()
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _made(self, unit: Unit) -> int:
+    def _made(self, command: RunCommand) -> int:
         worker = threading.current_thread().name
         share = self.shares.take(worker)
         try:
             for left in reversed(range(TRIES)):
-                code = self._tried(unit, share)
+                code = self._tried(command, share)
                 if self._ending:
                     return TOLD_TO_END
                 if code >= 0:
                     break
-                self.say(f"{unit}: its process died (signal {-code}){'; it is started again' if left else ''}")
-            found = code if code >= 0 else LOST
-            self.say(told(unit, found))
-            return found
+                self.say(f"{command}: its process died (signal {-code}){'; it is started again' if left else ''}")
+            final = code if code >= 0 else LOST
+            self.say(told(command, final))
+            return final
         finally:
             self.shares.give_back(worker)
 
-    def _tried(self, unit: Unit, share: Mapping[str, str]) -> int:
+    def _tried(self, command: RunCommand, share: Mapping[str, str]) -> int:
         with self._lock:
             if self._ending:
                 return TOLD_TO_END
             process = subprocess.Popen(
-                unit.command(), env={**os.environ, **share}, text=True, errors="replace",
+                command.argv(), env={**os.environ, **share}, text=True, errors="replace",
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 process_group=0,  # Ctrl-C comes here alone, and is handed on once
             )  # fmt: skip
@@ -77,7 +77,7 @@ class _Processes:
                 self._running.discard(process)
 
     def _end(self) -> None:
-        """Tell every unit to end, once: a second word would disturb what the first began."""
+        """Tell every process to end, once: a second signal would disturb what the first began."""
         with self._lock:
             self._ending = True
             running = list(self._running)

@@ -1,6 +1,6 @@
-"""The engine `ray`: units as tasks of a Ray cluster, a process each. One whose process dies is started again.
+"""The engine `ray`: run commands as tasks of a Ray cluster, a process each. A process that dies is started again.
 
-The cluster is the one that RAY_ADDRESS names, or that runs on this machine, or else one that is started for the time.
+The cluster is the one that RAY_ADDRESS names, or one that runs on this machine, or else one started for this time.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from progbench.errors import BadInput
-from progbench.session.submitting import LOST, TRIES, Unit, here, on_gpu, told, variables
+from progbench.session.submitting import LOST, TRIES, RunCommand, here, on_gpu, told, variables
 
 PATIENCE = 5  # seconds, for units that were told to end: Ray does not say when they have, and ends their processes
 
 
-def work(unit: Unit, given: Mapping[str, str]) -> tuple[int, str]:
-    """A unit in a worker's process: its exit code, and what it said."""
+def work(command: RunCommand, given: Mapping[str, str]) -> tuple[int, str]:
+    """Run a command in a worker's process; gives its exit code and its lines."""
     os.environ.update(given)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # or a cancel is not heard, where a script started Ray
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        code = here(unit)
+        code = here(command)
     return code, said.getvalue()
 
 
-def run(units: Sequence[Unit], device: str, threads: int, say: Callable[[str], None]) -> list[int]:
-    """Make units on a cluster, and give their exit codes; `say` is told their lines.
+def run(commands: Sequence[RunCommand], device: str, threads: int, say: Callable[[str], None]) -> list[int]:
+    """Run commands on a cluster, and give their exit codes; `say` is told their lines.
 
-    A unit takes a GPU, or `threads` CPUs, at least one; a worker makes one unit, so that nothing of it stays in memory.
-    Raises BadInput where no cluster answers, or none can be started.
+    A command takes a GPU, or `threads` CPUs (at least one). A worker ends after one command, so that its memory is free
+    again. Raises BadInput if no cluster answers, and none can be started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing about a run goes to anyone
     import ray
@@ -51,7 +51,7 @@ def run(units: Sequence[Unit], device: str, threads: int, say: Callable[[str], N
             say("the Ray cluster has no GPU now: the units wait until it has one")
         gpus, cpus = int(on_gpu(device)), max(1, threads)
         task = ray.remote(num_gpus=gpus, num_cpus=cpus, max_retries=TRIES - 1, max_calls=1)(work)
-        asked = {task.remote(unit, variables()): unit for unit in units}
+        asked = {task.remote(command, variables()): command for command in commands}
         return _waited(asked, say)
     finally:
         if ours:
@@ -61,21 +61,21 @@ def run(units: Sequence[Unit], device: str, threads: int, say: Callable[[str], N
 def _waited(asked: Mapping, say: Callable[[str], None]) -> list[int]:
     import ray
 
-    codes: dict[Unit, int] = {}
+    codes: dict[RunCommand, int] = {}
     left = list(asked)
     try:
         while left:
             (done,), left = ray.wait(left)
-            unit = asked[done]
+            command = asked[done]
             try:
-                codes[unit], words = ray.get(done)
+                codes[command], words = ray.get(done)
             except ray.exceptions.RayError as problem:
-                codes[unit], words = LOST, str(problem).strip().splitlines()[0]
-            for line in (*words.splitlines(), told(unit, codes[unit])):
+                codes[command], words = LOST, str(problem).strip().splitlines()[0]
+            for line in (*words.splitlines(), told(command, codes[command])):
                 say(line)
     except BaseException:
-        for one in left:
-            ray.cancel(one)  # as Ctrl-C in the worker
+        for task in left:
+            ray.cancel(task)  # as Ctrl-C in the worker
         time.sleep(PATIENCE if left else 0)
         raise
-    return [codes[unit] for unit in asked.values()]
+    return [codes[command] for command in asked.values()]

@@ -1,6 +1,6 @@
-"""The engine `slurm`: units as an array of Slurm jobs, by submitit. A job that is preempted is queued again.
+"""The engine `slurm`: run commands as an array of Slurm jobs, by submitit. A preempted job is queued again.
 
-With the parameter cluster=local, submitit starts the same jobs on this machine, without Slurm: one after the other.
+With the parameter cluster=local, submitit starts the same jobs on this machine without Slurm, one after the other.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from progbench.errors import BadInput
-from progbench.session.submitting import LOST, Unit, here, on_gpu, told
+from progbench.session.submitting import LOST, RunCommand, here, on_gpu, told
 
 # submitit's own are five minutes, and three times: a unit has checkpoints, and goes on where it was
 # a cluster may queue only those jobs again that ask for it
@@ -31,26 +31,26 @@ Say = Callable[[str], None]
 
 
 class Task:
-    """A unit as submitit starts it, and starts it again."""
+    """A run command as submitit starts it, and starts it again."""
 
-    def __call__(self, unit: Unit) -> int:
+    def __call__(self, command: RunCommand) -> int:
         _end_where_queuing_again_fails()
-        code = here(unit)
+        code = here(command)
         if code and os.environ["SUBMITIT_EXECUTOR"] == "slurm":
             sys.exit(code)  # or Slurm would call the job completed
         return code
 
-    def checkpoint(self, unit: Unit) -> Any:
-        """What is queued in the place of a job that has to leave: the same once more; it does only the rest."""
+    def checkpoint(self, command: RunCommand) -> Any:
+        """The job queued in place of one that has to leave: the same command, which trains what is missing."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(self, unit)
+        return DelayedSubmission(self, command)
 
 
 def _end_where_queuing_again_fails() -> None:
-    """Have the unit end where submitit cannot queue its job again: an exception would pass for an error of its run.
+    """Make the command end if submitit cannot queue its job again: an exception would count as an error of its run.
 
-    It cannot where Slurm refuses, and where Slurm ends `scontrol`, which asks it, with the job's other processes.
+    Queuing fails if Slurm refuses, or ends `scontrol`, which asks it, with the job's other processes.
     """
     import submitit
 
@@ -69,14 +69,14 @@ def _end_where_queuing_again_fails() -> None:
 
 
 def parameters(given: Sequence[str]) -> dict[str, Any]:
-    """submitit's parameters from texts as a command line has them; those of Slurm alone may stand without `slurm_`.
+    """submitit's parameters from a command line's texts; those of Slurm alone need no `slurm_`.
 
     >>> parameters(["partition=gpu", "timeout_min=60", "slurm_gres=gpu:1"])
     {'slurm_partition': 'gpu', 'timeout_min': 60, 'slurm_gres': 'gpu:1'}
 
     Raises BadInput for a text that is not key=value, and for a time that is not in minutes.
     """
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not name.isidentifier() or not equals:
@@ -84,14 +84,14 @@ def parameters(given: Sequence[str]) -> dict[str, Any]:
         if name in ("time", "slurm_time") and not value.isdecimal():  # submitit reckons with it
             raise BadInput(f"--slurm {text}: wanted are minutes, such as time=240")
         key = name if name in SHARED or name.startswith("slurm_") else f"slurm_{name}"
-        found[key] = {"true": True, "false": False}.get(value.lower(), int(value) if value.isdecimal() else value)
-    return found
+        settings[key] = {"true": True, "false": False}.get(value.lower(), int(value) if value.isdecimal() else value)
+    return settings
 
 
-def submit(units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, Any]) -> list[Any]:
-    """Hand units to Slurm, and give submitit's jobs; what they say goes to files in the folder `logs`.
+def submit(commands: Sequence[RunCommand], device: str, logs: Path, given: Mapping[str, Any]) -> list[Any]:
+    """Hand run commands to Slurm, and give submitit's jobs; their output goes to files in the folder `logs`.
 
-    Raises BadInput where there is no Slurm here, or it does not take the jobs.
+    Raises BadInput if there is no Slurm here, or if it refuses the jobs.
     """
     import submitit
 
@@ -109,22 +109,22 @@ def submit(units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, A
             logs, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS, slurm_python=python
         )
         executor.update_parameters(**asked)
-        return executor.map_array(Task(), units)
+        return executor.map_array(Task(), commands)
     except (AssertionError, NameError, RuntimeError, ValueError, submitit.core.utils.FailedJobError) as problem:
         raise BadInput(f"--engine slurm: {_first_line(problem)}") from None
 
 
 def on_this_machine(
-    units: Sequence[Unit], device: str, logs: Path, given: Mapping[str, Any], say: Callable
+    commands: Sequence[RunCommand], device: str, logs: Path, given: Mapping[str, Any], say: Callable
 ) -> list[int]:
-    """Make units one after the other by submitit's local executor, and give their exit codes: Slurm's way, tried.
+    """Run commands one after the other by submitit's local executor, and give their exit codes.
 
-    When this process is interrupted, its unit is told to end, and waited for.
+    An interrupt of this process is handed on: the running command is told to end, and waited for.
     """
     codes = []
-    for unit in units:
+    for command in commands:
         with _heeding_ctrl_c():
-            (job,) = submit([unit], device, logs, given)
+            (job,) = submit([command], device, logs, given)
         try:
             while not job.done():
                 time.sleep(0.1)
@@ -136,14 +136,14 @@ def on_this_machine(
             try:
                 code = job.result()
             except Exception as problem:  # whatever the job raised
-                say(f"{unit}: {_first_line(problem)}")
-        say(told(unit, code))
+                say(f"{command}: {_first_line(problem)}")
+        say(told(command, code))
         codes.append(code)
     return codes
 
 
 def _end(job: Any) -> None:
-    """End a job of this machine, as by Ctrl-C in its unit; submitit kills what has not ended a second later."""
+    """End a job of this machine as Ctrl-C would; submitit kills what has not ended a second later."""
     job.cancel()
     while not job.done():
         time.sleep(0.1)
@@ -151,7 +151,7 @@ def _end(job: Any) -> None:
 
 @contextlib.contextmanager
 def _heeding_ctrl_c() -> Iterator[None]:
-    """A process that is started meanwhile hears Ctrl-C, even if this one was started to ignore it, as by `&`."""
+    """Let a process that starts meanwhile hear Ctrl-C, even if this one ignores it, as one started by `&` does."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

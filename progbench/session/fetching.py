@@ -1,4 +1,4 @@
-"""The models and data of a suite fetched before GPU time starts: what there is to fetch, each once, and how it went."""
+"""A suite's models and data, fetched before GPU time starts: what is needed, each once, and how each went."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATES = ("here", "fetched", "missing", "damaged")
 
 @dataclass(frozen=True)
 class Need:
-    """A model or a task's data; `files` are the hub's, None where a folder or a package has it."""
+    """A model or a task's data; `files` are the hub's, None if a folder or a package has it."""
 
     name: str
     recipe: Recipe
@@ -29,7 +29,7 @@ class Need:
     missing: str = ""
 
     def require(self) -> None:
-        """Look at what a folder or a package has. Raises Missing or BadInput as a training would."""
+        """Check what a folder or a package has. Raises Missing or BadInput as a training would."""
         if self.is_model:
             loading.require(spec(self.recipe.model))
         else:
@@ -38,7 +38,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Got:
-    """How it went with one need: its state, one of STATES, and what more there is to say."""
+    """What became of a need: its state, one of STATES, and details."""
 
     name: str
     state: str
@@ -49,11 +49,11 @@ class Got:
 
 
 def needs(suite: Suite, mark: str = "") -> list[Need]:
-    """What the runs of a mark, or of all marks, read, each once: models first. What is made on the spot is no need.
+    """The models and then the data that a mark's runs read, or all runs, each once. Generated ones are left out.
 
     Raises BadInput as `marks.needed` does.
     """
-    wanted = {name: recipe for one in marks.needed(suite, mark) for name, recipe in one.items()}
+    wanted = {name: recipe for recipes in marks.needed(suite, mark) for name, recipe in recipes.items()}
     models: dict[str, Need] = {}
     data: dict[tuple, Need] = {}
     for recipe in wanted.values():
@@ -73,44 +73,44 @@ def _data(recipe: Recipe) -> Need:
         return Need(name, recipe, False, missing=str(problem))
 
 
-def fetch(one: Need, say: Callable[[str], None] = lambda line: None) -> Got:
-    """Fetch what is not here, and hold what is here to the hub's checksums; `say` is told how much there is to fetch.
+def fetch(need: Need, say: Callable[[str], None] = lambda line: None) -> Got:
+    """Fetch what is not here, and check what is by the hub's checksums; `say` is told how much there is to fetch.
 
-    What goes wrong is said, and raises nothing. A file that is not what the hub has is removed: no run shall read it.
+    Nothing is raised: a problem becomes the state. A damaged file is removed, so that no run reads it.
     """
     try:
-        if one.missing:
-            raise Missing(one.missing)
-        if one.files is None:
-            one.require()
-            return Got(one.name, "here", "in a folder or a package of this machine, which the hub has no checksums of")
-        return _from_hub(one, one.files, say)
+        if need.missing:
+            raise Missing(need.missing)
+        if need.files is None:
+            need.require()
+            return Got(need.name, "here", "in a folder or a package of this machine, which the hub has no checksums of")
+        return _from_hub(need, need.files, say)
     except Missing as problem:
-        return Got(one.name, "missing", str(problem))
+        return Got(need.name, "missing", str(problem))
     except BadInput as problem:
-        return Got(one.name, "damaged", str(problem))
+        return Got(need.name, "damaged", str(problem))
 
 
-def _from_hub(one: Need, files: hub.Files, say: Callable[[str], None]) -> Got:
+def _from_hub(need: Need, files: hub.Files, say: Callable[[str], None]) -> Got:
     if hub.offline():
         folder = hub.require(files)
-        return Got(one.name, "here", f"{files} in {folder}, not held to the hub's checksums: HF_HUB_OFFLINE is set")
+        return Got(need.name, "here", f"{files} in {folder}, not held to the hub's checksums: HF_HUB_OFFLINE is set")
     if hub.here(files) is None:
         hub.require(files)
         count, size = hub.to_fetch(files)
-        say(f"{one.name}: {files}: {count} files to fetch, {said(size)}")
+        say(f"{need.name}: {files}: {count} files to fetch, {said(size)}")
         folder = hub.fetch(files)
-        return Got(one.name, "fetched", f"{files}, {said(size)}, as the hub's checksums say; in {folder}")
+        return Got(need.name, "fetched", f"{files}, {said(size)}, as the hub's checksums say; in {folder}")
     if silent := hub.silence():
-        return Got(one.name, "here", f"{files} in {hub.here(files)}, not held to the hub's checksums: {silent}")
+        return Got(need.name, "here", f"{files} in {hub.here(files)}, not held to the hub's checksums: {silent}")
     try:
         names = hub.remove_damaged(files)
     except Exception as problem:  # of the network or the hub, after it had answered
         raise Missing(f"{files}: its checksums are not to be had ({type(problem).__name__}: {problem})") from None
     if names:
         words = f"{', '.join(names)} had another checksum than the hub has, and was removed: start the same again"
-        return Got(one.name, "damaged", f"{files}: {words}")
-    return Got(one.name, "here", f"{files}, as the hub's checksums say; in {hub.here(files)}")
+        return Got(need.name, "damaged", f"{files}: {words}")
+    return Got(need.name, "here", f"{files}, as the hub's checksums say; in {hub.here(files)}")
 
 
 def said(size: float) -> str:

@@ -1,4 +1,4 @@
-"""What a session's tests find, gathered test by test, and the report on all of them, those not reached included."""
+"""What a session's tests find, gathered test by test, and the report on all of them, also those not reached."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ Found = tuple[str, Any]
 
 
 def to_train(suite: Suite, asked: Iterable[Cell | Claim], tables: Iterable[str], *, variants: bool) -> list[Recipe]:
-    """The recipes that what is `asked` for needs, as far as these tables' cells are judged by them.
+    """The recipes that `asked` needs, as far as these tables' cells are judged by them.
 
-    So a verdict does not depend on the order of tables, nor on what another process is at. Cells that nobody asked for
-    are judged by the results they have.
+    So a verdict depends neither on the order of tables nor on other processes. A cell that nobody asked for is judged
+    by the results on file.
     """
     wanted: dict[str, Recipe] = {}
-    for one in asked:
-        wanted |= suite.needed(one, variants=variants and isinstance(one, Cell))
+    for item in asked:
+        wanted |= suite.needed(item, variants=variants and isinstance(item, Cell))
     cells = [cell for table in dict.fromkeys(tables) for cell in suite.table(table).cells]
     here = {name for cell in cells for name in suite.needed(cell, variants=variants)}
     return [recipe for name, recipe in wanted.items() if name in here]
 
 
-def properties_of(suite: Suite, cell: Cell, found: Verdict, variants: Iterable[Variant] | None) -> list[Found]:
-    """What a cell's test hands to the session that gathers it, which may be another process: names and plain values."""
-    warnings = suite.warnings(cell) if found.observed is not None else ()
+def properties_of(suite: Suite, cell: Cell, judged: Verdict, variants: Iterable[Variant] | None) -> list[Found]:
+    """What a cell's test hands to the session, which may be another process: names and plain values."""
+    warnings = suite.warnings(cell) if judged.observed is not None else ()
     return [
-        ("progbench", asdict(found)),
-        *junit_properties(found).items(),
+        ("progbench", asdict(judged)),
+        *junit_properties(judged).items(),
         *(("progbench-warning", warning) for warning in warnings),
         *([] if variants is None else [("progbench-variants", [asdict(variant) for variant in variants])]),
     ]
 
 
-def properties_of_claim(found: ClaimVerdict) -> list[Found]:
-    """What a claim's test hands to the session that gathers it."""
-    return [("progbench-claim", asdict(found))]
+def properties_of_claim(judged: ClaimVerdict) -> list[Found]:
+    """What a claim's test hands to the session."""
+    return [("progbench-claim", asdict(judged))]
 
 
 def to_property(name: str, value: Any) -> Found:
-    """What a test hands over as JUnit files can hold it: what is ours in JSON, anything else as it is.
+    """A property as JUnit files can hold it: ours in JSON, others unchanged.
 
     >>> to_property("progbench", {"n": 5}), to_property("verdict.n", "5")
     (('progbench', '{"n": 5}'), ('verdict.n', '5'))
@@ -64,7 +64,7 @@ def to_property(name: str, value: Any) -> Found:
 
 
 def from_property(name: str, value: Any) -> Found:
-    """The same, read again.
+    """The property behind `to_property`.
 
     >>> from_property("progbench", '{"n": 5}')
     ('progbench', {'n': 5})
@@ -72,17 +72,17 @@ def from_property(name: str, value: Any) -> Found:
     return name, json.loads(value) if name.startswith("progbench") and isinstance(value, str) else value
 
 
-def _plain(found: dict[str, Any]) -> dict[str, Any]:
-    """Fields of one of our dataclasses, whose lists were tuples before they were JSON."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of one of our dataclasses; JSON has made lists of its tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
 class Gathered:
     """The verdicts of one session's tests, by test; a test is whatever its runner calls it.
 
-    `select` says which tests there are and what each is for: a table and a cell, or CLAIMS and a claim. Then `add`
-    takes what a test hands over (`properties_of`), and `fail` what went wrong in a test without a verdict. A cell
-    counts once, however many tests are for it, as with pytest-repeat's --count.
+    `select` names the tests, and the table and cell, or CLAIMS and the claim, that each is for. `add` takes what a test
+    hands over (`properties_of`), and `fail` the message of a test without a verdict. A cell counts once, also under
+    pytest-repeat's --count.
     """
 
     def __init__(self, suite: Suite) -> None:
@@ -98,26 +98,28 @@ class Gathered:
         self.selected[test] = (table, self._known(table, name))
 
     def add(self, test: str, name: str, value: Any) -> None:
-        """Take one property of a test, however often it comes; those that are not ours are passed over."""
+        """Take one property of a test, however often it comes; other plugins' are passed over."""
         takers: dict[str, Callable[[Any], None]] = {
-            "progbench": lambda found: self._verdicts.update({test: Verdict(**_plain(found))}),
-            "progbench-claim": lambda found: self._claims.update({test: ClaimVerdict(**found)}),
+            "progbench": lambda content: self._verdicts.update({test: Verdict(**_plain(content))}),
+            "progbench-claim": lambda content: self._claims.update({test: ClaimVerdict(**content)}),
             "progbench-warning": lambda warning: self._warnings.update({warning: None}),
-            "progbench-variants": lambda found: self._variants.update({test: [Variant(**one) for one in found]}),
+            "progbench-variants": lambda content: self._variants.update(
+                {test: [Variant(**fields) for fields in content]}
+            ),
         }
         if name in takers:
             takers[name](value)
 
     def fail(self, test: str, message: str) -> None:
-        """Note why a test failed; where it has a verdict, that says it already."""
+        """Note why a test failed, unless its verdict says it."""
         if test not in self._verdicts and test not in self._claims:
             self._failures[test] = message
 
     def unread(self) -> list[str]:
-        """Why files cannot be read of which no test is selected: what was asked for by name may be a cell of theirs."""
+        """The problems of unreadable files without a selected test: a cell that was asked for by name may be in one."""
         problems = {name: self.suite.table(name).problem for name in self.suite.tables()}
-        if isinstance(found := self.suite.claims(), BadInput):
-            problems[CLAIMS] = str(found)
+        if isinstance(known := self.suite.claims(), BadInput):
+            problems[CLAIMS] = str(known)
         selected = {table for table, _ in self.selected.values()}
         return list(dict.fromkeys(problem for name, problem in problems.items() if problem and name not in selected))
 
@@ -134,7 +136,7 @@ class Gathered:
             environment.describe(),
             [*self._warnings, *left_out],
             claims=self._all_claims(),
-            variants=list(dict.fromkeys(one for found in self._variants.values() for one in found)),
+            variants=list(dict.fromkeys(variant for variants in self._variants.values() for variant in variants)),
             differences=differences,
             alone=alone,
             ledger=reporting.behind(self.suite, self.cells()),
@@ -144,36 +146,36 @@ class Gathered:
         )
 
     def _known(self, table: str, name: str) -> str:
-        """The cell or claim that is meant: another plugin may have put its own words before or behind it in the id."""
+        """The cell or claim that a test's id means: another plugin may have added words before or behind it."""
         if table == CLAIMS:
-            found = self.suite.claims()
-            names = [] if isinstance(found, BadInput) else [claim.id for claim in found]
+            known = self.suite.claims()
+            names = [] if isinstance(known, BadInput) else [claim.id for claim in known]
         else:
             names = [cell.id for cell in self.suite.table(table).cells]
         if name in names:
             return name
-        meant = [one for one in names if name.startswith(f"{one}-") or name.endswith(f"-{one}")]
+        meant = [candidate for candidate in names if name.startswith(f"{candidate}-") or name.endswith(f"-{candidate}")]
         return max(meant, key=len, default=name)
 
     def _subjects(self) -> dict[tuple[str, str], str]:
-        """What is tested, each with the test that says most of it: one with a verdict, else one that failed."""
-        found: dict[tuple[str, str], str] = {}
+        """Each tested cell or claim, with the test that says most of it: one with a verdict, else one that failed."""
+        tests: dict[tuple[str, str], str] = {}
         for test, subject in self.selected.items():
-            best = found.setdefault(subject, test)
+            best = tests.setdefault(subject, test)
             if self._says(test) > self._says(best):
-                found[subject] = test
-        return found
+                tests[subject] = test
+        return tests
 
     def _says(self, test: str) -> int:
         return 2 * (test in self._verdicts or test in self._claims) + (test in self._failures)
 
     def _cells(self) -> dict[str, Cell]:
         """The selected cells by test."""
-        found: dict[str, Cell] = {}
+        by_test: dict[str, Cell] = {}
         for test, (table, name) in self.selected.items():
             cells = () if table == CLAIMS else self.suite.table(table).cells
-            found.update((test, cell) for cell in cells if cell.id == name)
-        return found
+            by_test.update((test, cell) for cell in cells if cell.id == name)
+        return by_test
 
     def _all_verdicts(self) -> list[Verdict]:
         cells, verdicts = self._cells(), []
@@ -190,15 +192,15 @@ class Gathered:
         return verdicts
 
     def _all_claims(self) -> list[ClaimVerdict]:
-        """The claims that were judged, and those whose judging itself failed or was not reached."""
+        """The verdicts on claims, also on those that failed to be judged or were not reached."""
         known = self.suite.claims()
-        found = []
+        verdicts = []
         for (table, name), test in self._subjects().items():
             if test in self._claims:
-                found.append(self._claims[test])
+                verdicts.append(self._claims[test])
             elif table == CLAIMS and isinstance(known, BadInput):
-                found.append(claims.unreadable(str(known)))
+                verdicts.append(claims.unreadable(str(known)))
             elif table == CLAIMS:
                 failure = self._failures.get(test, "")
-                found += [claims.not_judged(claim, failure) for claim in known if claim.id == name]
-        return found
+                verdicts += [claims.not_judged(claim, failure) for claim in known if claim.id == name]
+        return verdicts

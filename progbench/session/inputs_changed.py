@@ -1,8 +1,9 @@
-"""Whether what a run failed on has been repaired since: it would fail on the same data and weights again."""
+"""Whether the data or weights that lie here are others than those a result was made with."""
 
 from __future__ import annotations
 
 import functools
+import re
 
 from progbench.errors import BadInput, Missing
 from progbench.models import folder, loading
@@ -10,6 +11,9 @@ from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 from progbench.tasks import catalog
+from progbench.tasks.source import Source
+
+_WHOLE = re.compile(r"sha256:[0-9a-f]{64}")  # of files in a folder; what comes from the hub has a pinned revision
 
 
 def inputs_changed(result: RunResult) -> bool:
@@ -33,7 +37,39 @@ def _inputs(wanted: Recipe) -> dict[str, str]:
     try:
         weights = loading.fetch(spec(wanted.model))
         data = catalog.load(catalog.tasks()[wanted.task], wanted.data_source).fingerprint
-        found = {"weights": "random" if weights is None else folder.fingerprint(weights), "data": data}
+        fingerprints = {"weights": "random" if weights is None else folder.fingerprint(weights), "data": data}
     except (Missing, BadInput, OSError):
         return {}
-    return {what: value.rpartition(":")[2] for what, value in found.items()}
+    return {what: value.rpartition(":")[2] for what, value in fingerprints.items()}
+
+
+class DataHere:
+    """What lies in the folders of data now, looked at once a session."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, Source], str] = {}
+
+    def changed(self, result: RunResult) -> str:
+        """What to say of a result that was made on other files than those that lie here, with both digests; else "".
+
+        >>> from progbench.recipes.reading import read
+        >>> DataHere().changed(RunResult(read("smoke", "glue", model="tiny-bert", schedule="constant", task="rte"), 0))
+        ''
+
+        Generated data cannot change, and files that are not here say nothing about a result that is.
+        """
+        then = result.fingerprints.get("data", "")
+        if result.error or not _WHOLE.fullmatch(then):
+            return ""
+        now = self._now(result.recipe.task, result.recipe.data_source)
+        return "" if now in ("", then) else f"made on other data: {then}, and here it is {now}"
+
+    def _now(self, task: str, source: Source) -> str:
+        if (task, source) not in self._found:
+            try:
+                self._found[task, source] = catalog.fingerprint_here(catalog.tasks()[task], source)
+            except Missing:
+                self._found[task, source] = ""
+            except (BadInput, OSError) as problem:
+                self._found[task, source] = f"not readable ({problem})"
+        return self._found[task, source]

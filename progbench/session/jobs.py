@@ -22,7 +22,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Job:
-    """A recipe, seeds of it that are trained as one, and where.
+    """A recipe, the seeds of it that are trained as one, and the device.
 
     >>> from progbench.recipes.reading import read
     >>> recipe = read("paper", "glue", model="bert-base", schedule="constant", task="rte")
@@ -39,10 +39,10 @@ class Job:
 
 
 def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[Job]]:
-    """The jobs for the seeds that recipes lack, with those together that differ in their schedules alone.
+    """The jobs for the seeds that recipes lack; recipes that differ in their schedules alone are one family.
 
-    On a GPU, which one seed leaves mostly idle, a job is all seeds of a recipe; elsewhere that would gain nothing. Of a
-    model that the plain trainer trains it is one seed.
+    On a GPU, which one seed leaves mostly idle, a job has all seeds of a recipe. On a CPU, and for a model of the plain
+    trainer, it has one.
 
     >>> from progbench.recipes.reading import read
     >>> names = ("constant", "shrinking")
@@ -52,15 +52,15 @@ def families(lacking: Iterable[tuple[Recipe, Sequence[int], str]]) -> list[list[
     >>> [[job.seeds for job in jobs] for jobs in families((one, [0, 1], "cuda") for one in recipes)]
     [[(0, 1), (0, 1)]]
     """
-    found: dict[tuple[Recipe, int | None], list[Job]] = {}
+    groups: dict[tuple[Recipe, int | None], list[Job]] = {}
     for recipe, seeds, device in lacking:
         alike = replace(recipe, schedule="")
         if _side_by_side(recipe, device):
-            found.setdefault((alike, None), []).append(Job(recipe, tuple(seeds), device))
+            groups.setdefault((alike, None), []).append(Job(recipe, tuple(seeds), device))
             continue
         for seed in seeds:
-            found.setdefault((alike, seed), []).append(Job(recipe, (seed,), device))
-    return list(found.values())
+            groups.setdefault((alike, seed), []).append(Job(recipe, (seed,), device))
+    return list(groups.values())
 
 
 def _side_by_side(recipe: Recipe, device: str) -> bool:
@@ -69,10 +69,10 @@ def _side_by_side(recipe: Recipe, device: str) -> bool:
 
 
 def execute(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunResult]:
-    """Train a job's seeds, giving their results as soon as they are there.
+    """Train a job's seeds, and give each result as soon as it is there.
 
-    An exception while training becomes its seeds' error, so that no other cell is lost to it. Seeds that are too many
-    for the device's memory, by estimate, are trained in parts. Raises Missing or BadInput.
+    An exception while training becomes its seeds' error, so that no other cell is lost. If the device's memory has, by
+    estimate, no room for all seeds, they are trained in groups. Raises Missing or BadInput.
     """
     import torch
 
@@ -85,16 +85,16 @@ def execute(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunRes
         (seed,) = job.seeds
         yield from _kept(job, job.seeds, lambda: [train(job.recipe, seed, job.device, threads, kept)])
         return
-    parts = math.ceil(len(job.seeds) / memory.most_together(job.recipe, memory.free()))
-    size = math.ceil(len(job.seeds) / parts)
+    groups = math.ceil(len(job.seeds) / memory.most_together(job.recipe, memory.free()))
+    size = math.ceil(len(job.seeds) / groups)
     for start in range(0, len(job.seeds), size):
-        part = job.seeds[start : start + size]
-        run = functools.partial(train_together, job.recipe, part, job.device, threads, kept)
-        yield from _kept(job, part, run)
+        seed_group = job.seeds[start : start + size]
+        run = functools.partial(train_together, job.recipe, seed_group, job.device, threads, kept)
+        yield from _kept(job, seed_group, run)
 
 
 def _kept(job: Job, seeds: Sequence[int], run: Callable[[], Iterable[RunResult]]) -> Iterator[RunResult]:
-    """What a run gives; where something goes wrong in it, that is the result of the seeds that have none yet."""
+    """The results of a run. An exception in it becomes the result of the seeds that have none yet."""
     from progbench.training.scoring import NonFinite
 
     left = list(seeds)

@@ -1,9 +1,9 @@
 """Runs looked up, and made where they are missing: each once, however many processes work at the same folder.
 
-The lock of a result's file is the queue. Every process goes through the same list; it takes the runs that nobody
-holds, and waits for the others at the end. So all have the same results to judge by, whoever made them. Runs that
-differ in their schedules alone are taken together: the epochs they share are trained once. On a GPU the seeds that a
-recipe lacks are one job (`jobs.families`).
+The lock of a result's file is the queue. Every process goes through the same list. It takes the runs that nobody holds,
+and waits for the others at the end, so that all judge by the same results. Runs that differ in their schedules alone
+are taken together: their shared epochs are trained once. On a GPU the seeds that a recipe lacks are one job
+(`jobs.families`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import filelock
-
 from progbench import environment, files
 from progbench.errors import BadInput, Missing
 from progbench.files import require_room
@@ -25,8 +23,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.runs import cleanup, results
 from progbench.runs.results import RunResult
 from progbench.session import jobs, neighbours
-from progbench.session.data_here import DataHere
-from progbench.session.inputs_changed import inputs_changed
+from progbench.session.inputs_changed import DataHere, inputs_changed
 from progbench.session.jobs import Job
 from progbench.session.progress import Progress
 from progbench.tasks import catalog
@@ -36,9 +33,9 @@ from progbench.training.shared_epochs import shared_epochs
 
 @dataclass(frozen=True)
 class Runs:
-    """What there is of one recipe's results: by seed, errors among them, and why seeds are missing.
+    """One recipe's results by seed, errors among them, and why seeds are missing.
 
-    `changed` says of a seed that it was made on other data than lies here.
+    `changed` has the seeds that were made on other data than lies here, each with a sentence.
     """
 
     results: Mapping[int, RunResult]
@@ -47,11 +44,11 @@ class Runs:
 
 
 class Maker:
-    """The runs of one session, filed in a folder: looked up by `runs`, made by `make`.
+    """The runs of one session, filed in a folder: `runs` looks them up, `make` makes them.
 
-    Of each recipe there are `seeds` (None: those on file), trained on `device` ("cpu", "cuda", or "auto": a GPU if
-    there is one) with `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained.
-    Processes that work for one session share its name, `session`; without one, a process is a session of its own.
+    Each recipe has `seeds` (None: those on file), trained on `device` ("cpu", "cuda", or "auto": a GPU if there is one)
+    with `threads` CPU threads (0: torch's own number). With `train=False` nothing is trained. Processes of one session
+    share its name, `session`; a process without one is a session of its own.
     """
 
     def __init__(
@@ -87,25 +84,25 @@ class Maker:
         """A recipe's results as they are on file; nothing is trained."""
         if wanted.id not in self._found:
             seeds = results.seeds_on_file(self.folder, wanted) if self.seeds is None else self.seeds
-            found = {seed: result for seed in seeds if (result := self._on_file(wanted, seed))}
+            by_seed = {seed: result for seed in seeds if (result := self._on_file(wanted, seed))}
             why = "" if self.train or self.seeds is None else " (--no-train)"
             missing = self._missing.get(wanted.id, f"not run yet: nothing in {self.folder}{why}")
-            changed = {seed: why for seed, result in found.items() if (why := self._data.changed(result))}
-            self._found[wanted.id] = Runs(found, missing if not seeds or len(found) < len(seeds) else "", changed)
+            changed = {seed: why for seed, result in by_seed.items() if (why := self._data.changed(result))}
+            self._found[wanted.id] = Runs(by_seed, missing if not seeds or len(by_seed) < len(seeds) else "", changed)
         return self._found[wanted.id]
 
     def make(
         self, wanted: Iterable[Recipe], say: Callable[[str], None] = lambda line: None, *, aloud: bool = True
     ) -> None:
-        """Train what these recipes' runs lack, each once a session; `say` is told each that is done, and what is left.
+        """Train what these recipes' runs lack, once a session; `say` is told of each run done, and the time left.
 
-        With `aloud` it is told each that begins, too.
-
-        What goes wrong in a run is filed as its error, or kept as the reason why it is missing, and stops no other. A
-        failure of this session is not tried again by its other processes, nor is one that another session has had while
-        this one waited for it; one of an earlier session is. Where a result could not be filed, nothing is trained; one
-        that cannot be filed after all counts in this session, with a note.
+        With `aloud` it is told of each that begins, too. An exception in a run is filed as its error, or kept as the
+        reason why it is missing, and stops no other run. A session does not try its own failure again, nor one that
+        another session had while this one waited; it tries those of earlier sessions. Without room for a result nothing
+        is trained. A result that cannot be filed after all counts in this session, with a note.
         """
+        import filelock  # a report, which makes nothing, does without
+
         fresh = {recipe.id: recipe for recipe in wanted if recipe.id not in self._tried}.values()
         self._sweep({recipe.suite for recipe in fresh})
         self._tried |= {recipe.id for recipe in fresh}
@@ -125,7 +122,7 @@ class Maker:
             self._hold(family, blocking=True)
 
     def _sweep(self, suites: Iterable[str]) -> None:
-        """Once a session, remove what killed ones left behind; who only looks leaves everything as it is."""
+        """Remove, once a session, what killed sessions left; a session that trains nothing removes nothing."""
         if self.train and not self._swept:
             self._swept = True
             files.sweep_temporary_folders()
@@ -133,9 +130,10 @@ class Maker:
                 cleanup.sweep_results(self.folder / suite)
 
     def require(self, wanted: Recipe) -> str:
-        """The device to train on. Raises Missing when this recipe cannot run here: no GPU, then no data or weights.
+        """The device to train on. Raises Missing if this recipe cannot run here: no GPU, else no data or no weights.
 
-        Decided without importing torch; and data and weights together, so that a reader hears at once of all to get.
+        It does so without importing torch. Data and weights are checked together, so that a reader hears of both at
+        once.
         """
         if self.device == "cuda" and not environment.gpu_count():
             raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
@@ -155,7 +153,7 @@ class Maker:
         return self.device
 
     def _lacking(self, wanted: Recipe) -> tuple[list[int], str]:
-        """The seeds to train, and the device to do it on; none where that is missing."""
+        """The seeds to train, and the device; no seeds if there is no device."""
         wanted_seeds = self.seeds if self.train and self.seeds else ()
         seeds = [seed for seed in wanted_seeds if not self._settled(wanted, seed)]
         if not seeds:
@@ -169,10 +167,12 @@ class Maker:
         return [], ""
 
     def _hold(self, family: Sequence[Job], *, blocking: bool) -> None:
-        """Make runs that differ in their schedules alone. Raises Timeout if another process holds one of them."""
+        """Lock and make a family's runs. Raises Timeout if another process holds one of them."""
+        import filelock
+
         # in one order everywhere, so that no two processes wait for each other
         needed = sorted(
-            ((job.recipe, seed) for job in family for seed in job.seeds), key=lambda one: (one[0].id, one[1])
+            ((job.recipe, seed) for job in family for seed in job.seeds), key=lambda pair: (pair[0].id, pair[1])
         )
         with contextlib.ExitStack() as held:
             for recipe, seed in needed:
@@ -192,7 +192,7 @@ class Maker:
         return results.path_of(self.folder, job.recipe, job.seeds[0]).parent
 
     def _attempt(self, job: Job, kept: Checkpoints) -> None:
-        """Train a job's seeds and file them, unless that is done or useless."""
+        """Train a job's seeds and file them, unless that is done or cannot succeed."""
         wanted = job.recipe
         seeds = tuple(seed for seed in job.seeds if not self._settled(wanted, seed))
         if not seeds or wanted.id in self._missing or wanted.id in self._hopeless:
@@ -211,7 +211,7 @@ class Maker:
             self._collect(replace(job, seeds=seeds), kept, place)
 
     def _collect(self, job: Job, kept: Checkpoints, place: Path) -> None:
-        """Train a job's seeds and file each as soon as it is there; `place` is where other runs leave a word."""
+        """Train a job's seeds and file each as soon as it is there; in `place` other runs leave a word."""
         wanted, seeds = job.recipe, job.seeds
         try:
             for result in jobs.execute(job, self.threads, kept):
@@ -224,12 +224,12 @@ class Maker:
             self._fail(wanted, seeds[0], problem)
 
     def _fail(self, wanted: Recipe, seed: int, problem: BadInput) -> None:
-        """File what is wrong with a recipe's input under one seed: it would be wrong for all."""
+        """File a problem of a recipe's input under one seed: it is the same for all."""
         self._hopeless.add(wanted.id)
         self._file(RunResult(wanted, seed, error=str(problem), final=False))
 
     def _file(self, trained: RunResult, others: int | None = None) -> None:
-        """File a result; one that cannot be filed counts in this session, and a note says that it is not kept."""
+        """File a result; one that cannot be filed counts in this session, with a note that it is not kept."""
         wanted, seed = trained.recipe, trained.seed
         result = trained.completed(others=others, session=self.session)
         path = results.path_of(self.folder, wanted, seed)
@@ -248,13 +248,13 @@ class Maker:
             self._not_filed[wanted.id, seed] = trained.completed(note, others=others, session=self.session)
 
     def _refuse(self, wanted: Recipe, seeds: Iterable[int], where: object, problem: OSError) -> None:
-        """Keep in mind for this session that there is no place for these seeds' results, so that none is trained."""
+        """Keep in mind for this session that these seeds' results have no place, so that none is trained."""
         why = f"not trained, because {where} cannot be written ({problem.strerror or problem})"
         for seed in seeds:
             self._not_filed[wanted.id, seed] = RunResult(wanted, seed, error=why, final=False)
 
     def _settled(self, wanted: Recipe, seed: int) -> bool:
-        """Whether this session need not train a seed: there is a result, or it has failed since this session looked."""
+        """Whether this session need not train a seed: it has a result, or has failed since this session looked."""
         result = self._on_file(wanted, seed)
         session = result.session if result else None
         before = self._before.setdefault((wanted.id, seed), session)
@@ -271,11 +271,11 @@ class Maker:
         if kept := self._not_filed.get((wanted.id, seed)):
             return results.checked(kept)
         try:
-            found = results.load(self.folder, wanted, seed)
+            result = results.load(self.folder, wanted, seed)
         except BadInput as problem:
             return RunResult(wanted, seed, error=str(problem))
-        if found and found.error and found.final:
+        if result and result.error and result.final:
             path = results.path_of(self.folder, wanted, seed)
-            why = f"{found.error}; it is tried again once data or weights are others, or {path} is deleted"
-            return replace(found, error=why)
-        return found and results.checked(found)
+            why = f"{result.error}; it is tried again once data or weights are others, or {path} is deleted"
+            return replace(result, error=why)
+        return result and results.checked(result)

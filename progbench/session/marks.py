@@ -1,4 +1,4 @@
-"""Which tables belong to which of pytest's marks, and the cells and claims that a mark asks for."""
+"""The tables of each pytest mark, and the cells and claims that a mark asks for."""
 
 from __future__ import annotations
 
@@ -36,46 +36,46 @@ WORDS = {
 
 
 def needed(suite: Suite, mark: str = "") -> list[dict[str, Recipe]]:
-    """The recipes that each cell and claim of a mark, or of all, waits for, by their id.
+    """The recipes that each cell and claim of a mark waits for, by id; without a mark, of all.
 
     Raises BadInput as `asked` does, and for a cell, a claim or a recipe that cannot be read: a plan without it would
     look as if nothing were missing.
     """
-    found = []
-    for one in asked(suite, mark):
-        if one.problem:
-            raise BadInput(one.problem)
-        pairs = one.comparisons if isinstance(one, Claim) else ()
+    recipes = []
+    for item in asked(suite, mark):
+        if item.problem:
+            raise BadInput(item.problem)
+        pairs = item.comparisons if isinstance(item, Claim) else ()
         cells = [suite.cell(name) for pair in pairs for name in (*pair.left, *pair.right)]
-        for cell in cells if isinstance(one, Claim) else [one]:
+        for cell in cells if isinstance(item, Claim) else [item]:
             if cell.problem:
                 raise BadInput(cell.problem)
             suite.recipes(cell)  # raises what `needed` passes over
-        found.append(suite.needed(one))
-    return found
+        recipes.append(suite.needed(item))
+    return recipes
 
 
 def asked(suite: Suite, mark: str = "") -> list[Cell | Claim]:
-    """The cells and claims of a suite that have runs behind them: those of one mark, or with none all there are.
+    """A mark's cells and claims that have runs behind them; without a mark, the suite's.
 
     Raises BadInput for a table that cannot be read: nobody could say what it needs.
     """
-    found: list[Cell | Claim] = []
+    items: list[Cell | Claim] = []
     names = own(suite) if mark == "own" else MARKS[mark] if mark else [*suite.tables(), "claims"]
     for name in names:
         if name == "claims":
             claims = suite.claims()
             if isinstance(claims, BadInput):
                 raise claims
-            found += claims
+            items += claims
         elif suite.has(name):
             if problem := suite.table(name).problem:
                 raise BadInput(problem)
-            found += [cell for cell in suite.table(name).cells if cell.kind != "counted"]
-    return found
+            items += [cell for cell in suite.table(name).cells if cell.kind != "counted"]
+    return items
 
 
 def own(suite: Suite) -> list[str]:
-    """The tables of a suite that no file of benchmarks/ is named for: one test stands for all of them."""
+    """The tables of a suite that have no file in benchmarks/: one test stands for all of them."""
     named = {"table3", *(name for names in MARKS.values() for name in names)}
     return [name for name in suite.tables() if name not in named]

@@ -1,7 +1,7 @@
-"""What a run takes here, by the results on file: measured, or by FLOPs from what was measured, or unknown.
+"""What a run takes here, by the results on file: measured, or scaled by FLOPs, or unknown.
 
-Only runs count that were made on this kind of machine and are known to have had it to themselves. FLOPs are the same on
-every machine, so a task's size is taken from any result.
+Only runs count that were made on this kind of machine and had it to themselves. FLOPs are the same on every machine, so
+a task's size is taken from any result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from progbench.tasks import catalog
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of one seed's run, None where nobody knows, and where that is from."""
+    """The seconds of one seed's run, None if nobody knows, and where they are from."""
 
     seconds: float | None
     source: str
@@ -32,7 +32,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class _Measured:
-    """A recipe's run here: seconds of its training steps, of all the rest, and its floating-point operations."""
+    """A recipe's run here: the seconds of its training steps, those of the rest, and its floating-point operations."""
 
     training: float
     rest: float
@@ -40,7 +40,7 @@ class _Measured:
 
 
 def kind_of(about: Mapping[str, object]) -> str:
-    """The kind of machine that a result's environment speaks of: a GPU by its name, a CPU with its threads, too.
+    """The kind of machine in a result's environment: a GPU by its name, a CPU by its name and threads.
 
     >>> kind_of({"device": "cuda", "gpu": "NVIDIA H100"}), kind_of({"device": "cpu", "cpu": "EPYC", "threads": 2})
     ('NVIDIA H100', 'EPYC, 2 threads')
@@ -53,7 +53,7 @@ def kind_of(about: Mapping[str, object]) -> str:
 
 
 def here(device: str, threads: int) -> str:
-    """The kind of this machine as runs on `device` ("auto": a GPU if there is one) would be; "" without that device."""
+    """The kind of this machine for runs on `device` ("auto": a GPU if there is one); "" without that device."""
     if device != "cpu" and environment.gpu_count():
         return environment.gpu_name()
     if device == "cuda":
@@ -66,7 +66,7 @@ def here(device: str, threads: int) -> str:
 
 
 class Times:
-    """What runs take on a kind of machine, by the good results of recipes.
+    """The times of runs on a kind of machine, by the good results of recipes.
 
     >>> Times("EPYC, 1 thread", {}).of(None)
     Estimate(seconds=None, source='unknown: no run on file was made alone on this kind of machine')
@@ -77,18 +77,18 @@ class Times:
         self._measured = {
             wanted: _median(alone)
             for wanted, runs in made.items()
-            if (alone := [one for one in runs if kind_of(one.environment) == self.kind and _alone(one)])
+            if (alone := [run for run in runs if kind_of(run.environment) == self.kind and _alone(run)])
         }
         self._sizes: dict[tuple, dict[str, tuple[int, float]]] = {}
         for wanted, runs in made.items():
-            if size := next((found for one in runs if (found := _size(wanted, one))), None):
+            if size := next((counted for run in runs if (counted := _size(wanted, run))), None):
                 self._sizes.setdefault(_data(wanted), {})[wanted.model] = size
 
     def of(self, wanted: Recipe) -> Estimate:
-        """Seconds of one seed: the median of the recipe's own runs, or by FLOPs from the likest that was measured.
+        """The seconds of one seed: the median of the recipe's own runs, or by FLOPs from the likest measured recipe.
 
-        The likest has the same precision, and then as much as can be of model, tuning, task and size. Its steps are
-        scaled by FLOPs, and the rest of its seconds (reading, scoring) is taken as it is.
+        The likest has the same precision, and as much as can be of model, tuning, task and size. Its steps are scaled
+        by FLOPs. The rest of its seconds (reading, scoring) stays as it is.
         """
         if not self._measured:
             return Estimate(None, "unknown: no run on file was made alone on this kind of machine")
@@ -97,15 +97,15 @@ class Times:
         flops = self._flops(wanted)
         if flops is None:
             return Estimate(None, f"unknown: no run on file says how much {wanted.task} is")
-        like = {one: m for one, m in self._measured.items() if m.flops and one.precision == wanted.precision}
+        like = {recipe: m for recipe, m in self._measured.items() if m.flops and recipe.precision == wanted.precision}
         if not like:
             return Estimate(None, f"unknown: no run in {wanted.precision} was measured on this kind of machine")
         likest = min(like, key=functools.partial(_distance, wanted, flops, like))
-        found = like[likest]
-        return Estimate(found.rest + found.training * flops / found.flops, f"by FLOPs from {likest.id}")
+        measured = like[likest]
+        return Estimate(measured.rest + measured.training * flops / measured.flops, f"by FLOPs from {likest.id}")
 
     def _flops(self, wanted: Recipe) -> float | None:
-        """Of a run that nobody has made: its rows are as many, and in the mean as long, as those of a run on file."""
+        """The FLOPs of a run that nobody has made: its rows are as many and as long as those of a run on file."""
         sizes = self._sizes.get(_data(wanted), {})
         if not sizes or not spec(wanted.model).described or spec(wanted.model).architecture not in LAYOUTS:
             return None
@@ -115,23 +115,23 @@ class Times:
 
 
 def _usual(made: Mapping[Recipe, Sequence[RunResult]]) -> str:
-    """The GPU that made most of the results: on a machine without one, plans are for that."""
-    cards = Counter(kind_of(one.environment) for runs in made.values() for one in runs if "gpu" in one.environment)
+    """The GPU that made most of the results: a machine without one plans for that."""
+    cards = Counter(kind_of(run.environment) for runs in made.values() for run in runs if "gpu" in run.environment)
     return max(cards, key=cards.__getitem__, default="")
 
 
-def _alone(one: RunResult) -> bool:
-    return one.provenance.others == 0
+def _alone(run: RunResult) -> bool:
+    return run.provenance.others == 0
 
 
-def _total(one: RunResult) -> int | None:
-    flops = [epoch.flops for epoch in one.epochs]
+def _total(run: RunResult) -> int | None:
+    flops = [epoch.flops for epoch in run.epochs]
     return None if None in flops else sum(flops)
 
 
 def _median(alone: Sequence[RunResult]) -> _Measured:
-    training = statistics.median(math.fsum(epoch.seconds for epoch in one.epochs) for one in alone)
-    whole = statistics.median(one.seconds for one in alone)
+    training = statistics.median(math.fsum(epoch.seconds for epoch in run.epochs) for run in alone)
+    whole = statistics.median(run.seconds for run in alone)
     return _Measured(training, max(0.0, whole - training), _total(alone[0]))
 
 
@@ -141,13 +141,13 @@ def _distance(wanted: Recipe, flops: float, like: Mapping[Recipe, _Measured], ot
 
 
 def _data(wanted: Recipe) -> tuple:
-    """What a task's rows depend on but for the model's tokenizer, which makes little of a difference."""
+    """What decides a task's rows; the model's tokenizer makes little difference."""
     return (wanted.task, wanted.dataset, wanted.max_length, wanted.doc_stride, wanted.train_questions)
 
 
-def _size(wanted: Recipe, one: RunResult) -> tuple[int, float] | None:
-    """How many rows a run trained on, and the length that all of them would have to have for its FLOPs."""
-    rows, flops = one.examples.get("train windows", one.examples.get("train")), _total(one)
+def _size(wanted: Recipe, run: RunResult) -> tuple[int, float] | None:
+    """How many rows a run trained on, and the one length of all rows that gives its FLOPs."""
+    rows, flops = run.examples.get("train windows", run.examples.get("train")), _total(run)
     if not rows or not flops or not spec(wanted.model).described:
         return None
     base, linear, square = _by_length(wanted)
@@ -168,6 +168,6 @@ def _by_length(wanted: Recipe) -> tuple[float, float, float]:
             for blocks, count in stages.items()
         )
 
-    none, one, two = at(0), at(1), at(2)
-    square = (two - 2 * one + none) / 2
-    return none, one - none - square, square
+    at_0, at_1, at_2 = at(0), at(1), at(2)
+    square = (at_2 - 2 * at_1 + at_0) / 2
+    return at_0, at_1 - at_0 - square, square

@@ -1,7 +1,7 @@
-"""Which other runs of progbench use the same device at the same time: their times say nothing of a run alone.
+"""Which other runs of progbench use the same device meanwhile: their times are not those of a run alone.
 
-Each run has a temporary folder with a file for its device, and a file for each other run that it met there. A run that
-begins enters itself first, and then looks who is there, so that of two that begin at once one sees the other.
+Each run has a temporary folder with a file for its device, and one for each run that it met there. A run enters itself
+before it looks around, so that of two that begin at once one sees the other.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from progbench import environment, files
 
 @contextlib.contextmanager
 def at(device: str) -> Iterator[Path]:
-    """Use a device, known to this user's other runs on this machine; gives a temporary folder.
+    """Enter this run at a device, so that this user's other runs on this machine see it; gives its temporary folder.
 
     >>> with at("a device") as first, at("a device") as second, at("another") as third:
     ...     met(first), met(second), met(third)

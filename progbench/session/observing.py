@@ -1,4 +1,4 @@
-"""What there is to judge a scored cell by: the results of its recipes, seed by seed, as points."""
+"""What there is to judge a scored cell by: its recipes' results, seed by seed, in points."""
 
 from __future__ import annotations
 
@@ -15,39 +15,37 @@ from progbench.runs.results import RunResult
 from progbench.session.making import Runs
 
 
-def parts_of(cell: Cell) -> list[tuple[str, str]]:
-    """The evaluation sets a scored cell is the mean over, mostly one, each with its metric."""
+def columns_of(cell: Cell) -> list[tuple[str, str]]:
+    """The evaluation sets of a scored cell, mostly one, each with its metric; the cell is their mean."""
     return list(cell.mean_of.items()) or [(cell.evaluation_set, cell.metric)]
 
 
 def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
-    """A cell's points by seed, and what is missing or wrong; `behind` are the runs of each of its parts.
+    """A cell's points by seed, and what is missing or wrong; `behind` has the runs of each of its evaluation sets.
 
-    A mean over several parts has a value for each seed that all of them have.
+    A mean over several sets has a value for each seed that all of them have.
     """
     columns: list[dict[int, float]] = []
     least: list[float] = []
     errors: dict[int, str] = {}
     reasons: dict[str, list[str]] = {}
-    for (part, metric), found in zip(parts_of(cell), behind, strict=True):
-        where = f"{part}: " if cell.mean_of else ""
+    for (evaluation_set, metric), runs in zip(columns_of(cell), behind, strict=True):
+        where = f"{evaluation_set}: " if cell.mean_of else ""
         points = {}
-        for seed, run in found.results.items():
+        for seed, run in runs.results.items():
             try:
-                points[seed] = run.score(part, metric)
+                points[seed] = run.score(evaluation_set, metric)
             except BadInput as problem:
                 errors[seed] = f"{where}{problem}"
         columns.append(points)
-        least.append(resolution.least_sd(metric, resolution.examples_of(part, found.results.values())))
+        least.append(resolution.least_sd(metric, resolution.examples_of(evaluation_set, runs.results.values())))
         if not points:
-            reasons.setdefault(found.missing, []).append(part)
+            reasons.setdefault(runs.missing, []).append(evaluation_set)
     shared = sorted(set.intersection(*(set(column) for column in columns)))
     values = {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}
     if cell.mean_of and not shared and not reasons:
         reasons["no seed has all of them"] = list(cell.mean_of)
-    changed = dict.fromkeys(
-        f"{_seeds(found)} {why}" for found in behind for why in dict.fromkeys(found.changed.values())
-    )
+    changed = dict.fromkeys(f"{_seeds(runs)} {why}" for runs in behind for why in dict.fromkeys(runs.changed.values()))
     missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
     return Observed(
         values,
@@ -58,14 +56,14 @@ def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
     )
 
 
-def _seeds(found: Runs) -> str:
-    """Which seeds were made on other data than lies here, as a sentence begins."""
-    numbers = sorted(found.changed)
-    return f"seed{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}:"
+def _seeds(runs: Runs) -> str:
+    """The seeds that were made on other data than lies here, as the beginning of a sentence."""
+    seeds = sorted(runs.changed)
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}:"
 
 
 def unpublished(cell: Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:
-    """Why a cell's runs were not made on the data that was published, else ""."""
+    """Why a cell's runs were not made on the published data, else ""."""
     printed = bool(cell.expectation.printed)
     return "; ".join(
         f"{wanted.task}: {why}" if cell.mean_of else why

@@ -1,4 +1,4 @@
-"""What a session is asked for, checked before anything is collected, trained or read."""
+"""A session's options, checked before anything is collected, trained or read."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Asked:
 
 
 def opened(asked: Asked, root: Path, *, worker: bool = False) -> Suite:
-    """The suite of a session in the checkout at `root`; a `worker` leaves the look at git to who started it.
+    """The suite of a session in the checkout at `root`; a `worker` does not look at git, which its starter has done.
 
     >>> opened(Asked("smoke", Path("runs"), seeds=0), Path("."))
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""How a verdict shows as the outcome of a test: passed, failed, skipped or xfailed, and in which words."""
+"""A verdict as the outcome of a test: passed, failed, skipped or xfailed, and its words."""
 
 from __future__ import annotations
 
@@ -27,26 +27,27 @@ _OF_CLAIMS = {
 _IS = ("within noise", "undecided")  # what an answer is, where the others are what a sentence does
 
 
-def of_cell(found: Verdict) -> tuple[str, str]:
+def of_cell(verdict: Verdict) -> tuple[str, str]:
     """The outcome of a cell's test, and its words.
 
     >>> from progbench.judging.verdict import unreadable
     >>> of_cell(unreadable("table1", "malformed"))
     ('failed', 'error: malformed')
     """
-    words = found.sentence if found.outcome == "disputed" else f"{found.outcome}: {found.sentence}"
-    return _OF_CELLS[found.outcome], words
+    words = verdict.sentence if verdict.outcome == "disputed" else f"{verdict.outcome}: {verdict.sentence}"
+    return _OF_CELLS[verdict.outcome], words
 
 
-def of_claim(found: ClaimVerdict) -> tuple[str, str]:
-    """The outcome of a claim's test, and its words: what it comes to on the print, and on our runs.
+def of_claim(verdict: ClaimVerdict) -> tuple[str, str]:
+    """The outcome of a claim's test, and its words: the answer of the print, and that of our runs.
 
     >>> from progbench.judging.claims import unreadable
     >>> of_claim(unreadable("malformed"))[0]
     'failed'
     """
-    said = f"is {found.on_print}" if found.on_print in _IS else found.on_print
-    ours = "by counting" if found.by_counts else "on our runs"
-    words = f"on the print it {said}: {found.print_words}; {ours}: {found.our_words}"
-    lead = f"{found.disputed}; " if found.outcome == "disputed" else f"{found.outcome}: "
-    return _OF_CLAIMS[found.outcome], lead + words
+    said = f"is {verdict.on_print}" if verdict.on_print in _IS else verdict.on_print
+    ours = "by counting" if verdict.by_counts else "on our runs"
+    words = f"{ours}: {verdict.our_words}"
+    words = f"on the print it {said}: {verdict.print_words}; {words}" if verdict.printed else words
+    lead = f"{verdict.disputed}; " if verdict.outcome == "disputed" else f"{verdict.outcome}: "
+    return _OF_CLAIMS[verdict.outcome], lead + words

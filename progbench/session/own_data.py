@@ -1,4 +1,4 @@
-"""A person's training and development data looked at: what kind of task they are, and its entry of a tasks.toml."""
+"""A person's training and development data: what kind of task they are, and its entry of a tasks.toml."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ METRICS = {"regression": ("pearson", "spearman"), "answers": ("exact_match", "f1
 
 @dataclass(frozen=True)
 class Described:
-    """A person's data: the task's name, its entry of tasks.toml, and the start of a checksum of its files.
+    """A person's data: the task's name, its entry of tasks.toml, and the start of its files' checksum.
 
-    `kind` is one of KINDS, `metrics` what is scored, the first of them first; `rows` are counted for training and
-    development.
+    `kind` is one of KINDS. `metrics` are scored, the main one first. `rows` are those of training and development.
     """
 
     name: str
@@ -47,11 +46,11 @@ class Described:
 def describe(
     train: Path, dev: Path, folder: Path, *, text: Sequence[str] = (), label: str = "label", kind: str = ""
 ) -> Described:
-    """Look at both files; `folder` takes those of questions that are not in SQuAD's own layout.
+    """Look at both files; questions in another layout than SQuAD's are written to `folder` in that layout.
 
-    Without `text`, the columns of texts are the one or two that are neither the label nor numbers; without `kind`, a
-    label is a class, unless there are fractions, or more than MOST_CLASSES different numbers. Raises BadInput, naming
-    the file, for what is not there or cannot be told.
+    Without `text`, the text columns are the one or two that are neither the label nor numbers. Without `kind`, a label
+    is a class, unless there are fractions, or more than MOST_CLASSES different numbers. Raises BadInput, naming the
+    file, for what is not there or cannot be told.
     """
     for path in (train, dev):
         if not path.exists():
@@ -70,20 +69,20 @@ def describe(
     (known, first_side), (unknown, second_side) = (records.columns(path, chosen, label) for path in (train, dev))
     refuse_known(str(dev), zip(*unknown, strict=True), str(train), zip(*known, strict=True))
     sides = [first_side, second_side]
-    labels = [[one for _, one in side] for side in sides]
+    labels = [[value for _, value in side] for side in sides]
     classes = sorted({*labels[0]})
-    numbers = all(re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", one) for one in {*labels[0], *labels[1]})
+    numeric = all(re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value) for value in {*labels[0], *labels[1]})
     if not kind:
-        fractions = numbers and any("." in one for one in classes)
-        kind = "regression" if fractions or (numbers and len(classes) > MOST_CLASSES) else "classification"
+        fractions = numeric and any("." in value for value in classes)
+        kind = "regression" if fractions or (numeric and len(classes) > MOST_CLASSES) else "classification"
     about = {"text": chosen, "label": label, **_files(train, dev, name, len(labels[0]), len(labels[1]))}
     if kind == "regression":
-        if not numbers:
+        if not numeric:
             raise BadInput(f"{train}: column {label!r} is to be a score, and {classes[0]!r} is no plain decimal number")
-        scores = [float(one) for one in itertools.chain(*labels)]
+        scores = [float(value) for value in itertools.chain(*labels)]
         about |= {"labels": [], "scale": [min(scores), max(scores)]}
     else:
-        if strange := next((one for one in sides[1] if one[1] not in classes), None):
+        if strange := next((value for value in sides[1] if value[1] not in classes), None):
             raise BadInput(f"{strange[0]}: no row of {train} has the label {strange[1]!r}")
         if len(classes) < 2:
             raise BadInput(f"{train}: every label is {classes[0]!r}: there is nothing to tell apart")
@@ -93,13 +92,13 @@ def describe(
 
 
 def named(path: Path) -> str:
-    """A name for what a file or folder holds, which becomes part of a path, and is no task's here already.
+    """A name for a file's or folder's content: it can stand in a path, and is no known task's.
 
     >>> named(Path("my reviews.tsv")), named(Path("data/rte.tsv"))
     ('my-reviews', 'rte-own')
     """
     plain = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "data"
-    taken = {*tasks(), *(part for task in tasks().values() for part in task.evaluate)}
+    taken = {*tasks(), *(evaluation_set for task in tasks().values() for evaluation_set in task.evaluate)}
     return f"{plain}-own" if plain in taken else plain
 
 
@@ -112,14 +111,14 @@ def _files(train: Path, dev: Path, name: str, *rows: int) -> dict[str, Any]:
 
 
 def _texts(path: Path, label: str) -> list[str]:
-    """The columns that hold texts. Raises BadInput where they are not one or two, and a person must say which."""
+    """The columns that hold texts. Raises BadInput if they are not one or two: then a person must say which."""
     rows = [row for _, row in itertools.islice(records.read(path), 100)]
-    found = [name for name in rows[0] if name != label and not all(_is_number(row.get(name)) for row in rows)]
-    if len(found) not in (1, 2):
+    columns = [name for name in rows[0] if name != label and not all(_is_number(row.get(name)) for row in rows)]
+    if len(columns) not in (1, 2):
         raise BadInput(
             f"{path}: which columns are the text, or its two texts? Say --text NAME, of {', '.join(rows[0])}"
         )
-    return found
+    return columns
 
 
 def _is_number(value: object) -> bool:
@@ -145,12 +144,15 @@ def _is_squad(path: Path) -> bool:
 
 
 def _answering(name: str, train: Path, dev: Path, folder: Path, digest: str) -> Described:
-    found, counts, open_ones = [], [], False
+    paths, counts, open_ones = [], [], False
     for side, given in (("train", train), ("dev", dev)):
         path = given
         if path.suffix == ".json" and _is_squad(path):
             questions = [
-                one for part in files.read_json(path)["data"] for it in part["paragraphs"] for one in it["qas"]
+                question
+                for article in files.read_json(path)["data"]
+                for paragraph in article["paragraphs"]
+                for question in paragraph["qas"]
             ]
         else:
             questions = [
@@ -160,26 +162,28 @@ def _answering(name: str, train: Path, dev: Path, folder: Path, digest: str) -> 
                 "data": [
                     {
                         "title": path.name,
-                        "paragraphs": [{"context": one.pop("context"), "qas": [one]} for one in questions],
+                        "paragraphs": [
+                            {"context": question.pop("context"), "qas": [question]} for question in questions
+                        ],
                     }
                 ]
             }
             path = folder / f"{side}.json"
             files.write_atomically(path, json.dumps(whole, ensure_ascii=False) + "\n")
-        found.append(path)
+        paths.append(path)
         counts.append(len(questions))
-        open_ones = open_ones or not all(one.get("answers") for one in questions)
-    about = _files(*found, name, *counts) | {"unanswerable": open_ones}
+        open_ones = open_ones or not all(question.get("answers") for question in questions)
+    about = _files(*paths, name, *counts) | {"unanswerable": open_ones}
     return Described(name, about, digest, "answers", METRICS["answers"], tuple(counts))
 
 
 def _question(where: str, row: Record, name: str) -> dict[str, Any]:
-    """A row in the layout of SQuAD's file. Raises BadInput for one that is not as `datasets` has SQuAD's rows."""
+    """A row in the layout of SQuAD's file. Raises BadInput for a row in another layout than SQuAD's in `datasets`."""
     answers = kinds.table(row.get("answers"), f"{where}: answers")
     texts, starts = answers.get("text"), answers.get("answer_start")
     if not isinstance(texts, list) or not isinstance(starts, list) or len(texts) != len(starts):
         raise BadInput(f"{where}: answers: wanted are two lists, text and answer_start, of one length")
-    marked = [{"text": one, "answer_start": start} for one, start in zip(texts, starts, strict=True)]
+    marked = [{"text": text, "answer_start": start} for text, start in zip(texts, starts, strict=True)]
     for field in ("context", "question"):
         kinds.require(row.get(field), kinds.TEXT, f"{where}: {field}")
     return {

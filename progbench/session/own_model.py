@@ -1,4 +1,4 @@
-"""Anyone's model looked at: a known name, or a folder with its files, and its entry of a models.toml."""
+"""Anyone's model: a known name, or a folder with its files, and its entry of a models.toml."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from progbench.models.spec import ModelSpec, spec, specs
 
 @dataclass(frozen=True)
 class Guest:
-    """A model by its name in a suite; its entry of models.toml, empty for a known one; and how many tokens it reads."""
+    """A model's name in a suite, its entry of models.toml (empty for a known one), and how many tokens it reads."""
 
     name: str
     entry: dict[str, Any]
@@ -26,12 +26,12 @@ class Guest:
 
 
 def describe(wanted: str) -> Guest:
-    """Look at a model: known by name, a folder of transformers' files, or a repository of the hub.
+    """Look at a model: a known name, a folder with transformers' files, or a repository of the hub.
 
     >>> describe("minilm")
     Guest(name='minilm', entry={}, readable=512)
 
-    Raises BadInput for what is none of them, or cannot be taken apart, and Missing where the hub does not give it.
+    Raises BadInput for none of these, and for a model that cannot be taken apart; Missing if the hub does not give it.
     """
     folder = Path(wanted)
     if not folder.is_dir():
@@ -51,9 +51,9 @@ def describe(wanted: str) -> Guest:
 
 
 def _named(wanted: str) -> str:
-    """A name for a folder that becomes part of a path, and is no known model's."""
+    """A name for a folder: it can stand in a path, and is no known model's."""
     plain = re.sub(r"[^a-z0-9.]+", "-", Path(wanted).resolve().name.lower()).strip("-.") or "model"
-    taken = {name for one in specs().values() for name in one.answers_to}
+    taken = {name for known in specs().values() for name in known.answers_to}
     return f"{plain}-own" if plain in taken else plain
 
 
@@ -72,22 +72,22 @@ def _of_folder(folder: Path, name: str) -> Guest:
         return Guest(name, sized, ModelSpec(name=name, **sized).readable)
     from progbench.method.anatomy import Anatomy
 
-    limits = [getattr(configuration, one, None) for one in ("max_position_embeddings", "n_positions")]
-    limits = [one for one in (*limits, tokenizer.model_max_length) if isinstance(one, int) and 0 < one < 10**6]
+    limits = [getattr(configuration, limit, None) for limit in ("max_position_embeddings", "n_positions")]
+    limits = [limit for limit in (*limits, tokenizer.model_max_length) if isinstance(limit, int) and 0 < limit < 10**6]
     entry |= {"blocks": Anatomy.of(loading.outline(str(folder), 2)).L, "positions": min(limits, default=10**6)}
     return Guest(name, entry, entry["positions"])
 
 
 def _sized(name: str, entry: dict[str, Any], configuration, tokenizer, folder: Path) -> dict[str, Any]:
-    """The entry with the sizes that closed forms count by, if these say all of the model; else nothing."""
+    """The entry with the sizes for closed forms, if these describe the whole model; else nothing."""
     if configuration.model_type not in LAYOUTS:
         return {}
-    found = {
+    sizes = {
         ours: value
         for theirs, ours in agreement.CALLED.items()
         if (value := getattr(configuration, theirs, None)) is not None
     }
-    sized = entry | found
+    sized = entry | sizes
     try:
         agreement.require_agreement(ModelSpec(name=name, **sized), configuration, tokenizer, folder)
     except (BadInput, TypeError):
@@ -96,7 +96,7 @@ def _sized(name: str, entry: dict[str, Any], configuration, tokenizer, folder: P
 
 
 def _revision(folder: Path) -> str:
-    """The start of a checksum of all that decides what the model and its tokenizer do."""
+    """The start of a checksum over all that decides what the model and its tokenizer do."""
     digest = hashlib.sha256(fingerprint(folder).encode())
     for path in sorted(folder.iterdir()):
         if path.suffix in (".json", ".txt", ".model") and path.is_file():

@@ -1,7 +1,7 @@
 """The paper's question on a person's own model and data, as a suite of files made on the fly.
 
-From there on it is a suite like any other: planned, trained, judged and reported by what does so for all of them. Its
-results are filed under digests, so that the same question again goes on where it stood.
+It is planned, trained, judged and reported like any other suite. Its results are filed under digests, so that the same
+question again goes on from them.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ ANSWERING = {"doc_stride": 128, "n_best": 20, "max_answer_length": 30}
 
 @dataclass(frozen=True)
 class Question:
-    """What is compared: schedules of a model on data, with a tuning; `margin` is in points, and said beforehand.
+    """Schedules of a model that are compared on data with a tuning; `margin` is in points, stated beforehand.
 
-    `values` are a recipe's fields that a person chose, by name.
+    `values` are the recipe's fields that a person chose, by name.
     """
 
     model: Guest
@@ -71,28 +71,28 @@ class Question:
 
 
 def schedules(text: str) -> tuple[str, ...]:
-    """The schedules that a command line names, fine-tuning first, which the others are compared with.
+    """The schedules of a command line; fine-tuning comes first, and the others are compared with it.
 
     >>> schedules("progtuning,growing")
     ('constant', 'shrinking', 'growing')
 
-    Raises BadInput for a name that is none.
+    Raises BadInput for an unknown name.
     """
-    named = [PAPERS.get(one.strip(), one.strip()) for one in text.split(",") if one.strip()]
-    if unknown := [one for one in named if one not in SCHEDULES]:
+    named = [PAPERS.get(name.strip(), name.strip()) for name in text.split(",") if name.strip()]
+    if unknown := [name for name in named if name not in SCHEDULES]:
         raise BadInput(f"--schedules {text}: {unknown[0]!r} is none of {', '.join([*PAPERS, *SCHEDULES])}")
-    others = [one for one in dict.fromkeys(named) if one != "constant"]
+    others = [name for name in dict.fromkeys(named) if name != "constant"]
     if not others:
         raise BadInput(f"--schedules {text}: name one to compare with fine-tuning, such as progtuning")
     return ("constant", *others)
 
 
 def write(asked: Question, folder: Path) -> None:
-    """Write the suite's files below a folder, which can then be included; those of an earlier question go."""
+    """Write the suite's files below a folder, in place of an earlier question's; the folder can then be included."""
     name = asked.suite
-    for part in ("recipes", "expected"):
-        if (folder / part).is_dir():
-            shutil.rmtree(folder / part)
+    for kind in ("recipes", "expected"):
+        if (folder / kind).is_dir():
+            shutil.rmtree(folder / kind)
     written = {
         "tasks.toml": {asked.data.name: asked.data.entry},
         f"recipes/{name}/suite.toml": _settings(asked),
@@ -109,7 +109,7 @@ def write(asked: Question, folder: Path) -> None:
 
 
 def differences(suite: Suite, asked: Question, schedule: str) -> list[float]:
-    """How many points a schedule scores above fine-tuning, for each seed that has both."""
+    """A schedule's points above fine-tuning's, for each seed that has both."""
     scores = {}
     for cell in suite.table(TABLE).cells:
         if cell.column == _words(asked.data.metrics[0]) and cell.kind == "scored":
@@ -156,16 +156,17 @@ def _table(asked: Question) -> dict[str, Any]:
     first, *others = asked.data.metrics
     name = asked.data.name
     columns = {name: {"label": _words(first), "metric": first}}
-    columns |= {f"{name}-{_SHORT.get(one, one)}": {"label": _words(one), "metric": one, "set": name} for one in others}
+    for metric in others:
+        columns[f"{name}-{_SHORT.get(metric, metric)}"] = {"label": _words(metric), "metric": metric, "set": name}
     columns["updated"] = {"label": "Updated parameters", "count": {"task": name}}
     rows = [
         {
             "model": asked.model.name,
             "tuning": asked.tuning,
-            "schedule": one,
-            "label": f"{asked.model.name} {called(one)}",
+            "schedule": schedule,
+            "label": f"{asked.model.name} {called(schedule)}",
         }
-        for one in asked.schedules
+        for schedule in asked.schedules
     ]
     about = {"table": "Table 1", "source": "progbench compare", "recipe": FILE, "unit": "points"}
     return about | {"columns": columns, "rows": rows}
@@ -174,18 +175,20 @@ def _table(asked: Question) -> dict[str, Any]:
 def _claims(asked: Question) -> dict[str, Any]:
     body = asked.model.name if asked.tuning == "full" else f"{asked.model.name}-{asked.tuning}"
     claims = []
-    for one in asked.schedules[1:]:
+    for schedule in asked.schedules[1:]:
         whole = {
             "source": "asked before the first step",
             "quantity": "difference",
-            "left": f"{TABLE}/{body}-{one}",
+            "left": f"{TABLE}/{body}-{schedule}",
             "right": f"{TABLE}/{body}-constant",
             "columns": [asked.data.name],
         }
         points = f"{asked.margin:g} point{'s' * (asked.margin != 1)}"
-        keeps = f"{called(one)} scores at most {points} below fine-tuning"
-        claims.append({"id": f"{one}-keeps-up", "sentence": keeps, **whole, "at_least": -asked.margin})
-        claims.append({"id": f"{one}-is-better", "sentence": f"{called(one)} scores higher", **whole, "above": 0.0})
+        keeps = f"{called(schedule)} scores at most {points} below fine-tuning"
+        claims.append({"id": f"{schedule}-keeps-up", "sentence": keeps, **whole, "at_least": -asked.margin})
+        claims.append(
+            {"id": f"{schedule}-is-better", "sentence": f"{called(schedule)} scores higher", **whole, "above": 0.0}
+        )
     return {"claims": claims}
 
 
@@ -206,7 +209,7 @@ def _words(metric: str) -> str:
 
 
 def toml(content: Mapping[str, Any]) -> str:
-    """A file of tables within tables as TOML, which Python's own library reads and does not write.
+    """A file of tables within tables as TOML; Python's own library only reads it.
 
     >>> print(toml({"seeds": 5, "task": {"label": "RTE", "rows": {"train": 1}}}))
     seeds = 5
@@ -215,10 +218,10 @@ def toml(content: Mapping[str, Any]) -> str:
     label = "RTE"
     rows = { train = 1 }
     """
-    tables = {name: one for name, one in content.items() if isinstance(one, Mapping)}
-    lines = [f"{_key(name)} = {_value(one)}" for name, one in content.items() if name not in tables]
+    tables = {name: value for name, value in content.items() if isinstance(value, Mapping)}
+    lines = [f"{_key(name)} = {_value(value)}" for name, value in content.items() if name not in tables]
     for name, table in tables.items():
-        lines += ["", f"[{_key(name)}]", *(f"{_key(field)} = {_value(one)}" for field, one in table.items())]
+        lines += ["", f"[{_key(name)}]", *(f"{_key(field)} = {_value(value)}" for field, value in table.items())]
     return "\n".join(lines)
 
 
@@ -228,7 +231,7 @@ def _key(name: str) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{_key(name)} = {_value(one)}' for name, one in value.items())} }}"
+        return f"{{ {', '.join(f'{_key(name)} = {_value(item)}' for name, item in value.items())} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
     # a JSON text is one of TOML, but for this character

@@ -1,7 +1,7 @@
 """What runs will take here, before any was made: a step of each shape, timed for a second on this machine.
 
-The model has its real dimensions and random weights, and the texts are random words, as long as the task's are in the
-mean. So nothing has to be fetched. Reading data, loading weights and other processes are not in it: it says "about".
+The model has its real dimensions and random weights. The texts are random words, on average as long as the task's. So
+nothing is fetched. The time leaves out reading, loading and other processes, so it is said with "about".
 """
 
 from __future__ import annotations
@@ -32,36 +32,38 @@ PATIENCE = 60.0  # seconds for all shapes
 WORDS = 10_000  # different ones, where nobody has counted them
 SAMPLE = 200  # texts of a person's own that are measured for their length
 TOKENS_A_WORD = 1.4  # of English in the vocabularies of BERT and RoBERTa
-SOURCE = "about, by a step timed here"
+SOURCE = "a step timed here"
 
 
-def filled(found: Plan, suite: Suite) -> Plan:
-    """A plan with a time for each run that results tell nothing of, where this machine could train it.
+def filled(plan: Plan, suite: Suite) -> Plan:
+    """A plan with a time for each run that results tell nothing of, if this machine could train it.
 
-    On a machine that is busy with other things, what is not timed within PATIENCE stays unknown.
+    What is not timed within PATIENCE, as on a machine that is busy with other things, stays unknown, and says so.
     """
     end, lacks = time.perf_counter() + PATIENCE, []
-    for one in found.lacks:
-        each = _better(one.each, one.recipe, suite) if time.perf_counter() < end else one.each
-        lacks.append(replace(one, each=each))
-    return replace(found, lacks=tuple(lacks))
+    for lack in plan.lacks:
+        each = _better(lack.each, lack.recipe, suite, late=time.perf_counter() >= end)
+        lacks.append(replace(lack, each=each))
+    return replace(plan, lacks=tuple(lacks))
 
 
-def _better(known: Estimate, recipe: Recipe, suite: Suite) -> Estimate:
+def _better(known: Estimate, recipe: Recipe, suite: Suite, *, late: bool) -> Estimate:
     device = suite.maker.device
     if known.seconds is not None or (device == "cuda" and not environment.gpu_count()):
         return known
+    if late:
+        return Estimate(None, f"unknown: the {PATIENCE:.0f} s for timing steps were over")
     device = "cuda" if device != "cpu" and environment.gpu_count() else "cpu"
     try:
         return Estimate(seconds(recipe, device, suite.maker.threads), SOURCE)
-    except (Missing, BadInput, MemoryError):
-        return known
+    except (Missing, BadInput, MemoryError) as problem:
+        return Estimate(None, f"unknown: {problem or 'no step fits into memory'}")
 
 
 def seconds(recipe: Recipe, device: str, threads: int) -> float:
-    """Of one seed's run: its steps in each stage, and the scoring after each epoch, which is a third of such a step.
+    """The time of one seed's run: its steps in each stage, and scoring, at a third of a step's time.
 
-    Raises Missing where the model or the size of the data is not known here.
+    Raises Missing if the model or the size of the data is not known here.
     """
     rows, scored, length, words = _sizes(recipe)
     options = tuple(sorted(recipe.tuning_options.items()))
@@ -76,11 +78,11 @@ def seconds(recipe: Recipe, device: str, threads: int) -> float:
 
 
 def _sizes(recipe: Recipe) -> tuple[int, int, float, int]:
-    """How many rows are trained on in an epoch and scored after it, their mean length, and how many words they have."""
+    """The rows trained on in an epoch, those scored after it, their mean length, and their different words."""
     task = catalog.tasks()[recipe.task]
     if recipe.dataset == GENERATED and not task.home:
         return toy.SIZES["train"], toy.SIZES["evaluate"] * len(task.evaluate), 12.0, len(toy.WORDS)
-    counts = {part: count[0] for part, count in task.rows.items()}
+    counts = {evaluation_set: count[0] for evaluation_set, count in task.rows.items()}
     if not counts:
         raise Missing(f"nobody says how many rows {task.name} has")
     rows = recipe.train_questions or counts.pop("train")
@@ -97,7 +99,7 @@ def _length(recipe: Recipe) -> float:
     """The mean length of a person's own texts, by their words."""
     train = catalog.load(catalog.tasks()[recipe.task], recipe.data_source).train
     if isinstance(train, list):
-        texts = [f"{one.text} {one.context}" for one in train[:SAMPLE]]
+        texts = [f"{example.text} {example.context}" for example in train[:SAMPLE]]
     else:
         texts = [" ".join(row) for row in itertools.islice(zip(*train.texts, strict=True), SAMPLE)]
     return 3 + TOKENS_A_WORD * sum(len(text.split()) for text in texts) / len(texts)
@@ -115,7 +117,7 @@ def _costs(
     device: str,
     threads: int,
 ) -> tuple[float, float]:
-    """Seconds of a step that trains every block, and of one that trains none but embeddings and head."""
+    """The seconds of a step that trains every block, and of one that trains embeddings and head alone."""
     import torch
 
     from progbench.method.schedule import Stage
@@ -140,12 +142,12 @@ def _costs(
                 if device == "cuda":
                     torch.cuda.synchronize()
 
-            found = []
+            costs = []
             for blocks in (range(anatomy.L), range(anatomy.L, anatomy.L)):
                 anatomy.freeze(Stage(blocks))
                 step()  # which makes moments, and buffers
-                found.append(_timed(step))
-            return found[0], min(found)
+                costs.append(_timed(step))
+            return costs[0], min(costs)
     finally:
         torch.set_num_threads(before)
 
@@ -170,7 +172,7 @@ def _ready(model: str, tuning: str, head: str, options: tuple[tuple[str, Any], .
 
 
 def _timed(step) -> float:
-    """Seconds of one step: the quickest of those that fit, since whatever disturbs one makes it slower."""
+    """The seconds of the quickest step that fits in SECONDS: a disturbance only makes one slower."""
     end, taken = time.perf_counter() + SECONDS, []
     while not taken or time.perf_counter() < end:
         start = time.perf_counter()
@@ -180,5 +182,5 @@ def _timed(step) -> float:
 
 
 def about(lacks: Iterable) -> str:
-    """ "about " where a time was not measured but timed here beforehand."""
-    return "about " if any(one.each.source == SOURCE for one in lacks) else ""
+    """ "about " if one of the times was estimated by a step, else ""."""
+    return "about " if any(lack.each.source == SOURCE for lack in lacks) else ""

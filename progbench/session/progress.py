@@ -1,4 +1,4 @@
-"""What a session says while it trains: a line as a run begins, and one as it is done, with the time that is left."""
+"""A session's lines while it trains: one as a run begins, and one as it is done, with the time left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from progbench.session.jobs import Job
 class Progress:
     """The runs of one call of `Maker.make`, counted as they are done; `say` is told the lines.
 
-    With `aloud` there is a line when a run begins, too: on a terminal, where a bar follows it.
+    With `aloud` a line announces each run, too: on a terminal, where a bar follows it.
     """
 
     def __init__(self, families: Iterable[Sequence[Job]], say: Callable[[str], None], *, aloud: bool) -> None:
@@ -24,17 +24,17 @@ class Progress:
         self._taken: dict[tuple[str, ...], list[float]] = {}
 
     def begins(self, job: Job, what: str = "") -> None:
-        """A job's turn has come; `what` is said of it."""
+        """Announce a job, if `aloud`; `what` is added to the line."""
         first, self._begun = self._begun + 1, self._begun + len(job.seeds)
         which = f"run {first}" if first == self._begun else f"runs {first} to {self._begun}"
         if self._aloud:
             self._say(f"{which} of {self._total}{what}: {job}")
 
     def done(self, result: RunResult) -> None:
-        """A run is over, and is said to be."""
-        one = (result.recipe, result.seed)
-        if one in self._left:
-            self._left.remove(one)
+        """Count a run, and say that it is done."""
+        run = (result.recipe, result.seed)
+        if run in self._left:
+            self._left.remove(run)
         number = self._total - len(self._left)
         if not result.error:
             for kind in _kinds(result.recipe):
@@ -42,7 +42,7 @@ class Progress:
         self._say(f"{number} of {self._total} {result.recipe.id} seed {result.seed}: {_words(result)}{self._rest()}")
 
     def _rest(self) -> str:
-        """How long the others will take: as long as runs like them did, one after another."""
+        """How long the others will take, one after another: each as long as the runs most like it did."""
         if not self._left or not self._taken:
             return ""
         seconds = 0.0

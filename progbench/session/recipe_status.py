@@ -1,7 +1,7 @@
-"""One recipe's runs as a unit of work: looked at, trained where they are missing, and told seed by seed.
+"""One recipe's runs: looked at, trained where they are missing, and told seed by seed.
 
-Whoever spreads runs over machines starts units. A unit may be started twice, or again after it was killed: what is on
-file is not trained again, and what another process is training is waited for.
+Whoever spreads runs over machines starts `progbench run` for a recipe, also twice, or again after it was killed. What
+is on file is not trained again, and what another process is training is waited for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STATES = ("there", "trained", "made by another process", "error", "not kept", "i
 
 @dataclass(frozen=True)
 class Seed:
-    """What there is of one seed after a unit's work: its state, one of STATES, and what more there is to say."""
+    """What there is of one seed: its state, one of STATES, and details."""
 
     recipe: str
     seed: int
@@ -40,11 +40,11 @@ class Seed:
 
 def recipes(suite: Suite) -> dict[str, Recipe]:
     """Every recipe that a suite's cells and their variants are read from, by its id."""
-    found: dict[str, Recipe] = {}
+    by_id: dict[str, Recipe] = {}
     for name in suite.tables():
         for cell in suite.table(name).cells:
-            found |= suite.needed(cell, variants=True)
-    return found
+            by_id |= suite.needed(cell, variants=True)
+    return by_id
 
 
 def recipe(suite: Suite, name: str) -> Recipe:
@@ -53,8 +53,8 @@ def recipe(suite: Suite, name: str) -> Recipe:
     Raises BadInput where the suite has none, with the nearest ids that it has.
     """
     known = recipes(suite)
-    if found := known.get(name) or known.get(in_our_words(name)):
-        return found
+    if wanted := known.get(name) or known.get(in_our_words(name)):
+        return wanted
     broken = dict.fromkeys(_broken(suite))  # it may be there, and not be readable
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"the nearest are {', '.join(near)}" if near else f"it has {len(known)}, such as {next(iter(known), 'none')}"
@@ -79,23 +79,23 @@ def there(suite: Suite, wanted: Recipe) -> frozenset[int]:
 
 
 def look(suite: Suite, wanted: Recipe, before: frozenset[int] = frozenset(), why: str = "") -> list[Seed]:
-    """What there is of each seed now; those `before` are not this session's work. `why` is why any are missing."""
-    found = suite.runs(wanted)
+    """The state of each seed now; those `before` are not this session's work, and `why` is why any are missing."""
+    runs = suite.runs(wanted)
     told = []
-    for seed in suite.maker.seeds or sorted(found.results):
-        if result := found.results.get(seed):
+    for seed in suite.maker.seeds or sorted(runs.results):
+        if result := runs.results.get(seed):
             state, words = _told(suite, result, before)
-            if changed := found.changed.get(seed):
+            if changed := runs.changed.get(seed):
                 path = results.path_of(suite.folder, wanted, seed)
                 state, words = "inconclusive", f"{words}; {changed}; delete {path} to train this seed on the data here"
             told.append(Seed(wanted.id, seed, state, words))
         else:
-            told.append(Seed(wanted.id, seed, "missing", why or _why(found.missing, found.results)))
+            told.append(Seed(wanted.id, seed, "missing", why or _why(runs.missing, runs.results)))
     return told
 
 
-def _why(missing: str, found: Mapping[int, RunResult]) -> str:
-    wrong = [seed for seed, result in found.items() if result.error and not result.epochs]
+def _why(missing: str, by_seed: Mapping[int, RunResult]) -> str:
+    wrong = [seed for seed, result in by_seed.items() if result.error and not result.epochs]
     return f"not run, for what is wrong with seed {wrong[0]} is wrong with all" if wrong else missing
 
 
@@ -104,7 +104,11 @@ def _told(suite: Suite, result: RunResult, before: frozenset[int]) -> tuple[str,
     if result.error:
         return "error", result.error
     last = result.epochs[-1].scores.items()
-    words = ", ".join(f"{part} {metric} {100 * score:.2f}" for part, one in last for metric, score in one.items())
+    words = ", ".join(
+        f"{evaluation_set} {metric} {100 * score:.2f}"
+        for evaluation_set, scores in last
+        for metric, score in scores.items()
+    )
     path = results.path_of(suite.folder, result.recipe, result.seed)
     if not path.exists():
         return "not kept", "; ".join([words, *result.notes])

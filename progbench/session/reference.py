@@ -1,7 +1,7 @@
 """Our own references: recorded from result files on request, with the change shown before it is written.
 
-Where expected/<suite>/runs has copies of the results, reference.json follows from these and nothing else. Smoke's
-holds scores of runs that anybody makes again in minutes, and has no copies.
+If expected/<suite>/runs has copies of the results, reference.json follows from these alone. Smoke's has no copies:
+anybody makes its runs again in minutes.
 """
 
 from __future__ import annotations
@@ -38,40 +38,40 @@ def refuse_dirty_tree(root: Path) -> None:
 
 
 def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
-    """The raw scores of every recipe the cells need, as reference.json holds them.
+    """The raw scores of every recipe that the cells need, as reference.json holds them.
 
-    Recipes that were not run are left as they are on file. Raises BadInput if none was run, and for a run with an
-    error, on other data than was published, with too few seeds, or made by code that was not committed.
+    Recipes that were not run stay as they are on file. Raises BadInput if none was run, and for a run with an error, on
+    unpublished data, with too few seeds, or made by uncommitted code.
     """
     gathered: dict[str, dict] = {}
     recipes = {wanted.id: wanted for cell in cells if cell.kind == "scored" for wanted in suite.recipes(cell)}
     for name, wanted in recipes.items():
-        found, changed = suite.runs(wanted).results, suite.runs(wanted).changed
-        if not found:
+        by_seed, changed = suite.runs(wanted).results, suite.runs(wanted).changed
+        if not by_seed:
             continue
-        for seed, result in found.items():
+        for seed, result in by_seed.items():
             path = results.path_of(suite.folder, wanted, seed)
             if result.error:
                 raise BadInput(f"{path}: {result.error}: an error is no reference")
             commit = str(result.environment.get("commit", "unknown"))
             if commit == "unknown" or commit.endswith(environment.DIRTY):
                 raise BadInput(f"{path}: made by code that is not a commit ({commit}); delete it and run it again")
-        if why := other_data(wanted, list(found.values())):
+        if why := other_data(wanted, list(by_seed.values())):
             raise BadInput(f"{name}: {why[0]}: no reference for those who have the published data")
         if changed:
             raise BadInput(
                 f"{name}, seed {min(changed)}: {changed[min(changed)]}: no reference; delete it, run it again"
             )
-        if len(found) < REFERENCE_SEEDS:
-            raise BadInput(f"{name}: {len(found)} seeds; a reference needs {REFERENCE_SEEDS}")
-        gathered[name] = entry(found.values())
+        if len(by_seed) < REFERENCE_SEEDS:
+            raise BadInput(f"{name}: {len(by_seed)} seeds; a reference needs {REFERENCE_SEEDS}")
+        gathered[name] = entry(by_seed.values())
     if not gathered:
         raise BadInput("this session ran no scored cell")
     return gathered
 
 
 def entry(runs: Iterable[RunResult]) -> dict[str, Any]:
-    """One recipe's runs as reference.json holds them: raw scores by seed, where each was made, and what failed."""
+    """One recipe's runs as reference.json holds them: raw scores by seed, where each was made, and the errors."""
     every = {str(run.seed): run for run in sorted(runs, key=lambda run: run.seed)}
     good = {seed: run for seed, run in every.items() if not run.error}
     errors = {seed: run.error for seed, run in every.items() if run.error}
@@ -86,18 +86,24 @@ def entry(runs: Iterable[RunResult]) -> dict[str, Any]:
 
 
 def changes(old: dict[str, dict], new: dict[str, dict]) -> str:
-    """What recording `new` would change, a line an evaluation set and metric: mean and spread, before and after."""
+    """What recording `new` would change: for each evaluation set and metric, mean and spread before and after."""
     rows = []
     for name, run in new.items():
         first = next(iter(run["seeds"].values()), {})
-        for part, metric in ((part, metric) for part, scores in first.items() for metric in scores):
-            before = _spread(old[name], part, metric) if name in old else "none"
-            rows.append([name, part, metric, before, _spread(run, part, metric)])
+        for evaluation_set, metric in (
+            (evaluation_set, metric) for evaluation_set, scores in first.items() for metric in scores
+        ):
+            before = _spread(old[name], evaluation_set, metric) if name in old else "none"
+            rows.append([name, evaluation_set, metric, before, _spread(run, evaluation_set, metric)])
     return tabulate(rows, ("recipe", "set", "metric", "before", "after"), disable_numparse=True)
 
 
-def _spread(run: dict, part: str, metric: str) -> str:
-    points = [100 * scores[part][metric] for scores in run["seeds"].values() if metric in scores.get(part, {})]
+def _spread(run: dict, evaluation_set: str, metric: str) -> str:
+    points = [
+        100 * scores[evaluation_set][metric]
+        for scores in run["seeds"].values()
+        if metric in scores.get(evaluation_set, {})
+    ]
     if not points:
         return "none"
     sd = f" ± {statistics.stdev(points):.2f}" if len(points) > 1 else ""
@@ -105,37 +111,42 @@ def _spread(run: dict, part: str, metric: str) -> str:
 
 
 def record(root: Path, suite: str, new: dict[str, dict]) -> Path:
-    """Write expected/<suite>/reference.json, and its checksum: the new runs, and those on file not run now."""
+    """Write expected/<suite>/reference.json and its checksum: the new runs, and those on file that were not run now."""
     return _written(root, suite, {"recorded": environment.describe()}, on_file(root, suite) | new)
 
 
 def copies(root: Path, suite: str) -> Path:
-    """The folder of results that a suite's reference.json follows from."""
+    """The folder with the results that a suite's reference.json follows from."""
     return root / suite / "runs"
 
 
+def on_copies(root: Path, suite: str) -> Suite:
+    """The suite as the copies of its results have it; nothing is trained."""
+    return Suite(suite, root, copies(root, suite), seeds=None, train=False)
+
+
 def derive(root: Path, suite: str) -> Path:
-    """Write expected/<suite>/reference.json, and its checksum, from the copies of results alone."""
+    """Write expected/<suite>/reference.json and its checksum from the copies of results alone."""
     return _written(root, suite, {}, derived(root, suite))
 
 
 def derived(root: Path, suite: str) -> dict[str, dict]:
     """The entries of reference.json that follow from the copies of results.
 
-    Raises BadInput for a copy that is damaged, and for results of two digests of one recipe: one of them is stale.
+    Raises BadInput for a damaged copy, and for a recipe with results of two digests: one of them is stale.
     """
-    found: dict[str, list[RunResult]] = {}
+    runs_of: dict[str, list[RunResult]] = {}
     for path in sorted((copies(root, suite) / suite).glob("*/*/seed*.json")):
         run = results.read(path)
-        found.setdefault(run.recipe.id, []).append(run)
-    for name, runs in found.items():
+        runs_of.setdefault(run.recipe.id, []).append(run)
+    for name, runs in runs_of.items():
         if len(digests := sorted({run.recipe.digest for run in runs})) > 1:
             raise BadInput(f"{copies(root, suite) / suite / name}: results of {' and '.join(digests)}; one is stale")
-    return {name: entry(runs) for name, runs in found.items()}
+    return {name: entry(runs) for name, runs in runs_of.items()}
 
 
 def recorded_alone(root: Path, suite: str) -> str:
-    """A recipe whose reference on file was recorded without copies of its results, as smoke's are; "" for none."""
+    """A recipe whose reference was recorded without copies of its results, as smoke's are; "" for none."""
     return next(iter(sorted(on_file(root, suite).keys() - derived(root, suite).keys())), "")
 
 
@@ -154,13 +165,15 @@ def text(suite: str, runs: dict[str, dict], about: dict[str, Any] | None = None)
 
 
 def on_file(root: Path, suite: str) -> dict[str, dict]:
-    """The runs that are recorded. Raises BadInput where one is damaged, which would be written again as if sound."""
+    """The recorded runs. Raises BadInput for a damaged one, which would else be written again as if sound."""
     path = root / suite / "reference.json"
-    return {name: references.checked(one, f"{path}: {name}") for name, one in references.read(root, suite).items()}
+    return {
+        name: references.checked(recorded, f"{path}: {name}") for name, recorded in references.read(root, suite).items()
+    }
 
 
 def updated(suite: Suite, cells: Iterable[Cell]) -> list[str]:
-    """Record the runs behind these cells as the suite's reference; in lines, what that changes and where it stands.
+    """Record the runs behind these cells as the suite's reference; gives lines on the change, and the file.
 
     Raises BadInput as `gather` does, and then writes nothing.
     """

@@ -1,44 +1,48 @@
-"""From a suite to its report, without pytest: the runs behind its cells, and the whole of what is on file."""
+"""A suite's report, without pytest: the runs behind its cells, and all that is on file."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from progbench import environment
 from progbench.errors import BadInput
-from progbench.files import closed
+from progbench.files import closed, temporary_folder
 from progbench.judging import claims
 from progbench.judging.compared import Compared, PrintAlone
 from progbench.judging.expected import Cell
 from progbench.judging.verdict import Variant, Verdict, unreadable
+from progbench.models.spec import spec
+from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe
 from progbench.report.report import Report
 from progbench.runs import ledger
 from progbench.runs.ledger import Entry
-from progbench.session import comparing
+from progbench.session import comparing, reference
 from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
 
 def behind(suite: Suite, cells: Iterable[Cell]) -> list[Entry]:
-    """The runs that these cells are read from, as a report lists them; trains nothing."""
-    found = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in _recipes(suite, cells)]
-    return [one for one in found if one.runs]
+    """The runs of these cells, as a report lists them; nothing is trained."""
+    entries = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in _recipes(suite, cells)]
+    return [entry for entry in entries if entry.runs]
 
 
 def _recipes(suite: Suite, cells: Iterable[Cell]) -> list[Recipe]:
-    """The recipes that the scores among these cells are read from, each once."""
-    found: dict[str, Recipe] = {}
+    """The recipes of the scores among these cells, each once."""
+    recipes: dict[str, Recipe] = {}
     for cell in cells:
         if cell.kind != "counted" and not cell.problem:
             with contextlib.suppress(BadInput):  # which the cell's verdict says
-                found |= {wanted.id: wanted for wanted in suite.recipes(cell)}
-    return list(found.values())
+                recipes |= {wanted.id: wanted for wanted in suite.recipes(cell)}
+    return list(recipes.values())
 
 
 def report(suite: Suite) -> Report:
-    """What is on file for a suite, judged: every cell and claim, and the variants of what deviates. Trains nothing."""
+    """What is on file for a suite, judged: cells, claims, and the variants of what deviates. Nothing is trained."""
     verdicts: list[Verdict] = []
     variants: list[Variant] = []
     warnings: dict[str, None] = {}
@@ -48,14 +52,14 @@ def report(suite: Suite) -> Report:
         if table.problem:
             verdicts.append(unreadable(name, table.problem))
             continue
-        found = suite.verdicts(name)
+        of_table = suite.verdicts(name)
         for cell in table.cells:
-            verdict = found[cell.id]
+            verdict = of_table[cell.id]
             if verdict.outcome in ("deviates", "disputed"):
                 variants += _tried(suite.variants(cell, verdict))
             if verdict.observed is not None:
                 warnings |= dict.fromkeys(suite.warnings(cell))
-        verdicts += found.values()
+        verdicts += of_table.values()
         every += table.cells
     shut = closed(suite.folder / suite.name, 2)
     verdicts += [unreadable(path.relative_to(suite.folder).as_posix(), why) for path, why in shut.items()]
@@ -77,31 +81,28 @@ def report(suite: Suite) -> Report:
 
 
 def compared(suite: Suite, cells: Iterable[Cell]) -> tuple[list[Compared], list[PrintAlone], list[str]]:
-    """The differences between schedules in the tables that have a score among these cells.
-
-    First what our runs say of them, then what the print alone does, and why seeds or tasks take no part in it.
-    """
+    """The verdicts on schedules in these cells' tables: our runs' and the print's, and why seeds or tasks have none."""
     differences: list[Compared] = []
     alone: list[PrintAlone] = []
     left_out: list[str] = []
     for name in dict.fromkeys(cell.file for cell in cells if cell.kind != "counted"):
         try:
             alone += comparing.of_print(suite.table(name), suite.terms())
-            found, why = suite.compared(name)
+            lines, why = suite.compared(name)
         except BadInput as problem:
-            found, why = [], [f"differences are not judged: {problem}"]
-        differences += found
+            lines, why = [], [f"differences are not judged: {problem}"]
+        differences += lines
         left_out += why
     return differences, alone, list(dict.fromkeys(left_out))
 
 
 def _tried(variants: Sequence[Variant]) -> list[Variant]:
-    """A cell's variants where one has a value; nobody needs a list of what was never run."""
-    return list(variants) if any(one.variant and one.observed is not None for one in variants) else []
+    """A cell's variants, if one has a value."""
+    return list(variants) if any(variant.variant and variant.observed is not None for variant in variants) else []
 
 
 def _stale(suite: Suite, cells: Iterable[Cell]) -> list[str]:
-    """A sentence on results of the suite's recipes as they were before an edit: on file, and not counted."""
+    """A sentence on results from before an edit of the suite's recipes: they are on file, and do not count."""
     names = {wanted.id: wanted.digest for wanted in _recipes(suite, cells)}
     folders = (path for path in (suite.folder / suite.name).glob("*/*") if path.is_dir())
     old = sorted({path.parent.name for path in folders if names.get(path.parent.name, path.name) != path.name})
@@ -113,3 +114,33 @@ def _stale(suite: Suite, cells: Iterable[Cell]) -> list[str]:
 def _claims(suite: Suite) -> list[claims.ClaimVerdict]:
     known = suite.claims()
     return [claims.unreadable(str(known))] if isinstance(known, BadInput) else [suite.claim(claim) for claim in known]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A report on a paper's print, and one for each suite of our own whose reference runs are recorded."""
+
+    printed: Report
+    recorded: tuple[Report, ...]
+
+
+def standing(answers: Path, suite: str = "paper") -> Standing:
+    """How a suite with printed values stands, and all others that have references. Nothing is trained.
+
+    A suite of random models is left out: it asks nothing of the paper.
+    """
+    with temporary_folder() as folder:  # without a result in it
+        printed = report(Suite(suite, answers, Path(folder) / "runs", seeds=None, train=False))
+    names = [name for name in reading.suites() if name != suite]
+    others = [_recorded(reference.on_copies(answers, name)) for name in names]
+    return Standing(printed, tuple(report for report in others if report.contrasts))
+
+
+def _recorded(suite: Suite) -> Report:
+    """The answers of a suite's recorded runs; a report without contrasts if they answer nothing."""
+    tables = [suite.table(name) for name in suite.tables()]
+    cells = [cell for table in tables for cell in table.cells if not spec(cell.model).random]
+    differences, *_ = compared(suite, cells)
+    ledger = behind(suite, cells)
+    answered = [contrast for contrast in contrasts(suite, cells, differences) if contrast.mean is not None]
+    return Report(suite.name, [], {}, ledger=ledger, contrasts=answered, purpose=suite.purpose)

@@ -1,4 +1,4 @@
-"""Scores computed again from a run's predictions, by the metrics that scored it: to the last bit."""
+"""Scores computed again from a run's predictions, by the metrics that scored it: equal to the last bit."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def scores_of(task: Task, kept: Kept) -> list[dict[str, dict[str, float]]]:
     >>> scores_of(tasks()["rte"], {"rte": {"gold": [0, 1, 1, 1], "epochs": [[0, 0, 0, 1], [0, 1, 1, 1]]}})
     [{'rte': {'accuracy': 0.5}}, {'rte': {'accuracy': 1.0}}]
 
-    SQuAD's gold answers are not kept: its scores are the means of what each answer was given. STS-B's values are
-    float32, of which nine digits were written down.
+    SQuAD's gold answers are not kept: its scores are the means of each answer's own. STS-B's values are float32,
+    written with nine digits.
     """
     by_set = {name: _of_set(task, lists) for name, lists in kept.items()}
     return [dict(zip(by_set, epoch, strict=True)) for epoch in zip(*by_set.values(), strict=True)]
@@ -33,7 +33,7 @@ def _of_set(task: Task, lists: Mapping[str, Sequence[Any]]) -> list[dict[str, fl
 
     metric = GlueMetric(task)
     epochs = lists["epochs"] if task.labels else [_as_float32(values) for values in lists["epochs"]]
-    return [metric.compute(predictions=one, references=lists["gold"]) for one in epochs]
+    return [metric.compute(predictions=predicted, references=lists["gold"]) for predicted in epochs]
 
 
 def _as_float32(values: Sequence[float]) -> list[float]:

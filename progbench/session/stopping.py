@@ -1,4 +1,4 @@
-"""A session that is told to end, ends as by Ctrl-C: with a report of what is done, and no temporary folder left."""
+"""A session that is told to end ends as by Ctrl-C: with a report of what is done, and no temporary folder left."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ _SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 @contextlib.contextmanager
 def interrupted_when_told() -> Iterator[None]:
-    """Make the first signal to end a KeyboardInterrupt; further ones do not disturb the report.
+    """Turn the first signal to end into a KeyboardInterrupt; further ones do not disturb the report.
 
-    Signals that this process was started to ignore, as by nohup, stay ignored, and those that somebody else handles,
-    as submitit does to queue a job again, stay theirs. Outside the main thread, which alone has signals, nothing
-    changes.
+    A signal that this process ignores from its start, as under nohup, stays ignored. One that somebody else handles, as
+    submitit does to queue a job again, stays theirs. Outside the main thread, which alone has signals, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -26,8 +25,8 @@ def interrupted_when_told() -> Iterator[None]:
     ours = [number for number in _SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
 
     def interrupt(number: int, frame: object) -> None:
-        for one in ours:
-            signal.signal(one, signal.SIG_IGN)
+        for other in ours:
+            signal.signal(other, signal.SIG_IGN)
         raise KeyboardInterrupt(signal.Signals(number).name)
 
     for number in ours:

@@ -1,7 +1,7 @@
-"""What is missing of a suite, cut into units that an engine has made: each is one start of `progbench run`.
+"""What is missing of a suite as run commands: each is one start of `progbench run`, by an engine.
 
-An engine only starts the command. What a unit finds on file it does not train again, and what another process trains
-it waits for; so a unit may be lost, started twice, or started again, by whatever engine, and the results are the same.
+A command does not train what is on file, and waits for what another process trains. So it may be lost or started twice,
+by whatever engine, and the results are the same.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ LOST = -1  # in the place of an exit code: the process died, and was not started
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One recipe, with the seeds that it lacks, and where their results are filed: what one process makes.
+class RunCommand:
+    """One recipe with the seeds that it lacks, and the folder of their results: what one process makes.
 
-    >>> print(Unit("tiny-bert-constant-rte", (0, 2), "smoke", Path("/runs")))
+    >>> print(RunCommand("tiny-bert-constant-rte", (0, 2), "smoke", Path("/runs")))
     tiny-bert-constant-rte, seeds 0,2
-    >>> " ".join(Unit("tiny-bert-constant-rte", (0, 2), "smoke", Path("/runs"), "cpu").arguments())
+    >>> " ".join(RunCommand("tiny-bert-constant-rte", (0, 2), "smoke", Path("/runs"), "cpu").arguments())
     'run tiny-bert-constant-rte --suite smoke --seeds 0,2 --runs /runs --device cpu'
     """
 
@@ -42,40 +42,40 @@ class Unit:
     device: str = ""
 
     def arguments(self) -> list[str]:
-        """What the command `progbench` is given."""
+        """The arguments of the command `progbench`."""
         device = ["--device", self.device] if self.device else []
         seeds = ",".join(map(str, self.seeds))
         return ["run", self.recipe, "--suite", self.suite, "--seeds", seeds, "--runs", str(self.runs), *device]
 
-    def command(self) -> list[str]:
-        """The command as a process of its own is started with it."""
+    def argv(self) -> list[str]:
+        """The words that start the command as a process of its own."""
         return [sys.executable, "-m", "progbench", *self.arguments()]
 
     def __str__(self) -> str:
         return f"{self.recipe}, seed{'s' * (len(self.seeds) > 1)} {','.join(map(str, self.seeds))}"
 
 
-def units(suite: Suite, lacks: Iterable[Lack], device: str = "") -> list[Unit]:
-    """The units for what is missing and nobody trains now, the longest first, so that at the end no one waits for one.
+def run_commands(suite: Suite, lacks: Iterable[Lack], device: str = "") -> list[RunCommand]:
+    """The commands for what is missing and nobody trains now, the longest first, so that none keeps the others waiting.
 
-    `device` is what was asked for; without it each unit takes the suite's own.
+    `device` is the one that was asked for; without it each command takes the suite's own.
     """
-    longest = sorted(lacks, key=lambda one: one.seconds or 0, reverse=True)
+    longest = sorted(lacks, key=lambda lack: lack.seconds or 0, reverse=True)
     runs = suite.folder.absolute()
-    return [Unit(one.recipe.id, one.seeds, suite.name, runs, device) for one in longest if one.seeds]
+    return [RunCommand(lack.recipe.id, lack.seeds, suite.name, runs, device) for lack in longest if lack.seeds]
 
 
 def on_gpu(device: str) -> bool:
-    """Whether a unit for this device ("cpu", "cuda", "auto") is to have a GPU."""
+    """Whether a command for this device ("cpu", "cuda", "auto") gets a GPU."""
     return device == "cuda" or (device == "auto" and environment.gpu_count() > 0)
 
 
-def here(unit: Unit) -> int:
-    """Run the command in this process, and give its exit code; an engine has started the process for this unit alone.
+def here(command: RunCommand) -> int:
+    """Run the command in this process, which an engine started for it alone; gives its exit code.
 
-    Raises SystemExit where an engine ends the process meanwhile, as submitit does when a job has to leave.
+    Raises SystemExit if an engine ends the process meanwhile, as submitit does when a job has to leave.
     """
-    sys.argv = ["progbench", *unit.arguments()]
+    sys.argv = ["progbench", *command.arguments()]
     try:
         runpy.run_module("progbench", run_name="__main__")
     except SystemExit as end:
@@ -86,13 +86,13 @@ def here(unit: Unit) -> int:
 
 
 def require_extra(module: str, extra: str) -> None:
-    """Raise BadInput where the library behind an engine is not installed, saying how to get it."""
+    """Raise BadInput, with the command that installs it, if an engine's library is not there."""
     if importlib.util.find_spec(module) is None:
         raise BadInput(f"--engine {extra} needs {module}: pip install -c constraints.txt -e '.[{extra}]'")
 
 
 def worst(codes: Sequence[int]) -> int:
-    """The exit code for all units: an error (1) before what is missing (3), and 0 where every unit is fine.
+    """The exit code for all commands: an error (1) before what is missing (3), and 0 if every one is fine.
 
     >>> worst([0, 3, LOST]), worst([0, 3]), worst([])
     (1, 3, 0)
@@ -101,21 +101,21 @@ def worst(codes: Sequence[int]) -> int:
     return next((code for code in (1, 3) if code in kinds), 0)
 
 
-def told(unit: Unit, code: int) -> str:
-    """What came of a unit, for a person.
+def told(command: RunCommand, code: int) -> str:
+    """What became of a command, for a person.
 
-    >>> told(Unit("tiny-bert-constant-rte", (0,), "smoke", Path("/runs")), 3)
+    >>> told(RunCommand("tiny-bert-constant-rte", (0,), "smoke", Path("/runs")), 3)
     'tiny-bert-constant-rte, seed 0: missing'
     """
-    return f"{unit}: {outcome(code)}"
+    return f"{command}: {outcome(code)}"
 
 
 def outcome(code: int) -> str:
-    """A unit's exit code in words."""
+    """An exit code in words."""
     return (CODES | {LOST: "its process died"}).get(code, f"exit code {code}")
 
 
 def variables() -> dict[str, str]:
-    """What a process on another machine needs of this one's variables: where data and weights are. No secrets."""
+    """The variables of this process that one on another machine needs: where data and weights are. No secrets."""
     ours = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_MODELS", places.VARIABLE, "HF_")
     return {name: value for name, value in os.environ.items() if name.startswith(ours) and "TOKEN" not in name}

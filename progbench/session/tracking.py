@@ -1,4 +1,4 @@
-"""The losses and scores of each run that is trained, sent to an experiment tracker by transformers' own integrations."""
+"""The losses and scores of each run that is trained, sent to an experiment tracker by what transformers has."""
 
 from __future__ import annotations
 
@@ -87,6 +87,10 @@ def _epochs(result: RunResult) -> Iterator[tuple[int, int, dict[str, float]]]:
     steps = 0
     for number, epoch in enumerate(result.epochs, 1):
         steps += epoch.steps or 1
-        scores = {f"eval_{part}_{name}": one for part, of in epoch.scores.items() for name, one in of.items()}
+        scores = {
+            f"eval_{evaluation_set}_{name}": score
+            for evaluation_set, of in epoch.scores.items()
+            for name, score in of.items()
+        }
         logs = {"loss": epoch.loss, "updated_parameters": epoch.updated_parameters, "seconds": epoch.seconds}
         yield number, steps, {"epoch": number, **logs, **scores}

@@ -21,12 +21,12 @@ from progbench.tasks.catalog import tasks
 _RECIPE = "progbench/recipes/recipe.py"  # which says SCORES_VERSION, in every commit
 
 
-def doubts(root: Path, found: Mapping[Path, RunResult]) -> list[str]:
-    """Why nobody can vouch for results of one recipe, each by its file; empty where everybody can.
+def doubts(root: Path, runs: Mapping[Path, RunResult]) -> list[str]:
+    """Why nobody can vouch for one recipe's results, each by its file; empty if everybody can.
 
-    `root` is the checkout whose code must have made them. A run that failed is vouched for, too: it did fail.
+    The code of the checkout at `root` must have made them. A failed run is vouched for, too: it did fail.
     """
-    return [f"{path}: {why}" for path, result in found.items() for why in _of_run(root, path, result)]
+    return [f"{path}: {why}" for path, result in runs.items() for why in _of_run(root, path, result)]
 
 
 def _of_run(root: Path, path: Path, result: RunResult) -> Iterator[str]:
@@ -52,9 +52,9 @@ def _of_run(root: Path, path: Path, result: RunResult) -> Iterator[str]:
 
 
 def of_predictions(result: RunResult, kept: rescoring.Kept) -> Iterator[str]:
-    """How its scores do not follow from its predictions."""
+    """Why a result's scores do not follow from its predictions."""
     for name, lists in kept.items():
-        counts = {len(one) for one in lists["epochs"]}
+        counts = {len(predicted) for predicted in lists["epochs"]}
         if counts != {result.examples.get(name)}:
             yield f"{max(counts)} predictions of {name}, of which it read {result.examples.get(name)} examples"
             return
@@ -70,7 +70,7 @@ def of_predictions(result: RunResult, kept: rescoring.Kept) -> Iterator[str]:
 
 @functools.cache
 def other_code(root: Path, commit: str) -> str:
-    """Why a commit's code may score otherwise than the checkout at `root`; "" where it scores alike.
+    """Why a commit's code may score otherwise than the checkout at `root`; "" if it scores alike.
 
     >>> other_code(Path("."), "0123abc-dirty")
     'made by code that is not a commit (0123abc-dirty)'
@@ -87,18 +87,18 @@ def other_code(root: Path, commit: str) -> str:
     return "" if theirs == SCORES_VERSION else f"made at SCORES_VERSION {theirs}, which is {SCORES_VERSION} here"
 
 
-def mixed(found: Mapping[Path, RunResult]) -> list[str]:
-    """How one recipe's good results were not made alike: another machine, thread count, version, data or weights.
+def mixed(runs: Mapping[Path, RunResult]) -> list[str]:
+    """How one recipe's good results differ in machine, threads, versions, data or weights.
 
-    A sentence for each field in which they differ, which names the first two files that do.
+    Each such field has a sentence, which names the first two files that differ.
     """
     sentences = []
     for field in (*MACHINE, *VERSIONS, "data", "weights"):
         values: dict[str, Path] = {}
-        for path, run in found.items():
+        for path, run in runs.items():
             if not run.error:
                 values.setdefault(str((run.about | run.fingerprints).get(field, "unknown")), path)
         if len(values) > 1:
-            (one, here), (other, there), *_ = values.items()
-            sentences.append(f"{there}: made on another {field} ({other}) than {here} ({one})")
+            (value, here), (other, there), *_ = values.items()
+            sentences.append(f"{there}: made on another {field} ({other}) than {here} ({value})")
     return sentences

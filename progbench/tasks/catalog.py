@@ -30,14 +30,14 @@ def tasks() -> dict[str, Task]:
 
     Raises BadInput for a name, or an evaluation set, that two tasks have.
     """
-    found: dict[str, Task] = {**glue_tasks(), **squad_tasks()}
+    known: dict[str, Task] = {**glue_tasks(), **squad_tasks()}
     for path in places.files("tasks.toml"):
         for name, task in own.read(path).items():
-            sets = {part for one in found.values() for part in one.evaluate}
-            if twice := [one for one in (name, *task.evaluate) if one in (found if one == name else sets)]:
+            taken = {evaluation_set for other in known.values() for evaluation_set in other.evaluate}
+            if twice := [word for word in (name, *task.evaluate) if word in (known if word == name else taken)]:
                 raise BadInput(f"{path}: [{name}]: there is a task, or an evaluation set, called {twice[0]!r} already")
-            found[name] = task
-    return found
+            known[name] = task
+    return known
 
 
 def task_of(evaluation_set: str) -> Task:
@@ -48,10 +48,14 @@ def task_of(evaluation_set: str) -> Task:
 
     Raises BadInput for a set no task has.
     """
-    for task in tasks().values():
-        if evaluation_set in task.evaluate:
-            return task
-    raise BadInput(f"no task here has this evaluation set (the tasks are {', '.join(tasks())})")
+    if evaluation_set not in _by_set():
+        raise BadInput(f"no task here has this evaluation set (the tasks are {', '.join(tasks())})")
+    return _by_set()[evaluation_set]
+
+
+@places.once
+def _by_set() -> dict[str, Task]:
+    return {name: task for task in tasks().values() for name in task.evaluate}
 
 
 def load(task: Task, source: Source) -> Data | SquadData:

@@ -23,13 +23,15 @@ ROWS: kinds.Kind = (
     "a table of whole numbers above 0, one or several a set",
     lambda value: (
         isinstance(value, dict)
-        and all(one and all(map(_COUNT, one if isinstance(one, list) else [one])) for one in value.values())
+        and all(
+            counts and all(map(_COUNT, counts if isinstance(counts, list) else [counts])) for counts in value.values()
+        )
     ),
 )
 
 
 def _pair(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(isinstance(one, str) for one in value)
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(name, str) for name in value)
 
 
 def read(
@@ -42,16 +44,16 @@ def read(
 
     Raises BadInput naming the file, the entry, the field and what is allowed.
     """
-    found = {}
+    by_name = {}
     for name, entry in read_toml(path).items():
         if isinstance(entry, dict) and not chosen(entry):
             continue
         where = f"{path.name}: [{name}]"
-        kinds.require(name, kinds.NAME, f"{path.name}: the name of an entry")  # part of a result's path
-        found[name] = dict(kinds.fields(entry, where, wanted, optional))
+        kinds.require(name, kinds.NAME, f"{path.name}: the name of an entry")  # it stands in a result's path
+        by_name[name] = dict(kinds.fields(entry, where, wanted, optional))
         sets = {"train", *entry["evaluate"]}
-        if "rows" in found[name] and set(entry["rows"]) != sets:
+        if "rows" in by_name[name] and set(entry["rows"]) != sets:
             raise BadInput(
                 f"{where}: rows are of {', '.join(sorted(entry['rows']))}: wanted are {', '.join(sorted(sets))}"
             )
-    return found
+    return by_name

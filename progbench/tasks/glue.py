@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.resources
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -127,7 +126,7 @@ class Data:
 @functools.cache
 def glue_tasks() -> dict[str, GlueTask]:
     """Every task of glue.toml by name."""
-    path = Path(str(importlib.resources.files(__package__))) / "glue.toml"
+    path = Path(__file__).with_suffix(".toml")
     return {name: made(name, entry) for name, entry in entries.read(path, WANTED, OPTIONAL).items()}
 
 
@@ -177,10 +176,10 @@ def read_folder(task: GlueTask, root: Path) -> Data:
         if other != path:
             raise BadInput(f"{path}: holds the same bytes as {other.name}: one of them is a copy under a wrong name")
     trained = read_file(train, task)
-    found = {name: read_file(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)}
-    for path, one in zip(evaluation, found.values(), strict=True):
-        refuse_known(str(path), zip(*one.texts, strict=True), str(train), zip(*trained.texts, strict=True))
-    return Data(trained, found, fingerprint=task.fingerprint(root))
+    splits = {name: read_file(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)}
+    for path, split in zip(evaluation, splits.values(), strict=True):
+        refuse_known(str(path), zip(*split.texts, strict=True), str(train), zip(*trained.texts, strict=True))
+    return Data(trained, splits, fingerprint=task.fingerprint(root))
 
 
 def _paths(task: GlueTask, root: Path) -> list[Path]:
@@ -287,7 +286,7 @@ def _load_hub(task: GlueTask, dataset: str, revision: str) -> Data:
 
     evaluation = {name: examples(split) for name, (_, split) in task.evaluate.items()}
     trained = examples("train")
-    for (_, split), one in zip(task.evaluate.values(), evaluation.values(), strict=True):
+    for (_, split), own in zip(task.evaluate.values(), evaluation.values(), strict=True):
         where, known = f"{dataset} {split}", zip(*trained.texts, strict=True)
-        refuse_known(where, zip(*one.texts, strict=True), f"{dataset} train", known)
+        refuse_known(where, zip(*own.texts, strict=True), f"{dataset} train", known)
     return Data(trained, evaluation, f"hub:{dataset}@{revision}")

@@ -35,10 +35,10 @@ def files(repository: str, revision: str, folder: str, splits: Sequence[str], *,
 
 def _shards(folder: Path, splits: Sequence[str]) -> dict[str, list[Path]]:
     """Every split's files; none for a split of which any is absent, which `-of-00002` in their names tells."""
-    found = {split: sorted(folder.glob(f"{split}-*.parquet")) for split in splits}
+    files = {split: sorted(folder.glob(f"{split}-*.parquet")) for split in splits}
     return {
         split: paths if {path.name.rpartition("-of-")[2] for path in paths} == {f"{len(paths):05}.parquet"} else []
-        for split, paths in found.items()
+        for split, paths in files.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""GLUE's and SQuAD's metrics, each an `evaluate.Metric` that is part of the project and so needs no network.
+"""GLUE's and SQuAD's metrics, each an `evaluate.Metric` that lies in the project and so needs no network.
 
 `evaluate.load("glue")` would fetch a script, or run one that lies in the working directory.
 """
@@ -35,7 +35,7 @@ _FUNCTIONS = {
     "f1": sklearn.metrics.f1_score,
     "matthews_correlation": sklearn.metrics.matthews_corrcoef,
     "pearson": _correlation,
-    "spearman": lambda *both: _correlation(*(scipy.stats.rankdata(one).tolist() for one in both)),
+    "spearman": lambda *both: _correlation(*(scipy.stats.rankdata(scores).tolist() for scores in both)),
 }
 
 

@@ -17,13 +17,13 @@ def read(path: Path) -> dict[str, GlueTask | SquadTask]:
 
     Raises BadInput naming the file, the entry, the field and what is allowed.
     """
-    found: dict[str, GlueTask | SquadTask] = {}
+    tasks: dict[str, GlueTask | SquadTask] = {}
     for answering, module in ((False, glue), (True, squad)):
         optional = module.OPTIONAL | {name: kind for name, kind in module.WANTED.items() if name in _NEED_NOT}
         wanted = {name: kind for name, kind in module.WANTED.items() if name not in _NEED_NOT}
         for name, entry in entries.read(
-            path, wanted, optional, lambda one, a=answering: ("unanswerable" in one) is a
+            path, wanted, optional, lambda entry, a=answering: ("unanswerable" in entry) is a
         ).items():
             left = {name: value for name, value in _NEED_NOT.items() if name in module.WANTED}
-            found[name] = module.made(name, left | entry | {"home": str(path.parent)})
-    return found
+            tasks[name] = module.made(name, left | entry | {"home": str(path.parent)})
+    return tasks

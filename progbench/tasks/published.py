@@ -15,7 +15,7 @@ def blank(text: str) -> bool:
 
     A file that was cut, or filled with zeros by a disk, has such texts; a model trains on them without a word.
     """
-    return not any(one.isprintable() and not one.isspace() for one in text)
+    return not any(letter.isprintable() and not letter.isspace() for letter in text)
 
 
 def other_counts(
@@ -29,13 +29,15 @@ def other_counts(
     Some authors count the rows that are left out here, and some do not: with them or without, one count must fit. Who
     says no count may have read any number.
     """
-    found = []
+    differences = []
     for name, counts in published.items():
         if (read := examples.get(name)) is None:
-            found.append(f"does not say how many rows of {name} it read")
+            differences.append(f"does not say how many rows of {name} it read")
         elif not {read, read + left_out.get(name, 0)} & {*counts}:
-            found.append(f"read {read:,} rows of {name} (published: {' or '.join(f'{count:,}' for count in counts)})")
-    return found
+            differences.append(
+                f"read {read:,} rows of {name} (published: {' or '.join(f'{count:,}' for count in counts)})"
+            )
+    return differences
 
 
 def refuse_known(where: str, texts: Iterable[Sequence[str]], train: str, trained: Iterable[Sequence[str]]) -> None:

@@ -24,7 +24,7 @@ ENDINGS = (".tsv", ".csv", ".jsonl", ".json")
 def content_of(path: Path) -> bytes:
     """The bytes of a file, or of all files of a folder in the order of their names."""
     if path.is_dir():
-        return b"".join(one.read_bytes() for one in sorted(path.rglob("*")) if one.is_file())
+        return b"".join(file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file())
     return path.read_bytes()
 
 
@@ -106,14 +106,14 @@ def _saved(path: Path) -> Iterator[tuple[str, Record]]:
     import datasets
 
     try:
-        found = datasets.load_from_disk(str(path))
+        split = datasets.load_from_disk(str(path))
     except Exception as problem:  # of datasets or pyarrow: whatever is wrong, the folder is named
         raise BadInput(f"{path}: no folder that datasets' save_to_disk has written ({problem})") from None
-    if not isinstance(found, datasets.Dataset):
+    if not isinstance(split, datasets.Dataset):
         raise BadInput(
-            f"{path}: holds several splits ({', '.join(found)}); name the folder of one, such as {path}/train"
+            f"{path}: holds several splits ({', '.join(split)}); name the folder of one, such as {path}/train"
         )
-    classes = {name: one.names for name, one in found.features.items() if isinstance(one, datasets.ClassLabel)}
-    for number, row in enumerate(found):
+    classes = {name: column.names for name, column in split.features.items() if isinstance(column, datasets.ClassLabel)}
+    for number, row in enumerate(split):
         named = {name: names[row[name]] for name, names in classes.items() if row[name] in range(len(names))}
         yield f"{path}: row {number}", row | named

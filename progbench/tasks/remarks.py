@@ -47,13 +47,13 @@ def doubles(
     shared = [text for text in texts if text in trained]
     other = sum(label not in trained.get(text, {label}) for text, label in zip(texts, labels, strict=True))
     torn = sum(len(given) > 1 for given in here.values())
-    found = []
+    remarks = []
     if shared:
         stands = "stands" if len(shared) == 1 else "stand"
         share = "" if not other else ", with another label" if other == len(shared) else f", {other} with another label"
-        found.append(f"{len(shared):,} of {len(texts):,} texts of {name} also {stands} in train{share}")
+        remarks.append(f"{len(shared):,} of {len(texts):,} texts of {name} also {stands} in train{share}")
     if torn:
         whole = "" if shared else f" of {len(texts):,} texts"
         stands = "stands" if torn == 1 else "stand"
-        found.append(f"{torn:,}{whole} {stands} in {name} with two labels: not all can be right")
-    return "; ".join(found)
+        remarks.append(f"{torn:,}{whole} {stands} in {name} with two labels: not all can be right")
+    return "; ".join(remarks)

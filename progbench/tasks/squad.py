@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.resources
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -130,18 +129,18 @@ class SquadTask:
     def _data(self, source: Source, splits: Sequence[tuple[str, Iterable[Question]]]) -> SquadData:
         train, *evaluation = splits
         questions, set_aside = self._training(source.train_questions, *train)
-        found = {
+        evaluate = {
             name: self._questions(where, entries)
             for name, (where, entries) in zip(self.evaluate, evaluation, strict=True)
         }
-        trained = {one.id for one in questions}
+        trained = {question.id for question in questions}
         for name, (where, _) in zip(self.evaluate, evaluation, strict=True):
-            if wrong := next((one.misplaced for one in found[name] if one.misplaced), ""):
+            if wrong := next((question.misplaced for question in evaluate[name] if question.misplaced), ""):
                 raise BadInput(f"{where}: {wrong}")
-            refuse_known(where, _texts(found[name]), train[0], _texts(questions))
-            if known := next((one.where for one in found[name] if one.id in trained), ""):
+            refuse_known(where, _texts(evaluate[name]), train[0], _texts(questions))
+            if known := next((question.where for question in evaluate[name] if question.id in trained), ""):
                 raise BadInput(f"{where}: {known}: a training question has the same id; evaluation must not know it")
-        return SquadData(questions, found, tuple(set_aside), _fingerprint(questions, *found.values()))
+        return SquadData(questions, evaluate, tuple(set_aside), _fingerprint(questions, *evaluate.values()))
 
     def _paths(self, root: Path, source: Source) -> list[Path]:
         train = root / self.train
@@ -161,43 +160,43 @@ class SquadTask:
         if len(questions) < wanted:
             raise BadInput(f"{where}: holds {len(questions)} questions, and the recipe trains on the first {wanted}")
         questions = questions[:wanted]
-        set_aside = [one.misplaced for one in questions if one.misplaced]
+        set_aside = [question.misplaced for question in questions if question.misplaced]
         if len(set_aside) > self.broken_answers * len(questions):
             more = f" (and {len(set_aside) - 1} more such answers)" if len(set_aside) > 1 else ""
             raise BadInput(f"{where}: {set_aside[0]}{more}")
-        return [one for one in questions if not one.misplaced], set_aside
+        return [question for question in questions if not question.misplaced], set_aside
 
     def _questions(self, where: str, entries: Iterable[Question]) -> list[Question]:
         """The questions of one file. Raises BadInput if an id occurs twice, or one lacks an answer and may not."""
-        found: dict[str, Question] = {}
-        for one in entries:
-            if one.id in found:
-                raise BadInput(f"{where}: {one.where}: the same id as a question of article {found[one.id].article!r}")
-            if not one.answers and not self.unanswerable:
-                raise BadInput(f"{where}: {one.where}: no answer; only SQuAD v2.0 has questions without one")
-            found[one.id] = one
-        if not found:
+        by_id: dict[str, Question] = {}
+        for own in entries:
+            if own.id in by_id:
+                raise BadInput(f"{where}: {own.where}: the same id as a question of article {by_id[own.id].article!r}")
+            if not own.answers and not self.unanswerable:
+                raise BadInput(f"{where}: {own.where}: no answer; only SQuAD v2.0 has questions without one")
+            by_id[own.id] = own
+        if not by_id:
             raise BadInput(f"{where}: the file holds no questions")
-        if self.unanswerable and all(one.answers for one in found.values()):
+        if self.unanswerable and all(question.answers for question in by_id.values()):
             raise BadInput(f"{where}: every question has an answer: this is not SQuAD v2.0")
-        return list(found.values())
+        return list(by_id.values())
 
 
 def _texts(questions: Iterable[Question]) -> Iterator[tuple[str, str]]:
-    return ((one.context, one.text) for one in questions)
+    return ((question.context, question.text) for question in questions)
 
 
 @functools.cache
 def squad_tasks() -> dict[str, SquadTask]:
     """Every task of squad.toml by name."""
-    path = Path(str(importlib.resources.files(__package__))) / "squad.toml"
+    path = Path(__file__).with_suffix(".toml")
     return {name: made(name, entry) for name, entry in entries.read(path, WANTED, OPTIONAL).items()}
 
 
 def made(name: str, entry: dict[str, Any]) -> SquadTask:
     """The task of an entry."""
-    evaluate = {part: tuple(files) for part, files in entry["evaluate"].items()}
-    rows = {part: tuple(count) if isinstance(count, list) else (count,) for part, count in entry["rows"].items()}
+    evaluate = {split: tuple(files) for split, files in entry["evaluate"].items()}
+    rows = {split: tuple(count) if isinstance(count, list) else (count,) for split, count in entry["rows"].items()}
     return SquadTask(name=name, **entry | {"evaluate": evaluate, "rows": rows})
 
 
@@ -218,10 +217,10 @@ class _Repeated(dict):
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    repeated = _Repeated(found)
+    values = dict(pairs)
+    if len(values) == len(pairs):
+        return values
+    repeated = _Repeated(values)
     repeated.key = Counter(key for key, _ in pairs).most_common(1)[0][0]
     return repeated
 
@@ -255,7 +254,7 @@ def _question(entry: Any, title: str, context: str, at: str) -> Question:
     if bool(answers) == impossible:
         raise BadInput(f"{at}: is_impossible is {impossible}, but it has {len(answers)} answers")
     text = _field(entry, "question", str, at)
-    if nothing := [what for what, one in (("question", text), ("context", context)) if blank(one)]:
+    if nothing := [what for what, value in (("question", text), ("context", context)) if blank(value)]:
         raise BadInput(f"{at}: the {nothing[0]} is empty")
     return Question(name, title, text, context, answers)
 

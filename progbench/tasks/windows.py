@@ -73,7 +73,7 @@ def whole(context: str, spans: Iterable[tuple[int, int]]) -> dict[tuple[int, int
     may end in one. A dropped character belongs to the token that it touches, between two to the one before.
     """
     spans = sorted({*spans})
-    found = {span: span for span in spans}
+    wholes = {span: span for span in spans}
     for before, after in zip([None, *spans], [*spans, None], strict=True):
         begin, end = before[1] if before else 0, after[0] if after else len(context)
         gap = context[begin:end]
@@ -81,10 +81,10 @@ def whole(context: str, spans: Iterable[tuple[int, int]]) -> dict[tuple[int, int
             continue
         runs = gap.split()
         if before and not gap[0].isspace():
-            found[before] = found[before][0], begin + len(runs[0])
+            wholes[before] = wholes[before][0], begin + len(runs[0])
         if after and not gap[-1].isspace() and (len(runs[0]) < len(gap) or not before):
-            found[after] = end - len(runs[-1]), after[1]
-    return found
+            wholes[after] = end - len(runs[-1]), after[1]
+    return wholes
 
 
 def write(
@@ -173,27 +173,27 @@ def _rows(
         at = sequence.index(1) if 1 in sequence else len(sequence)
         placed.append((at, offsets[at : at + sequence.count(1)]))  # one text's tokens stand together
         spans[sample].update(placed[-1][1])
-    grown = [whole(question.context, found) for question, found in zip(questions, spans, strict=True)]
+    grown = [whole(question.context, own) for question, own in zip(questions, spans, strict=True)]
     for number, (sample, (at, context)) in enumerate(zip(encoded["overflow_to_sample_mapping"], placed, strict=True)):
         question = questions[sample]
         starts, ends = ([grown[sample][span][edge] for span in context] for edge in (0, 1))
-        found = None
+        answer = None
         if question.answers:
             start, text = question.answers[0]
             end = start + len(text)
-            found = _held(context, starts, ends, end - len(text.lstrip()), start + len(text.rstrip()))
-            held[sample] = held.get(sample, False) or found is not None
+            answer = _held(context, starts, ends, end - len(text.lstrip()), start + len(text.rstrip()))
+            held[sample] = held.get(sample, False) or answer is not None
         yield {
             **{name: encoded[name][number] for name in inputs(tokenizer)},
             "question": begin + sample,
             "context_at": at,
-            "start_positions": at + found[0] if found else 0,
-            "end_positions": at + found[1] if found else 0,
+            "start_positions": at + answer[0] if answer else 0,
+            "end_positions": at + answer[1] if answer else 0,
             "starts": starts,
             "ends": ends,
         }
-        if found and (starts[found[0]], ends[found[1]]) != (start, end):
-            tokens = question.context[starts[found[0]] : ends[found[1]]]
+        if answer and (starts[answer[0]], ends[answer[1]]) != (start, end):
+            tokens = question.context[starts[answer[0]] : ends[answer[1]]]
             line = f"{question.where}: the answer {text!r} at character {start} becomes {tokens!r}, whole tokens"
             if line not in inside[-1:]:
                 inside.append(line)

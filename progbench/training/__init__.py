@@ -1,5 +1,4 @@
-"""From a seed to a score.
+"""From a recipe and a seed to a result; what is expected of it cannot be seen from here.
 
-In come a recipe and a seed. Out comes a result. What is expected of it cannot be seen from here. Read `plain` first:
-it is the paper's Algorithm 1 on one page. `train` does the same, faster.
+Read `plain` first: the paper's Algorithm 1 on one page. `train` does the same, faster.
 """

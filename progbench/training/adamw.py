@@ -1,7 +1,7 @@
-"""AdamW for seeds side by side: each seed's gradients are clipped to a norm of their own on the way into the step.
+"""AdamW for seeds side by side: each seed's gradients are clipped to a norm of their own.
 
-A step over a list of tensors is a few kernel launches, however many they are. So each seed's numbers are looked at as a
-list of views, and AdamW's kernel divides the gradients itself.
+A step over a list of tensors is a few kernel launches, however long the list. So a seed's tensors are a list of views,
+and AdamW's kernel divides the gradients itself.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from torch import nn
 
 @torch.no_grad()
 def excess(parameters: Sequence[nn.Parameter], norm: float) -> torch.Tensor:
-    """By how much each seed's gradients are longer than `norm`, at least 1: what `clip_grad_norm_` divides them by.
+    """Each seed's gradient norm over `norm`, at least 1: what `clip_grad_norm_` divides by. Shape: (seeds,).
 
     >>> weight = nn.Parameter(torch.zeros(2, 4))
     >>> weight.grad = torch.tensor([[3.0, 4.0, 0.0, 0.0], [0.1, 0.0, 0.0, 0.0]])
     >>> excess([weight], norm=1.0)
     tensor([5.0000, 1.0000])
-
-    Nothing is read from the device. Shape: (seeds,).
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norms = [torch.stack(torch._foreach_norm([*those])) for those in zip(*gradients, strict=True)]
@@ -30,10 +28,7 @@ def excess(parameters: Sequence[nn.Parameter], norm: float) -> torch.Tensor:
 
 
 class ClippedAdamW(torch.optim.AdamW):
-    """AdamW over stacked parameters, a seed after another; `excess` is what to divide each seed's gradients by.
-
-    Its state is that of `torch.optim.AdamW` with `fused=True`.
-    """
+    """`torch.optim.AdamW(fused=True)` over stacked parameters; it divides each seed's gradients by `excess` first."""
 
     excess: torch.Tensor
 

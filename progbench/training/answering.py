@@ -1,4 +1,4 @@
-"""How the answers to SQuAD's questions are found and scored, for one seed or several at once."""
+"""The answers to SQuAD's questions, found and scored, for one seed or several at once."""
 
 from __future__ import annotations
 
@@ -45,11 +45,10 @@ def _answer_metrics(predictions: list[str], references: list[list[str]], metric:
 def answers(
     model: nn.Module, questions: Sequence[Question], cut: windows.Windows, infer: Infer, recipe: Recipe
 ) -> list[list[str] | NonFinite]:
-    """For each seed the text it answers each question with; "" for no answer (v2.0), or where a context holds none.
+    """Each seed's answer to each question: the text of the best-scored span in any of the question's windows.
 
-    Of all the windows of a question the best-scored span counts. With a `null_threshold` (v2.0) the answer is "" when
-    the lowest score of any window for "no answer" exceeds the best span's by more than it: run_qa.py's rule. Only each
-    question's best is kept, so that memory does not grow with the windows.
+    With a `null_threshold` (v2.0) the answer is "" if the lowest score of any window for "no answer" exceeds the best
+    span's by more than the threshold: run_qa.py's rule. Only each question's best is kept, to save memory.
     """
     model.eval()
     seeds: list[_Best] = []
@@ -112,8 +111,8 @@ def best_spans(
     [8.0, 2, 3]
 
     Shapes: (windows, tokens) each, to three of (windows,). The candidates are the `n_best` highest starts and ends in
-    the context; a span that ends before it starts, or has more than `max_answer_length` tokens, is none. run_qa.py
-    picks its candidates from all tokens and then drops those outside the context, so that it may try fewer.
+    the context; no span ends before it starts, or has more than `max_answer_length` tokens. run_qa.py takes the
+    candidates from all tokens and drops those outside the context, so it may try fewer.
     """
     n_best = min(n_best, start.shape[1])
     starts = start.masked_fill(~context, -math.inf).topk(n_best)

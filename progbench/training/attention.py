@@ -1,4 +1,4 @@
-"""Attention within each text of a packed row, a call a group of texts."""
+"""Attention within each text of a packed row, one call for each group of texts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from progbench.training import cpu, varlen
+from progbench.training import varlen
 from progbench.training.bias import Bias
+from progbench.training.cpu_dropout import dropout_mask, dropout_scale, drops, masked
 from progbench.training.packed import Group, Packing
 from progbench.training.packed_seeds import PackedSeeds
 
@@ -33,8 +34,8 @@ def attention(
     >>> attention(None, query, key, value, None, packing=Packing.of([2, 3]))[0].shape
     torch.Size([1, 5, 2, 4])
 
-    Shapes: query, key, value (rows, heads, tokens, size); result (rows, tokens, heads, size), as transformers wants it.
-    A `Packing` is of one row. A `bias` is added to the scores of each text.
+    Shapes: query, key, value (rows, heads, tokens, size); result (rows, tokens, heads, size). A `Packing` is of one
+    row. A `bias` is added to the scores of each text.
     """
     if packing is None:
         return sdpa_attention_forward(
@@ -42,7 +43,7 @@ def attention(
         )
     if isinstance(packing, PackedSeeds):
         return varlen.attend(query, key, value, packing, dropout, scaling, bias), None
-    if query.device.type == "cpu" and cpu.drops(dropout):
+    if query.device.type == "cpu" and drops(dropout):
         scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
         return WithDropout.apply(query, key, value, packing.groups, dropout, scaling, bias and bias.values), None
     pieces = []
@@ -57,10 +58,10 @@ def attention(
 
 
 class WithDropout(torch.autograd.Function):
-    """Attention with dropout on a CPU, which torch has no kernel for: one node for all groups, its gradient spelt out.
+    """Attention with dropout on a CPU, for which torch has no kernel: one autograd node for all groups.
 
-    On short texts a step takes as long as it has operations, however small they are. As in torch, products and softmax
-    are in float32 at least. Shapes: as `attention`; the bias, if there is one, (1, heads, longest, longest).
+    Products and softmax are in float32 at least, as in torch. Shapes: as `attention`; the bias, if there is one,
+    (1, heads, longest, longest).
     """
 
     @staticmethod
@@ -75,7 +76,7 @@ class WithDropout(torch.autograd.Function):
         scaling: float,
         bias: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        ctx.groups, ctx.dtype, ctx.scaling, ctx.scale = groups, query.dtype, scaling, cpu.dropout_scale(dropout)
+        ctx.groups, ctx.dtype, ctx.scaling, ctx.scale = groups, query.dtype, scaling, dropout_scale(dropout)
         rows = torch.cat((query, key, value)).transpose(1, 2).to(torch.promote_types(query.dtype, torch.float32))
         rows[0] *= scaling
         heads, pieces, saved = rows.shape[2], [], []
@@ -87,8 +88,8 @@ class WithDropout(torch.autograd.Function):
             if group.mask is not None:
                 scores.unflatten(0, (-1, heads)).masked_fill_(~group.mask, -math.inf)
             weights = scores.softmax(-1)
-            mask = cpu.dropout_mask(weights, dropout)
-            attended = cpu.masked(weights, mask, ctx.scale) @ v
+            mask = dropout_mask(weights, dropout)
+            attended = masked(weights, mask, ctx.scale) @ v
             pieces.append(_together(attended.unflatten(0, (-1, heads)), group))
             saved += [texts, weights, mask]
         ctx.bias_like = bias.detach() if ctx.needs_input_grad[-1] else None
@@ -108,8 +109,8 @@ class WithDropout(torch.autograd.Function):
             q, k, v = texts
             attended = _among_zeros(tokens, group).flatten(0, 1)
             gradients = torch.empty_like(texts)
-            torch.bmm(cpu.masked(weights, mask, ctx.scale).transpose(1, 2), attended, out=gradients[2])
-            of_weights = cpu.masked(attended @ v.transpose(1, 2), mask, ctx.scale)
+            torch.bmm(masked(weights, mask, ctx.scale).transpose(1, 2), attended, out=gradients[2])
+            of_weights = masked(attended @ v.transpose(1, 2), mask, ctx.scale)
             of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
             if of_bias is not None:
                 of_bias[..., : group.longest, : group.longest] += of_scores.unflatten(0, (-1, heads)).sum(0)

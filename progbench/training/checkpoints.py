@@ -1,8 +1,8 @@
 """Checkpoints: what a run has behind it, in a file beside its result's lock, so that a killed run goes on from there.
 
-A file's name says of which run it is, after how many steps, and the checksum of its content. Two are kept: what a
-machine that lost its power made of the newer one shows, and the older one is taken. Epochs that two schedules share are
-one of the second run's checkpoints, which the first run leaves for it.
+A file's name says its run, the number of steps, and the checksum of its content. Two are kept: if a machine loses its
+power while it writes the newer one, the older one is taken. The epochs that two schedules share are a checkpoint of the
+second run, which the first run leaves.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ Made = Mapping[str, Any]
 class Past:
     """What a run has behind it: its epochs so far, what they took in seconds and bytes, and the state they led to.
 
-    `epochs` are by epoch and then by seed, as `seeds` has them; `failed` says, by a seed's place, what stopped it.
-    `spent` are the seconds of the epoch under way, by the wall and of the CPU. Each batch is trained in so many
-    `micro_batches`. `recipe` and `commit` say which run left it, `resumed` how often that had gone on from a
-    checkpoint, `notes` what its result should say. The run that goes on from it takes the state out of it.
+    `epochs` are by epoch and then by seed, in the order of `seeds`. `failed` says, by a seed's place, what stopped it.
+    `spent` are the seconds of the epoch under way, by the wall and of the CPU. `micro_batches` is into how many each
+    batch is divided. `recipe` and `commit` name the run that left it, which had been `resumed` so many times. `notes`
+    are for its result. The run that goes on from it empties `state`.
     """
 
     seeds: tuple[int, ...]
@@ -69,9 +69,9 @@ class Past:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where a run keeps its checkpoints: in its results' folder, which is named after its recipe's digest.
+    """A run's checkpoints, in its results' `folder`, which is named after its recipe's digest.
 
-    Its first `shared` epochs are those of the runs with results in the folders `others`, too, which go on from them.
+    The run shares its first `shared` epochs with the runs whose results lie in the folders `others`.
     """
 
     folder: Path
@@ -81,8 +81,7 @@ class Checkpoints:
     def load(self, made: Made) -> tuple[Past | None, list[str]]:
         """The newest good checkpoint of a run that was `made` alike, and what was wrong with each newer one.
 
-        A damaged one is removed, since it can never be read. Nothing in a file is run: it holds numbers and texts, and
-        one that holds anything else is refused.
+        A damaged one is removed. One that holds anything but numbers and texts is refused, so no code in it runs.
         """
         problems = []
         for path in sorted(self._of(self.folder, made), reverse=True):
@@ -102,14 +101,14 @@ class Checkpoints:
         return any(self.folder.glob(f"{checkpoint_of(made['seeds'][0])}-*")) and not self._of(self.folder, made)
 
     def save(self, past: Past, made: Made, steps: int) -> None:
-        """Write a checkpoint after so many steps in all, and keep one before it. Raises OSError where it cannot."""
+        """Write a checkpoint after so many steps in all, and keep the one before. Raises OSError where it cannot."""
         path = _write(self.folder, past, made, steps)
         before = sorted(other for other in self._of(self.folder, made) if _steps(other) < steps)
         for other in {*self._of(self.folder, made)} - {path, *before[-1:]}:
             other.unlink()
 
     def leave(self, past: Past, made: Made, steps: int) -> None:
-        """Leave the shared epochs for the runs that go on from them, where they have nothing yet. Raises OSError."""
+        """Leave the shared epochs to the other runs that have no checkpoint yet. Raises OSError."""
         for other in self.others:
             if not any(self._of(other, made)):
                 _write(other, past, made, steps)
@@ -127,7 +126,7 @@ class Damaged(ValueError):
 def made_with(
     seeds: tuple[int, ...], device: str, threads: int, fingerprints: Mapping[str, str], *, together: bool
 ) -> Made:
-    """What a run is made with, besides its recipe: one that was made with anything else cannot go on from it."""
+    """What a run is made with besides its recipe: only a run that was made with the same can go on from it."""
     about = environment.describe(device, threads)
     names = (*VERSIONS, *ON.get(device, ON["cpu"]))
     where = {name: about.get(name, "") for name in names}
@@ -167,7 +166,7 @@ class _Hashed:
 
 
 def _write(folder: Path, past: Past, made: Made, steps: int) -> Path:
-    """Not flushed to the disk, which would take seconds: a checkpoint that the disk never saw shows by its checksum."""
+    """Not flushed to the disk, which would take seconds: the checksum shows a checkpoint that the disk never got."""
     import torch
 
     content = {own.name: getattr(past, own.name) for own in fields(past)}

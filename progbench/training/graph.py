@@ -1,6 +1,6 @@
 """A training step as one CUDA graph: captured once for each stage and form of batch, then replayed.
 
-A step of BERT-base is some 1,000 kernel launches, and a card waits for most of them. A replay is one.
+A step of BERT-base is some 1,000 kernel launches, and a replay is one.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 
 from progbench.training import recording
-from progbench.training.fitting import Step
 from progbench.training.packed_seeds import Form, SeedBatch
+from progbench.training.step import Step
 
 WARM_UP = 3  # steps of a stage that are not captured: what is made once, such as moments, must not lie in a graph
 SYNCHRONISES = "called a synchronizing CUDA operation"  # as torch warns of it
@@ -27,14 +27,14 @@ Function = Callable[[], torch.Tensor]
 
 @dataclass
 class Captured:
-    """A step on buffers of its own; `replay` runs it again and gives the losses of the batch that lies in them."""
+    """A step on buffers of its own; `replay` runs it again, and gives the losses of the batch in the buffers."""
 
     buffers: SeedBatch
     replay: Function
 
 
 class StandIn:
-    """A CPU in the place of a GPU: what it captures is a recording, which knows as little of Python as a graph.
+    """A CPU in the place of a GPU: it captures a recording, which knows as little of Python as a graph does.
 
     >>> number = torch.zeros(())
     >>> replay = StandIn().capture(lambda: number.add_(1))
@@ -54,18 +54,18 @@ class StandIn:
         return function()
 
     def watched(self, function: Function) -> tuple[torch.Tensor, str]:
-        """Run a function as it is; gives what it gives, and what no capture would allow of what it did, or ""."""
+        """Run a function as it is; gives its result, and the first thing it did that no capture allows, or ""."""
         return recording.watched(function)
 
     def capture(self, function: Function) -> Function:
-        """Record what a function does, without doing it; returns what does it. Raises RuntimeError where it cannot."""
+        """Record what a function does, without doing it; returns what does it. Raises RuntimeError if it cannot."""
         return recording.recorded(function)
 
 
 class Graphs(StandIn):
     """A GPU that captures. Its graphs share their memory, since they are replayed one after another.
 
-    What is not captured runs on the stream that captures, as torch asks for: a gradient's place belongs to a stream.
+    What is not captured runs on the capturing stream too, as torch asks for: a gradient belongs to a stream.
     """
 
     def __init__(self) -> None:
@@ -114,10 +114,10 @@ class Graphs(StandIn):
         return replay
 
     def _give_up_pool(self) -> None:
-        """End what a failed capture leaves under way, which no later one could share; graphs keep the memory they have.
+        """End a failed capture's use of the pool, and take a new pool; graphs keep the memory they have.
 
-        Torch ends it in a capture that succeeds alone (2.13, CUDAGraph::capture_end). The random generator of older
-        versions takes itself to be in a capture until one has ended well, so one of nothing follows.
+        Torch ends it only after a capture that succeeds (2.13, CUDAGraph::capture_end). The random generator of older
+        versions believes itself in a capture until one ends well, so an empty one follows.
         """
         card, pool = torch.cuda.current_device(), self.pool
         self.pool = torch.cuda.graph_pool_handle()
@@ -155,8 +155,8 @@ class Replayed:
     >>> [run(batch).tolist() for _ in range(WARM_UP + 2)][-1], len(run.captured)
     ([1, 1], 1)
 
-    The first `WARM_UP` steps run as they are, and so does the first of each form of batch: many come once. The last of
-    the first is watched: a step that cannot be captured always runs as it is, and `refused` says why.
+    The first `WARM_UP` steps run as they are, and so does the first step of each form of batch: many forms come once.
+    The last step of the warm-up is watched. A step that cannot be captured always runs as it is; `refused` says why.
     """
 
     def __init__(self, step: Callable[[dict], torch.Tensor], device: StandIn) -> None:
@@ -201,11 +201,7 @@ class Replayed:
 
 
 class Stages:
-    """The replayed steps of a run, stage by stage: a stage's graphs go when another stage begins.
-
-    A stage that goes on in the next epoch, as a constant schedule's does, keeps its graphs. The memory of a stage's
-    graphs goes with them.
-    """
+    """The replayed steps of a run. A stage's graphs, and their memory, go when another stage begins."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -222,7 +218,7 @@ class Stages:
         return self._now[1]
 
     def close(self) -> None:
-        """Let the graphs of the stage go, and keep why a step was not captured."""
+        """Drop the stage's graphs, and keep why a step was not captured."""
         if self._now:
             run = self._now[1]
             run.captured.clear()

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from progbench.runs.results import EpochResult
 
-LONG = 60.0  # seconds of an epoch, all seeds together: of a shorter one nobody needs to be told
+LONG = 60.0  # seconds of an epoch, all seeds together; of a shorter one nothing is printed
 
 
 def tell(label: str, epoch: int, epochs: int, results: Sequence[EpochResult]) -> None:
-    """Say on standard error what an epoch came to, a seed each, unless it was short or a terminal shows the bar."""
+    """Print an epoch's scores to standard error, a seed each, unless it was short or a terminal shows the bar."""
     seconds = sum(result.seconds for result in results)
     if seconds < LONG or sys.stderr.isatty():
         return

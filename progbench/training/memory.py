@@ -13,9 +13,9 @@ from progbench.tasks.catalog import tasks
 
 TRAINING = 20  # bytes of a number that trains: itself, two moments, and a gradient in graphs and one outside
 FROZEN = 4
-# Numbers that a step keeps of a token in a block for its backward pass, as multiples of the hidden size, in graphs and
-# outside. A token of a row: 15.5, masks of dropout as quarters. A place of attention's padded groups: 4. Rows are as
-# long as the longest seed's, groups as their longest text: 1.3 and 1.7 times what `LENGTH` says.
+# What a step keeps of a token in a block for its backward pass, in multiples of the hidden size, in graphs and outside:
+# 15.5 for a token of a row (masks of dropout are quarters), 4 for a place in attention's padded groups. Rows are 1.3
+# and groups 1.7 times as long as `LENGTH` says.
 KEPT = 2 * (15.5 * 1.3 + 4 * 1.7)
 LENGTH = 0.5  # of the longest a text may be: RTE's mean is 66 of 128 tokens, that of SQuAD's windows 175 of 384
 APART = 2 << 30  # bytes for the process, its libraries and what is not counted here
@@ -47,25 +47,25 @@ def most_together(recipe: Recipe, free: int) -> int:
 
 
 def free() -> int:
-    """The bytes that are free on the current GPU, once what earlier runs left is given back."""
+    """The free bytes of the current GPU, after giving back what earlier runs left."""
     free_all("cuda")
     return torch.cuda.mem_get_info()[0]
 
 
 def free_all(device: str) -> None:
-    """Give back the memory of models that nobody needs any more: they hold themselves by their hooks."""
+    """Give back the memory of models that nothing uses any more: their hooks keep them in cycles."""
     gc.collect()
     if device.startswith("cuda"):
         torch.cuda.empty_cache()
 
 
 def ran_out(problem: BaseException) -> bool:
-    """Whether a device's memory, or the host's, did not suffice.
+    """Whether a device, or the host, ran out of memory.
 
     >>> ran_out(torch.OutOfMemoryError("CUDA out of memory")), ran_out(MemoryError()), ran_out(RuntimeError("a shape"))
     (True, True, False)
 
-    The driver, a product's library and the allocator of a CPU say so in words alone.
+    The driver, cuBLAS and the allocator of a CPU say so in words alone.
     """
     if isinstance(problem, torch.OutOfMemoryError | MemoryError):
         return True

@@ -1,7 +1,7 @@
-"""Packed batches for MPNet, whose attention is none of transformers' registry and adds a bias by relative position.
+"""Packed batches for MPNet, whose attention is not in transformers' registry and adds a bias by relative position.
 
-Two kinds of its modules get another class while a model is packed: its encoder makes the bias for one text in the place
-of a whole row, and its attention hands that to `attention`. On padded batches both do what they always did.
+While a model is packed, its encoder and attentions have other classes: the encoder makes the bias for one text, and not
+for a whole row, and the attention hands it to `attention`. Padded batches are treated as before.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PackedEncoder(mpnet.MPNetEncoder):
 
 
 class PackedAttention(mpnet.MPNetAttention):
-    """The attention of a block, with what follows it; in the top block of a classifier only first tokens go on."""
+    """A block's attention with what follows it; in the top block of a classifier only first tokens go on."""
 
     first_tokens_go_on: bool
 
@@ -73,7 +73,7 @@ class Served:
 
 
 def _no_mask(module: nn.Module, arguments: tuple, keywords: dict) -> tuple[tuple, dict]:
-    """A mask of four dimensions is taken as it is: the model makes none over a whole row, which nothing would read."""
+    """Give a mask of four dimensions, so that the model makes none over a whole row, which nothing would read."""
     if keywords.get("packing") is not None:
         keywords = keywords | {"attention_mask": torch.zeros(1, 1, 1, 1, device=next(module.parameters()).device)}
     return arguments, keywords

@@ -1,4 +1,4 @@
-"""What a packed row is: the texts of a batch one after another, without padding, and where each of them is."""
+"""A packed row: the texts of a batch one after another, without padding, and where each of them is."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ import transformers
 class Group:
     """Neighbours in a packed row that attention takes in one call: tokens `start` to `stop`, each text up to `longest`.
 
-    `places` are the tokens' places among the group's texts padded to `longest`; `repeated` are the tokens at all of
-    those places, a text's last one repeated; and `mask` says which are real. All three are None where the texts are
-    equally long.
+    `places` are the tokens' places among the group's texts padded to `longest`. `repeated` are the tokens at all those
+    places, a text's last one repeated, and `mask` says which are real. All are None if the texts are equally long.
     """
 
     start: int
@@ -30,10 +29,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Packing:
-    """Where a packed row's texts are. All of it is made with the batch, so that no step waits for a GPU to tell it.
+    """Where a packed row's texts are; made with the batch, so that no step waits for a GPU.
 
-    `first` are the places of the texts' first tokens; `padded`, every token's place among all texts padded to the
-    longest, as question answering's rows of scores have them.
+    `first` are the places of the texts' first tokens. `padded` are all tokens' places among the texts padded to the
+    longest, for question answering.
     """
 
     lengths: tuple[int, ...]
@@ -76,8 +75,8 @@ def groups_of(lengths: Sequence[int], most_padded: float) -> tuple[Group, ...]:
     >>> [(group.start, group.stop) for group in groups_of((2, 2, 3, 9), most_padded=10)]
     [(0, 7), (7, 16)]
 
-    A call costs time however small it is, and so does padding: texts of one length always share a call, and
-    neighbouring groups are joined, cheapest first, while that adds no more than `most_padded` scores a head.
+    A call costs time, and so does padding. Texts of one length always share a call; neighbouring groups are joined,
+    cheapest first, while that adds no more than `most_padded` scores a head.
     """
     cut = [list(group) for _, group in itertools.groupby(lengths)]
     while len(cut) > 1:
@@ -122,8 +121,8 @@ class PackedCollator:
     (tensor([[8, 5, 6, 7]]), tensor([[0, 0, 1, 2]]), tensor([0, 1]), (1, 3))
 
     Shapes: (1, tokens) for inputs, (texts,) for the rest. With `padding`, the padding token's id, positions are
-    numbered as RoBERTa does: from one above it, and a padding token that stands in a text itself is not counted.
-    `most_padded` scores a head is what attention may add to take two groups of texts together (see `groups_of`).
+    numbered as RoBERTa does: from one above it, and a padding token in a text is not counted. `most_padded` is that of
+    `groups_of`.
     """
 
     padding: int | None = None

@@ -1,8 +1,8 @@
 """Unpadded batches: all tokens of a batch in one row, attention within each text, no padding in any linear layer.
 
-The Hugging Face model is used as it is: its linear layers see one row of real tokens; its attention is replaced through
-transformers' own registry; and its head is handed what it expects, the first token of each text, or for question
-answering a row of scores a text. A batch holds the same examples as a padded one, shortest first.
+The Hugging Face model stays as it is. Its linear layers see one row of real tokens. Its attention is replaced through
+transformers' registry. Its head gets what it expects: each text's first token, or for question answering a row of
+scores a text. A batch holds the examples of a padded one, shortest first.
 """
 
 from __future__ import annotations
@@ -25,16 +25,15 @@ from progbench.training.process import products
 ATTENTION = "progbench_packed"
 PACKED = "_progbench_packed"  # an attribute of a model that takes packed batches
 
-# What another attention call costs on a CPU, in padded scores a head: on GLUE's lengths 300 was up to 4 % slower with
-# MiniLM, and 1,000 to 8,000 differed by less than the noise. On a GPU all texts share a call: not measured.
+# What another attention call costs on a CPU, in padded scores a head, for MiniLM on GLUE's lengths: 300 was up to 4 %
+# slower, 1,000 to 8,000 did not differ. On a GPU all texts share a call: not measured.
 MOST_PADDED = 1000
 
 
 def pack(model: transformers.PreTrainedModel) -> PackedCollator | None:
-    """Make a model take packed batches, and return what makes them; None for a model this does not serve.
+    """Make a model take packed batches, and return what makes them; None for a model that this does not serve.
 
-    Proved on the model itself before it is trained: two sequences must come out as they do with padding. A packed model
-    still takes padded batches.
+    Two sequences must give what they give with padding. A packed model still takes padded batches.
     """
     if model.config.pad_token_id is None:
         return None
@@ -65,9 +64,9 @@ def pack(model: transformers.PreTrainedModel) -> PackedCollator | None:
 
 
 def _hooks(model: nn.Module, layout: Layout) -> list:
-    """Hand the head what it expects: of a packed row, the texts.
+    """Hand the head the texts of a packed row.
 
-    A classifier reads each text's first token, so past the attention of the top block only those are computed.
+    A classifier reads each text's first token, so after the top block's attention only those are computed.
     """
     current: list[Packing | PackedSeeds | None] = [None]
 
@@ -109,7 +108,7 @@ def _agrees_with_padding(model: transformers.PreTrainedModel, collator: PackedCo
     sequences = [ids[:3], ids]
     padded = torch.tensor([sequence + [pad] * (len(ids) - len(sequence)) for sequence in sequences], device=device)
     try:
-        with products("fp32"):  # in tf32 two ways of computing differ by more than a wrong one may
+        with products("fp32"):  # in tf32 two right ways differ by more than the limits below
             ours = model(**collator([{"input_ids": sequence} for sequence in sequences]).to(device))
             theirs = model(input_ids=padded, attention_mask=(padded != pad).long())
     except (RuntimeError, TypeError, ValueError, IndexError):

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,7 +60,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
     The seed fixes the new weights, the order of the rows and the dropout, each from a generator started anew.
     Raises Missing or BadInput before the first step, and NonFinite at the first loss or score that is not finite.
     """
-    started = time.perf_counter()
+    clock = Clock()
     environment.commit()  # of the code that trains now: the tree may change meanwhile
     with files.temporary_folder() as folder, process.settings(recipe, device, threads) as used:
         environment.reset_peak_memory(device)
@@ -86,15 +85,16 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         try:
             for t, stage in enumerate(schedule):
                 anatomy.freeze(stage)
-                clock, losses = Clock(), []
+                losses = []
+                clock.begin_epoch()
                 for rows in torch.randperm(len(work.rows), generator=order).split(recipe.batch_size):
                     batch = padded([work.rows[i] for i in rows.tolist()]).to(device)
                     losses.append(_step(model, batch, recipe, optimizer, anatomy.trainable(stage)))
                     rate.step()
                     if not math.isfinite(losses[-1]):
                         raise NonFinite(f"epoch {t + 1}, step {len(losses)}: the loss is {losses[-1]}")
-                seconds, cpu_seconds = clock.spent()
-                updated = sum(one.numel() for one in model.parameters() if one.grad is not None)
+                seconds, cpu_seconds = clock.epoch()
+                updated = sum(p.numel() for p in model.parameters() if p.grad is not None)
                 with _autocast(recipe, device):
                     (scores,) = work.score(model, scoring.alone(padded))
                 if isinstance(scores, NonFinite):
@@ -105,7 +105,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
             raise NonFinite(str(problem), fingerprints) from None
         peak = environment.peak_memory(device)
     return RunResult(
-        recipe, seed, tuple(epochs), time.perf_counter() - started, peak, fingerprints, work.examples, work.left_out,
+        recipe, seed, tuple(epochs), clock.run(), peak, fingerprints, work.examples, work.left_out,
         tuple(work.notes), environment=environment.describe(device, used), provenance=Provenance(trainer="plain"),
     )  # fmt: skip
 
@@ -114,8 +114,8 @@ def _optimizer(anatomy: Anatomy, recipe: Recipe) -> torch.optim.AdamW:
     """AdamW over all that may ever train, built once. Vectors (biases and norms) have no weight decay."""
     parameters = anatomy.parameters()
     groups = [
-        {"params": [one for one in parameters if one.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [one for one in parameters if one.ndim == 1], "weight_decay": 0.0},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
     ]
     betas = recipe.adam_beta1, recipe.adam_beta2
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, eps=recipe.adam_epsilon)

@@ -1,4 +1,4 @@
-"""Whether a model is the one that its recipe plans: asked by both trainers before the first step."""
+"""Whether a model is the one that its recipe plans; both trainers ask before the first step."""
 
 from __future__ import annotations
 

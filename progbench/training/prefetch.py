@@ -1,4 +1,4 @@
-"""Batches made ahead of the steps that take them, by a thread of their own."""
+"""Batches made ahead of their steps, by a thread."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Item = TypeVar("Item")
 
 
 def prefetched(items: Iterable[Item], most: int = 4) -> Iterator[Item]:
-    """The same items in the same order, up to `most` of them made while the ones before are used.
+    """The same items in the same order, up to `most` of them made while earlier ones are used.
 
     >>> list(prefetched(n * n for n in range(3)))
     [0, 1, 4]
 
-    An exception while an item is made comes out in its place. Whoever stops early stops the thread, too.
+    An exception while an item is made comes out in its place. The thread ends with the iteration.
     """
     made: queue.Queue = queue.Queue(most)
     stopped = threading.Event()

@@ -1,4 +1,4 @@
-"""What a run trains on: a model made ready, rows, and how it is scored, as one object."""
+"""What a run needs before its first step: the model, its rows in batches, and its scorer."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.tasks import catalog
 from progbench.training import cpu, scoring, vocabulary
-from progbench.training.fitting import MicroBatches, SeedAxis, autocast
 from progbench.training.packed_seeds import SeedCollator, in_arrays
 from progbench.training.packing import pack
 from progbench.training.planned import require_planned
 from progbench.training.prefetch import prefetched
 from progbench.training.scoring import Infer, Row, Scored
+from progbench.training.seed_axis import SeedAxis
 from progbench.training.side_by_side import StackedSeeds, infer_together, stack
+from progbench.training.step import MicroBatches, autocast
 from progbench.training.workload import Workload, tokenise
 
 
@@ -65,9 +66,8 @@ class Prepared:
     def of(cls, recipe: Recipe, seeds: Sequence[int], device: str, folder: Path, *, together: bool = False) -> Prepared:
         """Make everything a run needs before its first step; what is large lies in files in `folder`.
 
-        A seed fixes its head's initialisation and its data order, and of seeds that are not `together` dropout, each
-        from a generator started anew. Dropout of seeds together follows from the first of them.
-        Raises Missing or BadInput, NotServed, and NotTogether.
+        A seed fixes its head's initialisation, its data order and its dropout, each from a generator started anew.
+        Seeds `together` share the dropout of the first. Raises Missing or BadInput, NotServed, and NotTogether.
         """
         task = catalog.tasks()[recipe.task]
         data = catalog.load(task, recipe.data_source)
@@ -121,8 +121,8 @@ class Prepared:
     def batches(self, micro_batches: int = 1) -> Iterator[Any]:
         """An epoch's batches on the model's device, in a new order for each seed, each in so many micro-batches.
 
-        Of seeds together they are made ahead, and on a GPU stay in pinned memory: a replayed step copies them itself.
-        In micro-batches they are not: such a step is not replayed, and memory is scarce.
+        Those of seeds together are made ahead, and on a GPU stay in pinned memory: a replayed step copies them itself.
+        Micro-batches are not, since memory is scarce.
         """
         orders = [torch.randperm(len(self.work.rows), generator=order).tolist() for order in self.orders]
         if micro_batches > 1:
@@ -142,7 +142,7 @@ class Prepared:
             yield [[self.work.rows[i] for i in order[start : start + size]] for order in orders]
 
     def _divided(self, chosen: Sequence[Sequence[Row]], micro_batches: int) -> MicroBatches:
-        """A batch in micro-batches of as many rows as a whole batch needs; a shorter batch may need fewer of them."""
+        """A batch in micro-batches; a shorter batch may have fewer of them, of the same size."""
         size, rows = math.ceil(self.recipe.batch_size / micro_batches), len(chosen[0])
         pieces = [[own[start : start + size] for own in chosen] for start in range(0, rows, size)]
         device = self.model.device
@@ -158,10 +158,7 @@ class Prepared:
             return self.work.score(self.model, self.infer)
 
     def updated_parameters(self, counted: int) -> int:
-        """The elements of a seed that trained in an epoch, of which `counted` had a gradient.
-
-        Words that were cut would have had a gradient too, of zeros.
-        """
+        """The elements of a seed that trained in an epoch: those `counted`, and words that were cut."""
         return counted + (self.unseen if self.model.get_input_embeddings().weight.requires_grad else 0)
 
     def epoch_flops(self, stage: Stage) -> int:

@@ -1,4 +1,4 @@
-"""What a run sets for the process it trains in, and gives back when it ends: threads, precision, memory, chance."""
+"""What a run sets for its process, and restores at its end: threads, precision, memory, random generators."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterator
 import torch
 
 from progbench.recipes.recipe import Recipe
-from progbench.training import cpu
+from progbench.training import allocator
 
 
 @contextlib.contextmanager
 def settings(recipe: Recipe, device: str, threads: int) -> Iterator[int]:
-    """Set the process for a run, whatever it has set for itself; gives the number of torch's CPU threads.
+    """Set the process for a run, and restore it at the end; gives the number of torch's CPU threads.
 
-    `threads` 0 leaves as many as the process has. The global random generators are as they were when the run ends.
+    `threads` 0 leaves as many as the process has. The global random generators are restored, too.
     """
-    memory = cpu.kept_memory() if device == "cpu" else contextlib.nullcontext()
-    # of the GPUs the one in use alone: that others are forked, too, is a warning where there are many
+    memory = allocator.kept_memory() if device == "cpu" else contextlib.nullcontext()
+    # only the GPU in use: torch warns where there are many and all are forked
     cards = [torch.cuda.current_device()] if device.startswith("cuda") or torch.cuda.is_initialized() else []
     with _threads(threads) as used, torch.random.fork_rng(cards), products(recipe.precision), memory:
         yield used
@@ -26,7 +26,7 @@ def settings(recipe: Recipe, device: str, threads: int) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _threads(threads: int) -> Iterator[int]:
-    """Torch's CPU threads for a run, whatever this process has set for itself; 0: as many as that."""
+    """Set torch's CPU threads; 0 leaves as many as there are."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
@@ -37,7 +37,7 @@ def _threads(threads: int) -> Iterator[int]:
 
 @contextlib.contextmanager
 def products(precision: str) -> Iterator[None]:
-    """A recipe's precision for float32 products, whatever this process has set for itself."""
+    """Set a recipe's precision for float32 products."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     try:

@@ -1,9 +1,9 @@
 """A CUDA graph's stand-in on a CPU: a function runs once, and what it did to data is done again, without Python.
 
-What holds of a graph holds here. Capturing computes nothing that stays. A replay repeats operations on the memory that
-they had: so a number of Python, a branch and the attribute `grad` are those of the capture, and chance draws anew. What
-lay in memory that has been freed since is gone. What a capture forbids raises RuntimeError: to read a number, to copy
-from or to the host, and whatever has to know how large its result will be.
+It keeps a graph's rules. Capturing computes nothing that stays. A replay repeats operations on the memory they had: a
+number of Python, a branch and the attribute `grad` are those of the capture, and random numbers are drawn anew. Memory
+that has been freed since is gone. What a capture forbids raises RuntimeError: to read a number, to copy from or to the
+host, and an operation whose result has a size that depends on data.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def recorded(function: Function) -> Function:
 
 
 def watched(function: Function) -> tuple[torch.Tensor, str]:
-    """What a function gives, and the first thing it did that no capture allows, or ""."""
+    """A function's result, and the first thing it did that no capture allows, or ""."""
     forbidden: list[str] = []
     with _HostCalls(forbidden.append), _Watch(forbidden.append):
         out = function()
@@ -91,7 +91,7 @@ class _Watch(TorchDispatchMode):
 
 
 class _HostCalls(TorchFunctionMode):
-    """What Python asks of a tensor that no operation shows."""
+    """Calls of Python on a tensor that show as no operation."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class _Outside:
 
 
 class _Tape(TorchDispatchMode):
-    """Operations with the tensors that they had. What they made belongs to the recording, and is held."""
+    """Operations with their tensors. What the operations made belongs to the recording, and is held."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class _Tape(TorchDispatchMode):
         return out
 
     def undo(self) -> None:
-        """Give back what was written, as if nothing had been computed; what was made holds no numbers yet."""
+        """Restore what was overwritten, as if nothing had been computed; fill what was made with no numbers."""
         for storage, before in self.before.values():
             storage.copy_(before)
         for storage in self.made.values():

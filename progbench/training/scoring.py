@@ -1,6 +1,6 @@
-"""How models are scored: outputs to predictions to a task's metrics, for one seed or several at once.
+"""Scoring: outputs to predictions to a task's metrics, for one seed or several at once.
 
-Where a seed's outputs or metrics are not finite, a NonFinite takes the place of its scores; the others have theirs.
+If a seed's outputs or metrics are not finite, a NonFinite takes the place of its scores.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 class NonFinite(ArithmeticError):
     """A loss or a score that is not a finite number. Training the same seed again would give it again.
 
-    `fingerprints` say on which data and weights, where the run that it stopped knows.
+    `fingerprints` say of which data and weights, if the run knows.
     """
 
     def __init__(self, message: str, fingerprints: Mapping[str, str] | None = None) -> None:
@@ -36,9 +36,9 @@ class NonFinite(ArithmeticError):
 
 @dataclass(frozen=True)
 class SplitScore:
-    """One seed's scores on one split: `metrics` as fractions, and the `predictions` they were taken from.
+    """One seed's scores on one split: `metrics` as fractions, and the `predictions` behind them.
 
-    The predictions are lists with one item for each example, in file order, as `runs.predictions` keeps them.
+    Predictions are lists with an item for each example, in file order, as `runs.predictions` keeps them.
     """
 
     metrics: dict[str, float]
@@ -59,7 +59,7 @@ Infer = Callable[[nn.Module, Sequence[Row]], list[Batch]]
 
 
 def alone(collate: Callable[[Sequence[Row]], Any]) -> Infer:
-    """How one seed's model is asked for its outputs: a batch of rows, and one set of outputs."""
+    """Ask one seed's model for its outputs: a list of one batch."""
 
     def infer(model: nn.Module, rows: Sequence[Row]) -> list[Batch]:
         return [model(**collate(rows).to(next(model.parameters()).device))]
@@ -68,7 +68,7 @@ def alone(collate: Callable[[Sequence[Row]], Any]) -> Infer:
 
 
 def within_memory(infer: Infer) -> Infer:
-    """The same in halves, as often as it takes, where a device has no room for what so many rows need."""
+    """On out-of-memory, split the rows in two and retry."""
 
     def tried(model: nn.Module, rows: Sequence[Row]) -> list[Batch]:
         try:
@@ -92,8 +92,7 @@ def joined(outputs: Sequence[Batch], order: Sequence[int]) -> Batch:
             [2.],
             [3.]])}
 
-    Rows of fewer tokens are filled up with the lowest number, as places without a token are. Of the outputs only logits
-    are kept.
+    Only logits are kept. Rows of fewer tokens are filled up with the lowest number.
     """
     return {name: _placed([own[name] for own in outputs], order) for name in outputs[0] if name.endswith("logits")}
 
@@ -106,7 +105,7 @@ def _placed(logits: Sequence[torch.Tensor], order: Sequence[int]) -> torch.Tenso
 
 
 def by_split(scored: Mapping[str, Sequence[SplitScore | NonFinite]]) -> list[Scored]:
-    """Each seed's scores of every split; the first thing that is not finite in the place of all of them.
+    """Each seed's scores of every split, or the first NonFinite in the place of all.
 
     >>> matched, mismatched = SplitScore({"accuracy": 0.8}, {}), SplitScore({"accuracy": 0.7}, {})
     >>> by_split({"mnli-m": [matched], "mnli-mm": [mismatched]}) == [{"mnli-m": matched, "mnli-mm": mismatched}]
@@ -123,7 +122,7 @@ def by_split(scored: Mapping[str, Sequence[SplitScore | NonFinite]]) -> list[Sco
 def classes(model: nn.Module, rows: Sequence[Row], infer: Infer, task: GlueTask) -> list[SplitScore | NonFinite]:
     """The task's metrics over encoded examples, as fractions, a seed each.
 
-    The largest of a row of NaN is class 0, so that a broken model would score as a constant one: it is not scored.
+    Outputs that are not finite are not scored: the largest of a row of NaN is class 0.
     """
     model.eval()
     seeds: list[list] = []
@@ -154,7 +153,7 @@ def _class_metrics(predictions: list, references: list, task: GlueTask) -> Split
 
 
 def shortest(value: float) -> float:
-    """A float32 in nine decimal digits, from which float32 has it back to the last bit.
+    """A float32 in nine decimal digits, which give it back to the last bit.
 
     >>> value = torch.tensor(1 / 3).item()
     >>> value, shortest(value), torch.tensor(shortest(value)).item() == value
@@ -176,6 +175,6 @@ def by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 
 def note_broken(broken: dict[int, NonFinite], seed: int, logits: torch.Tensor, name: str) -> None:
-    """Note a seed whose outputs are not finite, unless something else is noted of it."""
+    """Note a seed whose outputs are not finite, unless it is noted already."""
     if seed not in broken and not logits.isfinite().all():
         broken[seed] = NonFinite(f"{name}: the model's outputs are not finite")

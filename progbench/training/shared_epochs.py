@@ -1,7 +1,7 @@
-"""Epochs that two runs share: schedules of one recipe and seed are one run until their stages differ.
+"""Epochs that two runs share: the schedules of one recipe and seed are one run until their stages differ.
 
-The first run leaves what the next epoch depends on as a checkpoint of the other, which goes on from there
-(`checkpoints.Checkpoints.leave`). It ends as it would have ended alone, to the last bit.
+The first run leaves a checkpoint to the other (`checkpoints.Checkpoints.leave`), which ends as it would alone, to the
+last bit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from progbench.recipes.recipe import Recipe
 
 
 def shared_epochs(recipes: Sequence[Recipe]) -> int:
-    """How many epochs these recipes have in common from the first one on, if they differ in their schedules alone.
+    """How many epochs, from the first one on, recipes share that differ in their schedules alone.
 
     >>> from progbench.recipes.reading import read
     >>> names = ("constant", "shrinking")

@@ -1,15 +1,14 @@
 """Seeds of one recipe trained as one model: a row of the batch is a seed.
 
-What trains is stacked, a seed above another: a linear layer's weight is (seeds, out, in). What is frozen and the same
-for all is shared, and sees one larger product. No operation mixes two rows, so each seed computes what it computes
-alone; only dropout draws from one generator for all.
-
-`torch.func.stack_module_state` with `vmap` is not used: it would stack what is shared, too, and it maps over rows of
-one length, where here each row has its own texts.
+What trains is stacked: a linear layer's weight is (seeds, out, in). What is frozen and the same for all is shared, and
+sees one larger product. No operation mixes two rows, so each seed computes what it computes alone; only dropout draws
+from one generator for all. `torch.func.stack_module_state` would stack what is shared, too, and `vmap` maps over rows
+of one length.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,10 +16,12 @@ import torch
 from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from progbench.method.layout import LAYOUTS
 from progbench.training.adamw import ClippedAdamW, excess
-from progbench.training.fitting import SeedAxis
-from progbench.training.packed_seeds import SeedCollator
+from progbench.training.packed_seeds import PackedSeeds, SeedCollator
 from progbench.training.scoring import Batch, Infer, Row
+from progbench.training.seed_axis import SeedAxis
+from progbench.training.varlen import attend_fused
 
 TARGETS = ("labels", "start_positions", "end_positions")
 LOGITS = ("logits", "start_logits", "end_logits")
@@ -28,7 +29,7 @@ LOGITS = ("logits", "start_logits", "end_logits")
 
 @torch.no_grad()
 def stack(models: Sequence[nn.Module]) -> nn.Module:
-    """Make the first of these models, which differ in their seeds alone, one of all; the others stay as they are.
+    """Make the first of these models, which differ in their seeds alone, the model of all.
 
     >>> from progbench.models.loading import build
     >>> from progbench.models.spec import spec
@@ -36,7 +37,7 @@ def stack(models: Sequence[nn.Module]) -> nn.Module:
     >>> stack(models).classifier.weight.shape
     torch.Size([3, 2, 64])
 
-    Stacked is what requires a gradient in the first, and what differs between them (random bodies do).
+    Parameters are stacked if they require a gradient in the first model, or differ between them (random bodies do).
     Raises TypeError for a module whose parameters it cannot stack, and then changes nothing.
     """
     to_stack = []
@@ -53,15 +54,41 @@ def stack(models: Sequence[nn.Module]) -> nn.Module:
     for module in {id(module): module for module, *_ in to_stack}.values():
         module.__class__ = STACKED[type(module)]
         module.seeds = len(models)
+    _fuse(models[0])
     return models[0]
+
+
+def _fuse(model: nn.Module) -> None:
+    """Let attention's projections be one product, where each is a plain linear layer and all three train, or none."""
+    layout = LAYOUTS.get(getattr(getattr(model, "config", None), "model_type", None))
+    if layout is None or layout.relative_positions:
+        return
+    for block in model.base_model.get_submodule(layout.blocks):
+        attention = block.get_submodule(layout.attention)
+        first, *_ = each = [getattr(attention, name) for name in layout.projections]
+        kinds = {tuple((type(one), p.shape, p.requires_grad) for p in one.parameters(recurse=False)) for one in each}
+        if len(kinds) > 1 or not isinstance(first, nn.Linear):
+            continue
+        for name, along in (("weight", -2), ("bias", -1)):
+            parts = [getattr(one, name) for one in each]
+            setattr(first, name, nn.Parameter(torch.cat(parts, along), requires_grad=parts[0].requires_grad))
+        for name in layout.projections[1:]:
+            delattr(attention, name)
+        attention.forward = functools.partial(_fused, attention)
+
+
+def _fused(attention: nn.Module, hidden: torch.Tensor, *_: Any, packing: PackedSeeds, **rest: Any) -> tuple:
+    """What BERT's attention computes, its `query` being all three projections. Shapes: (seeds, tokens, hidden)."""
+    three = attention.query(hidden).unflatten(-1, (3, attention.num_attention_heads, -1))
+    dropout = attention.dropout.p if attention.training else 0.0
+    return attend_fused(three, packing, dropout, attention.scaling).flatten(2), None
 
 
 class Product(torch.autograd.Function):
     """Rows times a weight a seed, plus a bias.
 
-    The gradient of a weight comes as the weight lies in memory, where `baddbmm`'s own would be copied to be so.
-    Shapes: (seeds, rows, in), (seeds, out, in) and (seeds, out), or (out,) where it is frozen, or None; and what comes
-    of it (seeds, rows, out).
+    A weight's gradient has the weight's memory layout; `baddbmm`'s own would be copied to it.
+    Shapes: (seeds, rows, in), (seeds, out, in) and (seeds, out), (out,) if frozen, or None, to (seeds, rows, out).
     """
 
     @staticmethod
@@ -149,9 +176,8 @@ class StackedEmbedding(nn.Embedding):
         looked_up = nn.functional.embedding(ids + starts, tables)
         if self.padding_idx is None:
             return looked_up
-        return torch.where(
-            (ids == self.padding_idx)[..., None], looked_up.detach(), looked_up
-        )  # that row does not train
+        padding = (ids == self.padding_idx)[..., None]  # whose row does not train
+        return torch.where(padding, looked_up.detach(), looked_up)
 
 
 STACKED: Mapping[type, type] = {
@@ -164,7 +190,7 @@ STACKED: Mapping[type, type] = {
 class StackedSeeds(SeedAxis):
     """What a step does for several seeds whose models are stacked in one.
 
-    A seed whose loss is not finite spoils its own parameters and no others, so that the rest simply go on.
+    A seed whose loss is not finite spoils its own parameters alone: the rest go on.
     """
 
     def __init__(self, count: int) -> None:
@@ -181,7 +207,7 @@ class StackedSeeds(SeedAxis):
         return self._optimizer
 
     def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> None:
-        """AdamW divides the gradients itself: to do it here would take them through memory twice more."""
+        """Left to AdamW: to divide the gradients here would take them through memory twice more."""
         self._optimizer.excess = excess(parameters, norm)
 
     def is_matrix(self, parameter: nn.Parameter) -> bool:
@@ -189,7 +215,7 @@ class StackedSeeds(SeedAxis):
 
 
 def infer_together(collate: SeedCollator, seeds: int) -> Infer:
-    """How a stacked model is asked for its outputs: every seed gets the same rows, and gives outputs of its own."""
+    """Ask a stacked model for its outputs: all seeds get the same rows, and each gives its own outputs."""
 
     def infer(model: nn.Module, rows: Sequence[Row]) -> list[Batch]:
         inputs = collate([rows] * seeds).to(next(model.parameters()).device).inputs()

@@ -1,4 +1,4 @@
-"""What the next training step depends on: parameters, moments, learning rate and chance, taken and taken over."""
+"""What the next training step depends on: parameters, moments, learning rate and random generators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Rate = torch.optim.lr_scheduler.LRScheduler
 
 
 def taken(anatomy: Anatomy, optimizer: torch.optim.Optimizer, rate: Rate) -> dict[str, Any]:
-    """The state as it is now, but for the order of the rows: a checkpoint's larger part. Nothing is copied or drawn."""
+    """The state as it is now, but for the order of the rows. Nothing is copied or drawn."""
     parameters = [parameter.detach() for parameter in anatomy.parameters()]
     random = {"cpu": torch.get_rng_state()}
     if parameters[0].is_cuda:
@@ -23,7 +23,7 @@ def taken(anatomy: Anatomy, optimizer: torch.optim.Optimizer, rate: Rate) -> dic
 
 @torch.no_grad()
 def take_over(state: dict[str, Any], anatomy: Anatomy, optimizer: torch.optim.Optimizer, rate: Rate) -> None:
-    """Go on from a state, which then no longer holds it: it would be a second copy for the rest of the run."""
+    """Go on from a state, and empty it: it would be a second copy for the rest of the run."""
     for parameter, then in zip(anatomy.parameters(), state.pop("parameters"), strict=True):
         parameter.copy_(then)
     rates = [group["lr"] for group in optimizer.param_groups]

@@ -1,4 +1,4 @@
-"""Where a seed becomes a score: a recipe and seeds in, results out. What is expected cannot be seen from here."""
+"""A recipe and seeds in, results out. What is expected cannot be seen from here."""
 
 from __future__ import annotations
 

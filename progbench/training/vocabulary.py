@@ -1,4 +1,4 @@
-"""Word embeddings cut to the words that occur: the rest need no gradient, no moments and no room."""
+"""Word embeddings cut to the words that occur."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 @torch.no_grad()
 def cut(model: nn.Module, words: Iterable[int]) -> int:
-    """Keep, of a transformers model's word embeddings, these token ids' rows; returns how many numbers are left out.
+    """Keep these token ids' rows of a transformers model's word embeddings; returns how many elements are left out.
 
     >>> from progbench.models.loading import build
     >>> from progbench.models.spec import spec
@@ -19,10 +19,10 @@ def cut(model: nn.Module, words: Iterable[int]) -> int:
     >>> cut(model, words={2, 7, 9}) == whole - model.num_parameters()
     True
 
-    Exact for whoever meets no other words: a row that nothing looks up moves by weight decay alone, and nothing sees it
-    move. Two fifths of MiniLM's numbers, and a sixth of BERT-base's, are words that CoLA does not have. The model takes
-    token ids as before, fails at one that was not kept, and counts as many parameters less as are left out. Of seeds
-    side by side each loses the same rows. For models whose word embeddings nothing else shares.
+    Exact for texts of these words: a row that nothing looks up moves by weight decay alone. Two fifths of MiniLM's
+    parameters, and a sixth of BERT-base's, are words that CoLA does not have. The model takes token ids as before,
+    fails at one that was not kept, and counts fewer parameters. Seeds side by side lose the same rows. The word
+    embeddings must be shared with nothing else.
     """
     embedding = model.get_input_embeddings()
     whole, padding = embedding.weight, embedding.padding_idx

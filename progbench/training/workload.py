@@ -1,7 +1,4 @@
-"""What a task gives the trainer: rows to train on, and how a model is scored.
-
-The trainer asks for nothing else, so it does not know whether a task chooses a class or finds an answer.
-"""
+"""What a task gives the trainer: rows to train on, and how a model is scored; a classifier's and SQuAD's alike."""
 
 from __future__ import annotations
 
@@ -27,8 +24,8 @@ from progbench.training.scoring import Infer, Row, Scored, by_split, classes
 class Workload:
     """`rows[i]` is one training row, of `lengths[i]` tokens; `score(model, infer)` gives each seed's scores.
 
-    `words` are the token ids that occur in any split. `examples` and `left_out` are counts by split, `notes` what a
-    reader of the scores should know.
+    `words` are the token ids of all splits. `examples` and `left_out` are counts by split. `notes` are for a reader of
+    the scores.
     """
 
     rows: Sequence[Row]
@@ -74,7 +71,7 @@ def _classification(task: GlueTask, data: Data, tokenizer, recipe: Recipe, folde
 
 
 def _remarks(data: Data, encoded: Mapping[str, Sequence[Row]], tokenizer, length: int) -> Iterator[str]:
-    """What a reader should know of the texts of evaluation: how many are cut, and how many training has shown."""
+    """Notes on the texts of evaluation: how many are cut, and how many also stand in train."""
     known = list(zip(*data.train.texts, strict=True))
     for name, split in data.evaluate.items():
         full = [i for i, row in enumerate(encoded[name]) if len(row["input_ids"]) >= length]

@@ -20,7 +20,7 @@ from texts import rows, shuffled
 def counted(function):
     with gpu_bytes.Counting() as counting:
         function()
-    return counting.found.bytes, counting.found.launches
+    return counting.counted.bytes, counting.counted.launches
 
 
 def on_meta(*shape):
@@ -75,7 +75,7 @@ def test_no_gradient_of_a_weight_is_copied():
         rows, weight, bias = on_meta(2, 5, 3), on_meta(2, 4, 3).requires_grad_(), on_meta(2, 4).requires_grad_()
         with gpu_bytes.Counting() as counting:
             product(rows, weight, bias).sum().backward()
-        return {name for name in counting.found.by_operation if name in ("clone", "copy_", "new_empty_strided")}
+        return {name for name in counting.counted.by_operation if name in ("clone", "copy_", "new_empty_strided")}
 
     assert trained(Product.apply) == set()
     assert trained(lambda x, w, b: torch.baddbmm(b[:, None], x, w.mT))

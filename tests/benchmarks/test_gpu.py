@@ -16,8 +16,8 @@ from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.tasks import catalog, toy
 from progbench.training import fitting, graph, side_by_side
-from progbench.training.fitting import Step
 from progbench.training.packed_seeds import PackedSeeds
+from progbench.training.step import Step
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import gpu_check
@@ -31,7 +31,7 @@ import test_speed
 pytestmark = pytest.mark.usefixtures("few_texts")
 MACHINE = gpu_machine.Machine("cpu")
 CHECKS = [*gpu_checks.CHECKS.items()]
-real = PackedSeeds.real
+seen = PackedSeeds.seen
 RIGHT = [name for name in gpu_checks.CHECKS if not name.startswith("h")]
 
 
@@ -68,7 +68,7 @@ def test_a_learning_rate_that_is_part_of_the_recording_is_found(monkeypatch, nam
     """A number of Python's stays that of the capture: no rate moves on in the replays, and all of them go wrong."""
     build = fitting.build_optimizer
 
-    def frozen(anatomy, recipe, axis=None, held=None):
+    def frozen(anatomy, recipe, axis=None, held=None, first=None):
         optimizer = build(anatomy, recipe, axis)
         optimizer.step = functools.partial(at_rate, held, optimizer, optimizer.step)
         return optimizer
@@ -103,7 +103,7 @@ def test_dropout_of_another_share_is_found(monkeypatch):
 
 
 def test_attention_that_reads_beyond_its_text_is_found(monkeypatch):
-    monkeypatch.setattr(PackedSeeds, "real", lambda self, number: torch.ones_like(real(self, number)))
+    monkeypatch.setattr(PackedSeeds, "seen", lambda self, number: torch.ones_like(seen(self, number)))
 
     assert found_of("j attention against others").outcome == "FAILED"
 

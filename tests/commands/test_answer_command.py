@@ -8,7 +8,7 @@ import pytest
 
 from progbench import cli
 from progbench.commands import answer as command
-from progbench.session.standing import standing
+from progbench.session.reporting import standing
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,6 +55,15 @@ def test_it_is_printed_without_a_run(capsys):
 def test_the_picture_of_a_readme_needs_a_place(capsys):
     assert cli.main(["answer", "--readme", "README.md"]) == 2
     assert "--readme needs --write" in capsys.readouterr().err
+
+
+def test_a_readme_that_nobody_named_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "README.md").write_text("# mine\n")
+
+    assert cli.main(["answer", "--write", "pages"]) == 0
+    assert sorted(one.name for one in tmp_path.rglob("*.*")) == ["README.md", "answer.md", "answer.svg"]
+    assert (tmp_path / "README.md").read_text() == "# mine\n"
 
 
 def test_a_readme_without_marks_is_left_as_it_is(tmp_path, capsys):

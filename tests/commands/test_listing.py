@@ -48,11 +48,16 @@ def test_models_and_tasks_are_listed(listed):
     assert [one["task"] for one in json.loads(listed("tasks", "--json"))] == list(tasks())
 
 
-def test_a_table_for_a_person_has_a_heading_and_a_line_each(listed):
+def test_a_table_for_a_person_has_a_heading_and_a_row_each(listed):
     lines = listed("suites").splitlines()
 
     assert lines[0].split() == ["suite", "seeds", "device", "tables"]
-    assert len(lines) == 2 + len(reading.suites())
+    assert [line.split()[0] for line in lines[2:] if line[0] != " "] == reading.suites()
+
+
+@pytest.mark.parametrize("what", ["suites", "tables", "recipes", "variants", "models", "tasks"])
+def test_a_table_for_a_person_fits_80_columns(listed, what):
+    assert max(map(len, listed(what).splitlines())) <= 80
 
 
 def test_an_included_folder_that_is_not_there_is_a_usage_error(capsys):

@@ -34,9 +34,9 @@ def made(monkeypatch):
     """The units that the local engine was given, and how many at a time."""
     given = []
 
-    def run(units, workers, shares, say):
-        given.extend([units, workers])
-        return [0] * len(units)
+    def run(commands, workers, shares, say):
+        given.extend([commands, workers])
+        return [0] * len(commands)
 
     monkeypatch.setattr(engine_local, "run", run)
     return given
@@ -53,10 +53,10 @@ def test_where_nothing_is_missing_nothing_is_started(submit, answers, tmp_path, 
 @pytest.mark.usefixtures("all_but_one")
 def test_only_what_is_missing_is_started(submit, made):
     code, said = submit("--engine", "local", "-m", "squad", "--seeds", "0", "--workers", "3")
-    units, workers = made
+    commands, workers = made
 
     assert (code, workers) == (0, 3)
-    assert [(unit.recipe, unit.seeds) for unit in units] == [(ONE, (0,))]
+    assert [(command.recipe, command.seeds) for command in commands] == [(ONE, (0,))]
     assert "1 units with 1 runs are missing" in said
     assert "1 units: 1 done; pytest benchmarks --suite smoke" in said
 

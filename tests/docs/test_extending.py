@@ -78,19 +78,19 @@ def test_the_paper_of_the_suite_stands_in_its_report_from_the_results_too(follow
 
 
 def test_another_papers_table_is_a_session_with_its_title_its_id_and_its_seeds(followed):
-    said = followed["progbench reproduce --include own --suite bitfit --no-train"]
+    said = followed["progbench reproduce --include own --suite lora --no-train"]
 
-    assert "BitFit: Simple Parameter-efficient Fine-tuning (arXiv 2106.10199), 5 seeds" in said
+    assert "LoRA: Low-Rank Adaptation of Large Language Models (arXiv 2106.09685), 5 seeds" in said
     assert "10 skipped" in said
 
 
 def test_a_model_a_task_and_another_papers_table_are_as_few_lines_of_data_as_were_asked_for(tmp_path):
     lines = {path: [one for one in text.splitlines() if one] for path, text in write(tmp_path).items()}
-    bitfit = sum(len(found) for path, found in lines.items() if "/bitfit/" in path)
+    paper = sum(len(found) for path, found in lines.items() if "/lora/" in path)
 
     assert len(lines["own/models.toml"]) <= 8
     assert len(lines["own/tasks.toml"]) <= 15
-    assert 0 < bitfit <= 60
+    assert 0 < paper <= 60
     assert not [path for path in lines if path.endswith((".py", "SHA256SUMS"))]
 
 
@@ -205,13 +205,13 @@ def test_a_listed_table_that_is_not_there_is_an_error(own, tmp_path):
 
 
 def test_checksums_are_asked_for_only_where_the_suite_says_so(own, tmp_path):
-    path = own / "recipes" / "bitfit" / "suite.toml"
-    before = suite(own, tmp_path, "bitfit").table("table1").cells[0].problem
+    path = own / "recipes" / "lora" / "suite.toml"
+    before = suite(own, tmp_path, "lora").table("table1").cells[0].problem
     path.write_text(path.read_text(encoding="utf-8") + "checksums = true\n", encoding="utf-8")
     files.read_toml.cache_clear()
 
     assert before == ""
-    assert "SHA256SUMS is missing" in suite(own, tmp_path, "bitfit").table("table1").cells[0].problem
+    assert "SHA256SUMS is missing" in suite(own, tmp_path, "lora").table("table1").cells[0].problem
 
 
 @pytest.mark.parametrize(("file", "text", "problem"), [

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from progbench.judging import effect
-from progbench.judging.effect import Estimate, Parts
+from progbench.judging.effect import Components, Estimate
 
 # two seeds and three examples: means by seed 1 and 4, by example 0, 3 and 4.5; 2.5 in all
 SMALL = np.array([[0.0, 3.0, 0.0], [0.0, 3.0, 9.0]])
@@ -18,23 +18,22 @@ def drawn(seeds=5, examples=50, of_seeds=1.0, of_examples=3.0, rest=10.0, number
 
 
 def test_the_parts_of_a_difference_by_hand():
-    parts = effect.taken_apart([SMALL])
+    components = effect.taken_apart([SMALL])
 
-    assert parts.mean == 2.5
-    assert parts.by_seeds == pytest.approx(4.5 / 2)  # var(1, 4) = 4.5
-    assert parts.by_examples == pytest.approx(5.25 / 3)  # var(0, 3, 4.5) = 5.25
+    assert components.mean == 2.5
+    assert components.by_seeds == pytest.approx(4.5 / 2)  # var(1, 4) = 4.5
+    assert components.by_examples == pytest.approx(5.25 / 3)  # var(0, 3, 4.5) = 5.25
     # what is neither: ±1.5, ±1.5, ±3 in both seeds: 2·(2.25 + 2.25 + 9) = 27, over 1·2·2·3
-    assert parts.by_rest == pytest.approx(27 / 12)
+    assert components.by_rest == pytest.approx(27 / 12)
 
 
 def test_the_parts_are_those_of_a_two_way_analysis_of_variance():
     # expected mean squares: of seeds S·N·V_S, of examples S·N·V_N, of the rest S·N·V_E; they add up to the whole
     values = drawn()
     seeds, examples = values.shape
-    parts = effect.taken_apart([values])
-    squares = seeds * examples * np.array(
-        [parts.by_seeds * (seeds - 1), parts.by_examples * (examples - 1), parts.by_rest * (seeds - 1) * (examples - 1)]
-    )  # fmt: skip
+    found = effect.taken_apart([values])
+    rest = found.by_rest * (seeds - 1) * (examples - 1)
+    squares = seeds * examples * np.array([found.by_seeds * (seeds - 1), found.by_examples * (examples - 1), rest])
 
     assert squares.sum() == pytest.approx(np.square(values - values.mean()).sum())
 
@@ -51,10 +50,10 @@ def test_on_this_set_it_is_scipys_paired_t_test_where_seeds_vary_more_than_the_r
 
 def test_seeds_that_happen_to_agree_have_the_floor_that_is_measured():
     values = np.array([[100.0, 0.0, 0.0, 0.0], [0.0, 100.0, 0.0, 0.0], [0.0, 0.0, 100.0, 0.0]])  # 25 points each
-    parts = effect.taken_apart([values])
+    components = effect.taken_apart([values])
 
-    assert parts.by_seeds == 0
-    assert effect.on_this_set(parts).variance == parts.by_rest > 0
+    assert components.by_seeds == 0
+    assert effect.on_this_set(components).variance == components.by_rest > 0
 
 
 def test_for_such_examples_it_is_a_bootstraps_of_seeds_and_examples():
@@ -70,17 +69,17 @@ def test_for_such_examples_it_is_a_bootstraps_of_seeds_and_examples():
 
 def test_degrees_of_freedom_by_hand():
     # variances 2 and max(0, 6 - 1) = 5, with 4 and 99: 7² / (4/4 + 25/99) = 39.1
-    parts = Parts(np.array(0.0), 5, 100, np.array(2.0), np.array(6.0), np.array(1.0))
-    found = effect.for_such_examples(parts)
+    components = Components(np.array(0.0), 5, 100, np.array(2.0), np.array(6.0), np.array(1.0))
+    found = effect.for_such_examples(components)
 
     assert found.variance == 7.0
     assert found.df == pytest.approx(49 / (1 + 25 / 99))
 
 
 def test_they_are_never_fewer_than_those_of_the_seeds():
-    parts = Parts(np.array(0.0), 5, 3, np.array(0.01), np.array(6.0), np.array(0.0))
+    components = Components(np.array(0.0), 5, 3, np.array(0.01), np.array(6.0), np.array(0.0))
 
-    assert effect.for_such_examples(parts).df == 4.0  # Satterthwaite's would be 2.0
+    assert effect.for_such_examples(components).df == 4.0  # Satterthwaite's would be 2.0
 
 
 def test_two_evaluation_sets_of_one_run_vary_together_over_seeds_and_apart_over_examples():
@@ -97,10 +96,10 @@ def test_two_evaluation_sets_of_one_run_vary_together_over_seeds_and_apart_over_
 
 
 def test_scores_alone_have_no_floor_but_the_one_that_is_given_and_no_answer_for_other_examples():
-    parts = effect.from_scores([0.4, 0.4, 0.4, 0.4], least=0.2)
+    components = effect.from_scores([0.4, 0.4, 0.4, 0.4], least=0.2)
 
-    assert effect.on_this_set(parts).variance == pytest.approx(0.04 / 4)
-    assert effect.for_such_examples(parts) is None
+    assert effect.on_this_set(components).variance == pytest.approx(0.04 / 4)
+    assert effect.for_such_examples(components) is None
 
 
 def test_tasks_of_unlike_numbers_of_seeds_are_averaged_each_with_its_own():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from made_up import recipes, result
 
-from progbench.judging.pairs import not_a_pair
+from progbench.judging.likeness import not_a_pair
 from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult
 

@@ -83,7 +83,7 @@ def test_an_interval_that_ends_just_at_the_margin_is_within_it(direction):
 
 def test_a_sentences_interval_that_ends_just_at_its_range_lies_in_it():
     # five equal differences of 1.0 are taken to have a spread of 0.05; the lower end at 5 % is the range's
-    low = decision.interval_of_mean([1.0] * 5)[0]
+    low = float(decision.interval(1.0, 0.05 / math.sqrt(5), 4)[0])
     claim = Claim("x", "It is better.", "section 1", "difference", (), lowest=low + 1e-13)
     found = claims.judge(claim, [claims.Measured("rte", seeds=dict.fromkeys(range(5), 1.0))])
 
@@ -183,7 +183,7 @@ def test_against_the_paper_the_spread_is_at_least_that_of_half_an_example():
 
 @pytest.mark.parametrize(("above", "outcome"), [(1e-13, "undecided"), (0.01, "does not hold")])
 def test_a_sentences_interval_that_ends_just_at_its_range_does_not_lie_beyond_it(above, outcome):
-    high = decision.interval_of_mean([1.0] * 5, decision.ALPHA / 2)[1]
+    high = float(decision.interval(1.0, 0.05 / math.sqrt(5), 4, decision.ALPHA / 2)[1])
     claim = Claim("x", "It is better.", "section 1", "difference", (), lowest=high + above)
     found = claims.judge(claim, [claims.Measured("rte", seeds=dict.fromkeys(range(5), 1.0))])
 

@@ -179,7 +179,7 @@ def test_the_picture_is_on_white_and_names_its_numbers():
 
 
 def test_only_what_is_between_the_marks_of_a_readme_is_renewed():
-    made = answer_page.part(REPORT, [], "docs")
+    made = answer_page.section(REPORT, [], "docs")
     readme = f"# above\n{answer_page.BEGIN}\nold 12.3 %\n{answer_page.END}\n## below\n"
     renewed = answer_page.put_into(readme, made)
 
@@ -199,7 +199,7 @@ def test_recorded_runs_of_our_own_stand_on_the_page_and_in_the_readme():
     own = Report("mini", [], {}, contrasts=[ran(1.0, 2.0, 3.0, 4.0, 5.0, printed=None)], purpose="Our small model")
 
     assert "## Our small model" in answer_page.page(REPORT, [own])
-    assert "Our small model: On our runs" in " ".join(answer_page.part(REPORT, [own], "docs").split())
+    assert "Our small model: On our runs" in " ".join(answer_page.section(REPORT, [own], "docs").split())
 
 
 def test_an_average_names_its_tasks_and_the_fewest_and_most_seeds_behind_it():

@@ -11,18 +11,18 @@ import pytest
 
 from progbench.session import engine_local
 from progbench.session.sharing import GPU, THREADS, Shares
-from progbench.session.submitting import LOST, TRIES, Unit
+from progbench.session.submitting import LOST, TRIES, RunCommand
 
 SECTION = "Running, on one machine or on many"
 
 
 @dataclass(frozen=True)
-class Script(Unit):
+class Script(RunCommand):
     """A unit whose process runs this text; it has `here`, the folder of results."""
 
     text: str = ""
 
-    def command(self):
+    def argv(self):
         head = f"import os, pathlib, signal, sys, time\nhere = pathlib.Path({str(self.runs)!r})\n"
         return [sys.executable, "-c", head + self.text]
 
@@ -32,9 +32,9 @@ def script(tmp_path):
     return lambda text, name="tiny": Script(name, (0,), "smoke", tmp_path, text=text)
 
 
-def run(*units, workers=1, cards=(), cores=2):
+def run(*commands, workers=1, cards=(), cores=2):
     lines = []
-    return engine_local.run(units, workers, Shares(workers, list(cards), cores), lines.append), lines
+    return engine_local.run(commands, workers, Shares(workers, list(cards), cores), lines.append), lines
 
 
 def test_a_unit_is_done_and_what_it_said_is_told(script):
@@ -145,9 +145,9 @@ def interruptible():
 def test_an_interrupt_ends_the_units_and_starts_no_other(script, tmp_path):
     threading.Thread(target=_when, args=(tmp_path / "began", lambda: os.kill(os.getpid(), signal.SIGINT))).start()
     lines = []
-    units = [script(WAITS), script("(here / 'second').touch()")]
+    commands = [script(WAITS), script("(here / 'second').touch()")]
     with pytest.raises(KeyboardInterrupt):
-        engine_local.run(units, 1, Shares(1, [], 1), lines.append)
+        engine_local.run(commands, 1, Shares(1, [], 1), lines.append)
 
     assert lines == []
     assert sorted(path.name for path in Path(tmp_path).iterdir()) == ["began", "ended"]

@@ -9,7 +9,7 @@ from made_up import save_references
 
 from progbench.errors import BadInput
 from progbench.session import engine_ray
-from progbench.session.submitting import LOST, TRIES, Unit
+from progbench.session.submitting import LOST, TRIES, RunCommand
 
 ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 # Ray leaves files and sockets of its processes to itself
@@ -34,7 +34,7 @@ def run(*units, device="cpu"):
 
 
 def unit(tmp_path, name=RTE):
-    return Unit(name, (0,), "smoke", tmp_path / "runs")
+    return RunCommand(name, (0,), "smoke", tmp_path / "runs")
 
 
 def test_a_task_is_the_command_and_its_exit_code_is_the_units(answers, tmp_path):

@@ -16,7 +16,7 @@ from made_up import save_references
 
 from progbench.errors import BadInput
 from progbench.session import engine_slurm, stopping
-from progbench.session.submitting import LOST, Unit
+from progbench.session.submitting import LOST, RunCommand
 
 submitit = pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
 # submitit leaves its job's process to itself
@@ -27,8 +27,8 @@ RTE = "tiny-bert-constant-rte"
 
 
 @pytest.fixture
-def units(tmp_path):
-    return [Unit(name, (0,), "smoke", tmp_path / "runs", "cpu") for name in (RTE, "tiny-bert-constant-cola")]
+def commands(tmp_path):
+    return [RunCommand(name, (0,), "smoke", tmp_path / "runs", "cpu") for name in (RTE, "tiny-bert-constant-cola")]
 
 
 @pytest.fixture
@@ -48,35 +48,35 @@ def asked(script):
     return dict(re.findall(r"^#SBATCH --([a-z-]+)=(.*)$", script.read_text(), re.MULTILINE))
 
 
-def test_units_are_an_array_of_jobs(units, tmp_path, sbatch):
-    jobs = engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
+def test_units_are_an_array_of_jobs(commands, tmp_path, sbatch):
+    jobs = engine_slurm.submit(commands, "cpu", tmp_path / "logs", {})
 
     assert [job.job_id for job in jobs] == ["77_0", "77_1"]
     assert asked(sbatch)["array"] == "0-1%2"
 
 
-def test_a_job_is_told_before_its_time_is_up_and_adds_to_its_log(units, tmp_path, sbatch):
-    engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
+def test_a_job_is_told_before_its_time_is_up_and_adds_to_its_log(commands, tmp_path, sbatch):
+    engine_slurm.submit(commands, "cpu", tmp_path / "logs", {})
 
     assert (asked(sbatch)["signal"], asked(sbatch)["open-mode"]) == ("USR2@90", "append")
 
 
-def test_a_job_asks_to_be_queued_again(units, tmp_path, sbatch):
-    engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
+def test_a_job_asks_to_be_queued_again(commands, tmp_path, sbatch):
+    engine_slurm.submit(commands, "cpu", tmp_path / "logs", {})
 
     assert "#SBATCH --requeue\n" in sbatch.read_text()
 
 
-def test_a_process_ignores_the_signal_to_leave_until_it_has_its_handler(units, tmp_path, sbatch):
-    engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
+def test_a_process_ignores_the_signal_to_leave_until_it_has_its_handler(commands, tmp_path, sbatch):
+    engine_slurm.submit(commands, "cpu", tmp_path / "logs", {})
 
     ignored = """sh -c 'trap "" USR2; exec "$0" "$@"' """
     assert f" {ignored}{sys.executable} -u -m submitit.core._submit " in sbatch.read_text()
 
 
-def test_parameters_are_handed_on(units, tmp_path, sbatch):
+def test_parameters_are_handed_on(commands, tmp_path, sbatch):
     given = engine_slurm.parameters(["partition=gpu", "time=30", "gres=gpu:a100:1", "array_parallelism=1"])
-    engine_slurm.submit(units, "cuda", tmp_path / "logs", given)
+    engine_slurm.submit(commands, "cuda", tmp_path / "logs", given)
     found = asked(sbatch)
 
     assert (found["partition"], found["time"], found["gres"]) == ("gpu", "30", "gpu:a100:1")
@@ -89,8 +89,8 @@ def test_the_parameters_without_slurms_name_are_submitits():
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cuda", "1"), ("cpu", None)])
-def test_a_unit_for_a_gpu_asks_for_one(units, tmp_path, sbatch, device, gpus):
-    engine_slurm.submit(units, device, tmp_path / "logs", {})
+def test_a_unit_for_a_gpu_asks_for_one(commands, tmp_path, sbatch, device, gpus):
+    engine_slurm.submit(commands, device, tmp_path / "logs", {})
 
     assert asked(sbatch).get("gpus-per-node") == gpus
 
@@ -109,15 +109,15 @@ def test_a_time_that_is_not_in_minutes_is_refused(text):
 
 
 @pytest.mark.usefixtures("sbatch")
-def test_a_parameter_that_submitit_does_not_know_is_refused_by_its_name(units, tmp_path):
+def test_a_parameter_that_submitit_does_not_know_is_refused_by_its_name(commands, tmp_path):
     with pytest.raises(BadInput, match="Unknown argument 'partitoin'"):
-        engine_slurm.submit(units, "cpu", tmp_path / "logs", engine_slurm.parameters(["partitoin=gpu"]))
+        engine_slurm.submit(commands, "cpu", tmp_path / "logs", engine_slurm.parameters(["partitoin=gpu"]))
 
 
-def test_where_there_is_no_slurm_it_is_said(units, tmp_path, monkeypatch, reliability):
+def test_where_there_is_no_slurm_it_is_said(commands, tmp_path, monkeypatch, reliability):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(BadInput) as problem:
-        engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
+        engine_slurm.submit(commands, "cpu", tmp_path / "logs", {})
     reliability(
         "Running, on one machine or on many",
         "`progbench submit --engine slurm` where there is no Slurm",
@@ -126,20 +126,20 @@ def test_where_there_is_no_slurm_it_is_said(units, tmp_path, monkeypatch, reliab
     )
 
 
-def test_what_sbatch_refuses_is_said(units, tmp_path, sbatch):
+def test_what_sbatch_refuses_is_said(commands, tmp_path, sbatch):
     program = tmp_path / "bin" / "sbatch"
     program.write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: gpuu' >&2\nexit 1\n")
 
     with pytest.raises(BadInput, match="invalid partition specified: gpuu"):
-        engine_slurm.submit(units, "cpu", tmp_path / "logs", {})
+        engine_slurm.submit(commands, "cpu", tmp_path / "logs", {})
 
 
-def test_a_job_is_the_command_and_its_exit_code_is_the_units(answers, units, tmp_path):
+def test_a_job_is_the_command_and_its_exit_code_is_the_units(answers, commands, tmp_path):
     """Of the first the result is there; the second is no recipe at all."""
     save_references(answers, tmp_path / "runs", lambda recipe: recipe.id == RTE)
     lines = []
-    wrong = Unit("no-such-recipe", (0,), "smoke", tmp_path / "runs")
-    codes = engine_slurm.on_this_machine([units[0], wrong], "cpu", tmp_path / "logs", LOCAL, lines.append)
+    wrong = RunCommand("no-such-recipe", (0,), "smoke", tmp_path / "runs")
+    codes = engine_slurm.on_this_machine([commands[0], wrong], "cpu", tmp_path / "logs", LOCAL, lines.append)
 
     assert codes == [0, 2]
     assert lines == [f"{RTE}, seed 0: done", "no-such-recipe, seed 0: bad input"]
@@ -148,9 +148,9 @@ def test_a_job_is_the_command_and_its_exit_code_is_the_units(answers, units, tmp
 class Slow(engine_slurm.Task):
     """A unit whose command is at work when it is preempted, and done at once when it is started again."""
 
-    def __call__(self, unit):
-        runpy.run_module = functools.partial(work, unit.runs / "began")
-        return super().__call__(unit)
+    def __call__(self, command):
+        runpy.run_module = functools.partial(work, command.runs / "began")
+        return super().__call__(command)
 
 
 def work(began, *_, **__):
@@ -163,7 +163,7 @@ def test_a_job_that_is_preempted_is_started_again_with_the_same_unit(tmp_path, m
     (tmp_path / "runs").mkdir()
     monkeypatch.setattr(engine_slurm, "Task", Slow)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    (job,) = engine_slurm.submit([Unit(RTE, (0,), "smoke", tmp_path / "runs")], "cpu", tmp_path / "logs", LOCAL)
+    (job,) = engine_slurm.submit([RunCommand(RTE, (0,), "smoke", tmp_path / "runs")], "cpu", tmp_path / "logs", LOCAL)
     _preempt(job, tmp_path / "runs" / "began")
 
     assert job.result() == 0
@@ -173,7 +173,7 @@ def test_a_job_that_is_preempted_is_started_again_with_the_same_unit(tmp_path, m
 class Full(Slow):
     """A unit that cannot be stored once more."""
 
-    def checkpoint(self, unit):
+    def checkpoint(self, command):
         raise OSError("No space left on device")
 
 
@@ -182,7 +182,7 @@ def test_a_job_that_cannot_be_queued_again_interrupts_its_unit(tmp_path, monkeyp
     (tmp_path / "runs").mkdir()
     monkeypatch.setattr(engine_slurm, "Task", Full)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    (job,) = engine_slurm.submit([Unit(RTE, (0,), "smoke", tmp_path / "runs")], "cpu", tmp_path / "logs", LOCAL)
+    (job,) = engine_slurm.submit([RunCommand(RTE, (0,), "smoke", tmp_path / "runs")], "cpu", tmp_path / "logs", LOCAL)
     _preempt(job, tmp_path / "runs" / "began")
     job._process.wait()
 
@@ -195,27 +195,27 @@ def test_a_job_whose_process_is_killed_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(engine_slurm, "Task", Killed)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     lines = []
-    units = [Unit(RTE, (0,), "smoke", tmp_path / "runs")]
+    commands = [RunCommand(RTE, (0,), "smoke", tmp_path / "runs")]
 
-    assert engine_slurm.on_this_machine(units, "cpu", tmp_path / "logs", LOCAL, lines.append) == [LOST]
+    assert engine_slurm.on_this_machine(commands, "cpu", tmp_path / "logs", LOCAL, lines.append) == [LOST]
     assert lines[-1] == f"{RTE}, seed 0: its process died"
 
 
 class Killed(engine_slurm.Task):
     """A unit that the kernel ends."""
 
-    def __call__(self, unit):
+    def __call__(self, command):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Sleeps(engine_slurm.Task):
     """A unit that is at work for ten minutes, and says in which process, and whether it came to its end."""
 
-    def __call__(self, unit):
-        (unit.runs / "at").write_text(str(os.getpid()))
-        (unit.runs / "at").rename(unit.runs / "process")
+    def __call__(self, command):
+        (command.runs / "at").write_text(str(os.getpid()))
+        (command.runs / "at").rename(command.runs / "process")
         time.sleep(600)
-        (unit.runs / "came to its end").touch()
+        (command.runs / "came to its end").touch()
 
 
 @pytest.mark.parametrize("ctrl_c", [signal.default_int_handler, signal.SIG_IGN], ids=["by hand", "by a script"])
@@ -224,12 +224,12 @@ def test_a_process_that_is_told_to_end_ends_its_unit_and_starts_no_other(tmp_pat
     (tmp_path / "runs").mkdir()
     monkeypatch.setattr(engine_slurm, "Task", Sleeps)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    process, units = tmp_path / "runs" / "process", [Unit(RTE, (0,), "smoke", tmp_path / "runs")] * 2
+    process, commands = tmp_path / "runs" / "process", [RunCommand(RTE, (0,), "smoke", tmp_path / "runs")] * 2
     threading.Thread(target=_when, args=(process, lambda: os.kill(os.getpid(), signal.SIGTERM))).start()
     before = signal.signal(signal.SIGINT, ctrl_c)
     try:
         with stopping.interrupted_when_told(), pytest.raises(KeyboardInterrupt):
-            engine_slurm.on_this_machine(units, "cpu", tmp_path / "logs", LOCAL, lambda line: None)
+            engine_slurm.on_this_machine(commands, "cpu", tmp_path / "logs", LOCAL, lambda line: None)
     finally:
         signal.signal(signal.SIGINT, before)
 

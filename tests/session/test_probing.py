@@ -69,7 +69,9 @@ def test_what_cannot_be_known_stays_unknown(answers, tmp_path, monkeypatch):
     smoke = Suite("smoke", answers, tmp_path / "runs", train=False)
     found = planning.plan(smoke, "ablation")
 
-    assert probing.filled(found, smoke).lacks == found.lacks
+    assert {one.each for one in probing.filled(found, smoke).lacks} == {
+        measuring.Estimate(None, "unknown: nobody says how many rows there are")
+    }
 
 
 def test_a_step_is_really_timed(monkeypatch):
@@ -77,3 +79,11 @@ def test_a_step_is_really_timed(monkeypatch):
     whole, least = probing._costs("tiny-bert", "full", "classification", (), 50, 4, 8, "cpu", 1)
 
     assert 0 < least <= whole < 60
+
+
+def test_what_the_time_for_timing_left_out_says_so(answers, tmp_path, steps, monkeypatch):
+    monkeypatch.setattr(probing, "PATIENCE", 0.0)
+    suite = Suite("smoke", answers, tmp_path / "runs", train=False)
+    found = probing.filled(planning.plan(suite, "ablation"), suite)
+
+    assert {one.each.source for one in found.lacks} == {"unknown: the 0 s for timing steps were over"}

@@ -17,7 +17,7 @@ from progbench import cli
 from progbench.recipes import reading
 from progbench.runs import results
 from progbench.session import engine_slurm
-from progbench.session.submitting import Unit
+from progbench.session.submitting import RunCommand
 
 pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
 
@@ -38,39 +38,39 @@ SECTION = "Running, on one machine or on many"
 class Small(engine_slurm.Task):
     """A unit with few rows and a checkpoint after each step; a held one stands still at its fifth, at first."""
 
-    def __call__(self, unit):
+    def __call__(self, command):
         from progbench.tasks import toy
         from progbench.training import checkpoints, fitting
 
         toy.SIZES.update(train=40, evaluate=30)
         checkpoints.EVERY = 0.0
-        (unit.runs / "gpus").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+        (command.runs / "gpus").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
         step, numbers = fitting.Step.__call__, itertools.count(1)
 
         def stands_still(*arguments, **keywords):
             if next(numbers) == 5:
-                (unit.runs / "held").write_text(str(os.getpid()))
+                (command.runs / "held").write_text(str(os.getpid()))
                 time.sleep(600)
             return step(*arguments, **keywords)
 
-        if unit.runs.parent.name in HELD and "SLURM_RESTART_COUNT" not in os.environ:
+        if command.runs.parent.name in HELD and "SLURM_RESTART_COUNT" not in os.environ:
             fitting.Step.__call__ = stands_still
-        return super().__call__(unit)
+        return super().__call__(command)
 
 
 class Filed(engine_slurm.Task):
     """A unit whose run is one of our references, and is not trained."""
 
-    def __call__(self, unit):
-        save_references(ANSWERS, unit.runs, lambda recipe: recipe.id == unit.recipe)
-        return super().__call__(unit)
+    def __call__(self, command):
+        save_references(ANSWERS, command.runs, lambda recipe: recipe.id == command.recipe)
+        return super().__call__(command)
 
 
 class Asleep(engine_slurm.Task):
     """A unit that does nothing, and does not end."""
 
-    def __call__(self, unit):
-        (unit.runs / "held").write_text(str(os.getpid()))
+    def __call__(self, command):
+        (command.runs / "held").write_text(str(os.getpid()))
         time.sleep(600)
 
 
@@ -106,8 +106,8 @@ def jobs(slurm, tmp_path_factory):
             one.mkdir(parents=True)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(engine_slurm, "Task", task)
-            units = [Unit(recipe, (0,), "smoke", one, "cpu") for one in runs]
-            submitted = engine_slurm.submit(units, device, folder / "logs", given)
+            commands = [RunCommand(recipe, (0,), "smoke", one, "cpu") for one in runs]
+            submitted = engine_slurm.submit(commands, device, folder / "logs", given)
         for name, job, one in zip(names, submitted, runs, strict=True):
             begun[name] = SimpleNamespace(job=job, runs=one)
 
@@ -264,6 +264,6 @@ def test_a_job_that_slurm_does_not_queue_again_ends_and_is_no_error_of_its_run(s
     reliability(
         SECTION,
         "a Slurm job that has to leave, and that Slurm refuses to queue again",
-        happens=f"{told}; the job is FAILED, with the exit code 130",
+        happens=f"{re.sub('again: .*?[)]', 'again: what Slurm says of it)', told)}; the job is FAILED, with the exit code 130",
         kept="what it had filed, and its checkpoints",
     )

@@ -13,18 +13,20 @@ from progbench.runs import results
 from progbench.session import planning, submitting
 from progbench.session.measuring import Estimate
 from progbench.session.planning import Lack
-from progbench.session.submitting import Unit
+from progbench.session.submitting import RunCommand
 
 
 @pytest.fixture
 def lacks(answers, tmp_path):
     """What a suite lacks for a mark, as units: by recipe, its seeds."""
 
-    def units(mark="", seeds=1):
+    def commands(mark="", seeds=1):
         own = suite(answers, tmp_path, seeds=seeds)
-        return {unit.recipe: unit.seeds for unit in submitting.units(own, planning.plan(own, mark).lacks)}
+        return {
+            command.recipe: command.seeds for command in submitting.run_commands(own, planning.plan(own, mark).lacks)
+        }
 
-    return units
+    return commands
 
 
 def test_of_an_empty_folder_every_recipe_of_the_suite_is_missing(answers, tmp_path, lacks):
@@ -60,15 +62,15 @@ def lack(smoke_recipe, task, seconds):
 
 def test_the_longest_comes_first_and_what_nobody_has_measured_last(answers, tmp_path, smoke_recipe):
     lacking = [lack(smoke_recipe, *one) for one in (("rte", 5.0), ("cola", None), ("mnli", 50.0))]
-    found = submitting.units(suite(answers, tmp_path), lacking)
+    found = submitting.run_commands(suite(answers, tmp_path), lacking)
 
-    assert [unit.recipe.rpartition("-")[2] for unit in found] == ["mnli", "rte", "cola"]
+    assert [command.recipe.rpartition("-")[2] for command in found] == ["mnli", "rte", "cola"]
 
 
 def test_a_units_command_names_the_folder_by_its_whole_path(answers, tmp_path, smoke_recipe, monkeypatch):
     """An engine starts it elsewhere."""
     monkeypatch.chdir(tmp_path)
-    (found,) = submitting.units(suite(answers, Path("runs")), [lack(smoke_recipe, "rte", 5.0)])
+    (found,) = submitting.run_commands(suite(answers, Path("runs")), [lack(smoke_recipe, "rte", 5.0)])
 
     assert found.arguments()[-1] == str(tmp_path / "runs")
 
@@ -101,9 +103,9 @@ def test_a_library_that_is_not_installed_is_named_with_the_command_that_installs
 def test_the_command_runs_in_the_process_of_an_engine(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["worker"])
     monkeypatch.delitem(sys.modules, "progbench.__main__", raising=False)  # which the docstrings' tests import
-    unit = Unit("no-such-recipe", (0,), "smoke", tmp_path)
+    command = RunCommand("no-such-recipe", (0,), "smoke", tmp_path)
 
-    assert submitting.here(unit) == 2
+    assert submitting.here(command) == 2
     assert "no-such-recipe" in capsys.readouterr().err
 
 
@@ -117,4 +119,4 @@ def test_an_engine_that_ends_the_process_is_not_taken_for_the_command(tmp_path, 
     monkeypatch.setattr("sys.argv", ["worker"])
     monkeypatch.setattr("runpy.run_module", preempted)
     with pytest.raises(SystemExit):
-        submitting.here(Unit("tiny-bert-constant-rte", (0,), "smoke", tmp_path))
+        submitting.here(RunCommand("tiny-bert-constant-rte", (0,), "smoke", tmp_path))

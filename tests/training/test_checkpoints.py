@@ -7,6 +7,7 @@ import hashlib
 import io
 import pickle
 import re
+import time
 
 import interrupted
 import pytest
@@ -15,7 +16,7 @@ from interrupted import Stopped, learnt
 
 from progbench import environment
 from progbench.recipes import reading
-from progbench.training import checkpoints, one_run, train
+from progbench.training import checkpoints, train
 from progbench.training.checkpoints import Checkpoints, Past, made_with
 
 SECTION = "Running, on one machine or on many"
@@ -131,7 +132,7 @@ def test_a_checkpoint_is_left_after_each_epoch_but_the_last_and_two_are_kept(kep
 def test_within_an_epoch_one_is_left_whenever_so_many_seconds_have_passed(kept, monkeypatch):
     """By a clock that says 10 seconds more each time it is asked, which is once a step when nothing is written."""
     clock = iter(range(0, 10**6, 10))
-    monkeypatch.setattr(one_run.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
     monkeypatch.setattr(checkpoints, "EVERY", 20.0)
     written, write = [], checkpoints._write
     monkeypatch.setattr(checkpoints, "_write", lambda *given: written.append(str(given[1])) or write(*given))

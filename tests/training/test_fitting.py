@@ -147,7 +147,8 @@ def rates(wanted, past=None):
     def runner(step):
         return lambda batch: seen.append(round(float(held), 9)) or step(batch)
 
-    epochs = fitting.fit(tiny(), wanted, schedule.constant(4, 2), batches, 4, held=held, runner=runner, past=past)
+    hooks = fitting.Hooks(runner=runner, held=held)
+    epochs = fitting.fit(tiny(), wanted, schedule.constant(4, 2), batches, 4, past, hooks)
     return seen, epochs
 
 

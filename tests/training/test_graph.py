@@ -6,12 +6,13 @@ from alone_and_stacked import batches, compare, model, rows
 
 from progbench import Anatomy
 from progbench.method import schedule
-from progbench.training.fitting import Step, build_optimizer
 from progbench.training.graph import WARM_UP, Replayed, StandIn
+from progbench.training.optimizer import build_optimizer
 from progbench.training.packed import PackedCollator
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.packing import pack
 from progbench.training.side_by_side import StackedSeeds, stack
+from progbench.training.step import Step
 
 ROW = {"input_ids": [5, 6, 7], "labels": 1}
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import time
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from progbench.errors import BadInput
 from progbench.runs.provenance import Provenance
 from progbench.tasks import catalog
 from progbench.tasks.glue import Examples
-from progbench.training import fitting, one_run, prepared, train
+from progbench.training import fitting, prepared, train
 from progbench.training.checkpoints import Checkpoints, made_with
 from progbench.training.graph import Stages, StandIn
 from progbench.training.side_by_side import StackedSeeds
@@ -214,7 +215,7 @@ def test_bad_input_is_refused_before_the_first_step(wanted, monkeypatch):
 
 def test_time_is_a_seeds_share(wanted, monkeypatch):
     clock = iter(range(10**6))
-    monkeypatch.setattr(one_run.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
     (first, *_, last) = together(wanted(epochs=1), [0, 1])
 
     assert first.seconds == last.seconds

@@ -1,0 +1,74 @@
+"""One training step: forward, backward, clip, and the optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from progbench.recipes.recipe import Recipe
+from progbench.training.scoring import Batch
+from progbench.training.seed_axis import SeedAxis
+
+
+@dataclass(frozen=True)
+class MicroBatches:
+    """A batch in smaller ones, to save memory. Its loss is a mean over rows, so each counts by its share of them."""
+
+    batches: Sequence[Batch]
+    shares: Sequence[float]
+
+
+@dataclass
+class Step:
+    """One training step of a stage on one batch; gives the losses, a number a seed.
+
+    It reads nothing from the device, so that it can be captured and replayed (`graph.Replayed`). The first one raises
+    RuntimeError if what has a gradient is not the stage: a replay leaves no gradients to look at.
+    """
+
+    model: nn.Module
+    recipe: Recipe
+    optimizer: torch.optim.Optimizer
+    parameters: Sequence[nn.Parameter]
+    axis: SeedAxis
+    t: int = 0
+    looked: bool = False
+
+    def __call__(self, batch: Batch | MicroBatches) -> torch.Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        if isinstance(batch, MicroBatches):  # what one keeps for its gradients goes before the next one comes
+            losses = sum(self._backward(own, share) for own, share in zip(batch.batches, batch.shares, strict=True))
+        else:
+            losses = self._backward(batch)
+        if not self.looked:
+            self._require_stage()
+        self.axis.clip(self.parameters, self.recipe.clip_norm)
+        self.optimizer.step()
+        return losses
+
+    def _require_stage(self) -> None:
+        self.looked = True
+        stage = sum(parameter.numel() for parameter in self.parameters)
+        updated = sum(parameter.numel() for parameter in self.model.parameters() if parameter.grad is not None)
+        if updated != stage:
+            raise RuntimeError(f"epoch {self.t + 1}: {updated} elements have a gradient, but its stage holds {stage}")
+
+    def _backward(self, batch: Batch, share: float | None = None) -> torch.Tensor:
+        with autocast(self.model, self.recipe):
+            losses = self.axis.losses(self.model, batch)
+        if share is not None:
+            losses = losses * share
+        losses.sum().backward()
+        return losses.detach()
+
+
+def autocast(model: nn.Module, recipe: Recipe) -> torch.autocast:
+    """A forward pass in the recipe's precision; weights, gradients and optimizer stay in float32 whatever it is.
+
+    On a GPU casts are not kept from one layer to another: a captured step must make its own.
+    """
+    device = next(model.parameters()).device.type
+    return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16", cache_enabled=device == "cpu")
