@@ -4,46 +4,36 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
+import difflib
+import importlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
 
 from progbench import places
-from progbench.commands import (
-    adopt,
-    answer,
-    compare,
-    fetch,
-    listing,
-    params,
-    plan,
-    report,
-    reproduce,
-    results,
-    run,
-    submit,
-)
 from progbench.commands.common import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
 
 COMMANDS = {
-    "reproduce": reproduce,
-    "compare": compare,
-    "answer": answer,
-    "report": report,
-    "list": listing,
-    "params": params,
-    "fetch": fetch,
-    "plan": plan,
-    "run": run,
-    "submit": submit,
-    "adopt": adopt,
-    "results": results,
-}
+    "reproduce": "reproduce",
+    "compare": "compare",
+    "answer": "answer",
+    "report": "report",
+    "list": "listing",
+    "params": "params",
+    "fetch": "fetch",
+    "plan": "plan",
+    "run": "run",
+    "submit": "submit",
+    "adopt": "adopt",
+    "results": "results",
+}  # a command and its module
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,8 +59,9 @@ def _run(arguments: Sequence[str]) -> int:
     """The command with these arguments. Included folders come first: the parser lists their suites."""
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument("--include", action="append", type=Path, default=[])
-    places.include(early.parse_known_args(arguments)[0].include)
-    parser = _parser()
+    given, rest = early.parse_known_args(arguments)
+    places.include(given.include)
+    parser = _parser(rest[:1])
     if importlib.util.find_spec("argcomplete"):  # the extra "completion"
         import argcomplete
 
@@ -82,19 +73,45 @@ def _run(arguments: Sequence[str]) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     try:
-        return COMMANDS[options.command].run(options)
+        return _module(options.command).run(options)
     except BadInput as problem:
         print(f"progbench {options.command}: {plain(problem)}", file=sys.stderr)
         return USAGE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="progbench", description="Does the paper reproduce, and where does it deviate?"
-    )
-    parser.add_argument("--version", action="version", version=f"progbench {importlib.metadata.version('progbench')}")
+class _Parser(argparse.ArgumentParser):
+    """Answers a name that there is not with the one that is most like it, in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        said, _, names = message.partition(" (choose from ")
+        near = difflib.get_close_matches(said.rpartition(": ")[2].strip("'"), re.findall(r"[\w-]+", names), n=1)
+        if near:
+            self.exit(USAGE, f"{self.prog}: {plain(said)}: did you mean {near[0]}?\n")
+        super().error(plain(message))
+
+
+def _parser(first: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of the command line; where its `first` word is a command, without the others, which load slowly."""
+    wanted = [name for name in COMMANDS if name in first] or [*COMMANDS]
+    parser = _Parser(prog="progbench", description="Does the paper reproduce, and where does it deviate?")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     parser.add_argument("--include", action="append", type=Path, metavar="DIR", help="as each command's own option")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for command in COMMANDS.values():
-        command.add(commands)
+    all_of_them = f"{{{','.join(COMMANDS)}}}" if first and len(wanted) == 1 else None
+    commands = parser.add_subparsers(dest="command", required=True, metavar=all_of_them)
+    for name in wanted:
+        _module(name).add(commands)
     return parser
+
+
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f"progbench.commands.{COMMANDS[command]}")
+
+
+class _Version(argparse.Action):
+    """Look the version up when it is asked for, which takes a while."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        import importlib.metadata
+
+        print(f"progbench {importlib.metadata.version('progbench')}")
+        parser.exit()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -125,10 +124,21 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def _version(package: str) -> str:
+    return next((one[package] for one in map(_versions, sys.path) if package in one), "")
+
+
+@functools.cache
+def _versions(folder: str) -> dict[str, str]:
+    """The versions of the packages that are installed in a folder, by their names.
+
+    The names of their metadata's folders say them; importlib.metadata, which reads what lies there, takes longer than
+    the rest of a short report.
+    """
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+        names = [name.removesuffix(".dist-info") for name in os.listdir(folder or ".") if name.endswith(".dist-info")]
+    except OSError:  # an archive, or a folder that is not there
+        return {}
+    return {name.replace("_", "-").lower(): version for name, _, version in (one.partition("-") for one in names)}
 
 
 @functools.cache

@@ -9,7 +9,6 @@ import glob
 import json
 import os
 import shutil
-import socket
 import stat
 import tempfile
 import threading
@@ -115,6 +114,12 @@ def is_folder(path: Path, what: str = "") -> bool:
         raise BadInput(f"{what}{path}: cannot be looked at: {problem.strerror or problem}") from None
 
 
+def require_folder(path: Path) -> None:
+    """Raise BadInput unless there is a folder."""
+    if not is_folder(path):
+        raise BadInput(f"{path} is a file, not a folder of results" if path.exists() else f"no such folder: {path}")
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write a file that appears whole or not at all, whatever stops the process."""
     with aside(path) as written:
@@ -190,9 +195,9 @@ def _owner() -> str:
 def _machine() -> str:
     """Where a process's number is its own: the host, and on Linux the namespace, of which a container has another."""
     try:
-        return f"{socket.gethostname()}-{os.stat('/proc/self/ns/pid').st_ino}"
+        return f"{os.uname().nodename}-{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
-        return socket.gethostname()
+        return os.uname().nodename
 
 
 def _ended(process: str) -> bool:

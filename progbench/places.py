@@ -43,7 +43,9 @@ def included() -> tuple[Path, ...]:
 
     Raises BadInput for a name that is no folder.
     """
-    found = tuple(Path(one).absolute() for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one)
+    if not (given := os.environ.get(VARIABLE)):
+        return ()
+    found = tuple(Path(one).absolute() for one in given.split(os.pathsep) if one)
     if absent := [one for one in found if not one.is_dir()]:
         raise BadInput(f"{VARIABLE}, or --include, names {absent[0]}, which is not a folder")
     return found

@@ -57,7 +57,7 @@ def test_a_file_is_written_aside_under_its_owners_name(tmp_path, monkeypatch):
 
 def test_another_host_and_another_namespace_of_processes_are_other_machines(monkeypatch):
     here = files._machine.__wrapped__()
-    monkeypatch.setattr(files.socket, "gethostname", lambda: "another")
+    monkeypatch.setattr(files.os, "uname", lambda: os.uname_result(["", "another", "", "", ""]))
     there = files._machine.__wrapped__()
     monkeypatch.setattr(files.os, "stat", lambda _: os.stat_result([0] * 10))
 

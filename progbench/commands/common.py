@@ -9,11 +9,9 @@ from typing import Any
 
 from progbench import places
 from progbench.errors import BadInput
-from progbench.files import closed
-from progbench.judging import against
+from progbench.files import closed, require_folder
 from progbench.recipes import reading
 from progbench.recipes.reading import MOST_SEEDS
-from progbench.session import options as session_options
 from progbench.session import tracking
 from progbench.session.suite import Suite
 
@@ -61,6 +59,8 @@ def add_log_to(parser: argparse.ArgumentParser) -> None:
 
 def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", train: bool = True) -> Suite:
     """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `options.opened` does."""
+    from progbench.session import options as session_options  # and with it what records references
+
     asked = session_options.Asked(
         options.suite,
         options.runs,
@@ -74,7 +74,7 @@ def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", tr
 
 def suite_of(runs: Path, asked: str | None) -> str:
     """The suite that was asked for, or the only one with results in a folder. Raises BadInput where there are none."""
-    against.require_folder(runs)
+    require_folder(runs)
     found = [name for name in reading.suites() if any(runs.glob(f"{name}/*/*/seed*.json")) or closed(runs / name, 2)]
     wanted = [asked] if asked else found
     if not set(wanted) & set(found):

@@ -13,7 +13,6 @@ from typing import Any
 from progbench.commands.common import FAILED, FINE, add_command, add_include, answers_of, suite_of
 from progbench.errors import BadInput
 from progbench.files import is_folder
-from progbench.judging import against
 from progbench.recipes import reading
 from progbench.report import printing, text
 from progbench.report.cells import plain
@@ -61,6 +60,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _against(options: argparse.Namespace) -> int:
+    from progbench.judging import against
     from progbench.report import difference
 
     suite = options.suite or ""

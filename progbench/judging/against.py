@@ -9,7 +9,7 @@ from pathlib import Path
 
 from progbench import environment
 from progbench.errors import BadInput
-from progbench.files import closed, is_folder
+from progbench.files import closed, require_folder
 from progbench.judging.changes import CHANGED, OUTCOMES, BySeed, Change, Pair, Side, changes
 from progbench.runs import results
 from progbench.runs.ledger import Run, entry
@@ -75,12 +75,6 @@ class Difference:
         return not self.changes or any(change.outcome == CHANGED for change in self.changes) or any(self.errors)
 
 
-def require_folder(path: Path) -> None:
-    """Raise BadInput unless there is a folder."""
-    if not is_folder(path):
-        raise BadInput(f"{path} is a file, not a folder of results" if path.exists() else f"no such folder: {path}")
-
-
 def read(path: Path, suite: str = "") -> Folder:
     """Every result below a folder, or of one suite in it. Raises BadInput if there is none."""
     require_folder(path)
@@ -138,9 +132,8 @@ def compare(first: Folder, second: Folder) -> Difference:
 
 def _pair(left: Mapping[str, BySeed], right: Mapping[str, BySeed]) -> Pair:
     def newest(sides: Mapping[str, BySeed], among: Iterable[str]) -> Side:
-        digest = max(
-            among, key=lambda digest: max(str(run.environment.get("date", "")) for run in sides[digest].values())
-        )
+        dates = {name: max(str(run.environment.get("date", "")) for run in sides[name].values()) for name in among}
+        digest = max(dates, key=dates.__getitem__)
         return digest, sides[digest]
 
     shared = left.keys() & right.keys()

@@ -97,11 +97,8 @@ def _mixed(name: str, fields: Sequence[str], results: Sequence[RunResult]) -> li
     values = {
         key: dict.fromkeys(str((run.environment | run.fingerprints).get(key)) for run in results) for key in fields
     }
-    return [
-        f"{name}: its runs mix {key} {' and '.join(different)}"
-        for key, different in values.items()
-        if len(different) > 1
-    ]
+    mixed = {key: " and ".join(different) for key, different in values.items() if len(different) > 1}
+    return [f"{name}: its runs mix {key} {different}" for key, different in mixed.items()]
 
 
 def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = False) -> list[str]:
@@ -115,7 +112,7 @@ def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = 
     Generated data was never published. A partial training set that the recipe asks for is other data only against the
     `printed` score of a model that was trained on all of it.
     """
-    if wanted.dataset == GENERATED:
+    if wanted.dataset == GENERATED or not results:
         return []
     task = catalog.tasks()[wanted.task]
     published = dict(task.rows)
@@ -127,7 +124,7 @@ def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = 
     reasons |= {} if reasons else dict.fromkeys(filter(None, (_other_content(theirs, run) for run in results)))
     return [
         *([f"not the published data: {'; '.join(reasons)}"] if reasons else []),
-        *(_partial(wanted) if printed and results else []),
+        *(_partial(wanted) if printed else []),
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -59,11 +58,10 @@ def by_print(
 def _sign_flip(differences: Sequence[float], average: float) -> float:
     """The share of all patterns of signs whose sum is at least as far in the average's direction."""
     observed = math.fsum(differences) * (-1 if average < 0 else 1)
-    patterns = itertools.product((1, -1), repeat=len(differences))
-    sums = [
-        math.fsum(sign * difference for sign, difference in zip(signs, differences, strict=True)) for signs in patterns
-    ]
-    return sum(difference >= observed - EDGE for difference in sums) / len(sums)
+    sums = [0.0]
+    for difference in differences:
+        sums = [total + signed for total in sums for signed in (difference, -difference)]
+    return sum(total >= observed - EDGE for total in sums) / len(sums)
 
 
 def _mean(tasks: Mapping[str, list[float]]) -> float:

@@ -6,6 +6,7 @@ something below it trains: the embeddings, in full fine-tuning and BitFit, in ev
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,6 +68,7 @@ def step_flops(
     return step.flops
 
 
+@functools.cache
 def share_of_constant(schedule: Schedule, tuning: str = "full") -> float:
     """The FLOPs of the blocks' own weight matrices over all stages, as a share of what training every block takes.
 

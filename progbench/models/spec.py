@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +87,7 @@ class ModelSpec:
         like_bert = self.random or self.architecture == "bert"
         usual = {"activation": "gelu", "dropout": 0.1, "layer_norm_eps": 1e-12 if like_bert else 1e-5}
         content = {
-            name: value for name, value in asdict(self).items() if name not in UNSCORED and value not in ("", None, {})
+            name: value for name, value in vars(self).items() if name not in UNSCORED and value not in ("", None, {})
         }
         return {name: value for name, value in content.items() if name not in usual or value != usual[name]}
 
@@ -99,7 +98,7 @@ def specs() -> dict[str, ModelSpec]:
 
     Raises BadInput, naming entry and field, for an unsound one.
     """
-    entries = dict(read_toml(Path(str(importlib.resources.files(__package__))) / "models.toml"))
+    entries = dict(read_toml(Path(__file__).with_name("models.toml")))
     for path in places.files("models.toml"):
         for name, entry in read_toml(path).items():
             if name in entries:
@@ -200,7 +199,11 @@ def spec(name: str) -> ModelSpec:
 
     Raises BadInput for an unknown name, listing the known ones.
     """
-    for model in specs().values():
-        if name in model.answers_to:
-            return model
-    raise BadInput(f"unknown model {name!r}: known are {', '.join(specs())}; for any other, pass the model object")
+    if name not in _by_name():
+        raise BadInput(f"unknown model {name!r}: known are {', '.join(specs())}; for any other, pass the model object")
+    return _by_name()[name]
+
+
+@places.once
+def _by_name() -> dict[str, ModelSpec]:
+    return {name: model for model in specs().values() for name in model.answers_to}

@@ -49,6 +49,8 @@ ALLOWED: dict[str, Kind] = {
     "max_answer_length": whole(1, 100_000),
     "null_threshold": number("", lambda x: True),
 }
+_KNOWN = [field.name for field in fields(Recipe)]
+_WANTED = {field.name for field in fields(Recipe) if field.default is MISSING}
 _FLOATS = {field.name for field in fields(Recipe) if str(field.type).startswith("float")}
 
 
@@ -69,13 +71,11 @@ def checked(values: dict[str, Any], where: str) -> Recipe:
     kind, out of range, or without meaning for the recipe's task, tuning or model. A whole number and its float are one
     recipe, where the field is no count.
     """
-    known = [field.name for field in fields(Recipe)]
-    if unknown := [name for name in values if name not in known]:
-        raise BadInput(f"{where}: unknown field {', '.join(unknown)}; known are {', '.join(known)}")
+    if unknown := [name for name in values if name not in _KNOWN]:
+        raise BadInput(f"{where}: unknown field {', '.join(unknown)}; known are {', '.join(_KNOWN)}")
     for name, value in values.items():
         kinds.require(value, _kind(name), f"{where}: {name}")
-    wanted = {field.name for field in fields(Recipe) if field.default is MISSING}
-    _require_fields(values, known, wanted, where)
+    _require_fields(values, where)
     _require_sense(values, where)
     made = {name: float(value) if name in _FLOATS else value for name, value in values.items()}
     return Recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in made.items()})
@@ -98,13 +98,13 @@ def require(wanted: Recipe, where: str) -> None:
     checked({name: value for name, value in of_file.items() if value != defaults[name]}, where)
 
 
-def _require_fields(values: dict[str, Any], known: list[str], wanted: set[str], where: str) -> None:
+def _require_fields(values: dict[str, Any], where: str) -> None:
     """The fields that the recipe's task and tuning need are there, and none that means nothing to them."""
     if absent := sorted({"task", "tuning"} - set(values)):
         raise BadInput(f"{where}: no value for {', '.join(absent)}")
     own = {*tasks()[values["task"]].recipe_fields}
     options = {f"{values['tuning']}_{name}" for name in TUNINGS[values["tuning"]]}
-    if absent := [name for name in known if name in wanted | options | own and name not in values]:
+    if absent := [name for name in _KNOWN if name in _WANTED | options | own and name not in values]:
         raise BadInput(f"{where}: no value for {', '.join(absent)}")
     if strange := [name for name in values if name.partition("_")[0] in TUNINGS and name not in options]:
         raise BadInput(f"{where}: {strange[0]} is no option of the tuning {values['tuning']}")

@@ -5,7 +5,6 @@ What is wrong in them is refused.
 
 from __future__ import annotations
 
-import importlib.resources
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -228,9 +227,8 @@ def _by_task(path: Path, place: str, layers: Any) -> Iterator[tuple[str, Any]]:
 
 def _of(suite: str) -> Path:
     """The folder of a suite's recipes."""
-    return next(
-        (folder / suite for folder in _folders() if (folder / suite / "suite.toml").is_file()), _folder() / suite
-    )
+    places_of = (folder / suite for folder in _folders()[1:])
+    return next((place for place in places_of if (place / "suite.toml").is_file()), _folder() / suite)
 
 
 def _folders() -> list[Path]:
@@ -238,4 +236,4 @@ def _folders() -> list[Path]:
 
 
 def _folder() -> Path:
-    return Path(str(importlib.resources.files(__package__)))
+    return places.PACKAGE / "recipes"

@@ -96,9 +96,8 @@ class Recipe:
 
     def digest_at(self, scores_version: int) -> str:
         """The digest that the same recipe had when SCORES_VERSION was another."""
-        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "variant"}
-        defaults = {field.name: field.default for field in fields(self)}
-        content = {name: value for name, value in given.items() if value != defaults[name]}
+        given = ((field, getattr(self, field.name)) for field in fields(self) if field.name != "variant")
+        content = {field.name: value for field, value in given if value != field.default}
         content |= {"model": spec(self.model).identity(), "scores_version": scores_version}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -120,6 +119,10 @@ class Recipe:
 
     def planned_by_epoch(self) -> tuple[int, ...]:
         """The updated parameters of each of its run's epochs: a sum alone would not tell two schedules apart."""
+        return self._planned
+
+    @functools.cached_property  # every view of a count asks for it
+    def _planned(self) -> tuple[int, ...]:
         task = tasks()[self.task]
         return updated_by_epoch(
             self.model,

@@ -7,16 +7,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from progbench.judging import claims as claiming
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.compared import Compared, PrintAlone
 from progbench.judging.contrast import Contrast
-from progbench.judging.power import Curves
 from progbench.judging.verdict import AGREES, JUDGED, OUTCOMES, Variant, Verdict
 from progbench.report import answer as answering
-from progbench.report import attribution, comparisons, counted, provenance, tables
+from progbench.report import attribution, comparisons, counted, provenance
 from progbench.runs.ledger import Cost, Entry, costs, mean_costs
+
+if TYPE_CHECKING:
+    from progbench.judging.power import Curves
+    from progbench.report.tables import PrintedTable
 
 SCHEMA_VERSION = 3
 NAMED = 3  # as many deviating cells as the first line can name
@@ -205,8 +209,10 @@ class Report:
         names = sorted({verdict.table for verdict in self.verdicts}, key=lambda name: ("Table" not in name, name))
         return [(name, [verdict for verdict in self.verdicts if verdict.table == name]) for name in names]
 
-    def tables(self) -> list[tables.PrintedTable]:
+    def tables(self) -> list[PrintedTable]:
         """The tables as the paper prints them."""
+        from progbench.report import tables  # for pages alone
+
         return tables.printed_tables(self.suite, self.verdicts)
 
     def answer_tables(self, *, every: bool = False) -> list[answering.Table]:

@@ -5,10 +5,9 @@ What is long ends with the answer again: it is the end that stays on a screen.
 
 from __future__ import annotations
 
+import itertools
 import textwrap
-from collections.abc import Iterable, Sequence
-
-from tabulate import tabulate
+from collections.abc import Iterable, Iterator, Sequence
 
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.verdict import Variant, Verdict
@@ -99,6 +98,8 @@ def wrapped(text: str, later: str = "    ", first: str = "") -> list[str]:
 
 def _wrap(text: str, width: int, **indents: str) -> list[str]:
     """Lines broken between words, so that a name with hyphens can be copied whole, unless it is longer than a line."""
+    if len(text) <= width and not indents and text == text.strip():
+        return [text] if text else []
     return textwrap.wrap(text, width, break_on_hyphens=False, **indents)
 
 
@@ -111,7 +112,6 @@ def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str, w
     a          1.0
     """
     texts = [[plain(value) for value in row] for row in rows]
-    # tabulate makes a column two wider than its heading
     widths = [min(width, max(len(head) + 2, *(len(row[i]) for row in texts))) for i, head in enumerate(headers)]
     longest = [
         max([len(word) + 2 for word in head.split()] + [len(word) for row in texts for word in row[i].split()] + [1])
@@ -120,10 +120,22 @@ def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str, w
     while sum(widths) + 2 * (len(widths) - 1) > width:
         loose = [i for i, one in enumerate(widths) if one > longest[i]]  # no word of these has to be broken yet
         widths[max(loose or range(len(widths)), key=widths.__getitem__)] -= 1
-    # wrapped here and not by tabulate's maxcolwidths, which takes "635,656" for a number and fails on its comma
-    lines = [["\n".join(_wrap(one, wide)) for one, wide in zip(row, widths, strict=True)] for row in texts]
-    heads = ["\n".join(_wrap(one, max(1, wide - 2))) for one, wide in zip(headers, widths, strict=True)]
-    return tabulate(lines, heads, disable_numparse=True, colalign=align.split())
+    lines = [[_wrap(one, wide) for one, wide in zip(row, widths, strict=True)] for row in texts]
+    heads = [_wrap(one, max(1, wide - 2)) for one, wide in zip(headers, widths, strict=True)]
+    return "\n".join(_laid_out(heads, lines, align.split()))
+
+
+def _laid_out(heads: list[list[str]], rows: Sequence[list[list[str]]], align: Sequence[str]) -> Iterator[str]:
+    """Cells of several lines each, side by side. tabulate would, too, but takes longer to load than a short report."""
+    columns = zip(heads, *rows, strict=True)
+    sizes = [max(len(line) + 2 * (cell is column[0]) for cell in column for line in cell) for column in columns]
+    for row in (heads, *rows):
+        for texts in itertools.zip_longest(*row, fillvalue=""):
+            sides = zip(texts, sizes, align, strict=True)
+            line = [f"{text:>{size}}" if side == "right" else f"{text:{size}}" for text, size, side in sides]
+            yield "  ".join(line).rstrip()
+        if row is heads:
+            yield "  ".join("-" * size for size in sizes)
 
 
 def row(verdict: Verdict) -> list[str]:

@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Collection
 from pathlib import Path
 
-import filelock
-
 from progbench.errors import BadInput
 from progbench.files import sweep
 from progbench.runs import results
@@ -43,6 +41,8 @@ def sweep_results(folder: Path) -> None:
 
     That is half-written files, checkpoints of runs whose results are there, and locks that nobody holds.
     """
+    import filelock
+
     for place in (path for path in folder.glob("*/*") if path.is_dir()):
         sweep(place)
         # who holds a lock has it; one that is no file, or another user's, is said where it is needed

@@ -7,14 +7,12 @@ resumes by looking. A file appears whole or not at all, and carries a checksum o
 from __future__ import annotations
 
 import fcntl
-import functools
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-
-import filelock
+from typing import TYPE_CHECKING
 
 from progbench import kinds
 from progbench.errors import BadInput
@@ -24,6 +22,9 @@ from progbench.recipes.recipe import SCORES_VERSION, Recipe
 from progbench.runs import fields, predictions, provenance
 from progbench.runs.provenance import Provenance
 from progbench.runs.run_result import EpochResult, RunResult
+
+if TYPE_CHECKING:
+    import filelock
 
 SCHEMA_VERSION = 1
 SEALED_SINCE = 6  # the SCORES_VERSION whose results all have a checksum
@@ -125,7 +126,7 @@ def checked(result: RunResult) -> RunResult:
     """The result, as an error if an epoch updated another number of parameters than its recipe's schedule plans."""
     if result.error:
         return result
-    planned = _planned(result.recipe)
+    planned = result.recipe.planned_by_epoch()
     updated = tuple(epoch.updated_parameters for epoch in result.epochs)
     if updated == planned:
         return result
@@ -137,11 +138,6 @@ def checked(result: RunResult) -> RunResult:
         t = next(t for t, (ours, theirs) in enumerate(zip(updated, planned, strict=True)) if ours != theirs)
         why = f"epoch {t + 1} updated {updated[t]:,} parameters, but its schedule plans {planned[t]:,} for it"
     return replace(result, error=why)
-
-
-@functools.lru_cache
-def _planned(wanted: Recipe) -> tuple[int, ...]:
-    return wanted.planned_by_epoch()
 
 
 def _content(path: Path) -> dict:
@@ -220,6 +216,8 @@ def seeds_on_file(folder: Path, recipe: Recipe) -> list[int]:
 
 def lock(folder: Path, recipe: Recipe, seed: int) -> filelock.FileLock:
     """Held while this result is being made, so that two processes never train the same seed."""
+    import filelock  # takes longer to load than a recipe takes to read, and who only looks needs no lock
+
     path = path_of(folder, recipe, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     return filelock.FileLock(path.with_suffix(".lock"))

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import filelock
-
 from progbench import environment, files
 from progbench.errors import BadInput, Missing
 from progbench.files import require_room
@@ -28,6 +26,7 @@ from progbench.session import jobs, neighbours
 from progbench.session.inputs_changed import DataHere, inputs_changed
 from progbench.session.jobs import Job
 from progbench.session.progress import Progress
+from progbench.session.tracking import nothing
 from progbench.tasks import catalog
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.shared_epochs import shared_epochs
@@ -69,9 +68,7 @@ class Maker:
         self.threads = threads
         self.train = train
         self.session = session or uuid.uuid4().hex
-        self.send: Callable[[RunResult], None] = lambda result: (
-            None
-        )  # is given each result that was trained, once it is filed
+        self.send: Callable[[RunResult], None] = nothing  # is given each result that was trained, once it is filed
         self._swept = False
         self._progress = Progress((), lambda line: None, aloud=False)
         self._before: dict[tuple[str, int], str | None] = {}
@@ -103,6 +100,8 @@ class Maker:
         another session had while this one waited; it tries those of earlier sessions. Without room for a result nothing
         is trained. A result that cannot be filed after all counts in this session, with a note.
         """
+        import filelock  # a report, which makes nothing, does without
+
         fresh = {recipe.id: recipe for recipe in wanted if recipe.id not in self._tried}.values()
         self._sweep({recipe.suite for recipe in fresh})
         self._tried |= {recipe.id for recipe in fresh}
@@ -168,6 +167,8 @@ class Maker:
 
     def _hold(self, family: Sequence[Job], *, blocking: bool) -> None:
         """Lock and make a family's runs. Raises Timeout if another process holds one of them."""
+        import filelock
+
         # in one order everywhere, so that no two processes wait for each other
         needed = sorted(
             ((job.recipe, seed) for job in family for seed in job.seeds), key=lambda pair: (pair[0].id, pair[1])

@@ -27,7 +27,7 @@ from progbench.runs.results import RunResult
 from progbench.session import claiming, comparing
 from progbench.session.making import Maker, Runs
 from progbench.session.observing import columns_of, scores, unpublished
-from progbench.session.pairing import Kept
+from progbench.session.rescoring import Kept
 from progbench.tasks import catalog
 
 
@@ -59,7 +59,9 @@ class Suite:
         self._listed = settings.tables
         self._wrong = guards.absent_or_strange(answers, name, settings.tables)
         self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
-        self._recipes: dict[tuple[str, ...], Recipe] = {}
+        self._recipe = functools.cache(functools.partial(reading.read, name))
+        self._of_cell: dict[tuple[str, str, str], list[Recipe]] = {}
+        self._observed: dict[tuple[str, ...], Observed] = {}
         self._verdicts: dict[str, dict[str, Verdict]] = {}
         self._unlike: dict[tuple[str, str], list[str]] = {}
         self._compared: dict[str, tuple[list[Compared], list[str]]] = {}
@@ -94,18 +96,17 @@ class Suite:
     def recipe(self, cell: Cell, task: str = "", variant: str = "") -> Recipe:
         """A cell's recipe, or that of one column of an average, by its task. Each is read once."""
         task = task or cell.count_task or catalog.task_of(cell.evaluation_set).name
-        asked = (cell.recipe_file, cell.model, cell.tuning, cell.schedule, task, variant)
-        if asked not in self._recipes:
-            file, model, tuning, schedule, *_ = asked
-            self._recipes[asked] = reading.read(
-                self.name, file, model=model, schedule=schedule, task=task, tuning=tuning, variant=variant
-            )
-        return self._recipes[asked]
+        return self._recipe(
+            cell.recipe_file, model=cell.model, schedule=cell.schedule, task=task, tuning=cell.tuning, variant=variant
+        )
 
     def recipes(self, cell: Cell, variant: str = "") -> list[Recipe]:
-        """Every recipe of a cell: one, or for an average one a task."""
-        tasks = dict.fromkeys(catalog.task_of(name).name for name in cell.mean_of) or [""]
-        return [self.recipe(cell, task, variant) for task in tasks]
+        """Every recipe of a cell: one, or for an average one a task. They are looked for once."""
+        asked = (cell.file, cell.id, variant)
+        if asked not in self._of_cell:
+            tasks = dict.fromkeys(catalog.task_of(name).name for name in cell.mean_of) or [""]
+            self._of_cell[asked] = [self.recipe(cell, task, variant) for task in tasks]
+        return self._of_cell[asked]
 
     def _recipe_of(self, cell: Cell, evaluation_set: str, variant: str = "") -> Recipe:
         return self.recipe(cell, catalog.task_of(evaluation_set).name, variant)
@@ -139,6 +140,7 @@ class Suite:
     ) -> None:
         """Train what these recipes' runs lack, once a session; `say` is told as by `Maker.make`."""
         self.maker.make(wanted, say, aloud=aloud)
+        self._observed.clear()
         self._verdicts.clear()
         self._unlike.clear()
         self._compared.clear()
@@ -264,6 +266,12 @@ class Suite:
 
         Raises BadInput for a cell without a sound recipe.
         """
+        asked = (cell.file, cell.id, cell.metric, variant)
+        if asked not in self._observed:
+            self._observed[asked] = self._read(cell, variant)
+        return self._observed[asked]
+
+    def _read(self, cell: Cell, variant: str) -> Observed:
         recipes = self.recipes(cell, variant)
         read = tuple(f"{wanted.id}/{wanted.digest}" for wanted in recipes)
         if cell.kind == "counted":

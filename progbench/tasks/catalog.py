@@ -48,10 +48,14 @@ def task_of(evaluation_set: str) -> Task:
 
     Raises BadInput for a set no task has.
     """
-    for task in tasks().values():
-        if evaluation_set in task.evaluate:
-            return task
-    raise BadInput(f"no task here has this evaluation set (the tasks are {', '.join(tasks())})")
+    if evaluation_set not in _by_set():
+        raise BadInput(f"no task here has this evaluation set (the tasks are {', '.join(tasks())})")
+    return _by_set()[evaluation_set]
+
+
+@places.once
+def _by_set() -> dict[str, Task]:
+    return {name: task for task in tasks().values() for name in task.evaluate}
 
 
 def load(task: Task, source: Source) -> Data | SquadData:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.resources
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -127,7 +126,7 @@ class Data:
 @functools.cache
 def glue_tasks() -> dict[str, GlueTask]:
     """Every task of glue.toml by name."""
-    path = Path(str(importlib.resources.files(__package__))) / "glue.toml"
+    path = Path(__file__).with_suffix(".toml")
     return {name: made(name, entry) for name, entry in entries.read(path, WANTED, OPTIONAL).items()}
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.resources
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -190,7 +189,7 @@ def _texts(questions: Iterable[Question]) -> Iterator[tuple[str, str]]:
 @functools.cache
 def squad_tasks() -> dict[str, SquadTask]:
     """Every task of squad.toml by name."""
-    path = Path(str(importlib.resources.files(__package__))) / "squad.toml"
+    path = Path(__file__).with_suffix(".toml")
     return {name: made(name, entry) for name, entry in entries.read(path, WANTED, OPTIONAL).items()}
 
 
