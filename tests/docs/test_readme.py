@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import tomllib
 from dataclasses import replace
 
@@ -140,13 +138,11 @@ def test_every_outcome_is_explained_and_shows_in_pytest_as_the_page_says():
         assert outcomes.of_cell(replace(unread, outcome=outcome))[0] == shown
 
 
-def test_the_snippet_runs_as_it_stands(tmp_path):
-    snippet = pages.block(README, "python", "ProgressiveFreezing")
-    run = subprocess.run(
-        [sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+def test_the_snippet_runs_as_it_stands(tmp_path, warm):
+    (tmp_path / "snippet.py").write_text(pages.block(README, "python", "ProgressiveFreezing"), encoding="utf-8")
+    run = warm("snippet", cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
+    assert run.returncode == 0, run.stderr
     assert "BertForSequenceClassification: 4 blocks" in run.stdout
     assert "beside constant" in run.stdout
     assert run.stderr.count("of shrinking: of 4 blocks") == 3  # a line for each stage
