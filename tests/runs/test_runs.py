@@ -1,5 +1,4 @@
 import json
-import multiprocessing
 import os
 import resource
 from dataclasses import replace
@@ -113,24 +112,6 @@ def test_a_result_filed_under_another_recipe_is_refused(tmp_path, smoke_recipe):
         results.load(tmp_path, smoke_recipe(), 0)
 
 
-def _count(folder, recipe):
-    with results.lock(folder, recipe, 0):
-        number = int((folder / "count").read_text())
-        (folder / "count").write_text(str(number + 1))
-
-
-def test_a_lock_lets_one_process_at_a_time_make_a_result(tmp_path, smoke_recipe):
-    (tmp_path / "count").write_text("0")
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_count, args=(tmp_path, smoke_recipe())) for _ in range(4)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-
-    assert (tmp_path / "count").read_text() == "4"
-
-
 def test_a_file_says_itself_which_recipe_it_is_of(tmp_path, smoke_recipe):
     saved = result(smoke_recipe(), seed=4)
 
@@ -164,13 +145,6 @@ def test_a_perfect_score_is_read_as_it_was_written(tmp_path, smoke_recipe, score
     results.save(tmp_path, made)
 
     assert results.load(tmp_path, made.recipe, 0).score("sst2", "pearson") == 100 * score
-
-
-def test_a_perfect_score_is_no_fault(tmp_path, smoke_recipe, reliability):
-    results.save(tmp_path, result(smoke_recipe(), score=1.0))
-    read = results.load(tmp_path, smoke_recipe(), 0).score("sst2", "accuracy")
-
-    reliability("Keeping results", "a perfect score", happens=f"it is read as {read:g} points", kept="all")
 
 
 @pytest.mark.parametrize("score", ["88.4", "1.001", "-1.1", "-0.5", "true"])

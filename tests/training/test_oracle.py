@@ -21,7 +21,6 @@ from statsmodels.stats.power import TTestPower
 from progbench.method.options import TUNINGS
 from progbench.models import loading
 from progbench.recipes import reading
-from progbench.tasks import catalog, toy, toy_squad
 from progbench.training import graph, one_run, plain, train
 from progbench.training.checkpoints import Checkpoints
 
@@ -34,17 +33,7 @@ NEAR_CORRELATION = {torch.float32: 1e-4, torch.float64: 1e-9}
 SEEDS = (3, 4)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def few_rows(tmp_path_factory):
-    """Generated data of 24 rows: two batches of eleven, whose micro-batches are unlike, and one of two."""
-    folder = tmp_path_factory.mktemp("few")
-    with pytest.MonkeyPatch.context() as patch:
-        for part, rows in (("train", 24), ("evaluate", 20)):
-            patch.setitem(toy.SIZES, part, rows)
-        for variable, write in (("GLUE_DIR", toy.write), ("SQUAD_DIR", toy_squad.write)):
-            write(folder / variable)
-            patch.setitem(catalog._GENERATED, variable, lambda written=folder / variable: written)
-        yield
+pytestmark = pytest.mark.usefixtures("two_dozen_rows")
 
 
 def recipe(tuning="full", schedule="shrinking", kind="pair", model="tiny-bert", **changes):
