@@ -25,7 +25,7 @@ def require_stacks(model: nn.Module) -> list[Stack]:
     stacks = _halves([*every, *changed]) if getattr(configuration, "is_encoder_decoder", False) else []
     if not stacks:
         # not one layer before the blocks, or after them
-        several, changed = ([one for one in lists if len(one.blocks) > 1] for lists in (every, changed))
+        several, changed = ([stack for stack in lists if len(stack.blocks) > 1] for lists in (every, changed))
         outside, changed = (_outside_towers(base, lists) for lists in (several or every, changed))
         stacks = _untied(outside) or (changed if len(changed) == 1 else []) or several or every
     if not stacks:
@@ -98,7 +98,9 @@ def _untied(stacks: list[Stack]) -> list[Stack]:
         return stacks
     attending = [stack for stack in stacks if stack.attends]
     beside = len({stack.path.rpartition(".")[0] for stack in stacks}) == 1
-    if len(attending) == 1 and (beside or all(one.is_free_of_attention for one in stacks if one not in attending)):
+    if len(attending) == 1 and (
+        beside or all(stack.is_free_of_attention for stack in stacks if stack not in attending)
+    ):
         return attending
     together = [parallel(stacks)] if beside and not attending else []
     return together if together and together[0].attends else stacks

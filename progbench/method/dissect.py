@@ -124,7 +124,7 @@ class _Walk:
         why = {name: "as long as the blocks" for name, members in lists.items() if len(members) in lengths}
         if any(stack.why for stack in self.stacks.values()):  # the configuration did not tell the blocks
             several = [listed_at(name, members) for name, members in lists.items() if len(members) > 1]
-            why |= {one.path: "with attentions" for one in several if not one.is_free_of_attention}
+            why |= {stack.path: "with attentions" for stack in several if not stack.is_free_of_attention}
         others = list(stacks_in(child, path, configuration_of(self.base)))
         others += changed_in(child, others, path, configuration_of(self.base))
         why |= {stack.path: "of blocks too, and in no tower before them" for stack in others if len(stack.blocks) > 1}
@@ -138,7 +138,7 @@ class _Walk:
     def _is_apart(self, path: str) -> bool:
         """Whether a list is sure not to belong to the blocks: it has no attention, they all do, and it runs as one."""
         free = listed_at(path, self.model.get_submodule(path)).is_free_of_attention
-        return free and all(one.attends for one in self.stacks.values()) and runs_as_one(self.model, path)
+        return free and all(stack.attends for stack in self.stacks.values()) and runs_as_one(self.model, path)
 
 
 def _has(block: nn.Module, path: str) -> bool:

@@ -34,9 +34,10 @@ def used_before(holder: nn.Module, name: str, others: set[str]) -> bool:
 
 
 def runs_through(module: nn.Module, name: str) -> bool:
-    """Whether the module's own `forward` has a loop over its part of this name."""
-    found = _method(type(module), "forward")
-    loops = [one.iter for one in ast.walk(found[1]) if isinstance(one, ast.For)] if found else []
+    """Whether the module's own `forward` loops over its member of this name."""
+    kind: type = type(module)
+    source = _method(kind, "forward")
+    loops = [node.iter for node in ast.walk(source[1]) if isinstance(node, ast.For)] if source else []
     return any(name in _used(loop) for loop in loops)
 
 

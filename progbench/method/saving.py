@@ -114,9 +114,9 @@ def _write_for_peft(
     heads: dict[str, None] = {}
     for name in (name for name in tensors if ".lora_" not in name):
         names = name.split(".")
-        paths = (".".join(names[:end]) for end in range(1, len(names)))
+        prefixes = (".".join(names[:end]) for end in range(1, len(names)))
         alone = (
-            path for path in paths if all(n in tensors for n, _ in model.get_submodule(path).named_parameters(path))
+            path for path in prefixes if all(n in tensors for n, _ in model.get_submodule(path).named_parameters(path))
         )
         head = next(alone, None)
         if head is None:

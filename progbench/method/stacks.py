@@ -41,7 +41,7 @@ class Stack:
     @property
     def is_free_of_attention(self) -> bool:
         """Whether there is none in any member, and no member is one."""
-        return not any("Attention" in type(part).__name__ for block in self.blocks for part in block.modules())
+        return not any("Attention" in type(inner).__name__ for block in self.blocks for inner in block.modules())
 
     @property
     def nested(self) -> bool:
@@ -66,22 +66,22 @@ def stacks_in(module: nn.Module, path: str = "", configuration: Any = None) -> I
             yield from stacks_in(child, below, configuration)
 
 
-def changed_in(module: nn.Module, found: Sequence[Stack], path: str = "", configuration: Any = None) -> Iterator[Stack]:
+def changed_in(module: nn.Module, known: Sequence[Stack], path: str = "", configuration: Any = None) -> Iterator[Stack]:
     """The outermost lists of like blocks that are as long as no configuration says: blocks were taken out, or put in.
 
-    Each of their members holds an attention. The stacks that were found are left out.
+    Each of their members holds an attention. The `known` stacks are left out.
     """
     configuration = configuration_of(module) or configuration
     depths = depths_of(configuration)
     for name, child in module.named_children():
         below = f"{path}.{name}" if path else name
-        if any(below == one for stack in found for one in stack.lists):
+        if any(below == taken for stack in known for taken in stack.lists):
             continue
         if depths and not stages_of(configuration) and _alike(child):
             here = listed_at(below, child, configuration)
             yield replace(here, why=f"{len(here.blocks)} here, {' or '.join(map(str, depths))} in the configuration")
         else:
-            yield from changed_in(child, found, below, configuration)
+            yield from changed_in(child, known, below, configuration)
 
 
 def listed_at(path: str, module: nn.Module, configuration: Any = None) -> Stack:

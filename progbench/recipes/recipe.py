@@ -117,7 +117,6 @@ class Recipe:
         """The updated parameters this recipe's run must come to, by arithmetic alone."""
         return sum(self.planned_by_epoch())
 
-    @functools.cache  # noqa: B019  (a session asks the same recipes again and again)
     def planned_by_epoch(self) -> tuple[int, ...]:
         """The updated parameters of each of its run's epochs: a sum alone would not tell two schedules apart."""
         return self._planned

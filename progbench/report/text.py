@@ -130,9 +130,9 @@ def _laid_out(heads: list[list[str]], rows: Sequence[list[list[str]]], align: Se
     columns = zip(heads, *rows, strict=True)
     sizes = [max(len(line) + 2 * (cell is column[0]) for cell in column for line in cell) for column in columns]
     for row in (heads, *rows):
-        for parts in itertools.zip_longest(*row, fillvalue=""):
-            sides = zip(parts, sizes, align, strict=True)
-            line = [f"{part:>{size}}" if side == "right" else f"{part:{size}}" for part, size, side in sides]
+        for texts in itertools.zip_longest(*row, fillvalue=""):
+            sides = zip(texts, sizes, align, strict=True)
+            line = [f"{text:>{size}}" if side == "right" else f"{text:{size}}" for text, size, side in sides]
             yield "  ".join(line).rstrip()
         if row is heads:
             yield "  ".join("-" * size for size in sizes)

@@ -115,9 +115,8 @@ def _texts(path: Path, label: str) -> list[str]:
     rows = [row for _, row in itertools.islice(records.read(path), 100)]
     columns = [name for name in rows[0] if name != label and not all(_is_number(row.get(name)) for row in rows)]
     if len(columns) not in (1, 2):
-        raise BadInput(
-            f"{path}: which columns are the text, or its two texts? Say --text NAME, of {', '.join(rows[0])}"
-        )
+        wanted = f"which columns are the text, or its two texts? Say --text NAME, of {', '.join(rows[0])}"
+        raise BadInput(f"{path}: {wanted}")
     return columns
 
 
@@ -148,26 +147,13 @@ def _answering(name: str, train: Path, dev: Path, folder: Path, digest: str) -> 
     for side, given in (("train", train), ("dev", dev)):
         path = given
         if path.suffix == ".json" and _is_squad(path):
-            questions = [
-                question
-                for article in files.read_json(path)["data"]
-                for paragraph in article["paragraphs"]
-                for question in paragraph["qas"]
-            ]
+            paragraphs = (each for article in files.read_json(path)["data"] for each in article["paragraphs"])
+            questions = [question for paragraph in paragraphs for question in paragraph["qas"]]
         else:
-            questions = [
-                _question(where, row, f"{side}-{number}") for number, (where, row) in enumerate(records.read(path))
-            ]
-            whole = {
-                "data": [
-                    {
-                        "title": path.name,
-                        "paragraphs": [
-                            {"context": question.pop("context"), "qas": [question]} for question in questions
-                        ],
-                    }
-                ]
-            }
+            rows = enumerate(records.read(path))
+            questions = [_question(where, row, f"{side}-{number}") for number, (where, row) in rows]
+            paragraphs = [{"context": question.pop("context"), "qas": [question]} for question in questions]
+            whole = {"data": [{"title": path.name, "paragraphs": paragraphs}]}
             path = folder / f"{side}.json"
             files.write_atomically(path, json.dumps(whole, ensure_ascii=False) + "\n")
         paths.append(path)

@@ -38,8 +38,8 @@ def attend(
 
     Shapes: query, key, value (seeds, heads, tokens, size); result (seeds, tokens, heads, size).
     """
-    parts = [part.transpose(1, 2).flatten(0, 1) for part in (query, key, value)]
-    return _attended(parts, where, dropout, scaling, bias).unflatten(0, (len(query), -1))
+    qkv = [tensor.transpose(1, 2).flatten(0, 1) for tensor in (query, key, value)]
+    return _attended(qkv, where, dropout, scaling, bias).unflatten(0, (len(query), -1))
 
 
 def attend_fused(fused: torch.Tensor, where: PackedSeeds, dropout: float, scaling: float) -> torch.Tensor:
@@ -51,11 +51,11 @@ def attend_fused(fused: torch.Tensor, where: PackedSeeds, dropout: float, scalin
 
 
 def _attended(
-    parts: Sequence[torch.Tensor], where: PackedSeeds, dropout: float, scaling: float | None, bias: Bias | None
+    qkv: Sequence[torch.Tensor], where: PackedSeeds, dropout: float, scaling: float | None, bias: Bias | None
 ) -> torch.Tensor:
-    """Of all rows' tokens, as three parts (seeds * tokens, heads, size), or one (seeds * tokens, 3, heads, size)."""
+    """Of all rows' tokens, as three tensors (seeds * tokens, heads, size), or one (seeds * tokens, 3, heads, size)."""
     as_they_are = where.source is None
-    grouped = zip(*(where.in_groups(one) if as_they_are else Apart.apply(one, where) for one in parts), strict=True)
+    grouped = zip(*(where.in_groups(one) if as_they_are else Apart.apply(one, where) for one in qkv), strict=True)
     pieces = [_group(those, where, number, dropout, scaling, bias) for number, those in enumerate(grouped)]
     return pieces[0].flatten(0, 1) if as_they_are else Back.apply(where, *pieces)
 
@@ -98,7 +98,7 @@ def _together(pieces: tuple[torch.Tensor, ...]) -> torch.Tensor:
 
 
 def _group(
-    parts: Sequence[torch.Tensor],
+    qkv: Sequence[torch.Tensor],
     where: PackedSeeds,
     number: int,
     dropout: float,
@@ -106,22 +106,22 @@ def _group(
     bias: Bias | None,
 ) -> torch.Tensor:
     """Attention within the texts or bins of one group. Shapes: (texts, longest, …) each, as `_attended`."""
-    longest, heads = parts[0].shape[1], parts[0].shape[-2]
+    longest, heads = qkv[0].shape[1], qkv[0].shape[-2]
     if bias is None:
-        added = where.masks(parts[0].dtype)[number]
+        added = where.masks(qkv[0].dtype)[number]
     else:
-        added = bias.masked(longest, where.seen(number), number).to(parts[0].dtype)
-    if parts[0].device.type == "cpu":
-        heads_first = (part.transpose(1, 2) for part in _three(parts))
+        added = bias.masked(longest, where.seen(number), number).to(qkv[0].dtype)
+    if qkv[0].device.type == "cpu":
+        heads_first = (tensor.transpose(1, 2) for tensor in _three(qkv))
         attended = nn.functional.scaled_dot_product_attention(
             *heads_first, attn_mask=added, dropout_p=dropout, scale=scaling
         )
         return attended.transpose(1, 2)
-    return Efficient.apply(added.expand(-1, heads, longest, -1), dropout, scaling, *parts)
+    return Efficient.apply(added.expand(-1, heads, longest, -1), dropout, scaling, *qkv)
 
 
-def _three(parts: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
-    return parts if len(parts) == 3 else parts[0].unbind(2)
+def _three(qkv: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+    return qkv if len(qkv) == 3 else qkv[0].unbind(2)
 
 
 class Efficient(torch.autograd.Function):
@@ -133,26 +133,26 @@ class Efficient(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, added: torch.Tensor, dropout: float, scaling: float | None, *parts: torch.Tensor
+        ctx: FunctionCtx, added: torch.Tensor, dropout: float, scaling: float | None, *qkv: torch.Tensor
     ) -> torch.Tensor:
         unmasked, keep_for_backward = 0, True
         out, *kept = torch.ops.aten._efficient_attention_forward(
-            *_three(parts), added, None, None, None, None, dropout, unmasked, keep_for_backward, scale=scaling
+            *_three(qkv), added, None, None, None, None, dropout, unmasked, keep_for_backward, scale=scaling
         )
         ctx.dropout, ctx.scaling = dropout, scaling
-        ctx.save_for_backward(added, out, *kept[:3], *parts)
+        ctx.save_for_backward(added, out, *kept[:3], *qkv)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        added, out, logsumexp, seed, offset, *parts = ctx.saved_tensors
-        longest, unmasked, fused = out.shape[1], 0, len(parts) == 1
+        added, out, logsumexp, seed, offset, *qkv = ctx.saved_tensors
+        longest, unmasked, fused = out.shape[1], 0, len(qkv) == 1
         *found, of_added = torch.ops.aten._efficient_attention_backward(
-            gradient.contiguous(), *_three(parts), added, out, None, None, longest, longest, logsumexp, ctx.dropout,
+            gradient.contiguous(), *_three(qkv), added, out, None, None, longest, longest, logsumexp, ctx.dropout,
             seed, offset, unmasked, ctx.needs_input_grad[0], scale=ctx.scaling, num_splits_key=1,
             shared_storage_dqdkdv=fused,
         )  # fmt: skip
         if fused:  # they lie beside each other in one tensor, of which these are views
-            found = [found[0].as_strided(parts[0].shape, torch.empty(parts[0].shape, device="meta").stride(), 0)]
+            found = [found[0].as_strided(qkv[0].shape, torch.empty(qkv[0].shape, device="meta").stride(), 0)]
         return of_added if ctx.needs_input_grad[0] else None, None, None, *found

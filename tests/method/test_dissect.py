@@ -201,9 +201,7 @@ def hybrid():
 def test_a_hybrid_that_blocks_were_taken_from_is_refused_with_what_to_do():
     model, beside = hybrid()
 
-    with pytest.raises(
-        BadInput, match=r"no list of 4 blocks.*nor exactly one of like blocks.*configuration can say so$"
-    ):
+    with pytest.raises(BadInput, match=r"no list of 4 blocks.*nor exactly one of like.*configuration can say so$"):
         Anatomy.of(model)
     assert Anatomy.of(model, blocks="transformer.h").L == 3
     model.transformer.ahead = beside
