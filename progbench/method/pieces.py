@@ -85,8 +85,9 @@ def shown(name: str, pieces: Iterable[Piece], live: Iterable[nn.Parameter], froz
         if piece.component not in (EMBEDDINGS, HEAD):
             before, paths, _ = blocks.setdefault(piece.component, (0, [], ""))
             blocks[piece.component] = (before + count, [*paths, piece.path], f" ({piece.why})" if piece.why else "")
+    upwards = [blocks[one] for one in sorted(blocks, key=lambda one: int(one.removeprefix("block ")))]
     number = 1
-    for (size, why), group in itertools.groupby(blocks.values(), key=operator.itemgetter(0, 2)):
+    for (size, why), group in itertools.groupby(upwards, key=operator.itemgetter(0, 2)):
         alike = [", ".join(paths) for _, paths, _ in group]
         last = number + len(alike) - 1
         if len(alike) == 1:

@@ -1,5 +1,6 @@
 """Any transformer taken apart by rules: which module lands in which part, and what is refused."""
 
+import accelerate
 import peft
 import pytest
 import tiny
@@ -243,8 +244,21 @@ def test_two_berts_as_encoder_and_decoder_are_told_by_their_names():
 def test_an_image_or_a_sound_may_stand_before_a_text_decoder():
     image = transformers.ViTConfig(**{**tiny.IMAGE, "num_hidden_layers": 2})
     configuration = transformers.VisionEncoderDecoderConfig.from_encoder_decoder_configs(image, halves()[1])
-
     assert Anatomy.of(transformers.VisionEncoderDecoderModel(configuration)).L == 5
+
+    sound = tiny.MODELS["Wav2Vec2"][0]()
+    configuration = transformers.SpeechEncoderDecoderConfig.from_encoder_decoder_configs(sound, halves()[1])
+    assert Anatomy.of(transformers.SpeechEncoderDecoderModel(configuration)).L == 7
+
+
+def test_a_decoder_that_was_registered_first_is_printed_behind_its_encoder():
+    model = tiny.model("BART")
+    model.model.encoder = model.model._modules.pop("encoder")  # as PP-FormulaNet has them
+    rows = str(Anatomy.of(model)).splitlines()[2:4]
+
+    assert [row.partition("each: ")[2].partition(" ")[0] for row in rows] == [
+        "model.encoder.layers.0", "model.decoder.layers.0",
+    ]  # fmt: skip
 
 
 def gemma():
@@ -411,7 +425,6 @@ def test_a_wrapped_model_is_opened(wrap):
 
 
 def test_what_accelerate_prepared_is_opened():
-    accelerate = pytest.importorskip("accelerate")
     model = accelerate.Accelerator(cpu=True).prepare(tiny.model("BERT"))
 
     assert Anatomy.of(model).L == tiny.BLOCKS
