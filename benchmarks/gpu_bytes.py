@@ -59,7 +59,7 @@ LAUNCHES = {
     "_efficient_attention_backward": 4, "_scaled_dot_product_efficient_attention_backward": 4,
     "_scaled_dot_product_efficient_attention": 4,
 }  # fmt: skip
-PRODUCTS = ("mm", "bmm", "addmm", "baddbmm")
+PRODUCTS = ("mm", "bmm", "addmm", "baddbmm", "baddbmm_")
 ATTENTION = {
     "_efficient_attention_forward": 2, "_scaled_dot_product_efficient_attention": 2,
     "_efficient_attention_backward": 5, "_scaled_dot_product_efficient_attention_backward": 5,
@@ -128,7 +128,17 @@ class Counting(TorchDispatchMode):
             moved = 2 * touched(first) + 2 * touched(given[-1]) + touched(given[1])
         elif name in ("index_copy_", "index_add_"):
             moved = (2 if name == "index_copy_" else 3) * touched(given[-1]) + touched(given[1])
-        elif name in ("index_fill_", "fill_", "zero_", "zeros", "new_zeros", "new_full", "full", "zeros_like"):
+        elif name in (
+            "index_fill_",
+            "fill_",
+            "zero_",
+            "zeros",
+            "new_zeros",
+            "new_full",
+            "full",
+            "zeros_like",
+            "bernoulli_",
+        ):
             moved = sum(map(touched, made))
         elif name == "baddbmm":  # the bias is written to every row of the result, which the product reads
             moved += 2 * touched(made[0])
@@ -144,7 +154,7 @@ class Counting(TorchDispatchMode):
         elif name == "native_layer_norm_backward" and not any(args[-1][1:]):
             launches = 1  # of its input alone
         if name in PRODUCTS:
-            self.counted.products += 2 * math.prod(made[0].shape) * given[-2].shape[-1]
+            self.counted.products += 2 * math.prod(made[0].shape) * args[-2].shape[-1]
             self._note("of products", 0, moved)
         if name in ATTENTION:
             query, key = (args[0], args[1]) if name.endswith("forward") or name[-9:] == "attention" else args[1:3]
@@ -177,6 +187,9 @@ def _answer(name: str, func: Any, args: tuple, kwargs: dict) -> Any:
         return True
     if name == "_fused_adamw_":
         return None
+    if name == "_efficient_attention_backward" and kwargs.get("shared_storage_dqdkdv"):
+        batch, tokens, *heads = args[1].shape
+        return *args[0].new_empty(batch, tokens, 3, *heads).unbind(2), None
     if name == "_efficient_attention_backward":
         return *(torch.empty_like(tensor) for tensor in args[1:4]), args[4] if args[15] else None
     return func(*args, **kwargs)

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from progbench import places
 from progbench.commands.common import USAGE
@@ -77,12 +80,21 @@ def _run(arguments: Sequence[str]) -> int:
         return USAGE
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a name that there is not with the one that is most like it, in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        said, _, names = message.partition(" (choose from ")
+        near = difflib.get_close_matches(said.rpartition(": ")[2].strip("'"), re.findall(r"[\w-]+", names), n=1)
+        if near:
+            self.exit(USAGE, f"{self.prog}: {plain(said)}: did you mean {near[0]}?\n")
+        super().error(plain(message))
+
+
 def _parser(first: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The parser of the command line; where its `first` word is a command, without the others, which load slowly."""
     wanted = [name for name in COMMANDS if name in first] or [*COMMANDS]
-    parser = argparse.ArgumentParser(
-        prog="progbench", description="Does the paper reproduce, and where does it deviate?"
-    )
+    parser = _Parser(prog="progbench", description="Does the paper reproduce, and where does it deviate?")
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     parser.add_argument("--include", action="append", type=Path, metavar="DIR", help="as each command's own option")
     all_of_them = f"{{{','.join(COMMANDS)}}}" if first and len(wanted) == 1 else None

@@ -94,9 +94,9 @@ def run(options: argparse.Namespace) -> int:
         "\n".join(
             [
                 text.render(report),
+                *(f"written: {plain(path)}" for path in written),
                 "",
                 *map(plain, answer(suite, asked)),
-                *(f"written: {plain(path)}" for path in written),
             ]
         )
     )

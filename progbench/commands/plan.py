@@ -65,6 +65,8 @@ def _head(found: Plan) -> str:
         counts = {"failed": len(found.errors), "inconclusive": len(found.changed)}
         if wrong := " and ".join(f"{count} {word}" for word, count in counts.items() if count):
             return f"no run is missing, but of those on file {wrong}; see below"
+        if not found.settled:
+            return "nothing is missing: no run is behind what was asked for"
         return f"nothing is missing: {found.settled} cells and claims have all their runs"
     words = [f"{found.runs} runs of {sum(1 for one in found.lacks if one.seeds)} recipes are missing"]
     words += [f"{training} more {'is' if training == 1 else 'are'} being trained now"] if training else []

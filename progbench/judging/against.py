@@ -132,9 +132,8 @@ def compare(first: Folder, second: Folder) -> Difference:
 
 def _pair(left: Mapping[str, BySeed], right: Mapping[str, BySeed]) -> Pair:
     def newest(sides: Mapping[str, BySeed], among: Iterable[str]) -> Side:
-        digest = max(
-            among, key=lambda digest: max(str(run.environment.get("date", "")) for run in sides[digest].values())
-        )
+        dates = {name: max(str(run.environment.get("date", "")) for run in sides[name].values()) for name in among}
+        digest = max(dates, key=dates.__getitem__)
         return digest, sides[digest]
 
     shared = left.keys() & right.keys()

@@ -102,7 +102,7 @@ def could_see(differences: Sequence[float], margin: float) -> str:
         return f"one seed cannot tell {said} from chance: start with --seeds 5"
     sd = statistics.stdev(differences)
     if sd == 0:
-        return f"all {len(differences)} seeds differ by the same, so nobody can say whether they could have seen {said}"
+        return f"the {len(differences)} seeds differ by the same, so nobody can say whether they could have seen {said}"
     from statsmodels.stats.power import TTestPower
 
     power = TTestPower().power(margin / sd, len(differences), ALPHA, alternative="larger")

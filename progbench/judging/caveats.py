@@ -97,11 +97,8 @@ def _mixed(name: str, fields: Sequence[str], results: Sequence[RunResult]) -> li
     values = {
         key: dict.fromkeys(str((run.environment | run.fingerprints).get(key)) for run in results) for key in fields
     }
-    return [
-        f"{name}: its runs mix {key} {' and '.join(different)}"
-        for key, different in values.items()
-        if len(different) > 1
-    ]
+    mixed = {key: " and ".join(different) for key, different in values.items() if len(different) > 1}
+    return [f"{name}: its runs mix {key} {different}" for key, different in mixed.items()]
 
 
 def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = False) -> list[str]:

@@ -75,9 +75,8 @@ def _points(side: BySeed, evaluation_set: str, metric: str) -> dict[int, float]:
 
 def _least_sd(pair: Pair, evaluation_set: str, metric: str) -> float:
     """The least spread that either side's runs are believed to have."""
-    return resolution.least_sd(
-        metric, resolution.examples_of(evaluation_set, [run for _, side in pair for run in side.values()])
-    )
+    runs = [run for _, side in pair for run in side.values()]
+    return resolution.least_sd(metric, resolution.examples_of(evaluation_set, runs))
 
 
 def _compared(points: Mapping[Key, Sides], least: Mapping[Key, float]) -> dict[Key, Compared]:

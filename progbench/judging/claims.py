@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from progbench.errors import BadInput
@@ -171,12 +171,9 @@ def our_quantity(claim: Claim, column: str, left: Sequence[Observed], right: Seq
         seed: quantity(claim, *(statistics.fmean(observed.values[seed] for observed in side) for side in (left, right)))
         for seed in shared
     }
-    apart = claim.quantity == "difference"  # a percentage's own steps are not known
-    least = (
-        math.hypot(*(least_sd_of_mean(observed.least_sd for observed in side) for side in (left, right)))
-        if apart
-        else 0.0
-    )
+    least = 0.0  # a percentage's own steps are not known
+    if claim.quantity == "difference":
+        least = math.hypot(*(least_sd_of_mean(observed.least_sd for observed in side) for side in (left, right)))
     return Measured(column, seeds=values, missing="" if values else "no seed has all of its cells", least_sd=least)
 
 
@@ -190,12 +187,8 @@ def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
     """
     if claim.problem:
         return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
-    printed = _together(
-        claim, [(comparison.column, *on_print.read(claim.inside, comparison)) for comparison in measured]
-    )
-    on_ours = _together(
-        claim, [(comparison.column, *_of_ours(claim, comparison, len(measured))) for comparison in measured]
-    )
+    printed = _together(claim, measured, lambda comparison: on_print.read(claim.inside, comparison))
+    on_ours = _together(claim, measured, lambda comparison: _of_ours(claim, comparison, len(measured)))
     exact = bool(measured) and all(comparison.exact is not None for comparison in measured)
     wrong = any(comparison.error for comparison in measured) or (claim.disputed and exact and on_ours[0] == HOLDS)
     outcome = "error" if wrong else "disputed" if claim.disputed else on_ours[0]
@@ -232,13 +225,9 @@ def _ours_rests_on(measured: Sequence[Measured], exact: bool) -> str:
     """What our answer rests on; "" if nothing was run."""
     if exact:
         return COUNTS
-    counts = [
-        len(seeds)
-        for comparison in measured
-        for seeds in ([each.seeds for each in comparison.tasks] or [comparison.seeds])
-        if seeds
-    ]
-    several = " to ".join(map(str, sorted({min(counts, default=0), max(counts, default=0)})))
+    seeds = [paired.seeds for comparison in measured for paired in comparison.tasks or (comparison,)]
+    counts = sorted({len(paired) for paired in seeds if paired})
+    several = " to ".join(map(str, dict.fromkeys((*counts[:1], *counts[-1:]))))
     return f"differences paired by seed, of {several} seeds" if counts else ""
 
 
@@ -251,11 +240,8 @@ def _of_ours(claim: Claim, comparison: Measured, comparisons: int) -> tuple[str,
         word = comparison.compared.word
         return HOLDS if word in holding else FAILS if word in failing else UNDECIDED, comparison.compared.sentence
     values = tuple(comparison.seeds.values())
-    tasks = comparison.tasks or (
-        Paired(
-            comparison.column, 1, tuple(comparison.seeds), values, (0.0,) * len(values), least_sd=comparison.least_sd
-        ),
-    )
+    zeros, least = (0.0,) * len(values), comparison.least_sd
+    tasks = comparison.tasks or (Paired(comparison.column, 1, tuple(comparison.seeds), values, zeros, least_sd=least),)
     fewest, most = (pick(len(task.seeds) for task in tasks) for pick in (min, max))
     if not fewest:
         return UNDECIDED, f"unknown ({comparison.error or comparison.missing})"
@@ -283,27 +269,21 @@ def _mean(tasks: Sequence[Paired]) -> float:
     return statistics.fmean(means, [task.columns for task in tasks])
 
 
-def _together(claim: Claim, answers: Sequence[tuple[str, str, str]]) -> tuple[str, str]:
-    given = [answer for _, answer, _ in answers]
+def _together(
+    claim: Claim, measured: Sequence[Measured], answered: Callable[[Measured], tuple[str, str]]
+) -> tuple[str, str]:
+    """The answer over all comparisons, and its words, those of columns that say the same together."""
+    answers = [answered(comparison) for comparison in measured]
+    given = {answer for answer, _ in answers}
     answer = next((outcome for outcome in (FAILS, UNDECIDED, WITHIN) if outcome in given), HOLDS)
     groups: dict[str, list[str]] = {}
-    for column, _, words in answers:
-        groups.setdefault(words, []).append(column)
+    for comparison, (_, words) in zip(measured, answers, strict=True):
+        groups.setdefault(words, []).append(comparison.column)
     unit = "%" if claim.quantity == "reduction" else "points"
     words = "; ".join(f"{', '.join(columns)} {words}" for words, columns in groups.items())
     return answer, f"{words}; wanted {claim.range} {unit}"
 
 
 def _verdict(claim: Claim, on_print: tuple[str, str], on_ours: tuple[str, str], outcome: str) -> ClaimVerdict:
-    return ClaimVerdict(
-        claim=claim.id,
-        sentence=claim.sentence,
-        source=claim.source,
-        on_print=on_print[0],
-        print_words=on_print[1],
-        on_ours=on_ours[0],
-        our_words=on_ours[1],
-        disputed=claim.disputed,
-        outcome=outcome,
-        reason=claim.reason,
-    )
+    about = (claim.id, claim.sentence, claim.source)
+    return ClaimVerdict(*about, *on_print, *on_ours, claim.disputed, outcome, claim.reason)

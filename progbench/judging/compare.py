@@ -47,9 +47,8 @@ def compare(
         lines = _of_tasks(about, those, components[body], terms)
         compared += lines
         if body in averages:
-            compared.append(
-                averages[body].compared(about, len(bodies[body]), shown[body], others.get(body), lines, terms)
-            )
+            of, other = len(bodies[body]), others.get(body)
+            compared.append(averages[body].compared(about, of, shown[body], other, lines, terms))
     return compared
 
 

@@ -50,9 +50,8 @@ def taken_apart(sets: Sequence[ArrayLike]) -> Components:
     arrays = [np.asarray(array, float) for array in sets]
     by_seed = sum(array.mean(-1) for array in arrays) / len(arrays)
     seeds = by_seed.shape[-1]
-    by_examples, by_rest = (
-        sum(component) / len(arrays) ** 2 for component in zip(*map(_of_examples, arrays), strict=True)
-    )
+    of_examples = zip(*map(_of_examples, arrays), strict=True)
+    by_examples, by_rest = (sum(component) / len(arrays) ** 2 for component in of_examples)
     return Components(
         mean=by_seed.mean(-1),
         seeds=seeds,
@@ -67,9 +66,8 @@ def _of_examples(differences: NDArray) -> tuple[NDArray, NDArray]:
     """V_N and V_E of one evaluation set."""
     seeds, examples = differences.shape[-2:]
     by_seed, by_example = differences.mean(-1), differences.mean(-2)
-    neither = (
-        differences - by_seed[..., :, None] - by_example[..., None, :] + differences.mean((-2, -1))[..., None, None]
-    )
+    mean = differences.mean((-2, -1))[..., None, None]
+    neither = differences - by_seed[..., :, None] - by_example[..., None, :] + mean
     rest = np.square(neither).sum((-2, -1)) / ((seeds - 1) * (examples - 1) * seeds * examples)
     return by_example.var(-1, ddof=1) / examples, rest
 
@@ -91,9 +89,8 @@ def on_this_set(components: Components) -> Estimate:
     >>> float(found.mean), float(found.variance), int(found.df)  # variance 2.5 of a seed
     (3.0, 0.5, 4)
     """
-    return Estimate(
-        components.mean, _seeds(components), np.full(np.shape(components.mean), float(components.seeds - 1))
-    )
+    df = np.full(np.shape(components.mean), components.seeds - 1.0)
+    return Estimate(components.mean, _seeds(components), df)
 
 
 def for_such_examples(components: Components) -> Estimate | None:

@@ -34,9 +34,8 @@ def absent_or_strange(root: Path, suite: str, listed: Sequence[str]) -> dict[str
         where = "suite.toml" if name in listed else SUMS
         problems[name] = f"{folder / name}.toml is gone, and {where} lists it: nobody knows which cells it had"
     for name in sorted(there - {*listed}):
-        problems[name] = (
-            f"{folder / name}.toml is not listed in the suite's suite.toml: add it to `tables`, or delete it"
-        )
+        where = f"{folder / name}.toml"
+        problems[name] = f"{where} is not listed in the suite's suite.toml: add it to `tables`, or delete it"
     return problems
 
 

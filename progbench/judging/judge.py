@@ -154,6 +154,7 @@ def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], fa
     )
     absent = np.ones(family - len(cells))
     decided = decision.decide(differences, absent)
+    family_chance = np.append(decided.chance, absent)
     verdicts = {}
     for i, (cell, ours) in enumerate(zip(cells, observed, strict=True)):
         margin = f"{cell.expectation.margin:g}"
@@ -162,14 +163,9 @@ def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], fa
             sentence += f" ({decided.low[i]:+z.2f} to {decided.high[i]:+z.2f})"
         if not differences.enough[i]:
             outcome = "inconclusive"
-            more = (
-                decision.seeds_to_decide(differences, np.append(decided.chance, absent), i, 1)
-                if differences.df[i]
-                else 0
-            )
-            sentence += (
-                f"; one seed decides nothing, the paper's number is a mean of {decision.PAPER_SEEDS}; {_more(more)}"
-            )
+            more = decision.seeds_to_decide(differences, family_chance, i, 1) if differences.df[i] else 0
+            sentence += "; one seed decides nothing, the paper's number is a mean of "
+            sentence += f"{decision.PAPER_SEEDS}; {_more(more)}"
         elif decided.within[i]:
             outcome = "reproduced"
             sentence += f", within the margin of {margin}"
@@ -178,7 +174,7 @@ def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], fa
             sentence += f", beyond the margin of {margin} and beyond chance ({_chance(decided.p[i], family)})"
         else:
             outcome = "inconclusive"
-            more = decision.seeds_to_decide(differences, np.append(decided.chance, absent), i, len(ours.values))
+            more = decision.seeds_to_decide(differences, family_chance, i, len(ours.values))
             sentence += f", margin {margin}; {_more(more)}"
         verdicts[cell.id] = Verdict.on(cell, outcome, sentence, ours, tier="paper", **_numbers(differences, decided, i))
     return verdicts
@@ -210,17 +206,10 @@ def _judge_against_reference(cells: Sequence[Cell], observed: Sequence[Observed]
             how = f"beyond {floor} {'and beyond' if decided.beyond[i] else 'but within'} chance"
         else:
             how = f"within {floor}"
-        sentence = (
-            f"{_ours(ours)} against our reference {expected:.2f} (n={n}): {differences.difference[i]:+z.2f}, {how}"
-        )
-        verdicts[cell.id] = Verdict.on(
-            cell,
-            "deviates" if decided.beyond[i] else "consistent",
-            f"{sentence} ({_chance(decided.p[i], family)})",
-            ours,
-            tier="reference, statistical",
-            **_numbers(differences, decided, i),
-        )
+        sentence = f"{_ours(ours)} against our reference {expected:.2f} (n={n}): {differences.difference[i]:+z.2f}, "
+        sentence += f"{how} ({_chance(decided.p[i], family)})"
+        outcome, numbers = "deviates" if decided.beyond[i] else "consistent", _numbers(differences, decided, i)
+        verdicts[cell.id] = Verdict.on(cell, outcome, sentence, ours, tier="reference, statistical", **numbers)
     return verdicts
 
 

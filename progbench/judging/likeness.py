@@ -59,10 +59,7 @@ def same_scores(
     runs = {(wanted, run.seed): run for wanted, results in made.items() for run in results}
     columns = list(columns)
     for seed in reference.seeds:
-        pairs = [
-            (runs.get((wanted, seed)), reference.runs[wanted.id], evaluation_set, metric)
-            for wanted, evaluation_set, metric in columns
-        ]
+        pairs = [(runs.get((wanted, seed)), reference.runs[wanted.id], *column) for wanted, *column in columns]
         if all(
             run and made_alike(run.about, on_file.get("environment", {}).get(str(seed), {}))
             for run, on_file, _, _ in pairs

@@ -86,11 +86,8 @@ def read(wanted: Range, comparison: Printed) -> tuple[str, str]:
 def rests_on(printed: Sequence[Printed]) -> str:
     """What the answer on the print rests on; "" if nothing is printed."""
     there = [comparison for comparison in printed if comparison.printed is not None]
-    margins = {
-        f"{comparison.column} {comparison.margin:g}": comparison.margin_reason
-        for comparison in there
-        if comparison.margin
-    }
+    with_margin = [comparison for comparison in there if comparison.margin]
+    margins = {f"{each.column} {each.margin:g}": each.margin_reason for each in with_margin}
     if not margins:
         return COUNTS if there else ""
     if any(_has_spreads(comparison.alone) for comparison in there):

@@ -51,15 +51,12 @@ def of_report(verdicts: Sequence[Verdict]) -> Curves | None:
 
     The family is that of the table with the most scored cells. None if nothing was judged against the paper.
     """
-    margins = [
-        verdict.tolerance / verdict.spread
-        for verdict in verdicts
-        if verdict.tier == "paper" and verdict.kind == "scored" and verdict.df
-    ]
+    scored = [verdict for verdict in verdicts if verdict.kind == "scored"]
+    margins = [verdict.tolerance / verdict.spread for verdict in scored if verdict.tier == "paper" and verdict.df]
     if not margins:
         return None
     margin = round(statistics.median(margins), 1)
-    family = max(2, *Counter(verdict.table for verdict in verdicts if verdict.kind == "scored").values())
+    family = max(2, *Counter(verdict.table for verdict in scored).values())
     return Curves(margin, family, tuple(curve(margin, family=family)))
 
 

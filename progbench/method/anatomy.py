@@ -70,14 +70,14 @@ class Anatomy:
         (`wrappers.opened`). Where peft has put layers into the model, the components hold what requires a gradient.
         With a tuning other than "full" they hold what that tuning trains (Algorithm 1, line 2), and the rest is
         `frozen` in every stage; `apply_tuning` has added adapters or LoRA matrices before. Where a model has several
-        stacks, `blocks` is the path of the list to take, and the others train in every stage.
+        stacks, `blocks` is the path of the list to take, and the others train in every stage; a tuned model knows it.
 
         Raises BadInput for a model that the rules do not fit, with an `Anatomy.split` to copy where there is a sound
         one; for a tuning it does not know, for a model without what the tuning trains, and for one that was given
         another tuning.
         """
         inside = opened(model)
-        require_tuned(inside, tuning)
+        blocks = require_tuned(inside, tuning, blocks)
         whole = cls._assembled(inside, pieces_of(inside, blocks))
         if tuning != "full":
             return whole.restrict(tuned(inside, tuning))

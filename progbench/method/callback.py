@@ -12,7 +12,7 @@ import torch
 import transformers
 from torch import nn
 from tqdm.auto import tqdm
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerState, TrainingArguments
 
 from progbench.errors import BadInput
 from progbench.method.anatomy import Anatomy
@@ -124,12 +124,10 @@ class ProgressiveFreezing(TrainerCallback):
         put_back(self._model)
         self._model = None
 
-    def on_init_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_init_end(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         put_back(kwargs.get("model"))
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         model, optimizer = kwargs["model"], kwargs.get("optimizer")
         if not isinstance(args, TrainingArguments) or not isinstance(model, nn.Module) or optimizer is None:
             raise BadInput(
@@ -162,16 +160,12 @@ class ProgressiveFreezing(TrainerCallback):
         self._run = Begun(Flags(model), self._watch)
         BEGUN[model] = self._run
 
-    def on_epoch_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         self._epoch += 1  # as the Trainer counts: an epoch that a callback ended early is one, too
         if self.by == "epoch":
             self._enter(self._epoch, state)
 
-    def on_step_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         if isinstance(self.by, int):
             self._enter(state.global_step // self.by, state)
         elif self.by == "fraction":
@@ -181,14 +175,10 @@ class ProgressiveFreezing(TrainerCallback):
             self._anatomy.freeze(self.schedule[self._stage])
         self._looked = False
 
-    def on_pre_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_pre_optimizer_step(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         self._watch.before_step()
 
-    def on_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_optimizer_step(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         said = self._watch.after_step(getattr(kwargs["optimizer"], "optimizer", kwargs["optimizer"]))
         said_of = [said, self._watch.unseen_words()]
         for words in said_of if self._says else []:
@@ -196,19 +186,17 @@ class ProgressiveFreezing(TrainerCallback):
                 LOGGER.warning(words)
         self._looked = True
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         if not self._looked:
             raise BadInput(
                 f"transformers {transformers.__version__}: its Trainer made a step without the events "
                 "on_pre_optimizer_step and on_optimizer_step, so nobody watched what moved. Use transformers 5.23"
             )
 
-    def on_epoch_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         self._watch.require_still()
 
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         logs, told = kwargs["logs"], FIGURE in kwargs["logs"]
         add_figure(kwargs["model"], logs, state)
         if FIGURE in logs and not told and args.report_to and not self._heard and self._says:
@@ -219,9 +207,7 @@ class ProgressiveFreezing(TrainerCallback):
                 ", ".join(args.report_to), FIGURE,
             )  # fmt: skip
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         self.restore()
 
     def _enter(self, number: int, state: TrainerState) -> None:

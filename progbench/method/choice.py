@@ -8,7 +8,7 @@ from progbench.errors import BadInput
 from progbench.method.advice import advice
 from progbench.method.depth import configuration_of, depths_of, stages_of, takes_embeddings, towers_of
 from progbench.method.layout import refused
-from progbench.method.stacks import Stack, has_parameters, is_list, listed_at, parallel, stacks_in
+from progbench.method.stacks import Stack, changed_in, has_parameters, is_list, listed_at, parallel, stacks_in
 from progbench.method.wrappers import transformer_of
 
 HALVES = ("encoder", "decoder")
@@ -21,10 +21,13 @@ def require_stacks(model: nn.Module) -> list[Stack]:
     if why := refused(configuration):
         raise BadInput(f"{name}: {why}")
     every = list(stacks_in(base, path_of(model, base)))
-    stacks = _halves(every) if getattr(configuration, "is_encoder_decoder", False) else []
+    changed = list(changed_in(base, every, path_of(model, base)))
+    stacks = _halves([*every, *changed]) if getattr(configuration, "is_encoder_decoder", False) else []
     if not stacks:
-        several = [stack for stack in every if len(stack.blocks) > 1]  # not one layer before the blocks, or after them
-        stacks = _untied(_without_towers(base, several or every))
+        # not one layer before the blocks, or after them
+        several, changed = ([stack for stack in lists if len(stack.blocks) > 1] for lists in (every, changed))
+        outside, changed = (_outside_towers(base, lists) for lists in (several or every, changed))
+        stacks = _untied(outside) or (changed if len(changed) == 1 else []) or several or every
     if not stacks:
         raise BadInput(f"{name} ({getattr(configuration, 'model_type', 'no transformers model')}): {_none(model)}")
     if inside := [stack.path for stack in stacks if stack.nested]:
@@ -42,12 +45,20 @@ def require_stacks(model: nn.Module) -> list[Stack]:
     return stacks
 
 
-def chosen_at(model: nn.Module, path: str) -> Stack:
-    """The list at a path, each of its members a block. Raises BadInput if there is none."""
-    module = dict(model.named_modules()).get(path)
+def chosen_stacks(model: nn.Module, path: str | None) -> list[Stack]:
+    """The list at a path, each of its members a block; without a path, what the rules choose.
+
+    Raises BadInput if there is no list at the path, or where the rules do not fit.
+    """
+    if path is None:
+        return require_stacks(model)
+    module, configuration = dict(model.named_modules()).get(path), None
     if module is None or not is_list(module) or not has_parameters(module):
         raise BadInput(f"{type(model).__name__} has no list of modules {path!r}: blocks is the path of a ModuleList")
-    return listed_at(path, module)
+    names = path.split(".")[:-1]
+    for holder in (model.get_submodule(".".join(names[:end])) for end in range(len(names) + 1)):
+        configuration = configuration_of(holder) or configuration
+    return [listed_at(path, module, configuration)]
 
 
 def require_divided(model: nn.Module, blocks: int) -> None:
@@ -66,22 +77,33 @@ def _none(model: nn.Module) -> str:
         return f"no list of stages with {list(stages)} blocks, as its configuration says, was found; {advice(model)}"
     if depths := depths_of(configuration):
         return (
-            f"no list of {' or '.join(map(str, depths))} blocks, as its configuration says, was found; {advice(model)}"
+            f"no list of {' or '.join(map(str, depths))} blocks, as its configuration says, was found, nor exactly one "
+            f"of like blocks with attentions; {advice(model)}. If blocks were taken out, the configuration can say so"
         )
     return f"no stack of like blocks, each with an attention inside, was found; {advice(model)}"
 
 
-def _without_towers(base: nn.Module, stacks: list[Stack]) -> list[Stack]:
+def _outside_towers(base: nn.Module, stacks: list[Stack]) -> list[Stack]:
     towers = towers_of(configuration_of(base)) if takes_embeddings(base) else set()
-    return [stack for stack in stacks if type(stack.configuration) not in towers] or stacks
+    return [stack for stack in stacks if type(stack.configuration) not in towers]
 
 
 def _untied(stacks: list[Stack]) -> list[Stack]:
-    """Of lists side by side in one module, the one with attentions; if none has them, all together."""
-    if len(stacks) < 2 or len({stack.path.rpartition(".")[0] for stack in stacks}) > 1:
+    """Of lists that are as long as one configuration says: the one with attentions, if the others have none at all.
+
+    So Wav2Vec2's blocks are told from as many convolutions. Where none has them and they lie side by side in one
+    module: all of them together, if that gives each block one.
+    """
+    if len(stacks) < 2 or any(stack.configuration is not stacks[0].configuration for stack in stacks):
         return stacks
     attending = [stack for stack in stacks if stack.attends]
-    return attending if len(attending) == 1 else stacks if attending else [parallel(stacks)]
+    beside = len({stack.path.rpartition(".")[0] for stack in stacks}) == 1
+    if len(attending) == 1 and (
+        beside or all(stack.is_free_of_attention for stack in stacks if stack not in attending)
+    ):
+        return attending
+    together = [parallel(stacks)] if beside and not attending else []
+    return together if together and together[0].attends else stacks
 
 
 def _halves(stacks: list[Stack]) -> list[Stack]:

@@ -8,7 +8,7 @@ from torch import nn
 
 from progbench.errors import BadInput
 from progbench.method.advice import advice
-from progbench.method.choice import chosen_at, path_of, require_stacks
+from progbench.method.choice import chosen_stacks, path_of
 from progbench.method.depth import configuration_of, towers_of
 from progbench.method.layout import (
     AFTER,
@@ -22,7 +22,7 @@ from progbench.method.layout import (
 )
 from progbench.method.order import order_of_use, used_before
 from progbench.method.pieces import Piece, placed
-from progbench.method.stacks import Stack, has_parameters, stacks_in
+from progbench.method.stacks import Stack, changed_in, has_parameters, listed_at, runs_as_one, stacks_in
 from progbench.method.wrappers import transformer_of
 
 
@@ -32,9 +32,8 @@ def pieces_of(model: nn.Module, blocks: str | None = None) -> list[Piece]:
     The blocks of an encoder come before those of its decoder. `blocks` is the path of the list to take, if there are
     several. Raises BadInput for a model with no stack of blocks, with several, or with blocks that run more than once.
     """
-    chosen = require_stacks(model) if blocks is None else [chosen_at(model, blocks)]
     base = transformer_of(model)
-    walk = _Walk(model, base, chosen, strict=blocks is None)
+    walk = _Walk(model, base, chosen_stacks(model, blocks), strict=blocks is None)
     walk.inside(base, path_of(model, base))
     walk.outside(path_of(model, base))
     return walk.pieces
@@ -105,7 +104,7 @@ class _Walk:
                 self._add(rule.component, f"{stack.paths[0][0]}.{path}", rule.why, module.parameters())
                 elsewhere |= {id(parameter) for parameter in module.parameters()}
         start = self.first[stack.path]
-        blocks = [(f"block {start + number}", paths, "") for number, paths in enumerate(stack.paths)]
+        blocks = [(f"block {start + number}", paths, stack.why) for number, paths in enumerate(stack.paths)]
         for component, paths, why in ((EMBEDDINGS, stack.early, BEFORE), *blocks, (HEAD, stack.late, AFTER)):
             for path in paths:
                 parameters = placed(self.model, component, path).parameters
@@ -123,13 +122,23 @@ class _Walk:
         lengths = {len(stack.blocks) for stack in self.stacks.values()} - {1}
         lists = {name: inner for name, inner in child.named_modules(prefix=path) if isinstance(inner, nn.ModuleList)}
         why = {name: "as long as the blocks" for name, members in lists.items() if len(members) in lengths}
-        others = stacks_in(child, path, configuration_of(self.base))
+        if any(stack.why for stack in self.stacks.values()):  # the configuration did not tell the blocks
+            several = [listed_at(name, members) for name, members in lists.items() if len(members) > 1]
+            why |= {stack.path: "with attentions" for stack in several if not stack.is_free_of_attention}
+        others = list(stacks_in(child, path, configuration_of(self.base)))
+        others += changed_in(child, others, path, configuration_of(self.base))
         why |= {stack.path: "of blocks too, and in no tower before them" for stack in others if len(stack.blocks) > 1}
-        if named := [name for name in why if has_parameters(self.model.get_submodule(name))]:
+        here = [name for name in why if has_parameters(self.model.get_submodule(name))]
+        if named := [name for name in here if not self._is_apart(name)]:
             raise BadInput(
                 f"{type(self.model).__name__}: {named[0]} is a list {why[named[0]]}, so its members may belong to the "
                 f"blocks; {advice(self.model)}"
             )
+
+    def _is_apart(self, path: str) -> bool:
+        """Whether a list is sure not to belong to the blocks: it has no attention, they all do, and it runs as one."""
+        free = listed_at(path, self.model.get_submodule(path)).is_free_of_attention
+        return free and all(stack.attends for stack in self.stacks.values()) and runs_as_one(self.model, path)
 
 
 def _has(block: nn.Module, path: str) -> bool:

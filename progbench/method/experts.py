@@ -15,7 +15,7 @@ CHOSEN = (
     "num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_k", "moe_top_k", "top_k_experts",
     "num_selected_experts",
 )  # fmt: skip
-BY_DESIGN = {"switch_transformers": 1, "nllb-moe": 2}  # where no configuration says it
+CAPACITY, SECOND = "expert_capacity", "second_expert_policy"  # Switch: a token meets one expert; NLLB: two
 
 
 class Mixture:
@@ -30,7 +30,7 @@ class Mixture:
         inside = [getattr(configuration, name, None) for name in ("text_config", "ffn_config")]
         places = [place for place in (*inside, configuration) if place is not None]
         self.total = _first(places, EXPERTS)
-        self.chosen = _first(places, CHOSEN) or BY_DESIGN.get(getattr(configuration, "model_type", ""), 0)
+        self.chosen = _first(places, CHOSEN) or hasattr(configuration, CAPACITY) + hasattr(configuration, SECOND)
 
     def __bool__(self) -> bool:
         return 0 < self.chosen < self.total

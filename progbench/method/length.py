@@ -56,9 +56,10 @@ def record(schedule: Schedule, tuning: str, by: str | int, state: TrainerState) 
                 "checkpoint's, or start anew"
             )
         if steps and theirs.get("steps", state.max_steps) != state.max_steps:
+            lasts = "an epoch, and an epoch has another number of steps now" if by == "epoch" else "a share of them"
             raise BadInput(
-                f"the checkpoint's run had {theirs['steps']} steps, and this one has {state.max_steps}: with by={by!r} "
-                "a stage is a share of them, so a block that was frozen would train again, or another too early. "
-                "Resume with the same length, or start anew; with a number of steps as `by` the length may change"
+                f"the checkpoint's run had {theirs['steps']} steps, and this one has {state.max_steps}. With by={by!r} "
+                f"a stage lasts {lasts}, so a block that was frozen would train again, or another too early. Resume "
+                "with the same data, batch size and length, or start anew. With a number as `by` all these may change"
             )
     kept[RECORD] = ours | steps

@@ -33,6 +33,14 @@ def used_before(holder: nn.Module, name: str, others: set[str]) -> bool:
     return True
 
 
+def runs_through(module: nn.Module, name: str) -> bool:
+    """Whether the module's own `forward` loops over its member of this name."""
+    kind: type = type(module)
+    source = _method(kind, "forward")
+    loops = [node.iter for node in ast.walk(source[1]) if isinstance(node, ast.For)] if source else []
+    return any(name in _used(loop) for loop in loops)
+
+
 @functools.cache
 def _method(kind: type, name: str) -> tuple[type, ast.AST] | None:
     """A method's source, and the class that defines it."""

@@ -80,19 +80,20 @@ def shown(name: str, pieces: Iterable[Piece], live: Iterable[nn.Parameter], froz
         own = [p for p in piece.parameters if id(p) in trains and not (id(p) in seen or seen.add(id(p)))]  # type: ignore
         counts.append((piece, sum(parameter.numel() for parameter in own)))
     rows = [_row("E", [(piece, count) for piece, count in counts if piece.component == EMBEDDINGS])]
-    blocks: dict[str, tuple[int, list[str]]] = {}
+    blocks: dict[str, tuple[int, list[str], str]] = {}
     for piece, count in counts:
         if piece.component not in (EMBEDDINGS, HEAD):
-            before, paths = blocks.setdefault(piece.component, (0, []))
-            blocks[piece.component] = (before + count, [*paths, piece.path])
+            before, paths, _ = blocks.setdefault(piece.component, (0, [], ""))
+            blocks[piece.component] = (before + count, [*paths, piece.path], f" ({piece.why})" if piece.why else "")
+    upwards = [blocks[one] for one in sorted(blocks, key=lambda one: int(one.removeprefix("block ")))]
     number = 1
-    for size, group in itertools.groupby(blocks.values(), key=operator.itemgetter(0)):
-        alike = [", ".join(paths) for _, paths in group]
+    for (size, why), group in itertools.groupby(upwards, key=operator.itemgetter(0, 2)):
+        alike = [", ".join(paths) for _, paths, _ in group]
         last = number + len(alike) - 1
         if len(alike) == 1:
-            rows.append((f"B{number}", size, alike[0]))
+            rows.append((f"B{number}", size, alike[0] + why))
         else:
-            rows.append((f"B{number}-B{last}", size, f"each: {alike[0]} to {alike[-1]}"))
+            rows.append((f"B{number}-B{last}", size, f"each: {alike[0]} to {alike[-1]}{why}"))
         number = last + 1
     rows.append(_row("H", [(piece, count) for piece, count in counts if piece.component == HEAD]))
     may = sum(count for _, count in counts)

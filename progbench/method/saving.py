@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) ->
         raise BadInput(f"{path}: adapters are not linear, so they cannot be merged into the weights")
     if "targets" in options:
         options["targets"] = tuple(options["targets"])
-    apply_tuning(inside, tuning, **options)
+    apply_tuning(inside, tuning, blocks=described.get("blocks"), **options)
     own = {id(parameter) for parameter in tuned(inside, tuning)}
     places: dict[str, torch.Tensor] = {n: p for n, p in inside.named_parameters() if id(p) in own}
     places |= _buffers(inside) if "buffers" in described else {}  # a folder of before they were kept has none
@@ -107,20 +108,29 @@ def _write_for_peft(
 ) -> None:
     """Write peft's own format: its configuration, with the head as modules to save, and its names of tensors.
 
-    If a parameter of the head lies in no module of its own, peft cannot name it, and nothing is written.
+    peft takes each module whose path ends as one to save is called; where a block's does, the head is called by its
+    whole path. If a parameter of the head lies in no module of its own, peft cannot name it: a warning says so.
     """
     heads: dict[str, None] = {}
     for name in (name for name in tensors if ".lora_" not in name):
         names = name.split(".")
-        paths = (".".join(names[:end]) for end in range(1, len(names)))
+        prefixes = (".".join(names[:end]) for end in range(1, len(names)))
         alone = (
-            path for path in paths if all(n in tensors for n, _ in model.get_submodule(path).named_parameters(path))
+            path for path in prefixes if all(n in tensors for n, _ in model.get_submodule(path).named_parameters(path))
         )
         head = next(alone, None)
         if head is None:
+            warnings.warn(
+                f"{folder}: not written in peft's format, since {name} is in no module that trains as a whole; "
+                "load_tuning reads the folder",
+                stacklevel=3,
+            )
             return
         heads[head] = None
-    configuration = lora_configuration(model, modules_to_save=[*heads] or None)
+    paths = [path for path, _ in model.named_modules()]
+    alike = {head for head in heads if any(path.endswith(head) and path != head for path in paths)}
+    saved = [f"base_model.model.{head}" if head in alike else head for head in heads]
+    configuration = lora_configuration(model, modules_to_save=saved or None)
     configuration.inference_mode = True
     configuration.save_pretrained(str(folder))
     heads_own = {n: buffer for n, buffer in buffers.items() if any(n.startswith(f"{head}.") for head in heads)}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 
 from progbench.method.depth import configuration_of, depths_of, stages_of
-from progbench.method.order import used_before
+from progbench.method.order import runs_through, used_before
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Stack:
 
     A block is several modules if a model keeps parallel lists, or has something between two stages of blocks. `lists`
     are the paths of the lists, `early` and `late` what lies in them before the first block and after the last.
-    `configuration` is that of the module around.
+    `configuration` is that of the module around; `why` says how many blocks it gives where others are there.
     """
 
     blocks: tuple[nn.Module, ...]
@@ -27,6 +27,7 @@ class Stack:
     configuration: Any = None
     early: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
+    why: str = ""
 
     @property
     def path(self) -> str:
@@ -36,6 +37,11 @@ class Stack:
     def attends(self) -> bool:
         """Whether each member holds an attention: a list of attentions alone (XLM) is no list of blocks."""
         return all(map(_attends, self.blocks))
+
+    @property
+    def is_free_of_attention(self) -> bool:
+        """Whether there is none in any member, and no member is one."""
+        return not any("Attention" in type(inner).__name__ for block in self.blocks for inner in block.modules())
 
     @property
     def nested(self) -> bool:
@@ -60,6 +66,24 @@ def stacks_in(module: nn.Module, path: str = "", configuration: Any = None) -> I
             yield from stacks_in(child, below, configuration)
 
 
+def changed_in(module: nn.Module, known: Sequence[Stack], path: str = "", configuration: Any = None) -> Iterator[Stack]:
+    """The outermost lists of like blocks that are as long as no configuration says: blocks were taken out, or put in.
+
+    Each of their members holds an attention. The `known` stacks are left out.
+    """
+    configuration = configuration_of(module) or configuration
+    depths = depths_of(configuration)
+    for name, child in module.named_children():
+        below = f"{path}.{name}" if path else name
+        if any(below == taken for stack in known for taken in stack.lists):
+            continue
+        if depths and not stages_of(configuration) and _alike(child):
+            here = listed_at(below, child, configuration)
+            yield replace(here, why=f"{len(here.blocks)} here, {' or '.join(map(str, depths))} in the configuration")
+        else:
+            yield from changed_in(child, known, below, configuration)
+
+
 def listed_at(path: str, module: nn.Module, configuration: Any = None) -> Stack:
     """A list as a stack, each of its members a block."""
     members = {f"{path}.{name}": child for name, child in module.named_children() if has_parameters(child)}
@@ -79,6 +103,12 @@ def is_list(module: object) -> bool:
 
 def has_parameters(owner: nn.Module | nn.Parameter) -> bool:
     return isinstance(owner, nn.Parameter) or any(True for _ in owner.parameters())
+
+
+def runs_as_one(model: nn.Module, path: str) -> bool:
+    """Whether the module that holds this list runs all its members in one call, as a feature extractor's layers."""
+    above, _, name = path.rpartition(".")
+    return runs_through(model.get_submodule(above), name)
 
 
 def around(holder: nn.Module, path: str, inner: str) -> Iterator[tuple[str, bool]]:

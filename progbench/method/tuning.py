@@ -20,9 +20,10 @@ import torch
 from torch import nn
 
 from progbench.errors import BadInput
-from progbench.method.choice import require_stacks
-from progbench.method.layout import FUSED, LAYOUTS, PROJECTIONS, SUBLAYER_ENDS
+from progbench.method.choice import chosen_stacks
+from progbench.method.layout import FUSED, LAYOUTS, PROJECTIONS, SUBLAYER_ENDS, listed
 from progbench.method.options import bottleneck_of, require_tuning
+from progbench.method.stacks import Stack
 from progbench.method.wrappers import opened, transformer_of
 
 _MARK = "progbench_tuning"  # on the base model: which tuning was applied; BitFit leaves no other trace
@@ -55,7 +56,7 @@ class Adapter(nn.Module):
         return x + self.up(nn.functional.silu(self.down(x)))
 
 
-def apply_tuning(model: nn.Module, tuning: str, **options: Any) -> None:
+def apply_tuning(model: nn.Module, tuning: str, *, blocks: str | None = None, **options: Any) -> None:
     """Add what a tuning trains to a model, in place, and freeze the rest; then `Anatomy.of(model, tuning)` holds it.
 
     >>> from progbench.models.loading import build
@@ -66,23 +67,25 @@ def apply_tuning(model: nn.Module, tuning: str, **options: Any) -> None:
     8322
 
     `options.TUNINGS` has the options and their defaults: `reduction` for adapter; `rank`, `alpha` and `targets` for
-    lora. New weights are drawn from torch's global generator: seed it first. Raises BadInput for an unknown tuning,
-    option or architecture, a target that is not there, and a model with adapters or LoRA matrices.
+    lora. New weights are drawn from torch's global generator: seed it first. Where a model has several stacks, `blocks`
+    is the path of the list to tune, which `Anatomy.of` and `save_tuning` then know. Raises BadInput for an unknown
+    tuning, option or architecture, a target or list that is not there, and a model with adapters or LoRA matrices.
     """
     options = require_tuning(tuning, options)
     model = opened(model)
     if any(isinstance(module, Adapter) or is_lora(module) for module in model.modules()):
         raise BadInput(f"{type(model).__name__} has adapters or LoRA matrices already: start from a fresh model")
-    blocks = _blocks(model)
-    if tuning == "adapter":
-        _add_adapters(model, blocks, **options)
+    stacks = chosen_stacks(model, blocks)
+    for stack in stacks if tuning == "adapter" else ():
+        _add_adapters(model, stack, **options)
     if tuning == "lora":
-        _add_lora(model, blocks, **options)
-    live = {id(parameter) for parameter in tuned(model, tuning)}
+        _add_lora(model, [block for stack in stacks for block in stack.blocks], **options)
+    live = {id(parameter) for parameter in tuned(model, tuning, blocks)}
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) in live)
     if tuning != "full":
-        setattr(transformer_of(model), _MARK, {"tuning": tuning, "options": options})
+        mark = {"tuning": tuning, "options": options} | ({} if blocks is None else {"blocks": blocks})
+        setattr(transformer_of(model), _MARK, mark)
 
 
 def given(model: nn.Module) -> dict[str, Any] | None:
@@ -96,8 +99,11 @@ def forget(model: nn.Module) -> None:
         module.__dict__.pop(_MARK, None)
 
 
-def require_tuned(model: nn.Module, tuning: str) -> None:
-    """Raise BadInput if `apply_tuning` gave the model another tuning than this: the whole model would train."""
+def require_tuned(model: nn.Module, tuning: str, blocks: str | None) -> str | None:
+    """The path of the blocks that `apply_tuning` was told, if it was; else the one that is asked for.
+
+    Raises BadInput if it gave the model another tuning than this, whose whole model would train, or other blocks.
+    """
     mark = given(model)
     if mark and mark["tuning"] != tuning:
         own = mark["tuning"]
@@ -105,10 +111,20 @@ def require_tuned(model: nn.Module, tuning: str) -> None:
             f"{type(model).__name__} was given {own} parameters by apply_tuning, so its tuning is not {tuning!r}: "
             f"say Anatomy.of(model, {own!r}), or ProgressiveFreezing(schedule, tuning={own!r})"
         )
+    if mark and blocks is not None:
+        paths = [stack.path for stack in chosen_stacks(model, mark.get("blocks"))]
+        if paths != [blocks]:
+            raise BadInput(
+                f"{type(model).__name__} was given its {tuning} parameters in {listed(paths)}, not in {blocks}"
+            )
+    return mark.get("blocks", blocks) if mark else blocks
 
 
-def tuned(model: nn.Module, tuning: str) -> list[nn.Parameter]:
-    """The parameters that a tuning trains: the table above. Raises BadInput if `apply_tuning` has not added them."""
+def tuned(model: nn.Module, tuning: str, blocks: str | None = None) -> list[nn.Parameter]:
+    """The parameters that a tuning trains: the table above. Raises BadInput if `apply_tuning` has not added them.
+
+    A tuned model knows its blocks.
+    """
     require_tuning(tuning, {})
     if tuning == "full":
         return list(model.parameters())
@@ -116,17 +132,14 @@ def tuned(model: nn.Module, tuning: str) -> list[nn.Parameter]:
         if tuning != other and any(map(has, model.modules())):
             raise BadInput(f"{type(model).__name__} was given {other} parameters, so its tuning is not {tuning!r}")
     base = transformer_of(model)
-    chosen = [parameter for block in _blocks(model) for parameter in _chosen(block, tuning)]
+    stacks = chosen_stacks(model, (given(model) or {}).get("blocks", blocks))
+    chosen = [parameter for stack in stacks for block in stack.blocks for parameter in _chosen(block, tuning)]
     if not chosen:
         raise BadInput(f"{type(model).__name__} has no bias in its blocks, so BitFit would train nothing there")
     if tuning == "bitfit":
         chosen = list(_biases(base))
     inside = {id(parameter) for parameter in base.parameters()}  # a decoder's weights may be the embeddings'
     return [*chosen, *(parameter for parameter in model.parameters() if id(parameter) not in inside)]
-
-
-def _blocks(model: nn.Module) -> list[nn.Module]:
-    return [block for stack in require_stacks(model) for block in stack.blocks]
 
 
 def _chosen(block: nn.Module, tuning: str) -> list[nn.Parameter]:
@@ -160,8 +173,8 @@ def _biases(module: nn.Module) -> Iterator[nn.Parameter]:
         yield from (own for name, own in inner.named_parameters(recurse=False) if is_bias(inner, name))
 
 
-def _add_adapters(model: nn.Module, blocks: Sequence[nn.Module], reduction: int) -> None:
-    configuration: Any = getattr(transformer_of(model), "config", None)
+def _add_adapters(model: nn.Module, stack: Stack, reduction: int) -> None:
+    configuration = stack.configuration
     kind = getattr(configuration, "model_type", None)
     if kind not in SUBLAYER_ENDS:
         what = f"where {kind!r} closes" if kind else "it has no configuration of transformers, so where it closes"
@@ -170,7 +183,7 @@ def _add_adapters(model: nn.Module, blocks: Sequence[nn.Module], reduction: int)
             f"{', '.join(SUBLAYER_ENDS)}); LoRA and BitFit need no such place"
         )
     bottleneck = bottleneck_of(configuration.hidden_size, reduction)
-    for block in blocks:
+    for block in stack.blocks:
         there = dict(block.named_modules())
         for path in SUBLAYER_ENDS[configuration.model_type]:
             if path in there:

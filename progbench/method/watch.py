@@ -58,7 +58,8 @@ class StageWatch:
     def __init__(self, anatomy: Watched, extra: Iterable[nn.Parameter] = ()) -> None:
         self._anatomy = anatomy
         self._extra = list(extra)
-        self._names = anatomy.names()
+        beside = {id(p): f"a weight of shape {tuple(p.shape)} beside the model, as of a loss" for p in self._extra}
+        self._names = beside | anatomy.names()
         self._peft = has_peft_layers(anatomy.model)
         self._said: set[str] = set()
         self._frozen: list[nn.Parameter] = []
@@ -74,7 +75,7 @@ class StageWatch:
     @property
     def unseen(self) -> list[str]:
         """The names of the stage's parameters that have had no gradient yet."""
-        return [self._names.get(identity, "a parameter") for identity in self._unseen]
+        return [self._names[identity] for identity in self._unseen]
 
     def enter(self, stage: Stage) -> None:
         """Begin a stage, to which the model has just been frozen."""
@@ -96,6 +97,15 @@ class StageWatch:
                 f"{listed(self._called(thawed), 3)}. {self._by_whom()}"
             )
         self._note_seen()
+
+    def _require_same_kind(self) -> None:
+        """Raise BadInput if what is frozen was converted or sent elsewhere: an optimizer's states do not follow."""
+        for p, (device, dtype) in zip(self._frozen, self._as, strict=True):
+            if (p.device, p.dtype) != (device, dtype):
+                raise BadInput(
+                    f"the model was converted while a stage lasts: {self._called([p])[0]} was {dtype} on {device}, and "
+                    f"is {p.dtype} on {p.device}. Call .to(), .double(), .half() and the like before the first stage"
+                )
 
     def after_step(self, optimizer: object) -> str:
         """Raise BadInput if the step moved what this stage freezes; gives a warning of buffers that moved, or ""."""
@@ -119,6 +129,7 @@ class StageWatch:
 
     def require_still(self, optimizer: object = None) -> None:
         """Raise BadInput if what this stage freezes is not what it was when the stage began, bit by bit."""
+        self._require_same_kind()
         if [p.data_ptr() for p in self._frozen] == self._places and all(
             torch.equal(_bits(torch.cat(views)), kept) for views, kept in zip(self._views, self._kept, strict=True)
         ):
@@ -156,6 +167,7 @@ class StageWatch:
         self._views = [[_sample(p) for p in kind] for kind in self._kinds.values()]
         self._kept = [_bits(torch.cat(views)) for views in self._views]
         self._places = [p.data_ptr() for p in self._frozen]
+        self._as = [(p.device, p.dtype) for p in self._frozen]
         self._versions = [p._version for p in self._frozen]
 
     def _samples(self) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
@@ -186,7 +198,7 @@ class StageWatch:
         return before is not None and not torch.equal(_bits(_sample(now)), before[1])
 
     def _called(self, parameters: Sequence[nn.Parameter]) -> list[str]:
-        return [self._names.get(id(p), "a parameter") for p in parameters]
+        return [self._names[id(p)] for p in parameters]
 
     def _by_whom(self) -> str:
         if self._peft:

@@ -227,9 +227,8 @@ def _by_task(path: Path, place: str, layers: Any) -> Iterator[tuple[str, Any]]:
 
 def _of(suite: str) -> Path:
     """The folder of a suite's recipes."""
-    return next(
-        (folder / suite for folder in _folders()[1:] if (folder / suite / "suite.toml").is_file()), _folder() / suite
-    )
+    places_of = (folder / suite for folder in _folders()[1:])
+    return next((place for place in places_of if (place / "suite.toml").is_file()), _folder() / suite)
 
 
 def _folders() -> list[Path]:

@@ -145,9 +145,9 @@ def _laid_out(
     columns = zip(heads, *rows, strict=True)
     sizes = [max(len(line) + room * (cell is column[0]) for cell in column for line in cell) for column in columns]
     for row in (heads, *rows):
-        for parts in itertools.zip_longest(*row, fillvalue=""):
-            sides = zip(parts, sizes, align, strict=True)
-            line = [f"{part:>{size}}" if side == "right" else f"{part:{size}}" for part, size, side in sides]
+        for texts in itertools.zip_longest(*row, fillvalue=""):
+            sides = zip(texts, sizes, align, strict=True)
+            line = [f"{text:>{size}}" if side == "right" else f"{text:{size}}" for text, size, side in sides]
             yield "  ".join(line).rstrip()
         if row is heads:
             yield "  ".join("-" * size for size in sizes)

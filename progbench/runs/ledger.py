@@ -97,11 +97,7 @@ def _run(wanted: Recipe, result: RunResult) -> Run:
     return Run(
         seed=result.seed,
         file=path_of(HERE, wanted, result.seed).as_posix(),
-        scores={
-            f"{evaluation_set} {metric}": 100 * score
-            for evaluation_set, metrics in scores
-            for metric, score in metrics.items()
-        },
+        scores={f"{name} {metric}": 100 * score for name, of_set in scores for metric, score in of_set.items()},
         updated=sum(epoch.updated_parameters for epoch in epochs) if epochs else None,
         flops=_measured(sum(flops)) if epochs and None not in flops else None,
         seconds=result.seconds,

@@ -7,7 +7,6 @@ resumes by looking. A file appears whole or not at all, and carries a checksum o
 from __future__ import annotations
 
 import fcntl
-import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -127,7 +126,7 @@ def checked(result: RunResult) -> RunResult:
     """The result, as an error if an epoch updated another number of parameters than its recipe's schedule plans."""
     if result.error:
         return result
-    planned = _planned(result.recipe)
+    planned = result.recipe.planned_by_epoch()
     updated = tuple(epoch.updated_parameters for epoch in result.epochs)
     if updated == planned:
         return result
@@ -139,11 +138,6 @@ def checked(result: RunResult) -> RunResult:
         t = next(t for t, (ours, theirs) in enumerate(zip(updated, planned, strict=True)) if ours != theirs)
         why = f"epoch {t + 1} updated {updated[t]:,} parameters, but its schedule plans {planned[t]:,} for it"
     return replace(result, error=why)
-
-
-@functools.lru_cache
-def _planned(wanted: Recipe) -> tuple[int, ...]:
-    return wanted.planned_by_epoch()
 
 
 def _content(path: Path) -> dict:

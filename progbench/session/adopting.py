@@ -125,12 +125,9 @@ def plan(root: Path, answers: Path, suite: str, known: Mapping[str, Recipe], run
             continue
         adoption.kept[name] = merged
     for name, count in complete.counts({name: {*files} for name, files in adoption.kept.items()}).items():
-        whole = {
-            seed: filed
-            for seed, filed in adoption.kept[name].items()
-            if seed < count.seeds or adoption._is_copy(filed[0])
-        }
-        if count.why and len(whole) < len(adoption.kept[name]):
+        files = adoption.kept[name]
+        whole = {seed: files[seed] for seed in files if seed < count.seeds or adoption._is_copy(files[seed][0])}
+        if count.why and len(whole) < len(files):
             adoption.left_out.append(f"{name}: {count.why}")
         adoption.kept[name] = whole
     adoption.kept = {name: files for name, files in adoption.kept.items() if files}

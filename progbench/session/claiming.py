@@ -21,11 +21,8 @@ class Answering(Source, Protocol):
     """Where a sentence finds its cells, and what there is of them: a suite."""
 
     def cell(self, name: str) -> Cell: ...
-
     def observed(self, cell: Cell, variant: str = "") -> Observed: ...
-
     def compared(self, name: str) -> tuple[list[Compared], list[str]]: ...
-
     def terms(self) -> Terms: ...
 
 
@@ -41,13 +38,8 @@ def judged(suite: Answering, claim: Claim) -> ClaimVerdict:
         printed = [cell.expectation.printed for cell in cells]
         if other := [cell.id for cell in cells if cell.kind != "counted" or not cell.expectation.printed]:
             raise BadInput(f"{other[0]} is not a printed count, and quantity = 'fits' needs one")
-        agree, elsewhere = (
-            [
-                agrees_with_print(suite.observed(cell, name).count, text)
-                for cell, text in zip(cells, printed, strict=True)
-            ]
-            for name in (claim.variant, "")
-        )
+        counts = ([suite.observed(cell, name).count for cell in cells] for name in (claim.variant, ""))
+        agree, elsewhere = (list(map(agrees_with_print, of_variant, printed)) for of_variant in counts)
         return claims.judge_fit(claim, printed, agree, elsewhere)
     return claims.judge(claim, [_measured(suite, claim, comparison) for comparison in claim.comparisons])
 

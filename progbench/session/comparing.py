@@ -49,10 +49,11 @@ def of_table(source: Source, table: Table, terms: Terms) -> tuple[list[Compared]
 def _left_out(body: str, tasks: Sequence[Paired]) -> list[str]:
     """Why some of a body's tasks are not compared: something is wrong with them, or they have too few pairs."""
     reasons = []
-    for task in (other for other in tasks if not other.enough):
+    for task in tasks:
         few = f"{len(task.seeds)} paired seeds, and a difference takes {LEAST_SEEDS}"
-        if task.broken or task.notes or (task.seeds and any(other.enough for other in tasks)):
-            reasons.append(f"{body}, {task.task}: not compared: {task.missing or few}")
+        said = task.broken or task.notes or (task.seeds and any(other.enough for other in tasks))
+        if said and not task.enough:
+            reasons += [f"{body}, {task.task}: not compared: {task.missing or few}"]
             reasons += [f"{body}, {note}" for note in task.notes]
     return reasons
 
@@ -65,14 +66,10 @@ def of_print(table: Table, terms: Terms) -> list[PrintAlone]:
 
 def alone(table: Table, left: Cell, right: Cell, terms: Terms) -> PrintAlone | None:
     """The print's own verdict on one cell less another; None if one of their columns is not printed."""
-    gaps = {evaluation_set: printed(table, left, right, evaluation_set) for evaluation_set, _ in columns_of(left)}
-    known = {
-        evaluation_set: (catalog.task_of(evaluation_set).name, gap)
-        for evaluation_set, gap in gaps.items()
-        if gap is not None
-    }
-    if len(known) < len(gaps):
+    gaps = {column: printed(table, left, right, column) for column, _ in columns_of(left)}
+    if None in gaps.values():
         return None
+    known = {column: (catalog.task_of(column).name, gap) for column, gap in gaps.items()}
     from progbench.judging.print_alone import by_print
 
     return by_print(left.table, body_of(left), known, terms.spreads, terms.average)
@@ -95,9 +92,7 @@ def _columns(table: Table, left: str, right: str) -> Iterator[Sides]:
         other = cells.get((body, right, column))
         if schedule != left or other is None or cell.kind == "counted":
             continue
-        rows: Sequence[Cell] = [
-            sibling for sibling in table.cells if (body_of(sibling), sibling.schedule) == (body, left)
-        ]
-        means = {evaluation_set for sibling in rows for evaluation_set in sibling.mean_of}
+        rows = [sibling for sibling in table.cells if (body_of(sibling), sibling.schedule) == (body, left)]
+        means = {column for sibling in rows for column in sibling.mean_of}
         if cell.kind == "derived" or cell.evaluation_set not in means:
             yield cell, other

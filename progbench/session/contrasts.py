@@ -21,11 +21,7 @@ PROGTUNING = "shrinking"
 _DIFFERENCE = Claim("", "", "", "difference", ())
 
 
-def contrasts(
-    suite: Suite,
-    cells: Iterable[Cell],
-    differences: Sequence[Compared] = (),
-) -> list[Contrast]:
+def contrasts(suite: Suite, cells: Iterable[Cell], differences: Sequence[Compared] = ()) -> list[Contrast]:
     """The contrasts among these cells, by the results on file; nothing is trained.
 
     `differences` are the verdicts on them. Models with random weights are left out: their scores say nothing of the

@@ -103,9 +103,7 @@ class Gathered:
             "progbench": lambda content: self._verdicts.update({test: Verdict(**_plain(content))}),
             "progbench-claim": lambda content: self._claims.update({test: ClaimVerdict(**content)}),
             "progbench-warning": lambda warning: self._warnings.update({warning: None}),
-            "progbench-variants": lambda content: self._variants.update(
-                {test: [Variant(**fields) for fields in content]}
-            ),
+            "progbench-variants": lambda content: self._variants.update({test: [Variant(**each) for each in content]}),
         }
         if name in takers:
             takers[name](value)

@@ -26,6 +26,7 @@ from progbench.session import jobs, neighbours
 from progbench.session.inputs_changed import DataHere, inputs_changed
 from progbench.session.jobs import Job
 from progbench.session.progress import Progress
+from progbench.session.tracking import nothing
 from progbench.tasks import catalog
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.shared_epochs import shared_epochs
@@ -67,9 +68,7 @@ class Maker:
         self.threads = threads
         self.train = train
         self.session = session or uuid.uuid4().hex
-        self.send: Callable[[RunResult], None] = lambda result: (
-            None
-        )  # is given each result that was trained, once it is filed
+        self.send: Callable[[RunResult], None] = nothing  # is given each result that was trained, once it is filed
         self._swept = False
         self._progress = Progress((), lambda line: None, aloud=False)
         self._before: dict[tuple[str, int], str | None] = {}
@@ -197,16 +196,14 @@ class Maker:
         seeds = tuple(seed for seed in job.seeds if not self._settled(wanted, seed))
         if not seeds or wanted.id in self._missing or wanted.id in self._hopeless:
             return
-        try:
-            require_room(kept.folder)
-        except OSError as problem:
-            self._refuse(wanted, seeds, kept.folder, problem)
-            return
         with contextlib.ExitStack() as while_training:
+            where: object = kept.folder
             try:
+                require_room(kept.folder)
+                where = "a temporary folder"
                 place = while_training.enter_context(neighbours.at(job.device))
             except OSError as problem:
-                self._refuse(wanted, seeds, "a temporary folder", problem)
+                self._refuse(wanted, seeds, where, problem)
                 return
             self._collect(replace(job, seeds=seeds), kept, place)
 

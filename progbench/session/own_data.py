@@ -13,7 +13,7 @@ from typing import Any
 
 from progbench import files, kinds
 from progbench.errors import BadInput
-from progbench.tasks import records
+from progbench.tasks import records, squad
 from progbench.tasks.catalog import tasks
 from progbench.tasks.published import refuse_known
 from progbench.tasks.records import Record
@@ -115,9 +115,8 @@ def _texts(path: Path, label: str) -> list[str]:
     rows = [row for _, row in itertools.islice(records.read(path), 100)]
     columns = [name for name in rows[0] if name != label and not all(_is_number(row.get(name)) for row in rows)]
     if len(columns) not in (1, 2):
-        raise BadInput(
-            f"{path}: which columns are the text, or its two texts? Say --text NAME, of {', '.join(rows[0])}"
-        )
+        wanted = f"which columns are the text, or its two texts? Say --text NAME, of {', '.join(rows[0])}"
+        raise BadInput(f"{path}: {wanted}")
     return columns
 
 
@@ -148,31 +147,18 @@ def _answering(name: str, train: Path, dev: Path, folder: Path, digest: str) -> 
     for side, given in (("train", train), ("dev", dev)):
         path = given
         if path.suffix == ".json" and _is_squad(path):
-            questions = [
-                question
-                for article in files.read_json(path)["data"]
-                for paragraph in article["paragraphs"]
-                for question in paragraph["qas"]
-            ]
+            answers = [question.answers for question in squad.file_questions(path)]
         else:
-            questions = [
-                _question(where, row, f"{side}-{number}") for number, (where, row) in enumerate(records.read(path))
-            ]
-            whole = {
-                "data": [
-                    {
-                        "title": path.name,
-                        "paragraphs": [
-                            {"context": question.pop("context"), "qas": [question]} for question in questions
-                        ],
-                    }
-                ]
-            }
+            rows = enumerate(records.read(path))
+            questions = [_question(where, row, f"{side}-{number}") for number, (where, row) in rows]
+            paragraphs = [{"context": question.pop("context"), "qas": [question]} for question in questions]
+            whole = {"data": [{"title": path.name, "paragraphs": paragraphs}]}
+            answers = [question["answers"] for question in questions]
             path = folder / f"{side}.json"
             files.write_atomically(path, json.dumps(whole, ensure_ascii=False) + "\n")
         paths.append(path)
-        counts.append(len(questions))
-        open_ones = open_ones or not all(question.get("answers") for question in questions)
+        counts.append(len(answers))
+        open_ones = open_ones or not all(answers)
     about = _files(*paths, name, *counts) | {"unanswerable": open_ones}
     return Described(name, about, digest, "answers", METRICS["answers"], tuple(counts))
 

@@ -141,11 +141,8 @@ def _recipe(asked: Question) -> dict[str, Any]:
         raise BadInput(f"{strange[0]} means nothing to {asked.tuning} tuning of {asked.data.kind}")
 
     def line(field: str, value: Any) -> dict[str, Any]:
-        chosen = field in asked.values
-        return {
-            "value": asked.values[field] if chosen else value,
-            "source": "chosen" if chosen else "compare's default",
-        }
+        source = "chosen" if field in asked.values else "compare's default"
+        return {"value": asked.values.get(field, value), "source": source}
 
     lines = {field: line(field, value) for field, value in values.items()}
     of_tuning = {field: lines.pop(field) for field in OPTIONS[asked.tuning]}
@@ -159,15 +156,8 @@ def _table(asked: Question) -> dict[str, Any]:
     for metric in others:
         columns[f"{name}-{_SHORT.get(metric, metric)}"] = {"label": _words(metric), "metric": metric, "set": name}
     columns["updated"] = {"label": "Updated parameters", "count": {"task": name}}
-    rows = [
-        {
-            "model": asked.model.name,
-            "tuning": asked.tuning,
-            "schedule": schedule,
-            "label": f"{asked.model.name} {called(schedule)}",
-        }
-        for schedule in asked.schedules
-    ]
+    model = {"model": asked.model.name, "tuning": asked.tuning}
+    rows = [model | {"schedule": name, "label": f"{asked.model.name} {called(name)}"} for name in asked.schedules]
     about = {"table": "Table 1", "source": "progbench compare", "recipe": FILE, "unit": "points"}
     return about | {"columns": columns, "rows": rows}
 
@@ -186,9 +176,8 @@ def _claims(asked: Question) -> dict[str, Any]:
         points = f"{asked.margin:g} point{'s' * (asked.margin != 1)}"
         keeps = f"{called(schedule)} scores at most {points} below fine-tuning"
         claims.append({"id": f"{schedule}-keeps-up", "sentence": keeps, **whole, "at_least": -asked.margin})
-        claims.append(
-            {"id": f"{schedule}-is-better", "sentence": f"{called(schedule)} scores higher", **whole, "above": 0.0}
-        )
+        higher = f"{called(schedule)} scores higher"
+        claims.append({"id": f"{schedule}-is-better", "sentence": higher, **whole, "above": 0.0})
     return {"claims": claims}
 
 

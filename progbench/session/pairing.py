@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -15,12 +16,12 @@ from progbench.recipes.recipe import Recipe, run_id
 from progbench.runs.results import RunResult
 from progbench.session.making import Runs
 from progbench.session.observing import columns_of, unpublished
+from progbench.session.rescoring import Kept
 from progbench.tasks import catalog
 
 if TYPE_CHECKING:
     import numpy as np
 
-Kept = Mapping[str, Mapping[str, Sequence]]  # a run's predictions, by evaluation set
 Column = tuple[str, str]  # an evaluation set and a metric
 OfSeeds = Sequence[Sequence[RunResult]]  # of one side: for each seed the runs whose mean it is
 
@@ -29,11 +30,8 @@ class Source(Protocol):
     """Where tables, recipes, results and their predictions come from: a suite."""
 
     def table(self, name: str) -> Table: ...
-
     def recipe(self, cell: Cell, task: str = "", variant: str = "") -> Recipe: ...
-
     def runs(self, wanted: Recipe) -> Runs: ...
-
     def predictions(self, result: RunResult) -> Kept | None: ...
 
 
@@ -96,10 +94,8 @@ def _of_task(
         return Paired(label, len(columns), notes=tuple(notes), missing="no seed has a pair of runs")
     differences = _differences(source, *runs, columns)
     gaps = [printed(table, left[0], right[0], evaluation_set) if single else None for evaluation_set, _ in columns]
-    least = [
-        least_sd(metric, examples_of(evaluation_set, (of_seed[0] for side in runs for of_seed in side)))
-        for evaluation_set, metric in columns
-    ]
+    first = [of_seed[0] for side in runs for of_seed in side]
+    least = [least_sd(metric, examples_of(evaluation_set, first)) for evaluation_set, metric in columns]
     return Paired(
         task=label,
         columns=len(columns),
@@ -157,9 +153,8 @@ def _differences(
 
     differences = []
     for evaluation_set, metric in columns:
-        values = [
-            [[_values(source, run, evaluation_set, metric) for run in runs] for runs in side] for side in (left, right)
-        ]
+        of = functools.partial(_values, source, evaluation_set=evaluation_set, metric=metric)
+        values = [[[of(run) for run in runs] for runs in side] for side in (left, right)]
         every = [array for side in values for runs in side for array in runs]
         if any(array is None for array in every):
             return None

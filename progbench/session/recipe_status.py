@@ -104,11 +104,7 @@ def _told(suite: Suite, result: RunResult, before: frozenset[int]) -> tuple[str,
     if result.error:
         return "error", result.error
     last = result.epochs[-1].scores.items()
-    words = ", ".join(
-        f"{evaluation_set} {metric} {100 * score:.2f}"
-        for evaluation_set, scores in last
-        for metric, score in scores.items()
-    )
+    words = ", ".join(f"{name} {metric} {100 * score:.2f}" for name, of in last for metric, score in of.items())
     path = results.path_of(suite.folder, result.recipe, result.seed)
     if not path.exists():
         return "not kept", "; ".join([words, *result.notes])

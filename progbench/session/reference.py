@@ -90,20 +90,15 @@ def changes(old: dict[str, dict], new: dict[str, dict]) -> str:
     rows = []
     for name, run in new.items():
         first = next(iter(run["seeds"].values()), {})
-        for evaluation_set, metric in (
-            (evaluation_set, metric) for evaluation_set, scores in first.items() for metric in scores
-        ):
-            before = _spread(old[name], evaluation_set, metric) if name in old else "none"
-            rows.append([name, evaluation_set, metric, before, _spread(run, evaluation_set, metric)])
+        for column in ((evaluation_set, metric) for evaluation_set, scores in first.items() for metric in scores):
+            before = _spread(old[name], *column) if name in old else "none"
+            rows.append([name, *column, before, _spread(run, *column)])
     return tabulate(rows, ("recipe", "set", "metric", "before", "after"), disable_numparse=True)
 
 
 def _spread(run: dict, evaluation_set: str, metric: str) -> str:
-    points = [
-        100 * scores[evaluation_set][metric]
-        for scores in run["seeds"].values()
-        if metric in scores.get(evaluation_set, {})
-    ]
+    sets = [scores.get(evaluation_set, {}) for scores in run["seeds"].values()]
+    points = [100 * scores[metric] for scores in sets if metric in scores]
     if not points:
         return "none"
     sd = f" ± {statistics.stdev(points):.2f}" if len(points) > 1 else ""

@@ -27,7 +27,7 @@ from progbench.runs.results import RunResult
 from progbench.session import claiming, comparing, copied
 from progbench.session.making import Maker, Runs
 from progbench.session.observing import columns_of, scores, unpublished
-from progbench.session.pairing import Kept
+from progbench.session.rescoring import Kept
 from progbench.tasks import catalog
 
 

@@ -51,7 +51,7 @@ def columns(path: Path, text: Sequence[str], label: str) -> tuple[tuple[list[str
     labels = []
     for where, row in read(path):
         if absent := [name for name in (*text, label) if name not in row]:
-            raise BadInput(f"{where}: no {', '.join(absent)}; there are {', '.join(map(str, row))}")
+            raise BadInput(f"{where}: no column {', '.join(absent)}; there are {', '.join(map(str, row))}")
         for column, name in zip(texts, text, strict=True):
             if not isinstance(row[name], str) or blank(row[name]):
                 raise BadInput(f"{where}: {name} = {kinds.shown(row[name])}: wanted is a text that is not empty")

@@ -17,7 +17,7 @@ def kept_memory() -> Iterator[None]:
     """What is freed stays with the process until this ends. Without glibc nothing changes.
 
     >>> with kept_memory():
-    ...     steps = [torch.ones(1 << 20).sum().item() for _ in range(3)]
+    ...     steps = [len(bytearray(1 << 20)) for _ in range(3)]
 
     It is for the whole process: of several at a time, the first that ends ends it for all, which costs speed only.
     Afterwards the allocator has its own limits again.

@@ -25,17 +25,17 @@ class Bias:
         self.values, self.where = values, where
         self._masks: dict[int, torch.Tensor] = {}
 
-    def masked(self, longest: int, real: torch.Tensor | None, group: int = 0) -> torch.Tensor:
-        """The bias of texts of up to `longest` tokens, (texts, heads, longest, longest), -inf where no token is.
+    def masked(self, longest: int, seen: torch.Tensor | None, group: int = 0) -> torch.Tensor:
+        """The bias of texts of up to `longest` tokens, (texts, heads, longest, longest), -inf where none is seen.
 
-        `real` says where one is, (texts, 1, 1, longest); without it the texts are equally long, and share what is
-        returned. `group` tells the texts of one forward pass apart.
+        `seen` says where one is, (texts, 1, 1 or longest, longest); without it the texts are equally long, and share
+        what is returned. `group` tells the texts of one forward pass apart.
         """
         if group not in self._masks:
             corner = self.values[..., :longest, :longest]
-            if real is not None:
+            if seen is not None:
                 seeds = len(corner)
-                corner = corner[:, None].expand(-1, len(real) // seeds, -1, -1, -1).flatten(0, 1)
-                corner = corner.masked_fill(~real, -math.inf)
+                corner = corner[:, None].expand(-1, len(seen) // seeds, -1, -1, -1).flatten(0, 1)
+                corner = corner.masked_fill(~seen, -math.inf)
             self._masks[group] = corner
         return self._masks[group]

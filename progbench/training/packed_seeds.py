@@ -1,7 +1,7 @@
-"""Batches of several seeds: a row is a seed, its texts one after another, and every shape is one of few.
+"""Batches of several seeds: a row is a seed, its texts in places of one layout, and every shape is one of few.
 
-A captured graph is replayed on fixed buffers, so a row's tokens are rounded up to a multiple of `BUCKET`, by surplus
-texts that nothing reads. Attention leaves them out; the others it pads in groups of neighbouring lengths (`groups_of`).
+A captured graph is replayed on fixed buffers, so rows are rounded up by surplus tokens that nothing reads. Attention
+takes rows of short texts as they are, in bins; longer ones it pads, in groups of neighbouring lengths (`text_groups`).
 """
 
 from __future__ import annotations
@@ -9,39 +9,37 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy
 import torch
 
 from progbench.training.packed import PackedCollator
-from progbench.training.text_groups import ALIGNED, BUCKET, Groups, groups_of, rounded, with_room
+from progbench.training.text_groups import BINS, BUCKET, Groups, groups_of, in_bins, rounded, with_room
 
-SURPLUS = 4  # texts that hold a row's surplus; twice as many where these cannot
 Form = tuple[tuple[str, tuple, torch.dtype], ...]  # a batch's tensors: names, shapes and types
 
 
 @dataclass(frozen=True)
 class PackedSeeds:
-    """Where the texts of a batch's rows are. All rows together have `tokens`.
+    """Where the texts of a batch's rows are.
 
-    `first` are the places of the texts' first tokens in their rows, (seeds, texts). `ends` are the ends of all texts,
-    surplus ones too, over the tokens of all rows, after a 0, (seeds * (texts + surplus texts) + 1,).
-    `groups` pad texts for attention, one group after another, in each a seed's texts beside each other. `source` has
-    for each place in them its token among all rows' tokens, and a surplus token of the same seed where there is none.
-    `places` is the way back, and for a surplus token a place without one. `counts` are the texts' lengths in the order
-    of the groups. `padded`, for question answering, is each token's place among all texts padded to `longest`,
-    (seeds * tokens,); surplus tokens share one place behind.
+    `first` are the places of the texts' first tokens in their rows, (seeds, texts). `groups` are how attention takes
+    them. If it takes rows as they are, there is one group of bins, and `owners` has each token's text by its number, or
+    -1, (seeds, tokens). Otherwise groups pad texts, one group after another, in each a seed's texts beside each other.
+    Then `source` has for each place its token among all rows' tokens, and a surplus token of the same seed where there
+    is none; `places` is the way back, and for a surplus token a place without one; `counts` are the texts' lengths in
+    the order of the groups. `padded`, for question answering, is each token's place among all texts padded to
+    `longest`, (seeds * tokens,); surplus tokens share one place behind.
     """
 
     first: torch.Tensor
-    ends: torch.Tensor
-    tokens: int
     groups: Groups
-    source: torch.Tensor
-    places: torch.Tensor
-    counts: torch.Tensor
+    owners: torch.Tensor | None = None
+    source: torch.Tensor | None = None
+    places: torch.Tensor | None = None
+    counts: torch.Tensor | None = None
     padded: torch.Tensor | None = None
 
     @property
@@ -49,19 +47,19 @@ class PackedSeeds:
         """No text is longer."""
         return self.groups[-1][1]
 
-    @functools.cached_property
-    def ends32(self) -> torch.Tensor:
-        """`ends` in 32 bits, as attention's kernel takes them; made once for all blocks."""
-        return self.ends.to(torch.int32)
-
     def in_groups(self, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """(places, …) as (texts, longest, …) for each group: views."""
+        if self.owners is not None:
+            return (tokens.unflatten(0, (-1, self.longest)),)
         seeds = len(self.first)
         split = tokens.split([seeds * texts * longest for texts, longest in self.groups])
         return tuple(own.unflatten(0, (-1, longest)) for own, (_, longest) in zip(split, self.groups, strict=True))
 
-    def real(self, number: int) -> torch.Tensor:
-        """Where a group's texts have tokens, (texts, 1, 1, longest)."""
+    def seen(self, number: int) -> torch.Tensor:
+        """Which tokens those of a group's texts or bins see, (texts, 1, 1, longest) or (bins, 1, longest, longest)."""
+        if self.owners is not None:
+            owners = self.owners.view(-1, 1, self.longest)
+            return owners[..., None] == owners[..., None, :]
         seeds, before = len(self.first), sum(texts for texts, _ in self.groups[:number])
         texts, longest = self.groups[number]
         counts = self.counts[seeds * before : seeds * (before + texts)]
@@ -72,10 +70,10 @@ class PackedSeeds:
         return {}
 
     def masks(self, dtype: torch.dtype) -> list[torch.Tensor]:
-        """Added to each group's scores: -inf where no token is. Made once for all blocks."""
+        """Added to each group's scores: -inf where a token is not seen. Made once for all blocks."""
         if dtype not in self._masks:
-            real = [self.real(number) for number in range(len(self.groups))]
-            self._masks[dtype] = [torch.zeros_like(own, dtype=dtype).masked_fill_(~own, -math.inf) for own in real]
+            seen = [self.seen(number) for number in range(len(self.groups))]
+            self._masks[dtype] = [torch.zeros_like(own, dtype=dtype).masked_fill_(~own, -math.inf) for own in seen]
         return self._masks[dtype]
 
     def first_tokens(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -118,9 +116,8 @@ class SeedBatch:
             stop = start + math.prod(shape)
             tensors[name] = self.flat[start:stop].view(dtype).view(shape)
             start = stop
-        where = {name: tensors.pop(name) for name in ("first", "ends", "source", "places", "counts")}
-        tokens, padded = tensors["input_ids"].numel(), tensors.pop("padded", None)
-        return {**tensors, "packing": PackedSeeds(**where, tokens=tokens, groups=self.form[-1][1], padded=padded)}
+        where = {name: tensors.pop(name) for name in _WHERE & {*tensors}}
+        return {**tensors, "packing": PackedSeeds(**where, groups=self.form[-1][1])}
 
 
 @dataclass(frozen=True)
@@ -130,71 +127,77 @@ class SeedCollator:
     >>> rows = [{"input_ids": [5, 6, 7], "labels": 1}, {"input_ids": [8], "labels": 0}]
     >>> batch = SeedCollator(PackedCollator(), pad=0, longest=8)([rows, rows[::-1]])
     >>> batch.inputs()["input_ids"].shape, batch.inputs()["input_ids"][1, :6].tolist()
-    (torch.Size([2, 64]), [8, 5, 6, 7, 0, 0])
-    >>> batch.inputs()["packing"].first.tolist(), batch.inputs()["packing"].ends.tolist()[:4]
-    ([[0, 1], [0, 1]], [0, 1, 4, 19])
+    (torch.Size([2, 64]), [5, 6, 7, 8, 0, 0])
+    >>> batch.inputs()["packing"].first.tolist()
+    [[3, 0], [3, 0]]
 
-    `alone` makes the batches of one seed, with texts in the same order. `pad` is the id of surplus tokens. No text is
-    longer than `longest` tokens. `answering` batches are for question answering. With `bucket` 1 nothing is rounded up.
+    `alone` makes the batches of one seed, with texts in the same order, shortest first, whatever their places. `pad` is
+    the id of surplus tokens. No text is longer than `longest` tokens. `answering` batches are for question answering.
+    Texts that fit into none of the `bins` are padded.
     """
 
     alone: PackedCollator
     pad: int
     longest: int
     answering: bool = False
-    bucket: int = BUCKET
+    bins: Sequence[int] = BINS
 
     def __call__(self, rows: Sequence[Sequence[Mapping[str, Any]]]) -> SeedBatch:
         rows = [self.alone.ordered(own) for own in rows]
         lengths = numpy.array([[len(row["input_ids"]) for row in own] for own in rows])
-        groups = groups_of(lengths.max(0).tolist(), self.longest, self.bucket)
-        groups = with_room(groups, lengths, min(self.bucket, ALIGNED))
-        sums, extra = lengths.sum(1), SURPLUS
-        tokens = rounded(int(sums.max()) + extra, self.bucket)
-        while extra * groups[-1][1] < tokens - sums.min():
-            extra *= 2
-            tokens = rounded(int(sums.max()) + extra, self.bucket)  # each of them has a token
-        values = dict(self._values(rows, lengths, tokens))
-        first = lengths.cumsum(1) - lengths
-        whole = numpy.concatenate([lengths, _evenly(tokens - sums, extra)], axis=1)
-        values |= {"first": first, "ends": numpy.concatenate([[0], whole.ravel().cumsum()])}
-        values |= _grouped(groups, lengths, first, tokens)
+        short = lengths.max() <= max(self.bins, default=0)
+        if short:
+            count, size, first = in_bins(lengths.tolist(), self.bins)
+            groups, first, tokens = ((count, size),), numpy.array(first), count * size
+        else:
+            groups = groups_of(lengths.max(0).tolist(), self.longest)
+            groups = with_room(groups, lengths)
+            first = lengths.cumsum(1) - lengths
+            tokens = rounded(int(lengths.sum(1).max()) + 1, BUCKET)  # one that stands for places without a token
+        at = [numpy.repeat(*own) + _within(own[1]) for own in zip(first, lengths, strict=True)]
+        values = dict(self._values(rows, lengths, at, tokens)) | {"first": first}
+        values |= {"owners": _owners(lengths, at, tokens)} if short else _grouped(groups, lengths, tokens)
         if self.answering:
-            values["padded"] = _padded(lengths, tokens, groups[-1][1])
+            values["padded"] = _padded(lengths, at, tokens, groups[-1][1])
         arrays = {name: value.astype(float if value.dtype.kind == "f" else int) for name, value in values.items()}
         form = tuple((name, array.shape, _TYPES[array.dtype.kind]) for name, array in arrays.items())
         flat = numpy.concatenate([array.ravel().view(numpy.int64) for array in arrays.values()])
         return SeedBatch((*form, ("groups", groups, torch.int64)), torch.from_numpy(flat))
 
     def _values(
-        self, rows: Sequence[Sequence[Mapping[str, Any]]], lengths: numpy.ndarray, tokens: int
+        self,
+        rows: Sequence[Sequence[Mapping[str, Any]]],
+        lengths: numpy.ndarray,
+        at: Sequence[numpy.ndarray],
+        tokens: int,
     ) -> Iterator[tuple[str, numpy.ndarray]]:
         for name, value in rows[0][0].items():
             if name == "attention_mask":
                 continue
             if numpy.ndim(value):
                 wide = numpy.full((len(rows), tokens), self.pad if name == "input_ids" else 0)
-                for row, texts, length in zip(wide, rows, lengths.sum(1), strict=True):
-                    row[:length] = numpy.concatenate([text[name] for text in texts])
+                for row, texts, there in zip(wide, rows, at, strict=True):
+                    row[there] = numpy.concatenate([text[name] for text in texts])
                 yield name, wide
             else:
                 made = numpy.array([[text[name] for text in texts] for texts in rows])
                 # in float32, as torch makes it of a single seed's
                 yield name, made.astype(numpy.float32) if made.dtype.kind == "f" else made
-        yield "position_ids", self._positions(rows, lengths, tokens)
+        yield "position_ids", self._positions(rows, lengths, at, tokens)
 
-    def _positions(self, rows: Sequence, lengths: numpy.ndarray, tokens: int) -> numpy.ndarray:
+    def _positions(
+        self, rows: Sequence, lengths: numpy.ndarray, at: Sequence[numpy.ndarray], tokens: int
+    ) -> numpy.ndarray:
         """Each token's position in its text; that of a surplus token is the first one."""
-        base = self.alone.positions([-1])[0]
+        base, padding = self.alone.positions([-1])[0], self.alone.padding
         positions = numpy.full((len(rows), tokens), base)
-        for row, texts, those in zip(positions, rows, lengths, strict=True):
-            row[: those.sum()] = base + _within(those)
-            if self.alone.padding is not None:
-                start = 0
-                for text, length in zip(texts, those.tolist(), strict=True):
-                    if self.alone.padding in text["input_ids"]:
-                        row[start : start + length] = list(self.alone.positions(list(text["input_ids"])))
-                    start += length
+        for row, texts, those, there in zip(positions, rows, lengths, at, strict=True):
+            row[there] = base + _within(those)
+            if padding is not None:
+                for text, start in zip(texts, there[those.cumsum() - those], strict=True):
+                    if padding in text["input_ids"]:
+                        ids = list(text["input_ids"])
+                        row[start : start + len(ids)] = list(self.alone.positions(ids))
         return positions
 
 
@@ -211,11 +214,20 @@ def in_arrays(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     return [{n: numpy.array(v) if isinstance(v, list) else v for n, v in row.items()} for row in rows]
 
 
+_WHERE = {field.name for field in fields(PackedSeeds)}
 _TYPES = {"f": torch.float64, "i": torch.int64}
 
 
-def _grouped(groups: Groups, lengths: numpy.ndarray, first: numpy.ndarray, tokens: int) -> dict[str, numpy.ndarray]:
-    """What attention needs to know (`PackedSeeds`)."""
+def _owners(lengths: numpy.ndarray, at: Sequence[numpy.ndarray], tokens: int) -> numpy.ndarray:
+    """The number of the text that each token belongs to, -1 for a surplus token."""
+    owners = numpy.full((len(lengths), tokens), -1)
+    for row, those, there in zip(owners, lengths, at, strict=True):
+        row[there] = numpy.repeat(numpy.arange(len(those)), those)
+    return owners
+
+
+def _grouped(groups: Groups, lengths: numpy.ndarray, tokens: int) -> dict[str, numpy.ndarray]:
+    """What attention needs to know of padded texts (`PackedSeeds`), which stand one after another in their rows."""
     seeds = len(lengths)
     starts, source, counts, before = numpy.empty_like(lengths), [], [], 0
     for texts, longest in groups:
@@ -236,13 +248,13 @@ def _grouped(groups: Groups, lengths: numpy.ndarray, first: numpy.ndarray, token
     return {"source": source, "places": places.ravel(), "counts": numpy.concatenate(counts)}
 
 
-def _padded(lengths: numpy.ndarray, tokens: int, longest: int) -> numpy.ndarray:
+def _padded(lengths: numpy.ndarray, at: Sequence[numpy.ndarray], tokens: int, longest: int) -> numpy.ndarray:
     """Every token's place among all texts padded to the longest; the surplus has the one behind them."""
     seeds, texts = lengths.shape
     places = numpy.full((seeds, tokens), lengths.size * longest)
-    for seed, those in enumerate(lengths):
+    for seed, (those, there) in enumerate(zip(lengths, at, strict=True)):
         starts = (seed * texts + numpy.arange(texts)) * longest
-        places[seed, : those.sum()] = numpy.repeat(starts, those) + _within(those)
+        places[seed, there] = numpy.repeat(starts, those) + _within(those)
     return places.ravel()
 
 
@@ -253,8 +265,3 @@ def _within(lengths: numpy.ndarray) -> numpy.ndarray:
     [0, 0, 1, 2]
     """
     return numpy.arange(lengths.sum()) - numpy.repeat(lengths.cumsum() - lengths, lengths)
-
-
-def _evenly(totals: numpy.ndarray, count: int) -> numpy.ndarray:
-    """Each total as the sum of so many numbers that differ by one at most."""
-    return totals[:, None] // count + (numpy.arange(count) < (totals % count)[:, None])

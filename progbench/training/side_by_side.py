@@ -19,8 +19,11 @@ from progbench.training.adamw import ClippedAdamW, excess
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.scoring import Batch, Infer, Row
 from progbench.training.seed_axis import SeedAxis
+from progbench.training.sublayers import Around, fuse
 
 TARGETS = ("labels", "start_positions", "end_positions")
+# numbers of one seed's product that keep a card busy by themselves: 192 tiles of 128 by 128; reckoned, not measured
+ALONE = 3 << 20
 LOGITS = ("logits", "start_logits", "end_logits")
 
 
@@ -51,6 +54,7 @@ def stack(models: Sequence[nn.Module]) -> nn.Module:
     for module in {id(module): module for module, *_ in to_stack}.values():
         module.__class__ = STACKED[type(module)]
         module.seeds = len(models)
+    fuse(models[0])
     return models[0]
 
 
@@ -62,43 +66,64 @@ class Product(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def forward(
+        ctx: FunctionCtx,
+        rows: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        around: Around | None = None,
+    ) -> torch.Tensor:
         ctx.save_for_backward(rows, weight)
-        return rows @ weight.mT if bias is None else torch.baddbmm(bias[..., None, :], rows, weight.mT)
+        ctx.around = around
+        return rows @ weight.mT if bias is None else _biased(rows, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         rows, weight = ctx.saved_tensors
-        of_rows, of_weight, of_bias = ctx.needs_input_grad
+        of_rows, of_weight, of_bias = ctx.needs_input_grad[:3]
+        along = ctx.around.take() if ctx.around and of_rows else None
+        if along is None:
+            to_rows = gradient @ weight if of_rows else None
+        else:
+            to_rows = along.reshape(rows.shape).baddbmm_(gradient, weight)
         return (
-            gradient @ weight if of_rows else None,
+            to_rows,
             gradient.mT @ rows if of_weight else None,
             gradient.sum(1) if of_bias else None,
+            None,
         )
 
 
-def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """`Product` in the precision of autocast, which knows torch's own products only."""
-    device = rows.device.type
-    if device != "meta" and torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
-        rows, weight, bias = (x if x is None else x.to(dtype) for x in (rows, weight, bias))
-    return Product.apply(rows, weight, bias)
+def _biased(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """A product of all seeds has its bias written to every row first; a product of one seed adds it as it ends."""
+    seeds, tokens, out = *rows.shape[:2], weight.shape[1]
+    if bias.ndim == 1 or tokens * out < ALONE:
+        return torch.baddbmm(bias[..., None, :], rows, weight.mT)
+    whole = rows.new_empty(seeds, tokens, out)
+    for place, those in enumerate(zip(bias, rows, weight.mT, strict=True)):
+        torch.addmm(*those, out=whole[place])
+    return whole
 
 
 class StackedLinear(nn.Linear):
     """A linear layer a seed, or one for all with a bias a seed. Shapes: (seeds * rows, …, in) to (…, out)."""
 
     seeds: int
+    around: Around | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = x.reshape(self.seeds, -1, x.shape[-1])
+        rows, device = x.reshape(self.seeds, -1, x.shape[-1]), x.device.type
         if self.weight.ndim == 2:
             product = nn.functional.linear(rows, self.weight)
             out = product if self.bias is None else product + self.bias[:, None]
+        elif device != "meta" and torch.is_autocast_enabled(device):  # it knows torch's own products only
+            dtype = torch.get_autocast_dtype(device)
+            out = Product.apply(*(t if t is None else t.to(dtype) for t in (rows, self.weight, self.bias)))
         else:
-            out = _product(rows, self.weight, self.bias)
+            if self.around is not None:
+                self.around.begin(x)
+            out = Product.apply(rows, self.weight, self.bias, self.around)
         return out.reshape(*x.shape[:-1], -1)
 
 
@@ -146,9 +171,8 @@ class StackedEmbedding(nn.Embedding):
         looked_up = nn.functional.embedding(ids + starts, tables)
         if self.padding_idx is None:
             return looked_up
-        return torch.where(
-            (ids == self.padding_idx)[..., None], looked_up.detach(), looked_up
-        )  # that row does not train
+        padding = (ids == self.padding_idx)[..., None]  # whose row does not train
+        return torch.where(padding, looked_up.detach(), looked_up)
 
 
 STACKED: Mapping[type, type] = {

@@ -1,4 +1,8 @@
-"""Texts padded together for attention, in a few groups by length, alike for all seeds, for a graph to be replayed."""
+"""Texts padded together for attention, alike for all seeds, so that a graph can be replayed.
+
+Short texts share bins of one length, of which rows are made: then attention sees the rows as they are. Long ones would
+leave bins half empty, so they are padded, in a few groups by length.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,46 @@ from collections.abc import Sequence
 import numpy
 
 BUCKET = 64  # tokens of a row, and of the longest text
-ALIGNED = 16  # a row of attention's mask must be a multiple of so many bytes and numbers
+ALIGNED = 16  # a row of attention's mask must be a multiple of so many bytes, and padded texts of so many tokens
+BINS = range(64, 129, 8)  # how long bins may be
 # where a batch's texts, by length, are cut into groups: long ones are few, and cost by the square
 GROUPS = (0.4, 0.7, 0.9)
-Groups = tuple[tuple[int, int], ...]  # how many texts of each seed a group has, and to how many tokens it pads them
+Groups = tuple[tuple[int, int], ...]  # how many texts, or bins, of each seed a group has, and how long they are
 
 
-def groups_of(longest: Sequence[int], most: int, bucket: int = BUCKET) -> Groups:
+def in_bins(lengths: Sequence[Sequence[int]], sizes: Sequence[int] = BINS) -> tuple[int, int, list[list[int]]]:
+    """How many bins of how many tokens the rows of seeds have, and where each text starts in its row.
+
+    >>> in_bins([[3, 5, 40, 60], [30, 30, 31, 32]])
+    (2, 64, [[60, 104, 64, 0], [94, 64, 32, 0]])
+
+    Texts are shortest first; the longest is placed first. Of the `sizes` that hold it, that of the shortest rows wins.
+    """
+    longest, most = max(map(max, lengths)), max(map(sum, lengths))
+    best = None
+    for least, size in sorted((rounded(most, size), size) for size in sizes if size >= longest):
+        if best and best[0] * best[1] <= least:
+            break  # no row could be shorter
+        placed = [_first_fit(row, size) for row in lengths]
+        count = max(bins for bins, _ in placed)
+        if not best or count * size < best[0] * best[1]:
+            best = count, size, [starts for _, starts in placed]
+    return best
+
+
+def _first_fit(lengths: Sequence[int], size: int) -> tuple[int, list[int]]:
+    """How many bins texts need, and where each starts: the longest first, each in the first bin with room."""
+    free, starts = [], [0] * len(lengths)
+    for text in reversed(range(len(lengths))):
+        place = next((i for i, room in enumerate(free) if room >= lengths[text]), len(free))
+        if place == len(free):
+            free.append(size)
+        starts[text] = (place + 1) * size - free[place]
+        free[place] -= lengths[text]
+    return len(free), starts
+
+
+def groups_of(longest: Sequence[int], most: int) -> Groups:
     """The groups of texts whose longest over all seeds, by rank, are these; no text is longer than `most`.
 
     >>> groups_of([7, 9, 12, 20, 22, 25, 30, 80], most=128)
@@ -26,8 +63,8 @@ def groups_of(longest: Sequence[int], most: int, bucket: int = BUCKET) -> Groups
     start = 0
     for stop in sorted({math.ceil(share * len(longest)) for share in (*GROUPS, 1)}):
         most_here = longest[stop - 1]
-        step = max(1, bucket // (1 if most_here > 2 * bucket else 2 if most_here > bucket else 4))
-        length = max(most_here, min(rounded(most_here, step), rounded(most, min(bucket, ALIGNED))))
+        step = BUCKET // (1 if most_here > 2 * BUCKET else 2 if most_here > BUCKET else 4)
+        length = min(rounded(most_here, step), rounded(most, ALIGNED))
         if groups and groups[-1][1] == length:
             start -= groups.pop()[0]
         groups.append((stop - start, length))
@@ -35,13 +72,13 @@ def groups_of(longest: Sequence[int], most: int, bucket: int = BUCKET) -> Groups
     return tuple(groups)
 
 
-def with_room(groups: Groups, lengths: numpy.ndarray, step: int) -> Groups:
+def with_room(groups: Groups, lengths: numpy.ndarray) -> Groups:
     """The groups with a place without a token for each seed, whose gradient its surplus tokens are given."""
     padded_to = numpy.repeat([longest for _, longest in groups], [texts for texts, _ in groups])
     if (lengths < padded_to).any(1).all():
         return groups
     *shorter, (texts, longest) = groups
-    return (*shorter, (texts, longest + step))
+    return (*shorter, (texts, longest + ALIGNED))
 
 
 def rounded(count: int, to: int) -> int:

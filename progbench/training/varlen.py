@@ -1,12 +1,13 @@
 """Attention within each text of all rows at once, for rows of several seeds: it has no weights, so seeds do not matter.
 
-Without dropout, as in evaluation, a GPU takes torch's variable-length kernel for float32
-(`_efficient_attention_forward`; `torch.nn.attention.varlen` has none). With dropout that kernel draws other masks in
-its backward pass (pytorch issue 115590), and it takes no bias. So in training texts are padded, in a few groups of
-neighbouring lengths.
+Rows of bins are taken as they are, with a mask that lets no token see another text; other texts are padded in groups.
+Torch's variable-length kernel would need neither, but with dropout it draws one mask in its forward and another in its
+backward pass (pytorch issue 115590: it takes the longest text to have no keys), and it takes no bias.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -37,32 +38,33 @@ def attend(
 
     Shapes: query, key, value (seeds, heads, tokens, size); result (seeds, tokens, heads, size).
     """
-    seeds = len(query)
-    rows = [tensor.transpose(1, 2).flatten(0, 1) for tensor in (query, key, value)]
-    if query.is_cuda and not dropout and bias is None:
-        return _kernel(*rows, where, scaling).unflatten(0, (seeds, -1))
-    padded = zip(*(Apart.apply(tensor, where) for tensor in rows), strict=True)
-    pieces = [_attended(*those, where, number, dropout, scaling, bias) for number, those in enumerate(padded)]
-    return Back.apply(where, *pieces).unflatten(0, (seeds, -1))
+    qkv = [tensor.transpose(1, 2).flatten(0, 1) for tensor in (query, key, value)]
+    return _attended(qkv, where, dropout, scaling, bias).unflatten(0, (len(query), -1))
 
 
-def _kernel(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, where: PackedSeeds, scaling: float | None
+def attend_fused(fused: torch.Tensor, where: PackedSeeds, dropout: float, scaling: float) -> torch.Tensor:
+    """The same of query, key and value beside each other, as one product gives them: their gradients come so, too.
+
+    Shapes: (seeds, tokens, 3, heads, size) to (seeds, tokens, heads, size).
+    """
+    return _attended([fused.flatten(0, 1)], where, dropout, scaling, None).unflatten(0, (len(fused), -1))
+
+
+def _attended(
+    qkv: Sequence[torch.Tensor], where: PackedSeeds, dropout: float, scaling: float | None, bias: Bias | None
 ) -> torch.Tensor:
-    """Shapes: (seeds * tokens, heads, size) each."""
-    ends, longest = where.ends32, min(where.longest, where.tokens)
-    rows = (query[None], key[None], value[None])
-    unmasked, keep_for_backward, dropout = 0, True, 0.0
-    return torch.ops.aten._efficient_attention_forward(
-        *rows, None, ends, ends, longest, longest, dropout, unmasked, keep_for_backward, scale=scaling
-    )[0].squeeze(0)
+    """Of all rows' tokens, as three tensors (seeds * tokens, heads, size), or one (seeds * tokens, 3, heads, size)."""
+    as_they_are = where.source is None
+    grouped = zip(*(where.in_groups(own) if as_they_are else Apart.apply(own, where) for own in qkv), strict=True)
+    pieces = [_group(those, where, number, dropout, scaling, bias) for number, those in enumerate(grouped)]
+    return pieces[0].flatten(0, 1) if as_they_are else Back.apply(where, *pieces)
 
 
 class Apart(torch.autograd.Function):
-    """(seeds * tokens, heads, size) to (texts, longest, heads, size) for each group, and gradients the way back.
+    """(seeds * tokens, …) to (texts, longest, …) for each group, and gradients the way back.
 
-    Both ways are gathers. A place without a token holds a surplus token of its seed, which is masked and not read, so
-    that its gradient is 0.
+    Both ways are gathers. Where a text has no token, there is a surplus token of its seed: its keys are masked, and
+    what it attends to is not read. So the gradient there is 0, which is what surplus tokens get.
     """
 
     @staticmethod
@@ -77,7 +79,7 @@ class Apart(torch.autograd.Function):
 
 
 class Back(torch.autograd.Function):
-    """The way back from `Apart`. The gradient at surplus tokens, and so at padding, is 0: nothing reads them."""
+    """The way back from `Apart`. The gradient at surplus tokens is 0, since nothing reads them: so it is at padding."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, where: PackedSeeds, *pieces: torch.Tensor) -> torch.Tensor:
@@ -95,63 +97,62 @@ def _together(pieces: tuple[torch.Tensor, ...]) -> torch.Tensor:
     return flat[0] if len(flat) == 1 else torch.cat(flat)
 
 
-def _attended(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
+def _group(
+    qkv: Sequence[torch.Tensor],
     where: PackedSeeds,
     number: int,
     dropout: float,
     scaling: float | None,
     bias: Bias | None,
 ) -> torch.Tensor:
-    """Attention within the texts of one group. Shapes: (texts, longest, heads, size) each."""
-    longest, heads = query.shape[1:3]
+    """Attention within the texts or bins of one group. Shapes: (texts, longest, …) each, as `_attended`."""
+    longest, heads = qkv[0].shape[1], qkv[0].shape[-2]
     if bias is None:
-        added = where.masks(query.dtype)[number]
+        added = where.masks(qkv[0].dtype)[number]
     else:
-        added = bias.masked(longest, where.real(number), number).to(query.dtype)
-    if query.device.type == "cpu":
-        heads_first = (tensor.transpose(1, 2) for tensor in (query, key, value))
+        added = bias.masked(longest, where.seen(number), number).to(qkv[0].dtype)
+    if qkv[0].device.type == "cpu":
+        heads_first = (tensor.transpose(1, 2) for tensor in _three(qkv))
         attended = nn.functional.scaled_dot_product_attention(
             *heads_first, attn_mask=added, dropout_p=dropout, scale=scaling
         )
         return attended.transpose(1, 2)
-    return Efficient.apply(query, key, value, added.expand(-1, heads, longest, -1), dropout, scaling)
+    return Efficient.apply(added.expand(-1, heads, longest, -1), dropout, scaling, *qkv)
+
+
+def _three(qkv: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+    return qkv if len(qkv) == 3 else qkv[0].unbind(2)
 
 
 class Efficient(torch.autograd.Function):
-    """Torch's memory-efficient attention of padded texts, in its kernel's own layout.
+    """Torch's memory-efficient attention of padded texts, as its kernel has them: no transposing on the way.
 
-    Torch's backward pass splits more than 128 keys among blocks that add up in any order. Here one block has all keys
-    of a text and a head, so that the numbers are the same each time.
+    Its own backward pass splits more than 128 keys among blocks that add up in the order in which they end. Here one
+    block has all keys of a text and a head, so that the same numbers come out each time.
     """
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        added: torch.Tensor,
-        dropout: float,
-        scaling: float | None,
+        ctx: FunctionCtx, added: torch.Tensor, dropout: float, scaling: float | None, *qkv: torch.Tensor
     ) -> torch.Tensor:
         unmasked, keep_for_backward = 0, True
         out, *kept = torch.ops.aten._efficient_attention_forward(
-            query, key, value, added, None, None, None, None, dropout, unmasked, keep_for_backward, scale=scaling
+            *_three(qkv), added, None, None, None, None, dropout, unmasked, keep_for_backward, scale=scaling
         )
         ctx.dropout, ctx.scaling = dropout, scaling
-        ctx.save_for_backward(query, key, value, added, out, *kept[:3])
+        ctx.save_for_backward(added, out, *kept[:3], *qkv)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        query, key, value, added, out, logsumexp, seed, offset = ctx.saved_tensors
-        longest, unmasked = query.shape[1], 0
+        added, out, logsumexp, seed, offset, *qkv = ctx.saved_tensors
+        longest, unmasked, fused = out.shape[1], 0, len(qkv) == 1
         *gradients, of_added = torch.ops.aten._efficient_attention_backward(
-            gradient.contiguous(), query, key, value, added, out, None, None, longest, longest, logsumexp, ctx.dropout,
-            seed, offset, unmasked, ctx.needs_input_grad[3], scale=ctx.scaling, num_splits_key=1,
+            gradient.contiguous(), *_three(qkv), added, out, None, None, longest, longest, logsumexp, ctx.dropout,
+            seed, offset, unmasked, ctx.needs_input_grad[0], scale=ctx.scaling, num_splits_key=1,
+            shared_storage_dqdkdv=fused,
         )  # fmt: skip
-        return *gradients, of_added if ctx.needs_input_grad[3] else None, None, None
+        if fused:  # they lie beside each other in one tensor, of which these are views
+            gradients = [gradients[0].as_strided(qkv[0].shape, torch.empty(qkv[0].shape, device="meta").stride(), 0)]
+        return of_added if ctx.needs_input_grad[0] else None, None, None, *gradients

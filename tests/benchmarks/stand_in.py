@@ -16,7 +16,7 @@ from progbench.session import jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTED = Path(os.environ["STAND_IN"])
-LONGEST_WAIT = 30
+LONGEST_WAIT = 600  # seconds
 
 
 def train(job, threads, kept):

@@ -130,7 +130,7 @@ HOLDS = """
 import sys, time, filelock
 with filelock.FileLock(sys.argv[1]):
     print("holds", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 

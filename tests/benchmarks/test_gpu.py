@@ -31,7 +31,7 @@ import test_speed
 pytestmark = pytest.mark.usefixtures("few_texts")
 MACHINE = gpu_machine.Machine("cpu")
 CHECKS = [*gpu_checks.CHECKS.items()]
-real = PackedSeeds.real
+seen = PackedSeeds.seen
 RIGHT = [name for name in gpu_checks.CHECKS if not name.startswith("h")]
 
 
@@ -103,7 +103,7 @@ def test_dropout_of_another_share_is_found(monkeypatch):
 
 
 def test_attention_that_reads_beyond_its_text_is_found(monkeypatch):
-    monkeypatch.setattr(PackedSeeds, "real", lambda self, number: torch.ones_like(real(self, number)))
+    monkeypatch.setattr(PackedSeeds, "seen", lambda self, number: torch.ones_like(seen(self, number)))
 
     assert found_of("j attention against others").outcome == "FAILED"
 

@@ -60,6 +60,18 @@ def test_a_table_for_a_person_fits_80_columns(listed, what):
     assert max(map(len, listed(what).splitlines())) <= 80
 
 
+@pytest.mark.parametrize(("typed", "meant"), [
+    (["lst"], "progbench: argument command: invalid choice: 'lst': did you mean list?"),
+    (["list", "suite"], "progbench list: argument what: invalid choice: 'suite': did you mean suites?"),
+    (["plan", "--suite", "smok"], "progbench plan: argument --suite: invalid choice: 'smok': did you mean smoke?"),
+])  # fmt: skip
+def test_a_slip_of_the_hand_is_answered_with_the_nearest_name_in_one_line(capsys, typed, meant):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        cli.main(typed)
+
+    assert capsys.readouterr().err == f"{meant}\n"
+
+
 def test_an_included_folder_that_is_not_there_is_a_usage_error(capsys):
     assert cli.main(["list", "suites", "--include", "/no/such/folder"]) == 2
     assert "names /no/such/folder, which is not a folder" in capsys.readouterr().err

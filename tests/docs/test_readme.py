@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import tomllib
 from dataclasses import replace
 
@@ -31,8 +29,21 @@ def test_the_readme_keeps_to_150_lines():
     assert len(README.splitlines()) <= 150
 
 
-def test_the_readme_has_no_word_that_only_its_makers_know():
-    assert [word for word in ("wing", "house", "company") if re.search(rf"\b{word}s?\b", WORDS)] == []
+OF_USERS = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").glob("*.md") if path.stem != "architecture")]
+
+
+@pytest.mark.parametrize("page", OF_USERS, ids=lambda path: path.name)
+def test_a_users_page_has_no_word_that_only_its_makers_know(page):
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert [word for word in ("wing", "house", "company") if re.search(rf"\b{word}s?\b", prose)] == []
+
+
+def test_the_hooks_before_a_commit_have_the_versions_of_tox_lint():
+    pinned = dict(line.split("==") for line in pages.read("constraints.txt").splitlines() if "==" in line)
+    hooks = re.findall(r"\[(\w+)==([\d.]+)\]", pages.read(".pre-commit-config.yaml"))
+
+    assert {name for name, _ in hooks} == {"ruff", "mypy"}
+    assert all(pinned[name] == version for name, version in hooks)
 
 
 def test_ci_calls_the_readmes_test_command():
@@ -89,7 +100,7 @@ def test_every_option_is_on_the_page_of_commands():
     options = re.findall(r'addoption\(\s*"(--[a-z-]+)"', pages.read("benchmarks/conftest.py"))
     listed = [pages.bare(option).split()[0] for option, _ in pages.table(COMMANDS, "option")]
 
-    assert len(options) == 10
+    assert len(options) == 11
     assert sorted(listed) == sorted(options)
 
 
@@ -127,13 +138,11 @@ def test_every_outcome_is_explained_and_shows_in_pytest_as_the_page_says():
         assert outcomes.of_cell(replace(unread, outcome=outcome))[0] == shown
 
 
-def test_the_snippet_runs_as_it_stands(tmp_path):
-    snippet = pages.block(README, "python", "ProgressiveFreezing")
-    run = subprocess.run(
-        [sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+def test_the_snippet_runs_as_it_stands(tmp_path, warm):
+    (tmp_path / "snippet.py").write_text(pages.block(README, "python", "ProgressiveFreezing"), encoding="utf-8")
+    run = warm("snippet", cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
+    assert run.returncode == 0, run.stderr
     assert "BertForSequenceClassification: 4 blocks" in run.stdout
     assert "beside constant" in run.stdout
     assert run.stderr.count("of shrinking: of 4 blocks") == 3  # a line for each stage

@@ -9,7 +9,6 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import nct, t
-from statsmodels.stats.multitest import multipletests
 
 from progbench.judging import decision, expected, power, resolution
 
@@ -95,13 +94,6 @@ def test_many_suites_at_once_are_judged_as_each_alone(random):
 
     for field in decision.Decided._fields:
         assert np.array_equal(getattr(together, field), [getattr(one, field) for one in alone]), field
-
-
-def test_holms_correction_is_statsmodels_for_every_row(random):
-    p = random.uniform(0, 0.2, (5, 9))
-
-    for row, corrected in zip(p, decision.holm(p), strict=True):
-        assert corrected == pytest.approx(np.minimum(multipletests(row, method="holm")[1], 1))
 
 
 def test_a_power_curve_rises_and_every_point_sums_to_one():

@@ -30,24 +30,29 @@ def count(printed="", exact=None, counted=0, unit="M parameters"):
 
 
 @pytest.mark.parametrize(
-    ("counted", "printed"),
+    ("counted", "printed", "way"),
     [
-        (1_005_431_814, "1005.4"),  # section 4.2, rounded
-        (703_122_438, "703.1"),
-        (217_786_372, "217.7"),  # Table 2, truncated
-        (217_786_372, "217.8"),
-        (70_963_200, "70.9"),  # Table 3, truncated
+        (1_005_431_814, "1005.4", "both"),  # section 4.2
+        (703_122_438, "703.1", "both"),
+        (217_786_372, "217.7", "truncated"),  # Table 2
+        (217_786_372, "217.8", "rounded"),
+        (70_963_200, "70.9", "truncated"),  # Table 3
+        (149_999, "0.1", "both"),
+        (150_000, "0.1", "truncated"),
+        (150_000, "0.2", "rounded"),
     ],
 )
-def test_a_count_that_rounds_or_truncates_to_the_print_is_reproduced(counted, printed):
-    assert count(printed, counted=counted).outcome == "reproduced"
+def test_a_count_that_rounds_or_truncates_to_the_print_is_reproduced_and_says_which(counted, printed, way):
+    verdict = count(printed, counted=counted)
+
+    assert (verdict.outcome, verdict.rounding) == ("reproduced", way)
 
 
 @pytest.mark.parametrize(("counted", "direction"), [(1_005_349_999, "low"), (1_005_500_000, "high")])
 def test_a_count_that_does_neither_deviates(counted, direction):
     verdict = count("1005.4", counted=counted)
 
-    assert (verdict.outcome, verdict.direction) == ("deviates", direction)
+    assert (verdict.outcome, verdict.direction, verdict.rounding) == ("deviates", direction, "")
     assert "neither rounds nor truncates to the printed 1005.4 M" in verdict.sentence
 
 
@@ -70,25 +75,13 @@ def test_a_count_with_nothing_to_judge_it_by_is_unjudged():
     assert (verdict.outcome, verdict.observed) == ("unjudged", 328.451334)
 
 
-@pytest.mark.parametrize(
-    ("counted", "printed", "way"),
-    [
-        (1_005_431_814, "1005.4", "both"),
-        (217_786_372, "217.7", "truncated"),
-        (217_786_372, "217.8", "rounded"),
-        (217_786_372, "217.6", ""),
-    ],
-)
-def test_a_count_says_whether_it_rounds_or_truncates_to_the_print(counted, printed, way):
-    assert count(printed, counted=counted).rounding == way
-
-
 @pytest.mark.parametrize("value", [66.5, 40.0])
 def test_one_seed_decides_nothing_against_the_paper(value):
     verdict = against_paper([value])
 
     assert verdict.outcome == "inconclusive"
     assert (verdict.sd, verdict.spread, verdict.df, verdict.low, verdict.p) == (None,) * 5
+    assert f"{value:.2f} (n=1) against the printed 66.5: " in verdict.sentence
     assert "one seed decides nothing, the paper's number is a mean of 5" in verdict.sentence
 
 
@@ -280,10 +273,6 @@ def test_a_single_value_has_no_deviation_in_a_variant_and_two_have():
     found = {one.variant: one.sd for one in variants_of([66.0], one=[67.0], two=[66.0, 67.0])}
 
     assert found == {"": None, "one": None, "two": pytest.approx(0.5**0.5)}
-
-
-def test_a_single_value_is_shown_without_a_deviation():
-    assert against_paper([66.5]).sentence.startswith("66.50 (n=1) against the printed 66.5: +0.00; one seed")
 
 
 def test_a_count_has_no_deviation():

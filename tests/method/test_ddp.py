@@ -2,27 +2,22 @@
 
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).with_name("ddp_run.py")
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
-def found():
+def found(warm):
     """What the first of the two processes printed, by the name of the settings."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    paths = os.pathsep.join([str(PROGRAM.parents[2]), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
     shared = os.environ | {"PYTHONPATH": paths, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-    done = subprocess.run(
-        [sys.executable, PROGRAM], env=shared, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
-        check=False,
-    )  # fmt: skip
+    done = warm("ddp_run", cwd=HERE, env=shared)
     lines = (line.partition(": ") for line in done.stdout.splitlines())
     return {name: rest for name, _, rest in lines}
 

@@ -1,5 +1,6 @@
 """Any transformer taken apart by rules: which module lands in which part, and what is refused."""
 
+import accelerate
 import peft
 import pytest
 import tiny
@@ -160,13 +161,72 @@ def test_blocks_that_run_several_times_are_refused(once, wanted):
         Anatomy.of(model)
 
 
-def test_a_stack_that_is_not_as_long_as_the_configuration_says_is_refused():
-    model = tiny.model("GPT-2")
-    model.transformer.h = model.transformer.h[:3]
+def cut(model, path, blocks):
+    """Blocks taken out of a list; the configuration still has them."""
+    model.set_submodule(path, model.get_submodule(path)[:blocks])
+    return model
 
-    with pytest.raises(BadInput, match="no list of 4 blocks, as its configuration says, was found; choose its list"):
+
+def test_of_a_model_that_blocks_were_taken_from_those_that_are_there_are_taken_and_it_is_said():
+    anatomy = Anatomy.of(cut(tiny.model("GPT-2"), "transformer.h", 3))
+
+    assert anatomy.L == 3
+    assert "each: transformer.h.0 to transformer.h.2 (3 here, 4 in the configuration)" in str(anatomy)
+
+
+@pytest.mark.parametrize(("half", "blocks"), [("encoder", 1), ("decoder", 1)])
+def test_a_half_that_blocks_were_taken_from_is_neither_e_nor_h(half, blocks):
+    anatomy = Anatomy.of(cut(tiny.model("BART"), f"model.{half}.layers", blocks))
+
+    assert 2 + blocks == anatomy.L
+    assert parts(tiny.model("BART")) == [
+        {piece.path for piece in anatomy.pieces if piece.component == component} for component in ("embeddings", "head")
+    ]
+
+
+def test_parallel_lists_of_which_one_was_cut_are_refused():
+    model = transformers.XLMModel(transformers.XLMConfig(vocab_size=60, emb_dim=16, n_layers=3, n_heads=2))
+
+    with pytest.raises(BadInput, match=r"has 3 stacks of blocks \(layer_norm1, ffns, layer_norm2\)"):
+        Anatomy.of(cut(model, "attentions", 2))
+
+
+def hybrid():
+    """Blocks of two classes, one of three attends; those of a list beside them are alike."""
+    model = tiny.model("GPT-2")
+    beside = model.transformer.h[:2]
+    model.transformer.h = nn.ModuleList([nn.Linear(16, 16), model.transformer.h[2], nn.Linear(16, 16)])
+    return model, beside
+
+
+def test_a_hybrid_that_blocks_were_taken_from_is_refused_with_what_to_do():
+    model, beside = hybrid()
+
+    with pytest.raises(BadInput, match=r"no list of 4 blocks.*nor exactly one of like.*configuration can say so$"):
         Anatomy.of(model)
     assert Anatomy.of(model, blocks="transformer.h").L == 3
+    model.transformer.ahead = beside
+    with pytest.raises(BadInput, match=r"transformer\.h is a list with attentions, so its members may belong"):
+        Anatomy.of(model)
+
+
+def test_blocks_are_told_from_as_many_convolutions_by_their_attentions():
+    sizes = {"conv_dim": (8,) * 4, "conv_stride": (2,) * 4, "conv_kernel": (4,) * 4, "num_feat_extract_layers": 4}
+    configuration = tiny.MODELS["Wav2Vec2"][0]()
+    configuration.update(sizes)
+    model = transformers.AutoModelForAudioClassification.from_config(configuration)
+
+    assert len(model.wav2vec2.feature_extractor.conv_layers) == 4
+    assert parts(model) == list(PARTS["Wav2Vec2"])
+
+
+def test_a_list_of_modules_that_blocks_may_use_one_each_is_refused_also_in_a_module_of_its_own():
+    model = tiny.model("GPT-2")
+    model.transformer.extra = nn.Module()
+    model.transformer.extra.gates = nn.ModuleList(nn.Linear(2, 2) for _ in range(tiny.BLOCKS))
+
+    with pytest.raises(BadInput, match=r"transformer\.extra\.gates is a list of blocks too"):
+        Anatomy.of(model)
 
 
 def halves():
@@ -184,8 +244,21 @@ def test_two_berts_as_encoder_and_decoder_are_told_by_their_names():
 def test_an_image_or_a_sound_may_stand_before_a_text_decoder():
     image = transformers.ViTConfig(**{**tiny.IMAGE, "num_hidden_layers": 2})
     configuration = transformers.VisionEncoderDecoderConfig.from_encoder_decoder_configs(image, halves()[1])
-
     assert Anatomy.of(transformers.VisionEncoderDecoderModel(configuration)).L == 5
+
+    sound = tiny.MODELS["Wav2Vec2"][0]()
+    configuration = transformers.SpeechEncoderDecoderConfig.from_encoder_decoder_configs(sound, halves()[1])
+    assert Anatomy.of(transformers.SpeechEncoderDecoderModel(configuration)).L == 7
+
+
+def test_a_decoder_that_was_registered_first_is_printed_behind_its_encoder():
+    model = tiny.model("BART")
+    model.model.encoder = model.model._modules.pop("encoder")  # as PP-FormulaNet has them
+    rows = str(Anatomy.of(model)).splitlines()[2:4]
+
+    assert [row.partition("each: ")[2].partition(" ")[0] for row in rows] == [
+        "model.encoder.layers.0", "model.decoder.layers.0",
+    ]  # fmt: skip
 
 
 def gemma():
@@ -352,7 +425,6 @@ def test_a_wrapped_model_is_opened(wrap):
 
 
 def test_what_accelerate_prepared_is_opened():
-    accelerate = pytest.importorskip("accelerate")
     model = accelerate.Accelerator(cpu=True).prepare(tiny.model("BERT"))
 
     assert Anatomy.of(model).L == tiny.BLOCKS

@@ -172,6 +172,79 @@ def test_the_statistics_of_a_heads_batch_normalisation_are_saved(tmp_path, tunin
     assert torch.equal(fresh(TEXTS).logits, model.eval()(TEXTS).logits)
 
 
+class Called(torch.nn.Module):
+    """A model of one's own around BERT, with a head of any name."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.bert, self.name = tiny.model("BERT").bert, name
+        setattr(self, name, torch.nn.Linear(16, 2))
+
+    def forward(self, ids):
+        return getattr(self, self.name)(self.bert(ids).last_hidden_state[:, 0])
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+@pytest.mark.parametrize("name", ["dense", "out", "layer"])
+def test_peft_opens_lora_of_a_model_whose_head_is_called_like_a_part_of_its_blocks(tmp_path, name):
+    model = Called(name).eval()
+    apply_tuning(model, "lora", rank=2)
+    torch.nn.init.ones_(model.bert.encoder.layer[1].attention.self.query.lora_B["default"].weight)
+    save_tuning(model, tmp_path)
+    fresh = Called(name).eval()
+
+    assert torch.equal(peft.PeftModel.from_pretrained(fresh, tmp_path).eval()(TEXTS), model(TEXTS))
+
+
+def test_a_head_that_peft_cannot_be_told_of_is_said_when_the_folder_is_written(tmp_path):
+    model = tiny.model("BERT")
+    model.scale = torch.nn.Parameter(torch.ones(1))
+    apply_tuning(model, "lora")
+    with pytest.warns(UserWarning, match=r"not written in peft's format, since scale is in no module that trains as a"):
+        save_tuning(model, tmp_path)
+
+    assert not (tmp_path / "adapter_config.json").exists()
+
+
+# --- blocks chosen by name
+
+
+TOWER = "vision_model.encoder.layers"
+
+
+def two_towers():
+    text, image = {**tiny.SIZE, "num_hidden_layers": 2}, {**tiny.IMAGE, "num_hidden_layers": 3, "hidden_size": 16}
+    image |= {"intermediate_size": 32, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    return transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=image)).eval()
+
+
+@pytest.mark.parametrize("tuning", ["lora", "adapter", "bitfit"])
+def test_a_stack_chosen_by_its_path_is_tuned_saved_and_loaded(tmp_path, tuning):
+    model, fresh = two_towers(), two_towers()
+    blocks = "text_model.encoder.layers" if tuning == "adapter" else TOWER
+    apply_tuning(model, tuning, blocks=blocks)
+    anatomy = Anatomy.of(model, tuning)
+    with torch.no_grad():
+        for parameter in anatomy.parameters():
+            parameter.add_(0.1)
+    save_tuning(model, tmp_path)
+    load_tuning(fresh, tmp_path)
+
+    assert len(anatomy.blocks) == (2 if tuning == "adapter" else 3)
+    assert all(anatomy.blocks)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), fresh.parameters(), strict=True))
+
+
+def test_a_tuning_is_not_looked_for_in_other_blocks_than_it_was_given_to():
+    model = two_towers()
+    apply_tuning(model, "lora", blocks=TOWER)
+
+    assert Anatomy.of(model, "lora", blocks=TOWER).L == 3
+    with pytest.raises(BadInput, match=rf"was given its lora parameters in {TOWER}, not in text_model\.encoder"):
+        Anatomy.of(model, "lora", blocks="text_model.encoder.layers")
+
+
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 @pytest.mark.parametrize("name", ["BERT", "RoBERTa", "DistilBERT", "GPT-2", "Llama"])
 def test_peft_opens_the_folder_of_lora(tmp_path, name):

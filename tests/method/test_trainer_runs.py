@@ -366,16 +366,17 @@ def test_resuming_with_another_schedule_is_refused(tmp_path, other):
 
 
 @pytest.mark.parametrize(
-    ("options", "before", "now"),
+    ("options", "before", "now", "lasts"),
     [
-        ({"by": "fraction"}, {"max_steps": 6}, {"max_steps": 16}),  # step 4 would be in the first half again
-        ({}, {}, {"per_device_train_batch_size": 1}),  # step 4 would be in the first epoch again
+        # step 4 would be in the first half again, and in the first epoch
+        ({"by": "fraction"}, {"max_steps": 6}, {"max_steps": 16}, "a share of them"),
+        ({}, {}, {"per_device_train_batch_size": 1}, "an epoch, and an epoch has another number of steps now"),
     ],
 )
-def test_resuming_with_another_length_is_refused_where_a_stage_is_a_share_of_it(tmp_path, options, before, now):
+def test_resuming_with_another_length_is_refused_where_it_moves_the_stages(tmp_path, options, before, now, lasts):
     stopped(tmp_path, halves(**options), after=4, **before)
 
-    with pytest.raises(BadInput, match=r"run had [68] steps, and this one has 16: .*frozen would train again"):
+    with pytest.raises(BadInput, match=f"run had [68] steps, and this one has 16.* a stage lasts {lasts}, so a block"):
         resumed(tmp_path, halves(**options), **now)
 
 

@@ -205,6 +205,19 @@ def test_adamw_moves_nothing_that_is_frozen_and_nothing_is_said(options):
         loop(model, torch.optim.AdamW(model.parameters(), **options), shrinking(4, 2))
 
 
+def test_a_model_that_is_converted_while_a_stage_lasts_is_told_so_and_not_that_an_optimizer_moved_it():
+    model = tiny.model("BERT")
+
+    def around(step):
+        model.double()
+        step()
+
+    with pytest.raises(
+        BadInput, match=r"converted while a stage lasts: bert.* was torch\.float32 on cpu.*float64 on cpu"
+    ):
+        loop(model, torch.optim.SGD(model.parameters(), lr=0.1), growing(4, 2), around=around)
+
+
 def test_a_frozen_weight_that_is_not_a_number_has_not_moved():
     model = tiny.model("BERT")
     with torch.no_grad():
@@ -289,6 +302,20 @@ def test_what_never_has_a_gradient_is_said_and_not_counted_and_a_losss_own_weigh
     assert "2 parameters of the optimizer (51 elements) are none of the model's" in caplog.text
     assert f"blocks B1-B4, {counts[0] + classifier:,} parameters train" in caplog.text  # as planned, before a step
     assert pooler == 272
+
+
+class UnusedLoss(OwnLoss):
+    """One whose classifier has a weight that it never uses."""
+
+    def __init__(self, model, *arguments, **options):
+        super().__init__(model, *arguments, **options)
+        self.classifier.register_parameter("scale", nn.Parameter(torch.ones(3, 2)))
+
+
+def test_a_weight_of_the_loss_that_has_no_gradient_is_told_by_its_shape(tmp_path, caplog):
+    trained(tmp_path, Sentences(), kind=UnusedLoss)
+
+    assert "a weight of shape (3, 2) beside the model, as of a loss" in caplog.text
 
 
 class Figures(transformers.TrainerCallback):

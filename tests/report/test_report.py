@@ -1,6 +1,7 @@
 """The report: its answer, what a terminal shows of it, and its JSON. Other views have tests of their own."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,6 +194,17 @@ def test_a_claim_is_shown_with_the_reason_for_its_range(tmp_path, view):
     write(Report("paper", [], {}, claims=[CLAIM]), tmp_path)
 
     assert "why this range: that it is higher" in (tmp_path / view).read_text()
+
+
+@pytest.mark.parametrize("view", ["text", "report.md", "report.html"])
+def test_claims_that_nothing_is_printed_of_have_no_print_side(tmp_path, view):
+    own = replace(CLAIM, on_print="undecided", print_words="unknown (not printed)")
+    report = Report("paper", [], {}, claims=[own])
+    write(report, tmp_path)
+    shown = render(report) if view == "text" else (tmp_path / view).read_text()
+
+    assert "0.7 higher" in shown
+    assert not re.search(r"on the print|unknown \(not printed\)|paper's sentences", shown, re.IGNORECASE)
 
 
 @pytest.fixture

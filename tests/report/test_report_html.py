@@ -212,7 +212,7 @@ def opened(hostile, tmp_path_factory):
     options = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-sync --no-first-run"
     profile = f"--user-data-dir={tmp_path_factory.mktemp('profile')}"
     command = [CHROMIUM, *options.split(), profile, "--dump-dom", hostile[0].as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_a_browser_shows_the_whole_report(opened):

@@ -95,7 +95,7 @@ def test_units_at_the_same_time_have_a_gpu_each(script, tmp_path):
     """Each waits until the other has begun."""
     text = (
         f"(here / os.environ[{GPU!r}]).touch()\n"
-        "end = time.monotonic() + 30\n"
+        "end = time.monotonic() + 600\n"
         "while len(list(here.iterdir())) < 2 and time.monotonic() < end: time.sleep(0.01)"
     )
     run(script(text), script(text), workers=2, cards=["4", "7"])
@@ -106,7 +106,7 @@ def test_units_at_the_same_time_have_a_gpu_each(script, tmp_path):
 def test_a_unit_that_is_started_again_has_the_same_gpu(script, tmp_path):
     """The other holds the first one."""
     other = (
-        "end = time.monotonic() + 30\nwhile not (here / 'again').exists() and time.monotonic() < end: time.sleep(0.01)"
+        "end = time.monotonic() + 600\nwhile not (here / 'again').exists() and time.monotonic() < end: time.sleep(0.01)"
     )
     killed = (
         f"gpu = os.environ[{GPU!r}]\n(here / ('again' if (here / 'first').exists() else 'first')).write_text(gpu)\n"
@@ -129,7 +129,7 @@ def end(*_):
     sys.exit(130)
 signal.signal(signal.SIGTERM, end)
 (here / "began").touch()
-time.sleep(60)
+time.sleep(600)
 """
 
 

@@ -156,7 +156,7 @@ class Slow(engine_slurm.Task):
 def work(began, *_, **__):
     if not began.exists():
         began.touch()
-        time.sleep(60)
+        time.sleep(600)
 
 
 def test_a_job_that_is_preempted_is_started_again_with_the_same_unit(tmp_path, monkeypatch):
@@ -209,12 +209,12 @@ class Killed(engine_slurm.Task):
 
 
 class Sleeps(engine_slurm.Task):
-    """A unit that is at work for half a minute, and says in which process, and whether it came to its end."""
+    """A unit that is at work for ten minutes, and says in which process, and whether it came to its end."""
 
     def __call__(self, command):
         (command.runs / "at").write_text(str(os.getpid()))
         (command.runs / "at").rename(command.runs / "process")
-        time.sleep(30)
+        time.sleep(600)
         (command.runs / "came to its end").touch()
 
 
@@ -254,7 +254,7 @@ def _runs(process):
 
 def _preempt(job, began):
     """Tell a job that it has to leave, as soon as it is at work: the signal of submitit, to the job's own process."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 600
     while not began.exists() and time.monotonic() < end:
         time.sleep(0.02)
     (started,) = Path(f"/proc/{job.job_id}/task/{job.job_id}/children").read_text().split()

@@ -154,18 +154,18 @@ def test_two_processes_train_each_seed_once(tmp_path, recipes, together):
 
     def wait(recipe, seeds):
         started.set()
-        assert go_on.wait(timeout=60)
+        assert go_on.wait(timeout=600)
         return [result(recipe, seed) for seed in seeds]
 
     together.during = wait
     makers = [maker(tmp_path), maker(tmp_path, seeds=5)]
     threads = [threading.Thread(target=one.make, args=(recipes[:1],)) for one in makers]
     threads[0].start()
-    assert started.wait(timeout=60)
+    assert started.wait(timeout=600)
     threads[1].start()
     go_on.set()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join()
 
     assert sorted(seed for _, seeds in together for seed in seeds) == [0, 1, 2, 3, 4]
 

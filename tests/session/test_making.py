@@ -119,7 +119,7 @@ def test_what_cannot_run_here_leaves_no_folder_behind(tmp_path, recipes, trained
 
 
 def test_two_processes_share_the_runs_and_have_the_same_results(tmp_path, recipes, trained):
-    met = threading.Barrier(2, timeout=30)
+    met = threading.Barrier(2, timeout=600)
     firsts = []
 
     def wait_for_the_other(recipe, seed):
@@ -134,7 +134,7 @@ def test_two_processes_share_the_runs_and_have_the_same_results(tmp_path, recipe
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join()
 
     assert sorted(trained) == [(schedule, seed) for schedule in ("constant", "shrinking") for seed in range(3)]
     assert makers[0].runs(recipes[0]) == makers[1].runs(recipes[0])

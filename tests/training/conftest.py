@@ -1,5 +1,6 @@
 """What tests of training share."""
 
+import contextlib
 import dataclasses
 
 import pytest
@@ -17,14 +18,34 @@ def wanted(smoke_recipe):
     return make
 
 
-@pytest.fixture(scope="module")
-def forty_rows(tmp_path_factory):
-    """Generated data of 40 training rows and 30 to evaluate: some batches are whole, and the last is shorter."""
-    folder = tmp_path_factory.mktemp("few")
+@contextlib.contextmanager
+def generated(folder, train, evaluate):
+    """Generated data of so many rows."""
     with pytest.MonkeyPatch.context() as patch:
-        for part, rows in (("train", 40), ("evaluate", 30)):
+        for part, rows in (("train", train), ("evaluate", evaluate)):
             patch.setitem(toy.SIZES, part, rows)
         for variable, write in (("GLUE_DIR", toy.write), ("SQUAD_DIR", toy_squad.write)):
             write(folder / variable)
             patch.setitem(catalog._GENERATED, variable, lambda written=folder / variable: written)
+        yield
+
+
+@pytest.fixture(scope="module")
+def forty_rows(tmp_path_factory):
+    """40 training rows and 30 to evaluate: some batches are whole, and the last is shorter."""
+    with generated(tmp_path_factory.mktemp("forty"), 40, 30):
+        yield
+
+
+@pytest.fixture(scope="module")
+def two_dozen_rows(tmp_path_factory):
+    """24 training rows and 20 to evaluate: two batches of eleven, whose halves are unlike, and one of two."""
+    with generated(tmp_path_factory.mktemp("two-dozen"), 24, 20):
+        yield
+
+
+@pytest.fixture(scope="module")
+def four_batches(tmp_path_factory):
+    """64 training rows and 30 to evaluate: a stage's graph is captured within an epoch, and replayed."""
+    with generated(tmp_path_factory.mktemp("four-batches"), 64, 30):
         yield

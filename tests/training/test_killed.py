@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,11 +11,10 @@ KILLS = 10
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def found(tmp_path_factory, warm):
     """What runs ended with that were killed at steps, within a checkpoint's write, and beside a file's move."""
-    command = [sys.executable, HERE / "killed.py", tmp_path_factory.mktemp("killed")]
-    ours = {"PYTHONPATH": str(HERE.parents[1])}
-    done = subprocess.run(command, env=os.environ | ours, capture_output=True, text=True, check=False)
+    ours = {"PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parents[1])))}
+    done = warm("killed", tmp_path_factory.mktemp("killed"), cwd=HERE, env=os.environ | ours)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

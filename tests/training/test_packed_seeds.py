@@ -1,7 +1,6 @@
 """Rows of several seeds: every text where it should be, and a surplus that nothing reads."""
 
 import dataclasses
-import itertools
 import math
 
 import pytest
@@ -12,32 +11,40 @@ from hypothesis import strategies as st
 
 from progbench.method import schedule
 from progbench.training.packed import PackedCollator
-from progbench.training.packed_seeds import BUCKET, SeedCollator
+from progbench.training.packed_seeds import BINS, SeedCollator
 from progbench.training.packing import pack
 from progbench.training.side_by_side import stack
 from progbench.training.varlen import attend
+
+WAYS = (BINS, ())  # rows as they are, and padded in groups
 
 
 def texts(lengths, first=5):
     return [{"input_ids": list(range(first, first + length)), "labels": i % 2} for i, length in enumerate(lengths)]
 
 
-@given(st.lists(st.lists(st.integers(1, 12), min_size=3, max_size=3), min_size=1, max_size=4))
-def test_every_text_stands_once_in_its_seeds_row_and_the_surplus_behind_it(seeds):
-    batch = SeedCollator(PackedCollator(), pad=0, longest=16)([texts(lengths) for lengths in seeds])
-    inputs = batch.inputs()
+@given(st.lists(st.lists(st.integers(1, 70), min_size=3, max_size=3), min_size=1, max_size=4), st.sampled_from(WAYS))
+def test_every_text_stands_once_in_its_seeds_row_and_everything_else_is_surplus(seeds, bins):
+    inputs = SeedCollator(PackedCollator(), pad=0, longest=128, bins=bins)([texts(one) for one in seeds]).inputs()
     ids, where = inputs["input_ids"], inputs["packing"]
-    ends = where.ends.tolist()
 
-    assert ids.shape[1] % BUCKET == 0
-    assert ends[0] == 0
-    assert ends[-1] == ids.numel() == where.tokens
-    assert all(0 < stop - start <= 16 for start, stop in itertools.pairwise(ends))
     for row, first, lengths in zip(ids.tolist(), where.first.tolist(), seeds, strict=True):
-        assert [row[at : at + length] for at, length in zip(first, sorted(lengths), strict=True)] == [
-            list(range(5, 5 + length)) for length in sorted(lengths)
-        ]
-        assert not any(row[sum(lengths) :])
+        found = [row[at : at + length] for at, length in zip(first, sorted(lengths), strict=True)]
+        assert found == [list(range(5, 5 + length)) for length in sorted(lengths)]
+        assert sum(map(bool, row)) == sum(lengths)
+
+
+@given(st.lists(st.lists(st.integers(1, 128), min_size=5, max_size=5), min_size=1, max_size=3))
+def test_no_text_lies_in_two_bins(lengths):
+    where = where_of(lengths, longest=128)
+    ((count, size),) = where.groups
+    rows = where.owners.view(len(lengths), count, size)
+
+    for row, one in zip(rows, lengths, strict=True):
+        for text, length in enumerate(sorted(one)):
+            (places,) = (row == text).any(1).nonzero().T.tolist()
+            assert len(places) == 1
+            assert int((row == text).sum()) == length
 
 
 def test_rows_of_unlike_lengths_meet_in_one_form():
@@ -85,61 +92,74 @@ def test_a_surplus_token_changes_nothing(head):
     assert torch.equal(*found)
 
 
-@pytest.mark.parametrize("tuning", ["full", "adapter"])
-def test_without_buckets_training_is_the_same(wanted, tuning):
-    compare(wanted(tuning), "tiny-bert", "classification", tuning, schedule.shrinking, bucket=1)
+@pytest.mark.parametrize("head", ["classification", "question_answering"])
+def test_padded_in_groups_training_is_the_same(wanted, head):
+    compare(wanted(), "tiny-bert", head, "full", schedule.shrinking, bins=())
 
 
 LENGTHS = [[2, 3, 9, 40], [1, 1, 30, 41]]
 
 
-def where_of(lengths, longest=48, bucket=64):
-    return SeedCollator(PackedCollator(), pad=0, longest=longest, bucket=bucket)([*map(texts, lengths)]).inputs()[
-        "packing"
-    ]
+def where_of(lengths, longest=48, bins=BINS):
+    collate = SeedCollator(PackedCollator(), pad=0, longest=longest, bins=bins)
+    return collate([*map(texts, lengths)]).inputs()["packing"]
 
 
-@pytest.mark.parametrize("lengths", [LENGTHS, [[5]], [[7, 7], [7, 7]], [[16, 16, 16], [16, 16, 16]]])
-def test_attention_stays_within_a_text(lengths):
-    where = where_of(lengths, longest=max(map(max, lengths)))
+def tokens_of(where):
+    """How many tokens a row has."""
+    return len(where.places) // len(where.first) if where.owners is None else where.owners.shape[1]
+
+
+def each(where, lengths):
+    """Where each text is: its row and its tokens."""
+    for row, (starts, one) in enumerate(zip(where.first.tolist(), lengths, strict=True)):
+        for start, length in zip(starts, sorted(one), strict=True):
+            yield row, slice(start, start + length)
+
+
+@pytest.mark.parametrize("bins", WAYS, ids=["bins", "groups"])
+@pytest.mark.parametrize("lengths", [LENGTHS, [[5]], [[7, 7], [7, 7]], [[16, 16, 16], [16, 16, 16]], [[64], [64]]])
+def test_attention_stays_within_a_text(lengths, bins):
+    where = where_of(lengths, max(map(max, lengths)), bins)
     torch.manual_seed(0)
-    query, key, value = (torch.randn(len(lengths), 3, where.tokens // len(lengths), 4).double() for _ in range(3))
+    query, key, value = (torch.randn(len(lengths), 3, tokens_of(where), 4).double() for _ in range(3))
     whole = attend(query, key, value, where)
-    for row, one in enumerate(lengths):
-        for stop, length in zip(itertools.accumulate(sorted(one)), sorted(one), strict=True):
-            q, k, v = (part[row, :, stop - length : stop] for part in (query, key, value))
-            expected = (q @ k.transpose(1, 2) / 2).softmax(-1) @ v  # 2: the root of the size
-            found = whole[row, stop - length : stop].transpose(0, 1)
-            torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    for row, there in each(where, lengths):
+        q, k, v = (part[row, :, there] for part in (query, key, value))
+        expected = (q @ k.transpose(1, 2) / 2).softmax(-1) @ v  # 2: the root of the size
+        torch.testing.assert_close(whole[row, there].transpose(0, 1), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("bins", WAYS, ids=["bins", "groups"])
 @pytest.mark.parametrize("lengths", [LENGTHS, [[16, 16, 16], [16, 16, 16]]], ids=["unlike", "full"])
-def test_gradients_of_attention_stay_within_a_text_and_are_0_at_surplus_tokens(lengths):
+def test_gradients_of_attention_stay_within_a_text_and_are_0_at_surplus_tokens(lengths, bins):
     """Where all texts fill their group, too: then a place is added that surplus tokens can stand for."""
-    where = where_of(lengths, longest=max(map(max, lengths)))
+    where = where_of(lengths, max(map(max, lengths)), bins)
     torch.manual_seed(0)
-    rows = [torch.randn(2, 3, where.tokens // 2, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
-    weights = torch.randn(2, where.tokens // 2, 3, 4, dtype=torch.float64)
-    for row, one in enumerate(lengths):
-        weights[row, sum(one) :] = 0  # nothing reads them
+    tokens = tokens_of(where)
+    rows = [torch.randn(2, 3, tokens, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    real = torch.zeros(2, tokens, 1, 1)
+    for row, there in each(where, lengths):
+        real[row, there] = 1
+    weights = torch.randn(2, tokens, 3, 4, dtype=torch.float64) * real  # nothing reads surplus tokens
     (attend(*rows, where) * weights).sum().backward()
     found = [part.grad.clone() for part in rows]
     for part in rows:
         part.grad = None
-    for row, one in enumerate(lengths):
-        for stop, length in zip(itertools.accumulate(sorted(one)), sorted(one), strict=True):
-            q, k, v = (part[row, :, stop - length : stop] for part in rows)
-            own = (q @ k.transpose(1, 2) / 2).softmax(-1) @ v
-            (own.transpose(0, 1) * weights[row, stop - length : stop]).sum().backward()
+    for row, there in each(where, lengths):
+        q, k, v = (part[row, :, there] for part in rows)
+        own = (q @ k.transpose(1, 2) / 2).softmax(-1) @ v
+        (own.transpose(0, 1) * weights[row, there]).sum().backward()
 
     for one, part in zip(found, rows, strict=True):
         torch.testing.assert_close(one, part.grad, rtol=0, atol=1e-12)
-        assert not any(one[row, :, sum(those) :].any() for row, those in enumerate(lengths))
+        assert not (one.transpose(1, 2) * (1 - real)).any()
 
 
-def test_a_seeds_numbers_that_are_not_finite_stay_in_its_row():
-    where = where_of(LENGTHS)
-    query, key, value = (torch.ones(2, 3, where.tokens // 2, 4) for _ in range(3))
+@pytest.mark.parametrize("bins", WAYS, ids=["bins", "groups"])
+def test_a_seeds_numbers_that_are_not_finite_stay_in_its_row(bins):
+    where = where_of(LENGTHS, bins=bins)
+    query, key, value = (torch.ones(2, 3, tokens_of(where), 4) for _ in range(3))
     value[1] = math.nan
 
     assert attend(query, key, value, where)[0].isfinite().all()
@@ -147,11 +167,11 @@ def test_a_seeds_numbers_that_are_not_finite_stay_in_its_row():
 
 @given(st.lists(st.lists(st.integers(1, 48), min_size=5, max_size=5), min_size=1, max_size=3))
 def test_every_text_has_places_of_its_own_and_surplus_tokens_have_one_without_a_token(lengths):
-    where = where_of(lengths)
-    each = where.tokens // len(lengths)
+    where = where_of(lengths, bins=())
     source, places = where.source.tolist(), where.places.tolist()
+    each = len(places) // len(lengths)
     real = [row * each + token for row, one in enumerate(lengths) for token in range(sum(one))]
-    surplus = {*range(where.tokens)} - {*real}
+    surplus = {*range(len(places))} - {*real}
 
     assert [source[places[token]] for token in real] == real
     assert len({places[token] for token in real}) == len(real)
@@ -163,7 +183,7 @@ def test_every_text_has_places_of_its_own_and_surplus_tokens_have_one_without_a_
 def test_long_texts_do_not_make_short_ones_long():
     lengths = [[10] * 16 + [20] * 12 + [120] * 4] * 5
 
-    assert where_of(lengths, longest=128).groups == ((13, 16), (10, 32), (9, 128))
+    assert where_of(lengths, longest=128, bins=()).groups == ((13, 16), (10, 32), (9, 128))
 
 
 def test_a_batch_is_one_tensor():

@@ -23,7 +23,7 @@ def test_so_many_are_made_before_the_first_is_used():
 
     stream = prefetched(items(), most=2)
     assert next(stream) == 0
-    assert full.wait(timeout=10)  # one in use, two waiting, one that waits for room
+    assert full.wait(timeout=600)  # one in use, two waiting, one that waits for room
     stream.close()
 
     assert made == [0, 1, 2, 3]

@@ -1,6 +1,7 @@
 """Epochs that two schedules share are trained once, and both end as they would have ended alone."""
 
 import dataclasses
+import functools
 import weakref
 
 import pytest
@@ -8,30 +9,16 @@ import torch
 
 from progbench.recipes import reading
 from progbench.runs import results
-from progbench.tasks import catalog, toy, toy_squad
 from progbench.training import checkpoints, fitting, one_run, train
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.shared_epochs import shared_epochs
 
-
-@pytest.fixture(autouse=True, scope="module")
-def few_rows(tmp_path_factory):
-    """Generated data of a few batches: what two runs share does not depend on how much they learn."""
-    folder = tmp_path_factory.mktemp("few")
-    with pytest.MonkeyPatch.context() as patch:
-        for part, rows in (("train", 48), ("evaluate", 40)):
-            patch.setitem(toy.SIZES, part, rows)
-        for variable, write in (("GLUE_DIR", toy.write), ("SQUAD_DIR", toy_squad.write)):
-            write(folder / variable)
-            patch.setitem(catalog._GENERATED, variable, lambda written=folder / variable: written)
-        yield
+pytestmark = pytest.mark.usefixtures("forty_rows")  # what two runs share does not depend on how much they learn
 
 
 def pair(file="glue", task="sst2", model="tiny-bert", tuning="full"):
-    return [
-        reading.read("smoke", file, model=model, tuning=tuning, schedule=name, task=task)
-        for name in ("constant", "shrinking")
-    ]
+    read = functools.partial(reading.read, "smoke", file, model=model, tuning=tuning, task=task)
+    return [dataclasses.replace(read(schedule=name), epochs=3) for name in ("constant", "shrinking")]
 
 
 def kept(folder, first, second):
@@ -69,7 +56,7 @@ def test_a_run_that_goes_on_from_anothers_epochs_ends_as_alone_to_the_last_bit(t
 
 
 def test_shared_epochs_are_not_trained_again(tmp_path, monkeypatch):
-    both = [dataclasses.replace(one, epochs=3) for one in pair()]
+    both = pair()
     trained = []
     fit = fitting.fit
 
@@ -114,7 +101,7 @@ def test_time_and_memory_of_shared_epochs_count_for_both_runs(tmp_path):
     taking.save(dataclasses.replace(past, seconds=1000.0, peak_memory_bytes=10**15), made, 10**6)
     result = train.train(second, 0, threads=1, kept=taking)
 
-    assert 1000.0 < result.seconds < 1000.0 + 600
+    assert 1000.0 < result.seconds < 2000.0
     assert result.peak_memory_bytes == 10**15
 
 
