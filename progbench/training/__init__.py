@@ -1,5 +1,5 @@
 """From a recipe and a seed to a result.
 
 In come a recipe and a seed. Out comes a result. What is expected of it cannot be seen from here. Read `plain` first:
-the paper's Algorithm 1 on one page. `train` does the same, faster.
+it is the paper's Algorithm 1 on one page. `train` does the same, faster.
 """
