@@ -11,6 +11,7 @@ from progbench.errors import BadInput
 
 Kind = tuple[str, Callable[[Any], bool]]  # what is allowed, in words, and whether a value is that
 
+_NUMBERS = (int, float)  # int | float would be made anew for each of the values of thousands of results
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 100
 
@@ -21,7 +22,7 @@ def is_number(value: object) -> bool:
     >>> [is_number(value) for value in (1, 0.5, float("nan"), 10**400, True, "1")]
     [True, True, False, False, False, False]
     """
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def is_whole(value: object) -> bool:

@@ -12,7 +12,7 @@ from progbench import places
 
 NAME = "progbench.benchmarks"
 # The options that nobody else is likely to mean.
-OPTIONS = ("--suite", "--variants", "--no-train", "--require-gpu", "--update-reference", "--include")
+OPTIONS = ("--suite", "--variants", "--no-train", "--require-gpu", "--update-reference", "--include", "--log-to")
 
 
 @pytest.hookimpl(wrapper=True)

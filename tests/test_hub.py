@@ -53,8 +53,9 @@ def silent(online, monkeypatch):
 
 
 @pytest.fixture
-def refused(online):
-    """A hub whose port nobody listens to."""
+def refused(online, monkeypatch):
+    """A hub whose port nobody listens to; on a busy machine its refusal is waited for."""
+    monkeypatch.setattr(hub, "PATIENCE", 600.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     online(port)

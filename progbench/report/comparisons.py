@@ -34,7 +34,7 @@ def row(one: Compared) -> list[str]:
     """A difference as strings in the order of HEADERS: what a terminal has room for."""
     other = says(one.other_word, one.margin) or "unknown"
     share = cells.number(one.share, ".2f")
-    return [_task(one), _seeds(one), one.number, says(one.word, one.margin), other, share, *_together(one)]
+    return [_task(one), seeds(one), one.number, says(one.word, one.margin), other, share, *_together(one)]
 
 
 def full_row(one: Compared) -> list[str]:
@@ -44,7 +44,7 @@ def full_row(one: Compared) -> list[str]:
         share = f"{one.share:.2f} [{one.share_low:.2f}, {one.share_high:.2f}]"
     return [
         _task(one),
-        _seeds(one),
+        seeds(one),
         one.number,
         says(one.word, one.margin),
         one.beside,
@@ -72,7 +72,8 @@ def _task(one: Compared) -> str:
     return f"average of {len(one.over)}" if one.over else one.task
 
 
-def _seeds(one: Compared) -> str:
+def seeds(one: Compared) -> str:
+    """How many paired seeds a difference is of; of an average the fewest and the most."""
     least, most = one.seeds
     return f"{least}" if least == most else f"{least} to {most}"
 

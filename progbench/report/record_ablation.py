@@ -136,7 +136,12 @@ def _mean(points: Sequence[float]) -> str:
 
 def _what_ifs(found: Recorded) -> Iterator[Block]:
     """What would give the printed 67.9 and 68.5 of MRPC, and the 68.5 of STS-B."""
-    yield "What would give the two printed accuracies of MRPC?"
+    yield (
+        "What would give the two printed accuracies of MRPC? An optimizer that is built after the first freeze (the "
+        "variant optimizer-after-freeze) never moves what is frozen then: under growing, the low blocks. If its "
+        "accuracy is near the printed one and that of growing alone is not, the printed fall is the optimizer's, and "
+        "not the schedule's. If both are near it, the paper's reading stands. If neither is, something else differs."
+    )
     targets = [one for one in found.ablation if one.evaluation_set == "mrpc" and one.metric == "accuracy"]
     known = [suite.guesses for suite in found.suites if "mrpc accuracy" in suite.guesses]
     lines = []

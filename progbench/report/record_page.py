@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from progbench.judging.compared import name as called
+from progbench.judging.words import UNDECIDED
 from progbench.report import comparisons, record_ablation, record_costs, record_plots, record_runs
 from progbench.report.cells import percent
 from progbench.report.record import Block, Bullets, Figure, Grid, OfSuite, Recorded, Section
@@ -21,7 +22,7 @@ def sections(found: Recorded) -> list[Section]:
     """Every section, the answers first."""
     return [
         Section(
-            "Does Progtuning keep its promise? What is recorded, and what it says", [SOURCE, Bullets(_short(found))]
+            "Does Progtuning keep its promise? What is recorded, and what it says", [Bullets(_short(found)), SOURCE]
         ),
         Section("Is Progtuning at least as good as fine-tuning?", [*_as_good(found)]),
         Section("Do the ablations collapse as Table 5 says?", [*record_ablation.blocks(found)]),
@@ -45,9 +46,14 @@ def _short(found: Recorded) -> list[str]:
             lines.append(
                 f"{suite.name}: no task has three pairs of fine-tuning and Progtuning yet; nothing is decided."
             )
-        lines += [f"{suite.name}: {one}" for one in record_ablation.short(suite, found.ablation)]
+        if undecided := [one for one in pairs if one.word == UNDECIDED and not one.over]:
+            tasks = ", ".join(f"{one.task} ({comparisons.seeds(one)} seeds, P(≥) {one.share:.2f})" for one in undecided)
+            lines.append(f"{suite.name}: these seeds do not decide {tasks} alone.")
+        ablations = record_ablation.short(suite, found.ablation) or ["no ablation of Table 5 is recorded."]
+        lines += [f"{suite.name}: {one}" for one in ablations]
         lines += _saving(suite)
     refuted = [one for one in found.claims if one.on_print == "does not hold"]
+    disputed = sum(bool(one.disputed) for one in found.claims)
     print_alone = [
         f"{one.body} {one.average:+z.2f} ({'beyond' if one.beyond_chance else 'not beyond'} chance)"
         for one in found.alone
@@ -55,7 +61,13 @@ def _short(found: Recorded) -> list[str]:
     ]
     lines.append(
         f"The print by itself, Progtuning less fine-tuning on average in Table 1: {', '.join(print_alone)}. Of the "
-        f"paper's {len(found.claims)} sentences here, {len(refuted)} are not borne out by its own printed numbers."
+        f"paper's {len(found.claims)} sentences here, {len(refuted)} are not borne out by its own printed numbers, "
+        f"and {disputed} are disputed, for reasons given below."
+    )
+    recorded = ", ".join(f"{len(one.results)} of the {len(one.recipes)} recipes of {one.name}" for one in found.suites)
+    lines.append(
+        f"Recorded so far: {recorded}; none of the paper's own models. What is not recorded says nothing for the paper "
+        "or against it."
     )
     return lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ CORRELATIONS = {"matthews_correlation", "pearson", "spearman"}  # may be below 0
 _SLACK = 1e-9  # a correlation's last bits
 
 
+@functools.cache
 def score(metric: str) -> Kind:
     """The kind of this metric's scores: fractions, and only correlations may be below 0.
 

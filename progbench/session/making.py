@@ -196,16 +196,14 @@ class Maker:
         seeds = tuple(seed for seed in job.seeds if not self._settled(wanted, seed))
         if not seeds or wanted.id in self._missing or wanted.id in self._hopeless:
             return
-        try:
-            require_room(kept.folder)
-        except OSError as problem:
-            self._refuse(wanted, seeds, kept.folder, problem)
-            return
         with contextlib.ExitStack() as while_training:
+            where: object = kept.folder
             try:
+                require_room(kept.folder)
+                where = "a temporary folder"
                 place = while_training.enter_context(neighbours.at(job.device))
             except OSError as problem:
-                self._refuse(wanted, seeds, "a temporary folder", problem)
+                self._refuse(wanted, seeds, where, problem)
                 return
             self._collect(replace(job, seeds=seeds), kept, place)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from progbench import files, kinds
 from progbench.errors import BadInput
-from progbench.tasks import records
+from progbench.tasks import records, squad
 from progbench.tasks.catalog import tasks
 from progbench.tasks.published import refuse_known
 from progbench.tasks.records import Record
@@ -147,18 +147,18 @@ def _answering(name: str, train: Path, dev: Path, folder: Path, digest: str) -> 
     for side, given in (("train", train), ("dev", dev)):
         path = given
         if path.suffix == ".json" and _is_squad(path):
-            paragraphs = (each for article in files.read_json(path)["data"] for each in article["paragraphs"])
-            questions = [question for paragraph in paragraphs for question in paragraph["qas"]]
+            answers = [question.answers for question in squad.file_questions(path)]
         else:
             rows = enumerate(records.read(path))
             questions = [_question(where, row, f"{side}-{number}") for number, (where, row) in rows]
             paragraphs = [{"context": question.pop("context"), "qas": [question]} for question in questions]
             whole = {"data": [{"title": path.name, "paragraphs": paragraphs}]}
+            answers = [question["answers"] for question in questions]
             path = folder / f"{side}.json"
             files.write_atomically(path, json.dumps(whole, ensure_ascii=False) + "\n")
         paths.append(path)
-        counts.append(len(questions))
-        open_ones = open_ones or not all(question.get("answers") for question in questions)
+        counts.append(len(answers))
+        open_ones = open_ones or not all(answers)
     about = _files(*paths, name, *counts) | {"unanswerable": open_ones}
     return Described(name, about, digest, "answers", METRICS["answers"], tuple(counts))
 

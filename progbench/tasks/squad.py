@@ -99,7 +99,7 @@ class SquadTask:
 
         Raises Missing for a file that is not there, BadInput, naming article and question, for one that is malformed.
         """
-        return self._data(source, [(str(path), _file_entries(path)) for path in self._paths(root, source)])
+        return self._data(source, [(str(path), file_questions(path)) for path in self._paths(root, source)])
 
     def fingerprint(self, root: Path, source: Source) -> str:
         """A digest of all questions that `read` reads, whatever file they stand in. Raises as it does."""
@@ -124,7 +124,7 @@ class SquadTask:
 
     def questions(self, path: Path) -> list[Question]:
         """The questions of one file. Raises BadInput, naming file, article and question, for what does not fit."""
-        return self._questions(str(path), _file_entries(path))
+        return self._questions(str(path), file_questions(path))
 
     def _data(self, source: Source, splits: Sequence[tuple[str, Iterable[Question]]]) -> SquadData:
         train, *evaluation = splits
@@ -225,7 +225,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict:
     return repeated
 
 
-def _file_entries(path: Path) -> Iterator[Question]:
+def file_questions(path: Path) -> Iterator[Question]:
+    """The questions of a file in SQuAD's layout. Raises BadInput, with the place, for what is in another."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_object)
     except (ValueError, RecursionError) as problem:  # of the text, of its syntax, of an endless number

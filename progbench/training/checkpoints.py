@@ -24,7 +24,7 @@ from progbench.runs.cleanup import checkpoint_of
 from progbench.runs.results import EpochResult
 
 EVERY = 600.0  # seconds: the longest that a run trains inside an epoch without a checkpoint
-FORMAT = 4  # of what is in a file
+FORMAT, FORMAT_STACKED = 4, 5  # of what is in a file, of one seed's run and of seeds side by side
 ZIP = b"PK\x03\x04"  # how it begins
 
 # what a run's numbers depend on besides its recipe; of a CPU its kind and threads, too, since its runs repeat exactly
@@ -130,7 +130,7 @@ def made_with(
     about = environment.describe(device, threads)
     names = (*VERSIONS, *ON.get(device, ON["cpu"]))
     where = {name: about.get(name, "") for name in names}
-    versions = {"format": FORMAT, "scores_version": SCORES_VERSION}
+    versions = {"format": FORMAT_STACKED if together else FORMAT, "scores_version": SCORES_VERSION}
     return {**versions, "seeds": list(seeds), "together": together, **where, "fingerprints": dict(fingerprints)}
 
 

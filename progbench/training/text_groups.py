@@ -29,13 +29,13 @@ def in_bins(lengths: Sequence[Sequence[int]], sizes: Sequence[int] = BINS) -> tu
     """
     longest, most = max(map(max, lengths)), max(map(sum, lengths))
     best = None
-    for size in sorted((s for s in sizes if s >= longest), key=lambda s: math.ceil(most / s) * s):
-        if best and best[0] * best[1] <= math.ceil(most / size) * size:
+    for least, size in sorted((rounded(most, size), size) for size in sizes if size >= longest):
+        if best and best[0] * best[1] <= least:
             break  # no row could be shorter
-        fits = [_first_fit(row, size) for row in lengths]
-        count = max(bins for bins, _ in fits)
+        placed = [_first_fit(row, size) for row in lengths]
+        count = max(bins for bins, _ in placed)
         if not best or count * size < best[0] * best[1]:
-            best = count, size, [starts for _, starts in fits]
+            best = count, size, [starts for _, starts in placed]
     return best
 
 

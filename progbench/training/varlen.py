@@ -55,7 +55,7 @@ def _attended(
 ) -> torch.Tensor:
     """Of all rows' tokens, as three tensors (seeds * tokens, heads, size), or one (seeds * tokens, 3, heads, size)."""
     as_they_are = where.source is None
-    grouped = zip(*(where.in_groups(one) if as_they_are else Apart.apply(one, where) for one in qkv), strict=True)
+    grouped = zip(*(where.in_groups(own) if as_they_are else Apart.apply(own, where) for own in qkv), strict=True)
     pieces = [_group(those, where, number, dropout, scaling, bias) for number, those in enumerate(grouped)]
     return pieces[0].flatten(0, 1) if as_they_are else Back.apply(where, *pieces)
 
@@ -93,7 +93,7 @@ class Back(torch.autograd.Function):
 
 
 def _together(pieces: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    flat = [one.flatten(0, 1) for one in pieces]
+    flat = [piece.flatten(0, 1) for piece in pieces]
     return flat[0] if len(flat) == 1 else torch.cat(flat)
 
 
@@ -148,11 +148,11 @@ class Efficient(torch.autograd.Function):
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         added, out, logsumexp, seed, offset, *qkv = ctx.saved_tensors
         longest, unmasked, fused = out.shape[1], 0, len(qkv) == 1
-        *found, of_added = torch.ops.aten._efficient_attention_backward(
+        *gradients, of_added = torch.ops.aten._efficient_attention_backward(
             gradient.contiguous(), *_three(qkv), added, out, None, None, longest, longest, logsumexp, ctx.dropout,
             seed, offset, unmasked, ctx.needs_input_grad[0], scale=ctx.scaling, num_splits_key=1,
             shared_storage_dqdkdv=fused,
         )  # fmt: skip
         if fused:  # they lie beside each other in one tensor, of which these are views
-            found = [found[0].as_strided(qkv[0].shape, torch.empty(qkv[0].shape, device="meta").stride(), 0)]
-        return of_added if ctx.needs_input_grad[0] else None, None, None, *found
+            gradients = [gradients[0].as_strided(qkv[0].shape, torch.empty(qkv[0].shape, device="meta").stride(), 0)]
+        return of_added if ctx.needs_input_grad[0] else None, None, None, *gradients

@@ -14,6 +14,9 @@ from progbench.session.fetching import Got
 
 BERT = spec("bert-base")
 
+# on a busy machine
+PATIENT = "import sys; from progbench import cli, hub; hub.PATIENCE = hub.LONG = 600; sys.exit(cli.main(sys.argv[1:]))"
+
 
 @pytest.fixture
 def fetch(tmp_path):
@@ -22,7 +25,7 @@ def fetch(tmp_path):
     def start(server, *arguments):
         variables = {"HF_ENDPOINT": server.address, "HF_HUB_CACHE": str(tmp_path / "cache"), "NO_PROXY": "127.0.0.1"}
         environment = os.environ | variables | {"HF_HUB_OFFLINE": "0"}
-        command = [sys.executable, "-m", "progbench", "fetch", "--runs", str(tmp_path / "runs"), *arguments]
+        command = [sys.executable, "-c", PATIENT, "fetch", "--runs", str(tmp_path / "runs"), *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     return start

@@ -1,5 +1,6 @@
 """Any transformer taken apart by rules: which module lands in which part, and what is refused."""
 
+import accelerate
 import peft
 import pytest
 import tiny
@@ -424,7 +425,6 @@ def test_a_wrapped_model_is_opened(wrap):
 
 
 def test_what_accelerate_prepared_is_opened():
-    accelerate = pytest.importorskip("accelerate")
     model = accelerate.Accelerator(cpu=True).prepare(tiny.model("BERT"))
 
     assert Anatomy.of(model).L == tiny.BLOCKS

@@ -57,6 +57,25 @@ def test_the_answer_names_the_difference_its_interval_and_what_it_shows(sections
     assert "over 3 paired seeds, on this development set, Progtuning scores +0.24 [" in text_of(sections[0])
 
 
+def test_the_page_begins_with_what_was_found_and_says_then_who_writes_it(sections):
+    first, *_, last = sections[0].blocks
+
+    assert "Progtuning scores" in first.lines[0]
+    assert last == record_page.SOURCE
+
+
+def test_what_the_seeds_do_not_decide_and_what_is_not_recorded_is_said_first(sections):
+    text = text_of(sections[0])
+
+    assert "these seeds do not decide RTE (3 seeds, P(≥) 0.67) alone" in text
+    assert "base: no ablation of Table 5 is recorded." in text
+    assert "What is not recorded says nothing for the paper or against it." in text
+
+
+def test_what_the_what_if_runs_would_tell_is_said_though_none_is_recorded(sections):
+    assert "never moves what is frozen then: under growing, the low blocks" in text_of(sections[ABLATION])
+
+
 def test_three_seeds_that_were_not_fixed_beforehand_are_said_to_be_so(sections):
     assert "3 seeds are not the 5, then 10 fixed beforehand" in text_of(sections[1])
 

@@ -6,7 +6,7 @@ from made_up import ENVIRONMENT, HOSTILE, MIXED, everything, verdict
 from progbench.report.markdown import escape, render
 from progbench.report.report import Report
 
-MarkdownIt = pytest.importorskip("markdown_it").MarkdownIt
+MarkdownIt = pytest.importorskip("markdown_it", reason="the extra 'test' is not installed").MarkdownIt
 
 
 def parsed(text):

@@ -56,6 +56,8 @@ def at(tiny, tmp_path, monkeypatch, ask):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(file_download.time, "sleep", lambda seconds: None)  # between its client's retries
+    monkeypatch.setattr(hub, "PATIENCE", 600.0)  # this machine may be busy
+    monkeypatch.setattr(hub, "LONG", 601.0)
     with serving("tiny/bert", tiny) as server:
         ask(server)
         yield server
@@ -111,10 +113,11 @@ def test_afterwards_it_is_loaded_without_a_network(at, need, known, monkeypatch)
 
 
 def test_a_slow_hub_is_waited_for_once_it_has_answered(at, need, monkeypatch):
-    monkeypatch.setattr(hub, "PATIENCE", 0.2)
-    at.pause = 0.06  # four times, which is more
+    within, waits = hub._within, []
+    monkeypatch.setattr(hub, "_within", lambda seconds, ask: waits.append(seconds) or within(seconds, ask))
 
     assert fetching.fetch(need).state == "fetched"
+    assert waits == [600.0, 601.0]
 
 
 def test_a_download_that_is_cut_off_goes_on_where_it_stopped(at, need, tiny, known, monkeypatch, reliability):

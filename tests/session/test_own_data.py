@@ -108,6 +108,11 @@ def test_squads_own_file_is_taken_as_it_is(files, tmp_path):
     assert found.entry["train"] == str(tmp_path / "mine.json")
 
 
+def test_what_is_not_quite_squads_layout_is_refused_with_its_place(files):
+    with pytest.raises(BadInput, match=r"mine.json: article 1: .*paragraphs"):
+        files(json.dumps({"data": [{"title": "t"}]}), ending="json")
+
+
 @pytest.mark.parametrize(("train", "dev", "options", "problem"), [
     ("text\tclass\na\tb\n", None, {}, r"mine.tsv:2: no column 'label': name it with --label; there are text, class"),
     ("a\tb\tc\tlabel\nx\ty\tz\tw\n", None, {}, r"Say --text NAME, of a, b, c, label"),

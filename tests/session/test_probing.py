@@ -78,7 +78,7 @@ def test_a_step_is_really_timed(monkeypatch):
     monkeypatch.setattr(probing, "SECONDS", 0.0)
     whole, least = probing._costs("tiny-bert", "full", "classification", (), 50, 4, 8, "cpu", 1)
 
-    assert 0 < least <= whole < 60
+    assert 0 < least <= whole
 
 
 def test_what_the_time_for_timing_left_out_says_so(answers, tmp_path, steps, monkeypatch):

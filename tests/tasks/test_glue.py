@@ -111,8 +111,6 @@ def test_a_malformed_file_is_refused_at_its_line(tmp_path, task, content, proble
     ("fault", "task", "content"),
     [
         ("a header that names a column twice", SST2, "sentence\tlabel\tsentence\nfine\t1\tbad\n"),
-        ("a text that is empty, or only of spaces and characters nobody sees", SST2, "sentence\tlabel\n \t1\n"),
-        ("a score in digits of another script", STSB, "sentence1\tsentence2\tscore\na\tb\t\u0661\n"),
         ("a score that only a programmer can read", STSB, "sentence1\tsentence2\tscore\na\tb\t1_0e-1\n"),
         ("a file cut inside its last row, before the last column", SST2, "sentence\tlabel\nfine\t1\nba"),
     ],
@@ -120,12 +118,7 @@ def test_a_malformed_file_is_refused_at_its_line(tmp_path, task, content, proble
 def test_a_fault_in_a_file_is_said_with_its_line(tmp_path, reliability, fault, task, content):
     with pytest.raises(BadInput) as problem:
         glue.read_tsv(write(tmp_path / "train.tsv", content), task)
-    if fault in (
-        "a header that names a column twice",
-        "a file cut inside its last row, before the last column",
-        "a score that only a programmer can read",
-    ):  # the others are alike
-        reliability("Bringing data", fault, happens=problem.value, kept="nothing is trained; other tasks run")
+    reliability("Bringing data", fault, happens=problem.value, kept="nothing is trained; other tasks run")
 
 
 def test_bytes_that_are_not_utf8_are_refused_at_their_line(tmp_path):

@@ -42,3 +42,10 @@ def two_dozen_rows(tmp_path_factory):
     """24 training rows and 20 to evaluate: two batches of eleven, whose halves are unlike, and one of two."""
     with generated(tmp_path_factory.mktemp("two-dozen"), 24, 20):
         yield
+
+
+@pytest.fixture(scope="module")
+def four_batches(tmp_path_factory):
+    """64 training rows and 30 to evaluate: a stage's graph is captured within an epoch, and replayed."""
+    with generated(tmp_path_factory.mktemp("four-batches"), 64, 30):
+        yield

@@ -332,7 +332,7 @@ def test_seconds_are_the_sum_over_all_beginnings_of_a_run(stopped, resumed, monk
     monkeypatch.setattr(checkpoints, "_read", longer)
     (found,), _ = resumed(recipe())
 
-    assert 1000 < found.seconds < 1000 + 600
+    assert 1000 < found.seconds < 2000
     assert [int(epoch.seconds // 500) for epoch in found.epochs] == [0, 1, 0]
     assert [int(epoch.cpu_seconds // 2000) for epoch in found.epochs] == [0, 1, 0]
     assert found.peak_memory_bytes == 10**15

@@ -5,27 +5,19 @@ words that do not occur, and a last batch that is shorter. Of the 400 kinds of r
 two of the properties below meet; `--all-kinds` runs all of them.
 """
 
-import contextlib
-import dataclasses
 import functools
 import itertools
-import math
 
 import interrupted
-import numpy
 import pytest
-import scipy.stats
 import torch
-from statsmodels.stats.power import TTestPower
+from plain_and_fast import KINDS, models, recipe
 
 from progbench.method.options import TUNINGS
-from progbench.models import loading
-from progbench.recipes import reading
 from progbench.training import graph, one_run, plain, train
 from progbench.training.checkpoints import Checkpoints
 
 SCHEDULES = ("constant", "shrinking", "without_low_blocks", "growing", "single_block_b2")
-KINDS = {"single text": "sst2", "pair": "rte", "regression": "stsb", "answers": "squad2"}
 MODELS = ("tiny-bert", "tiny-roberta", "tiny-mpnet")
 NEAR = {torch.float32: 1e-6, torch.float64: 1e-9}
 # a correlation divides by the spread of predictions, here of hundredths
@@ -34,29 +26,6 @@ SEEDS = (3, 4)
 
 
 pytestmark = pytest.mark.usefixtures("two_dozen_rows")
-
-
-def recipe(tuning="full", schedule="shrinking", kind="pair", model="tiny-bert", **changes):
-    file = "squad" if kind == "answers" else "glue"
-    read = reading.read("smoke", file, model=model, schedule="constant", task=KINDS[kind])
-    options = {f"{tuning}_{name}": value for name, value in TUNINGS[tuning].items()}
-    fields = {"tuning": tuning, "schedule": schedule, "epochs": 3, "batch_size": 11, "learning_rate": 1e-3}
-    fields |= {"warmup": 0.3, "weight_decay": 0.1, "clip_norm": 0.2}
-    return dataclasses.replace(read, **fields | options | changes)
-
-
-@contextlib.contextmanager
-def models(dtype, dropout):
-    """Models in this precision and with this share of dropout."""
-    load = loading.load
-
-    def made(known, *rest):
-        model, *others = load(dataclasses.replace(known, dropout=dropout), *rest)
-        return model.to(dtype), *others
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "load", made)
-        yield
 
 
 @functools.cache
@@ -175,47 +144,3 @@ def test_every_two_properties_of_a_run_meet():
         values = [len({row[place] for row in rows}) for place in (a, b)]
 
         assert len({(row[a], row[b]) for row in rows}) == values[0] * values[1]
-
-
-DROPOUT, RUNS, ALPHA = 0.1, range(20), 0.01
-
-
-@pytest.fixture(scope="module")
-def last_losses():
-    """The loss of the last epoch, a number a seed, by trainer; and without dropout."""
-    wanted = recipe(schedule="constant", kind="single text", learning_rate=2e-3, epochs=6, clip_norm=1.0)
-
-    def of(runs):
-        return numpy.array([run.epochs[-1].loss for run in runs])
-
-    with models(torch.float32, 0.0):
-        found = {"without": of(train.train_together(wanted, RUNS, "cpu", 1))}
-    with models(torch.float32, DROPOUT):
-        found["plain"] = of(plain.train(wanted, seed, threads=1) for seed in RUNS)
-        found["alone"] = of(train.train(wanted, seed, threads=1) for seed in RUNS)
-        found["side_by_side"] = of(train.train_together(wanted, RUNS, "cpu", 1))
-    return found
-
-
-@pytest.mark.parametrize("way", ["alone", "side_by_side"])
-def test_with_dropout_the_losses_of_20_seeds_have_the_same_mean(last_losses, way):
-    """Of one seed both have the same head and order of rows. It would find a trainer that drops half as much."""
-    differences = last_losses[way] - last_losses["plain"]
-    effect = (last_losses["plain"] - last_losses["without"]).mean() / 2
-    power = TTestPower().power(effect / differences.std(ddof=1), len(RUNS), ALPHA)
-
-    assert power > 0.9
-    assert scipy.stats.ttest_1samp(differences, 0).pvalue > ALPHA
-
-
-@pytest.mark.parametrize("way", ["alone", "side_by_side"])
-def test_with_dropout_the_losses_of_20_seeds_have_the_same_spread(last_losses, way):
-    """Pitman's and Morgan's test of two paired variances: are sum and difference correlated?"""
-    ours, theirs = last_losses[way], last_losses["plain"]
-    shared = scipy.stats.pearsonr(ours, theirs).statistic
-    ratio = 6.25  # of the variances: two and a half times the spread
-    seen = (ratio - 1) / ((ratio + 1) ** 2 - 4 * shared**2 * ratio) ** 0.5
-    power = scipy.stats.norm.cdf(math.atanh(seen) * (len(RUNS) - 3) ** 0.5 - scipy.stats.norm.ppf(1 - ALPHA / 2))
-
-    assert power > 0.9
-    assert scipy.stats.pearsonr(ours + theirs, ours - theirs).pvalue > ALPHA

@@ -101,7 +101,7 @@ def test_time_and_memory_of_shared_epochs_count_for_both_runs(tmp_path):
     taking.save(dataclasses.replace(past, seconds=1000.0, peak_memory_bytes=10**15), made, 10**6)
     result = train.train(second, 0, threads=1, kept=taking)
 
-    assert 1000.0 < result.seconds < 1000.0 + 600
+    assert 1000.0 < result.seconds < 2000.0
     assert result.peak_memory_bytes == 10**15
 
 

@@ -1,6 +1,5 @@
 """Whole runs of several seeds side by side: results, failures, shared epochs, memory."""
 
-import dataclasses
 import math
 import time
 
@@ -9,12 +8,12 @@ import torch
 
 from progbench.errors import BadInput
 from progbench.runs.provenance import Provenance
-from progbench.tasks import catalog
-from progbench.tasks.glue import Examples
 from progbench.training import fitting, prepared, train
 from progbench.training.checkpoints import Checkpoints, made_with
 from progbench.training.graph import Stages, StandIn
 from progbench.training.side_by_side import StackedSeeds
+
+pytestmark = pytest.mark.usefixtures("four_batches")
 
 
 @pytest.fixture
@@ -23,24 +22,6 @@ def wanted(smoke_recipe):
         return smoke_recipe(**{"model": "tiny-roberta", "epochs": 2, "task": "rte"} | changes)
 
     return make
-
-
-@pytest.fixture(autouse=True)
-def few_rows(monkeypatch):
-    """So many rows of the generated data as a fact needs: four steps an epoch."""
-    load = catalog.load
-
-    def first(rows, count):
-        if isinstance(rows, Examples):
-            return Examples(tuple(part[:count] for part in rows.texts), rows.labels[:count])
-        return rows[:count]
-
-    def few(task, source):
-        data = load(task, source)
-        evaluate = {name: first(rows, 60) for name, rows in data.evaluate.items()}
-        return dataclasses.replace(data, train=first(data.train, 64), evaluate=evaluate)
-
-    monkeypatch.setattr(catalog, "load", few)
 
 
 def together(recipe, seeds, **options):
