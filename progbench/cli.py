@@ -33,6 +33,7 @@ COMMANDS = {
     "submit": "submit",
     "adopt": "adopt",
     "results": "results",
+    "card": "card",
 }  # a command and its module
 
 

@@ -1,4 +1,6 @@
-"""The report for a terminal: the answer, a line a cell, and every sentence that needs reading, in 100 columns.
+"""The report for a terminal: the answer, a line a cell, and every sentence that needs reading.
+
+It is as wide as the terminal, and never wider than 100 columns.
 
 What is long ends with the answer again: it is the end that stays on a screen.
 """
@@ -6,6 +8,7 @@ What is long ends with the answer again: it is the end that stays on a screen.
 from __future__ import annotations
 
 import itertools
+import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -93,7 +96,12 @@ def _differences(report: Report) -> list[str]:
 def wrapped(text: str, later: str = "    ", first: str = "") -> list[str]:
     """A text in lines that fit; each of its own lines starts anew, and nothing in it moves the cursor."""
     lines = (plain(line) for line in str(text).split("\n"))
-    return [piece for line in lines for piece in _wrap(line, WIDTH, initial_indent=first, subsequent_indent=later)]
+    return [piece for line in lines for piece in _wrap(line, columns(), initial_indent=first, subsequent_indent=later)]
+
+
+def columns() -> int:
+    """As many as the terminal has, or COLUMNS says: from 60 to 100, and 100 where nobody says."""
+    return max(60, min(WIDTH, shutil.get_terminal_size((WIDTH, SCREEN)).columns))
 
 
 def _wrap(text: str, width: int, **indents: str) -> list[str]:
@@ -103,32 +111,39 @@ def _wrap(text: str, width: int, **indents: str) -> list[str]:
     return textwrap.wrap(text, width, break_on_hyphens=False, **indents)
 
 
-def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str, width: int = WIDTH) -> str:
-    """A table that fits: its widest columns are wrapped until it does.
+def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str, width: int = 0) -> str:
+    """A table of `width` columns, or as wide as the terminal: its widest columns are wrapped until it fits.
 
     >>> print(grid([["a", "1.0"]], ("cell", "ours"), "left right"))
     cell      ours
     ------  ------
     a          1.0
     """
+    width = width or columns()
     texts = [[plain(value) for value in row] for row in rows]
-    widths = [min(width, max(len(head) + 2, *(len(row[i]) for row in texts))) for i, head in enumerate(headers)]
-    longest = [
-        max([len(word) + 2 for word in head.split()] + [len(word) for row in texts for word in row[i].split()] + [1])
-        for i, head in enumerate(headers)
-    ]
+    words = [[len(word) for row in texts for word in row[i].split()] for i in range(len(headers))]
+    for room in (2, 0):  # beside a heading, where no word has to be broken for it
+        longest = [
+            max([*one, *(len(word) + room for word in head.split()), 1])
+            for one, head in zip(words, headers, strict=True)
+        ]
+        if sum(longest) + 2 * (len(longest) - 1) <= width:
+            break
+    widths = [min(width, max(len(head) + room, *(len(row[i]) for row in texts))) for i, head in enumerate(headers)]
     while sum(widths) + 2 * (len(widths) - 1) > width:
         loose = [i for i, one in enumerate(widths) if one > longest[i]]  # no word of these has to be broken yet
         widths[max(loose or range(len(widths)), key=widths.__getitem__)] -= 1
     lines = [[_wrap(one, wide) for one, wide in zip(row, widths, strict=True)] for row in texts]
-    heads = [_wrap(one, max(1, wide - 2)) for one, wide in zip(headers, widths, strict=True)]
-    return "\n".join(_laid_out(heads, lines, align.split()))
+    heads = [_wrap(one, max(1, wide - room)) for one, wide in zip(headers, widths, strict=True)]
+    return "\n".join(_laid_out(heads, lines, align.split(), room))
 
 
-def _laid_out(heads: list[list[str]], rows: Sequence[list[list[str]]], align: Sequence[str]) -> Iterator[str]:
+def _laid_out(
+    heads: list[list[str]], rows: Sequence[list[list[str]]], align: Sequence[str], room: int
+) -> Iterator[str]:
     """Cells of several lines each, side by side. tabulate would, too, but takes longer to load than a short report."""
     columns = zip(heads, *rows, strict=True)
-    sizes = [max(len(line) + 2 * (cell is column[0]) for cell in column for line in cell) for column in columns]
+    sizes = [max(len(line) + room * (cell is column[0]) for cell in column for line in cell) for column in columns]
     for row in (heads, *rows):
         for texts in itertools.zip_longest(*row, fillvalue=""):
             sides = zip(texts, sizes, align, strict=True)

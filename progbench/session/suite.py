@@ -24,7 +24,7 @@ from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe, split_id
 from progbench.runs import predictions, results
 from progbench.runs.results import RunResult
-from progbench.session import claiming, comparing
+from progbench.session import claiming, comparing, copied
 from progbench.session.making import Maker, Runs
 from progbench.session.observing import columns_of, scores, unpublished
 from progbench.session.rescoring import Kept
@@ -197,7 +197,8 @@ class Suite:
         except BadInput as problem:
             return replace(cell, problem=str(problem)), Observed()
         if reference := cell.expectation.reference:
-            if why := likeness.no_reference(reference, made):
+            copies = self.answers / self.name / "runs"
+            if why := likeness.no_reference(reference, made) or copied.themselves(self.folder, copies, made):
                 return replace(cell, expectation=replace(cell.expectation, reference=None, no_reference=why)), observed
             if not observed.errors:
                 columns = [(self._recipe_of(cell, name), name, metric) for name, metric in columns_of(cell)]

@@ -123,3 +123,9 @@ def test_no_name_can_do_anything_in_a_page(name, tmp_path):
 
 def test_a_terminals_lines_fit():
     assert max(map(len, text.render(REPORT).split("\n"))) <= text.WIDTH
+
+
+def test_no_line_of_a_report_is_wider_than_a_terminal_of_eighty_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert max(map(len, text.render(REPORT).split("\n"))) <= 80
