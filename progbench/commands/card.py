@@ -56,8 +56,8 @@ def head(result: RunResult) -> str:
         "dataset_revision": recipe.revision or None,
     }
     found = [
-        EvalResult(dataset_name=part, metric_type=_METRICS.get(metric, metric), metric_value=value, **about)
-        for part, scores in result.epochs[-1].scores.items()
+        EvalResult(dataset_name=evaluation_set, metric_type=_METRICS.get(metric, metric), metric_value=value, **about)
+        for evaluation_set, scores in result.epochs[-1].scores.items()
         for metric, value in scores.items()
     ]
     made = {"recipe": recipe.id, "digest": recipe.digest, "seed": result.seed, "updated_parameters": recipe.planned()}

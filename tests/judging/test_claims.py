@@ -305,12 +305,11 @@ def test_a_claim_over_an_edited_table_is_an_error(copied, tmp_path):
 
 
 def test_a_bad_recipe_makes_the_claim_an_error_and_no_skip(answers, tmp_path, monkeypatch):
-    own = Suite("smoke", answers, tmp_path, train=False)
-
     def bad(*names, **more):
         raise BadInput("glue.toml: unknown field learning_rat")
 
     monkeypatch.setattr("progbench.recipes.reading.read", bad)
+    own = Suite("smoke", answers, tmp_path, train=False)
     found = own.claim(next(one for one in own.claims() if one.id == "avg"))
 
     assert found.outcome == "error"
