@@ -236,7 +236,7 @@ def test_damaged_questions_are_refused_or_other_data(tmp_path, monkeypatch, trie
 def test_damaged_models_toml_is_refused_or_of_other_models(tmp_path, monkeypatch, tries):
     path = tmp_path / "models.toml"
     shutil.copy(spec_module.__file__.replace("spec.py", "models.toml"), path)
-    monkeypatch.setattr(spec_module.importlib.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(spec_module, "__file__", str(tmp_path / "spec.py"))
 
     def look():
         return {name: dataclasses.asdict(one) for name, one in spec_module.specs.__wrapped__().items()}

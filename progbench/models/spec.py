@@ -199,11 +199,8 @@ def spec(name: str) -> ModelSpec:
 
     Raises BadInput for an unknown name, listing the known ones.
     """
-    if name not in _by_name():
-        raise BadInput(f"unknown model {name!r}: known are {', '.join(specs())}; for any other, pass the model object")
-    return _by_name()[name]
-
-
-@places.once
-def _by_name() -> dict[str, ModelSpec]:
-    return {name: model for model in specs().values() for name in model.answers_to}
+    known = specs()
+    named = known.get(name) or next((model for model in known.values() if name in model.answers_to), None)
+    if named is None:
+        raise BadInput(f"unknown model {name!r}: known are {', '.join(known)}; for any other, pass the model object")
+    return named

@@ -143,7 +143,10 @@ def _laid_out(
 ) -> Iterator[str]:
     """Cells of several lines each, side by side. tabulate would, too, but takes longer to load than a short report."""
     columns = zip(heads, *rows, strict=True)
-    sizes = [max(len(line) + room * (cell is column[0]) for cell in column for line in cell) for column in columns]
+    sizes = [
+        max((len(line) + room * (cell is column[0]) for cell in column for line in cell), default=0)
+        for column in columns
+    ]
     for row in (heads, *rows):
         for texts in itertools.zip_longest(*row, fillvalue=""):
             sides = zip(texts, sizes, align, strict=True)

@@ -59,7 +59,7 @@ class Suite:
         self._listed = settings.tables
         self._wrong = guards.absent_or_strange(answers, name, settings.tables)
         self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
-        self._recipe = functools.cache(functools.partial(reading.read, name))
+        self._recipe = functools.cache(lambda file, **which: reading.read(name, file, **which))
         self._of_cell: dict[tuple[str, str, str], list[Recipe]] = {}
         self._observed: dict[tuple[str, ...], Observed] = {}
         self._verdicts: dict[str, dict[str, Verdict]] = {}

@@ -20,7 +20,7 @@ def read(monkeypatch, tmp_path):
     def read(content):
         catalog.tasks()  # read before their files are looked for in this folder
         (tmp_path / "models.toml").write_text(content)
-        monkeypatch.setattr(spec.importlib.resources, "files", lambda package: tmp_path)
+        monkeypatch.setattr(spec, "__file__", str(tmp_path / "spec.py"))
         files.read_toml.cache_clear()
         return spec.specs.__wrapped__()
 

@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 import transformers
 
-from progbench import places
 from progbench.errors import BadInput
 from progbench.method.counting import updated_parameters
 from progbench.method.schedule import shrinking
@@ -43,9 +42,6 @@ def known(monkeypatch):
         for name, fields in ENTRIES.items()
     }
     monkeypatch.setattr(spec_module, "specs", lambda: known | made)
-    places.forget()
-    yield
-    places.forget()
 
 
 def recipe(architecture, file="glue", task="rte", **changes):
