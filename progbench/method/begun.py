@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -13,24 +14,39 @@ from transformers import TrainerCallback, TrainerState, TrainingArguments
 from progbench.method.checks import Flags
 from progbench.method.watch import StageWatch
 
+LOGGER = logging.getLogger("progbench")
 FIGURE = "trainable_parameters"  # the name of the number of elements that train, in the Trainer's logs
 
 
-@dataclass(frozen=True)
+@dataclass
 class Begun:
-    """The model's flags before the run, and the watch that counts what trains now."""
+    """The model's flags before the run and in its last stage, and the watch that counts what trains now.
+
+    The watch knows the model: held strongly, it would keep a model alive whose run broke off.
+    """
 
     flags: Flags
-    watch: StageWatch
+    stage: Flags
+    watch: weakref.ref[StageWatch]
 
 
 BEGUN: weakref.WeakKeyDictionary[nn.Module, Begun] = weakref.WeakKeyDictionary()
 
 
-def put_back(model: Any) -> None:
-    """Give a model the flags that it had before a run that has not ended; any other model stays as it is."""
+def put_back(model: Any, *, whatever: bool = False) -> None:
+    """Give a model the flags that it had before a run that has not ended; any other model stays as it is.
+
+    Flags that somebody has changed since the last stage stay as they are, and a warning says so, unless `whatever`.
+    """
     if isinstance(model, nn.Module) and (run := BEGUN.pop(model, None)):
-        run.flags.restore()
+        if whatever or run.stage.hold(model):
+            run.flags.restore()
+        else:
+            LOGGER.warning(
+                "%s: a run with ProgressiveFreezing broke off, and requires_grad, or the parameters, were changed "
+                "since: they stay as they are now. Call callback.restore() before you change them, and it is as before",
+                type(model).__name__,
+            )
 
 
 def add_figure(model: Any, logs: dict[str, Any], state: TrainerState) -> None:
@@ -40,10 +56,11 @@ def add_figure(model: Any, logs: dict[str, Any], state: TrainerState) -> None:
     that an evaluation returned.
     """
     run = BEGUN.get(model) if isinstance(model, nn.Module) else None
-    if run and "loss" in logs:
-        logs[FIGURE] = run.watch.trained
+    watch = run.watch() if run else None
+    if watch and "loss" in logs:
+        logs[FIGURE] = watch.trained
         if state.log_history:
-            state.log_history[-1][FIGURE] = run.watch.trained
+            state.log_history[-1][FIGURE] = watch.trained
 
 
 class BeforeReporters(TrainerCallback):

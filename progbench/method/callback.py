@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,7 +122,7 @@ class ProgressiveFreezing(TrainerCallback):
 
     def restore(self) -> None:
         """Restore every `requires_grad` from before training, after a run that broke off; else nothing changes."""
-        put_back(self._model)
+        put_back(self._model, whatever=True)
         self._model = None
 
     def on_init_end(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
@@ -157,7 +158,7 @@ class ProgressiveFreezing(TrainerCallback):
             LOGGER.info("%d parameters were frozen before training and stay so: %s", left, listed(frozen))
         self._watch = StageWatch(self._anatomy, self._beside(optimizer))
         self._model = model
-        self._run = Begun(Flags(model), self._watch)
+        self._run = Begun(Flags(model), Flags(model), weakref.ref(self._watch))
         BEGUN[model] = self._run
 
     def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
@@ -220,6 +221,8 @@ class ProgressiveFreezing(TrainerCallback):
         self._anatomy.freeze(stage)
         self._watch.enter(stage)
         self._stage = number
+        if self._model is not None:
+            self._run.stage = Flags(self._model)
         if self._says:
             LOGGER.info(
                 "step %d: stage %d of %d of %s: of %d blocks %s, %s parameters train",

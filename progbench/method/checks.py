@@ -30,6 +30,11 @@ class Flags:
         for parameter, flag in self._before:
             parameter.requires_grad_(flag)
 
+    def hold(self, model: nn.Module) -> bool:
+        """Whether the model has these parameters with these flags, and no others, so that nobody changed them since."""
+        now = [(id(parameter), parameter.requires_grad) for parameter in model.parameters()]
+        return now == [(id(parameter), flag) for parameter, flag in self._before]
+
 
 def require_unchanged(model: nn.Module, known: Iterable[nn.Parameter]) -> None:
     """Raise BadInput if the model has other parameters than when its anatomy was taken."""

@@ -34,11 +34,11 @@ def used_before(holder: nn.Module, name: str, others: set[str]) -> bool:
 
 
 def runs_through(module: nn.Module, name: str) -> bool:
-    """Whether the module's own `forward` loops over its member of this name."""
+    """Whether the module's own `forward` loops over its member of this name, and over no other beside it."""
     kind: type = type(module)
     source = _method(kind, "forward")
     loops = [node.iter for node in ast.walk(source[1]) if isinstance(node, ast.For)] if source else []
-    return any(name in _used(loop) for loop in loops)
+    return any({*_used(loop)} == {name} for loop in loops)
 
 
 @functools.cache

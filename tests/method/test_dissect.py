@@ -333,6 +333,28 @@ def test_a_list_beside_the_stack_that_may_belong_to_the_blocks_is_refused():
         Anatomy.of(model)
 
 
+class Zipped(nn.Module):
+    """Each block runs with the member of another list that has its number."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(9, 8)
+        self.layers = nn.ModuleList(nn.TransformerEncoderLayer(8, 2, 8) for _ in range(3))
+        self.mlps = nn.ModuleList(nn.Sequential(nn.Linear(8, 8), nn.GELU()) for _ in range(3))
+        self.out = nn.Linear(8, 2)
+
+    def forward(self, ids):
+        hidden = self.words(ids)
+        for layer, mlp in zip(self.layers, self.mlps, strict=True):
+            hidden = layer(hidden) + mlp(hidden)
+        return self.out(hidden)
+
+
+def test_a_list_that_runs_member_by_member_with_the_blocks_is_refused():
+    with pytest.raises(BadInput, match=r"mlps is a list as long as the blocks"):
+        Anatomy.of(Zipped())
+
+
 class Own(nn.Module):
     """A model of one's own, of torch's modules alone."""
 

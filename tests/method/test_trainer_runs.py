@@ -1,6 +1,8 @@
 """The callback in runs of all kinds: what a stage lasts, what is logged, how a run breaks off and goes on."""
 
+import gc
 import logging
+import weakref
 
 import pytest
 import tiny
@@ -273,6 +275,28 @@ def test_after_ctrl_c_the_next_trainer_without_a_schedule_is_given_all_of_the_mo
 
     assert recorder.frozen == [0] * 8
     assert sum(len(group["params"]) for group in trainer.optimizer.param_groups) == len([*model.parameters()])
+
+
+def test_after_ctrl_c_flags_that_somebody_changed_since_stay_and_are_said(tmp_path, caplog):
+    model = tiny.model("BERT")
+    interrupted(tmp_path, model)
+    model.requires_grad_(False)
+    model.classifier.requires_grad_(True)
+    build(tmp_path, Do(0, stop), model=model)
+
+    live = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    assert live == ["classifier.weight", "classifier.bias"]
+    assert "were changed since: they stay as they are now" in caplog.text
+
+
+def test_a_model_whose_run_broke_off_can_be_forgotten(tmp_path):
+    model = tiny.model("BERT")
+    interrupted(tmp_path, model)
+    left = weakref.ref(model)
+    del model
+    gc.collect()
+
+    assert left() is None
 
 
 class Evaluates(transformers.TrainerCallback):
