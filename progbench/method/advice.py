@@ -8,7 +8,7 @@ from progbench.errors import BadInput
 from progbench.method.depth import configuration_of, depths_of, stages_of
 from progbench.method.layout import EMBEDDINGS, HEAD, listed
 from progbench.method.pieces import assembled, placed
-from progbench.method.stacks import around, has_parameters, stacks_in
+from progbench.method.stacks import Stack, around, has_parameters, is_list, listed_at, stacks_in
 from progbench.method.wrappers import transformer_of
 
 
@@ -20,7 +20,7 @@ def advice(model: nn.Module) -> str:
     'name its components: Anatomy.split(model, embeddings=["0"], blocks=["1", "2"], head=["3"])'
 
     A call is sound if it puts every parameter into a component, has as many blocks as the configuration says, and
-    leaves no list of that length outside them.
+    leaves no list outside them that is as long, or has an attention in each member.
     """
     if call := suggestion(model):
         return f"name its components: {call}"
@@ -56,10 +56,23 @@ def _sound(model: nn.Module, components: dict[str, list[str]]) -> bool:
     configuration = configuration_of(transformer_of(model))
     stages = stages_of(configuration)
     depths = {sum(stages)} if stages else depths_of(configuration)
+    if any(_may_be_blocks(listed_at(path, inner), components["blocks"]) for path, inner in _lists(model)):
+        return False
     try:
         return not assembled(model, pieces)[1] and (not depths or len(components["blocks"]) in depths)
     except BadInput:
         return False
+
+
+def _lists(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [(path, inner) for path, inner in model.named_modules() if is_list(inner) and has_parameters(inner)]
+
+
+def _may_be_blocks(stack: Stack, blocks: list[str]) -> bool:
+    """Whether a list that neither holds these blocks nor lies in one of them looks like blocks itself."""
+    if any(block.startswith(f"{stack.path}.") or f"{stack.path}.".startswith(f"{block}.") for block in blocks):
+        return False
+    return stack.path != "" and (len(stack.blocks) == len(blocks) or stack.attends)
 
 
 def unassigned(model: nn.Module, names: list[str]) -> BadInput:

@@ -52,7 +52,7 @@ def chosen_stacks(model: nn.Module, path: str | None) -> list[Stack]:
     """
     if path is None:
         return require_stacks(model)
-    module, configuration = dict(model.named_modules()).get(path), None
+    module, configuration = dict(model.named_modules()).get(str(path)), None
     if module is None or not is_list(module) or not has_parameters(module):
         raise BadInput(f"{type(model).__name__} has no list of modules {path!r}: blocks is the path of a ModuleList")
     names = path.split(".")[:-1]

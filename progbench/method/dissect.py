@@ -67,7 +67,7 @@ class _Walk:
                 early = used_before(holder, name, holding)
                 tower = early and self._is_tower(child)
                 if self.strict and not tower:
-                    self._require_no_blocks_in(child, prefix + name)
+                    self._require_no_blocks_in(child, prefix + name, early)
                 self._place(holder, name, prefix, holding, TOWER if tower else BEFORE, child.parameters())
             elif prefix + name not in self.lists:
                 self.inside(child, prefix + name)
@@ -115,10 +115,14 @@ class _Walk:
             self.pieces.append(Piece(component, path, why, held))
 
     def _is_tower(self, child: nn.Module) -> bool:
-        return any(type(stack.configuration) in self.towers for stack in stacks_in(child))
+        stacks = list(stacks_in(child))
+        return any(type(stack.configuration) in self.towers for stack in [*stacks, *changed_in(child, stacks)])
 
-    def _require_no_blocks_in(self, child: nn.Module, path: str) -> None:
-        """Raise BadInput if a module beside the stack holds a list that may be blocks."""
+    def _require_no_blocks_in(self, child: nn.Module, path: str, early: bool) -> None:
+        """Raise BadInput if a module beside the stack holds a list that may be blocks.
+
+        One layer more is none (CANINE), if it does not look as if the blocks were another model's.
+        """
         lengths = {len(stack.blocks) for stack in self.stacks.values()} - {1}
         lists = {name: inner for name, inner in child.named_modules(prefix=path) if isinstance(inner, nn.ModuleList)}
         why = {name: "as long as the blocks" for name, members in lists.items() if len(members) in lengths}
@@ -127,13 +131,19 @@ class _Walk:
             why |= {stack.path: "with attentions" for stack in several if not stack.is_free_of_attention}
         others = list(stacks_in(child, path, configuration_of(self.base)))
         others += changed_in(child, others, path, configuration_of(self.base))
-        why |= {stack.path: "of blocks too, and in no tower before them" for stack in others if len(stack.blocks) > 1}
+        others = [stack for stack in others if len(stack.blocks) > 1 or not (early or self._adds_a_layer(stack))]
+        why |= {stack.path: "of blocks too, and in no tower before them" for stack in others}
         here = [name for name in why if has_parameters(self.model.get_submodule(name))]
         if named := [name for name in here if not self._is_apart(name)]:
             raise BadInput(
                 f"{type(self.model).__name__}: {named[0]} is a list {why[named[0]]}, so its members may belong to the "
                 f"blocks; {advice(self.model)}"
             )
+
+    def _adds_a_layer(self, stack: Stack) -> bool:
+        """Whether a single layer is of the very model whose blocks were found, and these have attentions as it has."""
+        kind = type(stack.configuration)
+        return all(mine.attends and type(mine.configuration) is kind for mine in self.stacks.values())
 
     def _is_apart(self, path: str) -> bool:
         """Whether a list is sure not to belong to the blocks: it has no attention, they all do, and it runs as one."""

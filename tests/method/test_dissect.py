@@ -282,6 +282,22 @@ def test_a_language_model_with_a_tower_has_the_blocks_of_its_text_model_and_says
     assert "model.vision_tower (a tower before the blocks)" in str(anatomy)
 
 
+def test_a_tower_that_blocks_were_taken_from_is_one_still():
+    model = gemma()
+    del model.model.vision_tower.encoder.layers[1]
+
+    assert paths(Anatomy.of(model), 0) == ["model.language_model.layers.0"]
+
+
+def test_a_tower_is_not_taken_for_the_blocks_where_the_language_model_has_one():
+    model = gemma()
+    del model.model.language_model.layers[1]
+
+    with pytest.raises(BadInput, match=r"model\.language_model\.layers is a list of blocks too") as refused:
+        Anatomy.of(model)
+    assert 'Anatomy.split(model, embeddings=["' not in str(refused.value)  # a split to copy would be wrong, too
+
+
 def test_another_list_of_blocks_may_be_chosen():
     anatomy = Anatomy.of(gemma(), blocks="model.vision_tower.encoder.layers")
 
