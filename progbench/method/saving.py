@@ -62,7 +62,8 @@ def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) ->
 
     With `merge` LoRA's products are added to their weights, and a plain model is left. Adapters are not linear, so they
     cannot be merged. Raises BadInput for a folder without a tuning, for a model that its tensors do not fit, for one
-    with other weights than it was trained on, and for one with other labels, or in another order.
+    with other weights than it was trained on, and for one with other labels, or in another order. After a refusal load
+    the model anew: it may have the tuning, without its values.
     """
     path, inside = Path(folder), opened(model)
     try:
