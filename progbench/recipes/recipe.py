@@ -39,9 +39,8 @@ class Recipe:
     `warmup` is the share of all steps over which the learning rate rises; then it falls linearly to zero at the last
     step of the last epoch, or stays, with `decay = "constant"`. `batch_size` is in examples, `max_length` in tokens.
     `precision` "bf16" runs the model under autocast, with weights and optimizer in float32, and "tf32" lets a GPU
-    round what it multiplies. `optimized` "first_stage" gives the optimizer what the first stage trains and nothing
-    else, as one has it that is built after the first freeze: what only later stages train has gradients then, and
-    never moves.
+    round what it multiplies. `optimized` "first_stage" builds the optimizer after the first freeze: it holds the
+    parameters of the first stage alone. Those of later stages get gradients, and no step changes them.
     The fields of one tuning (`adapter_…`, `lora_…`) are None under every other tuning. These fields are None for every
     task but SQuAD: `doc_stride`, by how many tokens windows (SQuAD's examples) overlap; `n_best`, among how many starts
     and ends an answer is sought; `max_answer_length`, in tokens; `null_threshold`, by how much "no answer" must score
