@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from progbench.errors import BadInput
 from progbench.judging import on_print
-from progbench.judging.compared import Compared, Paired, PrintAlone, interval, number
-from progbench.judging.on_print import COUNTS, FAILS, HOLDS, UNDECIDED, WITHIN, Range
+from progbench.judging.compared import Paired, interval, number
+from progbench.judging.on_print import COUNTS, FAILS, HOLDS, UNDECIDED, WITHIN, Measured, Range
 from progbench.judging.resolution import EDGE, least_sd_of_mean
 from progbench.judging.terms import LEAST_SEEDS
 from progbench.judging.verdict import Observed
@@ -75,34 +75,6 @@ class Claim:
         if math.isinf(self.highest):
             return f"{'above' if self.strict else 'at least'} {self.lowest:g}"
         return f"{self.lowest:g} to {self.highest:g}"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One comparison's quantity: as printed, and on our side exact or by seed.
-
-    A difference of scores has its paired `tasks`, several for a mean of cells; `compared` is the difference table's
-    verdict on an average. Without either it has a value by seed in `seeds`, and `least_sd` is the least spread that
-    these are believed to have. `level` is the one-sided level of its interval.
-
-    `mixed` says that the printed numbers are of two metrics, `alone` what the print says by itself, `missing` and
-    `error` why our side is not there. `margin` is that of the cells, in points, for the `margin_reason`; 0 for counts.
-    """
-
-    column: str
-    printed: float | None = None
-    exact: float | None = None
-    seeds: Mapping[int, float] = field(default_factory=dict)
-    mixed: str = ""
-    missing: str = ""
-    error: str = ""
-    least_sd: float = 0.0
-    tasks: tuple[Paired, ...] = ()
-    compared: Compared | None = None
-    alone: PrintAlone | None = None
-    level: float = 0.05
-    margin: float = 0.0
-    margin_reason: str = ""
 
 
 @dataclass(frozen=True)

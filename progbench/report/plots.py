@@ -1,4 +1,4 @@
-"""The report's own figures: every scored cell, score against parameters, cost beside parameters, and power."""
+"""The report's own figures: every scored cell, score against parameters, and cost beside parameters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from progbench.judging.power import Curves
 from progbench.judging.verdict import AGREES, Verdict
 from progbench.recipes.recipe import split_id
 from progbench.report import cells
@@ -232,23 +231,4 @@ def shares(rows: Sequence[Cost]):
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("percent of what constant takes, all blocks in every epoch (mean over tasks)")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
-    return figure
-
-
-def power(curves: Curves):
-    """The chance that a true difference is called `deviates`, and `reproduced`, over its size, by seeds."""
-    figure = new_figure(6, 3.4)
-    axes = figure.add_subplot()
-    for n, color in zip(dict.fromkeys(point.seeds for point in curves.points), COLORS, strict=False):
-        shown = [point for point in curves.points if point.seeds == n]
-        shifts = [point.shift for point in shown]
-        axes.plot(shifts, [point.deviates for point in shown], "o-", color=color, markersize=4, label=f"{n} seeds")
-        axes.plot(shifts, [point.reproduced for point in shown], ":", color=color)
-    axes.axhline(0.8, color=GREY, linewidth=0.8, alpha=0.5)
-    axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel(
-        f"true difference in standard deviations of a seed; margin {curves.margin:g} of them, {curves.family} cells"
-    )
-    axes.set_ylabel("deviates (line), reproduced (dots)")
-    axes.legend(loc="center right")
     return figure
