@@ -7,12 +7,12 @@ memory, stand beside them where there are runs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from progbench.judging.compared import PrintAlone, number
 from progbench.judging.contrast import HIGHER, LOWER, WITHIN, Contrast
 from progbench.report.cells import plain
 from progbench.report.comparisons import says
+from progbench.report.grids import Grid
 from progbench.runs.ledger import Cost
 
 QUESTION = "Is Progtuning (the schedule “shrinking”) as good as fine-tuning (“constant”), and what does it save?"
@@ -77,17 +77,7 @@ def on_runs(contrasts: Sequence[Contrast]) -> str:
     return f"No run of ours with these models is behind this: it is {read}what counting alone gives."
 
 
-@dataclass(frozen=True)
-class Table:
-    """Contrasts as texts: a heading, the names of the columns, how each is aligned, and a row for each contrast."""
-
-    title: str
-    headers: tuple[str, ...]
-    align: str
-    rows: list[list[str]]
-
-
-def tables(contrasts: Sequence[Contrast], costs: Iterable[Cost] = (), *, every: bool = False) -> list[Table]:
+def tables(contrasts: Sequence[Contrast], costs: Iterable[Cost] = (), *, every: bool = False) -> list[Grid]:
     """Progtuning less fine-tuning, and the ablations less Progtuning; without those that have no row.
 
     Only averages where a table of the paper has them, unless `every`. What is printed has no columns where nothing is.
@@ -99,12 +89,9 @@ def tables(contrasts: Sequence[Contrast], costs: Iterable[Cost] = (), *, every: 
     chosen = contrasts if every else heads(contrasts)
     sides = (
         (MAIN, [one for one in chosen if one.against == FINE_TUNING]),
-        (
-            ABLATIONS,
-            [one for one in chosen if one.against != FINE_TUNING],
-        ),
+        (ABLATIONS, [one for one in chosen if one.against != FINE_TUNING]),
     )
-    return [Table(title, names, align, [_row(one, taken, printed) for one in own]) for title, own in sides if own]
+    return [Grid(names, [_row(one, taken, printed) for one in own], align, title) for title, own in sides if own]
 
 
 def named(one: Contrast) -> str:

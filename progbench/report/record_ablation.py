@@ -49,7 +49,7 @@ def blocks(found: Recorded) -> Iterator[Block]:
             yield f"{suite.name} has no such schedules."
         for title, those in comparisons.groups(pairs):
             yield f"{suite.name}, {title}:"
-            yield Grid(comparisons.FULL_HEADERS, [*map(comparisons.full_row, those)], comparisons.FULL_ALIGN)
+            yield comparisons.grid(comparisons.FULL, those)
         if pairs:
             yield Bullets(comparisons.remarks(pairs))
         for model in models:

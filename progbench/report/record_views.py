@@ -55,7 +55,7 @@ def as_markdown(sections: Sequence[Section]) -> str:
 
 def _markdown(block: Block) -> list[str]:
     if isinstance(block, Grid):
-        return [markdown.grid(block.rows, [*map(markdown.escape, block.headers)], block.align)]
+        return [markdown.as_table(block)]
     if isinstance(block, Bullets):
         return [f"- {markdown.escape(line)}" for line in block.lines]
     if isinstance(block, Figure):

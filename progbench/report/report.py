@@ -19,6 +19,7 @@ from progbench.report import attribution, comparisons, counted, provenance
 from progbench.runs.ledger import Cost, Entry, costs, mean_costs
 
 if TYPE_CHECKING:
+    from progbench.report.grids import Grid
     from progbench.report.tables import PrintedTable
 
 SCHEMA_VERSION = 3
@@ -210,7 +211,7 @@ class Report:
 
         return tables.printed_tables(self.suite, self.verdicts)
 
-    def answer_tables(self, *, every: bool = False) -> list[answering.Table]:
+    def answer_tables(self, *, every: bool = False) -> list[Grid]:
         """The contrasts as tables, with what runs measured; averages alone where there are any, unless `every`."""
         return answering.tables(self.contrasts, self.mean_costs, every=every)
 
