@@ -29,11 +29,7 @@ class Bases:
     not_printed: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, table: str, row: str) -> tuple[str, str]:
-        """The basis of a row's printed counts, and its argument.
-
-        >>> Bases().of("table2", "bert-base-constant")
-        ('stated', '')
-        """
+        """The basis of a row's printed counts, and its argument."""
         return self.rows.get((table, row), (STATED, ""))
 
     def require_known(self, where: str, table: str, rows: Container[str]) -> None:

@@ -64,7 +64,6 @@ class Claim:
 
     @property
     def inside(self) -> Range:
-        """The wanted range."""
         return Range(self.lowest, self.highest, self.strict)
 
     @property
@@ -111,10 +110,7 @@ class ClaimVerdict:
 
 
 def quantity(claim: Claim, left: float, right: float) -> float:
-    """A claim's quantity of two numbers: points apart, or the percent that left saves of right.
-
-    Raises BadInput for a share of nothing.
-    """
+    """Points apart, or the percent that left saves of right. Raises BadInput for a share of nothing."""
     if claim.quantity == "reduction" and right == 0:
         raise BadInput(f"claim {claim.id!r}: a reduction cannot be computed from 0")
     return left - right if claim.quantity == "difference" else 100 * (1 - left / right)
@@ -194,7 +190,6 @@ def unreadable(why: str) -> ClaimVerdict:
 
 
 def _ours_rests_on(measured: Sequence[Measured], exact: bool) -> str:
-    """What our answer rests on; "" if nothing was run."""
     if exact:
         return COUNTS
     seeds = [paired.seeds for comparison in measured for paired in comparison.tasks or (comparison,)]
@@ -204,7 +199,7 @@ def _ours_rests_on(measured: Sequence[Measured], exact: bool) -> str:
 
 
 def _of_ours(claim: Claim, comparison: Measured, comparisons: int) -> tuple[str, str]:
-    """One comparison on our side. That all hold needs no correction for their number; that one fails does."""
+    """One comparison's answer. That all hold needs no correction for their number; that one fails does."""
     if comparison.exact is not None:
         return HOLDS if claim.inside.has(comparison.exact) else FAILS, f"{comparison.exact:+.2f}"
     if comparison.compared and claim.wanted:

@@ -95,11 +95,7 @@ def tables(contrasts: Sequence[Contrast], costs: Iterable[Cost] = (), *, every: 
 
 
 def named(one: Contrast) -> str:
-    """Whose difference it is: a model, and of an ablation the rival of Progtuning.
-
-    >>> named(Contrast("Table 5", "m", "shrinking", "growing", "RTE", False))
-    'm, less growing'
-    """
+    """Whose difference it is: a model, and of an ablation the rival of Progtuning."""
     return one.body if one.against == FINE_TUNING else f"{one.body}, less {one.against.replace('_', ' ')}"
 
 
@@ -139,7 +135,6 @@ def _row(one: Contrast, taken: Mapping[tuple[str, str], Cost], with_print: bool)
 
 
 def _ratio(mine: Cost | None, other: Cost | None, against: str, name: str) -> float | None:
-    """A measured share: costs are shares of what `constant` takes."""
     value = getattr(mine, name, None)
     if against == "constant" or value is None:
         return value
@@ -169,7 +164,6 @@ def _in_print(heads: Sequence[Contrast], *, known: bool = False) -> str:
 
 
 def _in_pairs(alone: Sequence[PrintAlone]) -> list[str]:
-    """The paired reading of the print: by published spreads, and over tasks."""
     known = [one for one in alone if one.factor is not None]
     each = [
         f"{one.body} {'is' if one.beyond_chance else 'is not'} beyond chance (c* {one.factor:.2f}) and "
@@ -218,10 +212,5 @@ def _percent(share: float | None) -> str:
 
 
 def _listed(words: Sequence[str]) -> str:
-    """Words as a sentence lists them.
-
-    >>> _listed(["a", "b", "c"])
-    'a, b and c'
-    """
     shown = [plain(one) for one in words]
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))

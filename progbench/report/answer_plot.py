@@ -24,12 +24,7 @@ class Line(NamedTuple):
 
 
 def lines(contrasts: Sequence[Contrast], costs: Iterable[Cost] = ()) -> list[Line]:
-    """What `draw` draws: Progtuning less fine-tuning, the ablations left out.
-
-    >>> one = Contrast("Table 1", "m", "shrinking", "constant", "Avg", True, printed=0.2)
-    >>> [line.head.body for line in lines([one])]
-    ['m']
-    """
+    """What `draw` draws: Progtuning less fine-tuning, the ablations left out."""
     own = [one for one in contrasts if one.against == FINE_TUNING and (one.printed is not None or one.mean is not None)]
     taken = {one.body: one for one in costs if one.schedule == "shrinking"}
     return [

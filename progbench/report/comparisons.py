@@ -95,11 +95,7 @@ def grid(columns: Sequence[Column], found: Iterable[Compared] | Iterable[PrintAl
 
 
 def answers(differences: Sequence[Compared]) -> list[str]:
-    """The averages in a sentence each: Progtuning less fine-tuning, above everything else.
-
-    >>> answers([])
-    []
-    """
+    """The averages in a sentence each: Progtuning less fine-tuning, above everything else."""
     found = []
     for one in differences:
         if one.task == AVERAGE and one.right == "constant":
@@ -112,11 +108,7 @@ def answers(differences: Sequence[Compared]) -> list[str]:
 
 
 def remarks(differences: Sequence[Compared]) -> list[str]:
-    """What a reader of the differences should know: what so few seeds cannot say, and how their number was chosen.
-
-    >>> remarks([])
-    []
-    """
+    """What a reader of the differences should know: what so few seeds cannot say, and how their number was chosen."""
     if not differences:
         return []
     level = max(one.level for one in differences)

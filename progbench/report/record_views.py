@@ -37,14 +37,7 @@ def write(found: Recorded, folder: Path) -> list[Path]:
 
 
 def as_markdown(sections: Sequence[Section]) -> str:
-    """For a code host.
-
-    >>> print(as_markdown([Section("What", ["It says *this*."])]))
-    # What
-    <BLANKLINE>
-    It says \\*this\\*.
-    <BLANKLINE>
-    """
+    """For a code host."""
     lines: list[str] = []
     for number, section in enumerate(sections):
         lines += [f"{'##' if number else '#'} {markdown.escape(section.title)}", ""]
