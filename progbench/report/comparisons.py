@@ -70,7 +70,7 @@ FULL: tuple[Column, ...] = (
     ("p (Holm)", "right", lambda one: cells.number(one.p, ".3f")),
     ("for such examples", "left", lambda one: _interval(one.other_low, one.other_high) or "unknown"),
     ("says", "left", lambda one: says(one.other_word, one.margin)),
-    ("P(≥)", "right", _share),
+    ("P(≥)", "left", _share),
     *_TOGETHER,
     ("printed", "right", lambda one: cells.number(one.printed, "+z.2f")),
     ("ours less printed", "left", lambda one: _interval(one.print_low, one.print_high)),
