@@ -85,10 +85,6 @@ def test_not_worse_is_said_with_its_margin():
     assert answer.ours(ran(0.1, verdict=compared(0.1, -0.2, 0.4, "not worse"))).endswith("(5) not worse by 0.5")
 
 
-def test_too_few_seeds_for_a_verdict_have_a_mean_and_no_interval():
-    assert answer.ours(ran(1.0, 2.0)) == "+1.50 (2)"
-
-
 def test_the_print_is_read_in_pairs_too():
     alone = PrintAlone("Table 1", "m", 0.4, 5, 8, 0.14, 1.36, 0.1, 0.7, "rte", 0.1, 0.5)
     (said,) = [line for line in answer.sentences(PRINTED, [alone]) if line.startswith("Read in pairs")]

@@ -60,14 +60,6 @@ def test_a_report_draws_the_figures_it_has_values_for(tmp_path):
     assert "![Figure 4: updated parameters by model and schedule](figure4.svg)" in written[0].read_text()
 
 
-@pytest.mark.parametrize("name", ["figure1.svg", "figure4.svg"])
-def test_a_figure_is_self_contained(name):
-    svg = draw(name, CURVE if name == "figure1.svg" else BARS)
-
-    assert "<image" not in svg
-    assert "<script" not in svg
-
-
 def test_figure_1_says_whose_blocks_they_are_and_how_many_seeds_stand_behind_a_point():
     shown = texts(draw("figure1.svg", CURVE))
 
