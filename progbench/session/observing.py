@@ -12,7 +12,7 @@ from progbench.judging.expected import Cell
 from progbench.judging.verdict import Observed
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
-from progbench.session.making import Runs
+from progbench.session.filing import Runs
 
 
 def columns_of(cell: Cell) -> list[tuple[str, str]]:

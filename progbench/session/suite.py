@@ -25,7 +25,8 @@ from progbench.recipes.recipe import Recipe, split_id
 from progbench.runs import predictions, results
 from progbench.runs.results import RunResult
 from progbench.session import claiming, comparing, copied
-from progbench.session.making import Maker, Runs
+from progbench.session.filing import Filing, Runs
+from progbench.session.making import Maker
 from progbench.session.observing import columns_of, scores, unpublished
 from progbench.session.rescoring import Kept
 from progbench.tasks import catalog
@@ -58,7 +59,8 @@ class Suite:
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
         self._listed = settings.tables
         self._wrong = guards.absent_or_strange(answers, name, settings.tables)
-        self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
+        self.filing = Filing(folder, wanted, session, train=train)
+        self.maker = Maker(self.filing, device or settings.device, settings.threads)
         self._recipe = functools.cache(lambda file, **which: reading.read(name, file, **which))
         self._of_cell: dict[tuple[str, str, str], list[Recipe]] = {}
         self._observed: dict[tuple[str, ...], Observed] = {}
@@ -282,7 +284,7 @@ class Suite:
 
     def runs(self, wanted: Recipe) -> Runs:
         """The results of a recipe that are on file."""
-        return self.maker.runs(wanted)
+        return self.filing.runs(wanted)
 
     def warnings(self, cell: Cell) -> list[str]:
         """What a reader should know of a cell's runs, and of those in its column."""

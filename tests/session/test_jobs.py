@@ -8,6 +8,7 @@ import torch
 from progbench import environment
 from progbench.runs import results
 from progbench.runs.results import EpochResult, RunResult
+from progbench.session.filing import Filing
 from progbench.session.making import Maker
 from progbench.training import memory, train
 from progbench.training.scoring import NonFinite
@@ -49,7 +50,7 @@ def together(monkeypatch):
 
 
 def maker(folder, seeds=3):
-    return Maker(folder, range(seeds), "cuda")
+    return Maker(Filing(folder, range(seeds)), "cuda")
 
 
 def test_the_seeds_of_a_recipe_are_one_job_with_a_result_each(tmp_path, recipes, together):
@@ -57,7 +58,7 @@ def test_the_seeds_of_a_recipe_are_one_job_with_a_result_each(tmp_path, recipes,
     own.make(recipes[:1])
 
     assert together == [("constant", (0, 1, 2))]
-    assert list(own.runs(recipes[0]).results) == [0, 1, 2]
+    assert list(own.filing.runs(recipes[0]).results) == [0, 1, 2]
 
 
 def test_a_seed_that_is_on_file_is_not_trained_again(tmp_path, recipes, together):
@@ -116,7 +117,7 @@ def test_what_goes_wrong_in_all_of_them_is_each_ones_error(tmp_path, recipes, to
     own = maker(tmp_path)
     own.make(recipes[:1])
 
-    assert [one.error for one in own.runs(recipes[0]).results.values()] == [
+    assert [one.error for one in own.filing.runs(recipes[0]).results.values()] == [
         "RuntimeError: CUDA error: unspecified launch failure"
     ] * 3
 
@@ -130,7 +131,7 @@ def test_what_goes_wrong_later_is_no_error_of_the_seeds_that_are_done(tmp_path, 
     own = maker(tmp_path)
     own.make(recipes[:1])
 
-    assert [one.error for one in own.runs(recipes[0]).results.values()] == [
+    assert [one.error for one in own.filing.runs(recipes[0]).results.values()] == [
         "",
         *["RuntimeError: CUDA out of memory"] * 2,
     ]
@@ -145,7 +146,7 @@ def test_one_seeds_error_is_filed_beside_the_others_scores(tmp_path, recipes, to
     own = maker(tmp_path)
     own.make(recipes[:1])
 
-    errors = [one.error.partition(";")[0] for one in own.runs(recipes[0]).results.values()]
+    errors = [one.error.partition(";")[0] for one in own.filing.runs(recipes[0]).results.values()]
     assert errors == ["", "epoch 1, step 3: the loss is nan", ""]
 
 
@@ -176,4 +177,4 @@ def test_a_gpu_that_torch_cannot_use_makes_the_runs_missing(tmp_path, recipes, t
     own.make(recipes[:1])
 
     assert together == []
-    assert own.runs(recipes[0]).missing.startswith("a GPU is here, but torch")
+    assert own.filing.runs(recipes[0]).missing.startswith("a GPU is here, but torch")

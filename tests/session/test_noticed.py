@@ -14,6 +14,7 @@ from progbench.models import loading, toy_tokenizer
 from progbench.models.spec import spec
 from progbench.recipes import recipe as recipes
 from progbench.runs import results
+from progbench.session.filing import Filing
 from progbench.session.making import Maker
 from progbench.tasks import catalog, toy
 from progbench.tasks.source import Source
@@ -38,14 +39,14 @@ def noticed(folder, filed, other, seed=0):
 
 def test_nothing_changed_is_a_hit(filed, tmp_path, trained):
     again = dataclasses.replace(filed)
-    Maker(tmp_path, (0,), "cpu").make([again])
+    Maker(Filing(tmp_path, (0,)), "cpu").make([again])
 
     assert noticed(tmp_path, filed, again) == ""
     assert trained == []
 
 
 def test_another_seed_is_another_file(filed, tmp_path, trained):
-    Maker(tmp_path, (1,), "cpu").make([filed])
+    Maker(Filing(tmp_path, (1,)), "cpu").make([filed])
 
     assert trained == [(filed.id, 1)]
     assert sorted(path.name for path in tmp_path.glob("*/*/*/*.json")) == ["seed0.json", "seed1.json"]
@@ -65,7 +66,7 @@ def test_another_seed_is_another_file(filed, tmp_path, trained):
 )
 def test_a_changed_field_is_another_digest_and_is_trained_anew(filed, tmp_path, trained, field, value):
     other = dataclasses.replace(filed, **{field: value})
-    Maker(tmp_path, (0,), "cpu").make([other])
+    Maker(Filing(tmp_path, (0,)), "cpu").make([other])
 
     assert getattr(filed, field) != value
     assert trained == [(other.id, 0)]

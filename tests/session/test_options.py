@@ -50,7 +50,7 @@ def test_more_seeds_than_a_suite_may_have_are_refused(asked, tmp_path, seeds):
 
 
 def test_a_thousand_seeds_are_taken(asked, tmp_path):
-    assert opened(dataclasses.replace(asked, seeds=1000), tmp_path).maker.seeds == range(1000)
+    assert opened(dataclasses.replace(asked, seeds=1000), tmp_path).filing.seeds == range(1000)
 
 
 def test_a_slip_of_the_hand_in_seeds_is_told_before_the_session(asked, tmp_path, reliability):
@@ -135,8 +135,8 @@ def test_outside_a_checkout_no_reference_is_recorded(asked, tmp_path):
 def test_a_worker_leaves_the_look_at_git_to_who_started_it(asked, tmp_path):
     suite = opened(dataclasses.replace(asked, update_reference=True), tmp_path, worker=True)
 
-    assert suite.maker.seeds == range(REFERENCE_SEEDS)
+    assert suite.filing.seeds == range(REFERENCE_SEEDS)
 
 
 def test_without_a_number_of_seeds_the_suites_own_counts(asked, tmp_path):
-    assert opened(asked, tmp_path).maker.seeds == range(1)  # recipes/smoke/suite.toml
+    assert opened(asked, tmp_path).filing.seeds == range(1)  # recipes/smoke/suite.toml
