@@ -24,10 +24,10 @@ from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe, split_id
 from progbench.runs import predictions, results
 from progbench.runs.results import RunResult
-from progbench.session import claiming, comparing, copied
+from progbench.session import claiming, comparing
 from progbench.session.filing import Filing, Runs
 from progbench.session.making import Maker
-from progbench.session.observing import columns_of, scores, unpublished
+from progbench.session.observing import columns_of, scores, themselves, unpublished
 from progbench.session.rescoring import Kept
 from progbench.tasks import catalog
 
@@ -186,11 +186,7 @@ class Suite:
         return self.verdicts(cell.file)[cell.id]
 
     def _asked(self, cell: Cell) -> tuple[Cell, Observed]:
-        """A cell as it can be judged, and what there is to judge it by.
-
-        A bad recipe is the cell's problem. A reference of another recipe, other data or other weights would judge
-        another question, and is none.
-        """
+        """A cell as it can be judged, and what there is to judge it by; a bad recipe is the cell's problem."""
         if cell.problem:
             return cell, Observed()
         try:
@@ -200,7 +196,8 @@ class Suite:
             return replace(cell, problem=str(problem)), Observed()
         if reference := cell.expectation.reference:
             copies = self.answers / self.name / "runs"
-            if why := likeness.no_reference(reference, made) or copied.themselves(self.folder, copies, made):
+            # one of another recipe, other data or other weights would judge another question
+            if why := likeness.no_reference(reference, made) or themselves(self.folder, copies, made):
                 return replace(cell, expectation=replace(cell.expectation, reference=None, no_reference=why)), observed
             if not observed.errors:
                 columns = [(self._recipe_of(cell, name), name, metric) for name, metric in columns_of(cell)]
@@ -211,10 +208,8 @@ class Suite:
         """A cell's value under its primary recipe and each of its variants; empty for a cell that cannot be judged."""
         if cell.problem:
             return []
-        tried = {}
         try:
-            for name in self._variants(cell):
-                tried[name] = self._tried(cell, name)
+            tried = {name: self._tried(cell, name) for name in self._variants(cell)}
         except BadInput:  # the recipe file itself, which the primary's verdict has said
             return []
         return verdict.compare_variants(cell, primary, tried)

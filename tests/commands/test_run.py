@@ -8,7 +8,7 @@ import pytest
 from made_up import recipes, result
 
 from progbench import cli
-from progbench.commands.common import seeds_of
+from progbench.commands.suite_asked import seeds_of
 from progbench.errors import BadInput
 from progbench.recipes import reading
 from progbench.runs import results

@@ -47,14 +47,6 @@ def test_results_and_their_predictions_are_copied_as_they_are(place):
     assert predictions.path_beside(copy).read_bytes() == predictions.path_beside(path).read_bytes()
 
 
-def test_the_copies_are_a_folder_of_results_like_any_other(place):
-    saved(place.runs, place.commit, recipe(), [200])
-    found = place.plan()
-    found.write()
-
-    assert results.load(found.folder, recipe(), 0).score("rte", "accuracy") == pytest.approx(100 * 200 / 277)
-
-
 def test_the_reference_has_the_scores_and_the_environment_of_each_seed(place):
     saved(place.runs, place.commit, recipe(), [200, 201])
     place.plan().write()

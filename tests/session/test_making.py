@@ -1,5 +1,6 @@
 """Runs made once each, by one process or several; two threads with a maker each stand for two processes."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -9,13 +10,14 @@ import threading
 import time
 from dataclasses import replace
 
+import made_up
 import pytest
 
 from progbench import files
 from progbench.errors import BadInput, Missing
 from progbench.runs import results
 from progbench.runs.provenance import Provenance
-from progbench.runs.results import EpochResult, RunResult
+from progbench.runs.results import RunResult
 from progbench.session import neighbours
 from progbench.session.filing import Filing
 from progbench.session.making import Maker
@@ -25,8 +27,7 @@ from progbench.training.scoring import NonFinite
 
 
 def result(recipe, seed):
-    epochs = (EpochResult({"sst2": {"accuracy": 0.9}}, each, 0.5, 1.0) for each in recipe.planned_by_epoch())
-    return RunResult(recipe, seed, tuple(epochs))
+    return made_up.result(recipe, seed, {"sst2": {"accuracy": 0.9}}, provenance=Provenance(), environment={})
 
 
 class Trained(list):
@@ -93,17 +94,23 @@ def test_what_was_looked_up_before_it_was_made_is_looked_up_anew(tmp_path, recip
     assert list(own.filing.runs(recipes[0]).results) == [0]
 
 
-def test_bad_input_of_one_recipe_stops_no_other(tmp_path, recipes, trained):
-    def bad(recipe, seed):
+@pytest.mark.parametrize(
+    ("problem", "failed"), [(BadInput("dev.tsv:7: 2 columns"), [0]), (NonFinite("nan"), [0, 1, 2])]
+)
+def test_where_one_recipe_fails_the_other_is_trained_all_the_same(tmp_path, recipes, trained, problem, failed):
+    """Bad input is found once for all seeds, what happens in a run for each."""
+
+    def fail(recipe, seed):
         if recipe.schedule == "constant":
-            raise BadInput("dev.tsv:7: 2 columns")
+            raise problem
         return result(recipe, seed)
 
-    trained.during = bad
+    trained.during = fail
     own = maker(tmp_path, 3)
     own.make(recipes)
+    errors = {seed: one.error.partition(";")[0] for seed, one in own.filing.runs(recipes[0]).results.items()}
 
-    assert {seed: one.error for seed, one in own.filing.runs(recipes[0]).results.items()} == {0: "dev.tsv:7: 2 columns"}
+    assert errors == dict.fromkeys(failed, str(problem))
     assert [one.error for one in own.filing.runs(recipes[1]).results.values()] == ["", "", ""]
 
 
@@ -188,20 +195,6 @@ def test_a_run_whose_siblings_are_there_already_shares_nothing(tmp_path, recipes
     assert [one.others for one in trained.kept] == [()]
 
 
-def test_where_the_first_of_two_fails_the_second_is_trained_all_the_same(tmp_path, recipes, trained):
-    def fail(recipe, seed):
-        if recipe.schedule == "constant":
-            raise NonFinite("epoch 2, step 3: the loss is nan")
-        return result(recipe, seed)
-
-    trained.during = fail
-    own = maker(tmp_path)
-    own.make(recipes)
-
-    assert own.filing.runs(recipes[0]).results[0].error.startswith("epoch 2, step 3: the loss is nan; ")
-    assert own.filing.runs(recipes[1]).results[0].error == ""
-
-
 @pytest.mark.parametrize(("problem", "tried"), [(RuntimeError("out of memory"), [0, 1]), (BadInput("dev.tsv:7"), [0])])
 def test_a_failure_of_this_session_is_not_tried_again_by_its_other_processes(
     tmp_path, recipes, trained, problem, tried
@@ -277,31 +270,20 @@ def test_a_failure_of_another_session_while_this_one_waits_is_not_tried_again(tm
     assert own.filing.runs(recipes[0]).results[0].error == "out of memory"
 
 
-def test_makers_without_a_name_for_their_session_are_sessions_of_their_own(tmp_path):
-    assert maker(tmp_path).filing.session != maker(tmp_path).filing.session
-
-
-def test_a_result_names_the_session_that_filed_it(tmp_path, recipes, trained):
-    maker(tmp_path, session="ours").make(recipes[:1])
-
-    assert results.load(tmp_path, recipes[0], 0).session == "ours"
-
-
-def test_a_run_with_its_device_to_itself_says_so(tmp_path, recipes, trained):
-    maker(tmp_path).make(recipes[:1])
-
-    assert results.load(tmp_path, recipes[0], 0).provenance.others == 0
-
-
-def test_a_run_that_another_met_on_its_device_says_how_many_there_were(tmp_path, recipes, trained):
+@pytest.mark.parametrize("others", [0, 2])
+def test_a_result_says_which_session_filed_it_and_how_many_used_its_device(tmp_path, recipes, trained, others):
     def meet(recipe, seed):
-        with neighbours.at("cpu"), neighbours.at("cpu"):
+        with contextlib.ExitStack() as there:
+            for _ in range(others):
+                there.enter_context(neighbours.at("cpu"))
             return result(recipe, seed)
 
     trained.during = meet
-    maker(tmp_path).make(recipes[:1])
+    maker(tmp_path, session="ours").make(recipes[:1])
+    filed = results.load(tmp_path, recipes[0], 0)
 
-    assert results.load(tmp_path, recipes[0], 0).provenance.others == 2
+    assert (filed.session, filed.provenance.others) == ("ours", others)
+    assert maker(tmp_path).filing.session != maker(tmp_path).filing.session  # without a name, one of its own
 
 
 @pytest.fixture

@@ -23,43 +23,32 @@ def refusal(asked, root, **changes):
 
 
 @pytest.mark.parametrize("variable", FOLDERS)
-def test_a_variable_that_names_no_folder_is_refused(asked, tmp_path, monkeypatch, variable):
+def test_a_variable_that_names_no_folder_is_refused(asked, tmp_path, monkeypatch, variable, reliability):
     monkeypatch.setenv(variable, "/no/such/folder")
+    words = refusal(asked, tmp_path)
 
-    assert refusal(asked, tmp_path) == f"{variable} is set to /no/such/folder, which is not a folder"
-
-
-def test_a_folder_of_data_that_is_gone_is_said_before_anything_is_read(asked, tmp_path, monkeypatch, reliability):
-    monkeypatch.setenv("SQUAD_DIR", "/no/such/folder")
-
-    kept = "all results; of the project's own tests only those on real files fail, and say this"
-    reliability("Bringing data", "a folder of data that is gone", happens=refusal(asked, tmp_path), kept=kept)
+    assert words == f"{variable} is set to /no/such/folder, which is not a folder"
+    if variable == "SQUAD_DIR":
+        kept = "all results; of the project's own tests only those on real files fail, and say this"
+        reliability("Bringing data", "a folder of data that is gone", happens=words, kept=kept)
 
 
 def test_no_test_sees_the_variables_of_whoever_runs_the_tests():
     assert [variable for variable in FOLDERS if variable in os.environ] == []
 
 
-def test_fewer_than_one_seed_is_refused(asked, tmp_path):
-    assert refusal(asked, tmp_path, seeds=0) == "--seeds 0: at least 1"
+@pytest.mark.parametrize(("seeds", "words"), [(0, "at least 1"), (1001, "at most 1,000"), (10**9, "at most 1,000")])
+def test_a_number_of_seeds_that_no_suite_may_have_is_refused(asked, tmp_path, seeds, words, reliability):
+    said = refusal(asked, tmp_path, seeds=seeds)
 
-
-@pytest.mark.parametrize("seeds", [1001, 10**9])
-def test_more_seeds_than_a_suite_may_have_are_refused(asked, tmp_path, seeds):
-    assert refusal(asked, tmp_path, seeds=seeds).endswith(": at most 1,000")
+    assert said == f"--seeds {seeds}: {words}"
+    if seeds == 10**9:
+        fault, kept = "--seeds of a billion", "the session does not start"
+        reliability("Editing recipes and expected values", fault, happens=said, kept=kept)
 
 
 def test_a_thousand_seeds_are_taken(asked, tmp_path):
     assert opened(dataclasses.replace(asked, seeds=1000), tmp_path).filing.seeds == range(1000)
-
-
-def test_a_slip_of_the_hand_in_seeds_is_told_before_the_session(asked, tmp_path, reliability):
-    words = refusal(asked, tmp_path, seeds=10**9)
-
-    assert words == "--seeds 1000000000: at most 1,000"
-    reliability(
-        "Editing recipes and expected values", "--seeds of a billion", happens=words, kept="the session does not start"
-    )
 
 
 def test_a_gpu_that_is_required_and_not_there_is_said(asked, tmp_path, monkeypatch):
@@ -69,28 +58,17 @@ def test_a_gpu_that_is_required_and_not_there_is_said(asked, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("option", ["runs", "report"])
-def test_a_file_in_the_place_of_a_folder_is_refused(asked, tmp_path, option):
-    file = tmp_path / "file"
-    file.write_text("")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("file", "not a folder"), ("link", "not a folder"), ("x" * 300, "cannot be looked at: File name too long")],
+    ids=["a file", "a link to nothing", "a name that is too long"],
+)
+def test_what_is_no_folder_is_refused(asked, tmp_path, option, name, words):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    folder = tmp_path / name
 
-    assert refusal(asked, tmp_path, **{option: file}) == f"--{option} {file}: not a folder"
-
-
-@pytest.mark.parametrize("option", ["runs", "report"])
-def test_a_link_to_nothing_in_the_place_of_a_folder_is_refused(asked, tmp_path, option):
-    link = tmp_path / "link"
-    link.symlink_to("nowhere")
-
-    assert refusal(asked, tmp_path, **{option: link}) == f"--{option} {link}: not a folder"
-
-
-@pytest.mark.parametrize("option", ["runs", "report"])
-def test_a_folder_whose_name_is_too_long_is_refused(asked, tmp_path, option):
-    folder = tmp_path / ("x" * 300)
-
-    assert (
-        refusal(asked, tmp_path, **{option: folder}) == f"--{option} {folder}: cannot be looked at: File name too long"
-    )
+    assert refusal(asked, tmp_path, **{option: folder}) == f"--{option} {folder}: {words}"
 
 
 def test_a_report_that_cannot_be_made_is_refused_before_the_session(asked, tmp_path, reliability):
