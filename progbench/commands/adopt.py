@@ -19,7 +19,6 @@ from progbench.session import adopting, recipe_status
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     parser = add_command(
         commands,
         "adopt",

@@ -18,7 +18,6 @@ from progbench.session.reporting import Standing, standing
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     parser = add_command(
         commands,
         "answer",

@@ -22,7 +22,6 @@ _METRICS = {"pearson": "pearsonr", "spearman": "spearmanr"}
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     parser = add_command(
         commands,
         "card",

@@ -28,7 +28,6 @@ NUMBERS = {"epochs": int, "batch_size": int, "max_length": int, "learning_rate":
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     parser = add_command(
         commands,
         "compare",
@@ -65,9 +64,8 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the plan, train what is missing, report, and end with the answer.
+    """Print the plan, train what is missing, report, and end with the answer; the exit codes are those of `run.run`.
 
-    0; 1 where a run is an error; 3 where one is missing; 130 where it was told to end: the same command does the rest.
     Raises BadInput for a model, data or number that cannot be used.
     """
     asked = _question(options)

@@ -17,7 +17,6 @@ from progbench.session.marks import MARKS
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     parser = add_command(
         commands,
         "fetch",

@@ -25,7 +25,6 @@ OF_RECIPES = {"id": "id", "epochs": "epochs", "learning_rate": "rate", "batch_si
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     parser = add_command(
         commands,
         "list",

@@ -19,7 +19,6 @@ EPOCHS, LABELS = kinds.whole(1, 1000), kinds.whole(1, 10_000)
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     params = add_command(
         commands,
         "params",

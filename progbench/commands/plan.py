@@ -21,7 +21,6 @@ from progbench.session.progress import said
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     parser = add_command(
         commands,
         "plan",

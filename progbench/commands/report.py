@@ -22,7 +22,6 @@ from progbench.session import reporting
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     report = add_command(
         commands,
         "report",

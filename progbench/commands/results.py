@@ -16,7 +16,6 @@ from progbench.session import recording
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     parser = add_command(
         commands,
         "results",

@@ -16,7 +16,6 @@ from progbench.session import recipe_status, stopping
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     parser = add_command(
         commands,
         "run",

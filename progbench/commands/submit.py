@@ -25,7 +25,6 @@ LIBRARIES = {"slurm": "submitit", "ray": "ray"}
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     parser = add_command(
         commands,
         "submit",
@@ -50,9 +49,8 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Have what is missing made, saying what comes of each unit.
 
-    0 where every unit is done, or Slurm has them all; 1 where one is an error, or its process died; 3 where one is
-    missing: no weights, data or GPU. Told to end, it ends its units and returns 130; the same command then does the
-    rest. Raises BadInput where the engine's library is not installed, or the engine is not there.
+    The exit code is the worst of the units', 1 where a process died, and 0 where Slurm has them all. Raises BadInput
+    where the engine's library is not installed, or the engine is not there.
     """
     if options.engine != "local" and options.workers is not None:
         raise BadInput("--workers is for --engine local")

@@ -18,15 +18,15 @@ def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", tr
     """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `options.opened` does."""
     from progbench.session import options as session_options  # and with it what records references
 
-    asked = session_options.Asked(
+    return session_options.opened(
         options.suite,
         options.runs,
+        places.root(),
         seeds=seeds_of(seeds) or None,
         device=device,
         train=train,
         log_to=getattr(options, "log_to", ""),
     )
-    return session_options.opened(asked, places.root())
 
 
 def on_file(runs: Path, asked: str | None) -> Suite:
@@ -53,7 +53,7 @@ def answers_of(suite: str) -> Path:
 def seeds_of(text: str) -> tuple[int, ...]:
     """The seeds that a command line names, each once; none for no text.
 
-    >>> seeds_of("0,1,7"), seeds_of("0-2,9"), seeds_of("")
+    >>> seeds_of("0,1,7"), seeds_of("0,0-2, 9"), seeds_of("")
     ((0, 1, 7), (0, 1, 2, 9), ())
 
     Raises BadInput for anything else, and for more than a slip of the hand could mean.

@@ -35,9 +35,8 @@ from progbench.tasks import catalog
 class Suite:
     """One suite as one session sees it.
 
-    A recipe has the `seeds` 0 to `seeds` - 1, or these seeds, or with None those on file. `device` is "cpu", "cuda" or
-    "auto". With `train=False` nothing is trained, and what exists is judged. Processes of one session share its name,
-    `session`.
+    A recipe has the `seeds` 0 to `seeds` - 1, or these seeds, or with None those on file. `train` and `session` are as
+    `Filing` has them, `device` as `Maker` has it.
     """
 
     def __init__(

@@ -8,7 +8,6 @@ import pytest
 from made_up import recipes, result
 
 from progbench import cli
-from progbench.commands.suite_asked import seeds_of
 from progbench.errors import BadInput
 from progbench.recipes import reading
 from progbench.runs import results
@@ -197,10 +196,6 @@ def test_what_are_no_seeds_is_a_usage_error(unit, trained, text):
 
     assert (code, trained) == (2, [])
     assert said.startswith(f"progbench run: --seeds {text}: ")
-
-
-def test_seeds_are_taken_once_each():
-    assert seeds_of("0,0-2, 1") == (0, 1, 2)
 
 
 def test_a_file_in_the_place_of_results_is_refused(unit, trained, tmp_path):

@@ -218,6 +218,7 @@ def test_an_interrupt_leaves_the_run_free_for_the_next_session(tmp_path, recipes
     trained.during = interrupt
     with pytest.raises(KeyboardInterrupt):
         maker(tmp_path).make(recipes)
+    assert not list(tmp_path.rglob("*.json"))
     trained.during = result
     own = maker(tmp_path)
     own.make(recipes)

@@ -1,6 +1,5 @@
 """What is missing, as units; and what becomes of their exit codes."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import pytest
 from made_up import suite
 
 from progbench import environment
-from progbench.errors import BadInput
 from progbench.session import planning, submitting
 from progbench.session.measuring import Estimate
 from progbench.session.planning import Lack
@@ -57,14 +55,6 @@ def test_no_secret_goes_to_another_machine(monkeypatch):
 
     assert "HF_TOKEN" not in submitting.variables()
     assert submitting.variables()["HF_HOME"] == "/shared/hub"
-
-
-def test_a_library_that_is_not_installed_is_named_with_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-
-    with pytest.raises(BadInput) as problem:
-        submitting.require_extra("submitit", "slurm")
-    assert str(problem.value) == "--engine slurm needs submitit: pip install -c constraints.txt -e '.[slurm]'"
 
 
 def test_the_command_runs_in_the_process_of_an_engine(tmp_path, capsys, monkeypatch):
