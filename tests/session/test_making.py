@@ -79,13 +79,6 @@ def test_what_is_there_is_neither_made_nor_counted(tmp_path, recipes, trained):
     assert trained == [("shrinking", 0)]
 
 
-def test_looking_makes_nothing(tmp_path, recipes, trained):
-    found = maker(tmp_path).filing.runs(recipes[0])
-
-    assert (found.results, found.missing) == ({}, f"not run yet: nothing in {tmp_path}")
-    assert trained == []
-
-
 def test_what_was_looked_up_before_it_was_made_is_looked_up_anew(tmp_path, recipes, trained):
     own = maker(tmp_path)
     own.filing.runs(recipes[0])
