@@ -74,6 +74,13 @@ def test_schedules_of_one_recipe_share_epochs_for_all_seeds_at_once(tmp_path, re
     assert together.kept[0].shared == 1
 
 
+def test_schedules_that_lack_other_seeds_share_nothing(tmp_path, recipes, together):
+    results.save(tmp_path, result(recipes[0], 1, SCORES))
+    maker(tmp_path).make(recipes)
+
+    assert [kept.others for kept in together.kept] == [(), ()]
+
+
 def test_a_job_is_said_with_all_its_runs(tmp_path, recipes, together):
     lines = []
     maker(tmp_path).make(recipes, lines.append)

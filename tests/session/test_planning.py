@@ -114,6 +114,7 @@ def made(seconds, needs, training=()):
     ),
     pytest.param({"a": None, "b": 10.0}, "a ab b", "", 100, [("b", 1)], id="no run of unknown time"),
     pytest.param({"a": 10.0, "b": 10.0}, "a ab", "a", 100, [("b", 1)], id="what somebody trains counts as done"),
+    pytest.param({"a": 10.0, "b": 10.0}, "a a ab", "", 20, [("a", 2), ("b", 1)], id="no run is paid for twice"),
     pytest.param({"a": 10.0}, "a", "", 9.9, [], id="nothing fits"),
 ])  # fmt: skip
 def test_the_runs_that_settle_most_for_their_time_are_chosen(times, needs, training, budget, order):
