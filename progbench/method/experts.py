@@ -19,11 +19,7 @@ CAPACITY, SECOND = "expert_capacity", "second_expert_policy"  # Switch: a token 
 
 
 class Mixture:
-    """A model's experts: `total` in a layer, of which a token meets `chosen`.
-
-    >>> Mixture(nn.Linear(2, 2)).met("0.weight", nn.Linear(3, 2).weight)
-    6
-    """
+    """A model's experts: `total` in a layer, of which a token meets `chosen`."""
 
     def __init__(self, model: nn.Module) -> None:
         configuration = configuration_of(transformer_of(model))

@@ -15,11 +15,6 @@ from progbench.method.watch import StageWatch
 
 
 def several_optimizers(given: Optimizer | Iterable[Optimizer] | None) -> list[Optimizer]:
-    """None, one or several, as a list.
-
-    >>> several_optimizers(None)
-    []
-    """
     if given is None:
         return []
     return [given] if hasattr(given, "param_groups") else [*given]  # type: ignore[list-item]
@@ -47,7 +42,6 @@ class LoopWatch:
             handle.remove()
 
     def enter(self, stage: Stage) -> None:
-        """Begin with a stage that the model has just been frozen to."""
         self._watch.enter(stage)
 
     def leave(self) -> None:

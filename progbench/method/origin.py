@@ -16,10 +16,6 @@ from progbench.method.wrappers import transformer_of
 def origin_of(model: nn.Module, own: Container[int]) -> dict[str, Any]:
     """A digest and the type of all parameters that are not the tuning's `own` (by identity), and the labels' names.
 
-    >>> net = nn.Linear(2, 2)
-    >>> origin_of(net, {id(net.bias)})["weights_dtype"]
-    'torch.float32'
-
     Parameters are read in the order of registration: LoRA and adapters change their names.
     """
     digest, kinds = hashlib.blake2b(digest_size=16), set[str]()

@@ -29,7 +29,7 @@ def rows(anatomy: Anatomy, schedule: Schedule) -> list[Row]:
     """A row for each stage. Raises BadInput for a schedule that is cut for another depth.
 
     Operations are those of the blocks' weight matrices for one token: two for each weight forward, two for the input's
-    gradient if something below trains, and two for the weight's if it trains. Experts count that a token is sent to.
+    gradient if something below trains, and two for the weight's if it trains.
     """
     require_depth(schedule, anatomy.L, anatomy.name)
     whole = [list[nn.Parameter]() for _ in range(anatomy.L)]
@@ -99,7 +99,6 @@ def plan(anatomy: Anatomy, schedule: Schedule) -> str:
 
 
 def blocks_of(stage: Stage) -> str:
-    """The blocks of a stage, from B1 on."""
     if not stage.blocks:
         return "none"
     first, last = stage.blocks[0] + 1, stage.blocks[-1] + 1
@@ -107,7 +106,6 @@ def blocks_of(stage: Stage) -> str:
 
 
 def short(number: int) -> str:
-    """A large number in three digits and a letter."""
     for letter, unit in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= unit:
             return f"{number / unit:.3g} {letter}"

@@ -36,9 +36,8 @@ def save_tuning(model: nn.Module, folder: str | Path) -> None:
     >>> bool((fresh.classifier.weight == model.classifier.weight).all())
     True
 
-    `save_pretrained` writes adapters and LoRA matrices, too, but `from_pretrained` does not know where they belong and
-    fills their places with random weights. Of the base model a digest of the weights is written, the names of the
-    labels, and the buffers, which batch normalisation moves. LoRA is written in peft's format as well:
+    `from_pretrained` would give adapters and LoRA matrices random weights. Of the base model a digest of the weights is
+    written, the names of the labels, and the buffers. LoRA is written in peft's format as well:
     `PeftModel.from_pretrained(model, folder)` opens it. Raises BadInput for a model without a tuning.
     """
     inside = opened(model)
@@ -60,10 +59,9 @@ def save_tuning(model: nn.Module, folder: str | Path) -> None:
 def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) -> None:
     """Apply the tuning of a folder to the pretrained model it was made for, in place, with its trained values.
 
-    With `merge` LoRA's products are added to their weights, and a plain model is left. Adapters are not linear, so they
-    cannot be merged. Raises BadInput for a folder without a tuning, for a model that its tensors do not fit, for one
-    with other weights than it was trained on, and for one with other labels, or in another order. After a refusal load
-    the model anew: it may have the tuning, without its values.
+    With `merge` LoRA's products are added to their weights, and a plain model is left. Raises BadInput for a folder
+    without a tuning, for adapters to merge, and for a model with other tensors, weights or labels than it was trained
+    on. After a refusal load the model anew: it may have the tuning, without its values.
     """
     path, inside = Path(folder), opened(model)
     try:
@@ -95,7 +93,6 @@ def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) ->
 
 
 def _buffers(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The model's tensors in its state beside its parameters."""
     parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     return {
         name: value
@@ -110,7 +107,7 @@ def _write_for_peft(
     """Write peft's own format: its configuration, with the head as modules to save, and its names of tensors.
 
     peft takes each module whose path ends as one to save is called; where a block's does, the head is called by its
-    whole path. If a parameter of the head lies in no module of its own, peft cannot name it: a warning says so.
+    whole path.
     """
     heads: dict[str, None] = {}
     for name in (name for name in tensors if ".lora_" not in name):

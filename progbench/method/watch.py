@@ -214,7 +214,6 @@ class StageWatch:
 
 
 def _mover(optimizer: object) -> str:
-    """Who moved what has no gradient, as far as the optimizer of the step tells."""
     name = type(optimizer).__name__
     if name == "LBFGS":
         return "LBFGS moves all that it holds along one direction"
@@ -225,11 +224,7 @@ def _mover(optimizer: object) -> str:
 
 
 def has_two_forms(optimizer: object) -> bool:
-    """Whether an optimizer swaps the weights in `eval()` and `train()`, as schedule-free ones do; torch's have neither.
-
-    >>> has_two_forms(torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))
-    False
-    """
+    """Whether an optimizer swaps the weights in `eval()` and `train()`, as schedule-free ones do."""
     return all(callable(getattr(optimizer, name, None)) for name in ("train", "eval"))
 
 

@@ -1,7 +1,6 @@
 """Whether a folder holds the model that models.toml describes: its configuration, field by field; see also tokens.py.
 
-Weights are tensors of some shapes. What they are weights of is said elsewhere: with another number of heads, activation
-or vocabulary they load and train just as well, and to other scores.
+With another number of heads, activation or vocabulary the same weights load and train just as well, to other scores.
 """
 
 from __future__ import annotations
@@ -42,12 +41,7 @@ HARMLESS = {
 
 
 def configuration_of(model: ModelSpec, num_labels: int) -> PreTrainedConfig:
-    """The configuration that models.toml describes. Raises BadInput for an architecture it does not know.
-
-    >>> from progbench.models.spec import spec
-    >>> configuration_of(spec("bert-base"), num_labels=2).num_attention_heads
-    12
-    """
+    """The configuration that models.toml describes. Raises BadInput for an architecture it does not know."""
     from transformers import CONFIG_MAPPING
 
     if model.architecture not in CONFIG_MAPPING:

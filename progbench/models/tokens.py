@@ -77,7 +77,6 @@ def _require_calls(model: ModelSpec, tokenizer: PreTrainedTokenizerBase, folder:
 
 
 def decisive(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    """What decides which numbers a text becomes: a tokenizer's own description, and what its calls go by."""
     # truncation and padding of the description itself are set anew by each call
     described = {
         name: value for name, value in _described(tokenizer).items() if name not in ("version", "truncation", "padding")

@@ -1,8 +1,4 @@
-"""The tasks there are, by name; where a task's data comes from; and which task an evaluation set belongs to. No torch.
-
-A task reads its own files (`read`), fetches its own splits (`fetch`), and says early what is not there (`require`). Its
-`head` is the kind of the model's head. Its `recipe_fields` are recipe fields that other kinds of task do not use.
-"""
+"""The tasks by name, where a task's data comes from, and which task an evaluation set belongs to. No torch."""
 
 from __future__ import annotations
 
@@ -41,13 +37,7 @@ def tasks() -> dict[str, Task]:
 
 
 def task_of(evaluation_set: str) -> Task:
-    """The task that an evaluation set belongs to.
-
-    >>> task_of("mnli-mm").name
-    'mnli'
-
-    Raises BadInput for a set no task has.
-    """
+    """The task that an evaluation set belongs to: of "mnli-mm", MNLI. Raises BadInput for a set no task has."""
     if evaluation_set not in _by_set():
         raise BadInput(f"no task here has this evaluation set (the tasks are {', '.join(tasks())})")
     return _by_set()[evaluation_set]
@@ -73,20 +63,13 @@ def load(task: Task, source: Source) -> Data | SquadData:
 
 
 def fingerprint_here(task: Task, source: Source) -> str:
-    """The fingerprint that `load` would give to files in a folder, mostly without reading a row; "" without a folder.
-
-    Raises Missing for a file that is not there, BadInput for one that cannot be read.
-    """
+    """The fingerprint that `load` would give to files in a folder, mostly without reading a row; else ""."""
     root = None if source.dataset == GENERATED else _folder(task, source)
     return "" if root is None else _read_by(task, task.fingerprint(root, source))
 
 
 def published_fingerprint(task: Task) -> str:
-    """The fingerprint of the files that a task's authors published; "" where the project has never seen them whole.
-
-    >>> published_fingerprint(tasks()["squad2"])
-    ''
-    """
+    """The fingerprint of the files that a task's authors published; "" where the project has never seen them whole."""
     return _read_by(task, f"sha256:{task.published}") if task.published else ""
 
 
