@@ -81,12 +81,7 @@ class Anatomy:
 
     @classmethod
     def split(
-        cls,
-        model: nn.Module,
-        *,
-        embeddings: Iterable[Place],
-        blocks: Iterable[Place],
-        head: Iterable[Place],
+        cls, model: nn.Module, *, embeddings: Iterable[Place], blocks: Iterable[Place], head: Iterable[Place]
     ) -> Anatomy:
         """Take apart any model by naming the modules of E, of each block from low to high, and of H.
 
@@ -209,11 +204,7 @@ class Anatomy:
 
     @contextlib.contextmanager
     def staged(
-        self,
-        schedule: Schedule,
-        optimizer: Optimizer | Iterable[Optimizer] | None = None,
-        *,
-        unfreeze: bool = False,
+        self, schedule: Schedule, optimizer: Optimizer | Iterable[Optimizer] | None = None, *, unfreeze: bool = False
     ) -> Iterator[Iterator[Stage]]:
         """The stages of a schedule for a training loop of your own: the model is frozen to each as it comes.
 

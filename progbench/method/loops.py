@@ -31,10 +31,7 @@ class LoopWatch:
         self._stepped: dict[int, Optimizer] = {}
 
     def __enter__(self) -> LoopWatch:
-        self._handles = [
-            register_optimizer_step_pre_hook(self._before),
-            register_optimizer_step_post_hook(self._after),
-        ]
+        self._handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -63,10 +63,7 @@ class RunResult:
         """Complete the result by what its session knows: notes, how many `others` ran beside it, and its name."""
         known = self.provenance.others if self.provenance.resumed else others
         return replace(
-            self,
-            notes=(*self.notes, *notes),
-            provenance=replace(self.provenance, others=known),
-            session=session,
+            self, notes=(*self.notes, *notes), provenance=replace(self.provenance, others=known), session=session
         )
 
     def score(self, evaluation_set: str, metric: str) -> float:
