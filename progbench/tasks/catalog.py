@@ -10,7 +10,7 @@ from pathlib import Path
 
 from progbench import hub, places
 from progbench.errors import BadInput, Missing
-from progbench.tasks import own, toy, toy_squad
+from progbench.tasks import entries, glue, squad, toy, toy_squad
 from progbench.tasks.glue import SCALE, Data, GlueTask, glue_tasks
 from progbench.tasks.source import GENERATED, Source
 from progbench.tasks.squad import SquadData, SquadTask, squad_tasks
@@ -28,12 +28,32 @@ def tasks() -> dict[str, Task]:
     """
     known: dict[str, Task] = {**glue_tasks(), **squad_tasks()}
     for path in places.files("tasks.toml"):
-        for name, task in own.read(path).items():
+        for name, task in _own_tasks(path).items():
             taken = {evaluation_set for other in known.values() for evaluation_set in other.evaluate}
             if twice := [word for word in (name, *task.evaluate) if word in (known if word == name else taken)]:
                 raise BadInput(f"{path}: [{name}]: there is a task, or an evaluation set, called {twice[0]!r} already")
             known[name] = task
     return known
+
+
+# What the project's own entries must say, and one of a person's own need not.
+_NEED_NOT = {"hub": "", "hub_text": (), "columns": (), "rows": {}, "broken_answers": 0.0, "folder": ""}
+
+
+def _own_tasks(path: Path) -> dict[str, Task]:
+    """The tasks of a file by name; an entry that says whether questions may be `unanswerable` is like SQuAD's.
+
+    Raises BadInput naming the file, the entry, the field and what is allowed.
+    """
+    own: dict[str, Task] = {}
+    for answering, module in ((False, glue), (True, squad)):
+        optional = module.OPTIONAL | {name: kind for name, kind in module.WANTED.items() if name in _NEED_NOT}
+        wanted = {name: kind for name, kind in module.WANTED.items() if name not in _NEED_NOT}
+        read = entries.read(path, wanted, optional, lambda entry, a=answering: ("unanswerable" in entry) is a)
+        for name, entry in read.items():
+            left = {name: value for name, value in _NEED_NOT.items() if name in module.WANTED}
+            own[name] = module.made(name, left | entry | {"home": str(path.parent)})
+    return own
 
 
 def task_of(evaluation_set: str) -> Task:
