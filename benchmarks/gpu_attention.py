@@ -35,7 +35,7 @@ def each(where: PackedSeeds, lengths: list[list[int]]) -> Iterator[tuple[int, sl
 
 def tokens_of(where: PackedSeeds) -> int:
     """How many tokens a row has."""
-    return len(where.places) // len(where.first) if where.owners is None else where.owners.shape[1]
+    return where.owners.shape[1] if where.source is None else int(where.source.max() + 1) // len(where.first)
 
 
 def inputs_of(where: PackedSeeds, lengths: list[list[int]], device: str) -> list[torch.Tensor]:

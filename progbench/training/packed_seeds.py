@@ -28,17 +28,16 @@ class PackedSeeds:
     `first` are the places of the texts' first tokens in their rows, (seeds, texts). `groups` are how attention takes
     them. If it takes rows as they are, there is one group of bins, and `owners` has each token's text by its number, or
     -1, (seeds, tokens). Otherwise groups pad texts, one group after another, in each a seed's texts beside each other.
-    Then `source` has for each place its token among all rows' tokens, and a surplus token of the same seed where there
-    is none; `places` is the way back, and for a surplus token a place without one; `counts` are the texts' lengths in
-    the order of the groups. `padded`, for question answering, is each token's place among all texts padded to
-    `longest`, (seeds * tokens,); surplus tokens share one place behind.
+    Then `source` has for each place its token among all rows' tokens, and where there is none a surplus token of the
+    same seed, so that each token has a place; `counts` are the texts' lengths in the order of the groups. `padded`, for
+    question answering, is each token's place among all texts padded to `longest`, (seeds * tokens,); surplus tokens
+    share one place behind.
     """
 
     first: torch.Tensor
     groups: Groups
     owners: torch.Tensor | None = None
     source: torch.Tensor | None = None
-    places: torch.Tensor | None = None
     counts: torch.Tensor | None = None
     padded: torch.Tensor | None = None
 
@@ -54,6 +53,14 @@ class PackedSeeds:
         seeds = len(self.first)
         split = tokens.split([seeds * texts * longest for texts, longest in self.groups])
         return tuple(own.unflatten(0, (-1, longest)) for own, (_, longest) in zip(split, self.groups, strict=True))
+
+    def together(self, pieces: Sequence[torch.Tensor], tokens: int) -> torch.Tensor:
+        """The way back from padded groups: (texts, longest, …) each to (tokens, …), those of all rows."""
+        flat = [piece.flatten(0, 1) for piece in pieces]
+        whole = flat[0].new_empty(tokens, *flat[0].shape[1:])
+        for own, there in zip(flat, self.source.split([*map(len, flat)]), strict=True):
+            whole.index_copy_(0, there, own)
+        return whole
 
     def seen(self, number: int) -> torch.Tensor:
         """Which tokens those of a group's texts or bins see, (texts, 1, 1, longest) or (bins, 1, longest, longest)."""
@@ -150,10 +157,9 @@ class SeedCollator:
             count, size, first = in_bins(lengths.tolist(), self.bins)
             groups, first, tokens = ((count, size),), numpy.array(first), count * size
         else:
-            groups = groups_of(lengths.max(0).tolist(), self.longest)
-            groups = with_room(groups, lengths)
             first = lengths.cumsum(1) - lengths
             tokens = rounded(int(lengths.sum(1).max()) + 1, BUCKET)  # one that stands for places without a token
+            groups = with_room(groups_of(lengths.max(0).tolist(), self.longest), tokens)
         at = [numpy.repeat(*own) + _within(own[1]) for own in zip(first, lengths, strict=True)]
         values = dict(self._values(rows, lengths, at, tokens)) | {"first": first}
         values |= {"owners": _owners(lengths, at, tokens)} if short else _grouped(groups, lengths, tokens)
@@ -228,24 +234,15 @@ def _owners(lengths: numpy.ndarray, at: Sequence[numpy.ndarray], tokens: int) ->
 
 def _grouped(groups: Groups, lengths: numpy.ndarray, tokens: int) -> dict[str, numpy.ndarray]:
     """What attention needs to know of padded texts (`PackedSeeds`), which stand one after another in their rows."""
-    seeds = len(lengths)
-    starts, source, counts, before = numpy.empty_like(lengths), [], [], 0
-    for texts, longest in groups:
-        ranks = slice(before, before + texts)
-        inside = numpy.arange(seeds * texts).reshape(seeds, texts) * longest
-        starts[:, ranks] = sum(map(len, source)) + inside
-        source.append(numpy.repeat(numpy.arange(1, seeds + 1) * tokens - 1, texts * longest))
-        counts.append(lengths[:, ranks].ravel())
-        before += texts
     padded_to = numpy.repeat([longest for _, longest in groups], [texts for texts, _ in groups])
-    source, places = numpy.concatenate(source), numpy.empty((seeds, tokens), dtype=int)
-    for seed, those in enumerate(lengths):
-        free = int((those < padded_to).argmax())  # a text shorter than its group
-        places[seed] = starts[seed, free] + those[free]
-        real = places[seed, : those.sum()]
-        real[:] = numpy.repeat(starts[seed], those) + _within(those)
-        source[real] = seed * tokens + numpy.arange(len(real))
-    return {"source": source, "places": places.ravel(), "counts": numpy.concatenate(counts)}
+    real = _within(padded_to) < lengths.repeat(padded_to, axis=1)
+    filled = lengths.sum(1, keepdims=True)
+    surplus = filled + ((~real).cumsum(1) - 1) % (tokens - filled)
+    source = numpy.where(real, real.cumsum(1) - 1, surplus) + tokens * numpy.arange(len(lengths))[:, None]
+    ends = numpy.cumsum([texts for texts, _ in groups])[:-1]
+    by_group = numpy.split(source, padded_to.cumsum()[ends - 1], 1), numpy.split(lengths, ends, 1)
+    source, counts = (numpy.concatenate([own.ravel() for own in each]) for each in by_group)
+    return {"source": source, "counts": counts}
 
 
 def _padded(lengths: numpy.ndarray, at: Sequence[numpy.ndarray], tokens: int, longest: int) -> numpy.ndarray:

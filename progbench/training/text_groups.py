@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy
-
 BUCKET = 64  # tokens of a row, and of the longest text
 ALIGNED = 16  # a row of attention's mask must be a multiple of so many bytes, and padded texts of so many tokens
 BINS = range(64, 129, 8)  # how long bins may be
@@ -72,13 +70,15 @@ def groups_of(longest: Sequence[int], most: int) -> Groups:
     return tuple(groups)
 
 
-def with_room(groups: Groups, lengths: numpy.ndarray) -> Groups:
-    """The groups with a place without a token for each seed, whose gradient its surplus tokens are given."""
-    padded_to = numpy.repeat([longest for _, longest in groups], [texts for texts, _ in groups])
-    if (lengths < padded_to).any(1).all():
-        return groups
+def with_room(groups: Groups, tokens: int) -> Groups:
+    """The groups, of which the last is longer if a seed's texts would have fewer places than its row has tokens.
+
+    >>> with_room(((6, 32), (2, 96)), tokens=448)
+    ((6, 32), (2, 128))
+    """
     *shorter, (texts, longest) = groups
-    return (*shorter, (texts, longest + ALIGNED))
+    missing = tokens - sum(texts * longest for texts, longest in groups)
+    return (*shorter, (texts, longest + rounded(max(0, math.ceil(missing / texts)), ALIGNED)))
 
 
 def rounded(count: int, to: int) -> int:

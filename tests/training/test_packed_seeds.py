@@ -107,7 +107,7 @@ def where_of(lengths, longest=48, bins=BINS):
 
 def tokens_of(where):
     """How many tokens a row has."""
-    return len(where.places) // len(where.first) if where.owners is None else where.owners.shape[1]
+    return where.owners.shape[1] if where.source is None else int(where.source.max() + 1) // len(where.first)
 
 
 def each(where, lengths):
@@ -166,18 +166,23 @@ def test_a_seeds_numbers_that_are_not_finite_stay_in_its_row(bins):
 
 
 @given(st.lists(st.lists(st.integers(1, 48), min_size=5, max_size=5), min_size=1, max_size=3))
-def test_every_text_has_places_of_its_own_and_surplus_tokens_have_one_without_a_token(lengths):
+def test_every_token_of_a_text_has_one_place_and_every_surplus_token_has_one_without_a_token(lengths):
     where = where_of(lengths, bins=())
-    source, places = where.source.tolist(), where.places.tolist()
-    each = len(places) // len(lengths)
+    source, each = where.source.tolist(), tokens_of(where)
     real = [row * each + token for row, one in enumerate(lengths) for token in range(sum(one))]
-    surplus = {*range(len(places))} - {*real}
+    places = [place for text, count in zip(where.in_groups(where.source), where.counts.split(sizes(where)), strict=True)
+              for place in zip(text.tolist(), count.tolist(), strict=True)]  # fmt: skip
 
-    assert [source[places[token]] for token in real] == real
-    assert len({places[token] for token in real}) == len(real)
-    assert all(source[places[token]] in surplus for token in surplus)
-    assert all(source[places[token]] // each == token // each for token in surplus)
-    assert sum(seeds * texts * longest for seeds in [len(lengths)] for texts, longest in where.groups) == len(source)
+    assert sorted(token for text, count in places for token in text[:count]) == real
+    assert {*source} == {*range(each * len(lengths))}
+    assert all(token not in {*real} for text, count in places for token in text[count:])
+    assert all(len({token // each for token in text}) == 1 for text, _ in places)
+    assert sum(len(lengths) * texts * longest for texts, longest in where.groups) == len(source)
+
+
+def sizes(where):
+    """How many texts of all seeds each group has."""
+    return [len(where.first) * texts for texts, _ in where.groups]
 
 
 def test_long_texts_do_not_make_short_ones_long():
