@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import torch
 from gpu_machine import Machine
 
-from progbench.training.packed import PackedCollator
 from progbench.training.normalised import Normalised
+from progbench.training.packed import PackedCollator
 from progbench.training.packed_seeds import PackedSeeds, SeedCollator
 from progbench.training.varlen import attend, attend_fused
 
@@ -35,7 +35,7 @@ def each(where: PackedSeeds, lengths: list[list[int]]) -> Iterator[tuple[int, sl
 
 def tokens_of(where: PackedSeeds) -> int:
     """How many tokens a row has."""
-    return where.owners.shape[1] if where.source is None else int(where.source.max() + 1) // len(where.first)
+    return (len(where.owners) if where.source is None else int(where.source.max()) + 1) // len(where.first)
 
 
 def inputs_of(where: PackedSeeds, lengths: list[list[int]], device: str) -> list[torch.Tensor]:

@@ -40,9 +40,9 @@ class ClippedAdamW(torch.optim.AdamW):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         for group in self.param_groups:
-            *tensors, steps = parameters, _, _, _, steps = [], [], [], [], []
+            *tensors, steps = [], [], [], [], []  # weights, gradients, and their two moments
             self._init_group(group, *tensors, [], steps)
-            if not parameters:
+            if not steps:
                 continue
             torch._foreach_add_(steps, 1)
             (beta1, beta2), count = group["betas"], torch.stack(steps).double()

@@ -59,10 +59,10 @@ class Normalised(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        wanted = any(ctx.needs_input_grad[1:3]), any(ctx.needs_input_grad[5:6])
-        to_added, to_product, *to_weights, to_product_bias = _backward(
-            gradient, *ctx.saved_tensors, ctx.scale, ctx.dtype, *wanted
+        to_added, to_product, *to_weights = _backward(
+            gradient, *ctx.saved_tensors, ctx.scale, ctx.dtype, any(ctx.needs_input_grad[1:3])
         )
+        to_product_bias = to_product.sum(1) if any(ctx.needs_input_grad[5:6]) else None
         if ctx.around is not None and ctx.needs_input_grad[0]:
             ctx.around.gradient, to_added = to_added, None
         return to_added, *to_weights, None, to_product, to_product_bias, None, None
@@ -80,16 +80,15 @@ def _forward(residual, weight, bias, eps, product, product_bias, mask, scale):
 
 
 @chain
-def _backward(gradient, added, mean, rstd, weight, mask, scale, dtype, of_weights, of_product_bias):
+def _backward(gradient, added, mean, rstd, weight, mask, scale, dtype, of_weights):
     normed, scaled = (added - mean) * rstd, gradient * weight[..., None, :]
     both = scaled.mean(-1, keepdim=True) + normed * (scaled * normed).mean(-1, keepdim=True)
     to_added = (scaled - both) * rstd
-    to_product = to_product_bias = None
+    to_product = None
     if dtype is not None:
         to_product = (to_added.clone() if mask is None else to_added * mask * scale).to(dtype)
-        to_product_bias = to_product.sum(1) if of_product_bias else None
     to_weights = ((gradient * normed).sum(1), gradient.sum(1)) if of_weights else (None, None)
-    return to_added, to_product, *to_weights, to_product_bias
+    return to_added, to_product, *to_weights
 
 
 class Gelu(torch.autograd.Function):
@@ -107,7 +106,8 @@ class Gelu(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return _gelu_backward(gradient, *ctx.saved_tensors, ctx.needs_input_grad[1])
+        to_product = _gelu_backward(gradient, *ctx.saved_tensors)
+        return to_product, to_product.sum(1) if ctx.needs_input_grad[1] else None
 
 
 @chain
@@ -116,6 +116,5 @@ def _gelu(product, bias):
 
 
 @chain
-def _gelu_backward(gradient, product, bias, of_bias):
-    to_product = torch.ops.aten.gelu_backward(gradient, product + bias[..., None, :].to(product.dtype))
-    return to_product, to_product.sum(1) if of_bias else None
+def _gelu_backward(gradient, product, bias):
+    return torch.ops.aten.gelu_backward(gradient, product + bias[..., None, :].to(product.dtype))

@@ -107,7 +107,7 @@ def where_of(lengths, longest=48, bins=BINS):
 
 def tokens_of(where):
     """How many tokens a row has."""
-    return where.owners.shape[1] if where.source is None else int(where.source.max() + 1) // len(where.first)
+    return (len(where.owners) if where.source is None else int(where.source.max()) + 1) // len(where.first)
 
 
 def each(where, lengths):
@@ -170,25 +170,22 @@ def test_every_token_of_a_text_has_one_place_and_every_surplus_token_has_one_wit
     where = where_of(lengths, bins=())
     source, each = where.source.tolist(), tokens_of(where)
     real = [row * each + token for row, one in enumerate(lengths) for token in range(sum(one))]
-    places = [place for text, count in zip(where.in_groups(where.source), where.counts.split(sizes(where)), strict=True)
-              for place in zip(text.tolist(), count.tolist(), strict=True)]  # fmt: skip
+    owners = where.owners.tolist()
 
-    assert sorted(token for text, count in places for token in text[:count]) == real
+    assert sorted(token for token, owner in zip(source, owners, strict=True) if owner >= 0) == real
     assert {*source} == {*range(each * len(lengths))}
-    assert all(token not in {*real} for text, count in places for token in text[count:])
-    assert all(len({token // each for token in text}) == 1 for text, _ in places)
-    assert sum(len(lengths) * texts * longest for texts, longest in where.groups) == len(source)
+    for bins in where.in_groups(where.source):
+        assert all(len({token // each for token in own}) == 1 for own in bins.tolist())
+    for row, one in enumerate(lengths):
+        of_row = [owner for token, owner in zip(source, owners, strict=True) if token // each == row and owner >= 0]
+        assert [of_row.count(text) for text in range(len(one))] == sorted(one)
+    assert sum(len(lengths) * bins * longest for bins, longest in where.groups) == len(source)
 
 
-def sizes(where):
-    """How many texts of all seeds each group has."""
-    return [len(where.first) * texts for texts, _ in where.groups]
-
-
-def test_long_texts_do_not_make_short_ones_long():
+def test_long_texts_share_bins_with_short_ones():
     lengths = [[10] * 16 + [20] * 12 + [120] * 4] * 5
 
-    assert where_of(lengths, longest=128, bins=()).groups == ((13, 16), (10, 32), (9, 128))
+    assert where_of(lengths, longest=128, bins=()).groups == ((7, 64), (4, 128))
 
 
 def test_a_batch_is_one_tensor():
