@@ -36,9 +36,9 @@ def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
     sentences = []
     for what, same in (("data", _same_data), ("weights", lambda wanted: wanted.model)):
         groups: dict[object, dict[str, dict[str, None]]] = {}
-        for wanted, run in ((wanted, run) for wanted, results in made.items() for run in results):
-            prints = groups.setdefault(same(wanted), {})
-            prints.setdefault(str(run.fingerprints.get(what, "unknown")), {})[wanted.id] = None
+        for wanted, results in made.items():
+            for print_ in dict.fromkeys(str(run.fingerprints.get(what, "unknown")) for run in results):
+                groups.setdefault(same(wanted), {}).setdefault(print_, {})[wanted.id] = None
         for prints in (prints for prints in groups.values() if len(prints) > 1):
             short = _shortened(prints)
             sides = sorted(f"{_some(sorted(names))} on {short[value]}" for value, names in prints.items())
@@ -49,10 +49,10 @@ def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
 def _unlike_lengths(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
     """A sentence for each task of which some compared recipes cut texts and others read them to another length."""
     tasks: dict[object, dict[int, tuple[dict[str, None], dict[str, None]]]] = {}
-    for wanted, run in ((wanted, run) for wanted, results in made.items() for run in results):
+    for wanted, results in ((wanted, results) for wanted, results in made.items() if results):
         names, notes = tasks.setdefault(_same_data(wanted), {}).setdefault(wanted.max_length, ({}, {}))
         names[wanted.id] = None
-        notes |= dict.fromkeys(filter(is_cut, run.notes))
+        notes |= dict.fromkeys(note for run in results for note in run.notes if is_cut(note))
     sentences = []
     for lengths in tasks.values():
         if len(lengths) > 1 and any(notes for _, notes in lengths.values()):
@@ -106,8 +106,11 @@ def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = 
     published = dict(task.rows)
     if wanted.train_questions:
         del published["train"]
-    counts = (other_counts(published, run.examples, run.left_out) for run in results)
-    reasons = dict.fromkeys(f"it {words}" for sentences in counts for words in sentences)
+    read: list[tuple[dict[str, int], dict[str, int]]] = []  # most runs of a recipe have read the same
+    for run in results:
+        if (counts := (run.examples, run.left_out)) not in read:
+            read.append(counts)
+    reasons = dict.fromkeys(f"it {words}" for counts in read for words in other_counts(published, *counts))
     theirs = catalog.published_fingerprint(task)
     reasons |= {} if reasons else dict.fromkeys(filter(None, (_other_content(theirs, run) for run in results)))
     return [

@@ -91,8 +91,9 @@ def columns() -> int:
 
 def _wrap(text: str, width: int, **indents: str) -> list[str]:
     """Lines broken between words, so that a name with hyphens can be copied whole, unless it is longer than a line."""
-    if len(text) <= width and not indents and text == text.strip():
-        return [text] if text else []
+    first = indents.get("initial_indent", "")
+    if len(first) + len(text) <= width and text == text.strip() and text.isprintable():
+        return [first + text] if text else []
     return textwrap.wrap(text, width, break_on_hyphens=False, **indents)
 
 
