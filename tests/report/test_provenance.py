@@ -43,7 +43,7 @@ def views(*runs, folder, own=CLEAN):
         ),
         ([run(error="the loss is nan", commit="unknown", others=3, step_seconds=None)], CLEAN, []),
     ],
-    ids=["committed code", "a report by changed code", "runs by it", "unknown commits", "unknown neighbours", "an error"],
+    ids=["committed code", "changed code reports", "it ran", "unknown commits", "unknown neighbours", "an error"],
 )  # fmt: skip
 def test_what_speaks_against_taking_runs_as_they_are_is_said(runs, own, said):
     assert doubts(*runs, own=own) == said
