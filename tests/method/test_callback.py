@@ -79,11 +79,6 @@ def test_with_a_tuning_too_it_ends_where_the_compact_trainer_does(tmp_path, smok
     assert moved == len(Anatomy.of(ours, tuning).parameters())
 
 
-def test_without_what_the_tuning_trains_the_trainer_does_not_start(tmp_path):
-    with pytest.raises(BadInput, match=r"apply_tuning\(model, 'lora'\) adds them"):
-        trainer(tmp_path, build(), ProgressiveFreezing(shrinking(4, EPOCHS), "lora")).train()
-
-
 @pytest.mark.parametrize(("accumulation", "steps"), [(2, 2), (4, 1)])
 def test_with_gradient_accumulation_a_stage_still_lasts_an_epoch(tmp_path, accumulation, steps):
     recorder = Recorder()
@@ -133,13 +128,6 @@ def test_a_resumed_run_is_on_the_stage_it_would_have_been_on(tmp_path, stopped_a
     assert recorder.live == whole.live[stopped_after:]
     assert whole.live[0] == [True] * 4
     assert whole.live[-1] == [False, False, True, True]
-
-
-def test_after_training_everything_may_train_again(tmp_path):
-    model = build()
-    trainer(tmp_path, model, ProgressiveFreezing(shrinking(4, EPOCHS))).train()
-
-    assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("epochs", [2, 4, 2.5])
