@@ -22,7 +22,7 @@ def is_number(value: object) -> bool:
     >>> [is_number(value) for value in (1, 0.5, float("nan"), 10**400, True, "1")]
     [True, True, False, False, False, False]
     """
-    return isinstance(value, _NUMBERS) and not isinstance(value, bool) and abs(value) < 1e300
+    return isinstance(value, _NUMBERS) and value is not True and value is not False and -1e300 < value < 1e300
 
 
 def is_whole(value: object) -> bool:

@@ -39,15 +39,16 @@ def looked_at(rest: Mapping[str, Any], epochs: Sequence[Any]) -> Iterator[tuple[
         yield name, isinstance(rest[name], dict) and all(map(fits, rest[name].values()))
     for name in ("seconds", "peak_memory_bytes"):
         yield name, is_number(rest[name])
-    for epoch in epochs:
-        yield "updated_parameters", is_whole(epoch.updated_parameters)
-        for name in ("loss", "seconds"):
-            yield name, is_number(getattr(epoch, name))
-        for name in ("steps", "flops", "cpu_seconds"):
-            yield name, getattr(epoch, name) is None or is_number(getattr(epoch, name))
-        for metric, value in (item for scores in epoch.scores.values() for item in scores.items()):
-            words, fits = score(metric)
-            yield f"the score {metric}, {words},", fits(value)
+    yield "updated_parameters", all(map(is_whole, [epoch.updated_parameters for epoch in epochs]))
+    for name in ("loss", "seconds"):
+        yield name, all(map(is_number, [getattr(epoch, name) for epoch in epochs]))
+    for name in ("steps", "flops", "cpu_seconds"):
+        known = [value for epoch in epochs if (value := getattr(epoch, name)) is not None]
+        yield name, all(map(is_number, known))
+    for metric, value in (item for epoch in epochs for scores in epoch.scores.values() for item in scores.items()):
+        words, fits = score(metric)
+        if not fits(value):
+            yield f"the score {metric}, {words},", False
 
 
 def _plain(value: object) -> bool:

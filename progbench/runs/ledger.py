@@ -9,12 +9,9 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from progbench.recipes.recipe import Recipe, split_id
-from progbench.runs.results import RunResult, path_of
-
-HERE = Path()  # a run's file is named from the folder of results
+from progbench.runs.results import RunResult, name_of
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ def _run(wanted: Recipe, result: RunResult) -> Run:
     scores = epochs[-1].scores.items() if epochs else ()
     return Run(
         seed=result.seed,
-        file=path_of(HERE, wanted, result.seed).as_posix(),
+        file=name_of(wanted, result.seed),
         scores={f"{name} {metric}": 100 * score for name, of_set in scores for metric, score in of_set.items()},
         updated=sum(epoch.updated_parameters for epoch in epochs) if epochs else None,
         flops=_measured(sum(flops)) if epochs and None not in flops else None,

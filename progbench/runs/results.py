@@ -7,6 +7,7 @@ content.
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -33,9 +34,19 @@ UNSEALED = "without a checksum, as results were before they had one: nobody can 
 
 def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:
     """Where this recipe's result with this seed is filed. Raises BadInput for a name that would lead elsewhere."""
-    for name in (recipe.suite, *recipe.id.split("~", 1)):
-        kinds.require(name, kinds.NAME, f"the recipe {kinds.shown(recipe.id)}: its name in a path")
-    return folder / recipe.suite / recipe.id / recipe.digest / f"seed{seed}.json"
+    return folder / name_of(recipe, seed)
+
+
+def name_of(recipe: Recipe, seed: int) -> str:
+    """Where in a folder of results this one is filed, as a report names it."""
+    return f"{_folder(recipe.suite, recipe.id)}/{recipe.digest}/seed{seed}.json"
+
+
+@functools.cache  # a report of thousands of results asks again and again
+def _folder(suite: str, recipe: str) -> str:
+    for name in (suite, *recipe.split("~", 1)):
+        kinds.require(name, kinds.NAME, f"the recipe {kinds.shown(recipe)}: its name in a path")
+    return f"{suite}/{recipe}"
 
 
 def save(folder: Path, result: RunResult) -> Path:
@@ -81,10 +92,11 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
             "filed under; delete it to run this seed again"
         )
     inside = _recipe(path, content)
-    if unlike := [name for name in recipe.__dataclass_fields__ if getattr(inside, name) != getattr(recipe, name)]:
-        theirs, ours = (getattr(side, unlike[0]) for side in (inside, recipe))
+    if inside != recipe:
+        sides = ((name, getattr(inside, name), getattr(recipe, name)) for name in recipe.__dataclass_fields__)
+        name, theirs, ours = next(side for side in sides if side[1] != side[2])
         raise BadInput(
-            f"{path}: the recipe inside is another than the one it is filed under ({unlike[0]} = {theirs!r}, not "
+            f"{path}: the recipe inside is another than the one it is filed under ({name} = {theirs!r}, not "
             f"{ours!r}); delete it to run this seed again"
         )
     if "checksum" not in content:
