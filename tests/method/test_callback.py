@@ -40,11 +40,7 @@ def trainer(folder, model, callback, **changes):
 
 
 @pytest.mark.parametrize(
-    ("make", "tuning"),
-    [
-        *((make, "full") for make in (constant, shrinking, growing)),
-        *((shrinking, t) for t in ("adapter", "bitfit", "lora")),
-    ],
+    ("make", "tuning"), [(constant, "full"), (growing, "full"), *((shrinking, tuning) for tuning in TUNINGS)]
 )
 def test_trainer_with_the_callback_ends_where_the_compact_trainer_does(tmp_path, smoke_recipe, make, tuning):
     schedule = make(4, EPOCHS)
