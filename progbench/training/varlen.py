@@ -1,7 +1,7 @@
 """Attention within each text of all rows at once, for rows of several seeds: it has no weights, so seeds do not matter.
 
-Rows of bins are taken as they are, with a mask that lets no token see another text; other texts are brought to bins and back.
-Torch's variable-length kernel would need neither, but with dropout it draws one mask in its forward and another in its
+Rows of bins are taken as they are, with a mask that lets no token see another text; other texts are brought to bins, and
+back. Torch's variable-length kernel would need no bins, but with dropout it draws one mask in its forward and another in its
 backward pass (pytorch issue 115590: it takes the longest text to have no keys), and it takes no bias.
 """
 
@@ -100,7 +100,7 @@ def _group(
     scaling: float | None,
     bias: Bias | None,
 ) -> torch.Tensor:
-    """Attention within the texts or bins of one group. Shapes: (texts, longest, …) each, as `_attended`."""
+    """Attention within the bins of one group. Shapes: (bins, longest, …) each, as `_attended`."""
     longest, heads = qkv[0].shape[1], qkv[0].shape[-2]
     if bias is None:
         added = where.masks(qkv[0].dtype)[number]
