@@ -1,8 +1,8 @@
 """Attention within each text of all rows at once, for rows of several seeds: it has no weights, so seeds do not matter.
 
-Rows of bins are taken as they are, with a mask that lets no token see another text; other texts are brought to bins, and
-back. Torch's variable-length kernel would need no bins, but with dropout it draws one mask in its forward and another in its
-backward pass (pytorch issue 115590: it takes the longest text to have no keys), and it takes no bias.
+Rows of bins are taken as they are, with a mask that lets no token see another text; other texts are brought to bins,
+and back. Torch's variable-length kernel would need no bins, but with dropout it draws one mask in its forward and
+another in its backward pass (pytorch issue 115590: it takes the longest text to have no keys), and it takes no bias.
 """
 
 from __future__ import annotations
