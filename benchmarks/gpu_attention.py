@@ -14,7 +14,7 @@ from progbench.training.packed import PackedCollator
 from progbench.training.packed_seeds import PackedSeeds, SeedCollator
 from progbench.training.varlen import attend, attend_fused
 
-# of two seeds' texts: long ones are padded in groups, short ones lie in bins
+# of two seeds' texts: long ones are brought to bins, the rows of short ones are bins
 LONG = [[5, 9, 30, 31, 64, 100, 129, 384], [3, 9, 12, 40, 64, 111, 200, 383]]
 SHORT = [[5, 9, 30, 31, 64, 100, 128], [3, 9, 12, 40, 64, 65, 111]]
 HEADS, SIZE = 4, 16

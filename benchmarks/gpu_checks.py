@@ -6,6 +6,7 @@ import functools
 import math
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import gpu_attention
 import torch
@@ -18,7 +19,7 @@ from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.tasks import catalog
-from progbench.training import train
+from progbench.training import chains, train
 from progbench.training.graph import WARM_UP
 from progbench.training.prepared import Prepared
 from progbench.training.step import Step
@@ -40,6 +41,16 @@ def graph_against_eager(machine: Machine, *, dropout: bool) -> tuple[float, floa
     steps, replays = len(graphs["losses"]), graphs["replays"]
     words = f"{steps} steps, {replays} of them replays; losses differ by at most {number:.1e}"
     return number if replays >= 20 else math.inf, 1e-5, words
+
+
+def chains_against_eager(machine: Machine) -> tuple[float, float, str]:
+    """(n) The same steps with the chains that torch.compile writes and without them: losses within 1e-5."""
+    ours = machine.losses(recipe(), dropout=True)
+    with mock.patch.object(chains, "compiled", lambda function: function):
+        theirs = machine.losses(recipe(), dropout=True)
+    number, refused = apart(ours["losses"], theirs["losses"]), [function.__name__ for function in chains.refused]
+    words = f"losses differ by at most {number:.1e}; torch.compile refused {', '.join(refused) or 'none'}"
+    return math.inf if refused else number, 1e-5, words
 
 
 def learning_rate_of_a_replay(machine: Machine) -> tuple[float, float, str]:
@@ -211,6 +222,7 @@ REAL = {"rte": ("rte", "accuracy", 146 / 277), "mrpc": ("mrpc", "f1", 558 / 687)
 CHECKS: dict[str, Check] = {
     "a graph against eager": functools.partial(graph_against_eager, dropout=False),
     "a graph against eager, with dropout": functools.partial(graph_against_eager, dropout=True),
+    "n chains against their operations": chains_against_eager,
     "b the learning rate of a replay": learning_rate_of_a_replay,
     "c dropout": dropout_differs_and_repeats,
     "d side by side against alone": side_by_side_against_alone,

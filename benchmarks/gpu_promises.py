@@ -8,6 +8,7 @@ PROMISES = {
     "a replayed step computes what a step does that runs as it is, over a stage change and over epochs of one stage": (
         "a graph against eager", "a graph against eager, with dropout", "m a constant run over two epochs",
     ),
+    "chains of one kernel compute what their operations do": ("n chains against their operations",),
     "a replay reads the learning rate anew": ("b the learning rate of a replay",),
     "dropout draws anew in each step, and drops the share it should": ("c dropout",),
     "seeds side by side learn what each learns alone": (
@@ -29,9 +30,9 @@ PROMISES = {
 def confirmed(outcomes: Mapping[str, str], device: str) -> list[str]:
     """A line for each promise: what this card says of it, by the outcomes of checks.
 
-    >>> confirmed({"b the learning rate of a replay": "ok"}, "cuda")[1]
+    >>> confirmed({"b the learning rate of a replay": "ok"}, "cuda")[2]
     'confirmed: a replay reads the learning rate anew'
-    >>> confirmed({"b the learning rate of a replay": "ok"}, "cpu")[1]
+    >>> confirmed({"b the learning rate of a replay": "ok"}, "cpu")[2]
     'open: a replay reads the learning rate anew (tried on a CPU, whose stand-in captures no graph)'
     """
     lines = []

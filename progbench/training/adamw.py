@@ -47,15 +47,16 @@ class ClippedAdamW(torch.optim.AdamW):
             torch._foreach_add_(steps, 1)
             (beta1, beta2), count = group["betas"], torch.stack(steps).double()
             keep = 1 - group["lr"] * group["weight_decay"]
-            rates, roots = group["lr"] / (1 - beta1**count), (1 - beta2**count).sqrt()
-            for *those, rate, root in zip(*tensors, rates, roots, strict=True):
+            # a parameter's two numbers lie beside each other: at odd places torch.compile would copy one number first
+            corrections = torch.stack((group["lr"] / (1 - beta1**count), (1 - beta2**count).sqrt()), 1)
+            for *those, correction in zip(*tensors, corrections, strict=True):
                 flat = (tensor.detach().flatten(1) for tensor in those)
-                _move(*flat, self.excess, keep, rate, root, beta1, beta2, group["eps"])
+                _move(*flat, self.excess, keep, correction, beta1, beta2, group["eps"])
 
 
 @chain
-def _move(weights, gradients, first, second, excess, keep, rate, root, beta1, beta2, eps):
+def _move(weights, gradients, first, second, excess, keep, correction, beta1, beta2, eps):
     gradients = gradients / excess[:, None]
     first.lerp_(gradients, 1 - beta1)
     second.mul_(beta2).addcmul_(gradients, gradients, value=1 - beta2)
-    weights.mul_(keep).sub_(rate * first / (second.sqrt() / root + eps))
+    weights.mul_(keep).sub_(correction[0] * first / (second.sqrt() / correction[1] + eps))

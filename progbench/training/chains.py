@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 Chain = Callable[..., Any]
-_refused: set[Chain] = set()
+refused: set[Chain] = set()  # what torch could not compile
 
 
 def chain(function: Chain) -> Chain:
@@ -26,15 +26,15 @@ def chain(function: Chain) -> Chain:
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
-        if arguments[0].device.type == "cpu" or function in _refused:
+        if arguments[0].device.type == "cpu" or function in refused:
             return function(*arguments)
         for tensor in arguments:
             if isinstance(tensor, torch.Tensor) and tensor.ndim > 1:
                 torch._dynamo.maybe_mark_dynamic(tensor, 1)
         try:
             return compiled(function)(*arguments)
-        except torch._dynamo.exc.TorchDynamoException as problem:
-            _refused.add(function)
+        except (torch._dynamo.exc.TorchDynamoException, torch._dynamo.exc.FailOnRecompileLimitHit) as problem:
+            refused.add(function)
             warnings.warn(f"{function.__name__} runs as it is: {str(problem).partition(chr(10))[0]}", stacklevel=2)
             return function(*arguments)
 

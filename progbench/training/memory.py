@@ -14,9 +14,9 @@ from progbench.tasks.catalog import tasks
 TRAINING = 20  # bytes of a number that trains: itself, two moments, and a gradient in graphs and one outside
 FROZEN = 4
 # What a step keeps of a token in a block for its backward pass, in multiples of the hidden size, in graphs and outside:
-# 15.5 for a token of a row (masks of dropout are quarters), 4 for a place in attention's padded groups. Rows are 1.3
-# and groups 1.7 times as long as `LENGTH` says.
-KEPT = 2 * (15.5 * 1.3 + 4 * 1.7)
+# 13.5 for a token of a row (masks of dropout are quarters), 4 for a place in attention's bins. Both are 1.3 times as
+# many as `LENGTH` says.
+KEPT = 2 * (13.5 + 4) * 1.3
 LENGTH = 0.5  # of the longest a text may be: RTE's mean is 66 of 128 tokens, that of SQuAD's windows 175 of 384
 APART = 2 << 30  # bytes for the process, its libraries and what is not counted here
 OUT_OF_MEMORY = (
@@ -32,7 +32,7 @@ def most_together(recipe: Recipe, free: int) -> int:
 
     >>> from progbench.recipes.reading import read
     >>> most_together(read("paper", "glue", model="bert-base", schedule="constant", task="rte"), free=80 << 30)
-    12
+    13
 
     Where the estimate is too high, `train.train_together` goes on with half as many.
     """

@@ -14,9 +14,7 @@ from collections.abc import Sequence
 BUCKET = 64  # tokens of a row, and of the longest text
 ALIGNED = 16  # a row of attention's mask must be a multiple of so many bytes, and a bin of so many tokens
 BINS = range(64, 129, 8)  # how long bins may be
-PLACE = (
-    88  # what a place in a bin costs, to bring and to keep, in attention's scores: reckoned for an H200, not measured
-)
+PLACE = 88  # what it costs to bring a token to its bin, in attention's scores: reckoned for an H200, not measured
 Groups = tuple[tuple[int, int], ...]  # how many bins of each seed a group has, and how long they are
 
 

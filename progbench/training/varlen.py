@@ -1,8 +1,8 @@
 """Attention within each text of all rows at once, for rows of several seeds: it has no weights, so seeds do not matter.
 
-Rows of bins are taken as they are, with a mask that lets no token see another text; other texts are padded in groups.
-Torch's variable-length kernel would need neither, but with dropout it draws one mask in its forward and another in its
-backward pass (pytorch issue 115590: it takes the longest text to have no keys), and it takes no bias.
+Rows of bins are taken as they are, with a mask that lets no token see another text; other texts are brought to bins,
+and back. Torch's variable-length kernel would need no bins, but with dropout it draws one mask in its forward and
+another in its backward pass (pytorch issue 115590: it takes the longest text to have no keys), and it takes no bias.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _group(
     scaling: float | None,
     bias: Bias | None,
 ) -> torch.Tensor:
-    """Attention within the texts or bins of one group. Shapes: (texts, longest, …) each, as `_attended`."""
+    """Attention within the bins of one group. Shapes: (bins, longest, …) each, as `_attended`."""
     longest, heads = qkv[0].shape[1], qkv[0].shape[-2]
     if bias is None:
         added = where.masks(qkv[0].dtype)[number]
@@ -120,7 +120,7 @@ def _three(qkv: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
 
 
 class Efficient(torch.autograd.Function):
-    """Torch's memory-efficient attention of padded texts, as its kernel has them: no transposing on the way.
+    """Torch's memory-efficient attention within bins, as its kernel has them: no transposing on the way.
 
     Its own backward pass splits more than 128 keys among blocks that add up in the order in which they end. Here one
     block has all keys of a text and a head, so that the same numbers come out each time.

@@ -10,6 +10,7 @@ import torch
 from progbench import Anatomy
 from progbench.models.spec import spec
 from progbench.training import memory
+from progbench.training.normalised import Normalised
 from progbench.training.side_by_side import Product, StackedSeeds
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
@@ -66,6 +67,18 @@ def test_adamw_moves_28_bytes_a_number_and_4_more_where_it_divides_the_gradient(
     )
 
     assert (plain, scaled) == ((280, 1), (320, 1))
+
+
+def test_a_chain_reads_what_it_is_given_and_writes_what_it_gives_and_its_sums_read_again():
+    rows, weight = on_meta(2, 5, 3).requires_grad_(), on_meta(2, 3).requires_grad_()
+    whole, few, small = 4 * 2 * 5 * 3, 4 * 2 * 5, 4 * 2 * 3
+    with gpu_bytes.pretending(), gpu_bytes.Counting() as counting:
+        out = Normalised.apply(rows, weight, weight, 1e-12)
+        forward = counting.counted.bytes
+        torch.autograd.grad(out, (rows, weight), on_meta(2, 5, 3))
+
+    assert forward == 2 * whole + 2 * small + 2 * few
+    assert counting.counted.by_operation["chain _backward"] == [3, 5 * whole + 2 * few + 3 * small]
 
 
 def test_no_gradient_of_a_weight_is_copied():

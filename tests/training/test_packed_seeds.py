@@ -16,7 +16,7 @@ from progbench.training.packing import pack
 from progbench.training.side_by_side import stack
 from progbench.training.varlen import attend
 
-WAYS = (BINS, ())  # rows as they are, and padded in groups
+WAYS = (BINS, ())  # rows as they are, and texts brought to bins
 
 
 def texts(lengths, first=5):

@@ -8,7 +8,7 @@ import torch
 from alone_and_stacked import model, rows
 
 from progbench.training import side_by_side
-from progbench.training.normalised import Normalised
+from progbench.training.normalised import Gelu, Normalised
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.packing import pack
 from progbench.training.side_by_side import stack
@@ -77,6 +77,18 @@ def test_dropout_scales_what_it_keeps_and_drops_the_same_from_the_gradient():
     torch.testing.assert_close(out, before)
     torch.testing.assert_close(product.grad, residual.grad * 1.25 * ~dropped)
     torch.testing.assert_close(product_bias.grad, product.grad.sum(1))
+
+
+def test_gelu_of_a_product_and_its_bias_is_torchs_and_so_are_its_gradients():
+    torch.manual_seed(0)
+    product, bias = torch.randn(2, 7, 4).double().requires_grad_(), torch.randn(2, 4).double().requires_grad_()
+    weights = torch.randn(2, 7, 4).double()
+    found, expected = Gelu.apply(product, bias), torch.nn.functional.gelu(product + bias[:, None])
+    gradients = [torch.autograd.grad((out * weights).sum(), (product, bias)) for out in (found, expected)]
+
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
 
 
 def test_a_pass_that_broke_off_leaves_no_gradient_to_the_next():
