@@ -39,8 +39,8 @@ def test_no_more_than_three_runs_are_named():
     (found,) = doubts(*(run(i, commit="unknown") for i in range(5)))
 
     assert found == (
-        "5 runs made by code of unknown commit: m-constant-rte seed 0, m-constant-rte seed 1, m-constant-rte seed 2 "
-        "and 2 more"
+        "5 runs made by code of unknown commit, as an installed package's is (a git checkout would name it): "
+        "m-constant-rte seed 0, m-constant-rte seed 1, m-constant-rte seed 2 and 2 more"
     )
 
 
