@@ -146,7 +146,7 @@ def holm(p: ArrayLike) -> NDArray:
     """P-values after Holm's correction along the last axis, a family each.
 
     For one family it equals statsmodels' `multipletests` to the last bit, which takes one family at a time and loads
-    pandas; the simulations of power correct thousands.
+    pandas; tests/judging/test_power.py corrects thousands.
 
     >>> holm([0.01, 0.04, 0.9]).round(3)  # 3 times the least, 2 times the next, the last as it is
     array([0.03, 0.08, 0.9 ])

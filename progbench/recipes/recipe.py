@@ -106,7 +106,6 @@ class Recipe:
 
     @property
     def tuning_options(self) -> dict[str, Any]:
-        """The options of this recipe's tuning, as `apply_tuning` and `updated_parameters` take them."""
         return {name: getattr(self, f"{self.tuning}_{name}") for name in TUNINGS[self.tuning]}
 
     def build_schedule(self) -> Schedule:
@@ -117,11 +116,10 @@ class Recipe:
         return schedule.named(self.schedule, spec(self.model).blocks, self.epochs)
 
     def planned(self) -> int:
-        """The updated parameters this recipe's run must come to, by arithmetic alone."""
         return sum(self.planned_by_epoch())
 
     def planned_by_epoch(self) -> tuple[int, ...]:
-        """The updated parameters of each of its run's epochs: a sum alone would not tell two schedules apart."""
+        """The updated parameters of each of its run's epochs, by arithmetic alone."""
         return self._planned
 
     @functools.cached_property  # every view of a count asks for it

@@ -14,11 +14,7 @@ _SLACK = 1e-9  # a correlation's last bits
 
 @functools.cache
 def score(metric: str) -> Kind:
-    """The kind of this metric's scores: fractions, and only correlations may be below 0.
-
-    >>> score("f1")[0], score("pearson")[0]
-    ('a number from 0 to 1', 'a number from -1 to 1')
-    """
+    """The kind of this metric's scores: fractions, and only correlations may be below 0."""
     least = -1 if metric in CORRELATIONS else 0
     return number(f"from {least} to 1", lambda x: least - _SLACK < x < 1 + _SLACK)
 

@@ -20,7 +20,7 @@ class Run:
 
     `file` lies below the folder of results; `seconds` is the whole run, `step_seconds` the mean of its training steps,
     `memory` the peak in bytes, and `machine` what times and memory may be compared on. `others` is how many other runs
-    of progbench used its device meanwhile, None where that was not recorded.
+    of progbench used its device meanwhile.
     """
 
     seed: int
@@ -38,7 +38,6 @@ class Run:
 
     @property
     def alone(self) -> bool:
-        """Whether its times are known to be those of a run that had its device to itself."""
         return self.others == 0
 
 
@@ -113,11 +112,7 @@ def _measured(value: float) -> float | None:
 
 
 def costs(entries: Sequence[Entry]) -> list[Cost]:
-    """Each schedule's cost beside that of `constant`, for every entry that has such a partner with runs.
-
-    >>> costs([])
-    []
-    """
+    """Each schedule's cost beside that of `constant`, for every entry that has such a partner with runs."""
     known = {listed.recipe: listed for listed in entries}
     beside = []
     for listed in entries:
@@ -162,11 +157,6 @@ def mean_costs(by_task: Sequence[Cost]) -> list[Cost]:
     """A line a model and schedule: geometric means over its tasks, of those that know every share if any does.
 
     Figure 1's single blocks are left out: each of them costs about the same.
-
-    >>> half = Cost("m", "shrinking", "rte", updated=0.5, flops=0.8, step_seconds=0.8, memory=1.0)
-    >>> (mean,) = mean_costs([half, replace(half, task="cola", flops=0.2)])
-    >>> mean.task, round(mean.updated, 3), round(mean.flops, 3)
-    ('2 tasks', 0.5, 0.4)
     """
     rows: dict[tuple[str, str], list[Cost]] = {}
     for cost in by_task:

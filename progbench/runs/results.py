@@ -1,7 +1,7 @@
 """Results as JSON files, one a recipe, digest and seed: runs/<suite>/<recipe>/<digest>/seed<k>.json. No torch.
 
-The file is the only thing training and judging share, so runs can be made on several days and machines, and a session
-resumes by looking. A file appears whole or not at all, and carries a checksum of its content.
+The file is the only thing training and judging share. It appears whole or not at all, and carries a checksum of its
+content.
 """
 
 from __future__ import annotations
@@ -70,13 +70,7 @@ def save(folder: Path, result: RunResult) -> Path:
 
 
 def checksum(content: Mapping[str, object]) -> str:
-    """Of a result's content, however its file is laid out: as JSON with its keys in order and no space between them.
-
-    >>> checksum({"seed": 1, "error": ""}) == checksum({"error": "", "seed": 1, "checksum": "its own does not count"})
-    True
-    >>> checksum({"seed": 1}) == checksum({"seed": 2})
-    False
-    """
+    """Of a result's content, however its file is laid out: as JSON with its keys in order and no space between them."""
     rest = {name: value for name, value in content.items() if name != "checksum"}
     canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
@@ -171,7 +165,6 @@ def _content(path: Path) -> dict:
 
 
 def _recipe(path: Path, content: dict) -> Recipe:
-    """The recipe inside a file, which need not be the one that it is filed under."""
     inside = content.get("recipe")
     if not isinstance(inside, dict):
         raise BadInput(f"{path}: no recipe inside; delete it to run this seed again")
@@ -185,7 +178,6 @@ def _recipe(path: Path, content: dict) -> Recipe:
 
 
 def _digest(path: Path, content: dict, inside: Recipe) -> str:
-    """The digest of the recipe inside, as it was when the file was written."""
     try:
         return inside.digest_at(content["scores_version"])
     except (KeyError, TypeError, ValueError) as problem:
