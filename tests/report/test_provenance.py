@@ -34,8 +34,8 @@ def views(*runs, folder, own=CLEAN):
         ),
         (
             [run(i, commit="unknown") for i in range(5)], CLEAN,  # three are named
-            ["5 runs made by code of unknown commit: m-constant-rte seed 0, m-constant-rte seed 1, m-constant-rte "
-             "seed 2 and 2 more"],
+            ["5 runs made by code of unknown commit, as an installed package's is (a git checkout would name it): "
+             "m-constant-rte seed 0, m-constant-rte seed 1, m-constant-rte seed 2 and 2 more"],
         ),
         (
             [run(others=None)], CLEAN,
