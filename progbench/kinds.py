@@ -76,7 +76,11 @@ PRINTED: Kind = (
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: shortened, where somebody wrote a book."""
+    """A value as a message shows it: shortened, where somebody wrote a book.
+
+    >>> shown("x" * 1000) == repr("x" * 1000)[:48] + "..." + "x" * 48 + "'"
+    True
+    """
     try:
         return _SHORT.repr(value)
     except ValueError:  # Python does not write whole numbers of thousands of digits

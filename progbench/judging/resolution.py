@@ -44,8 +44,8 @@ def least_sd(metric: str, examples: int | None) -> float:
 def least_sd_of_mean(sds: Iterable[float]) -> float:
     """The least standard deviation of a mean of several scores, each with its own example on the edge.
 
-    >>> least_sd_of_mean([0.3, 0.4])
-    0.25
+    >>> least_sd_of_mean([0.3, 0.4]), round(least_sd_of_mean([0.2] * 9), 6)
+    (0.25, 0.066667)
     """
     sds = list(sds)
     return math.hypot(*sds) / len(sds) if sds else 0.0

@@ -147,7 +147,11 @@ def named(name: str, L: int, T: int) -> Schedule:
 
 
 def in_our_words(text: str) -> str:
-    """What a person wrote, with the names that schedules have here in the place of the paper's."""
+    """What a person wrote, with the names that schedules have here in the place of the paper's.
+
+    >>> in_our_words("minilm-progtuning-rte or minilm-fine-tuning-rte")
+    'minilm-shrinking-rte or minilm-constant-rte'
+    """
     for paper, ours in PAPERS.items():
         text = text.replace(paper, ours)
     return text

@@ -153,6 +153,10 @@ def _chosen(block: nn.Module, tuning: str) -> list[nn.Parameter]:
 def is_bias(holder: nn.Module, name: str) -> bool:
     """Whether a module's own parameter is a bias: also DeBERTa's q_bias, XLNet's r_w_bias, an LSTM's bias_ih_l0.
 
+    >>> attention = nn.MultiheadAttention(4, 2, add_bias_kv=True)
+    >>> [name for name, _ in attention.named_parameters(recurse=False) if is_bias(attention, name)]
+    ['in_proj_bias']
+
     Not so the two rows that torch's attention may add to keys and values, and a bias by relative position.
     """
     if isinstance(holder, nn.MultiheadAttention) and name in ("bias_k", "bias_v"):

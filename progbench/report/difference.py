@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from progbench.files import write_atomically
-from progbench.judging.against import Difference, Ratio
+from progbench.judging.against import Difference
 from progbench.judging.changes import CHANGED, UNDECIDED, WITHIN, Change
 from progbench.report import cells, html, markdown, text
 
@@ -96,10 +96,10 @@ def _tables(found: Difference) -> list[Table]:
     """What there is to show as tables: title, headings, alignment and rows."""
     suites = {one.recipe.partition("/")[0] for one in found.ratios}
     suite = f"{suites.pop()}/" if len(suites) == 1 else ""
-    slower = [
-        [one.recipe.removeprefix(suite), *map(_times, (one.step_seconds, one.memory))]
-        for one in sorted(found.ratios, key=_slowdown)
-    ]
+    slower = []
+    for one in sorted(found.ratios, key=lambda one: -(one.step_seconds or 0.0)):
+        ratios = (cells.number(ratio, ".2f") or "unknown" for ratio in (one.step_seconds, one.memory))
+        slower.append([one.recipe.removeprefix(suite), *ratios])
     about = [[name, *map(_values, sides)] for name, sides in found.environment.items()]
     tables: list[Table] = []
     for outcome, title in _TITLES.items():
@@ -126,10 +126,6 @@ def _likelihood(one: Change) -> tuple[float, float]:
     return (1.0 if one.p is None else one.p, -abs(one.difference))
 
 
-def _slowdown(one: Ratio) -> float:
-    return -(one.step_seconds or 0.0)
-
-
 def _row(one: Change, suite: str) -> list[str]:
     interval = "" if one.low is None else f" [{one.low:+z.2f}, {one.high:+z.2f}]"
     means = [
@@ -138,10 +134,6 @@ def _row(one: Change, suite: str) -> list[str]:
     ]
     name = f"{one.recipe.removeprefix(suite)} {one.score}"
     return [name, *means, f"{one.difference:+z.2f}{interval}", cells.number(one.p, ".3f")]
-
-
-def _times(ratio: float | None) -> str:
-    return "unknown" if ratio is None else f"{ratio:.2f}"
 
 
 def _values(values: Sequence[str]) -> str:

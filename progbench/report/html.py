@@ -100,17 +100,17 @@ def _script() -> dict[str, Markup]:
 
 
 def minus(number: str) -> str:
-    """A number with a real minus sign, as wide as its plus; any other text as it is.
+    """A number with a real minus sign, as wide as its plus, its interval, too; any other text as it is.
 
-    >>> minus("-0.25"), minus("bert-base")
-    ('−0.25', 'bert-base')
+    >>> minus("-0.25 [-0.5, +0.1]"), minus("bert-base")
+    ('−0.25 [−0.5, +0.1]', 'bert-base')
     """
-    return re.sub(r"^-(?=[\d.])", "−", number)
+    return re.sub(r"^-(?=[\d.])|(?<=[ (\[])-(?=\d)", "−", number)
 
 
 def _signed(sentence: str) -> str:
     """A sentence with real minus signs before its numbers; a hyphen in a name stays one."""
-    return re.sub(r"(?<=[ (])-(?=\d)", "−", sentence)
+    return re.sub(r"(?<=[ (\[])-(?=\d)", "−", sentence)
 
 
 def _interval(verdict: Verdict) -> str:

@@ -10,6 +10,7 @@ from progbench.report.cells import some
 from progbench.runs.ledger import Entry, Run
 
 MOST = 3  # runs and commits that a sentence names
+_UNKNOWN = "made by code of unknown commit, as an installed package's is (a git checkout would name it)"
 
 
 def commit(name: str) -> str:
@@ -38,7 +39,7 @@ def doubts(environment: Mapping[str, object], entries: Sequence[Entry]) -> list[
         found.append(f"this report was made by changed code ({commit(own)}): nobody else can make it again")
     changed = [f"{name} ({commit(run.commit)})" for name, run in trained.items() if run.commit.endswith(DIRTY)]
     found += _said(changed, "made by changed code, which no commit has")
-    found += _said([name for name, run in trained.items() if run.commit == "unknown"], "made by code of unknown commit")
+    found += _said([name for name, run in trained.items() if run.commit == "unknown"], _UNKNOWN)
     return found + _of_time(trained)
 
 

@@ -164,9 +164,8 @@ def _candidates(suite: OfSuite, targets: Sequence[Printed]) -> Iterator[str]:
     """What each recipe of a schedule that should collapse scores on MRPC, and how far from the print that is."""
     metrics = tasks()["mrpc"].metrics
     for recipe_id, recipe in suite.recipes.items():
-        if recipe.task != "mrpc" or recipe.tuning != "full" or recipe.schedule not in OTHERS:
-            continue
-        if recipe.variant and recipe.optimized == "all":  # another precision, say, is no what-if of Table 5
+        other = recipe.variant and recipe.optimized == "all"  # another precision, say, is no what-if of Table 5
+        if other or recipe.task != "mrpc" or recipe.tuning != "full" or recipe.schedule not in OTHERS:
             continue
         label = f"{suite.name}, {recipe_id}"
         points = suite.points(recipe_id, "mrpc", "accuracy")

@@ -31,7 +31,7 @@ def sections(found: Recorded) -> list[Section]:
         Section("What is recorded, and what is not", [*record_runs.there(found)]),
         Section("Failed runs", [Bullets(record_runs.failed(found))]),
         Section("How the runs were made, and how to make one again", [*record_runs.made(found)]),
-        Section("What was decided when", [_decided(found)]),
+        Section("What was decided when", [Grid(("date", "decided", "seen by then"), found.decided, "left left left")]),
     ]
 
 
@@ -152,8 +152,3 @@ def _contradictions(found: Recorded) -> Iterator[Block]:
     if found.disputed:
         yield "Printed counts that do not follow from the paper's own equations:"
         yield Bullets([f"{table}, {cells}: {argument}" for table, cells, argument in found.disputed])
-
-
-def _decided(found: Recorded) -> Block:
-    rows = [[date, what, seen] for date, what, seen in found.decided]
-    return Grid(("date", "decided", "seen by then"), rows, "left left left")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from progbench.judging.likeness import MACHINE, VERSIONS
-from progbench.recipes.recipe import Recipe, split_id
+from progbench.recipes.recipe import split_id
 from progbench.report import provenance, record_costs
 from progbench.report.record import Block, Bullets, Grid, OfSuite, Recorded
 from progbench.runs.results import RunResult
@@ -60,7 +60,7 @@ def made(found: Recorded) -> Iterator[Block]:
             continue
         yield f"{suite.name}:"
         yield Bullets([*_about(suite)])
-        rows = [[name, _digest(suite, name), *_where(runs)] for name, runs in suite.results.items()]
+        rows = [[name, suite.recipes[name].digest, *_where(runs)] for name, runs in suite.results.items()]
         yield Grid(("recipe", "digest", "seeds", "commits", "from", "to"), rows, "left left left left left left")
 
 
@@ -81,18 +81,9 @@ def _about(suite: OfSuite) -> Iterator[str]:
     yield from suite.report.warnings
 
 
-def _digest(suite: OfSuite, name: str) -> str:
-    recipes: Mapping[str, Recipe] = suite.recipes
-    return recipes[name].digest
-
-
 def _where(runs: Sequence[RunResult]) -> list[str]:
     seeds = sorted(run.seed for run in runs)
     whole = seeds == list(range(len(seeds))) and len(seeds) > 1
     dates = sorted(str(run.environment.get("date", "unknown"))[:16] for run in runs)
-    commits = _each_once(provenance.commit(str(run.environment.get("commit", "unknown"))) for run in runs)
-    return [f"0-{seeds[-1]}" if whole else ", ".join(map(str, seeds)), commits, dates[0], dates[-1]]
-
-
-def _each_once(values: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(values))
+    commits = dict.fromkeys(provenance.commit(str(run.environment.get("commit", "unknown"))) for run in runs)
+    return [f"0-{seeds[-1]}" if whole else ", ".join(map(str, seeds)), ", ".join(commits), dates[0], dates[-1]]

@@ -141,6 +141,8 @@ def _table(suite: str, name: str, layout: dict, own: dict, verdicts: Sequence[Ve
     for dataset in datasets:
         for verdict in (one for one in verdicts if of[one.cell] == dataset):
             column = verdict.column.removeprefix(dataset).strip()
+            if verdict.unit == "parameters":  # suites of ours have the paper's columns, and exact counts
+                column = column.removesuffix(" (M)")
             columns[column] = None
             stubs = _stubs(verdict.row, dataset, len(layout["stubs"]))
             # two cells of one row and column, as a badly labelled suite may have, are both shown

@@ -94,7 +94,11 @@ def _similar(rng: random.Random) -> tuple[list[str], float]:
 
 
 def rows(task: GlueTask, file: str, count: int) -> list[tuple[list[str], str]]:
-    """`count` examples as (texts, label as written in the file); the same ones every time."""
+    """`count` examples as (texts, label as written in the file); the same ones every time.
+
+    >>> rows(glue_tasks()["sst2"], "dev.tsv", 1)
+    [(['dull , dull and brilliant the'], '0')]
+    """
     rng = random.Random(f"{task.name}/{file}")
     examples: list[tuple[list[str], str]] = []
     for number in range(count):

@@ -47,20 +47,19 @@ def test_two_of_250_examples_are_just_the_floor_of_0_8_and_not_beyond_it(reliabi
     )  # fmt: skip
 
 
-def test_a_difference_from_five_equal_seeds_is_judged_by_half_an_examples_spread():
-    # 0.2 * sqrt(1 + 1/5) = 0.2191; -0.8 is 3.65 of it
-    found = against_reference(241, family=1)
+@pytest.mark.parametrize(
+    ("right", "least_sd", "spread", "outcome"),
+    [
+        (241, 0.2, 0.2, "consistent"),  # half an example: 0.2 * sqrt(1 + 1/5) = 0.2191; -0.8 is 3.65 of it
+        (241, 0.0, 0.05, "consistent"),  # of an unknown number of examples half a printed unit
+        (225, 0.2, 0.2, "deviates"),  # 7.2 points, 33 errors
+    ],
+)
+def test_a_difference_from_five_equal_seeds_is_judged_by_the_least_spread(right, least_sd, spread, outcome):
+    found = against_reference(right, family=1, least_sd=least_sd)
 
-    assert found.spread == pytest.approx(0.2)
-    assert found.p == pytest.approx(2 * t.sf(0.8 / (0.2 * math.sqrt(1.2)), 4))
-
-
-def test_without_a_number_of_examples_half_a_printed_unit_is_the_least_spread():
-    assert against_reference(241, least_sd=0.0).spread == 0.05
-
-
-def test_far_more_examples_than_the_floor_still_deviate():
-    assert against_reference(225).outcome == "deviates"  # 7.2 points, 33 errors
+    assert (found.spread, found.outcome) == (pytest.approx(spread), outcome)
+    assert found.p == pytest.approx(2 * t.sf((243 - right) * STEP / (spread * math.sqrt(1.2)), 4))
 
 
 @pytest.mark.parametrize("direction", [1, -1])
@@ -79,15 +78,6 @@ def test_an_interval_that_ends_just_at_the_margin_is_within_it(direction):
 
     assert decision.decide(found).within[0]
     assert not decision.decide(found._replace(margin=np.array([0.99 + end]))).within[0]
-
-
-def test_a_sentences_interval_that_ends_just_at_its_range_lies_in_it():
-    # five equal differences of 1.0 are taken to have a spread of 0.05; the lower end at 5 % is the range's
-    low = float(decision.interval(1.0, 0.05 / math.sqrt(5), 4)[0])
-    claim = Claim("x", "It is better.", "section 1", "difference", (), lowest=low + 1e-13)
-    found = claims.judge(claim, [claims.Measured("rte", seeds=dict.fromkeys(range(5), 1.0))])
-
-    assert found.on_ours == "holds"
 
 
 @pytest.mark.parametrize(
@@ -114,10 +104,6 @@ def test_of_two_variants_equally_near_in_print_both_are_the_closest():
     assert [one.closest for one in found] == [True, True]
 
 
-def test_a_mean_of_nine_columns_has_the_least_spread_of_nine_examples_on_the_edge():
-    assert resolution.least_sd_of_mean([0.2] * 9) == pytest.approx(0.2 / 3)
-
-
 def with_examples(answers, folder, name, examples):
     """The suite whose recipe of this name has a result with so many examples."""
     wanted = recipes(answers)[name]
@@ -127,18 +113,19 @@ def with_examples(answers, folder, name, examples):
 
 
 @pytest.mark.parametrize(
-    ("examples", "least"), [({"sst2": 250}, 0.2), ({"sst2": 0}, 0.0), ({"sst2": "250"}, 0.0), ({}, 0.0)]
+    ("task", "examples", "least"),
+    [
+        ("sst2", {"sst2": 250}, 0.2),
+        ("sst2", {"sst2": 0}, 0.0),
+        ("sst2", {"sst2": "250"}, 0.0),
+        ("sst2", {}, 0.0),
+        ("stsb", {"stsb": 250}, 0.0),  # a correlation of predicted scores has no steps
+    ],
 )
-def test_how_many_examples_there_were_is_what_the_result_says(answers, tmp_path, examples, least):
-    own = with_examples(answers, tmp_path, "tiny-roberta-shrinking-sst2", examples)
+def test_how_many_examples_there_were_is_what_the_result_says(answers, tmp_path, task, examples, least):
+    own = with_examples(answers, tmp_path, f"tiny-roberta-shrinking-{task}", examples)
 
-    assert own.observed(own.cell("table1/tiny-roberta-shrinking-sst2")).least_sd == least
-
-
-def test_a_correlation_of_predicted_scores_has_no_steps(answers, tmp_path):
-    own = with_examples(answers, tmp_path, "tiny-roberta-shrinking-stsb", {"stsb": 250})
-
-    assert own.observed(own.cell("table1/tiny-roberta-shrinking-stsb")).least_sd == 0.0
+    assert own.observed(own.cell(f"table1/tiny-roberta-shrinking-{task}")).least_sd == least
 
 
 def test_of_runs_with_unlike_numbers_of_examples_the_least_counts(smoke_recipe):
@@ -181,10 +168,19 @@ def test_against_the_paper_the_spread_is_at_least_that_of_half_an_example():
     assert found.high == pytest.approx(t.ppf(0.95, 4) * 0.2 * math.sqrt(2 / 5))
 
 
-@pytest.mark.parametrize(("above", "outcome"), [(1e-13, "undecided"), (0.01, "does not hold")])
-def test_a_sentences_interval_that_ends_just_at_its_range_does_not_lie_beyond_it(above, outcome):
-    high = float(decision.interval(1.0, 0.05 / math.sqrt(5), 4, decision.ALPHA / 2)[1])
-    claim = Claim("x", "It is better.", "section 1", "difference", (), lowest=high + above)
+@pytest.mark.parametrize(
+    ("end", "bound", "outcome"),
+    [
+        ("low", 1e-13, "holds"),  # the lower end at 5 % is the range's
+        ("high", 1e-13, "undecided"),  # the upper end at 2.5 % is
+        ("high", 0.01, "does not hold"),
+    ],
+)
+def test_a_sentences_interval_that_ends_just_at_its_range_lies_in_it_and_not_beyond_it(end, bound, outcome):
+    # five equal differences of 1.0 are taken to have a spread of 0.05
+    alpha = decision.ALPHA if end == "low" else decision.ALPHA / 2
+    ends = dict(zip(("low", "high"), decision.interval(1.0, 0.05 / math.sqrt(5), 4, alpha), strict=True))
+    claim = Claim("x", "It is better.", "section 1", "difference", (), lowest=float(ends[end]) + bound)
     found = claims.judge(claim, [claims.Measured("rte", seeds=dict.fromkeys(range(5), 1.0))])
 
     assert found.on_ours == outcome

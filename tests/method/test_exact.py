@@ -4,7 +4,6 @@ import pytest
 import tiny
 import torch
 import trainers
-import transformers
 
 from progbench import Anatomy, ProgressiveFreezing
 from progbench.method.schedule import growing, shrinking
@@ -42,39 +41,22 @@ def loop(model, schedule, found, batch):
                 optimizer.zero_grad()
 
 
-def require_equal(ours, theirs, name):
-    start = build(name)
+@pytest.mark.parametrize(
+    ("name", "make", "changes", "batch"),
+    [
+        *((name, make, {}, 2) for name in ("ModernBERT", "MPNet", "ViT") for make in (shrinking, growing)),
+        ("ViT", shrinking, {"gradient_accumulation_steps": 2}, 4),
+        ("ModernBERT", shrinking, {"activation_checkpointing": True}, 2),
+    ],
+)
+def test_the_trainer_ends_where_a_plain_loop_does(tmp_path, name, make, changes, batch):
+    start, theirs, ours, data = build(name), build(name), build(name), rows(name)
+    trainers.trainer(tmp_path, theirs, [ProgressiveFreezing(make(4, 2))], data, **PLAIN, **changes).train()
+    loop(ours, make(4, 2), data, batch)
+
     for (path, a), b in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-9, msg=lambda text, path=path: f"{path}: {text}")
     assert any(not torch.equal(a, b) for a, b in zip(ours.parameters(), start.parameters(), strict=True))
-
-
-@pytest.mark.parametrize("make", [shrinking, growing])
-@pytest.mark.parametrize("name", ["ModernBERT", "MPNet", "ViT"])
-def test_the_trainer_ends_where_a_plain_loop_does(tmp_path, name, make):
-    theirs, ours, found = build(name), build(name), rows(name)
-    trainers.trainer(tmp_path, theirs, [ProgressiveFreezing(make(4, 2))], found, **PLAIN).train()
-    loop(ours, make(4, 2), found, batch=2)
-
-    require_equal(ours, theirs, name)
-
-
-def test_with_accumulated_gradients_it_ends_where_a_loop_over_larger_batches_does(tmp_path):
-    theirs, ours, found = build("ViT"), build("ViT"), rows("ViT")
-    settings = PLAIN | {"gradient_accumulation_steps": 2}
-    trainers.trainer(tmp_path, theirs, [ProgressiveFreezing(shrinking(4, 2))], found, **settings).train()
-    loop(ours, shrinking(4, 2), found, batch=4)
-
-    require_equal(ours, theirs, "ViT")
-
-
-def test_with_activation_checkpointing_it_ends_where_a_plain_loop_does(tmp_path):
-    theirs, ours, found = build("ModernBERT"), build("ModernBERT"), rows("ModernBERT")
-    settings = PLAIN | {"activation_checkpointing": True}
-    trainers.trainer(tmp_path, theirs, [ProgressiveFreezing(shrinking(4, 2))], found, **settings).train()
-    loop(ours, shrinking(4, 2), found, batch=2)
-
-    require_equal(ours, theirs, "ModernBERT")
 
 
 def test_in_bf16_exactly_the_stage_moves(tmp_path):
@@ -88,14 +70,6 @@ def test_in_bf16_exactly_the_stage_moves(tmp_path):
     assert watch.updated == [anatomy.count(stage) for stage in schedule]
 
 
-class StopAfter(transformers.TrainerCallback):
-    def __init__(self, steps):
-        self.steps = steps
-
-    def on_step_end(self, args, state, control, **kwargs):
-        control.should_training_stop = state.global_step == self.steps
-
-
 @pytest.mark.parametrize("steps", [3, 6])
 def test_a_run_resumed_in_the_middle_of_an_epoch_ends_where_a_whole_one_does(tmp_path, steps):
     whole, first, second = build("ModernBERT"), build("ModernBERT"), build("ModernBERT")
@@ -106,7 +80,7 @@ def test_a_run_resumed_in_the_middle_of_an_epoch_ends_where_a_whole_one_does(tmp
         return trainers.trainer(tmp_path / folder, model, callbacks, found, **PLAIN, **saving)
 
     run(whole, folder="whole").train()
-    run(first, StopAfter(steps)).train()
+    run(first, trainers.StopAfter(steps)).train()
     run(second).train(resume_from_checkpoint=True)
 
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), second.parameters(), strict=True))

@@ -22,10 +22,6 @@ def blocks(schedule):
     return [list(stage.blocks) for stage in schedule]
 
 
-def test_eq2_cuts_twelve_blocks_into_three_parts_of_four():
-    assert parts(12, 3) == [range(0, 4), range(4, 8), range(8, 12)]
-
-
 def test_eq3_trains_parts_t_to_T():
     assert blocks(shrinking(6, 3)) == [[0, 1, 2, 3, 4, 5], [2, 3, 4, 5], [4, 5]]
 
@@ -116,10 +112,6 @@ def test_a_schedule_has_one_stage_an_epoch_and_knows_its_depth(make):
     schedule = make(12, 5)
 
     assert (schedule.T, len(schedule), schedule.L) == (5, 5, 12)
-
-
-def test_figure_1_trains_one_block_in_every_epoch():
-    assert blocks(single_block(12, 3, 11)) == [[11], [11], [11]]
 
 
 def test_a_single_blocks_name_counts_from_one_as_the_paper_does():

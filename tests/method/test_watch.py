@@ -92,19 +92,6 @@ def test_what_pefts_passes_unfreeze_in_a_stage_is_an_error_in_its_first_step(tmp
         trained(tmp_path, with_lora(), kind=kind)
 
 
-def test_a_reference_pass_unfreezes_in_a_loop_of_ones_own_too():
-    model = with_lora()
-    optimizer = torch.optim.AdamW(Anatomy.of(model).parameters())
-
-    def around(step):
-        with model.disable_adapter():
-            model(**BATCH)
-        step()
-
-    with pytest.raises(BadInput, match=r"8 parameters that this stage freezes were unfrozen"):
-        loop(model, optimizer, shrinking(4, 2), around=around)
-
-
 def test_what_a_model_without_peft_unfreezes_is_named_without_it():
     model = tiny.model("BERT")
 

@@ -41,6 +41,14 @@ class Recorder(transformers.TrainerCallback):
         self.frozen.append(sum(not any(p.requires_grad for p in block.parameters()) for block in self.blocks))
 
 
+class StopAfter(transformers.TrainerCallback):
+    def __init__(self, steps):
+        self.steps = steps
+
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_training_stop = state.global_step == self.steps
+
+
 class Watch(transformers.TrainerCallback):
     """Notes for each epoch which tensors of the model moved, and how many elements had a gradient in its first step."""
 

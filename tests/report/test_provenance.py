@@ -34,8 +34,8 @@ def views(*runs, folder, own=CLEAN):
         ),
         (
             [run(i, commit="unknown") for i in range(5)], CLEAN,  # three are named
-            ["5 runs made by code of unknown commit: m-constant-rte seed 0, m-constant-rte seed 1, m-constant-rte "
-             "seed 2 and 2 more"],
+            ["5 runs made by code of unknown commit, as an installed package's is (a git checkout would name it): "
+             "m-constant-rte seed 0, m-constant-rte seed 1, m-constant-rte seed 2 and 2 more"],
         ),
         (
             [run(others=None)], CLEAN,
@@ -43,7 +43,7 @@ def views(*runs, folder, own=CLEAN):
         ),
         ([run(error="the loss is nan", commit="unknown", others=3, step_seconds=None)], CLEAN, []),
     ],
-    ids=["committed code", "a report by changed code", "runs by it", "unknown commits", "unknown company", "an error"],
+    ids=["committed code", "changed code reports", "it ran", "unknown commits", "unknown neighbours", "an error"],
 )  # fmt: skip
 def test_what_speaks_against_taking_runs_as_they_are_is_said(runs, own, said):
     assert doubts(*runs, own=own) == said

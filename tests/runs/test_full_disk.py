@@ -82,16 +82,6 @@ def test_the_old_result_is_whole_and_there_is_no_stump(tmp_path, recipe, step):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_once_there_is_room_the_new_result_is_filed(tmp_path, recipe, step):
-    filed(tmp_path, recipe, 0.5)
-    with full(step), pytest.raises(OSError, match=WORDS):
-        filed(tmp_path, recipe, 0.75)
-    filed(tmp_path, recipe, 0.75)
-
-    assert results.load(tmp_path, recipe, 0).score("rte", "accuracy") == 75.0
-
-
-@pytest.mark.parametrize("step", STEPS)
 def test_a_run_whose_result_has_no_room_says_so_once_and_exits_1(tmp_path, recipe, step, trained, capsys, reliability):
     with full(step):
         code, said = run(tmp_path / "runs", recipe, capsys)
