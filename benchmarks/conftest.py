@@ -72,21 +72,22 @@ def pytest_configure(config):
     for name, words in marks.WORDS.items():
         config.addinivalue_line("markers", f"{name}: {words}")
     places.include(options.include)
-    asked = session_options.Asked(
-        options.suite,
-        options.runs,
-        options.report,
-        seeds=options.seeds,
-        device=options.device or "",
-        train=not options.no_train,
-        require_gpu=options.require_gpu,
-        update_reference=options.update_reference,
-        log_to=options.log_to,
-        session=getattr(config, "workerinput", {}).get("testrunuid", ""),  # xdist's name for it
-    )
     try:
         advice.require_marks(options.markexpr, config.getini("markers"), options.suite)
-        suite = session_options.opened(asked, ROOT, worker=hasattr(config, "workerinput"))
+        suite = session_options.opened(
+            options.suite,
+            options.runs,
+            ROOT,
+            report=options.report,
+            seeds=options.seeds,
+            device=options.device or "",
+            train=not options.no_train,
+            require_gpu=options.require_gpu,
+            update_reference=options.update_reference,
+            log_to=options.log_to,
+            session=getattr(config, "workerinput", {}).get("testrunuid", ""),  # xdist's name for it
+            worker=hasattr(config, "workerinput"),
+        )
     except BadInput as problem:
         raise pytest.UsageError(plain(problem)) from None
     ending = ExitStack()

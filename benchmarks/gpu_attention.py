@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import torch
 from gpu_machine import Machine
 
+from progbench.training.normalised import Normalised
 from progbench.training.packed import PackedCollator
 from progbench.training.packed_seeds import PackedSeeds, SeedCollator
-from progbench.training.sublayers import DroppedAndAdded
 from progbench.training.varlen import attend, attend_fused
 
 # of two seeds' texts: long ones are padded in groups, short ones lie in bins
@@ -35,7 +35,7 @@ def each(where: PackedSeeds, lengths: list[list[int]]) -> Iterator[tuple[int, sl
 
 def tokens_of(where: PackedSeeds) -> int:
     """How many tokens a row has."""
-    return len(where.places) // len(where.first) if where.owners is None else where.owners.shape[1]
+    return (len(where.owners) if where.source is None else int(where.source.max()) + 1) // len(where.first)
 
 
 def inputs_of(where: PackedSeeds, lengths: list[list[int]], device: str) -> list[torch.Tensor]:
@@ -131,9 +131,9 @@ def share_dropped(machine: Machine) -> tuple[float, str]:
     alike = torch.zeros(2, 8, tokens, 16, device=machine.device)
     unit = torch.eye(16, device=machine.device).repeat(tokens // 16, 1).expand_as(alike)
     ones = torch.ones(512, 512, device=machine.device)
-    zeros = torch.zeros_like(ones)
+    zeros = torch.zeros_like(ones)[None]
     sides = {
-        "residuals": lambda: DroppedAndAdded.apply(ones, zeros, 0.1, None) == 0,
+        "residuals": lambda: Normalised.apply(zeros, ones[0], zeros[0, 0], 0.0, ones[None], None, 0.1, None) < 0,
         "layers": lambda: torch.nn.functional.dropout(ones, 0.1) == 0,
         "attention": lambda: attend(alike, alike, unit, where, dropout=0.1)[:, : 64 * 16] == 0,
     }

@@ -13,13 +13,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import inspect
 import json
 import math
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from progbench.training import packing, vocabulary
 from progbench.training.side_by_side import stack
 
 try:
+    from progbench.training import chains
     from progbench.training import step as step_module
     from progbench.training.optimizer import build_optimizer
     from progbench.training.packed_seeds import SeedCollator
@@ -51,6 +53,8 @@ except ImportError:  # the code of an earlier commit, by its own names
     from progbench.training.fitting import Step, build_optimizer
     from progbench.training.side_by_side import Together as StackedSeeds
 
+    chains = None
+
 ROOT = Path(__file__).resolve().parents[1]
 BATCHES = 6  # of unlike forms; the mean is what a step takes
 # kernels of one operation, where they are not one: a copy of a bias or a table first, sums in two passes, sorting
@@ -59,6 +63,9 @@ LAUNCHES = {
     "_efficient_attention_backward": 4, "_scaled_dot_product_efficient_attention_backward": 4,
     "_scaled_dot_product_efficient_attention": 4,
 }  # fmt: skip
+# chains: what they overwrite, and what their sums over all tokens read once more, in kernels that torch.compile adds
+CHAIN_WRITES = {"_move": ("weights", "first", "second")}
+CHAIN_SUMS = {"_backward": ("gradient", "added")}
 PRODUCTS = ("mm", "bmm", "addmm", "baddbmm", "baddbmm_")
 ATTENTION = {
     "_efficient_attention_forward": 2, "_scaled_dot_product_efficient_attention": 2,
@@ -97,9 +104,38 @@ def touched(tensor: torch.Tensor) -> int:
 class Counting(TorchDispatchMode):
     """Counts what runs under it, and answers what meta tensors cannot."""
 
+    now: Counting | None = None  # the one that runs
+
     def __init__(self) -> None:
         super().__init__()
-        self.counted = Counted()
+        self.counted, self.paused = Counted(), False
+
+    def __enter__(self) -> Counting:
+        Counting.now = self
+        return super().__enter__()
+
+    def chain(self, function: Callable) -> Callable:
+        """A chain reads what it is given and writes what it gives, once; sums over tokens take a second kernel."""
+
+        def one_kernel(*arguments: Any) -> Any:
+            self.paused = True
+            try:
+                out = function(*arguments)
+            finally:
+                self.paused = False
+            names, name = inspect.signature(function).parameters, function.__name__
+            given = dict(zip(names, arguments, strict=True))
+            made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
+            sums = any(leaf.ndim == 2 for leaf in made)
+            again = [given[own] for own in CHAIN_SUMS.get(name, ()) if sums]
+            made += [given[own] for own in CHAIN_WRITES.get(name, ())]
+            read = [leaf for leaf in arguments if isinstance(leaf, torch.Tensor)]
+            self.counted.bytes += (moved := sum(map(touched, [*read, *made, *again])))
+            self.counted.launches += (launches := 1 + 2 * bool(again))
+            self._note(f"chain {name}", launches, moved)
+            return out
+
+        return one_kernel
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -107,7 +143,7 @@ class Counting(TorchDispatchMode):
         out = _answer(name, func, args, kwargs)
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
-        if name.startswith(("empty", "new_empty", "lift", "detach", "_local_scalar")):
+        if self.paused or name.startswith(("empty", "new_empty", "lift", "detach", "_local_scalar")):
             return out
         writes = any(a.alias_info is not None and a.alias_info.is_write for a in func._schema.arguments)
         storages = {tensor.untyped_storage()._cdata for tensor in given}
@@ -209,6 +245,10 @@ def _dropout(x, p=0.5, training=True, inplace=False):
     return torch.ops.aten.native_dropout(x, p, True)[0] if training and p else x
 
 
+def _counted_chain(function: Callable) -> Callable:
+    return Counting.now.chain(function)
+
+
 @contextlib.contextmanager
 def pretending() -> Iterator[None]:
     """Let meta tensors go the way of a GPU's."""
@@ -217,11 +257,15 @@ def pretending() -> Iterator[None]:
     supported = optimizer._get_fused_kernels_supported_devices
     functional.scaled_dot_product_attention, functional.dropout = _as_on_a_card, _dropout
     step_module.autocast = lambda *_: contextlib.nullcontext()
+    if chains:
+        chains.compiled, compiled = _counted_chain, chains.compiled
     optimizer._get_fused_kernels_supported_devices = lambda: ["cuda", "meta"]
     try:
         yield
     finally:
         functional.scaled_dot_product_attention, functional.dropout, step_module.autocast = before
+        if chains:
+            chains.compiled = compiled
         optimizer._get_fused_kernels_supported_devices = supported
 
 
@@ -291,15 +335,16 @@ def counted(shapes: list[dict]) -> list[dict]:
     return records
 
 
-def other_build(commit: str, arguments: list[str]) -> list[dict]:
-    """The same of another commit's code, in a process of its own."""
+@contextlib.contextmanager
+def other_build(commit: str, arguments: list[str]) -> Iterator[Callable[[], list[dict]]]:
+    """The same of another commit's code, in a process of its own that begins now; call it for the records."""
     with tempfile.TemporaryDirectory() as folder:
         archive = subprocess.run(["git", "archive", commit, "progbench"], cwd=ROOT, check=True, capture_output=True)
         subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
         variables = os.environ | {"PYTHONPATH": folder}
         command = [sys.executable, __file__, "--json", *arguments]
-        done = subprocess.run(command, cwd=folder, env=variables, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
+        with subprocess.Popen(command, cwd=folder, env=variables, stdout=subprocess.PIPE, text=True) as process:
+            yield lambda: json.loads(process.communicate()[0])
 
 
 def table(ours: list[dict], theirs: list[dict]) -> str:
@@ -332,11 +377,13 @@ def main() -> None:
     parser.add_argument("--operations", action="store_true", help="say what each operation moves")
     options = parser.parse_args()
     shapes = [s for s in grid()["shapes"] if options.only in f"{s['model']}-{s['tuning']}-{s['task']}"]
-    ours = counted(shapes)
     if options.json:
-        print(json.dumps(ours))
+        print(json.dumps(counted(shapes)))
         return
-    theirs = other_build(options.also, ["--only", options.only]) if options.also else ours
+    with contextlib.ExitStack() as both:
+        also = both.enter_context(other_build(options.also, ["--only", options.only])) if options.also else None
+        ours = counted(shapes)
+        theirs = also() if also else ours
     print(table(ours, theirs))
     for record in ours if options.operations else ():
         print(f"{record['model']} {record['tuning']} {record['task']}")

@@ -173,8 +173,9 @@ def test_bytes(machine, request, benchmark):
         pytest.skip("the shapes are the paper's")
     import gpu_bytes
 
-    theirs = gpu_bytes.other_build("4518441", [])
-    ours = benchmark.pedantic(lambda: gpu_bytes.counted(SHAPES), rounds=1)
+    with gpu_bytes.other_build("4518441", []) as also:
+        ours = benchmark.pedantic(lambda: gpu_bytes.counted(SHAPES), rounds=1)
+        theirs = also()
     print("\n" + gpu_bytes.table(ours, theirs))
     if folder := request.config.option.report:
         folder.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,7 @@ def rows(model: ModelSpec, task: str) -> tuple[list[dict], str]:
     rng.shuffle(lengths)
     target = {"start_positions": 1, "end_positions": 2} if task == "squad1" else {"labels": 1}
     different = different_words(model, task)
-    texts = [[rng.randrange(5, different) for _ in range(length)] for length in lengths]
+    texts = [rng.choices(range(5, different), k=length) for length in lengths]
     return [{"input_ids": text, **target} for text in texts], "random"
 
 

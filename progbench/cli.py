@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from progbench import places
-from progbench.commands.common import USAGE
+from progbench.commands.exit_codes import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
 

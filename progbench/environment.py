@@ -32,10 +32,7 @@ def gpu_count() -> int:
 
 @functools.cache
 def gpu_uuid() -> str:
-    """The card, or the part of one, that this process calls "cuda", by a name that no other has; "" where it has none.
-
-    Two processes may each see one card alone, which both call the first, and those may be one card or two.
-    """
+    """The card, or the part of one, that this process calls "cuda", by a name that no other has; "" without one."""
     driver, device, uuid = _driver(), ctypes.c_int(), (ctypes.c_ubyte * 16)()
     if not driver or driver.cuDeviceGet(ctypes.byref(device), 0):
         return ""
@@ -53,7 +50,6 @@ def gpu_name() -> str:
 
 
 def _driver() -> ctypes.CDLL | None:
-    """CUDA's driver, ready to be asked."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -92,14 +88,13 @@ def describe(device: str = "", threads: int | None = None) -> dict[str, str | in
 def commit() -> str:
     """The commit that this package's code is of, with "-dirty" if it is not all of it; "unknown" outside a checkout.
 
-    Dirty are changes to files that git tracks, and files in the package that it does not track, ignored ones too, which
-    Python loads all the same. An install that lies in another project's checkout is not of that project's commit.
+    Dirty are changes to tracked files, and files in the package that git does not track, ignored ones too, which Python
+    loads all the same. An install that lies in another project's checkout is not of that project's commit.
     """
     return commit_of(Path(__file__).resolve().parent)
 
 
 def commit_of(package: Path) -> str:
-    """The same of a package in another folder, which this file's name must be tracked in."""
     try:
         revision = git(package, "rev-parse", "HEAD").strip()
         changed = git(package, "status", "--porcelain", "--untracked-files=no")
@@ -114,7 +109,7 @@ def commit_of(package: Path) -> str:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """What git says in a folder, whatever repository the variables of a hook, say, point to.
+    """What git says in a folder, whatever repository the variables of a hook point to.
 
     Raises OSError where there is no git, and CalledProcessError where git says no.
     """
@@ -129,11 +124,7 @@ def _version(package: str) -> str:
 
 @functools.cache
 def _versions(folder: str) -> dict[str, str]:
-    """The versions of the packages that are installed in a folder, by their names.
-
-    The names of their metadata's folders say them; importlib.metadata, which reads what lies there, takes longer than
-    the rest of a short report.
-    """
+    """The versions of the packages in a folder, by their names: importlib.metadata takes far longer."""
     try:
         names = [name.removesuffix(".dist-info") for name in os.listdir(folder or ".") if name.endswith(".dist-info")]
     except OSError:  # an archive, or a folder that is not there
@@ -166,9 +157,8 @@ def reset_peak_memory(device: str) -> None:
 
 
 def peak_memory(device: str) -> int:
-    """Bytes: the most GPU memory torch held, or on the CPU the most memory this process had, since the reset.
-
-    What torch holds on a GPU is more than its tensors: graphs keep what their steps need between replays.
+    """Bytes since the reset: on a GPU what torch held, with what graphs keep between replays; on the CPU the process's
+    most.
     """
     if device.startswith("cuda"):
         import torch

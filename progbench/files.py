@@ -55,11 +55,6 @@ def read_json(path: Path) -> Any:
 def parse_json(text: str, *, nan: bool = True) -> Any:
     """The content of a JSON text; without `nan`, no number may be NaN or infinite, which JSON itself has not.
 
-    >>> parse_json('{"seed": 1, "seed": 2}')
-    Traceback (most recent call last):
-    ...
-    ValueError: the key 'seed' stands twice in one object
-
     Raises ValueError for what is no JSON, has a key twice in one object, or is nested too deep.
     """
     try:
@@ -84,11 +79,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def closed(folder: Path, depth: int) -> dict[Path, str]:
-    """The folders, up to so many levels below this one, that cannot be looked into, and why; glob passes them over.
-
-    >>> closed(Path("/no/such/folder"), 3)
-    {}
-    """
+    """The folders, up to so many levels below this one, that cannot be looked into, and why; glob passes them over."""
     try:
         with os.scandir(folder) as inside:
             below = sorted(entry.name for entry in inside if depth and entry.is_dir())
@@ -101,13 +92,7 @@ def closed(folder: Path, depth: int) -> dict[Path, str]:
 
 
 def is_folder(path: Path, what: str = "") -> bool:
-    """Whether there is a folder. Raises BadInput where nobody can say: for a name too long, or no right to look.
-
-    >>> is_folder(Path("x" * 300), "--runs ")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    ...
-    progbench.errors.BadInput: --runs xxx...xxx: cannot be looked at: File name too long
-    """
+    """Whether there is a folder. Raises BadInput where nobody can say: for a name too long, or no right to look."""
     try:
         return path.is_dir()
     except OSError as problem:
@@ -115,7 +100,6 @@ def is_folder(path: Path, what: str = "") -> bool:
 
 
 def require_folder(path: Path) -> None:
-    """Raise BadInput unless there is a folder."""
     if not is_folder(path):
         raise BadInput(f"{path} is a file, not a folder of results" if path.exists() else f"no such folder: {path}")
 
@@ -132,9 +116,8 @@ def write_atomically(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def aside(path: Path) -> Iterator[Path]:
-    """A hidden place beside a file, to write to before it is moved; what is still there in the end is removed.
-
-    Its name says whose it is, so that `sweep` finds what a killed process left.
+    """A hidden place beside a file, to write to before it is moved; `sweep` finds by its name what a killed process
+    left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
@@ -153,12 +136,7 @@ def require_room(folder: Path) -> None:
 
 
 def temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder that goes with its block or its process; its name says whose it is, should the process be killed.
-
-    >>> with temporary_folder() as folder:
-    ...     Path(folder) in temporary_folders()
-    True
-    """
+    """A folder that goes with its block or its process; its name says whose it is, should the process be killed."""
     # another run may leave a word there in the moment it goes (session/neighbours.py); what stays is swept later
     return tempfile.TemporaryDirectory(prefix=f"progbench-{_owner()}-", ignore_cleanup_errors=True)
 
@@ -176,9 +154,8 @@ def sweep_temporary_folders() -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes of this machine left in a folder while they wrote a file aside.
-
-    What another machine writes into a shared folder looks the same, but its name says so, and it stays.
+    """Remove what killed processes of this machine left in a folder while they wrote a file aside; other machines'
+    stays.
     """
     end = f"@{_machine()}"
     for left in folder.glob(f".*{glob.escape(end)}"):
@@ -201,7 +178,6 @@ def _machine() -> str:
 
 
 def _ended(process: str) -> bool:
-    """Whether no process of this machine has this number any more."""
     if not process.isdecimal():
         return False
     try:

@@ -92,8 +92,7 @@ def to_fetch(wanted: Files) -> tuple[int, int]:
 def remove_damaged(wanted: Files) -> list[str]:
     """Remove the files here that are not, by the hub's checksums, what it has at this revision; gives their names.
 
-    The hub knows a sha256 of each large file, and git's own checksum of each small one. Its client compares sizes alone
-    when it fetches, so that a byte could be another. Raises what the network and the hub do.
+    The hub's client compares sizes alone when it fetches. Raises what the network and the hub do.
     """
     from huggingface_hub import HfApi
 
@@ -139,8 +138,8 @@ def _downloaded(wanted: Files) -> tuple[Path | None, str]:
 def silence() -> str:
     """Why there is no hub to ask, in words; '' if it answers, whatever it says.
 
-    Its name alone may take a minute not to be found, and sixty cells would each wait. So an answer is kept: that there
-    is a hub, for the session; that there is none, for some minutes, since a slow moment must not cost a night.
+    An answer is kept: that there is a hub, for the session; that there is none, for some minutes, since a slow moment
+    must not cost a night.
     """
     if _ASKED and (not _ASKED[-1][1] or time.monotonic() - _ASKED[-1][0] < AGAIN):
         return _ASKED[-1][1]
@@ -161,7 +160,6 @@ def _asked() -> str:
 
 @functools.cache
 def _problem(wanted: Files) -> str:
-    """Why the hub does not give this, in words; '' if it does."""
     from huggingface_hub import HfApi
 
     def ask() -> None:

@@ -18,20 +18,12 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def root() -> Path:
-    """The folder that holds `expected` and `benchmarks`: a wheel has them in the package, a checkout beside it.
-
-    >>> (root() / "expected" / "paper" / "table1.toml").is_file()
-    True
-    """
+    """The folder that holds `expected` and `benchmarks`: a wheel has them in the package, a checkout beside it."""
     return PACKAGE if (PACKAGE / "expected").is_dir() else PACKAGE.parent
 
 
 def command(arguments: Iterable[object]) -> str:
-    """The command that starts the benchmarks with these arguments, as a person types it where they are now.
-
-    >>> command(["-m", "glue", "--suite", "smoke"]).endswith(" -m glue --suite smoke")
-    True
-    """
+    """The command that starts the benchmarks with these arguments, as a person types it where they are now."""
     in_checkout = Path("benchmarks").resolve() == root() / "benchmarks"
     return shlex.join(
         [*(["pytest", "benchmarks"] if in_checkout else ["progbench", "reproduce"]), *map(str, arguments)]
@@ -39,9 +31,8 @@ def command(arguments: Iterable[object]) -> str:
 
 
 def included() -> tuple[Path, ...]:
-    """The folders of a person's own that PROGBENCH_PATH names, in its order.
-
-    Raises BadInput for a name that is no folder.
+    """The folders of a person's own that PROGBENCH_PATH names, in its order. Raises BadInput for a name that is no
+    folder.
     """
     if not (given := os.environ.get(VARIABLE)):
         return ()
@@ -52,7 +43,6 @@ def included() -> tuple[Path, ...]:
 
 
 def is_own(path: Path) -> bool:
-    """Whether something lies in a folder that a person includes."""
     return any(path.absolute().is_relative_to(one) for one in included())
 
 

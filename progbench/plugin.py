@@ -1,7 +1,7 @@
 """The entry point of pytest: `pytest --pyargs progbench.benchmarks` finds the benchmarks wherever they are installed.
 
-Every session of this Python loads this module. It does nothing for a session that does not name the benchmarks: their
-options are common words, which another project may use for its own.
+Every session of this Python loads it. It does nothing for a session that does not name the benchmarks, since their
+options are common words.
 """
 
 from __future__ import annotations
@@ -40,11 +40,7 @@ def _is_ours(argument: str) -> bool:
 
 
 def _path(argument: str) -> str:
-    """The path of what `progbench.benchmarks`, or a module in it, names; what follows `::` stays.
-
-    >>> _path("progbench.benchmarks.test_claims::test_claims").endswith("benchmarks/test_claims.py::test_claims")
-    True
-    """
+    """The path of what `progbench.benchmarks`, or a module in it, names; what follows `::` stays."""
     module, colons, rest = argument.partition("::")
     folder = places.root() / "benchmarks"
     inner = module.removeprefix(NAME).strip(".")

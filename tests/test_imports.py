@@ -26,9 +26,8 @@ HEAVY = set("torch transformers datasets evaluate numpy scipy statsmodels sklear
 # these are imported by who trains, has a model, or judges scores, where that begins
 HEAVY_ON_PURPOSE = {
     "method.advice", "method.anatomy", "method.begun", "method.callback", "method.checks", "method.choice",
-    "method.dissect", "method.experts", "method.length", "method.loops", "method.order", "method.origin",
-    "method.pieces", "method.plan", "method.saving", "method.stacks", "method.tuning", "method.watch",
-    "method.wrappers",
+    "method.dissect", "method.length", "method.loops", "method.order", "method.pieces",
+    "method.plan", "method.saving", "method.stacks", "method.tuning", "method.watch", "method.wrappers",
     "tasks.metrics", "judging.beside", "judging.compare", "judging.decision", "judging.effect", "judging.hierarchy",
     "judging.pseudo",
 }  # fmt: skip

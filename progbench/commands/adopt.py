@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from progbench import places
-from progbench.commands import common
+from progbench.commands.arguments import add_command, add_include
+from progbench.commands.exit_codes import FAILED, FINE
+from progbench.commands.suite_asked import on_file
 from progbench.errors import BadInput
 from progbench.recipes import reading
 from progbench.report import printing
 from progbench.report.cells import plain
 from progbench.session import adopting, recipe_status
-from progbench.session.suite import Suite
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
-    parser = common.add_command(
+    parser = add_command(
         commands,
         "adopt",
         "check results, and copy them as our own references",
@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
     parser.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
-    common.add_include(parser)
+    add_include(parser)
     parser.add_argument("--yes", action="store_true", help="write without asking")
 
 
@@ -38,22 +38,21 @@ def run(options: argparse.Namespace) -> int:
 
     1 where a result is refused, or nobody said yes. Raises BadInput for the paper's suite, and as `adopting.plan` does.
     """
-    name = common.suite_of(options.runs, options.suite)
-    if name == "paper":
+    suite = on_file(options.runs, options.suite)
+    if suite.name == "paper":
         raise BadInput("the paper's numbers are the paper's; only own suites have references of ours")
-    suite = Suite(name, common.answers_of(name), options.runs, seeds=None, train=False)
-    found = adopting.plan(places.root(), suite.answers, name, recipe_status.recipes(suite), options.runs)
+    found = adopting.plan(places.root(), suite.answers, suite.name, recipe_status.recipes(suite), options.runs)
     printing.show("\n".join(adopting.lines(found)))
     if not found.taken:
-        return common.FAILED if found.refused else common.FINE
+        return FAILED if found.refused else FINE
     if not (options.yes or _agreed()):
         printing.show("nothing is written; --yes writes it")
-        return common.FAILED
+        return FAILED
     try:
         printing.show(f"written: {plain(found.write())}, from copies in {plain(found.folder)}")
     except OSError as problem:
         raise BadInput(f"{found.folder}: cannot be written: {problem.strerror or problem}") from None
-    return common.FAILED if found.refused else common.FINE
+    return FAILED if found.refused else FINE
 
 
 def _agreed() -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from progbench import places
-from progbench.commands import common
+from progbench.commands.arguments import add_command
+from progbench.commands.exit_codes import FINE
 from progbench.errors import BadInput
 from progbench.files import read_text, write_atomically
 from progbench.report import answer, answer_page, counted, figures, printing, text
@@ -17,8 +18,7 @@ from progbench.session.reporting import Standing, standing
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
-    parser = common.add_command(
+    parser = add_command(
         commands,
         "answer",
         "how Progtuning compares with fine-tuning, and what it saves; no run needed",
@@ -38,14 +38,14 @@ def run(options: argparse.Namespace) -> int:
     found = standing(places.root() / "expected")
     if not options.write:
         printing.show(_text(found))
-        return common.FINE
+        return FINE
     for path, content in files(found, options.write, options.readme).items():
         try:
             write_atomically(path, content)
         except OSError as problem:
             raise BadInput(f"{path}: cannot be written: {problem.strerror or problem}") from None
         printing.show(f"written: {plain(path)}")
-    return common.FINE
+    return FINE
 
 
 def files(found: Standing, folder: Path, readme: Path | None) -> dict[Path, str]:

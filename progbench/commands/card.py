@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from progbench.commands.common import FINE, add_command, add_include
+from progbench.commands.arguments import add_command, add_include
+from progbench.commands.exit_codes import FINE
 from progbench.errors import BadInput
 from progbench.models.spec import spec
 from progbench.report import printing
@@ -21,7 +22,6 @@ _METRICS = {"pearson": "pearsonr", "spearman": "spearmanr"}
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     parser = add_command(
         commands,
         "card",

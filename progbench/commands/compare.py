@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from progbench import kinds, places
-from progbench.commands import common
 from progbench.commands import plan as plans
+from progbench.commands.arguments import add_command, add_log_to
+from progbench.commands.exit_codes import ABSENT, FAILED, FINE, INTERRUPTED
+from progbench.commands.suite_asked import opened
 from progbench.errors import BadInput, Missing
 from progbench.method.options import TUNINGS
 from progbench.recipes.allowed import ALLOWED
@@ -26,8 +28,7 @@ NUMBERS = {"epochs": int, "batch_size": int, "max_length": int, "learning_rate":
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
-    parser = common.add_command(
+    parser = add_command(
         commands,
         "compare",
         "fine-tuning and Progtuning on your own model and data",
@@ -58,21 +59,20 @@ def add(commands: Any) -> None:
         "--suites", type=Path, metavar="DIR", default=Path("compare"), help="where the suite is written"
     )
     parser.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
-    common.add_log_to(parser)
+    add_log_to(parser)
     parser.add_argument("--plan", action="store_true", help="say what it would take, and train nothing")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the plan, train what is missing, report, and end with the answer.
+    """Print the plan, train what is missing, report, and end with the answer; the exit codes are those of `run.run`.
 
-    0; 1 where a run is an error; 3 where one is missing; 130 where it was told to end: the same command does the rest.
     Raises BadInput for a model, data or number that cannot be used.
     """
     asked = _question(options)
     folder = options.suites / asked.suite
     own_suite.write(asked, folder)
     places.include([folder])
-    suite = common.opened(
+    suite = opened(
         argparse.Namespace(suite=asked.suite, runs=options.runs, log_to=options.log_to),
         seeds=f"0-{asked.seeds - 1}",
         device=asked.device,
@@ -80,14 +80,14 @@ def run(options: argparse.Namespace) -> int:
     found = probing.filled(planning.plan(suite), suite)
     printing.show("\n".join([plain(f"{asked.model.name}, {asked.data}"), *plans.lines(found)]))
     if options.plan:
-        return common.FINE
+        return FINE
     say = functools.partial(print, file=sys.stderr, flush=True)
     with stopping.interrupted_when_told():
         try:
             suite.obtain(recipe_status.recipes(suite).values(), say, aloud=sys.stderr.isatty())
         except KeyboardInterrupt:
             printing.show("told to end: what is filed is kept; start the same again for the rest")
-            return common.INTERRUPTED
+            return INTERRUPTED
     report = reporting.report(suite)
     written = writing.write(report, options.report) if options.report else []
     printing.show(
@@ -101,10 +101,8 @@ def run(options: argparse.Namespace) -> int:
         )
     )
     if any(run.error for one in report.ledger for run in one.runs):
-        return common.FAILED
-    return (
-        common.FINE if all(suite.runs(one).results for one in recipe_status.recipes(suite).values()) else common.ABSENT
-    )
+        return FAILED
+    return FINE if all(suite.runs(one).results for one in recipe_status.recipes(suite).values()) else ABSENT
 
 
 def _question(options: argparse.Namespace) -> Question:

@@ -7,7 +7,9 @@ import functools
 import sys
 from typing import Any
 
-from progbench.commands import common
+from progbench.commands.arguments import add_command, add_suite
+from progbench.commands.exit_codes import ABSENT, FAILED, FINE, INTERRUPTED
+from progbench.commands.suite_asked import opened
 from progbench.report import printing
 from progbench.report.cells import plain
 from progbench.session import fetching, stopping
@@ -15,8 +17,7 @@ from progbench.session.marks import MARKS
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
-    parser = common.add_command(
+    parser = add_command(
         commands,
         "fetch",
         "fetch a suite's models and data, so that its runs need no network",
@@ -24,7 +25,7 @@ def add(commands: Any) -> None:
         "progbench fetch -m glue",
     )
     parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
-    common.add_suite(parser)
+    add_suite(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,10 +34,10 @@ def run(options: argparse.Namespace) -> int:
     0 where all is here, 1 where something was damaged (and removed: the same command fetches it anew), 3 where
     something is missing, and 130 where it was told to end. Raises BadInput for a table that cannot be read.
     """
-    needed = fetching.needs(common.opened(options, train=False), options.mark)
+    needed = fetching.needs(opened(options, train=False), options.mark)
     if not needed:
         printing.show("nothing to fetch: models and data are made on the spot, or no run is behind what was asked for")
-        return common.FINE
+        return FINE
     got = []
     with stopping.interrupted_when_told():
         try:
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
                 got.append(found.state)
         except KeyboardInterrupt:
             printing.show(f"told to end: {len(got)} of {len(needed)} are done; start the same again for the rest")
-            return common.INTERRUPTED
+            return INTERRUPTED
     if "damaged" in got:
-        return common.FAILED
-    return common.ABSENT if "missing" in got else common.FINE
+        return FAILED
+    return ABSENT if "missing" in got else FINE

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from progbench.commands import common
+from progbench.commands.arguments import add_command, add_include
+from progbench.commands.exit_codes import FINE
+from progbench.commands.suite_asked import answers_of
 from progbench.models.spec import specs
 from progbench.recipes import reading
 from progbench.report import printing, text
@@ -17,13 +19,13 @@ from progbench.session.suite import Suite
 from progbench.tasks.catalog import tasks
 
 Row = dict[str, Any]
+WIDTH = 80  # of a list or a plan: as wide as a terminal is when nobody widened it
 # What a line says of a recipe, and how that is headed: its id says the rest, and JSON has all of it.
 OF_RECIPES = {"id": "id", "epochs": "epochs", "learning_rate": "rate", "batch_size": "batch"}
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
-    parser = common.add_command(
+    parser = add_command(
         commands,
         "list",
         "the suites, tables, recipes, variants, models or tasks that there are",
@@ -33,23 +35,23 @@ def add(commands: Any) -> None:
     parser.add_argument("what", choices=KINDS, help="what to list")
     parser.add_argument("--suite", choices=reading.suites(), default="paper", help="of which suite (default: paper)")
     parser.add_argument("--json", action="store_true", help="as JSON, for a program")
-    common.add_include(parser)
+    add_include(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print a line for each, or a JSON list of objects. Raises BadInput for a file that cannot be read."""
-    answers = common.answers_of(options.suite)
+    answers = answers_of(options.suite)
     rows = KINDS[options.what](Suite(options.suite, answers, Path("runs"), train=False))
     if options.json:
         printing.show(json.dumps(rows, indent=1, ensure_ascii=False))
-        return common.FINE
+        return FINE
     if not rows:
         printing.show(f"no {options.what}")
-        return common.FINE
+        return FINE
     headers = OF_RECIPES if "digest" in rows[0] else {name: name for name in rows[0]}
     lines = [[_words(row[name]) for name in headers] for row in rows]
-    printing.show(text.grid(lines, [*headers.values()], "left " * len(headers), common.WIDTH))
-    return common.FINE
+    printing.show(text.grid(lines, [*headers.values()], "left " * len(headers), WIDTH))
+    return FINE
 
 
 def _words(value: Any) -> str:

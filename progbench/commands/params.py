@@ -6,7 +6,8 @@ import argparse
 from typing import Any
 
 from progbench import kinds
-from progbench.commands.common import FINE, add_command, add_include
+from progbench.commands.arguments import add_command, add_include
+from progbench.commands.exit_codes import FINE
 from progbench.errors import BadInput
 from progbench.method.options import TUNINGS
 from progbench.method.schedule import PAPERS, SCHEDULES, named
@@ -18,7 +19,6 @@ EPOCHS, LABELS = kinds.whole(1, 1000), kinds.whole(1, 10_000)
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     params = add_command(
         commands,
         "params",

@@ -8,7 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from progbench.commands import common
+from progbench.commands.arguments import add_command, add_suite
+from progbench.commands.exit_codes import FINE
+from progbench.commands.listing import WIDTH
+from progbench.commands.suite_asked import opened
 from progbench.report import printing, text
 from progbench.report.cells import plain
 from progbench.session import planning, probing
@@ -18,8 +21,7 @@ from progbench.session.progress import said
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
-    parser = common.add_command(
+    parser = add_command(
         commands,
         "plan",
         "what is missing, what it will take here, and what is being trained; trains nothing",
@@ -30,19 +32,19 @@ def add(commands: Any) -> None:
     parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
     parser.add_argument("--budget", metavar="TIME", help="choose the runs that settle most in this time: 6h, 90m, 2d")
     parser.add_argument("--untimed", action="store_true", help="know times from results alone, and time no step here")
-    common.add_suite(parser)
+    add_suite(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the plan. Raises BadInput for a budget that is no time, and a table that cannot be read."""
     seconds = planning.seconds_of(options.budget) if options.budget else None
-    suite = common.opened(options, train=False)
+    suite = opened(options, train=False)
     found = planning.plan(suite, options.mark)
     if not options.untimed:
         found = probing.filled(found, suite)
     chosen = planning.chosen(found, seconds) if seconds is not None else None
     printing.show("\n".join(lines(found, chosen, options.budget)))
-    return common.FINE
+    return FINE
 
 
 def lines(found: Plan, chosen: Sequence[Lack] | None = None, budget: str = "") -> list[str]:
@@ -92,7 +94,7 @@ def _table(lacks: Sequence[Lack], *, settles: bool = False) -> str:
         if one.seeds
     ]
     headers = ("recipe", "seeds", "takes", *(["settles"] if settles else []), "time from")
-    return text.grid(rows, headers, "left " * len(headers), common.WIDTH) if rows else ""
+    return text.grid(rows, headers, "left " * len(headers), WIDTH) if rows else ""
 
 
 def _unknown(found: Plan) -> list[str]:

@@ -10,18 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from progbench.commands.common import FAILED, FINE, add_command, add_include, answers_of, suite_of
+from progbench.commands.arguments import add_command, add_include
+from progbench.commands.exit_codes import FAILED, FINE
+from progbench.commands.suite_asked import on_file
 from progbench.errors import BadInput
 from progbench.files import is_folder
 from progbench.recipes import reading
 from progbench.report import printing, text
 from progbench.report.cells import plain
 from progbench.session import reporting
-from progbench.session.suite import Suite
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
     report = add_command(
         commands,
         "report",
@@ -48,8 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    name = suite_of(options.runs, options.suite)
-    found = reporting.report(Suite(name, answers_of(name), options.runs, seeds=None, train=False))
+    found = reporting.report(on_file(options.runs, options.suite))
 
     def write(folder: Path) -> list[Path]:
         from progbench.report import writing  # loads what makes pages and figures

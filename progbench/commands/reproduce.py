@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from progbench import places
-from progbench.commands.common import add_command
+from progbench.commands.arguments import add_command
 
 HELP = """Trains what is missing, judges it, and reports. The options are those of `pytest benchmarks`: -m MARK,
 --suite, --seeds, --device, --no-train, --report DIR, and all of pytest's own, which --pytest-help lists."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from progbench import places
-from progbench.commands import common
+from progbench.commands.arguments import add_command
+from progbench.commands.exit_codes import FINE
 from progbench.errors import BadInput
 from progbench.report import printing, record_views
 from progbench.report.cells import plain
@@ -15,8 +16,7 @@ from progbench.session import recording
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
-    parser = common.add_command(
+    parser = add_command(
         commands,
         "results",
         "write RESULTS.md, with figures and a page, from the recorded files",
@@ -36,4 +36,4 @@ def run(options: argparse.Namespace) -> int:
     except OSError as problem:
         raise BadInput(f"--out {options.out}: cannot be written: {problem.strerror or problem}") from None
     printing.show("\n".join(f"written: {plain(path)}" for path in written))
-    return common.FINE
+    return FINE

@@ -7,15 +7,16 @@ import functools
 import sys
 from typing import Any
 
-from progbench.commands import common
+from progbench.commands.arguments import add_command, add_device, add_log_to, add_suite
+from progbench.commands.exit_codes import ABSENT, FAILED, FINE, INTERRUPTED
+from progbench.commands.suite_asked import opened
 from progbench.report import printing
 from progbench.report.cells import plain
 from progbench.session import recipe_status, stopping
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
-    parser = common.add_command(
+    parser = add_command(
         commands,
         "run",
         "train what is missing of one recipe, and file a result a seed",
@@ -24,9 +25,9 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("recipe", metavar="RECIPE", help="its id, such as bert-base-shrinking-rte, or id~variant")
     parser.add_argument("--seeds", default="", metavar="SEEDS", help="0,1,2 or 0-4 (default: the suite's own)")
-    common.add_suite(parser)
-    common.add_device(parser)
-    common.add_log_to(parser)
+    add_suite(parser)
+    add_device(parser)
+    add_log_to(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     missing: no weights, data or GPU. Told to end, by Ctrl-C or a signal, it prints what is done and returns 130; the
     same command then does the rest. Raises BadInput for a recipe that the suite does not have.
     """
-    suite = common.opened(options, seeds=options.seeds, device=options.device or "")
+    suite = opened(options, seeds=options.seeds, device=options.device or "")
     wanted = recipe_status.recipe(suite, options.recipe)
     say = functools.partial(print, file=sys.stderr, flush=True)
     before, told = recipe_status.there(suite, wanted), ""
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         seeds = recipe_status.look(suite, wanted, before, f"{told}; start the same again for the rest" if told else "")
         printing.show("\n".join(plain(str(one)) for one in seeds))
     if told:
-        return common.INTERRUPTED
+        return INTERRUPTED
     if any(one.state in ("error", "not kept") for one in seeds):
-        return common.FAILED
-    return common.FINE if all(one.good for one in seeds) else common.ABSENT
+        return FAILED
+    return FINE if all(one.good for one in seeds) else ABSENT

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from progbench import places
-from progbench.commands import common
+from progbench.commands.arguments import add_command, add_device, add_suite
+from progbench.commands.exit_codes import FAILED, FINE, INTERRUPTED
+from progbench.commands.suite_asked import opened
 from progbench.errors import BadInput
 from progbench.files import require_room
 from progbench.report import printing
@@ -23,8 +25,7 @@ LIBRARIES = {"slurm": "submitit", "ray": "ray"}
 
 
 def add(commands: Any) -> None:
-    """Give the parser this command, and its options."""
-    parser = common.add_command(
+    parser = add_command(
         commands,
         "submit",
         "have an engine train what is missing, on this machine or on many",
@@ -33,10 +34,10 @@ def add(commands: Any) -> None:
         "progbench submit --engine local -m glue --suite smoke",
     )
     parser.add_argument("--engine", choices=("local", *LIBRARIES), required=True, help="who starts the units")
-    common.add_suite(parser)
+    add_suite(parser)
     parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark judges")
     parser.add_argument("--seeds", default="", metavar="SEEDS", help="0,1,2 or 0-4 (default: the suite's own)")
-    common.add_device(parser)
+    add_device(parser)
     parser.add_argument(
         "--workers", type=int, metavar="N", help="local: units at a time (default: one for each GPU, or each core)"
     )
@@ -48,9 +49,8 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Have what is missing made, saying what comes of each unit.
 
-    0 where every unit is done, or Slurm has them all; 1 where one is an error, or its process died; 3 where one is
-    missing: no weights, data or GPU. Told to end, it ends its units and returns 130; the same command then does the
-    rest. Raises BadInput where the engine's library is not installed, or the engine is not there.
+    The exit code is the worst of the units', 1 where a process died, and 0 where Slurm has them all. Raises BadInput
+    where the engine's library is not installed, or the engine is not there.
     """
     if options.engine != "local" and options.workers is not None:
         raise BadInput("--workers is for --engine local")
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         raise BadInput(f"--workers {options.workers}: at least 1")
     if library := LIBRARIES.get(options.engine):
         submitting.require_extra(library, options.engine)
-    suite = common.opened(options, seeds=options.seeds, device=options.device or "")
+    suite = opened(options, seeds=options.seeds, device=options.device or "")
     found = planning.plan(suite, options.mark)
     for error in found.errors:
         _say(f"an error, not tried again: {error}")
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     commands = submitting.run_commands(suite, found.lacks, options.device or "")
     if not commands:
         _say(f"nothing to start: {_judge(suite)}")
-        return common.FAILED if found.errors else common.FINE
+        return FAILED if found.errors else FINE
     try:
         require_room(suite.folder)
     except OSError as problem:
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
             return _made(options, suite, commands)
         except KeyboardInterrupt:
             _say("told to end: what is filed is kept; start the same again for the rest")
-            return common.INTERRUPTED
+            return INTERRUPTED
 
 
 def _made(options: argparse.Namespace, suite: Suite, commands: Sequence[RunCommand]) -> int:
@@ -96,7 +96,7 @@ def _made(options: argparse.Namespace, suite: Suite, commands: Sequence[RunComma
             jobs = engine_slurm.submit(commands, device, logs, given)
             _say(f"submitted as {jobs[0].job_id.partition('_')[0]}: squeue shows the jobs, and {logs} what they say")
             _say(f"when they are done: {_judge(suite)}")
-            return common.FINE
+            return FINE
         codes = engine_slurm.on_this_machine(commands, device, logs, given, _say)
     words = Counter(submitting.outcome(code) for code in codes)
     _say(f"{len(commands)} units: {', '.join(f'{count} {what}' for what, count in words.items())}; {_judge(suite)}")

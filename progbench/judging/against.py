@@ -32,10 +32,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A recipe's median step time and peak memory in the first folder, as a multiple of the second's.
-
-    For time only runs count that are known to have had their device to themselves.
-    """
+    """A recipe's median step time (of runs that had their device to themselves) and peak memory, first over second."""
 
     recipe: str
     step_seconds: float | None
@@ -99,7 +96,6 @@ def read(path: Path, suite: str = "") -> Folder:
 
 
 def _lacking(result: RunResult) -> str:
-    """The problem of a result that lacks a score of its task, else ""."""
     try:
         task = catalog.tasks()[result.recipe.task]
         for evaluation_set in task.evaluate:
@@ -167,7 +163,6 @@ def _doubtful(pairs: Iterable[Pair]) -> dict[str, tuple[int, int]]:
 
 
 def _environment(pairs: Iterable[Pair]) -> dict[str, tuple[list[str], list[str]]]:
-    """Both sides' values where commit, versions, hardware, data or weights differ."""
     values: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for i, run in ((i, run) for pair in pairs for i, (_, side) in enumerate(pair) for run in side.values()):
         for key, value in (run.about | run.fingerprints).items():

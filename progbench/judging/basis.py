@@ -6,14 +6,13 @@ chosen to give the printed total could not: its agreement is shown apart.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from progbench import kinds
 from progbench.errors import BadInput
-from progbench.files import read_toml
+from progbench.judging import guards
 
 STATED, FITTED, PREDICTED = "stated", "fitted", "predicted"
 BASES = (STATED, FITTED, PREDICTED)  # of a count that is printed; "" for everything else
@@ -30,11 +29,7 @@ class Bases:
     not_printed: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, table: str, row: str) -> tuple[str, str]:
-        """The basis of a row's printed counts, and its argument.
-
-        >>> Bases().of("table2", "bert-base-constant")
-        ('stated', '')
-        """
+        """The basis of a row's printed counts, and its argument."""
         return self.rows.get((table, row), (STATED, ""))
 
     def require_known(self, where: str, table: str, rows: Container[str]) -> None:
@@ -48,15 +43,9 @@ def read(root: Path, suite: str) -> Bases:
 
     Raises BadInput, naming file and entry, for an entry of another shape.
     """
-    path = root / suite / "basis.toml"
-    content = read_toml(path) if os.path.lexists(path) else {}
-    kinds.fields(content, str(path), {}, {"rows": kinds.TABLES, "not_printed": kinds.TABLES})
-    rows, not_printed = {}, {}
-    for number, entry in enumerate(content.get("rows", ()), start=1):
-        kinds.fields(entry, f"{path}: rows, entry {number}", _ROW)
-        words = f"{entry['basis']} ({entry['setting']}): {entry['argument']}"
-        rows[entry["table"], entry["row"]] = entry["basis"], words
-    for number, entry in enumerate(content.get("not_printed", ()), start=1):
-        kinds.fields(entry, f"{path}: not_printed, entry {number}", _NOT_PRINTED)
-        not_printed[entry["table"]] = entry["argument"]
-    return Bases(rows, not_printed)
+    found = guards.entries(root / suite / "basis.toml", {"rows": _ROW, "not_printed": _NOT_PRINTED})
+    rows = {
+        (entry["table"], entry["row"]): (entry["basis"], f"{entry['basis']} ({entry['setting']}): {entry['argument']}")
+        for entry in found["rows"]
+    }
+    return Bases(rows, {entry["table"]: entry["argument"] for entry in found["not_printed"]})

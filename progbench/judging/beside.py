@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 import statistics
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import binomtest, t
+from scipy.special import betaincinv, nctdtr, stdtrit
 
 ALPHA = 0.05  # one-sided, as claims are judged
 POWER = 0.8
@@ -33,9 +34,10 @@ def chance_of_at_least(differences: Sequence[float], level: float) -> tuple[floa
 
     The interval leaves out at most `level` on each side, whatever the differences' distribution.
     """
-    at_least = sum(difference >= 0 for difference in differences)
-    interval = binomtest(at_least, len(differences)).proportion_ci(1 - 2 * level)
-    return at_least / len(differences), float(interval.low), float(interval.high)
+    n, at_least = len(differences), sum(difference >= 0 for difference in differences)
+    low = betaincinv(at_least, n - at_least + 1, level) if at_least else 0.0
+    high = betaincinv(at_least + 1, n - at_least, 1 - level) if at_least < n else 1.0
+    return at_least / n, float(low), float(high)
 
 
 def coefficient_of_variation(scores: Sequence[float]) -> float | None:
@@ -65,11 +67,17 @@ def seeds_needed(sd: float, margin: float, level: float = 0.05) -> int:
 
 def _fewest(effect: float, level: float, least: int) -> int:
     """The fewest seeds, at least `least`, that see an effect, in a difference's standard deviations, often enough."""
-    from statsmodels.stats.power import TTestPower
+    seeds = range(least, 10**9)
+    return seeds[bisect.bisect_left(seeds, POWER, key=lambda n: _power(effect, n, level))]
 
-    if TTestPower().power(effect, least, level, alternative="larger") >= POWER:
-        return least
-    return math.ceil(TTestPower().solve_power(effect, alpha=level, power=POWER, alternative="larger") - 1e-9)
+
+def _power(effect: float, seeds: int, level: float) -> float:
+    """The chance that a one-sided t-test of paired differences sees an effect, which is in their standard deviation.
+
+    To the bit statsmodels' TTestPower, which loads pandas.
+    """
+    critical = -stdtrit(seeds - 1, level)
+    return 1 - float(nctdtr(seeds - 1, effect * math.sqrt(seeds), critical))
 
 
 def in_words(differences: Sequence[float]) -> str:
@@ -83,7 +91,7 @@ def in_words(differences: Sequence[float]) -> str:
     mean = statistics.fmean(differences)
     if len(differences) < 2:
         return f"{mean:+.2f} points (one seed: no interval)"
-    half = t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
+    half = stdtrit(len(differences) - 1, 0.975) * statistics.stdev(differences) / len(differences) ** 0.5
     return f"{mean:+.2f} points, 95 % interval {mean - half:+.2f} to {mean + half:+.2f} ({len(differences)} seeds)"
 
 
@@ -103,13 +111,10 @@ def could_see(differences: Sequence[float], margin: float) -> str:
     sd = statistics.stdev(differences)
     if sd == 0:
         return f"the {len(differences)} seeds differ by the same, so nobody can say whether they could have seen {said}"
-    from statsmodels.stats.power import TTestPower
-
-    power = TTestPower().power(margin / sd, len(differences), ALPHA, alternative="larger")
+    power = _power(margin / sd, len(differences), ALPHA)
     varying = f"with differences that vary by {sd:.2f}, in {100 * power:.0f} % of comparisons"
     if power >= POWER:
         return f"{len(differences)} seeds could have seen {said}: {varying}"
-    enough = TTestPower().power(margin / sd, MOST, ALPHA, alternative="larger") >= POWER
-    needed = _fewest(margin / sd, ALPHA, 2) if enough else None
-    more = f"; {needed} seeds would in {100 * POWER:.0f} %" if needed else f"; nor would {MOST:,} seeds"
+    needed = _fewest(margin / sd, ALPHA, 2)
+    more = f"; {needed} seeds would in {100 * POWER:.0f} %" if needed <= MOST else f"; nor would {MOST:,} seeds"
     return f"{len(differences)} seeds could hardly have seen {said}: {varying}{more}"

@@ -15,11 +15,7 @@ from progbench.tasks.source import GENERATED
 
 
 def caveats(cell: str, made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
-    """Sentences on a cell's runs, by recipe: mixed versions or data, what was left out, partial or known data.
-
-    >>> caveats("minilm-constant-rte", {})
-    []
-    """
+    """Sentences on a cell's runs, by recipe: mixed versions or data, what was left out, partial or known data."""
     runs = [run for results in made.values() for run in results]
     lines = _mixed(cell, (*environment.PACKAGES, "device", "threads"), runs)
     if len({bool(run.provenance.side_by_side) for run in runs}) > 1:
@@ -27,24 +23,22 @@ def caveats(cell: str, made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
     for wanted, results in made.items():
         lines += _mixed(wanted.id, ("data", "weights"), results)
         notes = dict.fromkeys(note for run in results for note in run.notes if not is_cut(note))
-        sentences = [*other_data(wanted, results), *_left_out(results), *notes]
+        left_out = ({evaluation_set: n for evaluation_set, n in run.left_out.items() if n} for run in results)
+        lost = dict.fromkeys(f"left out of the data: {counts}" for counts in left_out if counts)
+        sentences = [*other_data(wanted, results), *lost, *notes]
         sentences += _of_recipe(wanted) if results else []
         lines += [f"{wanted.id}: {sentence}" for sentence in sentences]
     return lines
 
 
 def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
-    """Sentences on compared recipes that were made on different data of a task, or different weights.
-
-    >>> unlike({})
-    []
-    """
+    """Sentences on compared recipes that were made on different data of a task, or different weights."""
     sentences = []
     for what, same in (("data", _same_data), ("weights", lambda wanted: wanted.model)):
         groups: dict[object, dict[str, dict[str, None]]] = {}
-        for wanted, run in ((wanted, run) for wanted, results in made.items() for run in results):
-            prints = groups.setdefault(same(wanted), {})
-            prints.setdefault(str(run.fingerprints.get(what, "unknown")), {})[wanted.id] = None
+        for wanted, results in made.items():
+            for print_ in dict.fromkeys(str(run.fingerprints.get(what, "unknown")) for run in results):
+                groups.setdefault(same(wanted), {}).setdefault(print_, {})[wanted.id] = None
         for prints in (prints for prints in groups.values() if len(prints) > 1):
             short = _shortened(prints)
             sides = sorted(f"{_some(sorted(names))} on {short[value]}" for value, names in prints.items())
@@ -55,10 +49,10 @@ def unlike(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
 def _unlike_lengths(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
     """A sentence for each task of which some compared recipes cut texts and others read them to another length."""
     tasks: dict[object, dict[int, tuple[dict[str, None], dict[str, None]]]] = {}
-    for wanted, run in ((wanted, run) for wanted, results in made.items() for run in results):
+    for wanted, results in ((wanted, results) for wanted, results in made.items() if results):
         names, notes = tasks.setdefault(_same_data(wanted), {}).setdefault(wanted.max_length, ({}, {}))
         names[wanted.id] = None
-        notes |= dict.fromkeys(filter(is_cut, run.notes))
+        notes |= dict.fromkeys(note for run in results for note in run.notes if is_cut(note))
     sentences = []
     for lengths in tasks.values():
         if len(lengths) > 1 and any(notes for _, notes in lengths.values()):
@@ -71,16 +65,11 @@ def _unlike_lengths(made: Mapping[Recipe, Sequence[RunResult]]) -> list[str]:
 
 
 def _same_data(wanted: Recipe) -> tuple[object, ...]:
-    """What recipes share that read the same data."""
     return wanted.task, wanted.data_source
 
 
 def _shortened(prints: Iterable[str]) -> dict[str, str]:
-    """The beginnings of fingerprints, long enough to tell them apart: at least a kind and eight digits.
-
-    >>> _shortened(["sha256:78c0197b11", "sha256:78c0197b22"])
-    {'sha256:78c0197b11': 'sha256:78c0197b1', 'sha256:78c0197b22': 'sha256:78c0197b2'}
-    """
+    """The beginnings of fingerprints, long enough to tell them apart: at least a kind and eight digits."""
     values = list(prints)
     length = len("sha256:") + 8
     while len({value[:length] for value in values}) < len(values):
@@ -93,7 +82,6 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _mixed(name: str, fields: Sequence[str], results: Sequence[RunResult]) -> list[str]:
-    """A warning for each of these fields in which results differ."""
     values = {
         key: dict.fromkeys(str((run.environment | run.fingerprints).get(key)) for run in results) for key in fields
     }
@@ -118,8 +106,11 @@ def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = 
     published = dict(task.rows)
     if wanted.train_questions:
         del published["train"]
-    counts = (other_counts(published, run.examples, run.left_out) for run in results)
-    reasons = dict.fromkeys(f"it {words}" for sentences in counts for words in sentences)
+    read: list[tuple[dict[str, int], dict[str, int]]] = []  # most runs of a recipe have read the same
+    for run in results:
+        if (counts := (run.examples, run.left_out)) not in read:
+            read.append(counts)
+    reasons = dict.fromkeys(f"it {words}" for counts in read for words in other_counts(published, *counts))
     theirs = catalog.published_fingerprint(task)
     reasons |= {} if reasons else dict.fromkeys(filter(None, (_other_content(theirs, run) for run in results)))
     return [
@@ -129,16 +120,10 @@ def other_data(wanted: Recipe, results: Sequence[RunResult], *, printed: bool = 
 
 
 def _other_content(theirs: str, run: RunResult) -> str:
-    """Words on a run whose files have as many rows as were published, and other bytes than `theirs`."""
     ours = run.fingerprints.get("data", "")
     if not theirs or len(ours) != len(theirs) or ours == theirs:  # what comes from the hub has a pinned revision
         return ""
     return f"its files hold the right number of rows and other content ({ours}; published: {theirs})"
-
-
-def _left_out(results: Sequence[RunResult]) -> list[str]:
-    counts = ({evaluation_set: count for evaluation_set, count in run.left_out.items() if count} for run in results)
-    return list(dict.fromkeys(f"left out of the data: {left_out}" for left_out in counts if left_out))
 
 
 def _partial(wanted: Recipe) -> list[str]:

@@ -51,7 +51,7 @@ class Change:
 def changes(pairs: Mapping[str, Pair]) -> list[Change]:
     """Every score of every recipe, with p after Holm's correction over all comparable ones."""
     points = {
-        (name, score): tuple(_points(side, *score) for _, side in pair)
+        (name, score): tuple({seed: run.score(*score) for seed, run in side.items()} for _, side in pair)
         for name, pair in pairs.items()
         for score in _scores(pair)
     }
@@ -60,7 +60,6 @@ def changes(pairs: Mapping[str, Pair]) -> list[Change]:
 
 
 def _scores(pair: Pair) -> list[Score]:
-    """The evaluation sets and metrics that every result of both sides has."""
     sets = [
         {(evaluation_set, metric) for evaluation_set, scores in run.epochs[-1].scores.items() for metric in scores}
         for _, side in pair
@@ -69,12 +68,7 @@ def _scores(pair: Pair) -> list[Score]:
     return sorted(set.intersection(*sets))
 
 
-def _points(side: BySeed, evaluation_set: str, metric: str) -> dict[int, float]:
-    return {seed: run.score(evaluation_set, metric) for seed, run in side.items()}
-
-
 def _least_sd(pair: Pair, evaluation_set: str, metric: str) -> float:
-    """The least spread that either side's runs are believed to have."""
     runs = [run for _, side in pair for run in side.values()]
     return resolution.least_sd(metric, resolution.examples_of(evaluation_set, runs))
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from progbench.errors import BadInput
 from progbench.judging import on_print
-from progbench.judging.compared import Compared, Paired, PrintAlone, interval, number
-from progbench.judging.on_print import COUNTS, FAILS, HOLDS, UNDECIDED, WITHIN, Range
+from progbench.judging.compared import Paired, interval, number
+from progbench.judging.on_print import COUNTS, FAILS, HOLDS, UNDECIDED, WITHIN, Measured, Range
 from progbench.judging.resolution import EDGE, least_sd_of_mean
 from progbench.judging.terms import LEAST_SEEDS
 from progbench.judging.verdict import Observed
@@ -64,7 +64,6 @@ class Claim:
 
     @property
     def inside(self) -> Range:
-        """The wanted range."""
         return Range(self.lowest, self.highest, self.strict)
 
     @property
@@ -75,34 +74,6 @@ class Claim:
         if math.isinf(self.highest):
             return f"{'above' if self.strict else 'at least'} {self.lowest:g}"
         return f"{self.lowest:g} to {self.highest:g}"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One comparison's quantity: as printed, and on our side exact or by seed.
-
-    A difference of scores has its paired `tasks`, several for a mean of cells; `compared` is the difference table's
-    verdict on an average. Without either it has a value by seed in `seeds`, and `least_sd` is the least spread that
-    these are believed to have. `level` is the one-sided level of its interval.
-
-    `mixed` says that the printed numbers are of two metrics, `alone` what the print says by itself, `missing` and
-    `error` why our side is not there. `margin` is that of the cells, in points, for the `margin_reason`; 0 for counts.
-    """
-
-    column: str
-    printed: float | None = None
-    exact: float | None = None
-    seeds: Mapping[int, float] = field(default_factory=dict)
-    mixed: str = ""
-    missing: str = ""
-    error: str = ""
-    least_sd: float = 0.0
-    tasks: tuple[Paired, ...] = ()
-    compared: Compared | None = None
-    alone: PrintAlone | None = None
-    level: float = 0.05
-    margin: float = 0.0
-    margin_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,10 +110,7 @@ class ClaimVerdict:
 
 
 def quantity(claim: Claim, left: float, right: float) -> float:
-    """A claim's quantity of two numbers: points apart, or the percent that left saves of right.
-
-    Raises BadInput for a share of nothing.
-    """
+    """Points apart, or the percent that left saves of right. Raises BadInput for a share of nothing."""
     if claim.quantity == "reduction" and right == 0:
         raise BadInput(f"claim {claim.id!r}: a reduction cannot be computed from 0")
     return left - right if claim.quantity == "difference" else 100 * (1 - left / right)
@@ -222,7 +190,6 @@ def unreadable(why: str) -> ClaimVerdict:
 
 
 def _ours_rests_on(measured: Sequence[Measured], exact: bool) -> str:
-    """What our answer rests on; "" if nothing was run."""
     if exact:
         return COUNTS
     seeds = [paired.seeds for comparison in measured for paired in comparison.tasks or (comparison,)]
@@ -232,7 +199,7 @@ def _ours_rests_on(measured: Sequence[Measured], exact: bool) -> str:
 
 
 def _of_ours(claim: Claim, comparison: Measured, comparisons: int) -> tuple[str, str]:
-    """One comparison on our side. That all hold needs no correction for their number; that one fails does."""
+    """One comparison's answer. That all hold needs no correction for their number; that one fails does."""
     if comparison.exact is not None:
         return HOLDS if claim.inside.has(comparison.exact) else FAILS, f"{comparison.exact:+.2f}"
     if comparison.compared and claim.wanted:

@@ -7,7 +7,7 @@ because they share the correction for their number.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
@@ -37,18 +37,17 @@ def compare(
     (`average=False`). An average's `over` names its tasks.
     """
     tasks = {body: enough for body, those in bodies.items() if (enough := [task for task in those if task.enough])}
-    components = {body: [_components(task) for task in those] for body, those in tasks.items()}
-    averages = {body: _Average(those, components[body]) for body, those in tasks.items() if average and len(those) > 1}
+    averages = {body: _Average(those) for body, those in tasks.items() if average and len(those) > 1}
     shown = _shown({body: mean.on_this_set for body, mean in averages.items()}, terms)
     others = _shown({body: mean.other for body, mean in averages.items() if mean.other}, terms)
     compared = []
     for body, those in tasks.items():
         about = {"table": table, "body": body, "left": left, "right": right, "level": terms.looks.level}
-        lines = _of_tasks(about, those, components[body], terms)
+        lines = _of_tasks(about, those, terms)
         compared += lines
         if body in averages:
-            of, other = len(bodies[body]), others.get(body)
-            compared.append(averages[body].compared(about, of, shown[body], other, lines, terms))
+            of = len(bodies[body])
+            compared.append(averages[body].compared(about, of, shown[body], others.get(body), lines, terms))
     return compared
 
 
@@ -59,7 +58,7 @@ def together(tasks: Sequence[Paired]) -> tuple[Estimate, Estimate | None]:
     >>> float(found.mean), [round(end, 3) for end in ends(found, 0.05)], other  # 2 ± 2.92 · 1 / √3
     (2.0, [0.314, 3.686], None)
     """
-    average = _Average(tasks, [_components(task) for task in tasks])
+    average = _Average(tasks)
     return average.on_this_set, average.other
 
 
@@ -70,13 +69,12 @@ def ends(estimate: Estimate, level: float) -> tuple[float, float]:
 
 
 def _components(task: Paired) -> Components:
-    """A task's difference and the components of its variance."""
     if task.differences is not None:
         return effect.taken_apart(task.differences)
     return effect.from_scores(np.subtract(task.left, task.right), max(task.least_sd, LEAST_SD))
 
 
-def _stacked(estimates: Sequence[Estimate]) -> Estimate:
+def _stacked(estimates: Iterable[Estimate]) -> Estimate:
     """A family of estimates as one of arrays."""
     return Estimate(*(np.array(column, float) for column in zip(*estimates, strict=True)))
 
@@ -85,15 +83,14 @@ def _shown(averages: Mapping[str, Estimate], terms: Terms) -> dict[str, hierarch
     """What each body's average shows, tested among all of them."""
     if not averages:
         return {}
-    shown = hierarchy.of_models(_stacked([*averages.values()]), terms.average, terms.looks.level)
+    shown = hierarchy.of_models(_stacked(averages.values()), terms.average, terms.looks.level)
     return {body: hierarchy.Averages(*(column[i] for column in shown)) for i, body in enumerate(averages)}
 
 
-def _of_tasks(
-    about: dict[str, Any], tasks: Sequence[Paired], components: Sequence[Components], terms: Terms
-) -> list[Compared]:
+def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], terms: Terms) -> list[Compared]:
     """The verdicts on one body's tasks."""
     level, margin = terms.looks.level, terms.task
+    components = [_components(task) for task in tasks]
     estimates = [effect.on_this_set(component) for component in components]
     p, differ = hierarchy.of_tasks(_stacked(estimates), level)
     others = [effect.for_such_examples(component) for component in components]
@@ -101,32 +98,25 @@ def _of_tasks(
     other_differ = iter(hierarchy.of_tasks(_stacked(known), level)[1] if known else ())
     lines = []
     for i, (task, estimate, other) in enumerate(zip(tasks, estimates, others, strict=True)):
-        low, high = ends(estimate, level)
         seeds = len(task.seeds)
-        print_variance = float(estimate.variance) * seeds / PAPER_SEEDS + ROUNDING / task.columns
+        found = _said(estimate, other, level, margin, _word, differ[i], next(other_differ) if other else None)
         lines.append(
             Compared(
                 **about,
+                **found,
                 task=task.task,
                 over=(),
                 of=1,
                 seeds=(seeds, seeds),
                 examples=components[i].examples,
-                difference=float(estimate.mean),
-                low=low,
-                high=high,
                 margin=margin,
-                word=_word(low, high, margin, differ[i]),
-                beside=_word(low, high, terms.beside, differ[i]),
+                beside=_word(found["low"], found["high"], terms.beside, differ[i]),
                 p=float(p[i]),
                 needed=beside.seeds_needed(_pooled_sd(task), margin),
                 every_task=None,
                 notes=(*task.notes, *filter(None, [terms.looks.words(seeds)])),
                 **_of_scores(task.left, task.right, level),
-                **(
-                    _other(other, level, lambda *ends: _word(*ends, margin, next(other_differ))) if other else _NO_OTHER
-                ),
-                **_against_print(estimate, task.printed, print_variance, level, margin),
+                **_against_print(estimate, task.printed, _print_variance(task, estimate), level, margin),
             )
         )
     return lines
@@ -135,10 +125,11 @@ def _of_tasks(
 class _Average:
     """The average of one body's tasks; `other` answers question E, None where a task has no predictions."""
 
-    def __init__(self, tasks: Sequence[Paired], components: Sequence[Components]) -> None:
+    def __init__(self, tasks: Sequence[Paired]) -> None:
         self.tasks = tasks
         columns = sum(task.columns for task in tasks)
         self.weights = [task.columns / columns for task in tasks]
+        components = [_components(task) for task in tasks]
         self.examples = sum(component.examples for component in components)
         self.estimates = [effect.on_this_set(component) for component in components]
         self.on_this_set = effect.average(self.estimates, self.weights)
@@ -155,48 +146,56 @@ class _Average:
         terms: Terms,
     ) -> Compared:
         level, margin = terms.looks.level, terms.average
-        low, high = ends(self.on_this_set, level)
         counts = [len(task.seeds) for task in self.tasks]
         shared = sorted(set.intersection(*(set(task.seeds) for task in self.tasks)))
         notes = [*(note for task in self.tasks for note in task.notes), *map(terms.looks.words, counts)]
         print_variance = sum(
-            weight**2 * (float(estimate.variance) * count / PAPER_SEEDS + ROUNDING / task.columns)
-            for task, estimate, weight, count in zip(self.tasks, self.estimates, self.weights, counts, strict=True)
+            weight**2 * _print_variance(task, estimate)
+            for task, estimate, weight in zip(self.tasks, self.estimates, self.weights, strict=True)
         )
         return Compared(
             **about,
+            **_said(self.on_this_set, self.other, level, margin, _word_of_average, shown, other_shown),
             task=AVERAGE,
             over=tuple(task.task for task in self.tasks),
             of=of,
             seeds=(min(counts), max(counts)),
             examples=self.examples,
-            difference=float(self.on_this_set.mean),
-            low=low,
-            high=high,
             margin=margin,
-            word=_word_of_average(low, high, margin, shown),
             beside="",
             p=float(shown.p),
             needed=None,
             every_task=bool(shown.not_worse) and all(line.low > -line.margin + EDGE for line in lines),
             notes=tuple(dict.fromkeys(filter(None, notes))),
             **_of_scores(*([self._mean(side, seed) for seed in shared] for side in ("left", "right")), level),
-            **(
-                _other(self.other, level, lambda *ends: _word_of_average(*ends, margin, other_shown))
-                if self.other and other_shown
-                else _NO_OTHER
-            ),
             **_against_print(self.on_this_set, self._printed(), print_variance, level, margin),
         )
 
     def _mean(self, side: str, seed: int) -> float:
         """One schedule's average with a seed that all tasks have."""
         scores = [getattr(task, side)[task.seeds.index(seed)] for task in self.tasks]
-        return sum(score * weight for score, weight in zip(scores, self.weights, strict=True))
+        return sum(map(operator.mul, scores, self.weights))
 
     def _printed(self) -> float | None:
         values = [task.printed for task in self.tasks]
         return None if None in values else sum(map(operator.mul, values, self.weights))
+
+
+def _said(
+    found: Estimate, other: Estimate | None, level: float, margin: float, word: Callable, shown: Any, other_shown: Any
+) -> dict[str, Any]:
+    """A difference with its interval and word, by both questions; `shown` is what `word` needs of the tests."""
+    low, high = ends(found, level)
+    other_low, other_high = ends(other, level) if other else (None, None)
+    return {
+        "difference": float(found.mean),
+        "low": low,
+        "high": high,
+        "word": word(low, high, margin, shown),
+        "other_low": other_low,
+        "other_high": other_high,
+        "other_word": word(other_low, other_high, margin, other_shown) if other else "",
+    }
 
 
 def _word(low: float, high: float, margin: float, differs: bool) -> str:
@@ -220,7 +219,7 @@ def _pooled_sd(task: Paired) -> float:
 
 def _of_scores(left: Sequence[float], right: Sequence[float], level: float) -> dict[str, float | None]:
     """What is shown beside a difference, from the scores of the seeds."""
-    differences = [ours - theirs for ours, theirs in zip(left, right, strict=True)]
+    differences = list(map(operator.sub, left, right))
     share = beside.chance_of_at_least(differences, level) if differences else (None, None, None)
     return {
         "correlation": beside.correlation(left, right),
@@ -230,12 +229,9 @@ def _of_scores(left: Sequence[float], right: Sequence[float], level: float) -> d
     }
 
 
-_NO_OTHER: dict[str, Any] = {"other_low": None, "other_high": None, "other_word": ""}
-
-
-def _other(estimate: Estimate, level: float, word: Any) -> dict[str, Any]:
-    low, high = ends(estimate, level)
-    return {"other_low": low, "other_high": high, "other_word": word(low, high)}
+def _print_variance(task: Paired, estimate: Estimate) -> float:
+    """The variance of a task's printed difference: the paper's seeds are taken to be as noisy as ours."""
+    return float(estimate.variance) * len(task.seeds) / PAPER_SEEDS + ROUNDING / task.columns
 
 
 def _against_print(

@@ -151,8 +151,8 @@ def interval(low: float, high: float) -> str:
 def least_sign_flip_p(seeds: int) -> float:
     """The smallest two-sided p of a sign flip over so many seeds' differences.
 
-    >>> least_sign_flip_p(5), least_sign_flip_p(6)
-    (0.0625, 0.03125)
+    >>> [least_sign_flip_p(n) for n in (1, 3, 5, 6)]
+    [1.0, 0.25, 0.0625, 0.03125]
     """
     return min(1.0, 2.0 ** (1 - seeds))
 
@@ -193,6 +193,5 @@ class PrintAlone:
     @property
     def word(self) -> str:
         """What the interval says, in the words of our own differences."""
-        return (
-            words.UNDECIDED if self.low is None or self.high is None else words.word(self.low, self.high, self.margin)
-        )
+        known = self.low is not None and self.high is not None
+        return words.word(self.low, self.high, self.margin) if known else words.UNDECIDED

@@ -49,21 +49,13 @@ class Contrast:
 
     @property
     def on_print(self) -> str:
-        """What the print says by the margin: "higher", "lower" or "within noise"; "" if it has no difference.
-
-        >>> Contrast("Table 1", "m", "shrinking", "constant", "QQP", False, printed=-0.6, margin=0.3).on_print
-        'lower'
-        """
+        """What the print says by the margin: "higher", "lower" or "within noise"; "" if it has no difference."""
         if self.printed is None:
             return ""
         return (HIGHER if self.printed > 0 else LOWER) if beyond(self.printed, self.margin) else WITHIN
 
     def on_runs(self, seeds: Mapping[int, float], compared: Compared | None = None) -> Contrast:
-        """The contrast with our runs: the verdict on them, or with too few their mean alone.
-
-        >>> Contrast("Table 1", "m", "shrinking", "constant", "RTE", False).on_runs({0: 1.0, 1: 2.0}).mean
-        1.5
-        """
+        """The contrast with our runs: the verdict on them, or with too few their mean alone."""
         if compared is None:
             return replace(self, seeds=seeds, mean=statistics.fmean(seeds.values()) if seeds else None)
         verdict = {"mean": compared.difference, "low": compared.low, "high": compared.high, "loss": compared.margin}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from progbench import kinds, places
@@ -102,23 +102,28 @@ _OF_CELLS = {"table": kinds.TEXT, "row": kinds.TEXT, "columns": kinds.TEXTS, "ar
 _OF_CLAIM = {"claim": kinds.TEXT, "argument": kinds.TEXT}
 
 
-def disputed(root: Path, suite: str) -> dict[str, dict]:
-    """The arguments of disputed.toml: under "cells" by (table's file, cell id), under "claims" by the claim's id.
+def entries(path: Path, shapes: Mapping[str, Mapping[str, kinds.Kind]]) -> dict[str, list[dict]]:
+    """The tables of a file by the name of their list, each with its fields; none without the file.
 
-    Empty if a suite has no such file. Raises BadInput for an entry of another shape.
+    Raises BadInput, naming file, list and entry, for an entry of another shape.
     """
-    path = root / suite / "disputed.toml"
     content = read_toml(path) if os.path.lexists(path) else {}
-    kinds.fields(content, str(path), {}, {"cells": kinds.TABLES, "claims": kinds.TABLES})
-    arguments: dict[str, dict] = {"cells": {}, "claims": {}}
-    for number, entry in enumerate(content.get("cells", ()), start=1):
-        kinds.fields(entry, f"{path}: cells, entry {number}", _OF_CELLS)
-        for column in entry["columns"]:
-            arguments["cells"][entry["table"], f"{entry['row']}-{column}"] = entry["argument"]
-    for number, entry in enumerate(content.get("claims", ()), start=1):
-        kinds.fields(entry, f"{path}: claims, entry {number}", _OF_CLAIM)
-        arguments["claims"][entry["claim"]] = entry["argument"]
-    return arguments
+    kinds.fields(content, str(path), {}, dict.fromkeys(shapes, kinds.TABLES))
+    for name, shape in shapes.items():
+        for number, entry in enumerate(content.get(name, ()), start=1):
+            kinds.fields(entry, f"{path}: {name}, entry {number}", shape)
+    return {name: content.get(name, []) for name in shapes}
+
+
+def disputed(root: Path, suite: str) -> dict[str, dict]:
+    """The arguments of disputed.toml: under "cells" by (table's file, cell id), under "claims" by the claim's id."""
+    found = entries(root / suite / "disputed.toml", {"cells": _OF_CELLS, "claims": _OF_CLAIM})
+    cells = {
+        (entry["table"], f"{entry['row']}-{column}"): entry["argument"]
+        for entry in found["cells"]
+        for column in entry["columns"]
+    }
+    return {"cells": cells, "claims": {entry["claim"]: entry["argument"] for entry in found["claims"]}}
 
 
 def require_known(where: str, disputes: set[str], known: set[str]) -> None:

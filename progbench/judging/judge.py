@@ -1,9 +1,8 @@
 """The verdicts on a table's cells. Pure: no files, no torch, nothing of the trainer.
 
-A table is judged at once: its rows share a spread, and its cells a rate of false alarms. Against the paper, whose five
-seeds nobody has, a score is an equivalence question: is the difference surely within the margin, surely beyond it, or
-undecided? One seed decides nothing. Against our own reference seeds the question is sameness, bit for bit, if both were
-made alike. If not, it is one of prediction: would another run like the reference have come out here?
+A table is judged at once: its rows share a spread, and its cells a rate of false alarms. Against the paper the question
+is equivalence: is the difference surely within the margin, surely beyond it, or undecided? Against our own seeds it is
+sameness, bit for bit, if both were made alike, else prediction: would another run like the reference come out here?
 """
 
 from __future__ import annotations
@@ -47,15 +46,7 @@ def judge_table(cells: Sequence[Cell], observed: Mapping[str, Observed]) -> dict
 
 
 def judge(cell: Cell, observed: Observed) -> Verdict:
-    """Judge one cell as if its table had no other.
-
-    >>> from progbench.judging.expected import Expectation
-    >>> cell = Cell("bert-large-constant-updated", "paper", "figure4", "Figure 4", "BERT_LARGE FT", "Updated",
-    ...     "counted", "M parameters", "glue", "bert-large", "full", "constant", "section 4.2",
-    ...     expectation=Expectation("1005.4"))
-    >>> judge(cell, Observed(count=1005431814)).sentence
-    'counted 1,005,431,814, which is the printed 1005.4 M'
-    """
+    """Judge one cell as if its table had no other."""
     return judge_table([cell], {cell.id: observed})[cell.id]
 
 
@@ -88,7 +79,6 @@ def _settle(cell: Cell, observed: Observed) -> Verdict | None:
 
 
 def _on_other_data(cell: Cell, observed: Observed) -> Verdict:
-    """The verdict on a score that the print cannot be compared with: neither agreement nor difference says anything."""
     printed = cell.expectation.printed
     difference = statistics.fmean(observed.values.values()) - float(printed)
     sentence = f"{_ours(observed)} against the printed {printed}: {difference:+z.2f}; not judged: {observed.other_data}"
@@ -96,11 +86,7 @@ def _on_other_data(cell: Cell, observed: Observed) -> Verdict:
 
 
 def _dispute(cell: Cell, verdict: Verdict) -> Verdict:
-    """The verdict on a printed number that cannot follow from the paper's own equations.
-
-    If arithmetic agrees with it after all, the argument is wrong or the counting has changed: an error. A score may
-    agree by luck.
-    """
+    """A disputed cell's verdict. A count that agrees after all is an error; a score may agree by luck."""
     if not cell.disputed or not verdict.judged:
         return verdict
     if verdict.outcome == "reproduced" and cell.kind != "scored":
@@ -110,10 +96,7 @@ def _dispute(cell: Cell, verdict: Verdict) -> Verdict:
 
 
 def _judge_exactly(cell: Cell, observed: Observed) -> Verdict:
-    """The verdict on seeds that were made as the reference's were: the same computation, so the same scores.
-
-    Other seeds do not count: no number of them excuses one that did not repeat.
-    """
+    """The verdict on seeds that were made as the reference's were; no other excuses one that did not repeat."""
     observed = replace(observed, values={k: v for k, v in observed.values.items() if k in observed.same})
     reference = {seed: cell.expectation.reference.seeds[seed] for seed in observed.values}
     expected = statistics.fmean(reference.values())
@@ -136,7 +119,6 @@ def _judge_exactly(cell: Cell, observed: Observed) -> Verdict:
 
 
 def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], family: int) -> dict[str, Verdict]:
-    """The verdicts on printed scores; `family` is how many cells of their kind the table has."""
     import numpy as np
 
     from progbench.judging import decision
@@ -181,7 +163,6 @@ def _judge_against_paper(cells: Sequence[Cell], observed: Sequence[Observed], fa
 
 
 def _judge_against_reference(cells: Sequence[Cell], observed: Sequence[Observed], family: int) -> dict[str, Verdict]:
-    """The verdicts on scores with reference seeds that were made elsewhere, or are other seeds."""
     import numpy as np
 
     from progbench.judging import decision
@@ -214,7 +195,6 @@ def _judge_against_reference(cells: Sequence[Cell], observed: Sequence[Observed]
 
 
 def _numbers(differences: Differences, decided: Decided, i: int) -> dict[str, float | int]:
-    """The statistics of cell `i` that a verdict keeps; empty without a spread."""
     if not differences.df[i]:
         return {}
     return {

@@ -7,11 +7,10 @@ same examples differ by less noise. Spreads that others published for these task
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from progbench.judging.compared import PrintAlone, number
+from progbench.judging.compared import Compared, Paired, PrintAlone, number
 from progbench.judging.resolution import EDGE
 
 HOLDS, WITHIN, FAILS, UNDECIDED = "holds", "within noise", "does not hold", "undecided"
@@ -46,24 +45,35 @@ class Range:
         return FAILS if high < self.lowest - EDGE or low > self.highest + EDGE else WITHIN
 
 
-class Printed(Protocol):
-    """What is printed of one comparison: the quantity, the margin of its cells, and what the print says by itself."""
+@dataclass(frozen=True)
+class Measured:
+    """One comparison's quantity: as printed, and on our side exact or by seed.
 
-    @property
-    def column(self) -> str: ...
-    @property
-    def printed(self) -> float | None: ...
-    @property
-    def mixed(self) -> str: ...
-    @property
-    def margin(self) -> float: ...
-    @property
-    def margin_reason(self) -> str: ...
-    @property
-    def alone(self) -> PrintAlone | None: ...
+    A difference of scores has its paired `tasks`, several for a mean of cells; `compared` is the difference table's
+    verdict on an average. Without either it has a value by seed in `seeds`, and `least_sd` is the least spread that
+    these are believed to have. `level` is the one-sided level of its interval.
+
+    `mixed` says that the printed numbers are of two metrics, `alone` what the print says by itself, `missing` and
+    `error` why our side is not there. `margin` is that of the cells, in points, for the `margin_reason`; 0 for counts.
+    """
+
+    column: str
+    printed: float | None = None
+    exact: float | None = None
+    seeds: Mapping[int, float] = field(default_factory=dict)
+    mixed: str = ""
+    missing: str = ""
+    error: str = ""
+    least_sd: float = 0.0
+    tasks: tuple[Paired, ...] = ()
+    compared: Compared | None = None
+    alone: PrintAlone | None = None
+    level: float = 0.05
+    margin: float = 0.0
+    margin_reason: str = ""
 
 
-def read(wanted: Range, comparison: Printed) -> tuple[str, str]:
+def read(wanted: Range, comparison: Measured) -> tuple[str, str]:
     """The answer on the print, and its numbers in words."""
     if comparison.printed is None:
         return UNDECIDED, "unknown (not printed)"
@@ -83,7 +93,7 @@ def read(wanted: Range, comparison: Printed) -> tuple[str, str]:
     return wanted.answer(alone.low, alone.high), f"{words}, {by_margin} by the margin of {comparison.margin:g}"
 
 
-def rests_on(printed: Sequence[Printed]) -> str:
+def rests_on(printed: Sequence[Measured]) -> str:
     """What the answer on the print rests on; "" if nothing is printed."""
     there = [comparison for comparison in printed if comparison.printed is not None]
     with_margin = [comparison for comparison in there if comparison.margin]

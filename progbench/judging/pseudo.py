@@ -55,7 +55,7 @@ def _accuracy(gold: NDArray, predicted: NDArray) -> NDArray:
 
 
 def _f1(gold: NDArray, predicted: NDArray) -> NDArray:
-    """F1 as a ratio of means, 2·TP over (gold + predicted): each example's part in the ratio's linear expansion."""
+    """F1 as a ratio of means, 2·TP over (gold + predicted), in its linear expansion."""
     hits, named = 2.0 * ((gold == 1) & (predicted == 1)), (gold == 1) * 1.0 + (predicted == 1)
     if not named.any():  # nothing to find, and nothing found: scikit-learn's F1 is 0
         return named

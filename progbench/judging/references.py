@@ -106,7 +106,6 @@ def of_row(
 def _points(
     entries: Mapping[str, Any], row: dict, metrics: Mapping[str, str], path: Path
 ) -> tuple[dict[int, float], dict[str, dict]]:
-    """A row's reference points by seed (the mean over `metrics`), and its recipes' entries."""
     columns, runs = [], {}
     for evaluation_set, metric in metrics.items():
         recipe_id = run_id(row["model"], row.get("tuning", "full"), row["schedule"], task_of(evaluation_set).name)

@@ -22,10 +22,8 @@ class Observed:
     """What there is to judge a cell by: points by seed, or an exact count; and what went wrong or is not there.
 
     `same` has the seeds that were made as the reference's, and whether their scores are identical, bit for bit.
-    `recipes` names the runs behind all this, as a verdict does. `other_data` says that the scores were not made on the
-    published data, and so answer another question than the paper's; `changed` that they were not made on the data that
-    lies here now. `least_sd` is the least spread over seeds, in points, that a score of so many examples is believed to
-    have.
+    `other_data` says that the scores were not made on the published data, `changed` that they were not made on the data
+    that lies here now. `least_sd` is the least believed spread over seeds, in points, with so many examples.
     """
 
     values: Mapping[int, float] = field(default_factory=dict)

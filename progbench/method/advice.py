@@ -18,9 +18,6 @@ def advice(model: nn.Module) -> str:
     >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2))
     >>> advice(net)
     'name its components: Anatomy.split(model, embeddings=["0"], blocks=["1", "2"], head=["3"])'
-
-    A call is sound if it puts every parameter into a component, has as many blocks as the configuration says, and
-    leaves no list outside them that is as long, or has an attention in each member.
     """
     if call := suggestion(model):
         return f"name its components: {call}"
@@ -28,7 +25,11 @@ def advice(model: nn.Module) -> str:
 
 
 def suggestion(model: nn.Module) -> str:
-    """A call of `Anatomy.split` to copy; "" where none is sound."""
+    """A call of `Anatomy.split` to copy; "" where none is sound.
+
+    A sound call puts every parameter into a component, has as many blocks as the configuration says, and leaves no list
+    outside them that is as long, or has an attention in each member.
+    """
     stacks = list(stacks_in(model))
     if len(stacks) > 1 or (not stacks and configuration_of(transformer_of(model))):
         return ""
@@ -76,7 +77,6 @@ def _may_be_blocks(stack: Stack, blocks: list[str]) -> bool:
 
 
 def unassigned(model: nn.Module, names: list[str]) -> BadInput:
-    """The error for parameters in no component."""
     return BadInput(
         f"{type(model).__name__}: in no component of Eq. 1 (embeddings, blocks, head): {listed(names)}; {advice(model)}"
     )

@@ -33,16 +33,14 @@ class Anatomy:
     >>> from progbench.models.loading import build
     >>> from progbench.models.spec import spec
     >>> from progbench.method import schedule
-    >>> model = build(spec("tiny-bert"), num_labels=2)
-    >>> anatomy = Anatomy.of(model)
+    >>> anatomy = Anatomy.of(build(spec("tiny-bert"), num_labels=2))
     >>> anatomy.L
     4
     >>> anatomy.freeze(schedule.shrinking(L=4, T=2)[1])  # the second epoch trains blocks 2 and 3
     >>> [p.requires_grad for block in anatomy.blocks for p in block[:1]]
     [False, False, True, True]
 
-    Assignment is by module, never by a parameter's name: a renamed or added weight is an error, and does not silently
-    stay frozen.
+    Parameters are assigned by module, not by name: an added weight is an error, and does not silently stay frozen.
     """
 
     name: str
@@ -66,15 +64,13 @@ class Anatomy:
         B1-B2  244  each: transformer.h.0 to transformer.h.1
         H        8  transformer.ln_f (after the blocks)
 
-        The rules are in `layout`; print the anatomy to see what they decided. Wrapped models are opened
-        (`wrappers.opened`). Where peft has put layers into the model, the components hold what requires a gradient.
-        With a tuning other than "full" they hold what that tuning trains (Algorithm 1, line 2), and the rest is
-        `frozen` in every stage; `apply_tuning` has added adapters or LoRA matrices before. Where a model has several
-        stacks, `blocks` is the path of the list to take, and the others train in every stage; a tuned model knows it.
+        The rules are in `layout`. Wrapped models are opened (`wrappers.opened`); of a model with peft's layers, the
+        components hold what requires a gradient. With a tuning other than "full" they hold what that tuning trains,
+        which `apply_tuning` has added before, and the rest is `frozen` in every stage. `blocks` is the path of the list
+        to take where a model has several stacks; the others train in every stage.
 
         Raises BadInput for a model that the rules do not fit, with an `Anatomy.split` to copy where there is a sound
-        one; for a tuning it does not know, for a model without what the tuning trains, and for one that was given
-        another tuning.
+        one; for an unknown tuning, and for a model without what the tuning trains or with another tuning.
         """
         inside = opened(model)
         blocks = require_tuned(inside, tuning, blocks)
@@ -85,12 +81,7 @@ class Anatomy:
 
     @classmethod
     def split(
-        cls,
-        model: nn.Module,
-        *,
-        embeddings: Iterable[Place],
-        blocks: Iterable[Place],
-        head: Iterable[Place],
+        cls, model: nn.Module, *, embeddings: Iterable[Place], blocks: Iterable[Place], head: Iterable[Place]
     ) -> Anatomy:
         """Take apart any model by naming the modules of E, of each block from low to high, and of H.
 
@@ -98,9 +89,9 @@ class Anatomy:
         >>> Anatomy.split(net, embeddings=["0"], blocks=[net[1], net[2]], head=[net[3].weight, "3.bias"]).L
         2
 
-        Each is a module, a parameter, or the path of one. A parameter shared by embeddings and head (tied weights)
-        counts once, as embeddings. Raises BadInput for parameters that no component holds, for parameters shared with a
-        block (no stage could freeze one of its holders), and where several blocks are given as a single one.
+        Each is a module, a parameter, or the path of one. Tied weights of embeddings and head count once, as
+        embeddings. Raises BadInput for parameters in no component or shared with a block, and for several blocks given
+        as one.
         """
         inside = opened(model)
         pieces = [placed(inside, EMBEDDINGS, place) for place in several(embeddings)]
@@ -126,8 +117,8 @@ class Anatomy:
         >>> whole.restrict([net[1].bias, *net[2].parameters()]).count(Stage(range(1)))
         14
 
-        For a tuning of your own: pass what requires a gradient once it is set up. Raises BadInput for a parameter that
-        is in no component, and if no block keeps a parameter: the schedule would have no effect.
+        For a tuning of your own: pass what requires a gradient once it is set up. Raises BadInput for a parameter in no
+        component, and if no block keeps a parameter: the schedule would have no effect.
         """
         wanted = {id(parameter) for parameter in parameters}
         if wanted - {id(parameter) for parameter in self.parameters()}:
@@ -179,9 +170,9 @@ class Anatomy:
     def freeze(self, stage: Stage) -> None:
         """Let exactly this stage train. Idempotent and reversible: the same call serves every schedule.
 
-        A frozen parameter's gradient is dropped, not zeroed: AdamW still moves a parameter whose gradient is zero, by
-        momentum and weight decay. What you froze inside the stage yourself is unfrozen (`staged` leaves it frozen).
-        Raises BadInput if the model has other parameters than when the anatomy was taken.
+        A frozen parameter's gradient is dropped, not zeroed: AdamW moves a parameter whose gradient is zero. What you
+        froze inside the stage is unfrozen (`staged` leaves it frozen). Raises BadInput if the model's parameters
+        changed.
         """
         require_unchanged(self.model, (*self.parameters(), *self.frozen))
         live = {id(parameter) for parameter in self.trainable(stage)}
@@ -198,14 +189,7 @@ class Anatomy:
     def without_frozen(self, schedule: Schedule) -> Anatomy:
         """The same components without what is frozen now, so that a stage does not unfreeze it.
 
-        >>> net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 4), nn.Linear(4, 2))
-        >>> _ = net[0].requires_grad_(False)
-        >>> whole = Anatomy.split(net, embeddings=["0"], blocks=["1"], head=["2"])
-        >>> whole.without_frozen(Schedule("one", 1, (Stage(range(1)),))).embeddings
-        ()
-
-        For embeddings frozen on purpose, a frozen feature encoder, or fixed sinusoids. Raises BadInput if a block that
-        the schedule trains is wholly frozen, or if the schedule is cut for another depth.
+        Raises BadInput if a block that the schedule trains is wholly frozen, or for a schedule of another depth.
         """
         require_depth(schedule, self.L, self.name)
         numbers = sorted({number for stage in schedule for number in stage.blocks})
@@ -213,20 +197,14 @@ class Anatomy:
         return self.restrict(parameter for parameter in self.parameters() if parameter.requires_grad)
 
     def ever_trained(self, schedule: Schedule) -> list[nn.Parameter]:
-        """What at least one stage of the schedule trains."""
         return list({id(parameter): parameter for stage in schedule for parameter in self.trainable(stage)}.values())
 
     def names(self) -> dict[int, str]:
-        """The names of the model's parameters, by their identity."""
         return {id(parameter): name for name, parameter in self.model.named_parameters()}
 
     @contextlib.contextmanager
     def staged(
-        self,
-        schedule: Schedule,
-        optimizer: Optimizer | Iterable[Optimizer] | None = None,
-        *,
-        unfreeze: bool = False,
+        self, schedule: Schedule, optimizer: Optimizer | Iterable[Optimizer] | None = None, *, unfreeze: bool = False
     ) -> Iterator[Iterator[Stage]]:
         """The stages of a schedule for a training loop of your own: the model is frozen to each as it comes.
 
@@ -240,11 +218,9 @@ class Anatomy:
         True
 
         Afterwards, also after an exception or Ctrl-C, every `requires_grad` is as it was before. What you had frozen
-        stays frozen, unless you say `unfreeze=True`. An optimizer that is given, or a list of several, must hold
-        everything that some stage trains; of those that are not, the same is asked after the first stage, if they made
-        a step there. Each step is watched (`StageWatch`). Raises BadInput if an optimizer lacks something, if the model
-        was changed since the anatomy was taken, for a schedule of another depth, and in the step in which something
-        has a gradient or moves that the stage freezes.
+        stays frozen, unless you say `unfreeze=True`. Each step is watched (`StageWatch`). Raises BadInput if the
+        optimizers (those given, else those that stepped in the first stage) lack something that a stage trains, if the
+        model was changed, for a schedule of another depth, and in a step in which a frozen parameter moves.
         """
         flags = Flags(self.model)
         require_depth(schedule, self.L, self.name)

@@ -20,10 +20,7 @@ FIGURE = "trainable_parameters"  # the name of the number of elements that train
 
 @dataclass
 class Begun:
-    """The model's flags before the run and in its last stage, and the watch that counts what trains now.
-
-    The watch knows the model: held strongly, it would keep a model alive whose run broke off.
-    """
+    """The model's flags before the run and in its last stage, and the watch, weakly held: it knows the model."""
 
     flags: Flags
     stage: Flags
@@ -36,7 +33,7 @@ BEGUN: weakref.WeakKeyDictionary[nn.Module, Begun] = weakref.WeakKeyDictionary()
 def put_back(model: Any, *, whatever: bool = False) -> None:
     """Give a model the flags that it had before a run that has not ended; any other model stays as it is.
 
-    Flags that somebody has changed since the last stage stay as they are, and a warning says so, unless `whatever`.
+    Flags that somebody has changed since the last stage stay, and a warning says so, unless `whatever`.
     """
     if isinstance(model, nn.Module) and (run := BEGUN.pop(model, None)):
         if whatever or run.stage.hold(model):
@@ -50,11 +47,7 @@ def put_back(model: Any, *, whatever: bool = False) -> None:
 
 
 def add_figure(model: Any, logs: dict[str, Any], state: TrainerState) -> None:
-    """Add what trains now to the Trainer's own line on its steps, which alone has a loss.
-
-    What `evaluate()` and `train()` log they return as well: the objective of hyperparameter_search is the sum of all
-    that an evaluation returned.
-    """
+    """Add what trains now to the Trainer's line with a loss, which `evaluate()` and `train()` do not return."""
     run = BEGUN.get(model) if isinstance(model, nn.Module) else None
     watch = run.watch() if run else None
     if watch and "loss" in logs:
@@ -66,9 +59,8 @@ def add_figure(model: Any, logs: dict[str, Any], state: TrainerState) -> None:
 class BeforeReporters(TrainerCallback):
     """Stands in every Trainer before the callbacks of `report_to`, and does nothing for a model without a schedule.
 
-    A user's own callbacks stand behind those of `report_to`: what they add to a line of the logs, no logger sees. No
-    event says either that an exception ended a run; so the next Trainer of the model gives it back, whatever callbacks
-    it has.
+    No logger sees what a user's callbacks add, which stand behind it. No event says that an exception ended a run, so
+    the next Trainer of the model gives it back.
     """
 
     def on_init_end(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:

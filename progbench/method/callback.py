@@ -35,18 +35,14 @@ class ProgressiveFreezing(TrainerCallback):
     >>> callback = ProgressiveFreezing(shrinking(L=12, T=3))
     >>> # Trainer(model, TrainingArguments(num_train_epochs=3), ..., callbacks=[callback]).train()
 
-    The Trainer builds its optimizer over the parameters that require a gradient at that moment, so nothing is frozen
-    before the first step: a growing schedule would never train the blocks that were frozen then. What you froze before
-    stays frozen. After training every `requires_grad` is as it was before.
+    Nothing is frozen before the first step, since the Trainer builds its optimizer over what requires a gradient then.
+    What you froze before stays frozen. After training every `requires_grad` is as it was; no callback is told of an
+    exception or Ctrl-C, so after one the next Trainer of the model gives it back, or `restore()`, or `attached` at
+    once.
 
-    The loggers of `report_to` show `trainable_parameters` (`begun.BeforeReporters`), in a Trainer that was made after
-    the callback; in another, a warning says that they do not. No callback is told of an exception or Ctrl-C: the next
-    Trainer of the model, or the next `train()`, gives it back as it was; before a loop of your own call `restore()`.
-    `with callback.attached(trainer): trainer.train()` gives it back at once.
-
-    `by` says how long a stage lasts: "epoch" (num_train_epochs is then the number of stages), "fraction" (each stage
-    an equal share of all steps; for max_steps, and data without a length), or a number of steps (the last stage lasts
-    until the end). Each change of the stage logs a line. On a model of peft's, what trains there is scheduled. What
+    `by` says how long a stage lasts: "epoch" (num_train_epochs is then the number of stages), "fraction" (each stage an
+    equal share of all steps; for max_steps, and data without a length), or a number of steps (the last stage lasts
+    until the end). The loggers of `report_to` show `trainable_parameters` in a Trainer made after the callback. What
     the optimizer holds beside the model, as the weights of a loss, trains in every stage and is counted as H.
 
     Each step is watched (`StageWatch`). Raises BadInput at once if this is no schedule; when training begins if the
@@ -99,8 +95,7 @@ class ProgressiveFreezing(TrainerCallback):
         >>> callback = ProgressiveFreezing(shrinking(L=12, T=3))
         >>> # with callback.attached(trainer): trainer.train()
 
-        A callback that was given to the Trainer before stays in it afterwards. Raises BadInput for a Trainer that keeps
-        its callbacks elsewhere than transformers 5 does.
+        Raises BadInput for a Trainer that keeps its callbacks elsewhere than transformers 5 does.
         """
         callbacks = getattr(getattr(trainer, "callback_handler", None), "callbacks", None)
         if not isinstance(callbacks, list):
@@ -256,14 +251,12 @@ def _require_wrapper_follows(model: nn.Module, schedule: Schedule) -> None:
 
 
 def _make_heard() -> None:
-    """If logging is not set up, write our lines to the error stream, as transformers does."""
+    """If logging is not set up, write our lines above the Trainer's progress bar."""
     if not LOGGER.hasHandlers():
         LOGGER.addHandler(_AboveTheBar())
         LOGGER.setLevel(logging.INFO)
 
 
 class _AboveTheBar(logging.Handler):
-    """Writes a line of its own where the Trainer draws its progress bar."""
-
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.write(self.format(record), file=sys.stderr)

@@ -13,15 +13,7 @@ from progbench.method.schedule import Schedule
 
 
 class Flags:
-    """Each parameter's `requires_grad`, to be restored after training, or when it breaks off.
-
-    >>> net = nn.Linear(2, 2)
-    >>> flags = Flags(net)
-    >>> _ = net.requires_grad_(False)
-    >>> flags.restore()
-    >>> net.bias.requires_grad
-    True
-    """
+    """Each parameter's `requires_grad`, to be restored after training, or when it breaks off."""
 
     def __init__(self, model: nn.Module) -> None:
         self._before = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
@@ -31,7 +23,7 @@ class Flags:
             parameter.requires_grad_(flag)
 
     def hold(self, model: nn.Module) -> bool:
-        """Whether the model has these parameters with these flags, and no others, so that nobody changed them since."""
+        """Whether the model has exactly these parameters with these flags, so that nobody changed them since."""
         now = [(id(parameter), parameter.requires_grad) for parameter in model.parameters()]
         return now == [(id(parameter), flag) for parameter, flag in self._before]
 
@@ -98,15 +90,7 @@ def require_no_dead_block(name: str, blocks: Sequence[Sequence[nn.Parameter]], n
 
 
 def held_by(optimizer: Any) -> list[nn.Parameter]:
-    """The parameters of an optimizer, also inside Accelerate's wrapper, and of the Trainer's layer-wise ones.
-
-    >>> import torch
-    >>> net = nn.Linear(2, 2)
-    >>> [p.shape for p in held_by(torch.optim.SGD(net.parameters(), lr=0.1))]
-    [torch.Size([2, 2]), torch.Size([2])]
-
-    Layer-wise there is an optimizer for each parameter, which steps in the backward pass; the Trainer has a dummy.
-    """
+    """The parameters of an optimizer, also inside Accelerate's wrapper, and of the Trainer's layer-wise ones."""
     inside = getattr(optimizer, "optimizer", optimizer)
     layerwise = getattr(inside, "optimizer_dict", None)
     every = layerwise.values() if isinstance(layerwise, Mapping) else [inside]

@@ -89,10 +89,8 @@ def _outside_towers(base: nn.Module, stacks: list[Stack]) -> list[Stack]:
 
 
 def _untied(stacks: list[Stack]) -> list[Stack]:
-    """Of lists that are as long as one configuration says: the one with attentions, if the others have none at all.
-
-    So Wav2Vec2's blocks are told from as many convolutions. Where none has them and they lie side by side in one
-    module: all of them together, if that gives each block one.
+    """Of lists as long as one configuration says: the one with attentions (Wav2Vec2 has as many convolutions), or all
+    as one.
     """
     if len(stacks) < 2 or any(stack.configuration is not stacks[0].configuration for stack in stacks):
         return stacks
@@ -113,7 +111,6 @@ def _halves(stacks: list[Stack]) -> list[Stack]:
 
 
 def _half(path: str) -> str:
-    """Encoder or decoder: by the outermost module that is called so."""
     names = (name.rpartition("_")[2] for name in path.split("."))
     return next((name for name in names if name in HALVES), "")
 

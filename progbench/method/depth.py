@@ -15,7 +15,6 @@ STAGES = ("depths", "depth", "block_sizes")
 
 
 def configuration_of(module: object) -> Any:
-    """The transformers configuration that a module was built by, if it keeps one."""
     configuration = getattr(module, "config", None)
     return configuration if hasattr(configuration, "model_type") else None
 
@@ -27,12 +26,7 @@ def stages_of(configuration: Any) -> tuple[int, ...]:
 
 
 def depths_of(configuration: Any) -> set[int]:
-    """The numbers of blocks that a configuration gives: one, or in an encoder-decoder two.
-
-    >>> from transformers import BartConfig, GPT2Config
-    >>> depths_of(GPT2Config()), depths_of(BartConfig(encoder_layers=12, decoder_layers=6))
-    ({12}, {12, 6})
-    """
+    """The numbers of blocks that a configuration gives: one, or in an encoder-decoder two."""
     staged = bool(stages_of(configuration))  # then only a decoder behind the stages has a depth of its own
     values = (getattr(configuration, name, None) for name in DEPTHS if "decoder" in name or not staged)
     return {value for value in values if isinstance(value, int)}
@@ -41,7 +35,7 @@ def depths_of(configuration: Any) -> set[int]:
 def towers_of(configuration: Any) -> set[type]:
     """The configuration classes of the towers (for images and sounds) beside a text model.
 
-    Of a configuration with a `text_config` they are its other inner ones; of one with a depth of its own, all of them.
+    Beside a `text_config` they are its siblings; in a configuration with a depth of its own, all inner ones.
     """
     inside, text = _inside(configuration), getattr(configuration, "text_config", None)
     if text is None and not depths_of(configuration):

@@ -10,16 +10,7 @@ from progbench.errors import BadInput
 from progbench.method.advice import advice
 from progbench.method.choice import chosen_stacks, path_of
 from progbench.method.depth import configuration_of, towers_of
-from progbench.method.layout import (
-    AFTER,
-    BEFORE,
-    EMBEDDINGS,
-    HEAD,
-    HELD_BY_THE_FIRST_BLOCK,
-    OUTSIDE,
-    TOWER,
-    rule_for,
-)
+from progbench.method.layout import AFTER, BEFORE, EMBEDDINGS, HEAD, HELD_BY_THE_FIRST_BLOCK, OUTSIDE, TOWER, rule_for
 from progbench.method.order import order_of_use, used_before
 from progbench.method.pieces import Piece, placed
 from progbench.method.stacks import Stack, changed_in, has_parameters, listed_at, runs_as_one, stacks_in
@@ -40,8 +31,6 @@ def pieces_of(model: nn.Module, blocks: str | None = None) -> list[Piece]:
 
 
 class _Walk:
-    """From the model down to its stacks, collecting a piece for each module that is met."""
-
     def __init__(self, model: nn.Module, base: nn.Module, stacks: list[Stack], strict: bool) -> None:
         self.model, self.base, self.strict = model, base, strict
         self.towers = towers_of(configuration_of(base))
@@ -52,7 +41,7 @@ class _Walk:
         self.first = {stack.path: sum(depths[:number]) for number, stack in enumerate(stacks)}
 
     def inside(self, holder: nn.Module, path: str) -> None:
-        """The base model, or a module of it that holds a stack."""
+        """Place what the base model, or a module of it that holds a stack, has beside the stack."""
         prefix = f"{path}." if path else ""
         children = dict(holder.named_children())
         holding = {name for name in children if any(f"{path}.".startswith(f"{prefix}{name}.") for path in self.lists)}
@@ -73,7 +62,7 @@ class _Walk:
                 self.inside(child, prefix + name)
 
     def outside(self, base_path: str) -> None:
-        """What the model has around its base model."""
+        """Place what the model has around its base model."""
         holder, path = self.model, ""
         for name in filter(None, base_path.split(".")):
             for bare, parameter in holder.named_parameters(recurse=False):
@@ -119,10 +108,7 @@ class _Walk:
         return any(type(stack.configuration) in self.towers for stack in [*stacks, *changed_in(child, stacks)])
 
     def _require_no_blocks_in(self, child: nn.Module, path: str, early: bool) -> None:
-        """Raise BadInput if a module beside the stack holds a list that may be blocks.
-
-        One layer more is none (CANINE), if it does not look as if the blocks were another model's.
-        """
+        """Raise BadInput if a module beside the stack holds a list that may be blocks; one more layer is none."""
         lengths = {len(stack.blocks) for stack in self.stacks.values()} - {1}
         lists = {name: inner for name, inner in child.named_modules(prefix=path) if isinstance(inner, nn.ModuleList)}
         why = {name: "as long as the blocks" for name, members in lists.items() if len(members) in lengths}
@@ -141,7 +127,6 @@ class _Walk:
             )
 
     def _adds_a_layer(self, stack: Stack) -> bool:
-        """Whether a single layer is of the very model whose blocks were found, and these have attentions as it has."""
         kind = type(stack.configuration)
         return all(mine.attends and type(mine.configuration) is kind for mine in self.stacks.values())
 

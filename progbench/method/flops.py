@@ -1,7 +1,7 @@
 """What a training step costs: its multiplications and additions in closed form, module by module. No torch.
 
-Updated parameters are not work. A frozen block still computes forward, and the backward pass goes through it while
-something below it trains: the embeddings, in full fine-tuning and BitFit, in every epoch.
+A frozen block still computes forward, and backward while something below it trains: in full fine-tuning, the
+embeddings.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def step_flops(
     >>> round(1 - step_flops("bert-base", range(8, 12), lengths=[25] * 32) / whole, 3)  # eight of twelve blocks frozen
     0.235
 
-    `blocks` are those that train in this stage. A product of an m x k and a k x n matrix counts 2 m k n; the optimizer,
-    normalisation and activations, a few percent, do not count. Raises BadInput for an unknown model or tuning.
+    `blocks` are those that train in this stage. The optimizer, normalisation and activations, a few percent, do not
+    count. Raises BadInput for an unknown model or tuning.
     """
     known = spec(model) if isinstance(model, str) else model
     options = require_tuning(tuning, options)
@@ -75,9 +75,6 @@ def share_of_constant(schedule: Schedule, tuning: str = "full") -> float:
     >>> from progbench.method.schedule import shrinking
     >>> round(1 - share_of_constant(shrinking(L=12, T=3)), 3)  # while updated parameters fall by a quarter
     0.111
-
-    It needs no data: attention, embeddings, head and what a tuning adds are left out. A weight and a token take two
-    operations forward, two for the input's gradient if something below trains, and two for the weight's if it trains.
     """
     everything = _of_weights(schedule.L, range(schedule.L), tuning) * schedule.T
     return sum(_of_weights(schedule.L, stage.blocks, tuning) for stage in schedule) / everything
@@ -95,10 +92,7 @@ def _of_weights(L: int, blocks: range, tuning: str) -> int:
 def _block(
     step: _Pass, model: ModelSpec, tuning: str, live: bool, options: dict, tokens: int, square: int, after: int
 ) -> None:
-    """One block. `after` its attention so many tokens go on: in a classifier's top block, one a text.
-
-    `square` is the sum of the texts' squared lengths, the number of a head's scores.
-    """
+    """Add one block, after whose attention `after` tokens go on; `square` is the sum of the texts' squared lengths."""
     h, i = model.hidden, model.intermediate
     weight, bias = live and tuning == "full", live and tuning in ("full", "bitfit")
     layout = LAYOUTS[model.architecture]

@@ -1,9 +1,7 @@
 """Which module belongs to which component of Eq. 1: the rules, as data; the only place that names modules. No torch.
 
-`dissect` applies them. The stack is the list of modules that is as long as the configuration says. What the model's
-`forward` uses before it is E; what it uses after it, and what lies outside the base model, is H. RULES names the
-modules of transformers that lie elsewhere. E and H train in every stage, so to confuse the two would change neither
-what is frozen nor what is counted.
+`dissect` applies them; docs/models.md explains them. RULES names what lies elsewhere than its order says. E and H train
+in every stage, so to confuse the two would change neither what is frozen nor what is counted.
 """
 
 from __future__ import annotations
@@ -38,24 +36,16 @@ class Layout:
 
     @property
     def has_pooler(self) -> bool:
-        """Whether the head's first linear layer is a pooler of the base model, and not a layer of the classifier."""
         return self.first_token == "pooler"
 
     def projection(self, target: str) -> str | None:
-        """What one of LoRA's targets is called here.
-
-        >>> LAYOUTS["mpnet"].projection("query"), LAYOUTS["mpnet"].projection("dense")
-        ('q', None)
-        """
+        """What one of LoRA's targets is called here: "q" for MPNet's "query"."""
         return next((name for name in (target, *PROJECTIONS.get(target, ())) if name in self.projections), None)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A module or parameter, by its name in its holder, and its component, where its order would put it elsewhere.
-
-    It applies if the name of the holder's class ends with one of `holders`.
-    """
+    """The component of a module or parameter, by its name in a holder whose class's name ends with one of `holders`."""
 
     name: str
     component: str
@@ -130,11 +120,6 @@ SUBLAYER_ENDS = {
 
 
 def rule_for(name: str, holder: str) -> Rule | None:
-    """The rule for a module or parameter called `name` in a module of the class `holder`.
-
-    >>> rule_for("rel_embeddings", "DebertaV2Encoder").why
-    'relative positions, read by all blocks'
-    """
     return next((rule for rule in RULES if rule.name == name and holder.endswith(rule.holders)), None)
 
 
@@ -158,7 +143,7 @@ def base_of(model: nn.Module) -> nn.Module:
 
 
 def layout_of(model: nn.Module) -> Layout:
-    """The layout of a model whose architecture is in LAYOUTS. Raises BadInput for another architecture."""
+    """The layout of a model. Raises BadInput for an architecture that is not in LAYOUTS."""
     kind = getattr(getattr(model, "config", None), "model_type", None)
     if kind not in LAYOUTS:
         raise BadInput(f"{type(model).__name__} has the unknown architecture {kind!r} (known: {', '.join(LAYOUTS)})")
@@ -166,6 +151,5 @@ def layout_of(model: nn.Module) -> Layout:
 
 
 def listed(names: list[str], most: int = 6) -> str:
-    """Names in a sentence, the first few."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

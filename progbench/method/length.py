@@ -38,7 +38,6 @@ def require_length(schedule: Schedule, by: str | int, args: TrainingArguments, s
 def record(schedule: Schedule, tuning: str, by: str | int, state: TrainerState) -> None:
     """Note the schedule in the Trainer's state, which checkpoints keep; compare it with a resumed checkpoint's.
 
-    The run's steps are noted too if a stage is a share of them: in a longer run, a frozen block would train again.
     Raises BadInput if the checkpoint was made with another schedule or length, or with none.
     """
     stages = [[stage.blocks.start, stage.blocks.stop] for stage in schedule]

@@ -15,11 +15,6 @@ from progbench.method.watch import StageWatch
 
 
 def several_optimizers(given: Optimizer | Iterable[Optimizer] | None) -> list[Optimizer]:
-    """None, one or several, as a list.
-
-    >>> several_optimizers(None)
-    []
-    """
     if given is None:
         return []
     return [given] if hasattr(given, "param_groups") else [*given]  # type: ignore[list-item]
@@ -36,10 +31,7 @@ class LoopWatch:
         self._stepped: dict[int, Optimizer] = {}
 
     def __enter__(self) -> LoopWatch:
-        self._handles = [
-            register_optimizer_step_pre_hook(self._before),
-            register_optimizer_step_post_hook(self._after),
-        ]
+        self._handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,7 +39,6 @@ class LoopWatch:
             handle.remove()
 
     def enter(self, stage: Stage) -> None:
-        """Begin with a stage that the model has just been frozen to."""
         self._watch.enter(stage)
 
     def leave(self) -> None:

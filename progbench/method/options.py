@@ -30,9 +30,6 @@ def _names(value: object) -> bool:
 def require_tuning(tuning: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a tuning, with its defaults.
 
-    >>> require_tuning("lora", {"alpha": 16})
-    {'rank': 8, 'alpha': 16, 'targets': ('query', 'value')}
-
     Raises BadInput for an unknown tuning or option, or a value that is not allowed.
     """
     if tuning not in TUNINGS:
@@ -48,11 +45,7 @@ def require_tuning(tuning: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def bottleneck_of(hidden: int, reduction: int) -> int:
-    """The width of an adapter's bottleneck. Raises BadInput where the reduction leaves none.
-
-    >>> bottleneck_of(hidden=768, reduction=16)
-    48
-    """
+    """The width of an adapter's bottleneck. Raises BadInput where the reduction leaves none."""
     if reduction > hidden:
         raise BadInput(f"adapter: reduction = {reduction} leaves nothing of the hidden size {hidden}")
     return hidden // reduction

@@ -43,7 +43,6 @@ def runs_through(module: nn.Module, name: str) -> bool:
 
 @functools.cache
 def _method(kind: type, name: str) -> tuple[type, ast.AST] | None:
-    """A method's source, and the class that defines it."""
     owner = next((base for base in kind.__mro__ if name in vars(base)), None)
     if owner in (None, nn.Module, object):
         return None

@@ -28,7 +28,6 @@ class Piece:
 
 
 def several(places: Iterable[Place]) -> list[Place]:
-    """The places of a component; a path alone is one place."""
     return [places] if isinstance(places, str) else list(places)
 
 
@@ -105,7 +104,6 @@ def shown(name: str, pieces: Iterable[Piece], live: Iterable[nn.Parameter], froz
 
 
 def _row(label: str, counts: list[tuple[Piece, int]]) -> tuple[str, int, str]:
-    """E or H: its pieces that train, those chosen by one rule together."""
     texts = []
     for why, group in itertools.groupby((piece for piece, count in counts if count), key=lambda piece: piece.why):
         paths = ", ".join(piece.path for piece in group)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from progbench.method.anatomy import Anatomy
-from progbench.method.experts import Mixture
+from progbench.method.depth import configuration_of
 from progbench.method.schedule import Schedule, Stage, constant, require_depth
+from progbench.method.wrappers import transformer_of
 
 MOMENTS = 2 * 4  # AdamW keeps two numbers of four bytes for an element, from its first step on
 
@@ -29,7 +31,7 @@ def rows(anatomy: Anatomy, schedule: Schedule) -> list[Row]:
     """A row for each stage. Raises BadInput for a schedule that is cut for another depth.
 
     Operations are those of the blocks' weight matrices for one token: two for each weight forward, two for the input's
-    gradient if something below trains, and two for the weight's if it trains. Experts count that a token is sent to.
+    gradient if something below trains, and two for the weight's if it trains.
     """
     require_depth(schedule, anatomy.L, anatomy.name)
     whole = [list[nn.Parameter]() for _ in range(anatomy.L)]
@@ -99,7 +101,6 @@ def plan(anatomy: Anatomy, schedule: Schedule) -> str:
 
 
 def blocks_of(stage: Stage) -> str:
-    """The blocks of a stage, from B1 on."""
     if not stage.blocks:
         return "none"
     first, last = stage.blocks[0] + 1, stage.blocks[-1] + 1
@@ -107,7 +108,6 @@ def blocks_of(stage: Stage) -> str:
 
 
 def short(number: int) -> str:
-    """A large number in three digits and a letter."""
     for letter, unit in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= unit:
             return f"{number / unit:.3g} {letter}"
@@ -130,3 +130,42 @@ def _beside(text: str, value: int, full: int) -> str:
 
 def _less(value: int, full: int) -> str:
     return f"{100 * (1 - value / full):.1f}% less"
+
+
+# what configurations call the number of experts, and the number of them that a token is sent to
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+CHOSEN = (
+    "num_experts_per_tok", "num_experts_per_token", "moe_topk", "moe_k", "moe_top_k", "top_k_experts",
+    "num_selected_experts",
+)  # fmt: skip
+CAPACITY, SECOND = "expert_capacity", "second_expert_policy"  # Switch: a token meets one expert; NLLB: two
+
+
+class Mixture:
+    """A model's experts: `total` in a layer, of which a token meets `chosen`."""
+
+    def __init__(self, model: nn.Module) -> None:
+        configuration = configuration_of(transformer_of(model))
+        inside = [getattr(configuration, name, None) for name in ("text_config", "ffn_config")]
+        places = [place for place in (*inside, configuration) if place is not None]
+        self.total = _first(places, EXPERTS)
+        self.chosen = _first(places, CHOSEN) or hasattr(configuration, CAPACITY) + hasattr(configuration, SECOND)
+
+    def __bool__(self) -> bool:
+        return 0 < self.chosen < self.total
+
+    def met(self, name: str, weight: nn.Parameter) -> int:
+        """How many elements of a weight one token meets, by the weight's name in the model.
+
+        Experts lie in a module of that name, or in one weight with an expert in each of its first rows.
+        """
+        stacked = weight.dim() == 3 and len(weight) == self.total
+        if not self or not (stacked or "experts" in name.split(".")):
+            return weight.numel()
+        total = len(weight) if weight.dim() == 3 else self.total
+        return weight.numel() * self.chosen // total
+
+
+def _first(places: list[Any], names: tuple[str, ...]) -> int:
+    values = (getattr(place, name, None) for place in places for name in names)
+    return next((value for value in values if isinstance(value, int)), 0)

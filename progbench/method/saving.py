@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import warnings
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,8 @@ from torch import nn
 
 from progbench.errors import BadInput
 from progbench.method.layout import listed
-from progbench.method.origin import origin_of, require_origin
 from progbench.method.tuning import apply_tuning, forget, given, is_lora, lora_configuration, tuned
-from progbench.method.wrappers import opened
+from progbench.method.wrappers import opened, transformer_of
 
 TENSORS, DESCRIPTION = "tuning.safetensors", "tuning.json"
 
@@ -36,9 +37,8 @@ def save_tuning(model: nn.Module, folder: str | Path) -> None:
     >>> bool((fresh.classifier.weight == model.classifier.weight).all())
     True
 
-    `save_pretrained` writes adapters and LoRA matrices, too, but `from_pretrained` does not know where they belong and
-    fills their places with random weights. Of the base model a digest of the weights is written, the names of the
-    labels, and the buffers, which batch normalisation moves. LoRA is written in peft's format as well:
+    `from_pretrained` would give adapters and LoRA matrices random weights. Of the base model a digest of the weights is
+    written, the names of the labels, and the buffers. LoRA is written in peft's format as well:
     `PeftModel.from_pretrained(model, folder)` opens it. Raises BadInput for a model without a tuning.
     """
     inside = opened(model)
@@ -60,10 +60,9 @@ def save_tuning(model: nn.Module, folder: str | Path) -> None:
 def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) -> None:
     """Apply the tuning of a folder to the pretrained model it was made for, in place, with its trained values.
 
-    With `merge` LoRA's products are added to their weights, and a plain model is left. Adapters are not linear, so they
-    cannot be merged. Raises BadInput for a folder without a tuning, for a model that its tensors do not fit, for one
-    with other weights than it was trained on, and for one with other labels, or in another order. After a refusal load
-    the model anew: it may have the tuning, without its values.
+    With `merge` LoRA's products are added to their weights, and a plain model is left. Raises BadInput for a folder
+    without a tuning, for adapters to merge, and for a model with other tensors, weights or labels than it was trained
+    on. After a refusal load the model anew: it may have the tuning, without its values.
     """
     path, inside = Path(folder), opened(model)
     try:
@@ -95,7 +94,6 @@ def load_tuning(model: nn.Module, folder: str | Path, *, merge: bool = False) ->
 
 
 def _buffers(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The model's tensors in its state beside its parameters."""
     parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     return {
         name: value
@@ -110,7 +108,7 @@ def _write_for_peft(
     """Write peft's own format: its configuration, with the head as modules to save, and its names of tensors.
 
     peft takes each module whose path ends as one to save is called; where a block's does, the head is called by its
-    whole path. If a parameter of the head lies in no module of its own, peft cannot name it: a warning says so.
+    whole path.
     """
     heads: dict[str, None] = {}
     for name in (name for name in tensors if ".lora_" not in name):
@@ -146,3 +144,57 @@ def _merge(model: nn.Module) -> None:
         model.set_submodule(name, module.get_base_layer())
     forget(model)
     model.requires_grad_(True)
+
+
+def origin_of(model: nn.Module, own: Container[int]) -> dict[str, Any]:
+    """A digest and the type of all parameters that are not the tuning's `own` (by identity), and the labels' names.
+
+    Parameters are read in the order of registration: LoRA and adapters change their names.
+    """
+    digest, kinds = hashlib.blake2b(digest_size=16), set[str]()
+    for parameter in model.parameters():
+        if id(parameter) not in own:
+            kinds.add(str(parameter.dtype))
+            digest.update(f"{tuple(parameter.shape)} {parameter.dtype}".encode())
+            digest.update(parameter.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return {
+        "weights": digest.hexdigest(),
+        "weights_dtype": " and ".join(sorted(kinds)),
+        "id2label": {str(number): label for number, label in sorted(_labels(model).items())},
+    }
+
+
+def require_origin(model: nn.Module, own: Container[int], described: dict[str, Any], where: str) -> None:
+    """Raise BadInput unless the base's weights and the order of its labels are those that the tuning was trained on.
+
+    A model whose labels have no names (LABEL_0, LABEL_1) is given the tuning's. Older folders, without these, pass.
+    """
+    if "weights" not in described:
+        return
+    now = origin_of(model, own)
+    for key, what in (("weights_dtype", "weights of the type"), ("weights", "other weights, with the digest")):
+        if now[key] != described[key]:
+            raise BadInput(
+                f"{where}: was trained on {what} {described[key]}, and those of this {type(model).__name__} are "
+                f"{now[key]}: its scores would be others. Load it into the pretrained model that it was trained on, in "
+                "the type that it had; convert it afterwards"
+            )
+    labels: dict[str, str] = described["id2label"]
+    if now["id2label"] == labels:
+        return
+    if any(label != f"LABEL_{number}" for number, label in now["id2label"].items()):
+        raise BadInput(
+            f"{where}: its head was trained with the labels {labels}, and this model's id2label is {now['id2label']}: "
+            "its answers would be called by other names. Load the model with the id2label of the tuning"
+        )
+    configuration = _configuration(model)
+    configuration.id2label = {int(number): label for number, label in labels.items()}
+    configuration.label2id = {label: int(number) for number, label in labels.items()}
+
+
+def _configuration(model: nn.Module) -> Any:
+    return getattr(model, "config", None) or getattr(transformer_of(model), "config", None)
+
+
+def _labels(model: nn.Module) -> dict[int, str]:
+    return getattr(_configuration(model), "id2label", None) or {}

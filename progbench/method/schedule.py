@@ -1,13 +1,7 @@
 """Which blocks train in which epoch: Eq. 2 to 5 of the paper, as plain values. No torch.
 
-A schedule is a list of stages, one an epoch; fine-tuning and the paper's three variants are four such lists:
-
->>> [list(stage.blocks) for stage in shrinking(L=4, T=2)]
-[[0, 1, 2, 3], [2, 3]]
->>> [list(stage.blocks) for stage in without_low_blocks(L=4, T=2)]
-[[2, 3], []]
-
-`part.start` against `part.stop` is the whole of the ablation in section 5.1.
+A schedule is a list of stages, one an epoch. `part.start` against `part.stop` is the whole of the ablation in section
+5.1.
 """
 
 from __future__ import annotations
@@ -21,11 +15,7 @@ from progbench.errors import BadInput
 
 @dataclass(frozen=True)
 class Stage:
-    """What one epoch trains: a range of blocks, numbered from 0 at the embeddings.
-
-    Embeddings and head belong to every stage (section 3), so a stage does not name them; what in them may train is
-    for the tuning to say.
-    """
+    """What one epoch trains: a range of blocks, numbered from 0 at the embeddings; embeddings and head always train."""
 
     blocks: range
 
@@ -68,11 +58,9 @@ def parts(L: int, T: int) -> list[range]:
     >>> parts(2, 3)  # more parts than blocks: some are empty, none is lost
     [range(0, 0), range(0, 1), range(1, 2)]
 
-    Eq. 2 gives every part floor(L/T) blocks, which loses blocks when T does not divide L and all of them when T > L,
-    as in the paper's own PEFT rows. Part t = [floor(L*t/T), floor(L*(t+1)/T)) equals Eq. 2 whenever T divides L,
-    covers every block once, and gives the BitFit and LoRA totals that Table 3 prints.
-
-    Raises ValueError unless L and T are whole numbers of at least 1; those of numpy and torch are taken too.
+    Eq. 2's floor(L/T) loses blocks when T does not divide L. Part t = [floor(L*t/T), floor(L*(t+1)/T)) equals it where
+    T divides L, covers every block once, and gives the totals that Table 3 prints. Raises ValueError unless L and T are
+    whole numbers of at least 1; those of numpy and torch are taken too.
     """
     for name, value in (("L", L), ("T", T)):
         try:
@@ -148,9 +136,6 @@ def single_block(L: int, T: int, i: int) -> Schedule:
 def named(name: str, L: int, T: int) -> Schedule:
     """The schedule a recipe names: one of SCHEDULES, or single_block_b1 to single_block_b<L>.
 
-    >>> named("single_block_b2", L=12, T=1) == single_block(L=12, T=1, i=1)
-    True
-
     Raises ValueError for an unknown name, a block there is not, or a T the schedule does not allow.
     """
     if name in SCHEDULES:
@@ -162,11 +147,7 @@ def named(name: str, L: int, T: int) -> Schedule:
 
 
 def in_our_words(text: str) -> str:
-    """What a person wrote, with the names that schedules have here in the place of the paper's.
-
-    >>> in_our_words("minilm-progtuning-rte or minilm-fine-tuning-rte")
-    'minilm-shrinking-rte or minilm-constant-rte'
-    """
+    """What a person wrote, with the names that schedules have here in the place of the paper's."""
     for paper, ours in PAPERS.items():
         text = text.replace(paper, ours)
     return text

@@ -40,7 +40,6 @@ class Stack:
 
     @property
     def is_free_of_attention(self) -> bool:
-        """Whether there is none in any member, and no member is one."""
         return not any("Attention" in type(inner).__name__ for block in self.blocks for inner in block.modules())
 
     @property
@@ -85,7 +84,6 @@ def changed_in(module: nn.Module, known: Sequence[Stack], path: str = "", config
 
 
 def listed_at(path: str, module: nn.Module, configuration: Any = None) -> Stack:
-    """A list as a stack, each of its members a block."""
     members = {f"{path}.{name}": child for name, child in module.named_children() if has_parameters(child)}
     return Stack(tuple(members.values()), tuple((member,) for member in members), (path,), configuration)
 
@@ -175,7 +173,6 @@ def _pairs(module: nn.Module, stages: nn.Module) -> bool:
 
 
 def _blocks_of(stage: nn.Module, path: str, size: int) -> str | None:
-    """The list of a stage's blocks: as long as the configuration says, with members of one class."""
     for name, inner in stage.named_modules(prefix=path):
         members = list(inner.children())
         if is_list(inner) and len(members) == size and len({type(member) for member in members}) == 1:

@@ -32,16 +32,16 @@ _BY_POSITION = ("relative_attention_bias", "position_bias")
 
 
 class Adapter(nn.Module):
-    """Houlsby's bottleneck: project down, swish, project up, and add what came in.
+    """Houlsby's bottleneck: project down, swish, project up, and add what came in; shapes (..., hidden) to (...,
+    hidden).
 
     >>> adapter = Adapter(hidden=4, bottleneck=2)
     >>> _ = nn.init.zeros_(adapter.up.weight)
     >>> bool((adapter(torch.ones(1, 4)) == 1).all())  # with a zero up-projection it changes nothing
     True
 
-    Shapes: (..., hidden) to (..., hidden). Weights start as BERT's do, normal with deviation 0.02, biases at zero: near
-    the identity (Houlsby et al., section 2.1). Swish and the reduction by 16 are AdapterHub's "houlsby" configuration,
-    whose size Table 3 fits; its library, adapters 1.3, does not work with transformers 5.
+    Weights start near the identity (Houlsby et al., section 2.1). Swish and the reduction by 16 are AdapterHub's
+    "houlsby" configuration, whose size Table 3 fits; its library, adapters 1.3, does not work with transformers 5.
     """
 
     def __init__(self, hidden: int, bottleneck: int) -> None:
@@ -66,9 +66,8 @@ def apply_tuning(model: nn.Module, tuning: str, *, blocks: str | None = None, **
     >>> sum(p.numel() for p in model.parameters() if p.requires_grad)  # 4 blocks * 2 * 8 * (64 + 64), classifier 130
     8322
 
-    `options.TUNINGS` has the options and their defaults: `reduction` for adapter; `rank`, `alpha` and `targets` for
-    lora. New weights are drawn from torch's global generator: seed it first. Where a model has several stacks, `blocks`
-    is the path of the list to tune, which `Anatomy.of` and `save_tuning` then know. Raises BadInput for an unknown
+    `options.TUNINGS` has the options and their defaults. New weights are drawn from torch's global generator: seed it
+    first. `blocks` is the path of the list to tune where a model has several stacks. Raises BadInput for an unknown
     tuning, option or architecture, a target or list that is not there, and a model with adapters or LoRA matrices.
     """
     options = require_tuning(tuning, options)
@@ -102,7 +101,7 @@ def forget(model: nn.Module) -> None:
 def require_tuned(model: nn.Module, tuning: str, blocks: str | None) -> str | None:
     """The path of the blocks that `apply_tuning` was told, if it was; else the one that is asked for.
 
-    Raises BadInput if it gave the model another tuning than this, whose whole model would train, or other blocks.
+    Raises BadInput if it gave the model another tuning than this, or other blocks.
     """
     mark = given(model)
     if mark and mark["tuning"] != tuning:
@@ -121,10 +120,7 @@ def require_tuned(model: nn.Module, tuning: str, blocks: str | None) -> str | No
 
 
 def tuned(model: nn.Module, tuning: str, blocks: str | None = None) -> list[nn.Parameter]:
-    """The parameters that a tuning trains: the table above. Raises BadInput if `apply_tuning` has not added them.
-
-    A tuned model knows its blocks.
-    """
+    """The parameters that a tuning trains: the table above. Raises BadInput if `apply_tuning` has not added them."""
     require_tuning(tuning, {})
     if tuning == "full":
         return list(model.parameters())
@@ -156,10 +152,6 @@ def _chosen(block: nn.Module, tuning: str) -> list[nn.Parameter]:
 
 def is_bias(holder: nn.Module, name: str) -> bool:
     """Whether a module's own parameter is a bias: also DeBERTa's q_bias, XLNet's r_w_bias, an LSTM's bias_ih_l0.
-
-    >>> attention = nn.MultiheadAttention(4, 2, add_bias_kv=True)
-    >>> [name for name, _ in attention.named_parameters(recurse=False) if is_bias(attention, name)]
-    ['in_proj_bias']
 
     Not so the two rows that torch's attention may add to keys and values, and a bias by relative position.
     """
@@ -201,7 +193,6 @@ def _add_lora(model: nn.Module, blocks: Sequence[nn.Module], rank: int, alpha: f
 
 
 def lora_configuration(model: nn.Module, **options: Any) -> Any:
-    """peft's configuration of the LoRA that `apply_tuning` put into a model, with more options of `LoraConfig`."""
     mark = given(model)
     assert mark is not None
     chosen = [module for module in model.modules() if is_lora(module)]
@@ -221,7 +212,6 @@ def _for_peft(model: nn.Module, chosen: Sequence[nn.Module], rank: int, alpha: f
 
 
 def _targeted(block: nn.Module, targets: tuple[str, ...], kind: str | None) -> list[nn.Module]:
-    """The projections of a block's attention that the targets name, by their own name or as query, key and value."""
     layout = LAYOUTS.get(kind or "")
     there: dict[str, list[nn.Module]] = {}
     for path, module in block.named_modules():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,29 +11,10 @@ from torch import nn
 from progbench.errors import BadInput
 from progbench.method.checks import moving_statistics
 from progbench.method.layout import listed
-from progbench.method.pieces import Piece
 from progbench.method.schedule import Schedule, Stage
 from progbench.method.wrappers import has_peft_layers
 
 SAMPLED = 64  # elements of each frozen tensor that are compared: what moves a tensor moves nearly all of it
-
-
-class Watched(Protocol):
-    """What a watch asks of an Anatomy, whose module imports this one."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def model(self) -> nn.Module: ...
-    @property
-    def pieces(self) -> tuple[Piece, ...]: ...
-    @property
-    def frozen(self) -> tuple[nn.Parameter, ...]: ...
-    @property
-    def L(self) -> int: ...
-    def parameters(self) -> list[nn.Parameter]: ...
-    def trainable(self, stage: Stage) -> list[nn.Parameter]: ...
-    def names(self) -> dict[int, str]: ...
 
 
 class StageWatch:
@@ -52,10 +33,11 @@ class StageWatch:
 
     64 elements of each frozen tensor are compared, bit by bit: on a CPU in every step; on a GPU, which a look makes
     wait, in the first step of a stage, at its end, and when torch's version counter of a tensor has moved. `extra` are
-    parameters that train beside the model's: they are counted with the stage.
+    parameters that train beside the model's: they are counted with the stage. `anatomy` is an Anatomy, whose module
+    imports this one.
     """
 
-    def __init__(self, anatomy: Watched, extra: Iterable[nn.Parameter] = ()) -> None:
+    def __init__(self, anatomy: Any, extra: Iterable[nn.Parameter] = ()) -> None:
         self._anatomy = anatomy
         self._extra = list(extra)
         beside = {id(p): f"a weight of shape {tuple(p.shape)} beside the model, as of a loss" for p in self._extra}
@@ -214,7 +196,6 @@ class StageWatch:
 
 
 def _mover(optimizer: object) -> str:
-    """Who moved what has no gradient, as far as the optimizer of the step tells."""
     name = type(optimizer).__name__
     if name == "LBFGS":
         return "LBFGS moves all that it holds along one direction"
@@ -225,11 +206,7 @@ def _mover(optimizer: object) -> str:
 
 
 def has_two_forms(optimizer: object) -> bool:
-    """Whether an optimizer swaps the weights in `eval()` and `train()`, as schedule-free ones do; torch's have neither.
-
-    >>> has_two_forms(torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1))
-    False
-    """
+    """Whether an optimizer swaps the weights in `eval()` and `train()`, as schedule-free ones do."""
     return all(callable(getattr(optimizer, name, None)) for name in ("train", "eval"))
 
 

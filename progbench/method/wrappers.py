@@ -14,13 +14,8 @@ from progbench.method.layout import base_of
 def opened(model: nn.Module) -> nn.Module:
     """The model inside DDP, DataParallel, `torch.compile` and peft's wrapper; any other model as it is.
 
-    >>> net = nn.Linear(2, 2)
-    >>> opened(nn.DataParallel(net)) is net
-    True
-
-    The parameters are the same objects inside. Accelerate's `prepare` wraps in these, or not at all. Raises BadInput
-    for FSDP, which joins parameters of several blocks, and for a peft method that trains nothing in the blocks (prompt,
-    prefix and p-tuning).
+    Raises BadInput for FSDP, which joins parameters of several blocks, and for a peft method that trains nothing in the
+    blocks (prompt, prefix and p-tuning).
     """
     while True:
         if any(_is_a(module, "FullyShardedDataParallel", "FSDPModule") for module in model.modules()):
@@ -41,10 +36,7 @@ def opened(model: nn.Module) -> nn.Module:
 
 
 def transformer_of(model: nn.Module) -> nn.Module:
-    """The transformer in an opened model, without its head.
-
-    A SentenceTransformer holds one, and so may a model of your own. One that holds none, or several, is taken whole.
-    """
+    """The transformer in an opened model, without its head; a model that holds none, or several, is taken whole."""
     if hasattr(model, "base_model"):
         return base_of(model)
     inside = list(_outermost(model))

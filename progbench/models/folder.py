@@ -1,7 +1,6 @@
 """What a folder with a model must hold before it is trained, and what was read from it. No torch.
 
-A folder is named by whoever has it, so its name proves nothing. What can be seen without loading it is looked at before
-anything is trained; its configuration and tokenizer are compared with models.toml when they are loaded (`loading`).
+Its configuration and tokenizer are compared with models.toml when they are loaded (`loading`).
 """
 
 from __future__ import annotations
@@ -95,7 +94,6 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _json(path: Path) -> dict:
-    """A file that holds one JSON object."""
     _refuse_pointer(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

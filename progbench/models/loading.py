@@ -31,9 +31,8 @@ def require(model: ModelSpec) -> None:
 def fetch(model: ModelSpec) -> Path | None:
     """The folder with this model's weights, or None for a random one.
 
-    Looks in PROGBENCH_MODELS (a folder of model folders) when that is set, then where the model lives: its package,
-    or the hub. An entry of models.toml that names neither is looked for in PROGBENCH_MODELS alone. Raises Missing when
-    it is not to be had.
+    Looks in PROGBENCH_MODELS (a folder of model folders) when that is set, then where the model lives: its package, or
+    the hub. Raises Missing when it is not to be had.
     """
     if model.random:
         return None
@@ -81,8 +80,8 @@ def on_hub(model: ModelSpec) -> hub.Files | None:
 def build(model: ModelSpec, num_labels: int, head: str = "classification") -> PreTrainedModel:
     """A model of these dimensions with random weights and this head; on `torch.device("meta")` it takes no memory.
 
-    `head` is "classification" or "question_answering" (two outputs a token, and no pooler). Draws from torch's
-    global generator: seed it first. Raises BadInput for an architecture it does not know.
+    `head` is "classification" or "question_answering" (two outputs a token, and no pooler). Draws from torch's global
+    generator: seed it first. Raises BadInput for an architecture it does not know.
     """
     configuration = configuration_of(model, num_labels) if model.described else _in_folder(model, num_labels)
     if type(configuration) not in _automatic(head)._model_mapping:
@@ -92,7 +91,6 @@ def build(model: ModelSpec, num_labels: int, head: str = "classification") -> Pr
 
 
 def _in_folder(model: ModelSpec, num_labels: int) -> PreTrainedConfig:
-    """The configuration of a model whose entry leaves it to its folder."""
     import transformers
 
     return transformers.AutoConfig.from_pretrained(fetch(model), num_labels=num_labels)
@@ -110,8 +108,8 @@ def _automatic(head: str) -> type:
 def outline(name: str, num_labels: int) -> PreTrainedModel:
     """A model without weights, on the meta device: by a known name, or from a folder or its config.json.
 
-    It gets a classifier of texts, images or sounds, the first that its architecture has, or else no head. Raises
-    BadInput for a name that is neither, and for a configuration that transformers or torch can make no model of.
+    It gets the first classifier that its architecture has, or else no head. Raises BadInput for a name that is neither,
+    and for a configuration that transformers or torch can make no model of.
     """
     import torch
 
@@ -156,8 +154,8 @@ def load(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, str]:
     """The model with a fresh head, its tokenizer, and a fingerprint of all that was read, in float32.
 
-    The head's initial weights come from torch's global generator: seed it first. Raises Missing where there
-    are no weights, and BadInput for a folder that holds another model than models.toml describes, or not all of one.
+    The head's weights come from torch's global generator: seed it first. Raises Missing where there are no weights, and
+    BadInput for a folder that holds another model than models.toml describes, or not all of one.
     """
     import torch
     import transformers

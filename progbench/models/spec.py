@@ -26,13 +26,11 @@ class ModelSpec:
     >>> spec("bert-base-uncased").blocks
     12
 
-    `position_buckets` is how many distances MPNet's bias by relative position tells apart.
-    `hub` with `revision`, or `package` with `folder`, say where the weights are; without either, PROGBENCH_MODELS must
-    hold them. An entry of a person's own may name a folder by its `path`; where it gives no sizes, its configuration
-    says all. A `random` model is built from its dimensions with random weights (the smoke suite). `activation`,
-    `dropout` and `layer_norm_eps` are those that its weights were made for. `seen` names the tasks whose data its
-    weights were trained on, so that its scores there are not clean. `configuration` holds what else of transformers'
-    configuration is not at the architecture's default, by its name there.
+    `hub` with `revision`, or `package` with `folder`, or the `path` of a person's own entry say where the weights are;
+    else PROGBENCH_MODELS must hold them. Where an entry gives no sizes, the folder's configuration says all. A `random`
+    model is built with random weights (the smoke suite). `position_buckets` is how many distances MPNet's bias by
+    relative position tells apart. `seen` names the tasks whose data its weights were trained on. `configuration` holds
+    what else of transformers' configuration is not at the architecture's default.
     """
 
     name: str
@@ -66,23 +64,17 @@ class ModelSpec:
 
     @property
     def described(self) -> bool:
-        """Whether its entry has the sizes that closed forms count by."""
         return self.hidden > 0
 
     @property
     def answers_to(self) -> tuple[str, ...]:
-        """Every name that `spec` finds it by, each once.
-
-        >>> spec("bert-base").answers_to
-        ('bert-base', 'google-bert/bert-base-uncased', 'bert-base-uncased')
-        """
+        """Every name that `spec` finds it by, each once: its own, the hub's, and the hub's last word."""
         return tuple(name for name in dict.fromkeys((self.name, self.hub, self.hub.rpartition("/")[2])) if name)
 
     def identity(self) -> dict[str, Any]:
         """What of this entry can move a score, for the recipe's digest: everything but what is said of it.
 
-        What a folder's own configuration is held to is left out where it is the architecture's usual: results are older
-        than these fields.
+        What is the architecture's usual is left out: results are older than these fields.
         """
         like_bert = self.random or self.architecture == "bert"
         usual = {"activation": "gelu", "dropout": 0.1, "layer_norm_eps": 1e-12 if like_bert else 1e-5}
@@ -94,9 +86,8 @@ class ModelSpec:
 
 @places.once
 def specs() -> dict[str, ModelSpec]:
-    """Every model of models.toml, and of included folders' own, by its short name.
-
-    Raises BadInput, naming entry and field, for an unsound one.
+    """Every model of models.toml, and of included folders' own, by its short name. Raises BadInput for an unsound
+    entry.
     """
     entries = dict(read_toml(Path(__file__).with_name("models.toml")))
     for path in places.files("models.toml"):

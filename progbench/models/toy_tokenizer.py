@@ -15,10 +15,7 @@ WITH_TYPES = ("bert", "electra")  # architectures that are told which text of a 
 
 
 def build(architecture: str) -> PreTrainedTokenizerBase:
-    """A word-level tokenizer with BERT's or RoBERTa's special tokens and their places around a pair.
-
-    An architecture that is not like RoBERTa has BERT's. Its padding token's id is then 0.
-    """
+    """A word-level tokenizer with RoBERTa's special tokens and their places around a pair, or else BERT's."""
     import tokenizers
     import transformers
 

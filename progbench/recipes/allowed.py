@@ -55,17 +55,11 @@ _FLOATS = {field.name for field in fields(Recipe) if str(field.type).startswith(
 
 
 def _kind(name: str) -> Kind:
-    """What a field may be; which tasks there are depends on the folders that are included."""
     return choice(*tasks()) if name == "task" else ALLOWED[name]
 
 
 def checked(values: dict[str, Any], where: str) -> Recipe:
     """The recipe with these values; those at their default may be left out.
-
-    >>> checked({"task": "wnli"}, "own/glue.toml")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    ...
-    progbench.errors.BadInput: own/glue.toml: task = 'wnli': allowed is one of cola, mnli...
 
     Raises BadInput naming the place, the field, and what is allowed: for a field that is unknown, absent, of another
     kind, out of range, or without meaning for the recipe's task, tuning or model. A whole number and its float are one
@@ -82,16 +76,7 @@ def checked(values: dict[str, Any], where: str) -> Recipe:
 
 
 def require(wanted: Recipe, where: str) -> None:
-    """Raise BadInput, as `checked` does, for a recipe with a value that no recipe file may have: one from a result.
-
-    >>> from dataclasses import replace
-    >>> from progbench.recipes.reading import read
-    >>> recipe = read("paper", "glue", model="bert-base", schedule="shrinking", task="rte")
-    >>> require(replace(recipe, schedule="melting"), "seed0.json")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    ...
-    progbench.errors.BadInput: seed0.json: unknown schedule 'melting': known are constant, shrinking...
-    """
+    """Raise BadInput, as `checked` does, for a recipe with a value that no recipe file may have: one from a result."""
     given = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
     of_file = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
     defaults = {field.name: field.default for field in fields(wanted)}
@@ -99,7 +84,6 @@ def require(wanted: Recipe, where: str) -> None:
 
 
 def _require_fields(values: dict[str, Any], where: str) -> None:
-    """The fields that the recipe's task and tuning need are there, and none that means nothing to them."""
     if absent := sorted({"task", "tuning"} - set(values)):
         raise BadInput(f"{where}: no value for {', '.join(absent)}")
     own = {*tasks()[values["task"]].recipe_fields}
@@ -114,7 +98,6 @@ def _require_fields(values: dict[str, Any], where: str) -> None:
 
 
 def _require_sense(values: dict[str, Any], where: str) -> None:
-    """The values fit each other and the model."""
     if values["model"] not in specs():  # a name on the hub would be found, but it is no name for a folder of results
         raise BadInput(f"{where}: unknown model {kinds.shown(values['model'])}: known are {', '.join(specs())}")
     model, length = spec(values["model"]), values["max_length"]

@@ -26,11 +26,10 @@ MOST_SEEDS = 1000  # a slip of the hand would be as many files
 class SuiteSettings:
     """What a suite has and how it runs: nothing of the recipe, so not in its digest.
 
-    `purpose` tells the reader of its report what the suite is; without it, `title` and `arxiv` do, which are of the
-    suite's paper where that is not Progtuning's. `tables` names the files of expected/<suite>/ that the suite has: its
-    tables and figures, and "claims". `device` is "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if
-    there is one). `threads` is how many CPU threads torch uses; 0 leaves that to torch. With `checksums` no answer is
-    judged by unless SHA256SUMS is there. Seeds and device are defaults of the command line.
+    `purpose` tells the reader of its report what the suite is; without it, the `title` and `arxiv` of its paper do.
+    `tables` names the files of expected/<suite>/ that the suite has: its tables and figures, and "claims". `device` is
+    "cpu", "cuda" (a cell is missing without a GPU), or "auto" (a GPU if there is one). `threads` is how many CPU
+    threads torch uses; 0 leaves that to torch. With `checksums` no answer is judged by unless SHA256SUMS is there.
     """
 
     seeds: int
@@ -76,10 +75,7 @@ _OPTIONAL: dict[str, kinds.Kind] = {
 
 
 def suites() -> list[str]:
-    """The suites there are: the folders below recipes/, here and in included folders.
-
-    Raises BadInput for a name that two folders have: which of them is meant, nobody knows.
-    """
+    """The suites there are: the folders below recipes/, here and in included folders. BadInput for a name twice."""
     entries = [entry for folder in _folders() if folder.is_dir() for entry in folder.iterdir()]
     names = sorted(entry.name for entry in entries if (entry / "suite.toml").is_file())
     if twice := [name for name in names if names.count(name) > 1]:
@@ -126,13 +122,7 @@ def read(
 
 
 def variants(suite: str, file: str, tuning: str, schedule: str = "") -> list[str]:
-    """The names of a tuning's variants in a recipe file; with a schedule, of those that change something in it.
-
-    >>> variants("paper", "peft", "lora")
-    ['alpha-16', 'bert-base', 'fp32']
-    >>> variants("mini", "glue", "full"), variants("mini", "glue", "full", "constant")
-    (['optimizer-after-freeze'], [])
-    """
+    """The names of a tuning's variants in a recipe file; with a schedule, of those that change something in it."""
     tried = _file(_of(suite) / f"{file}.toml").get("tunings", {}).get(tuning, {}).get("variants", {})
     return [name for name, variant in tried.items() if not schedule or schedule in variant.get("schedules", [schedule])]
 

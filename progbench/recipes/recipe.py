@@ -80,12 +80,12 @@ class Recipe:
     null_threshold: float | None = None
     variant: str = ""
 
-    @property
+    @functools.cached_property  # as is the digest: every result file is looked up by both
     def id(self) -> str:
         name = run_id(self.model, self.tuning, self.schedule, self.task)
         return f"{name}~{self.variant}" if self.variant else name
 
-    @functools.cached_property  # every result file is looked up by it
+    @functools.cached_property
     def digest(self) -> str:
         """Eight hex digits over the canonical recipe, its model's identity, and SCORES_VERSION.
 
@@ -106,18 +106,20 @@ class Recipe:
 
     @property
     def tuning_options(self) -> dict[str, Any]:
-        """The options of this recipe's tuning, as `apply_tuning` and `updated_parameters` take them."""
         return {name: getattr(self, f"{self.tuning}_{name}") for name in TUNINGS[self.tuning]}
 
     def build_schedule(self) -> Schedule:
+        return self._schedule
+
+    @functools.cached_property  # each pair of runs asks for its first stage
+    def _schedule(self) -> Schedule:
         return schedule.named(self.schedule, spec(self.model).blocks, self.epochs)
 
     def planned(self) -> int:
-        """The updated parameters this recipe's run must come to, by arithmetic alone."""
         return sum(self.planned_by_epoch())
 
     def planned_by_epoch(self) -> tuple[int, ...]:
-        """The updated parameters of each of its run's epochs: a sum alone would not tell two schedules apart."""
+        """The updated parameters of each of its run's epochs, by arithmetic alone."""
         return self._planned
 
     @functools.cached_property  # every view of a count asks for it

@@ -7,12 +7,12 @@ memory, stand beside them where there are runs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from progbench.judging.compared import PrintAlone, number
 from progbench.judging.contrast import HIGHER, LOWER, WITHIN, Contrast
 from progbench.report.cells import plain
 from progbench.report.comparisons import says
+from progbench.report.grids import Grid
 from progbench.runs.ledger import Cost
 
 QUESTION = "Is Progtuning (the schedule “shrinking”) as good as fine-tuning (“constant”), and what does it save?"
@@ -77,17 +77,7 @@ def on_runs(contrasts: Sequence[Contrast]) -> str:
     return f"No run of ours with these models is behind this: it is {read}what counting alone gives."
 
 
-@dataclass(frozen=True)
-class Table:
-    """Contrasts as texts: a heading, the names of the columns, how each is aligned, and a row for each contrast."""
-
-    title: str
-    headers: tuple[str, ...]
-    align: str
-    rows: list[list[str]]
-
-
-def tables(contrasts: Sequence[Contrast], costs: Iterable[Cost] = (), *, every: bool = False) -> list[Table]:
+def tables(contrasts: Sequence[Contrast], costs: Iterable[Cost] = (), *, every: bool = False) -> list[Grid]:
     """Progtuning less fine-tuning, and the ablations less Progtuning; without those that have no row.
 
     Only averages where a table of the paper has them, unless `every`. What is printed has no columns where nothing is.
@@ -99,20 +89,13 @@ def tables(contrasts: Sequence[Contrast], costs: Iterable[Cost] = (), *, every: 
     chosen = contrasts if every else heads(contrasts)
     sides = (
         (MAIN, [one for one in chosen if one.against == FINE_TUNING]),
-        (
-            ABLATIONS,
-            [one for one in chosen if one.against != FINE_TUNING],
-        ),
+        (ABLATIONS, [one for one in chosen if one.against != FINE_TUNING]),
     )
-    return [Table(title, names, align, [_row(one, taken, printed) for one in own]) for title, own in sides if own]
+    return [Grid(names, [_row(one, taken, printed) for one in own], align, title) for title, own in sides if own]
 
 
 def named(one: Contrast) -> str:
-    """Whose difference it is: a model, and of an ablation the rival of Progtuning.
-
-    >>> named(Contrast("Table 5", "m", "shrinking", "growing", "RTE", False))
-    'm, less growing'
-    """
+    """Whose difference it is: a model, and of an ablation the rival of Progtuning."""
     return one.body if one.against == FINE_TUNING else f"{one.body}, less {one.against.replace('_', ' ')}"
 
 
@@ -152,7 +135,6 @@ def _row(one: Contrast, taken: Mapping[tuple[str, str], Cost], with_print: bool)
 
 
 def _ratio(mine: Cost | None, other: Cost | None, against: str, name: str) -> float | None:
-    """A measured share: costs are shares of what `constant` takes."""
     value = getattr(mine, name, None)
     if against == "constant" or value is None:
         return value
@@ -182,7 +164,6 @@ def _in_print(heads: Sequence[Contrast], *, known: bool = False) -> str:
 
 
 def _in_pairs(alone: Sequence[PrintAlone]) -> list[str]:
-    """The paired reading of the print: by published spreads, and over tasks."""
     known = [one for one in alone if one.factor is not None]
     each = [
         f"{one.body} {'is' if one.beyond_chance else 'is not'} beyond chance (c* {one.factor:.2f}) and "
@@ -231,10 +212,5 @@ def _percent(share: float | None) -> str:
 
 
 def _listed(words: Sequence[str]) -> str:
-    """Words as a sentence lists them.
-
-    >>> _listed(["a", "b", "c"])
-    'a, b and c'
-    """
     shown = [plain(one) for one in words]
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))

@@ -50,11 +50,7 @@ def section(printed: Report, recorded: Sequence[Report], folder: str) -> str:
 
 
 def put_into(readme: str, made: str) -> str:
-    """A README with its made part renewed. Raises BadInput where it has no two marks to put it between.
-
-    >>> put_into(f"above\\n{BEGIN}\\nold\\n{END}\\nbelow", "new")
-    'above\\nnew\\nbelow'
-    """
+    """A README with its made part renewed. Raises BadInput where it has no two marks to put it between."""
     around = re.split(rf"{re.escape(BEGIN)}.*?{re.escape(END)}", readme, flags=re.DOTALL)
     if len(around) != 2:
         raise BadInput(f"wanted are the lines {BEGIN!r} and {END!r}, once, to put the answer between them")

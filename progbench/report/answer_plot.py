@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from progbench.judging.contrast import Contrast
+from progbench.report import canvas
 from progbench.report.answer import FINE_TUNING, heads
 from progbench.report.canvas import BLUE, GREY, INK, ORANGE, new_figure
 from progbench.report.cells import short
@@ -23,12 +24,7 @@ class Line(NamedTuple):
 
 
 def lines(contrasts: Sequence[Contrast], costs: Iterable[Cost] = ()) -> list[Line]:
-    """What `draw` draws: Progtuning less fine-tuning, the ablations left out.
-
-    >>> one = Contrast("Table 1", "m", "shrinking", "constant", "Avg", True, printed=0.2)
-    >>> [line.head.body for line in lines([one])]
-    ['m']
-    """
+    """What `draw` draws: Progtuning less fine-tuning, the ablations left out."""
     own = [one for one in contrasts if one.against == FINE_TUNING and (one.printed is not None or one.mean is not None)]
     taken = {one.body: one for one in costs if one.schedule == "shrinking"}
     return [
@@ -50,9 +46,7 @@ def draw(found: Sequence[Line]):
         _saves(saves, y, line)
     scores.axvline(0, color=GREY, linewidth=0.8)
     scores.set_xlim(-WIDEST - 0.2, WIDEST + 0.2)
-    scores.set_ylim(len(found) - 0.5, -0.5)
-    labels = [f"{short(one.head.body, 24)}  {short(one.head.column, 14)}" for one in found]
-    scores.set_yticks(range(len(found)), labels)
+    canvas.lines(scores, [f"{short(one.head.body, 24)}  {short(one.head.column, 14)}" for one in found])
     scores.set_xlabel("Progtuning less fine-tuning, points")
     if any(line.head.printed is not None for line in found):
         scores.plot([], [], "o", color=ORANGE, fillstyle="none", markersize=7, label="printed")
@@ -72,7 +66,7 @@ def draw(found: Sequence[Line]):
     for axes, columns in ((scores, 2), (saves, 1)):
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, fontsize=8)
+        canvas.legend(axes, columns, fontsize=8)
     return figure
 
 

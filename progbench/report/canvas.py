@@ -6,7 +6,7 @@ import contextlib
 import io
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 # told apart by colour-blind readers, too (Okabe and Ito)
 BLUE, ORANGE, GREEN, PURPLE, SKY, GREY, INK = (
@@ -52,6 +52,18 @@ def new_figure(width: float, height: float, left: float | None = None):
     figure = Figure(figsize=(width, height))
     figure.subplots_adjust(left=left / width, right=1 - 0.7 / width, bottom=0.5 / height, top=1 - 0.6 / height)
     return figure
+
+
+def lines(axes, labels: Sequence[str], fontsize: float | None = None) -> None:
+    """Give axes a line for each label, the first at the top, without ticks."""
+    axes.set_yticks(range(len(labels)), labels, fontsize=fontsize)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+
+
+def legend(axes, columns: int, **options: object) -> None:
+    """A legend above what is drawn, at the left."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, **({"borderaxespad": 0.2} | options))
 
 
 def svg(draw: Callable, *, paper: bool = False) -> str:

@@ -72,12 +72,10 @@ def digits_of(kind: str, unit: str) -> str:
 
 
 def expected(verdict: Verdict) -> str:
-    """What was expected, as it is printed where it is printed."""
     return verdict.printed or number(verdict.expected, digits_of(verdict.kind, verdict.unit))
 
 
 def observed(verdict: Verdict) -> str:
-    """Our own number."""
     return number(verdict.observed, digits_of(verdict.kind, verdict.unit))
 
 
@@ -106,11 +104,7 @@ def margin(verdict: Verdict) -> str:
 
 
 def css(outcome: str) -> str:
-    """An outcome as a class of the page's.
-
-    >>> css("not printed")
-    'not-printed'
-    """
+    """An outcome as a class of the page's."""
     return outcome.replace(" ", "-")
 
 
@@ -154,11 +148,7 @@ def junit_properties(verdict: Verdict) -> dict[str, str]:
 
 
 def percent(share: float | None) -> str:
-    """A share in percent.
-
-    >>> percent(0.7406), percent(None)
-    ('74.1 %', 'unknown')
-    """
+    """A share in percent, 0.7406 as "74.1 %"."""
     return "unknown" if share is None else f"{100 * share:.1f} %"
 
 
@@ -173,5 +163,4 @@ def variant_value(variant: Variant) -> str:
 
 
 def variant_kind(variant: Variant) -> tuple[str, str]:
-    """The kind and unit of a variant's cell, as `digits_of` takes them."""
     return "scored" if variant.unit == "points" else "counted", variant.unit

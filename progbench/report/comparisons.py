@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from progbench.judging.compared import AVERAGE, Compared, PrintAlone, interval, least_sign_flip_p, name
 from progbench.judging.words import NOT_WORSE, UNDECIDED
 from progbench.report import cells
+from progbench.report.grids import Grid
 
 TITLE = "Differences between schedules, in full"
-HEADERS = ("task", "seeds", "on this set", "says", "for such examples", "P(≥)", "ρ", "CV*")
-ALIGN = "left right left left left right right right"
-FULL_HEADERS = (
-    "task", "seeds", "on this set", "says", "by the second margin", "p (Holm)", "for such examples", "says", "P(≥)",
-    "ρ", "CV*", "printed", "ours less printed", "is it the printed one?",
-)  # fmt: skip
-FULL_ALIGN = "left right left left left right left left left right right right left left"
-PRINT_HEADERS = ("print alone", "average", "tasks up", "sign flip p", "c*", "interval", "says", "without one")
-PRINT_ALIGN = "left right right right right left left left"
 PRINT_TITLE = "What the print alone says of its averages"
 
 
@@ -30,35 +23,6 @@ def groups(differences: Sequence[Compared]) -> list[tuple[str, list[Compared]]]:
     return list(found.items())
 
 
-def row(one: Compared) -> list[str]:
-    """A difference as strings in the order of HEADERS: what a terminal has room for."""
-    other = says(one.other_word, one.margin) or "unknown"
-    share = cells.number(one.share, ".2f")
-    return [_task(one), seeds(one), one.number, says(one.word, one.margin), other, share, *_together(one)]
-
-
-def full_row(one: Compared) -> list[str]:
-    """A difference as strings in the order of FULL_HEADERS."""
-    share = ""
-    if one.share is not None and one.share_low is not None and one.share_high is not None:
-        share = f"{one.share:.2f} [{one.share_low:.2f}, {one.share_high:.2f}]"
-    return [
-        _task(one),
-        seeds(one),
-        one.number,
-        says(one.word, one.margin),
-        one.beside,
-        cells.number(one.p, ".3f"),
-        _interval(one.other_low, one.other_high) or "unknown",
-        says(one.other_word, one.margin),
-        share,
-        *_together(one),
-        cells.number(one.printed, "+z.2f"),
-        _interval(one.print_low, one.print_high),
-        one.print_word,
-    ]
-
-
 def says(word: str, margin: float) -> str:
     """A word with its margin.
 
@@ -68,46 +32,70 @@ def says(word: str, margin: float) -> str:
     return f"{word} by {margin:g}" if word == NOT_WORSE else word.replace("the margin", f"{margin:g}")
 
 
-def _task(one: Compared) -> str:
-    return f"average of {len(one.over)}" if one.over else one.task
-
-
 def seeds(one: Compared) -> str:
     """How many paired seeds a difference is of; of an average the fewest and the most."""
     least, most = one.seeds
     return f"{least}" if least == most else f"{least} to {most}"
 
 
-def _together(one: Compared) -> list[str]:
-    """How the two go together over seeds, and how much each varies."""
-    varies = "/".join(cells.number(value, ".2f") or "?" for value in (one.cv_left, one.cv_right))
-    return [cells.number(one.correlation, "+.2f"), varies]
-
-
 def _interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else interval(low, high)
 
 
-def print_row(one: PrintAlone) -> list[str]:
-    """What the print alone says, as strings in the order of PRINT_HEADERS."""
-    return [
-        f"{one.table}, {one.body}",
-        f"{one.average:+z.2f}",
-        f"{one.up} of {one.tasks}",
-        f"{one.p:.2g}",
-        cells.number(one.factor, ".2f"),
-        _interval(one.low, one.high),
-        says(one.word, one.margin),
-        f"{cells.number(one.without, '+z.2f')} ({one.most})",
-    ]
+def _share(one: Compared) -> str:
+    if one.share is None or one.share_low is None or one.share_high is None:
+        return ""
+    return f"{one.share:.2f} [{one.share_low:.2f}, {one.share_high:.2f}]"
+
+
+# a column is a heading, how it is aligned, and what it says of a difference
+Column = tuple[str, str, Callable[[Any], str]]
+_TASK: Column = ("task", "left", lambda one: f"average of {len(one.over)}" if one.over else one.task)
+_SEEDS: Column = ("seeds", "right", seeds)
+_ON_THIS_SET: Column = ("on this set", "left", lambda one: one.number)
+_SAYS: Column = ("says", "left", lambda one: says(one.word, one.margin))
+_TOGETHER: tuple[Column, ...] = (
+    ("ρ", "right", lambda one: cells.number(one.correlation, "+.2f")),
+    ("CV*", "right", lambda one: "/".join(cells.number(cv, ".2f") or "?" for cv in (one.cv_left, one.cv_right))),
+)
+SHORT: tuple[Column, ...] = (  # what a terminal has room for
+    _TASK, _SEEDS, _ON_THIS_SET, _SAYS,
+    ("for such examples", "left", lambda one: says(one.other_word, one.margin) or "unknown"),
+    ("P(≥)", "right", lambda one: cells.number(one.share, ".2f")),
+    *_TOGETHER,
+)  # fmt: skip
+FULL: tuple[Column, ...] = (
+    _TASK, _SEEDS, _ON_THIS_SET, _SAYS,
+    ("by the second margin", "left", lambda one: one.beside),
+    ("p (Holm)", "right", lambda one: cells.number(one.p, ".3f")),
+    ("for such examples", "left", lambda one: _interval(one.other_low, one.other_high) or "unknown"),
+    ("says", "left", lambda one: says(one.other_word, one.margin)),
+    ("P(≥)", "left", _share),
+    *_TOGETHER,
+    ("printed", "right", lambda one: cells.number(one.printed, "+z.2f")),
+    ("ours less printed", "left", lambda one: _interval(one.print_low, one.print_high)),
+    ("is it the printed one?", "left", lambda one: one.print_word),
+)  # fmt: skip
+PRINT: tuple[Column, ...] = (
+    ("print alone", "left", lambda one: f"{one.table}, {one.body}"),
+    ("average", "right", lambda one: f"{one.average:+z.2f}"),
+    ("tasks up", "right", lambda one: f"{one.up} of {one.tasks}"),
+    ("sign flip p", "right", lambda one: f"{one.p:.2g}"),
+    ("c*", "right", lambda one: cells.number(one.factor, ".2f")),
+    ("interval", "left", lambda one: _interval(one.low, one.high)),
+    ("says", "left", _SAYS[2]),
+    ("without one", "left", lambda one: f"{cells.number(one.without, '+z.2f')} ({one.most})"),
+)
+
+
+def grid(columns: Sequence[Column], found: Iterable[Compared] | Iterable[PrintAlone]) -> Grid:
+    """Differences, or what the print alone says, as a table of texts."""
+    headers, aligns, values = zip(*columns, strict=True)
+    return Grid(headers, [[value(one) for value in values] for one in found], " ".join(aligns))
 
 
 def answers(differences: Sequence[Compared]) -> list[str]:
-    """The averages in a sentence each: Progtuning less fine-tuning, above everything else.
-
-    >>> answers([])
-    []
-    """
+    """The averages in a sentence each: Progtuning less fine-tuning, above everything else."""
     found = []
     for one in differences:
         if one.task == AVERAGE and one.right == "constant":
@@ -120,11 +108,7 @@ def answers(differences: Sequence[Compared]) -> list[str]:
 
 
 def remarks(differences: Sequence[Compared]) -> list[str]:
-    """What a reader of the differences should know: what so few seeds cannot say, and how their number was chosen.
-
-    >>> remarks([])
-    []
-    """
+    """What a reader of the differences should know: what so few seeds cannot say, and how their number was chosen."""
     if not differences:
         return []
     level = max(one.level for one in differences)

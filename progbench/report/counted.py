@@ -10,11 +10,7 @@ from progbench.judging.verdict import Verdict
 
 
 def fitted(verdicts: Sequence[Verdict]) -> int:
-    """How many counts agree with the print by a setting that the paper's own totals determined.
-
-    >>> fitted([])
-    0
-    """
+    """How many counts agree with the print by a setting that the paper's own totals determined."""
     found = Counter(one.basis for one in verdicts if one.outcome == "reproduced")
     return found[FITTED] + found[PREDICTED]
 

@@ -32,7 +32,6 @@ _CAPTIONS = {
     "forest.svg": "Every scored cell that was judged: its difference with the interval at 90 %, in margins",
     "scores.svg": "Score against updated parameters, fine-tuning and Progtuning joined by a line",
     "costs.svg": "What a schedule takes, as a share of what training every block takes",
-    "power.svg": "How often a true difference is found: simulated tables, judged as this one was",
 }
 
 
@@ -63,7 +62,6 @@ def _sources(report: Report) -> Mapping[str, tuple[Sequence, Callable]]:
         "forest.svg": (plots.furthest(plots.compared(shown)), plots.forest),
         "scores.svg": (plots.comparable(plots.score_lines(shown, report.ledger))[0], plots.scores),
         "costs.svg": (report.mean_costs, plots.shares),
-        "power.svg": (report.power, plots.power),
     }
 
 

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from progbench.judging.verdict import Verdict
 from progbench.recipes.recipe import split_id
-from progbench.report import answer, canvas, cells, comparisons, figures, glossary, run_lines, text
+from progbench.report import answer, canvas, cells, comparisons, figures, glossary, grids, run_lines, text
 from progbench.report.report import Report
 from progbench.report.tables import BOLD, views
 from progbench.runs.ledger import Entry
@@ -46,13 +46,11 @@ def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
         places={one.name: f"table-{i}" for i, one in enumerate(tables, start=1)},
         comparisons=comparisons,
         differences=[
-            (title, [comparisons.full_row(one) for one in found])
+            (title, comparisons.grid(comparisons.FULL, found))
             for title, found in comparisons.groups(report.differences)
         ],
-        print_rows=[comparisons.print_row(one) for one in report.alone],
-        closing_headers=text.CLOSING_HEADERS,
-        closing_align=text.CLOSING_ALIGN.split(),
-        closing=text.closing_rows(report.attribution()),
+        print_alone=comparisons.grid(comparisons.PRINT, report.alone),
+        closing=grids.closing(report.attribution()),
         tables=[{"printed": one, "views": views(one, report.yardstick)} for one in tables],
         figures={
             name: {
@@ -61,13 +59,12 @@ def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
             }
             for name, svg in drawn.items()
         },
-        cost_headers=text.COST_HEADERS,
-        cost_align=text.COST_ALIGN.split(),
-        costs=[text.cost_row(one) for one in report.mean_costs],
-        task_costs=[[*text.cost_row(one), "; ".join(one.unknown)] for one in report.costs],
-        variant_headers=text.VARIANT_HEADERS,
-        variant_align=text.VARIANT_ALIGN.split(),
-        variants=[text.variant_row(one) for one in report.variants],
+        costs=grids.costs(report.mean_costs),
+        task_costs=[
+            [*line, "; ".join(one.unknown)]
+            for line, one in zip(grids.costs(report.costs).rows, report.costs, strict=True)
+        ],
+        variants=grids.variants(report.variants),
         not_judged=report.not_judged(),
         groups=groups,
         anchors=Anchors(groups),

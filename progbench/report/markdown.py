@@ -7,24 +7,16 @@ from collections.abc import Iterable, Sequence
 from tabulate import tabulate
 
 from progbench.judging.claims import ClaimVerdict
-from progbench.report import answer, cells, comparisons, figures, text
+from progbench.report import answer, cells, comparisons, figures, grids, text
 from progbench.report.cells import MARKS, plain
 from progbench.report.figures import ANSWER
+from progbench.report.grids import Grid
 from progbench.report.report import Report
 from progbench.report.tables import BOLD, PrintedTable, Shown, View, views
 
 CLAIM_HEADERS = (
-    "claim",
-    "sentence",
-    "on the print",
-    "",
-    "rests on",
-    "ours",
-    "",
-    "rests on",
-    "outcome",
-    "disputed because",
-)
+    "claim", "sentence", "on the print", "", "rests on", "ours", "", "rests on", "outcome", "disputed because",
+)  # fmt: skip
 
 
 def render(report: Report) -> str:
@@ -35,16 +27,16 @@ def render(report: Report) -> str:
         if ANSWER in figures.available(report):
             lines += ["", f"![{escape(figures.available(report)[ANSWER])}]({ANSWER})"]
         for table in report.answer_tables():
-            lines += ["", f"{escape(table.title)}:", "", grid(table.rows, table.headers, table.align)]
+            lines += ["", f"{escape(table.title)}:", "", as_table(table)]
         lines += ["", escape(answer.NOTE), "", "## What was judged", ""]
     lines += [f"**{escape(line)}**  " for line in report.answer.split("\n")]
     lines += _differences(report)
     for group in report.notable():
         lines += ["", f"{group.outcome}{escape(': ' + group.argument if group.argument else '')}", ""]
         lines += [f"- {escape(f'{verdict.table}, {verdict.cell}: {own}')}" for verdict, own in group.sentences]
-    if rows := text.closing_rows(report.attribution()):
-        lines += ["", "## How much of a gap each variant closes", ""]
-        lines += [grid(rows, text.CLOSING_HEADERS, text.CLOSING_ALIGN)]
+    if report.attribution():
+        closing = grids.closing(report.attribution())
+        lines += ["", f"## {closing.title}", "", as_table(closing)]
     for table in report.tables():
         lines += ["", f"## {escape(table.name)}", "", escape(table.caption)]
         for view in views(table, report.yardstick):
@@ -55,9 +47,8 @@ def render(report: Report) -> str:
         lines += ["", escape(f"{BOLD} {table.note}")]
     shown = {name: alt for name, alt in figures.available(report).items() if name != ANSWER}
     lines += [line for name, alt in shown.items() for line in ("", f"![{escape(alt)}]({name})")]
-    if found := report.mean_costs:
-        lines += ["", "## Cost", "", escape(report.cost_words), ""]
-        lines += [grid(map(text.cost_row, found), text.COST_HEADERS, text.COST_ALIGN)]
+    if report.mean_costs:
+        lines += ["", "## Cost", "", escape(report.cost_words), "", as_table(grids.costs(report.mean_costs))]
     if report.claims:
         rows = [
             [one.claim, _sentence(one), one.on_print, one.print_words, one.print_rests_on, cells.our_answer(one),
@@ -70,18 +61,14 @@ def render(report: Report) -> str:
         headers = [CLAIM_HEADERS[i] for i in shown]
         lines += ["", "## Claims", "", grid([[row[i] for i in shown] for row in rows], headers)]
     for name, verdicts in report.by_table():
-        rows = [[*text.row(verdict), verdict.sentence] for verdict in verdicts]
-        lines += [
-            "",
-            f"## {escape(name)}, cell by cell",
-            "",
-            grid(rows, (*text.HEADERS, "in words"), f"{text.ALIGN} left"),
-        ]
+        cell_lines = grids.verdicts(verdicts)
+        rows = [[*line, one.sentence] for line, one in zip(cell_lines.rows, verdicts, strict=True)]
+        table = grid(rows, (*cell_lines.headers, "in words"), f"{cell_lines.align} left")
+        lines += ["", f"## {escape(name)}, cell by cell", "", table]
     for table in report.answer_tables(every=True):
-        lines += ["", f"## {escape(table.title)}, task by task", "", grid(table.rows, table.headers, table.align)]
+        lines += ["", f"## {escape(table.title)}, task by task", "", as_table(table)]
     if report.variants:
-        lines += ["", "## Variants", "", escape(report.closest()), ""]
-        lines += [grid(map(text.variant_row, report.variants), text.VARIANT_HEADERS, text.VARIANT_ALIGN)]
+        lines += ["", "## Variants", "", escape(report.closest()), "", as_table(grids.variants(report.variants))]
     if groups := report.not_judged():
         lines += ["", "## Not judged", ""]
         lines += [f"- {escape(reason)} ({len(names)}: {escape(', '.join(names))})" for reason, names in groups]
@@ -96,16 +83,13 @@ def _differences(report: Report) -> list[str]:
     lines = []
     if report.differences:
         lines += ["", f"## {comparisons.TITLE}"]
-        headers = [escape(head) for head in comparisons.FULL_HEADERS]
         for title, found in comparisons.groups(report.differences):
-            table = grid(map(comparisons.full_row, found), headers, comparisons.FULL_ALIGN)
-            lines += ["", f"{escape(title)}:", "", table]
+            lines += ["", f"{escape(title)}:", "", as_table(comparisons.grid(comparisons.FULL, found))]
         lines.append("")
         lines += [f"- {escape(remark)}" for remark in comparisons.remarks(report.differences)]
     if report.alone:
-        lines += ["", f"## {comparisons.PRINT_TITLE}", ""]
-        rows = [comparisons.print_row(one) for one in report.alone]
-        lines += [grid(rows, [*map(escape, comparisons.PRINT_HEADERS)], comparisons.PRINT_ALIGN), ""]
+        table = as_table(comparisons.grid(comparisons.PRINT, report.alone))
+        lines += ["", f"## {comparisons.PRINT_TITLE}", "", table, ""]
         lines += [f"- {escape(remark)}" for remark in comparisons.print_remarks(report.alone)]
     return lines
 
@@ -129,6 +113,11 @@ def _place(shown: Shown, view: str) -> str:
     if view == "difference" and shown.verdict:
         words = f"{words} {MARKS[shown.verdict.outcome]}".strip()
     return f"**{words}**" if shown.best else words
+
+
+def as_table(table: Grid) -> str:
+    """A grid as a pipe table."""
+    return grid(table.rows, [*map(escape, table.headers)], table.align)
 
 
 def grid(rows: Iterable[Sequence[object]], headers: Sequence[str], align: str = "") -> str:

@@ -1,4 +1,4 @@
-"""The report's own figures: every scored cell, score against parameters, cost beside parameters, and power."""
+"""The report's own figures: every scored cell, score against parameters, and cost beside parameters."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from progbench.judging.power import Curves
 from progbench.judging.verdict import AGREES, Verdict
 from progbench.recipes.recipe import split_id
-from progbench.report import cells
+from progbench.report import canvas, cells
 from progbench.report.canvas import BLUE, COLORS, GREEN, GREY, INK, ORANGE, PURPLE, new_figure
 from progbench.report.cells import short
 from progbench.runs.ledger import Cost, Entry
@@ -63,10 +62,9 @@ def forest(verdicts: Sequence[Verdict]):
             continue
         labels.append(f"{short(line.row, 28)}  {short(line.column, 16)}")
         _whisker(axes, y, line)
-    axes.set_yticks(range(len(lines)), labels, fontsize=7)
+    canvas.lines(axes, labels, fontsize=7)
     for label, line in zip(axes.get_yticklabels(), lines, strict=True):
         label.set_fontweight("bold" if isinstance(line, str) else "normal")
-    axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", top=True, labeltop=True)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(len(lines) - 0.5, -0.8)
@@ -75,7 +73,7 @@ def forest(verdicts: Sequence[Verdict]):
     for outcome, (color, marker) in _LOOKS.items():
         if any(one.outcome == outcome for one in verdicts):
             axes.plot([], [], marker, color=color, label=outcome, markersize=5)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=2)  # above the scale's numbers
+    canvas.legend(axes, 4, borderaxespad=2)  # above the scale's numbers
     return figure
 
 
@@ -227,28 +225,7 @@ def shares(rows: Sequence[Cost]):
         points = [(100 * value, y) for y, row in enumerate(rows) if (value := getattr(row, quantity)) is not None]
         if points:
             axes.plot(*zip(*points, strict=True), marker, color=color, label=label, markersize=6)
-    axes.set_yticks(range(len(rows)), [f"{short(row.body, 30)} {short(row.schedule, 24)}" for row in rows], fontsize=8)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
+    canvas.lines(axes, [f"{short(row.body, 30)} {short(row.schedule, 24)}" for row in rows], fontsize=8)
     axes.set_xlabel("percent of what constant takes, all blocks in every epoch (mean over tasks)")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
-    return figure
-
-
-def power(curves: Curves):
-    """The chance that a true difference is called `deviates`, and `reproduced`, over its size, by seeds."""
-    figure = new_figure(6, 3.4)
-    axes = figure.add_subplot()
-    for n, color in zip(dict.fromkeys(point.seeds for point in curves.points), COLORS, strict=False):
-        shown = [point for point in curves.points if point.seeds == n]
-        shifts = [point.shift for point in shown]
-        axes.plot(shifts, [point.deviates for point in shown], "o-", color=color, markersize=4, label=f"{n} seeds")
-        axes.plot(shifts, [point.reproduced for point in shown], ":", color=color)
-    axes.axhline(0.8, color=GREY, linewidth=0.8, alpha=0.5)
-    axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel(
-        f"true difference in standard deviations of a seed; margin {curves.margin:g} of them, {curves.family} cells"
-    )
-    axes.set_ylabel("deviates (line), reproduced (dots)")
-    axes.legend(loc="center right")
+    canvas.legend(axes, 4)
     return figure

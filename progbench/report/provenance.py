@@ -22,22 +22,14 @@ def commit(name: str) -> str:
 
 
 def commits(entries: Iterable[Entry]) -> str:
-    """The commits that runs were made by, and how many by each; "" for no runs.
-
-    >>> commits([])
-    ''
-    """
+    """The commits that runs were made by, and how many by each; "" for no runs."""
     counts = Counter(commit(run.commit) for entry in entries for run in entry.runs)
     words = [f"{name} ({count})" for name, count in counts.most_common()]
     return f"runs by commit: {some(words, MOST)}" if words else ""
 
 
 def doubts(environment: Mapping[str, object], entries: Sequence[Entry]) -> list[str]:
-    """Sentences on a report and its runs: made by code that is no commit, or beside other runs.
-
-    >>> doubts({"commit": "0123456789ab-dirty"}, [])
-    ['this report was made by changed code (0123456789-dirty): nobody else can make it again']
-    """
+    """Sentences on a report and its runs: made by code that is no commit, or beside other runs."""
     runs = {f"{entry.recipe} seed {run.seed}": run for entry in entries for run in entry.runs}
     trained = {name: run for name, run in runs.items() if not run.error}
     found = []

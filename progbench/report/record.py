@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.compared import Compared, PrintAlone
 from progbench.recipes.recipe import Recipe
+from progbench.report.grids import Grid
 from progbench.report.report import Report
 from progbench.runs.results import RunResult
 
@@ -72,15 +73,6 @@ class Bullets:
     """Sentences in a list."""
 
     lines: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table of texts."""
-
-    headers: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    align: str
 
 
 @dataclass(frozen=True)

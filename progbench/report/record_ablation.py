@@ -49,7 +49,7 @@ def blocks(found: Recorded) -> Iterator[Block]:
             yield f"{suite.name} has no such schedules."
         for title, those in comparisons.groups(pairs):
             yield f"{suite.name}, {title}:"
-            yield Grid(comparisons.FULL_HEADERS, [*map(comparisons.full_row, those)], comparisons.FULL_ALIGN)
+            yield comparisons.grid(comparisons.FULL, those)
         if pairs:
             yield Bullets(comparisons.remarks(pairs))
         for model in models:
@@ -118,11 +118,7 @@ def _variants(suite: OfSuite, model: str) -> dict[str, object]:
 
 
 def _id(stem: str, evaluation_set: str) -> str:
-    """A recipe's id from its beginning and an evaluation set.
-
-    >>> _id("minilm-growing~late", "mrpc")
-    'minilm-growing-mrpc~late'
-    """
+    """A recipe's id from its beginning ("minilm-growing~late") and an evaluation set."""
     body, _, variant = stem.partition("~")
     return f"{body}-{task_of(evaluation_set).name}" + (f"~{variant}" if variant else "")
 

@@ -46,11 +46,7 @@ def rows(suite: OfSuite) -> list[list[str]]:
 
 
 def spent(ours: Sequence[RunResult], theirs: Sequence[RunResult]) -> Spent:
-    """Median shares over the seeds that both have, from one kind of machine.
-
-    >>> spent([], [])
-    Spent(seeds=0, cpu=None, wall=None)
-    """
+    """Median shares over the seeds that both have, from one kind of machine."""
     beside = {run.seed: run for run in theirs if not run.error}
     pairs = [(run, beside[run.seed]) for run in ours if not run.error and run.seed in beside]
     pairs = [pair for pair in pairs if len({tuple(run.environment.get(key) for key in MACHINE) for run in pair}) == 1]

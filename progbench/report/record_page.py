@@ -105,7 +105,7 @@ def _as_good(found: Recorded) -> Iterator[Block]:
             continue
         for title, those in comparisons.groups(pairs):
             yield f"{suite.name}, {title}:"
-            yield Grid(comparisons.FULL_HEADERS, [*map(comparisons.full_row, those)], comparisons.FULL_ALIGN)
+            yield comparisons.grid(comparisons.FULL, those)
         caption = f"{suite.name}: Progtuning less {called('constant')}, with both intervals and the margin"
         yield Figure(f"differences-{suite.name}.svg", record_plots.differences(pairs), caption)
         yield Bullets(comparisons.remarks(pairs))
@@ -113,7 +113,7 @@ def _as_good(found: Recorded) -> Iterator[Block]:
         "The paper's own models are not among the recorded runs. Its print by itself, which has no seeds, says this of "
         "the averages:"
     )
-    yield Grid(comparisons.PRINT_HEADERS, [*map(comparisons.print_row, found.alone)], comparisons.PRINT_ALIGN)
+    yield comparisons.grid(comparisons.PRINT, found.alone)
     yield Bullets(comparisons.print_remarks(found.alone))
 
 

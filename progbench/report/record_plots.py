@@ -28,11 +28,9 @@ def differences(found: Sequence[Compared]) -> str:
         axes.plot([], [], color=ORANGE, linewidth=1.2, label="the margin")
         names = [f"average of {len(one.over)}" if one.over else one.task for one in found]
         labels = [short(f"{one.table}, {one.body}: {name}", 44) for one, name in zip(found, names, strict=True)]
-        axes.set_yticks(range(len(found)), labels, fontsize=8)
-        axes.set_ylim(len(found) - 0.5, -0.5)
-        axes.tick_params(axis="y", length=0)
+        canvas.lines(axes, labels, fontsize=8)
         axes.set_xlabel("Progtuning less fine-tuning (points)")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+        canvas.legend(axes, 3)
         return figure
 
     return canvas.svg(draw)
@@ -59,7 +57,7 @@ def ablation(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Sequence
         axes.plot([], [], ":", color=GREY, linewidth=1.2, label="always the most frequent class")
         axes.set_xticks(range(len(columns)), columns)
         axes.set_ylabel("points")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+        canvas.legend(axes, 2)
         return figure
 
     return canvas.svg(draw)

@@ -37,14 +37,7 @@ def write(found: Recorded, folder: Path) -> list[Path]:
 
 
 def as_markdown(sections: Sequence[Section]) -> str:
-    """For a code host.
-
-    >>> print(as_markdown([Section("What", ["It says *this*."])]))
-    # What
-    <BLANKLINE>
-    It says \\*this\\*.
-    <BLANKLINE>
-    """
+    """For a code host."""
     lines: list[str] = []
     for number, section in enumerate(sections):
         lines += [f"{'##' if number else '#'} {markdown.escape(section.title)}", ""]
@@ -55,7 +48,7 @@ def as_markdown(sections: Sequence[Section]) -> str:
 
 def _markdown(block: Block) -> list[str]:
     if isinstance(block, Grid):
-        return [markdown.grid(block.rows, [*map(markdown.escape, block.headers)], block.align)]
+        return [markdown.as_table(block)]
     if isinstance(block, Bullets):
         return [f"- {markdown.escape(line)}" for line in block.lines]
     if isinstance(block, Figure):

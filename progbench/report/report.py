@@ -19,7 +19,7 @@ from progbench.report import attribution, comparisons, counted, provenance
 from progbench.runs.ledger import Cost, Entry, costs, mean_costs
 
 if TYPE_CHECKING:
-    from progbench.judging.power import Curves
+    from progbench.report.grids import Grid
     from progbench.report.tables import PrintedTable
 
 SCHEMA_VERSION = 3
@@ -32,8 +32,6 @@ _TIERS = {
     "reference, statistical": "scores, by our reference, within what another run may score",
     "count": "counts, by arithmetic",
 }
-
-
 _PRECISIONS = {
     "fp32": "fp32",
     "tf32": "tf32 (a GPU multiplies float32 numbers with 10 of their 23 bits)",
@@ -55,8 +53,7 @@ class Report:
     """Every verdict of a session, those that were not reached included, the runs behind them, and where it was made.
 
     `differences` are those between schedules, and `alone` what the print says of its own. `ledger` are the runs, `runs`
-    the folder they are in; `power` the curves of the appendix, which `writing.write` simulates. `contrasts` are what
-    the answer is made of, and `purpose` what the suite is for.
+    the folder they are in. `contrasts` are what the answer is made of, and `purpose` what the suite is for.
     """
 
     suite: str
@@ -67,7 +64,6 @@ class Report:
     variants: Sequence[Variant] = ()
     ledger: Sequence[Entry] = ()
     runs: Path | None = None
-    power: Curves | None = None
     differences: Sequence[Compared] = ()
     alone: Sequence[PrintAlone] = ()
     contrasts: Sequence[Contrast] = ()
@@ -215,7 +211,7 @@ class Report:
 
         return tables.printed_tables(self.suite, self.verdicts)
 
-    def answer_tables(self, *, every: bool = False) -> list[answering.Table]:
+    def answer_tables(self, *, every: bool = False) -> list[Grid]:
         """The contrasts as tables, with what runs measured; averages alone where there are any, unless `every`."""
         return answering.tables(self.contrasts, self.mean_costs, every=every)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,11 @@ class Speed:
         ---------  ---------
         -m params  1.2
         """
-        return "\n\n".join(tabulate(rows, headers, disable_numparse=True) for headers, rows in self._tables() if rows)
+        return self._tables("simple")
 
     def as_markdown(self) -> str:
         """The same tables as Markdown, for docs/speed.md."""
-        tables = [
-            tabulate(rows, headers, tablefmt="pipe", disable_numparse=True) for headers, rows in self._tables() if rows
-        ]
-        return "\n\n".join(tables)
+        return self._tables("pipe")
 
     @classmethod
     def read(cls, *paths: Path) -> Speed:
@@ -69,51 +66,13 @@ class Speed:
         write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
         return path
 
-    def _tables(self) -> list[tuple[Sequence[str], list[list]]]:
-        steps = [
-            [
-                one["model"],
-                one["case"],
-                one["task"],
-                one["texts"],
-                f"{one['ratio']:.2f} [{one['least']:.2f}..{one['most']:.2f}]",
-                f"{one['bound']:.2f}",
-                f"{one['ratio'] / one['bound']:.2f}",
-                _listed(one["milliseconds"], 0),
-                _listed(one["stage_measured"][1:], 2),
-                _listed((one["stage_formula"] or ())[1:], 2),
-                f"{one['gflops']:.0f}" if one["gflops"] else "",
-            ]
-            for one in self.steps
-        ]
-        memory = [
-            [
-                one["model"],
-                one["frozen"],
-                f"{one['ours'] / 2**20:,.0f}",
-                f"{one['theirs'] / 2**20:,.0f}",
-                f"{one['ours'] / one['theirs']:.2f}",
-            ]
-            for one in self.memory
-        ]
-        sessions = [[one["session"], f"{one['seconds']:.1f}"] for one in self.sessions]
-        gpu = [
-            [
-                f"{one['model']} {one['tuning']}",
-                f"{one['task']} x {one['batch']}",
-                one["precision"],
-                one["seeds"],
-                f"{one['milliseconds']:.2f}",
-                f"{1000 / one['milliseconds']:.0f}",
-                *(f"{one[name]:.2f}" if name in one else "" for name in ("default", "tuned")),
-                f"{100 * one['utilisation']:.0f} %",
-                f"{one['launches']:.0f}",
-                f"{one['memory'] / 2**30:.1f}",
-            ]
-            for one in self.gpu
-        ]
-        hours = [[one["table"], f"{one['hours']:.1f}"] for one in self.hours]
-        return [(STEPS, steps), (MEMORY, memory), (SESSIONS, sessions), (GPU, gpu), (HOURS, hours)]
+    def _tables(self, style: str) -> str:
+        tables = []
+        for kind, columns in _COLUMNS.items():
+            if records := getattr(self, kind):
+                rows = [[value(one) for value in columns.values()] for one in records]
+                tables.append(tabulate(rows, list(columns), tablefmt=style, disable_numparse=True))
+        return "\n\n".join(tables)
 
 
 def _listed(values: Sequence[float], digits: int) -> str:
@@ -122,14 +81,41 @@ def _listed(values: Sequence[float], digits: int) -> str:
     return " ".join(shown) if len(shown) <= 3 else f"{shown[0]} to {shown[-1]}"
 
 
-STEPS = (
-    "model", "case", "task", "texts", "ratio", "padded/real", "ratio/that", "ours, ms a stage", "stages", "by FLOPs",
-    "GFLOP/s",
-)  # fmt: skip
-MEMORY = ("model", "frozen blocks", "ours, MiB", "default, MiB", "share")
-SESSIONS = ("session", "seconds")
-GPU = (
-    "model", "task", "precision", "seeds", "ms a seed's step", "steps/s of a seed", "default/ours", "tuned/ours",
-    "of the card", "launches", "GiB",
-)  # fmt: skip
-HOURS = ("table", "hours, five seeds")
+# of each kind of record a column's heading, and how its value is written
+_COLUMNS: dict[str, dict[str, Callable[[Record], str]]] = {
+    "steps": {
+        "model": lambda one: one["model"],
+        "case": lambda one: one["case"],
+        "task": lambda one: one["task"],
+        "texts": lambda one: one["texts"],
+        "ratio": lambda one: f"{one['ratio']:.2f} [{one['least']:.2f}..{one['most']:.2f}]",
+        "padded/real": lambda one: f"{one['bound']:.2f}",
+        "ratio/that": lambda one: f"{one['ratio'] / one['bound']:.2f}",
+        "ours, ms a stage": lambda one: _listed(one["milliseconds"], 0),
+        "stages": lambda one: _listed(one["stage_measured"][1:], 2),
+        "by FLOPs": lambda one: _listed((one["stage_formula"] or ())[1:], 2),
+        "GFLOP/s": lambda one: f"{one['gflops']:.0f}" if one["gflops"] else "",
+    },
+    "memory": {
+        "model": lambda one: one["model"],
+        "frozen blocks": lambda one: one["frozen"],
+        "ours, MiB": lambda one: f"{one['ours'] / 2**20:,.0f}",
+        "default, MiB": lambda one: f"{one['theirs'] / 2**20:,.0f}",
+        "share": lambda one: f"{one['ours'] / one['theirs']:.2f}",
+    },
+    "sessions": {"session": lambda one: one["session"], "seconds": lambda one: f"{one['seconds']:.1f}"},
+    "gpu": {
+        "model": lambda one: f"{one['model']} {one['tuning']}",
+        "task": lambda one: f"{one['task']} x {one['batch']}",
+        "precision": lambda one: one["precision"],
+        "seeds": lambda one: one["seeds"],
+        "ms a seed's step": lambda one: f"{one['milliseconds']:.2f}",
+        "steps/s of a seed": lambda one: f"{1000 / one['milliseconds']:.0f}",
+        "default/ours": lambda one: f"{one['default']:.2f}" if "default" in one else "",
+        "tuned/ours": lambda one: f"{one['tuned']:.2f}" if "tuned" in one else "",
+        "of the card": lambda one: f"{100 * one['utilisation']:.0f} %",
+        "launches": lambda one: f"{one['launches']:.0f}",
+        "GiB": lambda one: f"{one['memory'] / 2**30:.1f}",
+    },
+    "hours": {"table": lambda one: one["table"], "hours, five seeds": lambda one: f"{one['hours']:.1f}"},
+}

@@ -77,21 +77,12 @@ class PrintedTable:
 
 
 def printed_tables(suite: str, verdicts: Sequence[Verdict]) -> list[PrintedTable]:
-    """The tables among these verdicts that the paper prints as tables; its figures are not among them.
-
-    >>> printed_tables("paper", [])
-    []
-    """
+    """The tables among these verdicts that the paper prints as tables; its figures are not among them."""
     layouts = read_toml(Path(__file__).with_suffix(".toml"))
     names = sorted({one.table for one in verdicts} & set(layouts))
+    own = layouts.get(suite, {})
     return [
-        _table(
-            suite,
-            name,
-            layouts[name],
-            layouts.get(suite, {}).get(name, {}),
-            [one for one in verdicts if one.table == name],
-        )
+        _table(suite, name, layouts[name], own.get(name, {}), [one for one in verdicts if one.table == name])
         for name in names
     ]
 

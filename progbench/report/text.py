@@ -13,24 +13,13 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from progbench.judging.claims import ClaimVerdict
-from progbench.judging.verdict import Variant, Verdict
-from progbench.report import answer, cells, comparisons
-from progbench.report.attribution import Attribution
+from progbench.report import answer, cells, comparisons, grids
 from progbench.report.cells import plain
+from progbench.report.grids import Grid
 from progbench.report.report import Notable, Report
-from progbench.runs.ledger import Cost
 
 WIDTH = 100
-HEADERS = ("cell", "expected", "ours", "diff", "margin", "outcome")
-ALIGN = "left right right right right left"
-VARIANT_HEADERS = ("cell", "recipe", "expected", "value", "diff", "")
-VARIANT_ALIGN = "left left right right right left"
-CLOSING_HEADERS = ("cell", "gap", "variant", "closes", "gap then")
-CLOSING_ALIGN = "left right left right right"
 CLAIM_HEADERS = ("claim", "on the print", "ours", "outcome")
-COST_HEADERS = ("schedule", "over", "updated parameters", "FLOPs", "step time", "peak memory")
-COST_ALIGN = "left left right right right right"
-
 WHY = "why this range"  # before a claim's reason
 SCREEN = 40  # lines: a longer text has scrolled its beginning away
 
@@ -40,24 +29,22 @@ def render(report: Report) -> str:
     first = [report.purpose, *answer.sentences(report.contrasts, report.alone)]
     lines = [line for words in filter(None, first) for line in wrapped(words)]
     for table in report.answer_tables():
-        lines += ["", table.title, grid(table.rows, table.headers, table.align)]
+        lines += ["", table.title, _grid(table)]
     lines += ["", *wrapped(answer.NOTE), ""] if report.contrasts else []
     lines += wrapped(report.answer)
     lines += _differences(report)
     for table, verdicts in report.by_table():
-        if shown := [row(verdict) for verdict in verdicts if verdict.observed is not None]:
-            lines += ["", *wrapped(table), grid(shown, HEADERS, ALIGN)]
+        if shown := [verdict for verdict in verdicts if verdict.observed is not None]:
+            lines += ["", *wrapped(table), _grid(grids.verdicts(shown))]
     if groups := report.notable():
         lines += ["", *(line for group in groups for line in _notable(group))]
     if report.variants:
-        shown = [variant_row(variant) for variant in report.variants]
-        table = grid(shown, VARIANT_HEADERS, VARIANT_ALIGN)
-        lines += ["", *wrapped(f"Variants ({report.closest()})"), table]
-    if rows := closing_rows(report.attribution()):
-        lines += ["", "How much of a gap each variant closes", grid(rows, CLOSING_HEADERS, CLOSING_ALIGN)]
-    if found := report.mean_costs:
-        table = grid([cost_row(one) for one in found], COST_HEADERS, COST_ALIGN)
-        lines += ["", "Cost, as a share of what constant takes", table]
+        lines += ["", *wrapped(f"Variants ({report.closest()})"), _grid(grids.variants(report.variants))]
+    if report.attribution():
+        closing = grids.closing(report.attribution())
+        lines += ["", closing.title, _grid(closing)]
+    if report.mean_costs:
+        lines += ["", "Cost, as a share of what constant takes", _grid(grids.costs(report.mean_costs))]
     if report.claims:
         answers = [[one.claim, one.on_print, cells.our_answer(one), one.outcome] for one in report.claims]
         headers = CLAIM_HEADERS
@@ -82,13 +69,11 @@ def _differences(report: Report) -> list[str]:
     if report.differences:
         lines += ["", comparisons.TITLE]
         for title, found in comparisons.groups(report.differences):
-            table = grid(map(comparisons.row, found), comparisons.HEADERS, comparisons.ALIGN)
-            lines += ["", *wrapped(title), table]
+            lines += ["", *wrapped(title), _grid(comparisons.grid(comparisons.SHORT, found))]
         lines.append("")
         lines += [line for remark in comparisons.remarks(report.differences) for line in wrapped(remark)]
     if report.alone:
-        shown = [comparisons.print_row(one) for one in report.alone]
-        lines += ["", comparisons.PRINT_TITLE, grid(shown, comparisons.PRINT_HEADERS, comparisons.PRINT_ALIGN), ""]
+        lines += ["", comparisons.PRINT_TITLE, _grid(comparisons.grid(comparisons.PRINT, report.alone)), ""]
         lines += [line for remark in comparisons.print_remarks(report.alone) for line in wrapped(remark)]
     return lines
 
@@ -106,9 +91,14 @@ def columns() -> int:
 
 def _wrap(text: str, width: int, **indents: str) -> list[str]:
     """Lines broken between words, so that a name with hyphens can be copied whole, unless it is longer than a line."""
-    if len(text) <= width and not indents and text == text.strip():
-        return [text] if text else []
+    first = indents.get("initial_indent", "")
+    if len(first) + len(text) <= width and text == text.strip() and text.isprintable():
+        return [first + text] if text else []
     return textwrap.wrap(text, width, break_on_hyphens=False, **indents)
+
+
+def _grid(table: Grid) -> str:
+    return grid(table.rows, table.headers, table.align)
 
 
 def grid(rows: Sequence[Sequence[object]], headers: Sequence[str], align: str, width: int = 0) -> str:
@@ -154,46 +144,6 @@ def _laid_out(
             yield "  ".join(line).rstrip()
         if row is heads:
             yield "  ".join("-" * size for size in sizes)
-
-
-def row(verdict: Verdict) -> list[str]:
-    """A verdict as strings in the order of HEADERS."""
-    ours = f"{cells.observed(verdict)} {cells.spread(verdict)}".strip()
-    expected, difference = cells.expected(verdict), cells.difference(verdict)
-    return [verdict.cell, expected, ours, difference, cells.margin(verdict), cells.outcome(verdict)]
-
-
-def variant_row(variant: Variant) -> list[str]:
-    """A variant as strings in the order of VARIANT_HEADERS; cell and expectation stand once, with the primary."""
-    return [
-        "" if variant.variant else variant.cell,
-        variant.variant or "primary",
-        "" if variant.variant or variant.expected is None else f"{round(variant.expected, 2):,}",
-        cells.variant_value(variant),
-        cells.signed(variant.difference, *cells.variant_kind(variant)),
-        "closest" if variant.closest else "",
-    ]
-
-
-def cost_row(cost: Cost) -> list[str]:
-    """A schedule's cost as strings in the order of COST_HEADERS."""
-    shares = (cost.updated, cost.flops, cost.step_seconds, cost.memory)
-    return [f"{cost.body} {cost.schedule}", cost.task, *map(cells.percent, shares)]
-
-
-def closing_rows(found: Sequence[Attribution]) -> list[list[str]]:
-    """Cells and their variants as strings in the order of CLOSING_HEADERS, what closes most of a gap first."""
-    rows = []
-    for one in found:
-        kind = cells.variant_kind(one)
-        for i, closing in enumerate(one.variants):
-            first = ["", ""] if i else [one.cell, cells.signed(one.difference, *kind)]
-            if closing.closed is None:
-                rows.append([*first, f"{closing.variant} ({closing.why})", "unknown", ""])
-            else:
-                left = cells.signed(closing.difference, *kind)
-                rows.append([*first, closing.variant, f"{100 * closing.closed:.0f} %", left])
-    return rows
 
 
 def _notable(group: Notable) -> list[str]:

@@ -12,11 +12,6 @@ from progbench.runs import results
 
 
 def checkpoint_of(seed: int | str) -> str:
-    """How the names of a seed's checkpoints begin, which lie beside its result until that is filed.
-
-    >>> checkpoint_of(0)
-    'seed0.checkpoint'
-    """
     return f"seed{seed}.checkpoint"
 
 
@@ -28,18 +23,16 @@ def remove_checkpoints(path: Path) -> None:
 
 
 def checkpoints_elsewhere(folder: Path, known: Collection[Path]) -> list[Path]:
-    """The checkpoints among a suite's results that lie in none of the `known` folders of results.
-
-    They are of recipes as they once were, or as another checkout has them, so that no sweep may remove them.
+    """The checkpoints among a suite's results that lie in none of the `known` folders, so that no sweep may remove
+    them.
     """
     paths = folder.glob(f"*/*/{checkpoint_of('*')}-*")
     return sorted(path for path in paths if path.parent not in known)
 
 
 def sweep_results(folder: Path) -> None:
-    """Remove what killed sessions left among a suite's results, and no next one wants.
-
-    That is half-written files, checkpoints of runs whose results are there, and locks that nobody holds.
+    """Remove what killed sessions left among a suite's results, and no next one wants: half-written files, checkpoints
+    of runs whose results are there, and locks that nobody holds.
     """
     import filelock
 
@@ -57,7 +50,6 @@ def sweep_results(folder: Path) -> None:
 
 
 def _settled(path: Path) -> bool:
-    """Whether this result is there, so that no session goes on to it; an error that is tried again is not one."""
     try:
         result = results.read(path)
     except (OSError, BadInput):

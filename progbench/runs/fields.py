@@ -14,11 +14,7 @@ _SLACK = 1e-9  # a correlation's last bits
 
 @functools.cache
 def score(metric: str) -> Kind:
-    """The kind of this metric's scores: fractions, and only correlations may be below 0.
-
-    >>> score("f1")[0], score("pearson")[0]
-    ('a number from 0 to 1', 'a number from -1 to 1')
-    """
+    """The kind of this metric's scores: fractions, and only correlations may be below 0."""
     least = -1 if metric in CORRELATIONS else 0
     return number(f"from {least} to 1", lambda x: least - _SLACK < x < 1 + _SLACK)
 
@@ -43,15 +39,16 @@ def looked_at(rest: Mapping[str, Any], epochs: Sequence[Any]) -> Iterator[tuple[
         yield name, isinstance(rest[name], dict) and all(map(fits, rest[name].values()))
     for name in ("seconds", "peak_memory_bytes"):
         yield name, is_number(rest[name])
-    for epoch in epochs:
-        yield "updated_parameters", is_whole(epoch.updated_parameters)
-        for name in ("loss", "seconds"):
-            yield name, is_number(getattr(epoch, name))
-        for name in ("steps", "flops", "cpu_seconds"):
-            yield name, getattr(epoch, name) is None or is_number(getattr(epoch, name))
-        for metric, value in (item for scores in epoch.scores.values() for item in scores.items()):
-            words, fits = score(metric)
-            yield f"the score {metric}, {words},", fits(value)
+    yield "updated_parameters", all(map(is_whole, [epoch.updated_parameters for epoch in epochs]))
+    for name in ("loss", "seconds"):
+        yield name, all(map(is_number, [getattr(epoch, name) for epoch in epochs]))
+    for name in ("steps", "flops", "cpu_seconds"):
+        known = [value for epoch in epochs if (value := getattr(epoch, name)) is not None]
+        yield name, all(map(is_number, known))
+    for metric, value in (item for epoch in epochs for scores in epoch.scores.values() for item in scores.items()):
+        words, fits = score(metric)
+        if not fits(value):
+            yield f"the score {metric}, {words},", False
 
 
 def _plain(value: object) -> bool:

@@ -9,12 +9,9 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from progbench.recipes.recipe import Recipe, split_id
-from progbench.runs.results import RunResult, path_of
-
-HERE = Path()  # a run's file is named from the folder of results
+from progbench.runs.results import RunResult, name_of
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Run:
 
     `file` lies below the folder of results; `seconds` is the whole run, `step_seconds` the mean of its training steps,
     `memory` the peak in bytes, and `machine` what times and memory may be compared on. `others` is how many other runs
-    of progbench used its device meanwhile, None where that was not recorded.
+    of progbench used its device meanwhile.
     """
 
     seed: int
@@ -41,7 +38,6 @@ class Run:
 
     @property
     def alone(self) -> bool:
-        """Whether its times are known to be those of a run that had its device to itself."""
         return self.others == 0
 
 
@@ -96,7 +92,7 @@ def _run(wanted: Recipe, result: RunResult) -> Run:
     scores = epochs[-1].scores.items() if epochs else ()
     return Run(
         seed=result.seed,
-        file=path_of(HERE, wanted, result.seed).as_posix(),
+        file=name_of(wanted, result.seed),
         scores={f"{name} {metric}": 100 * score for name, of_set in scores for metric, score in of_set.items()},
         updated=sum(epoch.updated_parameters for epoch in epochs) if epochs else None,
         flops=_measured(sum(flops)) if epochs and None not in flops else None,
@@ -116,11 +112,7 @@ def _measured(value: float) -> float | None:
 
 
 def costs(entries: Sequence[Entry]) -> list[Cost]:
-    """Each schedule's cost beside that of `constant`, for every entry that has such a partner with runs.
-
-    >>> costs([])
-    []
-    """
+    """Each schedule's cost beside that of `constant`, for every entry that has such a partner with runs."""
     known = {listed.recipe: listed for listed in entries}
     beside = []
     for listed in entries:
@@ -165,11 +157,6 @@ def mean_costs(by_task: Sequence[Cost]) -> list[Cost]:
     """A line a model and schedule: geometric means over its tasks, of those that know every share if any does.
 
     Figure 1's single blocks are left out: each of them costs about the same.
-
-    >>> half = Cost("m", "shrinking", "rte", updated=0.5, flops=0.8, step_seconds=0.8, memory=1.0)
-    >>> (mean,) = mean_costs([half, replace(half, task="cola", flops=0.2)])
-    >>> mean.task, round(mean.updated, 3), round(mean.flops, 3)
-    ('2 tasks', 0.5, 0.4)
     """
     rows: dict[tuple[str, str], list[Cost]] = {}
     for cost in by_task:

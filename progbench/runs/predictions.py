@@ -1,7 +1,6 @@
 """What a run predicted for each example after each epoch: a compressed file beside its result. No torch.
 
-Two runs are so compared example by example, where scores alone hide which examples changed. The result names the file
-and the checksum of what is in it, so that the file's compression, which differs between machines, does not matter.
+The result names the file and the checksum of its uncompressed content, since compression differs between machines.
 """
 
 from __future__ import annotations
@@ -22,11 +21,6 @@ OfEpoch = Mapping[str, Mapping[str, list]]  # by evaluation set: "gold" and "pre
 
 
 def path_beside(result: Path) -> Path:
-    """Where the predictions of a result are filed.
-
-    >>> path_beside(Path("runs/smoke/tiny-bert-constant-rte/0123abcd/seed0.json")).name
-    'seed0.predictions.json.gz'
-    """
     return result.with_name(f"{result.stem}.predictions.json.gz")
 
 

@@ -17,15 +17,11 @@ class Provenance:
 
     >>> Provenance.of({"cpu": "EPYC", "side_by_side": "0 2", "others": 0})
     Provenance(side_by_side=(0, 2), batch_parts=1, resumed=0, others=0, trainer='fast')
-    >>> Provenance(resumed=1).as_environment()
-    {'resumed': 1}
 
-    `side_by_side` are the seeds that were trained as one model, its own among them; empty for a seed that was trained
-    alone. Each batch was trained in `batch_parts`. The run was `resumed` so many times. `others` is how many other runs
-    used the device meanwhile, None where that was not recorded. `trainer` is "fast" or "plain" (`training/plain.py`).
-
-    In a result's file its fields stand among those of the environment, and those at their default are left out: so they
-    stood before they had a class of their own.
+    `side_by_side` are the seeds that were trained as one model, its own among them. Each batch was trained in
+    `batch_parts`. The run was `resumed` so many times. `others` is how many other runs used the device meanwhile, None
+    where that was not recorded. In a result's file these fields stand in the environment, without those at their
+    default.
     """
 
     side_by_side: tuple[int, ...] = ()
@@ -36,10 +32,7 @@ class Provenance:
 
     @classmethod
     def of(cls, environment: About) -> Provenance:
-        """What the environment in a result's file says of it. Raises ValueError for a seed that is no number.
-
-        If `others` is not a whole number, the number of other runs counts as not recorded.
-        """
+        """What the environment in a result's file says of it. Raises ValueError for a seed that is no number."""
         known: dict[str, Any] = {name: environment[name] for name in FIELDS if name in environment}
         if not is_whole(known.get("others")):
             known.pop("others", None)
@@ -48,7 +41,6 @@ class Provenance:
         return cls(**known)
 
     def as_environment(self) -> dict[str, str | int]:
-        """What a result's file says of it."""
         fields = {name: getattr(self, name) for name in FIELDS if getattr(self, name) != getattr(Provenance, name)}
         if self.side_by_side:
             fields["side_by_side"] = " ".join(map(str, self.side_by_side))

@@ -1,12 +1,13 @@
 """Results as JSON files, one a recipe, digest and seed: runs/<suite>/<recipe>/<digest>/seed<k>.json. No torch.
 
-The file is the only thing training and judging share, so runs can be made on several days and machines, and a session
-resumes by looking. A file appears whole or not at all, and carries a checksum of its content.
+The file is the only thing training and judging share. It appears whole or not at all, and carries a checksum of its
+content.
 """
 
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -33,9 +34,19 @@ UNSEALED = "without a checksum, as results were before they had one: nobody can 
 
 def path_of(folder: Path, recipe: Recipe, seed: int) -> Path:
     """Where this recipe's result with this seed is filed. Raises BadInput for a name that would lead elsewhere."""
-    for name in (recipe.suite, *recipe.id.split("~", 1)):
-        kinds.require(name, kinds.NAME, f"the recipe {kinds.shown(recipe.id)}: its name in a path")
-    return folder / recipe.suite / recipe.id / recipe.digest / f"seed{seed}.json"
+    return folder / name_of(recipe, seed)
+
+
+def name_of(recipe: Recipe, seed: int) -> str:
+    """Where in a folder of results this one is filed, as a report names it."""
+    return f"{_folder(recipe.suite, recipe.id)}/{recipe.digest}/seed{seed}.json"
+
+
+@functools.cache  # a report of thousands of results asks again and again
+def _folder(suite: str, recipe: str) -> str:
+    for name in (suite, *recipe.split("~", 1)):
+        kinds.require(name, kinds.NAME, f"the recipe {kinds.shown(recipe)}: its name in a path")
+    return f"{suite}/{recipe}"
 
 
 def save(folder: Path, result: RunResult) -> Path:
@@ -59,13 +70,7 @@ def save(folder: Path, result: RunResult) -> Path:
 
 
 def checksum(content: Mapping[str, object]) -> str:
-    """Of a result's content, however its file is laid out: as JSON with its keys in order and no space between them.
-
-    >>> checksum({"seed": 1, "error": ""}) == checksum({"error": "", "seed": 1, "checksum": "its own does not count"})
-    True
-    >>> checksum({"seed": 1}) == checksum({"seed": 2})
-    False
-    """
+    """Of a result's content, however its file is laid out: as JSON with its keys in order and no space between them."""
     rest = {name: value for name, value in content.items() if name != "checksum"}
     canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
@@ -87,10 +92,11 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
             "filed under; delete it to run this seed again"
         )
     inside = _recipe(path, content)
-    if unlike := [name for name in recipe.__dataclass_fields__ if getattr(inside, name) != getattr(recipe, name)]:
-        theirs, ours = (getattr(side, unlike[0]) for side in (inside, recipe))
+    if inside != recipe:
+        sides = ((name, getattr(inside, name), getattr(recipe, name)) for name in recipe.__dataclass_fields__)
+        name, theirs, ours = next(side for side in sides if side[1] != side[2])
         raise BadInput(
-            f"{path}: the recipe inside is another than the one it is filed under ({unlike[0]} = {theirs!r}, not "
+            f"{path}: the recipe inside is another than the one it is filed under ({name} = {theirs!r}, not "
             f"{ours!r}); delete it to run this seed again"
         )
     if "checksum" not in content:
@@ -159,7 +165,6 @@ def _content(path: Path) -> dict:
 
 
 def _recipe(path: Path, content: dict) -> Recipe:
-    """The recipe inside a file, which need not be the one that it is filed under."""
     inside = content.get("recipe")
     if not isinstance(inside, dict):
         raise BadInput(f"{path}: no recipe inside; delete it to run this seed again")
@@ -173,7 +178,6 @@ def _recipe(path: Path, content: dict) -> Recipe:
 
 
 def _digest(path: Path, content: dict, inside: Recipe) -> str:
-    """The digest of the recipe inside, as it was when the file was written."""
     try:
         return inside.digest_at(content["scores_version"])
     except (KeyError, TypeError, ValueError) as problem:

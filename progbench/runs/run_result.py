@@ -15,10 +15,8 @@ class EpochResult:
     """One epoch: scores as fractions by evaluation set and metric, updated parameters, mean loss, training seconds.
 
     `steps` are the optimizer's, `flops` the floating-point operations of all of them (`flops.step_flops`); None where
-    that is not known: results from before it was recorded, and those of the plain trainer.
-    `cpu_seconds` are those that the process had of its CPUs while it trained: on a machine that other programs share,
-    `seconds` alone say nothing. `predictions` are filed beside the result (`runs.predictions`), so a result that was
-    read has none here.
+    that is not known. `cpu_seconds` are those that the process had while it trained. `predictions` are filed beside the
+    result (`runs.predictions`), so a result that was read has none here.
     """
 
     scores: dict[str, dict[str, float]]
@@ -35,10 +33,9 @@ class EpochResult:
 class RunResult:
     """One recipe trained with one seed; `error` says why there are no epochs, `final` that trying again is useless.
 
-    `notes` are sentences that a reader of its scores should see. Of seeds that were trained side by side, which the
-    provenance names, times are a seed's share, and peak memory is that of all together. `session` is the one that filed
-    it, and `sealed` whether its file has a checksum. `predictions` name the file of its predictions, and their
-    checksum; empty where it has none.
+    `notes` are sentences that a reader of its scores should see. Of seeds that were trained side by side, times are a
+    seed's share, and peak memory is that of all together. `session` is the one that filed it, and `sealed` whether its
+    file has a checksum. `predictions` name the file of its predictions, and their checksum.
     """
 
     recipe: Recipe
@@ -60,20 +57,13 @@ class RunResult:
 
     @property
     def about(self) -> dict[str, str | int]:
-        """Where and how it was made, as its file says it: its environment with its provenance."""
         return self.environment | self.provenance.as_environment()
 
     def completed(self, *notes: str, others: int | None = None, session: str = "") -> RunResult:
-        """Complete the result by what its session knows: notes, how many `others` ran beside it, and its name.
-
-        Of a run that was resumed nobody knows what used the device before.
-        """
+        """Complete the result by what its session knows: notes, how many `others` ran beside it, and its name."""
         known = self.provenance.others if self.provenance.resumed else others
         return replace(
-            self,
-            notes=(*self.notes, *notes),
-            provenance=replace(self.provenance, others=known),
-            session=session,
+            self, notes=(*self.notes, *notes), provenance=replace(self.provenance, others=known), session=session
         )
 
     def score(self, evaluation_set: str, metric: str) -> float:

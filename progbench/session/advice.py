@@ -49,7 +49,7 @@ SMOKE_SECONDS = 3.0  # of a run of the smoke suite on two cores
 
 def without_gpu(suite: Suite, mark: str, runs: Path) -> str:
     """The command that runs here, with its time, if the suite needs a GPU and there is none; else ""."""
-    if suite.maker.device != "cuda" or environment.gpu_count() or not suite.maker.train:
+    if suite.maker.device != "cuda" or environment.gpu_count() or not suite.filing.train:
         return ""
     chosen = ["-m", mark] if mark else []
     wanted = mark if mark in marks.MARKS else ""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
-from progbench import environment
 from progbench.errors import BadInput
 from progbench.judging import claims, verdict
 from progbench.judging.claims import Claim, ClaimVerdict
@@ -17,7 +16,6 @@ from progbench.recipes.recipe import Recipe
 from progbench.report.cells import junit_properties
 from progbench.report.report import Report
 from progbench.session import reporting
-from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
 CLAIMS = "claims"  # in the place of a table's name: the test is for a claim
@@ -127,20 +125,9 @@ class Gathered:
 
     def report(self) -> Report:
         """Every selected cell and claim, judged or not, with the runs behind them."""
-        differences, alone, left_out = reporting.compared(self.suite, self.cells())
-        return Report(
-            self.suite.name,
-            self._all_verdicts(),
-            environment.describe(),
-            [*self._warnings, *left_out],
-            claims=self._all_claims(),
-            variants=list(dict.fromkeys(variant for variants in self._variants.values() for variant in variants)),
-            differences=differences,
-            alone=alone,
-            ledger=reporting.behind(self.suite, self.cells()),
-            runs=self.suite.folder,
-            contrasts=contrasts(self.suite, self.cells(), differences),
-            purpose=self.suite.purpose,
+        variants = list(dict.fromkeys(variant for variants in self._variants.values() for variant in variants))
+        return reporting.assembled(
+            self.suite, self.cells(), self._all_verdicts(), self._warnings, variants, self._all_claims()
         )
 
     def _known(self, table: str, name: str) -> str:

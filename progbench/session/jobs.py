@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import functools
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from progbench import environment
@@ -76,39 +75,39 @@ def execute(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunRes
     """
     import torch
 
-    from progbench.training import memory
-    from progbench.training.train import train, train_together
+    from progbench.training import memory, train
 
     if job.device == "cuda" and not torch.cuda.is_available():
         raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it (--device cpu trains without)")
-    if not _side_by_side(job.recipe, job.device):
-        (seed,) = job.seeds
-        yield from _kept(job, job.seeds, lambda: [train(job.recipe, seed, job.device, threads, kept)])
-        return
-    groups = math.ceil(len(job.seeds) / memory.most_together(job.recipe, memory.free()))
-    size = math.ceil(len(job.seeds) / groups)
-    for start in range(0, len(job.seeds), size):
-        seed_group = job.seeds[start : start + size]
-        run = functools.partial(train_together, job.recipe, seed_group, job.device, threads, kept)
-        yield from _kept(job, seed_group, run)
+    groups = [job.seeds]
+    if stacked := _side_by_side(job.recipe, job.device):
+        number = math.ceil(len(job.seeds) / memory.most_together(job.recipe, memory.free()))
+        size = math.ceil(len(job.seeds) / number)
+        groups = [job.seeds[start : start + size] for start in range(0, len(job.seeds), size)]
+    for group in groups:
+        left = list(group)
+        try:
+            if stacked:
+                made = train.train_together(job.recipe, group, job.device, threads, kept)
+            else:
+                made = [train.train(job.recipe, *group, job.device, threads, kept)]
+            for result in made:
+                left.remove(result.seed)
+                yield result
+        except (Missing, BadInput):
+            raise
+        except Exception as problem:
+            yield from _errors(job, left, problem)
 
 
-def _kept(job: Job, seeds: Sequence[int], run: Callable[[], Iterable[RunResult]]) -> Iterator[RunResult]:
-    """The results of a run. An exception in it becomes the result of the seeds that have none yet."""
+def _errors(job: Job, seeds: Iterable[int], problem: Exception) -> Iterator[RunResult]:
+    """An exception while training as the result of each of these seeds."""
     from progbench.training.scoring import NonFinite
 
-    left = list(seeds)
-    try:
-        for result in run():
-            left.remove(result.seed)
-            yield result
-    except (Missing, BadInput):
-        raise
-    except Exception as problem:
-        final = isinstance(problem, NonFinite)
-        message = str(problem) if final else f"{type(problem).__name__}: {problem}"
-        if isinstance(problem, OSError) and problem.errno in FULL:
-            message += f"; temporary files lie in {tempfile.gettempdir()}, set TMPDIR to another folder"
-        made, read = environment.describe(job.device), problem.fingerprints if isinstance(problem, NonFinite) else {}
-        for seed in left:
-            yield RunResult(job.recipe, seed, error=message, final=final, fingerprints=read, environment=made)
+    final = isinstance(problem, NonFinite)
+    message = str(problem) if final else f"{type(problem).__name__}: {problem}"
+    if isinstance(problem, OSError) and problem.errno in FULL:
+        message += f"; temporary files lie in {tempfile.gettempdir()}, set TMPDIR to another folder"
+    made, read = environment.describe(job.device), problem.fingerprints if isinstance(problem, NonFinite) else {}
+    for seed in seeds:
+        yield RunResult(job.recipe, seed, error=message, final=final, fingerprints=read, environment=made)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import filecmp
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from progbench.errors import BadInput
 from progbench.judging import resolution
@@ -11,8 +13,10 @@ from progbench.judging.caveats import other_data
 from progbench.judging.expected import Cell
 from progbench.judging.verdict import Observed
 from progbench.recipes.recipe import Recipe
-from progbench.runs.results import RunResult
-from progbench.session.making import Runs
+from progbench.runs.results import RunResult, path_of
+from progbench.session.filing import Runs
+
+THEMSELVES = "no reference: these runs are themselves the recorded reference"
 
 
 def columns_of(cell: Cell) -> list[tuple[str, str]]:
@@ -70,3 +74,13 @@ def unpublished(cell: Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:
         for wanted, runs in made.items()
         for why in other_data(wanted, runs, printed=printed)
     )
+
+
+def themselves(folder: Path, copies: Path, made: Mapping[Recipe, Iterable[RunResult]]) -> str:
+    """Why the runs in `folder` have no reference if one of them is the same file, byte by byte, as in `copies`."""
+    for wanted, runs in made.items():
+        for run in runs:
+            ours, theirs = (path_of(place, wanted, run.seed) for place in (folder, copies))
+            if theirs.is_file() and filecmp.cmp(ours, theirs, shallow=False):  # a comparison with itself says nothing
+                return THEMSELVES
+    return ""

@@ -14,7 +14,7 @@ from progbench.judging.likeness import not_a_pair
 from progbench.judging.resolution import examples_of, least_sd, least_sd_of_mean
 from progbench.recipes.recipe import Recipe, run_id
 from progbench.runs.results import RunResult
-from progbench.session.making import Runs
+from progbench.session.filing import Runs
 from progbench.session.observing import columns_of, unpublished
 from progbench.session.rescoring import Kept
 from progbench.tasks import catalog

@@ -90,7 +90,7 @@ def plan(suite: Suite, mark: str = "") -> Plan:
         final = {seed for seed, run in runs.items() if run.final or not run.error}
         errors += [f"{name}, seed {seed}: {runs[seed].error}" for seed in sorted(final) if runs[seed].error]
         changed += [f"{name}, seed {seed}: {why}" for seed, why in suite.runs(recipe).changed.items()]
-        seeds = [seed for seed in suite.maker.seeds or () if seed not in final]
+        seeds = [seed for seed in suite.filing.seeds or () if seed not in final]
         if seeds:
             training = [seed for seed in seeds if results.being_made(suite.folder, recipe, seed)]
             rest = tuple(seed for seed in seeds if seed not in training)

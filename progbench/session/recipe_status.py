@@ -82,7 +82,7 @@ def look(suite: Suite, wanted: Recipe, before: frozenset[int] = frozenset(), why
     """The state of each seed now; those `before` are not this session's work, and `why` is why any are missing."""
     runs = suite.runs(wanted)
     told = []
-    for seed in suite.maker.seeds or sorted(runs.results):
+    for seed in suite.filing.seeds or sorted(runs.results):
         if result := runs.results.get(seed):
             state, words = _told(suite, result, before)
             if changed := runs.changed.get(seed):
@@ -110,6 +110,6 @@ def _told(suite: Suite, result: RunResult, before: frozenset[int]) -> tuple[str,
         return "not kept", "; ".join([words, *result.notes])
     if result.seed in before:
         return "there", words
-    if result.session == suite.maker.session:
+    if result.session == suite.filing.session:
         return "trained", f"{words}; {result.seconds:.1f} s; {path}"
     return "made by another process", words

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from progbench import environment
 from progbench.errors import BadInput
 from progbench.files import closed, temporary_folder
 from progbench.judging import claims
+from progbench.judging.claims import ClaimVerdict
 from progbench.judging.compared import Compared, PrintAlone
 from progbench.judging.expected import Cell
 from progbench.judging.verdict import Variant, Verdict, unreadable
@@ -63,19 +64,32 @@ def report(suite: Suite) -> Report:
         every += table.cells
     shut = closed(suite.folder / suite.name, 2)
     verdicts += [unreadable(path.relative_to(suite.folder).as_posix(), why) for path, why in shut.items()]
-    differences, alone, left_out = compared(suite, every)
+    found = assembled(suite, every, verdicts, warnings, variants, _claims(suite))
+    return replace(found, warnings=[*found.warnings, *_stale(suite, every)])
+
+
+def assembled(
+    suite: Suite,
+    cells: Sequence[Cell],
+    verdicts: Sequence[Verdict],
+    warnings: Iterable[str],
+    variants: Sequence[Variant],
+    on_claims: Sequence[ClaimVerdict],
+) -> Report:
+    """The report with these verdicts, and the differences and runs behind these cells."""
+    differences, alone, left_out = compared(suite, cells)
     return Report(
         suite.name,
         verdicts,
         environment.describe(),
-        [*warnings, *left_out, *_stale(suite, every)],
-        claims=_claims(suite),
+        [*warnings, *left_out],
+        claims=on_claims,
         variants=variants,
         differences=differences,
         alone=alone,
-        ledger=behind(suite, every),
+        ledger=behind(suite, cells),
         runs=suite.folder,
-        contrasts=contrasts(suite, every, differences),
+        contrasts=contrasts(suite, cells, differences),
         purpose=suite.purpose,
     )
 
@@ -111,7 +125,7 @@ def _stale(suite: Suite, cells: Iterable[Cell]) -> list[str]:
     return [f"{', '.join(old[:3])}{more}: {words}"] if old else []
 
 
-def _claims(suite: Suite) -> list[claims.ClaimVerdict]:
+def _claims(suite: Suite) -> list[ClaimVerdict]:
     known = suite.claims()
     return [claims.unreadable(str(known))] if isinstance(known, BadInput) else [suite.claim(claim) for claim in known]
 

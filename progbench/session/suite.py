@@ -24,9 +24,10 @@ from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe, split_id
 from progbench.runs import predictions, results
 from progbench.runs.results import RunResult
-from progbench.session import claiming, comparing, copied
-from progbench.session.making import Maker, Runs
-from progbench.session.observing import columns_of, scores, unpublished
+from progbench.session import claiming, comparing
+from progbench.session.filing import Filing, Runs
+from progbench.session.making import Maker
+from progbench.session.observing import columns_of, scores, themselves, unpublished
 from progbench.session.rescoring import Kept
 from progbench.tasks import catalog
 
@@ -34,9 +35,8 @@ from progbench.tasks import catalog
 class Suite:
     """One suite as one session sees it.
 
-    A recipe has the `seeds` 0 to `seeds` - 1, or these seeds, or with None those on file. `device` is "cpu", "cuda" or
-    "auto". With `train=False` nothing is trained, and what exists is judged. Processes of one session share its name,
-    `session`.
+    A recipe has the `seeds` 0 to `seeds` - 1, or these seeds, or with None those on file. `train` and `session` are as
+    `Filing` has them, `device` as `Maker` has it.
     """
 
     def __init__(
@@ -58,7 +58,8 @@ class Suite:
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
         self._listed = settings.tables
         self._wrong = guards.absent_or_strange(answers, name, settings.tables)
-        self.maker = Maker(folder, wanted, device or settings.device, settings.threads, train=train, session=session)
+        self.filing = Filing(folder, wanted, session, train=train)
+        self.maker = Maker(self.filing, device or settings.device, settings.threads)
         self._recipe = functools.cache(lambda file, **which: reading.read(name, file, **which))
         self._of_cell: dict[tuple[str, str, str], list[Recipe]] = {}
         self._observed: dict[tuple[str, ...], Observed] = {}
@@ -184,11 +185,7 @@ class Suite:
         return self.verdicts(cell.file)[cell.id]
 
     def _asked(self, cell: Cell) -> tuple[Cell, Observed]:
-        """A cell as it can be judged, and what there is to judge it by.
-
-        A bad recipe is the cell's problem. A reference of another recipe, other data or other weights would judge
-        another question, and is none.
-        """
+        """A cell as it can be judged, and what there is to judge it by; a bad recipe is the cell's problem."""
         if cell.problem:
             return cell, Observed()
         try:
@@ -198,7 +195,8 @@ class Suite:
             return replace(cell, problem=str(problem)), Observed()
         if reference := cell.expectation.reference:
             copies = self.answers / self.name / "runs"
-            if why := likeness.no_reference(reference, made) or copied.themselves(self.folder, copies, made):
+            # one of another recipe, other data or other weights would judge another question
+            if why := likeness.no_reference(reference, made) or themselves(self.folder, copies, made):
                 return replace(cell, expectation=replace(cell.expectation, reference=None, no_reference=why)), observed
             if not observed.errors:
                 columns = [(self._recipe_of(cell, name), name, metric) for name, metric in columns_of(cell)]
@@ -209,10 +207,8 @@ class Suite:
         """A cell's value under its primary recipe and each of its variants; empty for a cell that cannot be judged."""
         if cell.problem:
             return []
-        tried = {}
         try:
-            for name in self._variants(cell):
-                tried[name] = self._tried(cell, name)
+            tried = {name: self._tried(cell, name) for name in self._variants(cell)}
         except BadInput:  # the recipe file itself, which the primary's verdict has said
             return []
         return verdict.compare_variants(cell, primary, tried)
@@ -282,7 +278,7 @@ class Suite:
 
     def runs(self, wanted: Recipe) -> Runs:
         """The results of a recipe that are on file."""
-        return self.maker.runs(wanted)
+        return self.filing.runs(wanted)
 
     def warnings(self, cell: Cell) -> list[str]:
         """What a reader should know of a cell's runs, and of those in its column."""

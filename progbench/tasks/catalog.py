@@ -1,8 +1,4 @@
-"""The tasks there are, by name; where a task's data comes from; and which task an evaluation set belongs to. No torch.
-
-A task reads its own files (`read`), fetches its own splits (`fetch`), and says early what is not there (`require`). Its
-`head` is the kind of the model's head. Its `recipe_fields` are recipe fields that other kinds of task do not use.
-"""
+"""The tasks by name, where a task's data comes from, and which task an evaluation set belongs to. No torch."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from pathlib import Path
 
 from progbench import hub, places
 from progbench.errors import BadInput, Missing
-from progbench.tasks import own, toy, toy_squad
+from progbench.tasks import entries, glue, squad, toy, toy_squad
 from progbench.tasks.glue import SCALE, Data, GlueTask, glue_tasks
 from progbench.tasks.source import GENERATED, Source
 from progbench.tasks.squad import SquadData, SquadTask, squad_tasks
@@ -32,7 +28,7 @@ def tasks() -> dict[str, Task]:
     """
     known: dict[str, Task] = {**glue_tasks(), **squad_tasks()}
     for path in places.files("tasks.toml"):
-        for name, task in own.read(path).items():
+        for name, task in _own_tasks(path).items():
             taken = {evaluation_set for other in known.values() for evaluation_set in other.evaluate}
             if twice := [word for word in (name, *task.evaluate) if word in (known if word == name else taken)]:
                 raise BadInput(f"{path}: [{name}]: there is a task, or an evaluation set, called {twice[0]!r} already")
@@ -40,14 +36,28 @@ def tasks() -> dict[str, Task]:
     return known
 
 
-def task_of(evaluation_set: str) -> Task:
-    """The task that an evaluation set belongs to.
+# What the project's own entries must say, and one of a person's own need not.
+_NEED_NOT = {"hub": "", "hub_text": (), "columns": (), "rows": {}, "broken_answers": 0.0, "folder": ""}
 
-    >>> task_of("mnli-mm").name
-    'mnli'
 
-    Raises BadInput for a set no task has.
+def _own_tasks(path: Path) -> dict[str, Task]:
+    """The tasks of a file by name; an entry that says whether questions may be `unanswerable` is like SQuAD's.
+
+    Raises BadInput naming the file, the entry, the field and what is allowed.
     """
+    own: dict[str, Task] = {}
+    for answering, module in ((False, glue), (True, squad)):
+        optional = module.OPTIONAL | {name: kind for name, kind in module.WANTED.items() if name in _NEED_NOT}
+        wanted = {name: kind for name, kind in module.WANTED.items() if name not in _NEED_NOT}
+        read = entries.read(path, wanted, optional, lambda entry, a=answering: ("unanswerable" in entry) is a)
+        for name, entry in read.items():
+            left = {name: value for name, value in _NEED_NOT.items() if name in module.WANTED}
+            own[name] = module.made(name, left | entry | {"home": str(path.parent)})
+    return own
+
+
+def task_of(evaluation_set: str) -> Task:
+    """The task that an evaluation set belongs to: of "mnli-mm", MNLI. Raises BadInput for a set no task has."""
     if evaluation_set not in _by_set():
         raise BadInput(f"no task here has this evaluation set (the tasks are {', '.join(tasks())})")
     return _by_set()[evaluation_set]
@@ -73,20 +83,13 @@ def load(task: Task, source: Source) -> Data | SquadData:
 
 
 def fingerprint_here(task: Task, source: Source) -> str:
-    """The fingerprint that `load` would give to files in a folder, mostly without reading a row; "" without a folder.
-
-    Raises Missing for a file that is not there, BadInput for one that cannot be read.
-    """
+    """The fingerprint that `load` would give to files in a folder, mostly without reading a row; else ""."""
     root = None if source.dataset == GENERATED else _folder(task, source)
     return "" if root is None else _read_by(task, task.fingerprint(root, source))
 
 
 def published_fingerprint(task: Task) -> str:
-    """The fingerprint of the files that a task's authors published; "" where the project has never seen them whole.
-
-    >>> published_fingerprint(tasks()["squad2"])
-    ''
-    """
+    """The fingerprint of the files that a task's authors published; "" where the project has never seen them whole."""
     return _read_by(task, f"sha256:{task.published}") if task.published else ""
 
 

@@ -40,10 +40,7 @@ def read(
     optional: Mapping[str, kinds.Kind],
     chosen: Callable[[Any], bool] = lambda entry: True,
 ) -> dict[str, dict[str, Any]]:
-    """The `chosen` entries of a file by the task's name, each with these fields, and a count of rows for each set.
-
-    Raises BadInput naming the file, the entry, the field and what is allowed.
-    """
+    """The `chosen` entries of a file by the task's name, each with these fields, and a count of rows for each set."""
     by_name = {}
     for name, entry in read_toml(path).items():
         if isinstance(entry, dict) and not chosen(entry):

@@ -1,7 +1,7 @@
 """GLUE's files: what a task's splits hold, read without losing a row. No torch.
 
-A file is read line by line with quoting off: quotation marks, "NA" and other words a table reader might take for
-something else are text. What does not fit is an error that names file and line, before any training.
+Quotation marks, "NA" and other words that a table reader might take for something else are text. What does not fit is
+an error that names file and line, before any training.
 """
 
 from __future__ import annotations
@@ -65,7 +65,6 @@ class GlueTask:
 
     @property
     def splits(self) -> list[str]:
-        """The names of its splits on the hub."""
         return ["train", *(split for _, split in self.evaluate.values())]
 
     def read(self, root: Path, source: Source) -> Data:
@@ -83,11 +82,9 @@ class GlueTask:
         return f"sha256:{digest.hexdigest()}"
 
     def fetch(self, source: Source) -> Data:
-        """The task's data from the hub. Raises Missing where it is not to be had."""
         return _load_hub(self, source.dataset, source.revision)
 
     def on_hub(self, source: Source) -> hub.Files:
-        """The hub's files that `fetch` reads."""
         return hub_splits.files(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
 
     def require(self, root: Path | None, source: Source) -> None:
@@ -131,7 +128,6 @@ def glue_tasks() -> dict[str, GlueTask]:
 
 
 def made(name: str, entry: dict[str, Any]) -> GlueTask:
-    """The task of an entry."""
     return GlueTask(name=name, **{key: _frozen(value) for key, value in entry.items()})
 
 
@@ -238,7 +234,6 @@ def read_tsv(path: Path, task: GlueTask) -> Examples:
 
 
 def _refuse_more_than(allowed: float, wrong: Sequence[str]) -> None:
-    """Raise BadInput with the first of these sentences if there are more of them than allowed."""
     if len(wrong) > allowed:
         raise BadInput(wrong[0] + (f" (and {len(wrong) - 1} more such lines)" if len(wrong) > 1 else ""))
 

@@ -55,7 +55,7 @@ class GlueMetric(_WithoutFiles):
     {'f1': 0.6666666666666666, 'accuracy': 0.75}
 
     F1 is that of class 1, as GLUE defines it. With constant predictions Matthews correlation is 0, and Pearson's and
-    Spearman's are NaN. So is any metric of no examples, which scikit-learn would refuse.
+    Spearman's are NaN. So is any metric of no examples.
     """
 
     def __init__(self, task: GlueTask) -> None:
@@ -83,10 +83,9 @@ class SquadMetric(_WithoutFiles):
     >>> SquadMetric().compute(predictions=["the Oslo fjord"], references=[["Oslo", "Norway"]])
     {'exact_match': 0.0, 'f1': 0.6666666666666666}
 
-    Both ignore case, punctuation, articles and spacing; F1 is over words, as often as they occur. Follows the authors'
-    two scorers: with `unanswerable` (v2.0) no gold answer, or none but articles, stands for the empty answer.
-    Of no questions both are NaN.
-    Source: Rajpurkar et al. 2016, section 6.1; 2018, and their evaluate-v2.0.py.
+    Both ignore case, punctuation, articles and spacing; with `unanswerable` (v2.0) no gold answer, or none but
+    articles, stands for the empty answer. Of no questions both are NaN. Source: Rajpurkar et al. 2016, section 6.1;
+    2018, and their evaluate-v2.0.py.
     """
 
     def __init__(self, *, unanswerable: bool = False) -> None:
@@ -111,11 +110,7 @@ class SquadMetric(_WithoutFiles):
         }
 
     def each(self, predicted: str, answers: list[str]) -> tuple[bool, float]:
-        """Exact match and F1 of one answer to one question.
-
-        >>> SquadMetric().each("the Oslo fjord", ["Oslo", "Norway"])
-        (False, 0.6666666666666666)
-        """
+        """Exact match and F1 of one answer to one question."""
         gold = self._gold(answers)
         exact = max((_words(predicted) == _words(answer) for answer in gold), default=False)
         return exact, max((self._f1(predicted, answer) for answer in gold), default=0.0)
@@ -137,8 +132,5 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def _words(text: str) -> list[str]:
-    """An answer's words as the authors compare them: lower case, without punctuation and articles.
-
-    Punctuation goes before articles do, so that "a-b" is one word; it is ASCII's, so that a typographic quote stays.
-    """
+    """An answer's words as the authors compare them: lower case, without punctuation (ASCII's) and then articles."""
     return re.sub(r"\b(a|an|the)\b", " ", text.lower().translate(_PUNCTUATION)).split()

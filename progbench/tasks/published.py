@@ -8,12 +8,11 @@ from progbench.errors import BadInput
 
 
 def blank(text: str) -> bool:
-    """Whether a text has no character that a reader could see.
+    """Whether a text has no character that a reader could see, as in a file that was cut, or filled with zeros by a
+    disk.
 
     >>> [blank(text) for text in ("", " \\t", "\\u200b", "?")]
     [True, True, True, False]
-
-    A file that was cut, or filled with zeros by a disk, has such texts; a model trains on them without a word.
     """
     return not any(letter.isprintable() and not letter.isspace() for letter in text)
 
@@ -23,11 +22,7 @@ def other_counts(
 ) -> list[str]:
     """A sentence on each set of which a run read another number of rows than any that was published.
 
-    >>> other_counts({"train": (2490,), "rte": (277,)}, {"train": 32, "rte": 277}, {})
-    ['read 32 rows of train (published: 2,490)']
-
-    Some authors count the rows that are left out here, and some do not: with them or without, one count must fit. Who
-    says no count may have read any number.
+    Some authors count the rows that are left out here, and some do not: with them or without, one count must fit.
     """
     differences = []
     for name, counts in published.items():
@@ -41,14 +36,6 @@ def other_counts(
 
 
 def refuse_known(where: str, texts: Iterable[Sequence[str]], train: str, trained: Iterable[Sequence[str]]) -> None:
-    """Raise BadInput for a file of evaluation whose every text (or pair of texts) a model is trained on.
-
-    >>> refuse_known("dev.tsv", [("It rained.",)], "train.tsv", [("It rained.",), ("It was dry.",)])
-    Traceback (most recent call last):
-    ...
-    progbench.errors.BadInput: dev.tsv: every text in it also stands in train.tsv; evaluation must not know them
-
-    Published data has some such texts, and never only such.
-    """
+    """Raise BadInput for a file of evaluation whose every text (or pair of texts) a model is trained on."""
     if {*map(tuple, texts)} <= {*map(tuple, trained)}:
         raise BadInput(f"{where}: every text in it also stands in {train}; evaluation must not know them")

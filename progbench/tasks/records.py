@@ -1,8 +1,4 @@
-"""A table of texts and labels in other files than GLUE's: CSV, JSON lines, or a folder that `datasets` saved. No torch.
-
-Each row comes with its place, for who reads an error. GLUE's own files, in which quotation marks are text, are read in
-`glue`.
-"""
+"""A table of texts and labels in other files than GLUE's: CSV, JSON lines, or what `datasets` saved. No torch."""
 
 from __future__ import annotations
 
@@ -29,9 +25,8 @@ def content_of(path: Path) -> bytes:
 
 
 def read(path: Path) -> Iterator[tuple[str, Record]]:
-    """The rows of a file by its ending, each with its place.
-
-    Raises BadInput for a file of another kind, and for a row that does not fit.
+    """The rows of a file by its ending, each with its place. Raises BadInput for another ending, and for a row that is
+    unfit.
     """
     if path.is_dir():
         yield from _saved(path)

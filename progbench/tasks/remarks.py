@@ -18,11 +18,7 @@ def cut(name: str, count: int, texts: int, length: int) -> str:
 
 
 def is_cut(note: str) -> bool:
-    """Whether a note of a result is such a sentence: it matters only beside a run that reads more, or less, of them.
-
-    >>> is_cut(cut("rte", 33, 277, 128)), is_cut("padded batches")
-    (True, False)
-    """
+    """Whether a note of a result is such a sentence: it matters only beside a run that reads more, or less, of them."""
     return _CUT.fullmatch(note) is not None
 
 

@@ -11,9 +11,6 @@ GENERATED = "toy"
 class Source:
     """A dataset's name and revision, and how many of SQuAD's training questions, from the first on (None: all).
 
-    >>> Source("nyu-mll/glue", "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c").train_questions is None
-    True
-
     `dataset` is a repository on the hub, "toy" for generated files, or the variable ("GLUE_DIR", "SQUAD_DIR") that must
     name a folder; only the hub has revisions.
     """

@@ -1,7 +1,7 @@
 """SQuAD's files: articles of paragraphs of questions, each with the answers that annotators marked. No torch.
 
-What does not fit is an error that names file, article and question, before any training. Only a training question whose
-answer does not stand where the file says may be set aside: rarely, by name, and counted.
+What does not fit is an error that names file, article and question. Only a training question whose answer does not
+stand where the file says may be set aside: rarely, by name, and counted.
 """
 
 from __future__ import annotations
@@ -24,11 +24,7 @@ from progbench.tasks.source import Source
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question about a context; `answers` are (first character, text), none where the context has none.
-
-    >>> Question("q1", "Oslo", "Where?", "It is in Oslo.", ((9, "Oslo"),)).misplaced
-    ''
-    """
+    """One question about a context; `answers` are (first character, text), none where the context has none."""
 
     id: str
     article: str
@@ -61,12 +57,6 @@ class SquadData:
 
 @dataclass(frozen=True)
 class SquadTask:
-    """One entry of squad.toml.
-
-    >>> squad_tasks()["squad2"].metrics
-    ('exact_match', 'f1')
-    """
-
     head: ClassVar[str] = "question_answering"
     variable: ClassVar[str] = "SQUAD_DIR"
     files: ClassVar[str] = "the SQuAD files (train-v1.1.json, ...)"
@@ -86,12 +76,10 @@ class SquadTask:
 
     @property
     def recipe_fields(self) -> tuple[str, ...]:
-        """What only recipes of this task have."""
         return ("doc_stride", "n_best", "max_answer_length", *(("null_threshold",) if self.unanswerable else ()))
 
     @property
     def splits(self) -> list[str]:
-        """The names of its splits on the hub."""
         return ["train", *(split for _, split in self.evaluate.values())]
 
     def read(self, root: Path, source: Source) -> SquadData:
@@ -106,13 +94,11 @@ class SquadTask:
         return self.read(root, source).fingerprint
 
     def fetch(self, source: Source) -> SquadData:
-        """The task's questions from the hub. Raises Missing where they are not to be had."""
         loaded = hub_splits.fetch(self.on_hub(source), self.hub, self.splits)
         named = [(f"{source.dataset} {split}", split) for split in self.splits]
         return self._data(source, [(where, _hub_entries(where, loaded[split])) for where, split in named])
 
     def on_hub(self, source: Source) -> hub.Files:
-        """The hub's files that `fetch` reads."""
         return hub_splits.files(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
 
     def require(self, root: Path | None, source: Source) -> None:
@@ -194,7 +180,6 @@ def squad_tasks() -> dict[str, SquadTask]:
 
 
 def made(name: str, entry: dict[str, Any]) -> SquadTask:
-    """The task of an entry."""
     evaluate = {split: tuple(files) for split, files in entry["evaluate"].items()}
     rows = {split: tuple(count) if isinstance(count, list) else (count,) for split, count in entry["rows"].items()}
     return SquadTask(name=name, **entry | {"evaluate": evaluate, "rows": rows})

@@ -1,8 +1,7 @@
-"""The embedded default: small generated GLUE files, so that smoke needs nothing else.
+"""The embedded default: small generated GLUE files, in GLUE's own layout, so that smoke needs nothing else.
 
-The files are written in GLUE's own layout and read back by the reader that reads the real ones. Each task has a cue
-that a tiny model can learn in a hundred steps (a word that marks the class), among them rare words and wrong labels,
-so that a right trainer scores high and not 100: a reference at the ceiling could not see a worse trainer.
+Each task has a cue that a tiny model can learn in a hundred steps. Rare words and wrong labels keep a right trainer
+below 100: a reference at the ceiling could not see a worse trainer.
 """
 
 from __future__ import annotations
@@ -95,11 +94,7 @@ def _similar(rng: random.Random) -> tuple[list[str], float]:
 
 
 def rows(task: GlueTask, file: str, count: int) -> list[tuple[list[str], str]]:
-    """`count` examples as (texts, label as written in the file); the same ones every time.
-
-    >>> rows(glue_tasks()["sst2"], "dev.tsv", 1)
-    [(['dull , dull and brilliant the'], '0')]
-    """
+    """`count` examples as (texts, label as written in the file); the same ones every time."""
     rng = random.Random(f"{task.name}/{file}")
     examples: list[tuple[list[str], str]] = []
     for number in range(count):

@@ -1,8 +1,7 @@
 """Generated questions in SQuAD's own files, for the smoke suite: a tiny model learns to find a place's name.
 
-A context is a few clauses, one of which names a place; that is the answer, sometimes with the word before it, so that
-exact match and F1 differ. In v2.0 some contexts name it vaguely instead, which is no answer. Rare words and
-wrong answers keep a right trainer below 100, and some contexts are longer than a window.
+A context is a few clauses, one of which names a place: the answer, sometimes with the word before it, so that exact
+match and F1 differ. In v2.0 some contexts name it vaguely, which is no answer. Some are longer than a window.
 """
 
 from __future__ import annotations
@@ -21,11 +20,7 @@ UNANSWERABLE = 0.4
 
 
 def paragraphs(task: SquadTask, file: str, count: int) -> list[dict]:
-    """`count` paragraphs of one question each, as SQuAD's JSON has them; the same ones every time.
-
-    >>> paragraphs(squad_tasks()["squad1"], "dev-v1.1.json", 1)[0]["qas"][0]["answers"]
-    [{'text': 'Quito', 'answer_start': 28}]
-    """
+    """`count` paragraphs of one question each, as SQuAD's JSON has them; the same ones every time."""
     rng = random.Random(f"{task.name}/{file}")
     return [_paragraph(rng, f"{file}/{number}", task.unanswerable) for number in range(count)]
 

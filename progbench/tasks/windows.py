@@ -1,8 +1,7 @@
 """A context as overlapping windows of tokens, and an answer as a span of tokens and back. No torch.
 
-A context longer than the model reads is cut into windows that overlap by `doc_stride` tokens, as in the standard
-recipe (transformers' run_qa.py): question and window together are `max_length` tokens. Windows lie in a file on disk,
-memory-mapped, so that a training set's tokens are never Python lists in memory.
+As in transformers' run_qa.py, windows overlap by `doc_stride` tokens, and question and window together are `max_length`
+tokens. They lie in a memory-mapped file, so that a training set's tokens are never Python lists in memory.
 """
 
 from __future__ import annotations
@@ -27,10 +26,9 @@ TOKENIZED_AT_ONCE = 200
 class Windows:
     """One split's windows: a row each on disk, their lengths in tokens, and which answers no span of tokens equals.
 
-    `inputs` are the columns that go into the model.
-
-    Of the questions' first answers, `inside` names those that begin or end within a token or with a space ("gold" in
-    "golden": trained as "golden"), and `unheld` those that no window holds whole.
+    `inputs` are the columns that go into the model. Of the questions' first answers, `inside` names those that begin or
+    end within a token or with a space ("gold" in "golden": trained as "golden"), and `unheld` those that no window
+    holds whole.
     """
 
     rows: datasets.Dataset
@@ -101,10 +99,7 @@ def write(
     Each row has the model's inputs; `start_positions` and `end_positions`, the tokens of the question's first answer
     (0, the classification token, where the window does not hold it, as run_qa.py has it); `question`, the question's
     number; and `starts` and `ends`, the characters of each token of the context (`whole`), the first of which is
-    `context_at`.
-
-    Raises BadInput for a tokenizer that cannot say which characters a token came from, and for a question so long that
-    no room is left for a window.
+    `context_at`. Raises BadInput for a slow tokenizer, and for a question that leaves no room for a window.
     """
     import datasets
     from datasets.arrow_writer import ArrowWriter

@@ -1,7 +1,7 @@
 """AdamW for seeds side by side: each seed's gradients are clipped to a norm of their own.
 
-A step over a list of tensors is a few kernel launches, however long the list. So a seed's tensors are a list of views,
-and AdamW's kernel divides the gradients itself.
+A norm over a list of tensors is a few kernel launches, however long the list. So a seed's tensors are a list of views,
+and the chain of AdamW divides the gradients itself.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+
+from progbench.training.chains import chain
 
 
 @torch.no_grad()
@@ -28,26 +30,32 @@ def excess(parameters: Sequence[nn.Parameter], norm: float) -> torch.Tensor:
 
 
 class ClippedAdamW(torch.optim.AdamW):
-    """`torch.optim.AdamW(fused=True)` over stacked parameters; it divides each seed's gradients by `excess` first."""
+    """`torch.optim.AdamW` over stacked parameters; it divides each seed's gradients by `excess` first.
+
+    Torch's fused kernel could divide, but would write the gradients that it has divided, which nothing reads.
+    """
 
     excess: torch.Tensor
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         for group in self.param_groups:
-            parameters, gradients, first, second, steps = ([] for _ in range(5))
-            self._init_group(group, parameters, gradients, first, second, [], steps)
-            if not parameters:
+            *tensors, steps = [], [], [], [], []  # weights, gradients, and their two moments
+            self._init_group(group, *tensors, [], steps)
+            if not steps:
                 continue
             torch._foreach_add_(steps, 1)
-            beta1, beta2 = group["betas"]
-            seeds = zip(*(zip(*those, strict=True) for those in (parameters, gradients, first, second)), strict=True)
-            for excess, (those, own, *moments) in zip(self.excess, seeds, strict=True):
-                scale = excess
-                if scale.dtype is not torch.float32:  # the kernel takes no other
-                    torch._foreach_div_([*own], scale)
-                    scale = None
-                torch._fused_adamw_(
-                    those, own, *moments, [], steps, lr=group["lr"], beta1=beta1, beta2=beta2, eps=group["eps"],
-                    weight_decay=group["weight_decay"], amsgrad=False, maximize=False, grad_scale=scale, found_inf=None,
-                )  # fmt: skip
+            (beta1, beta2), count = group["betas"], torch.stack(steps).double()
+            keep = 1 - group["lr"] * group["weight_decay"]
+            rates, roots = group["lr"] / (1 - beta1**count), (1 - beta2**count).sqrt()
+            for *those, rate, root in zip(*tensors, rates, roots, strict=True):
+                flat = (tensor.detach().flatten(1) for tensor in those)
+                _move(*flat, self.excess, keep, rate, root, beta1, beta2, group["eps"])
+
+
+@chain
+def _move(weights, gradients, first, second, excess, keep, rate, root, beta1, beta2, eps):
+    gradients = gradients / excess[:, None]
+    first.lerp_(gradients, 1 - beta1)
+    second.mul_(beta2).addcmul_(gradients, gradients, value=1 - beta2)
+    weights.mul_(keep).sub_(rate * first / (second.sqrt() / root + eps))

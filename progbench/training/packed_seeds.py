@@ -1,7 +1,7 @@
 """Batches of several seeds: a row is a seed, its texts in places of one layout, and every shape is one of few.
 
 A captured graph is replayed on fixed buffers, so rows are rounded up by surplus tokens that nothing reads. Attention
-takes rows of short texts as they are, in bins; longer ones it pads, in groups of neighbouring lengths (`text_groups`).
+takes rows of short texts as they are, in bins; longer ones are brought to bins for it, and back (`text_groups`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy
 import torch
 
 from progbench.training.packed import PackedCollator
-from progbench.training.text_groups import BINS, BUCKET, Groups, groups_of, in_bins, rounded, with_room
+from progbench.training.text_groups import BINS, BUCKET, Groups, in_bins, in_mixed_bins, rounded
 
 Form = tuple[tuple[str, tuple, torch.dtype], ...]  # a batch's tensors: names, shapes and types
 
@@ -25,21 +25,18 @@ Form = tuple[tuple[str, tuple, torch.dtype], ...]  # a batch's tensors: names, s
 class PackedSeeds:
     """Where the texts of a batch's rows are.
 
-    `first` are the places of the texts' first tokens in their rows, (seeds, texts). `groups` are how attention takes
-    them. If it takes rows as they are, there is one group of bins, and `owners` has each token's text by its number, or
-    -1, (seeds, tokens). Otherwise groups pad texts, one group after another, in each a seed's texts beside each other.
-    Then `source` has for each place its token among all rows' tokens, and a surplus token of the same seed where there
-    is none; `places` is the way back, and for a surplus token a place without one; `counts` are the texts' lengths in
-    the order of the groups. `padded`, for question answering, is each token's place among all texts padded to
-    `longest`, (seeds * tokens,); surplus tokens share one place behind.
+    `first` are the places of the texts' first tokens in their rows, (seeds, texts). `groups` are the bins in which
+    attention takes them: in each group a seed's bins beside each other. `owners` has each place's text by its number in
+    its row, or -1, (seeds * places,). If attention takes rows as they are, there is one group, whose places are their
+    tokens. Otherwise `source` has for each place its token among all rows' tokens, and where there is none a surplus
+    token of the same seed, so that each token has a place. `padded`, for question answering, is each token's place
+    among all texts padded to `longest`, (seeds * tokens,); surplus tokens share one place behind.
     """
 
     first: torch.Tensor
     groups: Groups
-    owners: torch.Tensor | None = None
+    owners: torch.Tensor
     source: torch.Tensor | None = None
-    places: torch.Tensor | None = None
-    counts: torch.Tensor | None = None
     padded: torch.Tensor | None = None
 
     @property
@@ -48,22 +45,23 @@ class PackedSeeds:
         return self.groups[-1][1]
 
     def in_groups(self, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """(places, …) as (texts, longest, …) for each group: views."""
-        if self.owners is not None:
-            return (tokens.unflatten(0, (-1, self.longest)),)
+        """(places, …) as (bins, longest, …) for each group: views."""
         seeds = len(self.first)
-        split = tokens.split([seeds * texts * longest for texts, longest in self.groups])
+        split = tokens.split([seeds * bins * longest for bins, longest in self.groups])
         return tuple(own.unflatten(0, (-1, longest)) for own, (_, longest) in zip(split, self.groups, strict=True))
 
+    def together(self, pieces: Sequence[torch.Tensor], tokens: int) -> torch.Tensor:
+        """The way back: (bins, longest, …) of each group to (tokens, …), those of all rows."""
+        flat = [piece.flatten(0, 1) for piece in pieces]
+        whole = flat[0].new_empty(tokens, *flat[0].shape[1:])
+        for own, there in zip(flat, self.source.split([*map(len, flat)]), strict=True):
+            whole.index_copy_(0, there, own)
+        return whole
+
     def seen(self, number: int) -> torch.Tensor:
-        """Which tokens those of a group's texts or bins see, (texts, 1, 1, longest) or (bins, 1, longest, longest)."""
-        if self.owners is not None:
-            owners = self.owners.view(-1, 1, self.longest)
-            return owners[..., None] == owners[..., None, :]
-        seeds, before = len(self.first), sum(texts for texts, _ in self.groups[:number])
-        texts, longest = self.groups[number]
-        counts = self.counts[seeds * before : seeds * (before + texts)]
-        return (torch.arange(longest, device=counts.device) < counts[:, None])[:, None, None]
+        """Which tokens those of a group's bins see, (bins, 1, longest, longest)."""
+        owners = self.in_groups(self.owners)[number][:, None]
+        return owners[..., None] == owners[..., None, :]
 
     @functools.cached_property
     def _masks(self) -> dict[torch.dtype, list[torch.Tensor]]:
@@ -133,7 +131,7 @@ class SeedCollator:
 
     `alone` makes the batches of one seed, with texts in the same order, shortest first, whatever their places. `pad` is
     the id of surplus tokens. No text is longer than `longest` tokens. `answering` batches are for question answering.
-    Texts that fit into none of the `bins` are padded.
+    Rows are made of the shortest `bins` that fit; texts that fit into none stand one after another.
     """
 
     alone: PackedCollator
@@ -150,13 +148,14 @@ class SeedCollator:
             count, size, first = in_bins(lengths.tolist(), self.bins)
             groups, first, tokens = ((count, size),), numpy.array(first), count * size
         else:
-            groups = groups_of(lengths.max(0).tolist(), self.longest)
-            groups = with_room(groups, lengths)
             first = lengths.cumsum(1) - lengths
             tokens = rounded(int(lengths.sum(1).max()) + 1, BUCKET)  # one that stands for places without a token
+            groups, starts = in_mixed_bins(lengths.tolist(), self.longest, tokens)
         at = [numpy.repeat(*own) + _within(own[1]) for own in zip(first, lengths, strict=True)]
+        there = at if short else [numpy.repeat(*own) + _within(own[1]) for own in zip(starts, lengths, strict=True)]
         values = dict(self._values(rows, lengths, at, tokens)) | {"first": first}
-        values |= {"owners": _owners(lengths, at, tokens)} if short else _grouped(groups, lengths, tokens)
+        owners, source = _placed(groups, lengths, there, tokens)
+        values |= {"owners": owners} if short else {"owners": owners, "source": source}
         if self.answering:
             values["padded"] = _padded(lengths, at, tokens, groups[-1][1])
         arrays = {name: value.astype(float if value.dtype.kind == "f" else int) for name, value in values.items()}
@@ -218,34 +217,20 @@ _WHERE = {field.name for field in fields(PackedSeeds)}
 _TYPES = {"f": torch.float64, "i": torch.int64}
 
 
-def _owners(lengths: numpy.ndarray, at: Sequence[numpy.ndarray], tokens: int) -> numpy.ndarray:
-    """The number of the text that each token belongs to, -1 for a surplus token."""
-    owners = numpy.full((len(lengths), tokens), -1)
-    for row, those, there in zip(owners, lengths, at, strict=True):
-        row[there] = numpy.repeat(numpy.arange(len(those)), those)
-    return owners
-
-
-def _grouped(groups: Groups, lengths: numpy.ndarray, tokens: int) -> dict[str, numpy.ndarray]:
-    """What attention needs to know of padded texts (`PackedSeeds`), which stand one after another in their rows."""
-    seeds = len(lengths)
-    starts, source, counts, before = numpy.empty_like(lengths), [], [], 0
-    for texts, longest in groups:
-        ranks = slice(before, before + texts)
-        inside = numpy.arange(seeds * texts).reshape(seeds, texts) * longest
-        starts[:, ranks] = sum(map(len, source)) + inside
-        source.append(numpy.repeat(numpy.arange(1, seeds + 1) * tokens - 1, texts * longest))
-        counts.append(lengths[:, ranks].ravel())
-        before += texts
-    padded_to = numpy.repeat([longest for _, longest in groups], [texts for texts, _ in groups])
-    source, places = numpy.concatenate(source), numpy.empty((seeds, tokens), dtype=int)
-    for seed, those in enumerate(lengths):
-        free = int((those < padded_to).argmax())  # a text shorter than its group
-        places[seed] = starts[seed, free] + those[free]
-        real = places[seed, : those.sum()]
-        real[:] = numpy.repeat(starts[seed], those) + _within(those)
-        source[real] = seed * tokens + numpy.arange(len(real))
-    return {"source": source, "places": places.ravel(), "counts": numpy.concatenate(counts)}
+def _placed(
+    groups: Groups, lengths: numpy.ndarray, at: Sequence[numpy.ndarray], tokens: int
+) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """`owners` and `source` of bins (`PackedSeeds`), of texts whose tokens have these places in their seed's bins."""
+    owners = numpy.full((len(lengths), sum(count * size for count, size in groups)), -1)
+    source = numpy.empty_like(owners)
+    for seed, (those, there) in enumerate(zip(lengths, at, strict=True)):
+        owners[seed, there] = numpy.repeat(numpy.arange(len(those)), those)
+        empty, filled = owners[seed] < 0, len(there)
+        source[seed, there] = seed * tokens + numpy.arange(filled)
+        # where rows are bins, nothing is left over, and no source is read
+        source[seed, empty] = seed * tokens + filled + numpy.arange(empty.sum()) % max(1, tokens - filled)
+    ends = numpy.cumsum([count * size for count, size in groups])[:-1]
+    return tuple(numpy.concatenate([own.ravel() for own in numpy.split(each, ends, 1)]) for each in (owners, source))
 
 
 def _padded(lengths: numpy.ndarray, at: Sequence[numpy.ndarray], tokens: int, longest: int) -> numpy.ndarray:

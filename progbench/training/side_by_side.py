@@ -16,10 +16,11 @@ from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from progbench.training.adamw import ClippedAdamW, excess
+from progbench.training.normalised import Around, Normalised
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.scoring import Batch, Infer, Row
 from progbench.training.seed_axis import SeedAxis
-from progbench.training.sublayers import Around, fuse
+from progbench.training.sublayers import fuse
 
 TARGETS = ("labels", "start_positions", "end_positions")
 # numbers of one seed's product that keep a card busy by themselves: 192 tiles of 128 by 128; reckoned, not measured
@@ -113,41 +114,20 @@ class StackedLinear(nn.Linear):
     around: Around | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.product(x, self.bias).reshape(*x.shape[:-1], -1)
+
+    def product(self, x: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+        """What the weight makes of an input, plus a bias. Shapes: (seeds * rows, …, in) to (seeds, rows, out)."""
         rows, device = x.reshape(self.seeds, -1, x.shape[-1]), x.device.type
         if self.weight.ndim == 2:
             product = nn.functional.linear(rows, self.weight)
-            out = product if self.bias is None else product + self.bias[:, None]
-        elif device != "meta" and torch.is_autocast_enabled(device):  # it knows torch's own products only
+            return product if bias is None else product + bias[:, None]
+        if device != "meta" and torch.is_autocast_enabled(device):  # it knows torch's own products only
             dtype = torch.get_autocast_dtype(device)
-            out = Product.apply(*(t if t is None else t.to(dtype) for t in (rows, self.weight, self.bias)))
-        else:
-            if self.around is not None:
-                self.around.begin(x)
-            out = Product.apply(rows, self.weight, self.bias, self.around)
-        return out.reshape(*x.shape[:-1], -1)
-
-
-class Scaled(torch.autograd.Function):
-    """Rows times a scale a seed, plus a bias: `addcmul`, whose own gradients multiply everything by 1 first.
-
-    Shapes: (seeds, rows, size), (seeds, size) or (size,) twice, to (seeds, rows, size).
-    """
-
-    @staticmethod
-    def forward(ctx: FunctionCtx, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(rows, weight)
-        return torch.addcmul(bias[..., None, :], rows, weight[..., None, :])
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        rows, weight = ctx.saved_tensors
-        of_rows, of_weight, of_bias = ctx.needs_input_grad
-        return (
-            gradient * weight[..., None, :] if of_rows else None,
-            (gradient * rows).sum(1) if of_weight else None,
-            gradient.sum(1) if of_bias else None,
-        )
+            return Product.apply(*(t if t is None else t.to(dtype) for t in (rows, self.weight, bias)))
+        if self.around is not None:
+            self.around.begin(x)
+        return Product.apply(rows, self.weight, bias, self.around)
 
 
 class StackedLayerNorm(nn.LayerNorm):
@@ -156,8 +136,8 @@ class StackedLayerNorm(nn.LayerNorm):
     seeds: int
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = nn.functional.layer_norm(x, self.normalized_shape, eps=self.eps).reshape(self.seeds, -1, x.shape[-1])
-        return Scaled.apply(rows, self.weight, self.bias).reshape(x.shape)
+        rows = x.to(self.weight.dtype).reshape(self.seeds, -1, x.shape[-1])
+        return Normalised.apply(rows, self.weight, self.bias, self.eps).reshape(x.shape)
 
 
 class StackedEmbedding(nn.Embedding):

@@ -1,22 +1,23 @@
 """Texts padded together for attention, alike for all seeds, so that a graph can be replayed.
 
 Short texts share bins of one length, of which rows are made: then attention sees the rows as they are. Long ones would
-leave bins half empty, so they are padded, in a few groups by length.
+leave such rows empty in part, so they are brought to bins of up to three lengths for attention alone.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 from collections.abc import Sequence
 
-import numpy
-
 BUCKET = 64  # tokens of a row, and of the longest text
-ALIGNED = 16  # a row of attention's mask must be a multiple of so many bytes, and padded texts of so many tokens
+ALIGNED = 16  # a row of attention's mask must be a multiple of so many bytes, and a bin of so many tokens
 BINS = range(64, 129, 8)  # how long bins may be
-# where a batch's texts, by length, are cut into groups: long ones are few, and cost by the square
-GROUPS = (0.4, 0.7, 0.9)
-Groups = tuple[tuple[int, int], ...]  # how many texts, or bins, of each seed a group has, and how long they are
+PLACE = (
+    88  # what a place in a bin costs, to bring and to keep, in attention's scores: reckoned for an H200, not measured
+)
+Groups = tuple[tuple[int, int], ...]  # how many bins of each seed a group has, and how long they are
 
 
 def in_bins(lengths: Sequence[Sequence[int]], sizes: Sequence[int] = BINS) -> tuple[int, int, list[list[int]]]:
@@ -51,34 +52,43 @@ def _first_fit(lengths: Sequence[int], size: int) -> tuple[int, list[int]]:
     return len(free), starts
 
 
-def groups_of(longest: Sequence[int], most: int) -> Groups:
-    """The groups of texts whose longest over all seeds, by rank, are these; no text is longer than `most`.
+def in_mixed_bins(lengths: Sequence[Sequence[int]], most: int, tokens: int) -> tuple[Groups, list[list[int]]]:
+    """Bins of up to three lengths for texts of up to `most` tokens, and where each text starts in its seed's bins.
 
-    >>> groups_of([7, 9, 12, 20, 22, 25, 30, 80], most=128)
-    ((6, 32), (2, 96))
+    >>> in_mixed_bins([[30, 40, 180], [60, 90, 130]], most=192, tokens=320)
+    (((1, 128), (1, 192)), [[40, 0, 128], [258, 0, 128]])
 
-    Lengths are rounded up coarsely, since each form of batch is captured for itself. Groups of one length are joined.
+    The lengths are a half, two thirds and the whole of the longest text, rounded up. The cheapest bins that hold each
+    seed's texts win. They have at least `tokens` places: each token of a row shall have one.
     """
-    groups: list[tuple[int, int]] = []
-    start = 0
-    for stop in sorted({math.ceil(share * len(longest)) for share in (*GROUPS, 1)}):
-        most_here = longest[stop - 1]
-        step = BUCKET // (1 if most_here > 2 * BUCKET else 2 if most_here > BUCKET else 4)
-        length = min(rounded(most_here, step), rounded(most, ALIGNED))
-        if groups and groups[-1][1] == length:
-            start -= groups.pop()[0]
-        groups.append((stop - start, length))
-        start = stop
-    return tuple(groups)
+    whole = min(rounded(max(map(max, lengths)), BUCKET), rounded(most, ALIGNED))
+    sizes = sorted({min(whole, rounded(whole * sixths // 6, BUCKET)) for sixths in (3, 4, 6)})
+    above = [max(sum(text > size for text in row) for row in lengths) for size in sizes[:-1]]
+    counts = range(max(len(lengths[0]), math.ceil(tokens / sizes[0])) + 1)
+    forms = (own for own in itertools.product(counts, repeat=len(sizes))
+             if all(sum(own[i:]) >= least for i, least in enumerate(above, 1)))  # fmt: skip
+    priced = (
+        (sum(count * size * (PLACE + size) for count, size in zip(own, sizes, strict=True)), own)
+        for own in forms
+        if sum(map(operator.mul, own, sizes)) >= tokens
+    )
+    for _, own in sorted(priced):
+        bins = [size for count, size in zip(own, sizes, strict=True) for _ in range(count)]
+        placed = [_best_fit(row, bins) for row in lengths]
+        if all(placed):
+            return tuple((count, size) for count, size in zip(own, sizes, strict=True) if count), placed
 
 
-def with_room(groups: Groups, lengths: numpy.ndarray) -> Groups:
-    """The groups with a place without a token for each seed, whose gradient its surplus tokens are given."""
-    padded_to = numpy.repeat([longest for _, longest in groups], [texts for texts, _ in groups])
-    if (lengths < padded_to).any(1).all():
-        return groups
-    *shorter, (texts, longest) = groups
-    return (*shorter, (texts, longest + ALIGNED))
+def _best_fit(lengths: Sequence[int], bins: Sequence[int]) -> list[int]:
+    """Where each text starts: the longest first, each in the fullest bin with room. Empty if one has no room."""
+    free, starts = [*bins], [0] * len(lengths)
+    for text in reversed(range(len(lengths))):
+        _, place = min(((room, i) for i, room in enumerate(free) if room >= lengths[text]), default=(0, -1))
+        if place < 0:
+            return []
+        starts[text] = sum(bins[: place + 1]) - free[place]
+        free[place] -= lengths[text]
+    return starts
 
 
 def rounded(count: int, to: int) -> int:

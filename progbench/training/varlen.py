@@ -57,44 +57,39 @@ def _attended(
     as_they_are = where.source is None
     grouped = zip(*(where.in_groups(own) if as_they_are else Apart.apply(own, where) for own in qkv), strict=True)
     pieces = [_group(those, where, number, dropout, scaling, bias) for number, those in enumerate(grouped)]
-    return pieces[0].flatten(0, 1) if as_they_are else Back.apply(where, *pieces)
+    return pieces[0].flatten(0, 1) if as_they_are else Back.apply(where, len(qkv[0]), *pieces)
 
 
 class Apart(torch.autograd.Function):
     """(seeds * tokens, …) to (texts, longest, …) for each group, and gradients the way back.
 
-    Both ways are gathers. Where a text has no token, there is a surplus token of its seed: its keys are masked, and
-    what it attends to is not read. So the gradient there is 0, which is what surplus tokens get.
+    Where a text has no token, there is a surplus token of its seed: its keys are masked, and what it attends to is not
+    read. So the gradient there is 0, which is what surplus tokens get, whichever of their places is copied last.
     """
 
     @staticmethod
     def forward(ctx: FunctionCtx, rows: torch.Tensor, where: PackedSeeds) -> tuple[torch.Tensor, ...]:
-        ctx.where = where
+        ctx.where, ctx.tokens = where, len(rows)
         return where.in_groups(rows.index_select(0, where.source))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return _together(gradients).index_select(0, ctx.where.places), None
+        return ctx.where.together(gradients, ctx.tokens), None
 
 
 class Back(torch.autograd.Function):
     """The way back from `Apart`. The gradient at surplus tokens is 0, since nothing reads them: so it is at padding."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, where: PackedSeeds, *pieces: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: FunctionCtx, where: PackedSeeds, tokens: int, *pieces: torch.Tensor) -> torch.Tensor:
         ctx.where = where
-        return _together(pieces).index_select(0, where.places)
+        return where.together(pieces, tokens)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return None, *ctx.where.in_groups(gradient.index_select(0, ctx.where.source))
-
-
-def _together(pieces: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    flat = [piece.flatten(0, 1) for piece in pieces]
-    return flat[0] if len(flat) == 1 else torch.cat(flat)
+        return None, None, *ctx.where.in_groups(gradient.index_select(0, ctx.where.source))
 
 
 def _group(

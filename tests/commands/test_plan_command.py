@@ -71,13 +71,6 @@ def test_a_budget_chooses_nothing_whose_time_is_unknown(plan):
     assert lines[-2].startswith("nothing whose time is known fits 6h; ")
 
 
-def test_a_budget_that_is_no_time_is_a_usage_error(plan):
-    code, lines, said = plan("--budget", "soon")
-
-    assert (code, lines) == (2, [])
-    assert said == ("progbench plan: --budget soon: wanted is a number and one of s, m, h, d, such as 6h\n")
-
-
 @pytest.fixture
 def measured(answers, tmp_path):
     """A run of an hour on this kind of machine: three epochs of 20 minutes, on 400 rows of 20 tokens."""

@@ -195,30 +195,21 @@ def test_nothing_is_trained_and_nothing_is_written_into_the_results(agreeing):
     assert before == after
 
 
-def test_no_such_folder_is_a_usage_error(capsys, tmp_path):
-    code, said = report(capsys, tmp_path / "none")
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["none"], "no such folder: none"),
+    (["no\x1b[2Jne"], "no such folder: no\\x1b[2Jne"),  # which cannot move the cursor
+    (["file"], "file is a file, not a folder of results"),
+    (["empty"], "no results in empty"),
+    (["runs", "--suite", "paper"], "no results of the suite paper in runs; there are results of smoke"),
+    (["runs", "--against", "none"], "no such folder: none"),
+])  # fmt: skip
+def test_without_results_it_is_a_usage_error(folder, capsys, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("empty").mkdir()
+    code, said = report(capsys, *arguments)
 
-    assert (code, said.err) == (2, f"progbench report: no such folder: {tmp_path / 'none'}\n")
-
-
-def test_a_file_in_the_place_of_results_is_called_a_file(capsys, tmp_path):
-    (tmp_path / "file").touch()
-    code, said = report(capsys, tmp_path / "file")
-
-    assert (code, said.err) == (2, f"progbench report: {tmp_path / 'file'} is a file, not a folder of results\n")
-
-
-def test_a_folder_without_results_is_a_usage_error(capsys, tmp_path):
-    code, said = report(capsys, tmp_path)
-
-    assert (code, said.err) == (2, f"progbench report: no results in {tmp_path}\n")
-
-
-def test_a_suite_without_results_is_a_usage_error_that_says_which_there_are(folder, capsys):
-    code, said = report(capsys, folder, "--suite", "paper")
-
-    assert code == 2
-    assert said.err.endswith(f"no results of the suite paper in {folder}; there are results of smoke\n")
+    assert (code, said.err) == (2, f"progbench report: {words}\n")
 
 
 def test_of_several_suites_one_must_be_chosen(answers, folder, capsys):
@@ -239,25 +230,17 @@ def test_a_report_that_is_no_folder_is_refused_before_anything_is_read(folder, c
     assert f"--report {tmp_path / 'file'}: not a folder" in said.err
 
 
-@pytest.fixture
-def unwritable(tmp_path):
-    """A folder that cannot be made, by anyone: what should be its parent is a file."""
+@pytest.mark.parametrize(("more", "said_all_the_same"), [
+    ([], "\n72 of 186 judged: 72 consistent; 114 missing\n"), (["--against", "same"], "8 bit-identical"),
+])  # fmt: skip
+def test_a_report_that_cannot_be_written_is_said_and_a_usage_error(folder, capsys, tmp_path, more, said_all_the_same):
     (tmp_path / "file").touch()
-    return tmp_path / "file" / "below"
-
-
-@pytest.mark.parametrize("more", [[], ["--against", "same"]])
-def test_a_report_that_cannot_be_written_is_a_usage_error_that_names_the_path(folder, capsys, unwritable, more):
+    unwritable = tmp_path / "file" / "below"
     arguments = [folder if one == "same" else one for one in more]
     code, said = report(capsys, folder, *arguments, "--report", unwritable)
 
     assert (code, said.err) == (2, f"progbench report: --report {unwritable}: cannot be written: Not a directory\n")
-
-
-def test_a_report_that_cannot_be_written_is_still_said(folder, capsys, unwritable):
-    _, said = report(capsys, folder, "--report", unwritable)
-
-    assert "\n72 of 186 judged: 72 consistent; 114 missing\n" in said.out
+    assert said_all_the_same in said.out
 
 
 REPORT = "Reading a report"
@@ -303,16 +286,10 @@ def test_output_that_finds_no_room_is_a_usage_error(folder, capsys, monkeypatch,
         )
 
 
-def test_a_name_cannot_move_the_cursor(capsys, tmp_path):
-    code, said = report(capsys, tmp_path / "no\x1b[2Jne")
-
-    assert (code, said.err) == (2, f"progbench report: no such folder: {tmp_path}/no\\x1b[2Jne\n")
-
-
 def test_the_names_of_written_files_cannot_move_the_cursor(folder, capsys, tmp_path):
-    _, said = report(capsys, folder, "--report", tmp_path / "o\x1b[2Jut")
+    _, said = report(capsys, folder, "--against", folder, "--report", tmp_path / "o\x1b[2Jut")
 
-    assert f"written: {tmp_path}/o\\x1b[2Jut/report.md" in said.out
+    assert f"written: {tmp_path}/o\\x1b[2Jut/difference.md" in said.out
     assert "\x1b" not in said.out
 
 
@@ -335,12 +312,6 @@ def test_a_change_ends_with_1_and_is_written_in_three_views(answers, folder, cap
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "difference.md", "difference.html", "difference.json",
     }  # fmt: skip
-
-
-def test_other_without_results_is_a_usage_error(folder, capsys, tmp_path):
-    code, said = report(capsys, folder, "--against", tmp_path / "none")
-
-    assert (code, said.err) == (2, f"progbench report: no such folder: {tmp_path / 'none'}\n")
 
 
 def test_as_a_process_it_loads_no_torch_and_its_output_may_be_cut_short(folder, tmp_path):

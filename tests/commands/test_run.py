@@ -8,7 +8,6 @@ import pytest
 from made_up import recipes, result
 
 from progbench import cli
-from progbench.commands.common import seeds_of
 from progbench.errors import BadInput
 from progbench.recipes import reading
 from progbench.runs import results
@@ -21,8 +20,8 @@ NAME = "tiny-bert-constant-rte"
 def unit(capsys, tmp_path):
     """Run a recipe of the smoke suite: the exit code, and the lines that it tells, without their file."""
 
-    def start(*arguments, recipe=NAME, runs=tmp_path / "runs"):
-        code = cli.main(["run", recipe, "--suite", "smoke", "--runs", str(runs), *arguments])
+    def start(*arguments, recipe=NAME):
+        code = cli.main(["run", recipe, "--suite", "smoke", "--runs", str(tmp_path / "runs"), *arguments])
         said = capsys.readouterr()
         return code, [line.partition(f"; {tmp_path}")[0] for line in said.out.splitlines()], said.err
 
@@ -40,15 +39,6 @@ def test_what_is_missing_is_trained_and_told_a_line_a_seed(unit, trained):
     ]
 
 
-def test_a_second_time_nothing_is_trained(unit, trained):
-    unit("--seeds", "0,7")
-    trained.clear()
-    code, lines, said = unit("--seeds", "0,7")
-
-    assert (code, trained, said) == (0, [], "")
-    assert lines[1] == "tiny-bert-constant-rte, seed 7: there: rte accuracy 83.00"
-
-
 def test_a_schedule_may_be_called_as_the_paper_calls_it(capsys, tmp_path, trained):
     for name in ("tiny-bert-progtuning-rte", "tiny-bert-fine-tuning-rte"):
         assert cli.main(["run", name, "--suite", "smoke", "--runs", str(tmp_path)]) == 0
@@ -64,12 +54,6 @@ def test_only_the_seeds_that_lack_are_trained(unit, trained):
     assert (code, trained) == (0, [(NAME, 0), (NAME, 2)])
     assert [line.split(": ")[1] for line in lines] == ["trained", "there", "trained"]
     assert [line.partition(":")[0] for line in said.splitlines()] == [f"1 of 2 {NAME} seed 0", f"2 of 2 {NAME} seed 2"]
-
-
-def test_without_seeds_they_are_the_suites_own(unit, trained):
-    unit()
-
-    assert trained == [(NAME, 0)]
 
 
 def test_a_seed_that_is_an_error_ends_with_1_and_the_others_are_trained(unit, trained, monkeypatch):
@@ -197,14 +181,3 @@ def test_what_are_no_seeds_is_a_usage_error(unit, trained, text):
 
     assert (code, trained) == (2, [])
     assert said.startswith(f"progbench run: --seeds {text}: ")
-
-
-def test_seeds_are_taken_once_each():
-    assert seeds_of("0,0-2, 1") == (0, 1, 2)
-
-
-def test_a_file_in_the_place_of_results_is_refused(unit, trained, tmp_path):
-    (tmp_path / "file").touch()
-    code, _, said = unit(runs=tmp_path / "file")
-
-    assert (code, said) == (2, f"progbench run: --runs {tmp_path / 'file'}: not a folder\n")

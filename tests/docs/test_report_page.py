@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pages
 
-from progbench.commands import common
 from progbench.commands import report as command
+from progbench.commands.exit_codes import FAILED, FINE, USAGE
 from progbench.judging import changes
 from progbench.report import report
 from progbench.report.report import Report
@@ -35,7 +35,7 @@ def test_every_option_of_progbench_report_is_on_the_page():
 
 
 def test_every_exit_code_of_the_command_is_explained():
-    assert [int(code) for code, _ in pages.table(PAGE, "exit code")] == [common.FINE, common.FAILED, common.USAGE]
+    assert [int(code) for code, _ in pages.table(PAGE, "exit code")] == [FINE, FAILED, USAGE]
 
 
 def test_the_first_line_names_as_many_deviating_cells_as_the_page_says():

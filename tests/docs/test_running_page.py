@@ -7,7 +7,7 @@ import pages
 import pytest
 
 from progbench import cli
-from progbench.commands import common
+from progbench.commands.exit_codes import ABSENT, FAILED, FINE, INTERRUPTED, USAGE
 from progbench.session import engine_slurm, submitting
 
 PAGE = pages.read("docs/running.md")
@@ -33,7 +33,7 @@ def test_the_exit_codes_are_those_of_the_command():
     (sentence,) = re.findall(r"Its exit code is.*?\.\n\n", PAGE, re.DOTALL)
     said = [int(number) for number in re.findall(r"\b\d+\b", sentence)]
 
-    assert said == [common.FINE, common.FAILED, common.USAGE, common.ABSENT, common.INTERRUPTED]
+    assert said == [FINE, FAILED, USAGE, ABSENT, INTERRUPTED]
     assert said == list(submitting.CODES)
 
 

@@ -41,34 +41,39 @@ def compared(tmp_path):
 SEEDS = {0: 60.0, 1: 61.0, 2: 62.0}
 
 
-def test_equal_scores_are_bit_identical(file, compared):
+@pytest.fixture
+def alike(file):
+    """Both folders have the same results."""
     file("a", SEEDS)
     file("b", SEEDS)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        (SEEDS, SEEDS, "bit-identical"),
+        (SEEDS, SEEDS | {2: 62.0 + 1e-12}, "within chance"),
+        (SEEDS, {2: 62.0, 7: 10.0}, "within chance"),
+        ({0: 60.0}, {0: 90.0}, "undecided"),
+        # a difference of 0.03 points is below what a printed digit shows, though all three seeds agree
+        (dict.fromkeys(range(3), 60.0), dict.fromkeys(range(3, 6), 60.03), "within chance"),
+    ],
+    ids=["equal", "the smallest difference", "another seed", "single seeds decide nothing", "no spread is no proof"],
+)
+def test_scores_are_identical_or_explained_by_chance_or_undecided(file, compared, first, second, outcome):
+    file("a", first)
+    file("b", second)
     (change,) = compared().changes
 
-    assert (change.recipe, change.score, change.outcome) == (f"smoke/{NAME}", "rte accuracy", "bit-identical")
+    assert (change.recipe, change.score, change.outcome) == (f"smoke/{NAME}", "rte accuracy", outcome)
+    assert (change.p is None) == (outcome == "undecided")
+    assert [sd is None for sd in change.sds] == [len(side) == 1 for side in (first, second)]
 
 
-def test_the_smallest_difference_is_not_bit_identical(file, compared):
-    file("a", SEEDS)
-    file("b", SEEDS | {2: 62.0 + 1e-12})
-
-    assert compared().changes[0].outcome == "within chance"
-
-
-def test_an_epoch_on_the_way_that_differs_is_not_bit_identical(file, compared, answers, tmp_path):
-    file("a", SEEDS)
-    file("b", SEEDS)
+def test_an_epoch_on_the_way_that_differs_is_not_bit_identical(alike, compared, answers, tmp_path):
     made = result(recipes(answers)[NAME], 0, {"rte": {"accuracy": 0.6}})
     first = replace(made.epochs[0], scores={"rte": {"accuracy": 0.1}})
     results.save(tmp_path / "b", replace(made, epochs=(first, *made.epochs[1:])))
-
-    assert compared().changes[0].outcome == "within chance"
-
-
-def test_another_seed_on_one_side_is_not_bit_identical_whatever_the_shared_ones_are(file, compared):
-    file("a", SEEDS)
-    file("b", {2: 62.0, 7: 10.0})
 
     assert compared().changes[0].outcome == "within chance"
 
@@ -78,24 +83,6 @@ def test_folders_without_a_recipe_in_common_have_failed_to_compare(file, compare
     file("b", SEEDS, "tiny-bert-constant-cola")
 
     assert compared().failed
-
-
-def test_a_result_that_lacks_a_score_of_its_task_is_an_error(file, compared, answers, tmp_path):
-    file("a", SEEDS)
-    file("b", SEEDS)
-    results.save(tmp_path / "b", result(recipes(answers)[NAME], 3, {"rte": {"acc": 0.6}}))
-    (problem,) = compared().errors[1].values()
-
-    assert "no accuracy of rte" in problem
-
-
-def test_a_result_filed_under_another_seed_is_an_error(file, compared, tmp_path):
-    file("a", SEEDS)
-    file("b", SEEDS)
-    path = next((tmp_path / "b").rglob("seed0.json"))
-    path.with_name("seed7.json").write_bytes(path.read_bytes())
-
-    assert [name[-10:] for name in compared().errors[1]] == ["seed7.json"]
 
 
 def test_results_of_doubtful_origin_are_counted_on_each_side(file, compared):
@@ -118,11 +105,26 @@ def test_results_from_before_there_were_checksums_are_counted_on_each_side(file,
     assert list(compared().doubtful.values()) == [(0, 2)]
 
 
-def test_results_that_leave_no_doubt_are_not_spoken_of(file, compared):
-    file("a", SEEDS)
-    file("b", SEEDS)
+DAMAGED = {
+    "a score of its task is not there": (
+        lambda content: content["epochs"][-1]["scores"]["rte"].clear(),
+        "no accuracy of rte",
+    ),
+    "an epoch is not there": (lambda content: content["epochs"].pop(), "but its schedule plans"),
+    "the seed is another": (lambda content: content.update(seed=7), "seed"),
+}
 
-    assert compared().doubtful == {}
+
+@pytest.mark.parametrize(("damage", "said"), DAMAGED.values(), ids=DAMAGED)
+def test_a_result_that_is_not_whole_is_an_error_of_its_file(alike, compared, tmp_path, damage, said):
+    path = next((tmp_path / "b").rglob("seed0.json"))
+    content = json.loads(path.read_text())
+    damage(content)
+    rewrite(path, **content)
+    ((name, problem),) = compared().errors[1].items()
+
+    assert name.endswith("seed0.json")
+    assert said in problem
 
 
 @pytest.mark.parametrize("what", ["data", "weights"])
@@ -139,16 +141,6 @@ def test_times_of_runs_beside_others_are_not_compared(file, compared):
     (ratio,) = compared().ratios
 
     assert (ratio.step_seconds, ratio.memory) == (None, 1.0)
-
-
-def test_a_run_with_fewer_epochs_than_its_recipe_is_an_error(file, compared, tmp_path):
-    file("a", SEEDS)
-    file("b", SEEDS)
-    path = next((tmp_path / "b").rglob("seed0.json"))
-    rewrite(path, epochs=json.loads(path.read_text())["epochs"][:1])
-    (problem,) = compared().errors[1].values()
-
-    assert "but its schedule plans" in problem
 
 
 def test_the_interval_and_p_are_those_of_a_t_test_with_the_pooled_spread(file, compared):
@@ -187,25 +179,34 @@ def test_what_is_changed_is_corrected_for_how_many_scores_are_compared(file, com
     assert found[f"smoke/{NAME}"].outcome == "within chance"
 
 
-def test_single_seeds_decide_nothing(file, compared):
-    file("a", {0: 60.0})
-    file("b", {0: 90.0})
-    (change,) = compared().changes
-
-    assert (change.outcome, change.p, change.low) == ("undecided", None, None)
+OTHER = {"recipe_values": {"learning_rate": 0.5}}
+THIRD = {"recipe_values": {"learning_rate": 0.6}}
+OLDER, NEWER = ({"environment": MADE_ON | {"date": date}} for date in ("2020", "2030"))
 
 
-def test_seeds_without_any_spread_are_no_proof(file, compared):
-    """A difference of 0.03 points is below what a printed digit shows, though all three seeds agree."""
-    file("a", dict.fromkeys(range(3), 60.0))
-    file("b", dict.fromkeys(range(3, 6), 60.03))
-
-    assert compared().changes[0].outcome == "within chance"
-
-
-def test_a_recipe_in_one_folder_only_is_named(file, compared):
+@pytest.mark.parametrize(
+    ("second", "mean"),
+    [
+        ([(SEEDS, OTHER)], 61.0),
+        ([(SEEDS, {}), ({0: 1.0}, OTHER | NEWER)], 61.0),
+        ([({0: 60.0}, OTHER | OLDER), ({0: 1.0}, THIRD | NEWER)], 1.0),
+    ],
+    ids=["matched by name", "the digest that both have comes before a newer one", "else the newest is compared"],
+)
+def test_of_several_digests_one_is_compared_and_another_recipe_is_said_to_be_one(file, compared, second, mean):
     file("a", SEEDS)
-    file("b", SEEDS)
+    for points, values in second:
+        file("b", points, **values)
+    found = compared()
+    (change,) = found.changes
+    unlike = change.digests[0] != change.digests[1]
+
+    assert change.means[1] == pytest.approx(mean)
+    assert ("1 recipes (or SCORES_VERSION) differ between the two" in difference.as_text(found)) is unlike
+    assert unlike is (second[0][1] != {})
+
+
+def test_a_recipe_in_one_folder_only_is_named(alike, file, compared):
     file("b", SEEDS, "tiny-bert-constant-qnli")
     found = compared()
 
@@ -213,9 +214,7 @@ def test_a_recipe_in_one_folder_only_is_named(file, compared):
     assert "; 1 only in" in found.headline
 
 
-def test_errors_on_either_side_are_named_and_fail_the_comparison(file, compared, tmp_path):
-    file("a", SEEDS)
-    file("b", SEEDS)
+def test_errors_on_either_side_are_named_and_fail_the_comparison(alike, file, compared, tmp_path):
     file("a", {5: 0.0}, epochs=(), error="the loss is nan")
     (path,) = (tmp_path / "b").rglob("seed2.json")
     path.write_text("{")
@@ -240,32 +239,6 @@ def test_where_they_were_made_is_shown_as_far_as_it_differs(file, compared):
     file("b", SEEDS, environment=MADE_ON | {"torch": "2.14.0", "date": "later"})
 
     assert compared().environment == {"torch": (["2.13.0"], ["2.14.0"])}
-
-
-def test_recipes_are_matched_by_name_when_their_digests_differ_and_that_is_said(file, compared):
-    file("a", SEEDS)
-    file("b", SEEDS, recipe_values={"learning_rate": 0.5})
-    found = compared()
-
-    assert len(set(found.changes[0].digests)) == 2
-    assert "1 recipes (or SCORES_VERSION) differ between the two" in difference.as_text(found)
-
-
-def test_a_digest_that_both_have_is_compared_before_a_newer_one(file, compared):
-    file("a", SEEDS)
-    file("b", SEEDS)
-    newer = MADE_ON | {"date": "2030"}
-    file("b", {0: 1.0}, recipe_values={"learning_rate": 0.5}, environment=newer)
-
-    assert compared().changes[0].outcome == "bit-identical"
-
-
-def test_of_digests_that_differ_the_newest_is_compared(file, compared):
-    file("a", SEEDS)
-    file("b", {0: 60.0}, recipe_values={"learning_rate": 0.5}, environment=MADE_ON | {"date": "2020"})
-    file("b", {0: 1.0}, recipe_values={"learning_rate": 0.6}, environment=MADE_ON | {"date": "2030"})
-
-    assert compared().changes[0].means[1] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("suite", ["", "smoke"])
@@ -294,12 +267,13 @@ def test_the_page_shows_hostile_names_as_text(file, compared):
     assert "<script" not in difference.as_markdown(compared()).replace("\\<", "")
 
 
-def test_the_json_has_every_score_the_bit_identical_too(file, compared, tmp_path):
-    file("a", SEEDS)
-    file("b", SEEDS)
+def test_results_that_leave_no_doubt_are_not_spoken_of_and_the_json_has_the_bit_identical_too(
+    alike, compared, tmp_path
+):
     difference.write(compared(), tmp_path / "out")
     content = json.loads((tmp_path / "out" / "difference.json").read_text())
 
+    assert content["doubtful"] == {}
     assert [one["outcome"] for one in content["changes"]] == ["bit-identical"]
     assert content["schema_version"] == 1
 
@@ -326,27 +300,20 @@ def edited(folder, **values):
     ],
 )
 def test_a_result_of_a_recipe_that_is_none_is_an_error_by_its_file_and_the_others_are_compared(
-    file, compared, tmp_path, values, said
+    alike, compared, tmp_path, values, said, reliability
 ):
-    file("a", SEEDS)
-    file("b", SEEDS)
     path = edited(tmp_path / "b", **values)
     found = compared()
 
     assert list(found.errors[1]) == [path.relative_to(tmp_path / "b").as_posix()]
     assert f"its recipe: {said}" in next(iter(found.errors[1].values()))
     assert (len(found.changes), found.changes[0].seeds) == (1, (3, 2))
-
-
-def test_a_result_of_an_unknown_schedule_is_named_beside_those_that_are_compared(file, compared, tmp_path, reliability):
-    file("a", SEEDS)
-    file("b", SEEDS)
-    edited(tmp_path / "b", schedule="melting")
-    ((name, said),) = compared().errors[1].items()
-    reliability(
-        "Keeping results", "one of two folders has a result of a schedule there is not",
-        happens=said.replace(name.split("/")[2], "<digest>"), kept="the other results are compared",
-    )  # fmt: skip
+    if values == {"schedule": "melting"}:
+        ((name, said),) = found.errors[1].items()
+        reliability(
+            "Keeping results", "one of two folders has a result of a schedule there is not",
+            happens=said.replace(name.split("/")[2], "<digest>"), kept="the other results are compared",
+        )  # fmt: skip
 
 
 def test_times_and_memory_of_nothing_are_no_ratio(file, compared, answers, tmp_path):
@@ -358,10 +325,3 @@ def test_times_and_memory_of_nothing_are_no_ratio(file, compared, answers, tmp_p
     (ratio,) = compared().ratios
 
     assert (ratio.step_seconds, ratio.memory) == (None, None)
-
-
-def test_one_seed_of_a_folder_has_no_spread(file, compared):
-    file("a", {0: 60.0})
-    file("b", SEEDS)
-
-    assert compared().changes[0].sds == (None, 1.0)

@@ -3,7 +3,6 @@
 import pytest
 
 from progbench.judging import beside
-from progbench.judging.compared import least_sign_flip_p
 
 # expected/README.md's plan: the standard deviation of one schedule's score, and seeds for a margin of 0.5 and of 1.0
 NEEDED = [(1.5, 113, 30), (0.8, 34, 10), (1.2, 73, 20), (0.3, 7, 3), (0.2, 4, 3)]
@@ -23,10 +22,6 @@ def test_of_five_seeds_that_are_all_ahead_the_interval_begins_at_the_fifth_root_
 
     assert (share, high) == (1.0, 1.0)
     assert low == pytest.approx(0.05 ** (1 / 5))
-
-
-def test_the_smallest_p_of_a_sign_flip_halves_with_each_seed():
-    assert [least_sign_flip_p(n) for n in (1, 3, 5, 10)] == [1.0, 0.25, 0.0625, 0.001953125]
 
 
 def test_a_single_score_has_no_spread():

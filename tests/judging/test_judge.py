@@ -48,12 +48,7 @@ def test_nothing_is_pooled_over_unlike_cells(changes):
     found = table(a=(STEADY, {}), b=(WILD, changes))
 
     assert (found["a"].spread, found["a"].df) == (pytest.approx(0.025**0.5), 4)
-
-
-def test_averages_are_pooled_with_averages():
-    avg = {"kind": "derived", "mean_of": {"rte": "accuracy", "cola": "matthews_correlation"}}
-
-    assert {one.df for one in table(a=(STEADY, avg), b=(WILD, avg)).values()} == {8}
+    assert {one.df for one in table(a=(STEADY, changes), b=(WILD, changes)).values()} == {8}
 
 
 def test_one_seed_with_its_siblings_spread_has_an_interval_and_is_still_undecided():
@@ -64,16 +59,13 @@ def test_one_seed_with_its_siblings_spread_has_an_interval_and_is_still_undecide
     assert (found.low, found.high) == pytest.approx((10 - 0.369, 10 + 0.369), abs=1e-3)
 
 
-def test_one_seed_says_how_many_more_would_decide_by_its_siblings_spread():
+def test_one_seed_says_how_many_more_would_decide_by_its_siblings_spread_and_asks_for_a_second_without():
     found = table(a=([66.5], {}), b=(STEADY, {}))["a"]
 
+    assert table(a=([66.5], {}))["a"].sentence.endswith("a mean of 5; a second seed would tell the spread")
     assert found.sentence.endswith(
         "a mean of 5; 1 more seed would decide if mean and spread stayed as they are" + FIRST
     )
-
-
-def test_one_seed_without_siblings_asks_for_a_second():
-    assert table(a=([66.5], {}))["a"].sentence.endswith("a mean of 5; a second seed would tell the spread")
 
 
 def test_a_cell_with_an_error_lends_nobody_its_spread():
@@ -109,17 +101,11 @@ def test_a_score_on_other_data_lends_nobody_its_spread_and_stays_in_the_family()
     assert beside == alone
 
 
-def test_a_score_on_other_data_that_is_disputed_keeps_both_reasons():
+def test_a_score_on_other_data_is_disputed_with_both_reasons_and_an_error_or_missing_as_any_other():
     found = judge_table([dataclasses.replace(CELL, disputed="it cannot be")], {"a": on_other_data(STEADY)})["a"]
 
     assert (found.outcome, found.sentence.endswith(f"{OTHER}; it cannot be")) == ("disputed", True)
-
-
-def test_an_error_on_other_data_is_an_error():
     assert judge_table([CELL], {"a": on_other_data(STEADY, errors={4: "x"})})["a"].outcome == "error"
-
-
-def test_without_a_score_other_data_is_not_spoken_of():
     assert judge_table([CELL], {"a": on_other_data([])})["a"].sentence == "not run"
 
 
@@ -138,12 +124,7 @@ def test_holms_correction_is_over_the_tables_scored_cells_run_or_not():
     assert table(a=(one, {}), b=([], {}))["a"].p == pytest.approx(0.748, abs=1e-3)
     for kind in ("derived", "counted"):
         assert table(a=(one, {}), b=([], {"kind": kind}))["a"].p == pytest.approx(0.374, abs=5e-4)
-
-
-def test_averages_are_a_family_of_their_own():
-    average = {"kind": "derived", "mean_of": {"rte": "accuracy"}}
-    one = [66.4, 66.5, 66.6, 66.7, 66.8]
-
+    average = {"kind": "derived", "mean_of": {"rte": "accuracy"}}  # a family of their own
     assert table(a=(one, average), b=([], {}))["a"].p == pytest.approx(0.374, abs=5e-4)
     assert table(a=(one, average), b=([], average))["a"].p == pytest.approx(0.748, abs=1e-3)
 
@@ -166,12 +147,6 @@ def test_a_verdict_does_not_depend_on_the_order_of_the_cells():
     assert all(found == orders[0] for found in orders)
 
 
-def test_what_a_verdict_was_read_from_is_kept():
-    found = judge_table([CELL], {"a": Observed({0: 66.5}, recipes=("m-constant-rte/0123abcd",))})["a"]
-
-    assert found.recipes == ("m-constant-rte/0123abcd",)
-
-
 @pytest.mark.parametrize(
     ("observed", "changes", "tier"),
     [
@@ -182,8 +157,11 @@ def test_what_a_verdict_was_read_from_is_kept():
         (Observed({0: 66.5}), {"expectation": Expectation()}, ""),
     ],
 )
-def test_a_tier_says_what_a_cell_was_judged_against_if_it_was(observed, changes, tier):
-    assert judge_table([dataclasses.replace(CELL, **changes)], {"a": observed})["a"].tier == tier
+def test_a_verdict_says_what_it_was_judged_against_and_read_from(observed, changes, tier):
+    observed = dataclasses.replace(observed, recipes=("m-constant-rte/0123abcd",))
+    found = judge_table([dataclasses.replace(CELL, **changes)], {"a": observed})["a"]
+
+    assert (found.tier, found.recipes) == (tier, observed.recipes)
 
 
 @pytest.mark.parametrize(
@@ -212,11 +190,20 @@ def test_one_seed_is_judged_against_our_own_raw_seeds_by_prediction():
         "92.50 (n=1) against our reference 90.00 (n=5): +2.50, beyond the floor of 0.8 but within chance "
         "(p = 0.052 among 1 cell)"
     )
-    assert against_reference([92.6], [88, 89, 90, 91, 92]).outcome == "deviates"
 
 
-def test_a_longer_table_asks_for_more_before_a_prediction_fails():
-    assert against_reference([92.6], [88, 89, 90, 91, 92], family=40).outcome == "consistent"
+@pytest.mark.parametrize(
+    ("value", "changes", "outcome"),
+    [
+        (92.6, {"family": 1}, "deviates"),
+        (92.6, {"family": 40}, "consistent"),  # a longer table asks for more
+        # five equal seeds are taken to have a spread of 0.05, and another CPU may still tip two examples
+        (90.8, {"seeds": [90] * 5, "sd": 0.0}, "consistent"),
+        (90.9, {"seeds": [90] * 5, "sd": 0.0}, "deviates"),
+    ],
+)
+def test_a_prediction_fails_beyond_the_floor_and_beyond_chance(value, changes, outcome):
+    assert against_reference([value], **({"seeds": [88, 89, 90, 91, 92]} | changes)).outcome == outcome
 
 
 def test_a_prediction_holds_its_statistics():
@@ -225,12 +212,6 @@ def test_a_prediction_holds_its_statistics():
 
     assert (found.low, found.high) == pytest.approx((0.463, 4.537), abs=1e-3)
     assert (found.spread, found.df, found.tolerance) == (1.0, 8, 0.8)
-
-
-def test_below_the_floor_a_difference_from_our_reference_is_none():
-    # five equal seeds are taken to have a spread of 0.05, and another CPU may still tip two examples
-    assert against_reference([90.8], [90] * 5, sd=0.0).outcome == "consistent"
-    assert against_reference([90.9], [90] * 5, sd=0.0).outcome == "deviates"
 
 
 def test_seeds_made_as_the_references_were_are_consistent_with_it_bit_for_bit():

@@ -54,6 +54,26 @@ def test_another_machine_thread_count_or_version_is_not_alike(key):
     assert not made_alike(HERE, HERE | {key: "other"})
 
 
+def without(key):
+    return {name: value for name, value in HERE.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "alike"),
+    [
+        (HERE, HERE | {"commit": "c", "date": "today", "cores": 64, "platform": "Linux-7"}, True),
+        *((HERE, without(version), True) for version in ("torch", "peft", "python")),  # one side says nothing of it
+        (environment.describe("cpu", threads=1), environment.describe("cpu", threads=1), True),
+        (HERE | {"batch_parts": 2}, HERE, False),
+        (HERE | {"gpu": "H100"}, HERE | {"gpu": "H200"}, False),
+        (HERE | {"gpu": "H100"}, HERE, False),
+        ({}, {}, False),
+    ],
+)
+def test_results_are_made_alike_by_machine_threads_and_the_versions_that_both_name(ours, theirs, alike):
+    assert made_alike(ours, theirs) is alike
+
+
 def test_a_run_that_was_killed_and_went_on_must_repeat_bit_for_bit_on_a_cpu_and_need_not_on_a_gpu():
     resumed, gpu = {"resumed": 1}, HERE | {"device": "cuda", "gpu": "H100"}
 
@@ -63,38 +83,10 @@ def test_a_run_that_was_killed_and_went_on_must_repeat_bit_for_bit_on_a_cpu_and_
     assert not made_alike(gpu, gpu | resumed)
 
 
-def test_a_run_whose_batches_were_split_need_not_repeat_bit_for_bit():
-    assert not made_alike(HERE | {"batch_parts": 2}, HERE)
-
-
-def test_commit_date_cores_and_kernel_do_not_count():
-    assert made_alike(HERE, HERE | {"commit": "c", "date": "today", "cores": 64, "platform": "Linux-7"})
-
-
-@pytest.mark.parametrize("key", ["torch", "peft", "python"])
-def test_a_version_that_one_side_does_not_name_says_nothing(key):
-    assert made_alike(HERE, {name: value for name, value in HERE.items() if name != key})
-
-
 @pytest.mark.parametrize("key", ["cpu", "cpu_model", "device", "threads"])
 def test_a_machine_that_one_side_does_not_name_is_not_alike(key):
-    without = {name: value for name, value in HERE.items() if name != key}
-
-    assert not made_alike(HERE, without)
-    assert not made_alike(without, HERE)
-
-
-def test_another_gpu_is_not_alike():
-    assert not made_alike(HERE | {"gpu": "H100"}, HERE | {"gpu": "H200"})
-    assert not made_alike(HERE | {"gpu": "H100"}, HERE)
-
-
-def test_two_results_that_name_nothing_are_not_alike():
-    assert not made_alike({}, {})
-
-
-def test_this_machine_is_like_itself():
-    assert made_alike(environment.describe("cpu", threads=1), environment.describe("cpu", threads=1))
+    assert not made_alike(HERE, without(key))
+    assert not made_alike(without(key), HERE)
 
 
 def test_equal_scores_of_seeds_made_alike_are_the_same(recipe):

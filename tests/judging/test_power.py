@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import nct, t
 
-from progbench.judging import decision, expected, power, resolution
+from progbench.judging import decision, expected, resolution
 
 CELLS = 54  # Table 1: three models, two rows, nine columns
 EVEN = np.ones(CELLS)
@@ -31,6 +31,17 @@ def margins(answers):
     ]
 
 
+def judged(random, tables, seeds, sd, margin, shift=0.0, groups=None):
+    """Draw so many tables with a cell for each `sd`, our seeds and the paper's mean of five, and judge them.
+
+    By default each two neighbours, fine-tuning and Progtuning, pool their spread.
+    """
+    groups = np.arange(len(sd)) // 2 if groups is None else groups
+    printed = random.normal(0.0, sd / np.sqrt(resolution.PAPER_SEEDS), (tables, len(sd)))
+    values = random.normal(np.broadcast_to(shift, sd.shape)[:, None], sd[:, None], (tables, len(sd), seeds))
+    return decision.decide(decision.against_paper(values, printed, margin, groups))
+
+
 def five_percent(draws):
     return 0.05 + 2 * math.sqrt(0.05 * 0.95 / draws)
 
@@ -44,18 +55,18 @@ def suites_with_a_deviation(decided):
 )
 def test_a_true_reproduction_has_a_deviation_in_at_most_5_percent_of_suites(random, sd, draws):
     # 0.048 and 0.049 without any margin, where Holm's correction alone guards: 1 - (1 - 0.05 / 54)^54 at most
-    assert suites_with_a_deviation(power.judged(random, draws, 5, sd, margin=0.0)) <= five_percent(draws)
+    assert suites_with_a_deviation(judged(random, draws, 5, sd, margin=0.0)) <= five_percent(draws)
 
 
 @pytest.mark.parametrize("sd", [EVEN, NOISY], ids=["all alike", "one model three times as noisy"])
 def test_with_table_1s_own_margins_fewer_suites_have_one(random, margins, sd):
     # 0.036 and 0.041, at an sd of one point (and three)
-    assert suites_with_a_deviation(power.judged(random, 4000, 5, sd, margins)) <= 0.05
+    assert suites_with_a_deviation(judged(random, 4000, 5, sd, margins)) <= 0.05
 
 
 def test_spreads_pooled_over_models_would_find_deviations_in_four_of_ten_true_reproductions(random):
     # 0.456
-    assert suites_with_a_deviation(power.judged(random, 1000, 5, NOISY, margin=0.0, groups=OVER_MODELS)) > 0.4
+    assert suites_with_a_deviation(judged(random, 1000, 5, NOISY, margin=0.0, groups=OVER_MODELS)) > 0.4
 
 
 @pytest.mark.parametrize(("seeds", "shift", "chance"), [(5, 4.0, 0.806), (10, 3.0, 0.906)])
@@ -63,7 +74,7 @@ def test_a_shift_in_one_cell_is_found_in_at_least_80_percent(random, seeds, shif
     # 0.808 and 0.911 at a margin of 1.5 sd; `chance` is the noncentral t's, without the help of Holm's later steps
     moved = np.zeros(CELLS)
     moved[7] = shift
-    found = power.judged(random, 4000, seeds, EVEN, 1.5, moved).beyond[:, 7].mean()
+    found = judged(random, 4000, seeds, EVEN, 1.5, moved).beyond[:, 7].mean()
 
     df, error = 2 * (seeds - 1), math.sqrt(1 / seeds + 1 / 5)
     assert nct.sf(t.isf(0.025 / CELLS, df), df, shift / error) == pytest.approx(chance, abs=5e-4)
@@ -75,13 +86,13 @@ def test_a_shift_in_one_cell_is_found_in_at_least_80_percent(random, seeds, shif
 @pytest.mark.parametrize("seeds", [2, 5, 10, 20])
 def test_a_shift_of_two_sd_is_called_reproduced_in_at_most_5_percent(random, seeds, margin):
     # 0.048, 0.051, 0.051, 0.051 at a margin of two sd: just the 5 % of an equivalence test; 0.004 or less at one sd
-    decided = power.judged(random, 1000, seeds, EVEN, margin, 2 * EVEN)
+    decided = judged(random, 1000, seeds, EVEN, margin, 2 * EVEN)
 
     assert decided.within.mean() <= five_percent(1000 * CELLS / 2)  # two cells share a spread
 
 
 def test_one_seed_is_never_enough_however_far_off(random):
-    decided = power.judged(random, 100, 1, EVEN, 1.0, 50 * EVEN)
+    decided = judged(random, 100, 1, EVEN, 1.0, 50 * EVEN)
 
     assert not (decided.within | decided.beyond).any()
 
@@ -96,31 +107,9 @@ def test_many_suites_at_once_are_judged_as_each_alone(random):
         assert np.array_equal(getattr(together, field), [getattr(one, field) for one in alone]), field
 
 
-def test_a_power_curve_rises_and_every_point_sums_to_one():
-    curve = power.curve(1.5, seeds=[5], shifts=[0, 2, 4, 6], tables=300)
-
-    assert [point.deviates for point in curve] == sorted(point.deviates for point in curve)
-    assert [point.reproduced for point in curve] == sorted((point.reproduced for point in curve), reverse=True)
-    for point in curve:
-        assert point.reproduced + point.deviates + point.inconclusive == pytest.approx(1)
-
-
-def test_a_power_curve_agrees_with_whole_tables(random):
-    (point,) = power.curve(1.5, seeds=[10], shifts=[3], tables=2000)
-
-    assert point.deviates == pytest.approx(0.906, abs=0.03)
-
-
-def test_more_seeds_find_more(random):
-    five, ten, twenty = power.curve(1.0, shifts=[2.5], tables=300)
-
-    assert five.deviates < ten.deviates < twenty.deviates
-    assert [five.seeds, ten.seeds, twenty.seeds] == [5, 10, 20]
-
-
 def test_a_constant_predictor_beside_every_row_makes_no_false_deviations(random):
     # 0.024; 0.35 were its equal seeds to halve its sibling's variance
-    found = power.judged(random, 4000, 5, np.tile([1.0, 0.0], CELLS // 2), margin=0.0)
+    found = judged(random, 4000, 5, np.tile([1.0, 0.0], CELLS // 2), margin=0.0)
 
     assert suites_with_a_deviation(found) <= 0.05
 

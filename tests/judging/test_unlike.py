@@ -144,7 +144,7 @@ def test_a_run_that_was_made_meanwhile_is_seen(on_other_data, tmp_path):
     for seed in range(3):
         made = results.load(tmp_path, recipe, seed)
         results.save(tmp_path, replace(made, fingerprints={"data": "sha256:constant", "weights": "random"}))
-    on_other_data.maker._found.clear()
+    on_other_data.filing._runs.clear()
     on_other_data.obtain([])
 
     assert on_other_data.warnings(wanted) == []

@@ -52,11 +52,7 @@ def test_a_sound_entry_is_read(read):
         ("a dimension below zero", written(blocks=-1), r"\[own\]: blocks = -1: allowed is a whole number"),
         ("tasks that are no names", written(seen=[1]), r"\[own\]: seen = \[1\]: allowed is a list of texts"),
         ("a model without a head", written(heads=0), r"\[own\]: heads = 0: allowed is a whole number from 1 to"),
-        (
-            "a model without a block",
-            written(blocks=0),
-            r"\[own\]: blocks = 0: allowed is a whole number from 1 to",
-        ),
+        ("a model without a block", written(blocks=0), r"\[own\]: blocks = 0: allowed is a whole number from 1 to"),
         ("a model of a million blocks", written(blocks=10**6), r"\[own\]: blocks = 1000000: allowed is a whole"),
         ("a model that reads no position", written(positions=0), r"\[own\]: positions = 0: allowed is a whole number"),
         ("heads that do not share out the width", written(heads=3), r"hidden = 8 does not divide by heads = 3"),

@@ -6,8 +6,8 @@ from made_up import verdict
 from progbench.judging.verdict import Variant
 from progbench.report import markdown, text
 from progbench.report.attribution import attribute
+from progbench.report.grids import closing
 from progbench.report.report import Report
-from progbench.report.text import closing_rows
 from progbench.report.writing import write
 
 
@@ -57,15 +57,15 @@ def test_a_variant_of_the_same_cell_in_another_table_is_not_counted():
 @pytest.mark.parametrize("view", [text, markdown])
 def test_a_view_lists_what_closes_most_first(view):
     words = view.render(Report("paper", [DEVIATING], {}, variants=TRIED)).replace("\\", "")
-    closing = words[words.index("gap each variant closes") :]
+    listed = words[words.index("gap each variant closes") :]
 
-    assert [closing.index(share) for share in ("100 %", "50 %", "-25 %")] == sorted(
-        closing.index(share) for share in ("100 %", "50 %", "-25 %")
+    assert [listed.index(share) for share in ("100 %", "50 %", "-25 %")] == sorted(
+        listed.index(share) for share in ("100 %", "50 %", "-25 %")
     )
 
 
 def test_the_reason_why_a_variant_is_unknown_stands_beside_its_name():
-    assert closing_rows(attribute([DEVIATING], TRIED))[-1] == ["", "", "not-run (no GPU)", "unknown", ""]
+    assert closing(attribute([DEVIATING], TRIED)).rows[-1] == ["", "", "not-run (no GPU)", "unknown", ""]
 
 
 def test_the_page_and_the_json_have_it_too(tmp_path):

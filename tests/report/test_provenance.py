@@ -22,32 +22,44 @@ def views(*runs, folder, own=CLEAN):
     return [*shown, latex.render(report), json.dumps(report.as_json())]
 
 
-def test_runs_of_committed_code_alone_with_a_checksum_leave_no_doubt():
-    assert doubts(run()) == []
+@pytest.mark.parametrize(
+    ("runs", "own", "said"),
+    [
+        ([run()], CLEAN, []),
+        ([], DIRTY, ["this report was made by changed code (0123456789-dirty): nobody else can make it again"]),
+        (
+            [run(0), run(1, commit=DIRTY), run(2, commit=DIRTY)], CLEAN,
+            ["2 runs made by changed code, which no commit has: m-constant-rte seed 1 (0123456789-dirty), "
+             "m-constant-rte seed 2 (0123456789-dirty)"],
+        ),
+        (
+            [run(i, commit="unknown") for i in range(5)], CLEAN,  # three are named
+            ["5 runs made by code of unknown commit: m-constant-rte seed 0, m-constant-rte seed 1, m-constant-rte "
+             "seed 2 and 2 more"],
+        ),
+        (
+            [run(others=None)], CLEAN,
+            ["1 run without a record of what else used the device, with step times left out: m-constant-rte seed 0"],
+        ),
+        ([run(error="the loss is nan", commit="unknown", others=3, step_seconds=None)], CLEAN, []),
+    ],
+    ids=["committed code", "a report by changed code", "runs by it", "unknown commits", "unknown company", "an error"],
+)  # fmt: skip
+def test_what_speaks_against_taking_runs_as_they_are_is_said(runs, own, said):
+    assert doubts(*runs, own=own) == said
 
 
-def test_runs_of_changed_code_are_named():
-    found = doubts(run(0), run(1, commit=DIRTY), run(2, commit=DIRTY))
-
-    assert found == [
-        "2 runs made by changed code, which no commit has: m-constant-rte seed 1 (0123456789-dirty), "
-        "m-constant-rte seed 2 (0123456789-dirty)"
-    ]
-
-
-def test_no_more_than_three_runs_are_named():
-    (found,) = doubts(*(run(i, commit="unknown") for i in range(5)))
-
-    assert found == (
-        "5 runs made by code of unknown commit: m-constant-rte seed 0, m-constant-rte seed 1, m-constant-rte seed 2 "
-        "and 2 more"
-    )
-
-
-def test_a_report_by_changed_code_says_so():
-    assert doubts(own=DIRTY) == [
-        "this report was made by changed code (0123456789-dirty): nobody else can make it again"
-    ]
+@pytest.mark.parametrize(
+    ("made_by", "own", "said"),
+    [
+        (DIRTY, CLEAN, "made by changed code, which no commit has"),
+        (CLEAN, DIRTY, "this report was made by changed code"),
+    ],
+)
+def test_changed_code_is_shown_in_every_view(tmp_path, made_by, own, said):
+    for view in views(run(commit=made_by), folder=tmp_path, own=own):
+        assert DIRTY in view or "0123456789-dirty" in view
+        assert said in " ".join(view.split())
 
 
 def test_a_run_beside_others_is_named_with_their_number(reliability):
@@ -57,28 +69,6 @@ def test_a_run_beside_others_is_named_with_their_number(reliability):
     reliability(
         "Keeping results", "a run shared its device with eleven others", happens=found, kept="its scores, which count"
     )
-
-
-def test_a_run_of_which_nobody_knows_is_named():
-    (found,) = doubts(run(others=None))
-
-    assert found.startswith("1 run without a record of what else used the device, with step times left out")
-
-
-def test_an_error_has_no_time_to_doubt():
-    assert doubts(run(error="the loss is nan", commit="unknown", others=3, step_seconds=None)) == []
-
-
-def test_changed_code_is_shown_in_every_view(tmp_path):
-    for view in views(run(commit=DIRTY), folder=tmp_path):
-        assert "0123456789-dirty" in view or DIRTY in view
-        assert "made by changed code, which no commit has" in " ".join(view.split())
-
-
-def test_a_report_by_changed_code_is_shown_in_every_view(tmp_path):
-    for view in views(run(), folder=tmp_path, own=DIRTY):
-        assert DIRTY in view or "0123456789-dirty" in view
-        assert "this report was made by changed code" in view
 
 
 def test_every_view_for_people_counts_the_runs_by_commit(tmp_path):

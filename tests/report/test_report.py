@@ -275,13 +275,6 @@ def test_nothing_judged_says_nothing_of_by_what():
     assert Report("smoke", [missing("a")], {}).judged_by == ""
 
 
-def test_the_written_report_shows_what_its_judgement_can_find(tmp_path):
-    cells = [verdict(f"m-constant-{i}", tier="paper", spread=1.0, df=8) for i in range(4)]
-    write(Report("paper", cells, {}), tmp_path)
-
-    assert "margin 2.9 of them, 4 cells" in (tmp_path / "power.svg").read_text()
-
-
 def test_a_precision_that_is_not_float32_is_said_with_the_answer():
     ledger = [replace(entry(f"m-constant-{task}"), precision=one) for task, one in (("rte", "tf32"), ("cola", "fp32"))]
     report = Report("paper", [verdict()], {}, ledger=ledger)

@@ -76,14 +76,9 @@ def hostile(tmp_path_factory):
     return folder / "report.html", written(everything(HOSTILE, HOSTILE), folder)
 
 
-def test_a_difference_has_its_sign_a_mark_and_its_outcome_in_words(page):
-    assert "−8.00✗ deviates (low)" in page.cells
-    assert "+0.25✓ reproduced" in page.cells
-
-
-def test_a_difference_is_coloured_by_its_size_in_margins(page):
-    assert "heat low3 deviates" in page.attributes("class")
-    assert "heat near reproduced" in page.attributes("class")
+def test_a_difference_has_its_sign_a_mark_its_outcome_in_words_and_a_colour_by_its_size_in_margins(page):
+    assert {"−8.00✗ deviates (low)", "+0.25✓ reproduced"} <= set(page.cells)
+    assert {"heat low3 deviates", "heat near reproduced"} <= set(page.attributes("class"))
 
 
 def test_a_score_links_to_its_recipes_runs_and_an_average_to_all_of_them(page):
@@ -136,20 +131,13 @@ def sections(text):
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def test_what_is_undecided_is_not_said_to_disagree(tmp_path):
-    found = sections(written(MIXED, tmp_path))
+def test_what_is_undecided_is_not_said_to_disagree_and_has_a_heading_where_there_is_any(tmp_path):
+    text = written(MIXED, tmp_path)
+    found = sections(text)
 
     assert "inconclusive: 1 cell" not in found["What does not agree"]
     assert "inconclusive: 1 cell" in found["What is not decided"]
-
-
-def test_the_navigation_leads_to_what_is_undecided(tmp_path):
-    links = Page(written(MIXED, tmp_path)).attributes("href")
-
-    assert {"#notable", "#undecided"} <= set(links)
-
-
-def test_without_anything_undecided_there_is_no_heading_for_it(tmp_path):
+    assert {"#notable", "#undecided"} <= set(Page(text).attributes("href"))
     assert "What is not decided" not in sections(written(REPORT, tmp_path))
 
 
@@ -215,28 +203,22 @@ def opened(hostile, tmp_path_factory):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_a_browser_shows_the_whole_report(opened):
-    assert 'id="about"' in opened
-    assert opened.rstrip().endswith("</html>")
-
-
-def test_in_a_browser_nothing_runs_but_the_pages_own_script(opened):
+def test_a_browser_shows_the_whole_report_and_runs_nothing_but_the_pages_own_script(opened):
     page = Page(opened)
 
+    assert 'id="about"' in opened
+    assert opened.rstrip().endswith("</html>")
     assert page.title.startswith("progbench: <script>")
     assert [tag for tag, _ in page.elements if tag in ("script", "img")] == ["script"]
+    # the script has run: the form is shown, and each heading of the cells is a button
+    assert re.search(r'<form id="filter">', opened)
+    assert len(re.findall(r'<th scope="col"[^>]*><button type="button">', opened)) == 10
+    assert re.search(r'<span id="shown" role="status">10 of 10 cells</span>', opened)
 
 
 @pytest.mark.parametrize(("difference", "colour"), [(100 * 0.972 - 100 * 0.964, "high1"), (0.81, "high2")])
 def test_a_difference_just_at_the_margin_has_the_colour_of_one_within_it(difference, colour):
     assert cells.heat(verdict(difference=difference, tolerance=0.8)) == colour
-
-
-def test_a_browser_lets_the_cells_be_filtered_and_sorted(opened):
-    """The page's script has run: the form is shown, and each heading of the cells is a button."""
-    assert re.search(r'<form id="filter">', opened)
-    assert len(re.findall(r'<th scope="col"[^>]*><button type="button">', opened)) == 10
-    assert re.search(r'<span id="shown" role="status">10 of 10 cells</span>', opened)
 
 
 def test_without_a_script_the_form_that_would_do_nothing_is_hidden(page):
@@ -253,29 +235,27 @@ def test_every_table_can_be_reached_and_has_a_name_and_its_headings_a_scope(host
     assert {one.get("scope") for one in headings} == {"col", "row", "rowgroup"}
 
 
-def test_a_table_that_nobody_ran_is_shown_as_printed_with_the_command_that_runs_it(tmp_path):
-    report = Report("paper", [verdict(observed=None, outcome="missing", difference=None)], {})
-    text = written(report, tmp_path)
-
-    assert "None of its 1 cells was run. This runs them: progbench reproduce -m glue --suite paper" in text
-    assert re.findall(r"<caption>(.*?)</caption>", text) == ["As printed"]
+NO_PRINT = {"expected": None, "printed": None, "difference": None}
+NO_RUN = {"observed": None, "difference": None, "outcome": "missing"}
+UNJUDGED = NO_PRINT | {"outcome": "unjudged"}
 
 
-def test_a_table_without_print_and_runs_is_one_line(tmp_path):
-    nothing = {"observed": None, "expected": None, "printed": None, "difference": None}
-    text = written(Report("mini", [verdict(outcome="missing", **nothing)], {}), tmp_path)
+@pytest.mark.parametrize(
+    ("suite", "values", "captions", "said"),
+    [
+        ("paper", NO_RUN, ["As printed"], "None of its 1 cells was run. This runs them: progbench reproduce -m glue"),
+        ("mini", NO_RUN | NO_PRINT, [], "This runs them: progbench reproduce -m glue --suite mini"),
+        ("mini", UNJUDGED, ["Ours: mean ± sd (seeds)"], "nothing yet to compare it with"),
+        ("mini", UNJUDGED, ["Ours: mean ± sd (seeds)"], "-m glue --suite mini --update-reference"),
+    ],
+)  # fmt: skip
+def test_a_table_that_nothing_is_compared_in_is_shown_once_with_the_command_that_changes_that(
+    tmp_path, suite, values, captions, said
+):
+    text = written(Report(suite, [verdict(**values)], {}), tmp_path)
 
-    assert "This runs them: progbench reproduce -m glue --suite mini" in text
-    assert "<caption>" not in text
-
-
-def test_runs_without_a_reference_are_shown_alone_with_the_command_that_records_one(tmp_path):
-    nothing = {"expected": None, "printed": None, "difference": None}
-    text = written(Report("mini", [verdict(outcome="unjudged", **nothing)], {}), tmp_path)
-
-    assert re.findall(r"<caption>(.*?)</caption>", text) == ["Ours: mean ± sd (seeds)"]
-    assert "nothing yet to compare it with" in text
-    assert "pytest benchmarks -m glue --suite mini --update-reference" in text
+    assert re.findall(r"<caption>(.*?)</caption>", text) == captions
+    assert said in text
 
 
 def test_a_count_that_was_fitted_says_so_in_its_cell(tmp_path):

@@ -40,6 +40,7 @@ for seed in range({EACH} * number, {EACH} * (number + 1)):
 # which replaces the trainer, and notes that it was called
 MAKES = f"""
 from progbench.session import jobs
+from progbench.session.filing import Filing
 from progbench.session.making import Maker
 
 def train(job, threads, shared):
@@ -49,9 +50,9 @@ def train(job, threads, shared):
     return [result(recipe, seed, {{"rte": {{"accuracy": seed / 1000}}}})]
 
 jobs.execute = train
-own = Maker(folder / "runs", range({SEEDS}), "cpu")
+own = Maker(Filing(folder / "runs", range({SEEDS})), "cpu")
 own.make([recipe])
-assert list(own.runs(recipe).results) == list(range({SEEDS})), "a process ended without all results"
+assert list(own.filing.runs(recipe).results) == list(range({SEEDS})), "a process ended without all results"
 """
 
 

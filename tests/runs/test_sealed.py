@@ -40,10 +40,7 @@ def test_a_digit_changed_in_a_score_is_refused(tmp_path, wanted, filed, reliabil
 
     assert said.startswith(f"{filed}: its checksum does not fit its content")
     reliability(
-        "Keeping results",
-        "a digit changed in a score on file",
-        happens=shown(said, wanted),
-        kept="the file, as it is",
+        "Keeping results", "a digit changed in a score on file", happens=shown(said, wanted), kept="the file, as it is"
     )
 
 
@@ -100,10 +97,7 @@ def test_a_result_without_a_recipe_inside_is_refused(tmp_path, wanted, filed, re
 
     assert said == f"{filed}: no recipe inside; delete it to run this seed again"
     reliability(
-        "Keeping results",
-        "a result without a recipe inside",
-        happens=shown(said, wanted),
-        kept="the file, as it is",
+        "Keeping results", "a result without a recipe inside", happens=shown(said, wanted), kept="the file, as it is"
     )
 
 

@@ -86,20 +86,15 @@ def test_the_difference_is_that_of_the_scores(runs, own):
     assert found.correlation == pytest.approx(np.corrcoef(*scores)[0, 1])
 
 
-def test_without_predictions_scores_alone_are_judged(runs, own):
-    runs.pairs("rte", kept=False)
+@pytest.mark.parametrize("without", ["every run", "one run"])
+def test_without_predictions_scores_alone_are_judged(runs, own, without):
+    runs.pairs("rte", kept=without == "one run")
+    if without == "one run":
+        runs.save("tiny-bert-constant-rte", 3, last=1, kept=False)
+        predictions.path_beside(results.path_of(own.folder, runs.recipes["tiny-bert-constant-rte"], 3)).unlink()
     (found,), _ = own.compared("table1")
 
-    assert (found.examples, found.other_low, found.other_word) == (0, None, "")
-
-
-def test_a_single_run_without_predictions_is_enough_for_that(runs, own):
-    runs.pairs("rte")
-    runs.save("tiny-bert-constant-rte", 3, last=1, kept=False)
-    predictions.path_beside(results.path_of(own.folder, runs.recipes["tiny-bert-constant-rte"], 3)).unlink()
-    (found,), _ = own.compared("table1")
-
-    assert (found.seeds, found.examples) == ((5, 5), 0)
+    assert (found.seeds, found.examples, found.other_low, found.other_word) == ((5, 5), 0, None, "")
 
 
 def test_seeds_whose_first_epochs_differ_are_no_pairs(runs, own):

@@ -48,30 +48,21 @@ def asked(script):
     return dict(re.findall(r"^#SBATCH --([a-z-]+)=(.*)$", script.read_text(), re.MULTILINE))
 
 
-def test_units_are_an_array_of_jobs(commands, tmp_path, sbatch):
+@pytest.mark.parametrize("line", [
+    pytest.param("#SBATCH --array=0-1%2\n", id="units are an array"),
+    pytest.param("#SBATCH --signal=USR2@90\n", id="a job is told before its time is up"),
+    pytest.param("#SBATCH --open-mode=append\n", id="it adds to its log"),
+    pytest.param("#SBATCH --requeue\n", id="it asks to be queued again"),
+    pytest.param(
+        f""" sh -c 'trap "" USR2; exec "$0" "$@"' {sys.executable} -u -m submitit.core._submit """,
+        id="its process ignores the signal to leave until it has its handler",
+    ),
+])  # fmt: skip
+def test_what_sbatch_is_asked_for(commands, tmp_path, sbatch, line):
     jobs = engine_slurm.submit(commands, "cpu", tmp_path / "logs", {})
 
     assert [job.job_id for job in jobs] == ["77_0", "77_1"]
-    assert asked(sbatch)["array"] == "0-1%2"
-
-
-def test_a_job_is_told_before_its_time_is_up_and_adds_to_its_log(commands, tmp_path, sbatch):
-    engine_slurm.submit(commands, "cpu", tmp_path / "logs", {})
-
-    assert (asked(sbatch)["signal"], asked(sbatch)["open-mode"]) == ("USR2@90", "append")
-
-
-def test_a_job_asks_to_be_queued_again(commands, tmp_path, sbatch):
-    engine_slurm.submit(commands, "cpu", tmp_path / "logs", {})
-
-    assert "#SBATCH --requeue\n" in sbatch.read_text()
-
-
-def test_a_process_ignores_the_signal_to_leave_until_it_has_its_handler(commands, tmp_path, sbatch):
-    engine_slurm.submit(commands, "cpu", tmp_path / "logs", {})
-
-    ignored = """sh -c 'trap "" USR2; exec "$0" "$@"' """
-    assert f" {ignored}{sys.executable} -u -m submitit.core._submit " in sbatch.read_text()
+    assert line in sbatch.read_text()
 
 
 def test_parameters_are_handed_on(commands, tmp_path, sbatch):
@@ -95,16 +86,12 @@ def test_a_unit_for_a_gpu_asks_for_one(commands, tmp_path, sbatch, device, gpus)
     assert asked(sbatch).get("gpus-per-node") == gpus
 
 
-@pytest.mark.parametrize("text", ["partition", "=gpu", "a b=c"])
-def test_what_is_no_parameter_is_refused(text):
-    with pytest.raises(BadInput, match="wanted is key=value"):
-        engine_slurm.parameters([text])
-
-
-@pytest.mark.parametrize("text", ["time=4:00:00", "slurm_time=1-0"])
-def test_a_time_that_is_not_in_minutes_is_refused(text):
-    """submitit reckons with it when the job has to leave, and would fail then."""
-    with pytest.raises(BadInput, match="wanted are minutes"):
+@pytest.mark.parametrize(("text", "wanted"), [
+    ("partition", "is key=value"), ("=gpu", "is key=value"), ("a b=c", "is key=value"),
+    ("time=4:00:00", "are minutes"), ("slurm_time=1-0", "are minutes"),  # submitit reckons with them
+])  # fmt: skip
+def test_what_is_no_parameter_is_refused(text, wanted):
+    with pytest.raises(BadInput, match=f"wanted {wanted}"):
         engine_slurm.parameters([text])
 
 

@@ -10,7 +10,6 @@ from progbench import environment
 from progbench.errors import BadInput
 from progbench.method.schedule import SCHEDULES
 from progbench.recipes import reading
-from progbench.runs import results
 from progbench.tasks import catalog
 from progbench.training import train
 from progbench.training.scoring import NonFinite
@@ -101,28 +100,6 @@ def test_one_failed_seed_makes_the_cell_an_error_and_keeps_the_others(answers, t
     verdict = judged(own, "tiny-bert-constant-rte")
 
     assert (verdict.outcome, verdict.n) == ("error", 2)
-
-
-def test_a_result_that_cannot_be_read_is_an_error_by_its_path(answers, tmp_path, trained):
-    own = suite(answers, tmp_path)
-    wanted = cell(own, "tiny-bert-constant-rte")
-    path = results.path_of(tmp_path, own.recipe(wanted), 0)
-    path.parent.mkdir(parents=True)
-    path.write_text("{")
-    verdict = judged(own, wanted.id)
-
-    assert verdict.outcome == "error"
-    assert str(path) in verdict.sentence
-    assert trained == []
-
-
-def test_an_interrupt_is_not_swallowed(answers, tmp_path, monkeypatch):
-    fail_with(monkeypatch, KeyboardInterrupt())
-    own = suite(answers, tmp_path)
-
-    with pytest.raises(KeyboardInterrupt):
-        judged(own, "tiny-bert-constant-rte")
-    assert not list(tmp_path.rglob("*.json"))
 
 
 def test_a_trainer_that_does_not_learn_turns_its_cell_red(answers, tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from progbench.recipes.recipe import Recipe
 from progbench.session import gathering
 from progbench.session.gathering import CLAIMS, Gathered
 from progbench.session.suite import Suite
@@ -80,17 +79,15 @@ def test_a_property_of_someone_elses_is_passed_over(gathered):
     assert [one.outcome for one in gathered.report().verdicts] == ["missing"]
 
 
-def test_a_cell_that_was_not_reached_is_missing_and_says_so(gathered):
+@pytest.mark.parametrize(("failure", "said"), [
+    ("", ("missing", "session stopped before this cell")), ("KeyError: 'x'", ("error", "KeyError: 'x'")),
+])  # fmt: skip
+def test_a_cell_that_was_not_reached_is_missing_and_one_whose_test_broke_an_error(gathered, failure, said):
+    if failure:
+        gathered.fail("one", failure)
     (found,) = gathered.report().verdicts
 
-    assert (found.outcome, found.sentence) == ("missing", "session stopped before this cell")
-
-
-def test_a_cell_whose_test_broke_is_an_error_with_its_words(gathered):
-    gathered.fail("one", "KeyError: 'x'")
-    (found,) = gathered.report().verdicts
-
-    assert (found.outcome, found.sentence) == ("error", "KeyError: 'x'")
+    assert (found.outcome, found.sentence) == said
 
 
 def test_a_failed_test_with_a_verdict_keeps_it(gathered):
@@ -134,22 +131,15 @@ def test_claims_that_cannot_be_read_are_one_error(copied, tmp_path):
     assert [one.outcome for one in gathered.report().claims] == ["error"]
 
 
-def trained(suite, asked, tables):
-    wanted = gathering.to_train(suite, [suite.cell(name) for name in asked], tables, variants=False)
-    assert all(isinstance(one, Recipe) for one in wanted)
-    return [one.id for one in wanted]
+@pytest.mark.parametrize(("asked", "trained"), [
+    pytest.param([f"table1/{CELL}"], CELL, id="nothing else of the table"),
+    pytest.param([f"table1/{CELL}", "table2/tiny-bert-constant-squad1-em"], CELL, id="another table's waits for it"),
+    pytest.param(["table5/tiny-bert-shrinking-rte"], "tiny-bert-shrinking-rte", id="another's that this one holds"),
+])  # fmt: skip
+def test_trained_is_what_was_asked_for_as_far_as_a_table_holds_it(suite, asked, trained):
+    wanted = gathering.to_train(suite, [suite.cell(name) for name in asked], ["table1"], variants=False)
 
-
-def test_trained_is_what_was_asked_for_of_a_table_and_nothing_else(suite):
-    assert trained(suite, [f"table1/{CELL}"], ["table1"]) == [CELL]
-
-
-def test_what_another_table_asks_for_waits_for_it(suite):
-    assert trained(suite, [f"table1/{CELL}", "table2/tiny-bert-constant-squad1-em"], ["table1"]) == [CELL]
-
-
-def test_what_another_table_asks_for_is_trained_where_this_one_holds_it(suite):
-    assert trained(suite, ["table5/tiny-bert-shrinking-rte"], ["table1"]) == ["tiny-bert-shrinking-rte"]
+    assert [one.id for one in wanted] == [trained]
 
 
 @pytest.mark.parametrize("name", ["table2", "claims"])

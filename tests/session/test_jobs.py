@@ -4,18 +4,17 @@ import threading
 
 import pytest
 import torch
+from made_up import result
 
 from progbench import environment
 from progbench.runs import results
-from progbench.runs.results import EpochResult, RunResult
+from progbench.runs.results import RunResult
+from progbench.session.filing import Filing
 from progbench.session.making import Maker
 from progbench.training import memory, train
 from progbench.training.scoring import NonFinite
 
-
-def result(recipe, seed):
-    epochs = (EpochResult({"sst2": {"accuracy": 0.9}}, each, 0.5, 1.0) for each in recipe.planned_by_epoch())
-    return RunResult(recipe, seed, tuple(epochs))
+SCORES = {"sst2": {"accuracy": 0.9}}
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def recipes(smoke_recipe):
 class Together(list):
     """The (schedule, seeds) of every training on the GPU that is made up; `during` takes the trainer's place."""
 
-    during = staticmethod(lambda recipe, seeds: [result(recipe, seed) for seed in seeds])
+    during = staticmethod(lambda recipe, seeds: [result(recipe, seed, SCORES) for seed in seeds])
 
     def __init__(self):
         self.kept = []
@@ -49,7 +48,7 @@ def together(monkeypatch):
 
 
 def maker(folder, seeds=3):
-    return Maker(folder, range(seeds), "cuda")
+    return Maker(Filing(folder, range(seeds)), "cuda")
 
 
 def test_the_seeds_of_a_recipe_are_one_job_with_a_result_each(tmp_path, recipes, together):
@@ -57,11 +56,11 @@ def test_the_seeds_of_a_recipe_are_one_job_with_a_result_each(tmp_path, recipes,
     own.make(recipes[:1])
 
     assert together == [("constant", (0, 1, 2))]
-    assert list(own.runs(recipes[0]).results) == [0, 1, 2]
+    assert list(own.filing.runs(recipes[0]).results) == [0, 1, 2]
 
 
 def test_a_seed_that_is_on_file_is_not_trained_again(tmp_path, recipes, together):
-    results.save(tmp_path, result(recipes[0], 1))
+    results.save(tmp_path, result(recipes[0], 1, SCORES))
     maker(tmp_path).make(recipes[:1])
 
     assert together == [("constant", (0, 2))]
@@ -73,6 +72,13 @@ def test_schedules_of_one_recipe_share_epochs_for_all_seeds_at_once(tmp_path, re
     assert together == [("constant", (0, 1, 2)), ("shrinking", (0, 1, 2))]
     assert together.kept[0].others == (together.kept[1].folder,)
     assert together.kept[0].shared == 1
+
+
+def test_schedules_that_lack_other_seeds_share_nothing(tmp_path, recipes, together):
+    results.save(tmp_path, result(recipes[0], 1, SCORES))
+    maker(tmp_path).make(recipes)
+
+    assert [kept.others for kept in together.kept] == [(), ()]
 
 
 def test_a_job_is_said_with_all_its_runs(tmp_path, recipes, together):
@@ -98,7 +104,7 @@ def test_an_interrupt_loses_no_part_that_is_finished(tmp_path, recipes, together
     def interrupt(recipe, seeds):
         if 2 in seeds:
             raise KeyboardInterrupt
-        return [result(recipe, seed) for seed in seeds]
+        return [result(recipe, seed, SCORES) for seed in seeds]
 
     monkeypatch.setattr(memory, "most_together", lambda recipe, free: 2)
     together.during = interrupt
@@ -108,44 +114,30 @@ def test_an_interrupt_loses_no_part_that_is_finished(tmp_path, recipes, together
     assert results.seeds_on_file(tmp_path, recipes[0]) == [0, 1]
 
 
-def test_what_goes_wrong_in_all_of_them_is_each_ones_error(tmp_path, recipes, together):
+@pytest.mark.parametrize("done", [0, 1])
+def test_what_goes_wrong_is_the_error_of_each_seed_that_is_not_done(tmp_path, recipes, together, done):
     def fail(recipe, seeds):
-        raise RuntimeError("CUDA error: unspecified launch failure")
-
-    together.during = fail
-    own = maker(tmp_path)
-    own.make(recipes[:1])
-
-    assert [one.error for one in own.runs(recipes[0]).results.values()] == [
-        "RuntimeError: CUDA error: unspecified launch failure"
-    ] * 3
-
-
-def test_what_goes_wrong_later_is_no_error_of_the_seeds_that_are_done(tmp_path, recipes, together):
-    def fail(recipe, seeds):
-        yield result(recipe, seeds[0])
+        yield from (result(recipe, seed, SCORES) for seed in seeds[:done])
         raise RuntimeError("CUDA out of memory")
 
     together.during = fail
     own = maker(tmp_path)
     own.make(recipes[:1])
+    errors = [one.error for one in own.filing.runs(recipes[0]).results.values()]
 
-    assert [one.error for one in own.runs(recipes[0]).results.values()] == [
-        "",
-        *["RuntimeError: CUDA out of memory"] * 2,
-    ]
+    assert errors == [""] * done + ["RuntimeError: CUDA out of memory"] * (3 - done)
 
 
 def test_one_seeds_error_is_filed_beside_the_others_scores(tmp_path, recipes, together):
     def mixed(recipe, seeds):
         broken = NonFinite("epoch 1, step 3: the loss is nan")
-        return [RunResult(recipe, one, error=str(broken)) if one == 1 else result(recipe, one) for one in seeds]
+        return [RunResult(recipe, one, error=str(broken)) if one == 1 else result(recipe, one, SCORES) for one in seeds]
 
     together.during = mixed
     own = maker(tmp_path)
     own.make(recipes[:1])
 
-    errors = [one.error.partition(";")[0] for one in own.runs(recipes[0]).results.values()]
+    errors = [one.error.partition(";")[0] for one in own.filing.runs(recipes[0]).results.values()]
     assert errors == ["", "epoch 1, step 3: the loss is nan", ""]
 
 
@@ -155,7 +147,7 @@ def test_two_processes_train_each_seed_once(tmp_path, recipes, together):
     def wait(recipe, seeds):
         started.set()
         assert go_on.wait(timeout=600)
-        return [result(recipe, seed) for seed in seeds]
+        return [result(recipe, seed, SCORES) for seed in seeds]
 
     together.during = wait
     makers = [maker(tmp_path), maker(tmp_path, seeds=5)]
@@ -176,4 +168,4 @@ def test_a_gpu_that_torch_cannot_use_makes_the_runs_missing(tmp_path, recipes, t
     own.make(recipes[:1])
 
     assert together == []
-    assert own.runs(recipes[0]).missing.startswith("a GPU is here, but torch")
+    assert own.filing.runs(recipes[0]).missing.startswith("a GPU is here, but torch")

@@ -1,5 +1,6 @@
 """Runs made once each, by one process or several; two threads with a maker each stand for two processes."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -9,14 +10,16 @@ import threading
 import time
 from dataclasses import replace
 
+import made_up
 import pytest
 
 from progbench import files
 from progbench.errors import BadInput, Missing
 from progbench.runs import results
 from progbench.runs.provenance import Provenance
-from progbench.runs.results import EpochResult, RunResult
+from progbench.runs.results import RunResult
 from progbench.session import neighbours
+from progbench.session.filing import Filing
 from progbench.session.making import Maker
 from progbench.training import train
 from progbench.training.checkpoints import Checkpoints
@@ -24,8 +27,7 @@ from progbench.training.scoring import NonFinite
 
 
 def result(recipe, seed):
-    epochs = (EpochResult({"sst2": {"accuracy": 0.9}}, each, 0.5, 1.0) for each in recipe.planned_by_epoch())
-    return RunResult(recipe, seed, tuple(epochs))
+    return made_up.result(recipe, seed, {"sst2": {"accuracy": 0.9}}, provenance=Provenance(), environment={})
 
 
 class Trained(list):
@@ -55,7 +57,7 @@ def recipes(smoke_recipe):
 
 
 def maker(folder, seeds=1, **options):
-    return Maker(folder, range(seeds), "cpu", **options)
+    return Maker(Filing(folder, range(seeds), **options), "cpu")
 
 
 def test_each_run_is_said_with_how_many_there_are(tmp_path, recipes, trained):
@@ -77,33 +79,32 @@ def test_what_is_there_is_neither_made_nor_counted(tmp_path, recipes, trained):
     assert trained == [("shrinking", 0)]
 
 
-def test_looking_makes_nothing(tmp_path, recipes, trained):
-    found = maker(tmp_path).runs(recipes[0])
-
-    assert (found.results, found.missing) == ({}, f"not run yet: nothing in {tmp_path}")
-    assert trained == []
-
-
 def test_what_was_looked_up_before_it_was_made_is_looked_up_anew(tmp_path, recipes, trained):
     own = maker(tmp_path)
-    own.runs(recipes[0])
+    own.filing.runs(recipes[0])
     own.make(recipes)
 
-    assert list(own.runs(recipes[0]).results) == [0]
+    assert list(own.filing.runs(recipes[0]).results) == [0]
 
 
-def test_bad_input_of_one_recipe_stops_no_other(tmp_path, recipes, trained):
-    def bad(recipe, seed):
+@pytest.mark.parametrize(
+    ("problem", "failed"), [(BadInput("dev.tsv:7: 2 columns"), [0]), (NonFinite("nan"), [0, 1, 2])]
+)
+def test_where_one_recipe_fails_the_other_is_trained_all_the_same(tmp_path, recipes, trained, problem, failed):
+    """Bad input is found once for all seeds, what happens in a run for each."""
+
+    def fail(recipe, seed):
         if recipe.schedule == "constant":
-            raise BadInput("dev.tsv:7: 2 columns")
+            raise problem
         return result(recipe, seed)
 
-    trained.during = bad
+    trained.during = fail
     own = maker(tmp_path, 3)
     own.make(recipes)
+    errors = {seed: one.error.partition(";")[0] for seed, one in own.filing.runs(recipes[0]).results.items()}
 
-    assert {seed: one.error for seed, one in own.runs(recipes[0]).results.items()} == {0: "dev.tsv:7: 2 columns"}
-    assert [one.error for one in own.runs(recipes[1]).results.values()] == ["", "", ""]
+    assert errors == dict.fromkeys(failed, str(problem))
+    assert [one.error for one in own.filing.runs(recipes[1]).results.values()] == ["", "", ""]
 
 
 def test_what_cannot_run_here_leaves_no_folder_behind(tmp_path, recipes, trained, monkeypatch):
@@ -114,7 +115,7 @@ def test_what_cannot_run_here_leaves_no_folder_behind(tmp_path, recipes, trained
     monkeypatch.setattr(own, "require", no_data)
     own.make(recipes)
 
-    assert own.runs(recipes[0]).missing == "no data"
+    assert own.filing.runs(recipes[0]).missing == "no data"
     assert not (tmp_path / "runs").exists()
 
 
@@ -137,8 +138,8 @@ def test_two_processes_share_the_runs_and_have_the_same_results(tmp_path, recipe
         thread.join()
 
     assert sorted(trained) == [(schedule, seed) for schedule in ("constant", "shrinking") for seed in range(3)]
-    assert makers[0].runs(recipes[0]) == makers[1].runs(recipes[0])
-    assert list(makers[0].runs(recipes[1]).results) == [0, 1, 2]
+    assert makers[0].filing.runs(recipes[0]) == makers[1].filing.runs(recipes[0])
+    assert list(makers[0].filing.runs(recipes[1]).results) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("finished", [True, False])
@@ -161,7 +162,7 @@ def test_a_run_that_another_holds_comes_last_and_is_made_if_the_other_did_not(
         own.make([recipes[0], other], lines.append)
 
     assert trained == [("shrinking", 0)] + ([] if finished else [("constant", 0)])
-    assert list(own.runs(recipes[0]).results) == [0]
+    assert list(own.filing.runs(recipes[0]).results) == [0]
     assert "run 1 of 1 that another process had begun: tiny-bert-constant-sst2, seed 0" in lines
 
 
@@ -187,20 +188,6 @@ def test_a_run_whose_siblings_are_there_already_shares_nothing(tmp_path, recipes
     assert [one.others for one in trained.kept] == [()]
 
 
-def test_where_the_first_of_two_fails_the_second_is_trained_all_the_same(tmp_path, recipes, trained):
-    def fail(recipe, seed):
-        if recipe.schedule == "constant":
-            raise NonFinite("epoch 2, step 3: the loss is nan")
-        return result(recipe, seed)
-
-    trained.during = fail
-    own = maker(tmp_path)
-    own.make(recipes)
-
-    assert own.runs(recipes[0]).results[0].error.startswith("epoch 2, step 3: the loss is nan; ")
-    assert own.runs(recipes[1]).results[0].error == ""
-
-
 @pytest.mark.parametrize(("problem", "tried"), [(RuntimeError("out of memory"), [0, 1]), (BadInput("dev.tsv:7"), [0])])
 def test_a_failure_of_this_session_is_not_tried_again_by_its_other_processes(
     tmp_path, recipes, trained, problem, tried
@@ -214,7 +201,7 @@ def test_a_failure_of_this_session_is_not_tried_again_by_its_other_processes(
     other.make(recipes[:1])
 
     assert [seed for _, seed in trained] == tried
-    assert one.runs(recipes[0]) == other.runs(recipes[0])
+    assert one.filing.runs(recipes[0]) == other.filing.runs(recipes[0])
 
 
 def test_an_interrupt_leaves_the_run_free_for_the_next_session(tmp_path, recipes, trained):
@@ -224,11 +211,12 @@ def test_an_interrupt_leaves_the_run_free_for_the_next_session(tmp_path, recipes
     trained.during = interrupt
     with pytest.raises(KeyboardInterrupt):
         maker(tmp_path).make(recipes)
+    assert not list(tmp_path.rglob("*.json"))
     trained.during = result
     own = maker(tmp_path)
     own.make(recipes)
 
-    assert list(own.runs(recipes[0]).results) == [0]
+    assert list(own.filing.runs(recipes[0]).results) == [0]
 
 
 def test_a_familys_locks_are_taken_in_one_order_whatever_the_sessions(tmp_path, recipes, trained, monkeypatch):
@@ -250,7 +238,7 @@ def test_an_error_of_another_session_is_tried_again_whatever_the_clock_says(tmp_
     own.make(recipes[:1])
 
     assert trained == [("constant", 0)]
-    assert own.runs(recipes[0]).results[0].error == ""
+    assert own.filing.runs(recipes[0]).results[0].error == ""
     reliability(
         "Running, on one machine or on many",
         "the clock was set back after a run failed",
@@ -273,34 +261,23 @@ def test_a_failure_of_another_session_while_this_one_waits_is_not_tried_again(tm
         own.make([recipes[0], other])
 
     assert trained == [("shrinking", 0)]
-    assert own.runs(recipes[0]).results[0].error == "out of memory"
+    assert own.filing.runs(recipes[0]).results[0].error == "out of memory"
 
 
-def test_makers_without_a_name_for_their_session_are_sessions_of_their_own(tmp_path):
-    assert maker(tmp_path).session != maker(tmp_path).session
-
-
-def test_a_result_names_the_session_that_filed_it(tmp_path, recipes, trained):
-    maker(tmp_path, session="ours").make(recipes[:1])
-
-    assert results.load(tmp_path, recipes[0], 0).session == "ours"
-
-
-def test_a_run_with_its_device_to_itself_says_so(tmp_path, recipes, trained):
-    maker(tmp_path).make(recipes[:1])
-
-    assert results.load(tmp_path, recipes[0], 0).provenance.others == 0
-
-
-def test_a_run_that_another_met_on_its_device_says_how_many_there_were(tmp_path, recipes, trained):
+@pytest.mark.parametrize("others", [0, 2])
+def test_a_result_says_which_session_filed_it_and_how_many_used_its_device(tmp_path, recipes, trained, others):
     def meet(recipe, seed):
-        with neighbours.at("cpu"), neighbours.at("cpu"):
+        with contextlib.ExitStack() as there:
+            for _ in range(others):
+                there.enter_context(neighbours.at("cpu"))
             return result(recipe, seed)
 
     trained.during = meet
-    maker(tmp_path).make(recipes[:1])
+    maker(tmp_path, session="ours").make(recipes[:1])
+    filed = results.load(tmp_path, recipes[0], 0)
 
-    assert results.load(tmp_path, recipes[0], 0).provenance.others == 2
+    assert (filed.session, filed.provenance.others) == ("ours", others)
+    assert maker(tmp_path).filing.session != maker(tmp_path).filing.session  # without a name, one of its own
 
 
 @pytest.fixture

@@ -45,10 +45,6 @@ def test_a_mark_asks_for_its_tables_scores_alone(suite):
     assert {one.kind for one in marks.asked(suite, "squad")} == {"scored"}  # its counts have no run behind them
 
 
-def test_counts_ask_for_no_run(suite):
-    assert marks.asked(suite, "params") == []
-
-
 def test_without_a_mark_everything_is_asked_for(suite):
     together = [one for mark in marks.MARKS for one in marks.asked(suite, mark)]
 

@@ -1,5 +1,6 @@
 """How verdicts show as outcomes of tests."""
 
+import pytest
 from made_up import verdict
 
 from progbench.judging import claims
@@ -17,20 +18,18 @@ def test_a_cells_test_fails_where_a_report_on_it_fails():
     assert of_cells("failed") == {one for one in OUTCOMES if Report("s", [verdict(outcome=one)], {}).failed}
 
 
-def test_a_cells_test_passes_where_its_number_is_the_papers_and_nowhere_else():
-    assert of_cells("passed") == {"reproduced", "consistent"}
+@pytest.mark.parametrize(
+    ("shown", "outcomes_of_cells"), [("passed", {"reproduced", "consistent"}), ("xfailed", {"disputed"})]
+)
+def test_a_cells_test_passes_on_the_papers_number_and_is_expected_to_fail_where_it_is_disputed(
+    shown, outcomes_of_cells
+):
+    assert of_cells(shown) == outcomes_of_cells
 
 
-def test_a_cell_that_nothing_can_reproduce_is_expected_to_fail():
-    assert of_cells("xfailed") == {"disputed"}
-
-
-def test_a_cells_words_name_its_outcome():
-    assert outcomes.of_cell(verdict(outcome="deviates"))[1] == "deviates: a sentence"
-
-
-def test_a_disputed_cells_words_are_its_sentence():
-    assert outcomes.of_cell(verdict(outcome="disputed"))[1] == "a sentence"
+@pytest.mark.parametrize(("outcome", "words"), [("deviates", "deviates: a sentence"), ("disputed", "a sentence")])
+def test_a_cells_words_name_its_outcome_unless_it_is_disputed(outcome, words):
+    assert outcomes.of_cell(verdict(outcome=outcome))[1] == words
 
 
 def claim(outcome):
@@ -51,9 +50,6 @@ def test_a_claims_test_passes_where_the_claim_holds_and_nowhere_else():
     assert of_claims("passed") == {"holds"}
 
 
-def test_a_claims_words_say_what_it_comes_to_on_the_print_and_on_our_runs():
-    assert outcomes.of_claim(claim("undecided"))[1] == "undecided: on the print it holds: p; on our runs: o"
-
-
-def test_a_disputed_claims_words_start_with_the_argument():
-    assert outcomes.of_claim(claim("disputed"))[1] == "argument; on the print it holds: p; on our runs: o"
+@pytest.mark.parametrize(("outcome", "first"), [("undecided", "undecided: "), ("disputed", "argument; ")])
+def test_a_claims_words_say_what_it_comes_to_on_the_print_and_on_our_runs(outcome, first):
+    assert outcomes.of_claim(claim(outcome))[1] == f"{first}on the print it holds: p; on our runs: o"

@@ -99,40 +99,28 @@ def made(seconds, needs, training=()):
     return Plan(lacks, (), "a card", tuple(map(frozenset, needs)), 0)
 
 
-def order(found, seconds):
-    return [(one.recipe.id, one.settles) for one in planning.chosen(found, seconds)]
-
-
-def test_the_cheapest_cell_comes_first():
-    assert order(made({"a": 30.0, "b": 10.0}, ["a", "b"]), 100) == [("b", 1), ("a", 1)]
-
-
-def test_a_run_that_settles_more_cells_for_its_time_comes_first():
+@pytest.mark.parametrize(("times", "needs", "training", "budget", "order"), [
+    pytest.param({"a": 30.0, "b": 10.0}, "a b", "", 100, [("b", 1), ("a", 1)], id="the cheapest cell first"),
     # a: three cells in 20 s, one in 6.7 s; b: one in 10 s
-    assert order(made({"a": 20.0, "b": 10.0}, ["a", "a", "a", "b"]), 100) == [("a", 3), ("b", 1)]
-
-
-def test_a_mean_settles_its_columns_on_the_way():
+    pytest.param({"a": 20.0, "b": 10.0}, "a a a b", "", 100, [("a", 3), ("b", 1)], id="the most cells for its time"),
     # a and b with their mean are three cells in 20 s, more an hour than c, one in 7 s
-    assert order(made({"a": 10.0, "b": 10.0, "c": 7.0}, ["a", "b", "ab", "c"]), 27) == [("a", 0), ("b", 3), ("c", 1)]
+    pytest.param(
+        {"a": 10.0, "b": 10.0, "c": 7.0}, "a b ab c", "", 27, [("a", 0), ("b", 3), ("c", 1)],
+        id="a mean settles its columns on the way",
+    ),
+    pytest.param(
+        {"a": 5.0, "b": 50.0, "c": 20.0}, "a b b b b b b c", "", 30, [("a", 1), ("c", 1)],
+        id="what does not fit is left, and what fits is still taken",
+    ),
+    pytest.param({"a": None, "b": 10.0}, "a ab b", "", 100, [("b", 1)], id="no run of unknown time"),
+    pytest.param({"a": 10.0, "b": 10.0}, "a ab", "a", 100, [("b", 1)], id="what somebody trains counts as done"),
+    pytest.param({"a": 10.0, "b": 10.0}, "a a ab", "", 20, [("a", 2), ("b", 1)], id="no run is paid for twice"),
+    pytest.param({"a": 10.0}, "a", "", 9.9, [], id="nothing fits"),
+])  # fmt: skip
+def test_the_runs_that_settle_most_for_their_time_are_chosen(times, needs, training, budget, order):
+    found = planning.chosen(made(times, needs.split(), training), budget)
 
-
-def test_what_does_not_fit_is_left_and_what_fits_is_still_taken():
-    assert order(made({"a": 5.0, "b": 50.0, "c": 20.0}, ["a", "b", "b", "b", "b", "b", "b", "c"]), 30) == [
-        ("a", 1), ("c", 1),
-    ]  # fmt: skip
-
-
-def test_a_run_of_unknown_time_is_never_chosen_nor_the_cells_that_wait_for_it():
-    assert order(made({"a": None, "b": 10.0}, ["a", "ab", "b"]), 100) == [("b", 1)]
-
-
-def test_what_somebody_trains_now_counts_as_done():
-    assert order(made({"a": 10.0, "b": 10.0}, ["a", "ab"], training="a"), 100) == [("b", 1)]
-
-
-def test_nothing_fits_in_no_time():
-    assert order(made({"a": 10.0}, ["a"]), 9.9) == []
+    assert [(one.recipe.id, one.settles) for one in found] == order
 
 
 def test_the_total_says_how_many_runs_have_no_time():

@@ -16,51 +16,33 @@ def recipes():
     return [reading.read("smoke", "glue", model="tiny-bert", schedule=name, task="rte") for name in names]
 
 
-def ended(recipe, seed, seconds=60.0, **values):
-    return replace(result(recipe, seed, {"rte": {"accuracy": 0.581}}), seconds=seconds, **values)
+CONSTANT, SHRINKING = "tiny-bert-constant-rte", "tiny-bert-shrinking-rte"
 
 
-@pytest.fixture
-def told(recipes):
-    """The progress of four runs, and the lines it has said."""
+@pytest.mark.parametrize(("done", "last"), [
+    pytest.param([(0, 60.0)], f"1 of 4 {CONSTANT} seed 0: 58.1, 1 min, about 3 min left", id="score and times"),
+    pytest.param(
+        [(0, 600.0), (1, 60.0)], f"2 of 4 {SHRINKING} seed 0: 58.1, 1 min, about 11 min left",
+        id="the others take as long as runs like them took",
+    ),
+    pytest.param([(0, 60.0)] * 2 + [(1, 60.0)] * 2, f"4 of 4 {SHRINKING} seed 1: 58.1, 1 min", id="nothing is left"),
+    pytest.param([(0, None)], f"1 of 4 {CONSTANT} seed 0: error: the loss is nan", id="an error tells no time"),
+])  # fmt: skip
+def test_a_run_that_is_done_is_one_line(recipes, done, last):
     lines = []
-    jobs = [[Job(recipe, (seed,), "cpu") for recipe in recipes] for seed in (0, 1)]
-    return Progress(jobs, lines.append, aloud=False), lines
+    progress = Progress([[Job(one, (seed,), "cpu") for one in recipes] for seed in (0, 1)], lines.append, aloud=False)
+    for number, (which, seconds) in enumerate(done):
+        seed = done[:number].count((which, seconds))
+        failed = {} if seconds else {"error": "the loss is nan", "epochs": ()}
+        made = result(recipes[which], seed, {"rte": {"accuracy": 0.581}})
+        progress.done(replace(made, seconds=seconds or 60.0, **failed))
+
+    assert lines[-1] == last
 
 
-def test_a_run_that_is_done_is_one_line_with_its_score_its_time_and_the_time_that_is_left(told, recipes):
-    progress, lines = told
-    progress.done(ended(recipes[0], 0))
-
-    assert lines == ["1 of 4 tiny-bert-constant-rte seed 0: 58.1, 1 min, about 3 min left"]
-
-
-def test_what_is_left_takes_as_long_as_runs_like_it_took(told, recipes):
-    progress, lines = told
-    progress.done(ended(recipes[0], 0, 600.0))
-    progress.done(ended(recipes[1], 0, 60.0))
-
-    assert lines[1].endswith(", about 11 min left")
-
-
-def test_after_the_last_run_nothing_is_left(told, recipes):
-    progress, lines = told
-    for recipe in recipes:
-        for seed in (0, 1):
-            progress.done(ended(recipe, seed))
-
-    assert lines[3] == "4 of 4 tiny-bert-shrinking-rte seed 1: 58.1, 1 min"
-
-
-def test_an_error_is_said_as_one_and_tells_no_time(told, recipes):
-    progress, lines = told
-    progress.done(ended(recipes[0], 0, error="the loss is nan", epochs=()))
-
-    assert lines == ["1 of 4 tiny-bert-constant-rte seed 0: error: the loss is nan"]
-
-
-def test_where_nobody_watches_a_run_that_begins_is_not_said(told, recipes):
-    progress, lines = told
-    progress.begins(Job(recipes[0], (0,), "cpu"))
+def test_where_nobody_watches_a_run_that_begins_is_not_said(recipes):
+    lines = []
+    job = Job(recipes[0], (0,), "cpu")
+    Progress([[job]], lines.append, aloud=False).begins(job)
 
     assert lines == []

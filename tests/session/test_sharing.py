@@ -15,40 +15,25 @@ def unset(monkeypatch):
         monkeypatch.delenv(variable, raising=False)
 
 
-def gpus(monkeypatch, count, named=None):
+@pytest.mark.parametrize(("count", "variable", "gpus"), [
+    pytest.param(3, None, ["0", "1", "2"], id="by their numbers"),
+    pytest.param(2, "3,GPU-8a1f", ["3", "GPU-8a1f"], id="by the names of the variable"),
+    pytest.param(1, "0,9,1", ["0"], id="CUDA stops at the first name that is wrong"),
+    pytest.param(0, "", [], id="an empty variable is no GPU"),
+])  # fmt: skip
+def test_the_gpus_to_share_are_those_that_the_driver_shows(monkeypatch, count, variable, gpus):
     monkeypatch.setattr(environment, "gpu_count", lambda: count)
-    if named is not None:
-        monkeypatch.setenv(GPU, named)
-    return sharing.gpus()
+    if variable is not None:
+        monkeypatch.setenv(GPU, variable)
+
+    assert sharing.gpus() == gpus
 
 
-def test_without_the_variable_gpus_are_named_by_their_numbers(monkeypatch):
-    assert gpus(monkeypatch, 3) == ["0", "1", "2"]
+@pytest.mark.parametrize(("cards", "workers", "taken"), [("012", "abc", "012"), ("01", "abcd", "0011")])
+def test_workers_share_gpus_evenly(cards, workers, taken):
+    shares = Shares(len(workers), [*cards], cores=6)
 
-
-def test_only_gpus_of_the_variable_are_shared_out_by_the_names_it_has(monkeypatch):
-    assert gpus(monkeypatch, 2, "3,GPU-8a1f") == ["3", "GPU-8a1f"]
-
-
-def test_names_behind_one_that_the_driver_does_not_know_are_no_gpus(monkeypatch):
-    """CUDA stops at the first name that is wrong."""
-    assert gpus(monkeypatch, 1, "0,9,1") == ["0"]
-
-
-def test_an_empty_variable_is_no_gpu(monkeypatch):
-    assert gpus(monkeypatch, 0, "") == []
-
-
-def test_each_worker_has_a_gpu_of_its_own():
-    shares = Shares(3, ["0", "1", "2"], cores=6)
-
-    assert [shares.take(worker)[GPU] for worker in "abc"] == ["0", "1", "2"]
-
-
-def test_more_workers_than_gpus_share_them_evenly():
-    shares = Shares(4, ["0", "1"], cores=6)
-
-    assert sorted(shares.take(worker)[GPU] for worker in "abcd") == ["0", "0", "1", "1"]
+    assert sorted(shares.take(worker)[GPU] for worker in workers) == [*taken]
 
 
 def test_who_takes_the_place_of_a_dead_worker_has_its_gpu():
@@ -60,12 +45,9 @@ def test_who_takes_the_place_of_a_dead_worker_has_its_gpu():
     assert shares.take("d")[GPU] == "1"
 
 
-def test_on_a_cpu_each_worker_has_its_part_of_the_cores_as_threads():
-    assert Shares(3, [], cores=8).take("a") == {THREADS: "2"}
-
-
-def test_more_workers_than_cores_have_a_thread_each():
-    assert Shares(5, [], cores=2).take("a") == {THREADS: "1"}
+@pytest.mark.parametrize(("workers", "cores", "threads"), [(3, 8, "2"), (5, 2, "1")])
+def test_on_a_cpu_each_worker_has_its_share_of_the_cores_and_one_at_least(workers, cores, threads):
+    assert Shares(workers, [], cores).take("a") == {THREADS: threads}
 
 
 def test_a_number_of_threads_that_a_person_set_stays(monkeypatch):

@@ -1,59 +1,24 @@
 """What is missing, as units; and what becomes of their exit codes."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
 import pytest
-from made_up import result, suite
+from made_up import suite
 
 from progbench import environment
-from progbench.errors import BadInput
-from progbench.runs import results
 from progbench.session import planning, submitting
 from progbench.session.measuring import Estimate
 from progbench.session.planning import Lack
 from progbench.session.submitting import RunCommand
 
 
-@pytest.fixture
-def lacks(answers, tmp_path):
-    """What a suite lacks for a mark, as units: by recipe, its seeds."""
-
-    def commands(mark="", seeds=1):
-        own = suite(answers, tmp_path, seeds=seeds)
-        return {
-            command.recipe: command.seeds for command in submitting.run_commands(own, planning.plan(own, mark).lacks)
-        }
-
-    return commands
-
-
-def test_of_an_empty_folder_every_recipe_of_the_suite_is_missing(answers, tmp_path, lacks):
-    own = suite(answers, tmp_path)
+def test_each_recipe_that_lacks_seeds_is_a_command(answers, tmp_path):
+    own = suite(answers, tmp_path, seeds=2)
     wanted = {one.id for name in own.tables() for cell in own.table(name).cells for one in own.needed(cell).values()}
+    found = submitting.run_commands(own, planning.plan(own).lacks)
 
-    assert lacks(seeds=2) == dict.fromkeys(wanted, (0, 1))
-
-
-def test_each_unit_has_the_seeds_that_it_lacks(tmp_path, smoke_recipe, lacks):
-    wanted = smoke_recipe(schedule="constant", task="rte")
-    results.save(tmp_path, result(wanted, 1, {"rte": {"accuracy": 0.5}}))
-
-    assert lacks("glue", 3)[wanted.id] == (0, 2)
-
-
-def test_an_error_that_another_try_may_mend_is_no_result(tmp_path, smoke_recipe, lacks):
-    wanted = smoke_recipe(schedule="constant", task="rte")
-    results.save(tmp_path, results.RunResult(wanted, 0, error="out of memory", final=False))
-
-    assert lacks("glue")[wanted.id] == (0,)
-
-
-def test_what_another_process_trains_now_is_left_to_it(tmp_path, smoke_recipe, lacks):
-    wanted = smoke_recipe(schedule="constant", task="rte")
-    with results.lock(tmp_path, wanted, 1):
-        assert lacks("glue", 2)[wanted.id] == (0,)
+    assert {command.recipe: command.seeds for command in found} == dict.fromkeys(wanted, (0, 1))
 
 
 def lack(smoke_recipe, task, seconds):
@@ -90,14 +55,6 @@ def test_no_secret_goes_to_another_machine(monkeypatch):
 
     assert "HF_TOKEN" not in submitting.variables()
     assert submitting.variables()["HF_HOME"] == "/shared/hub"
-
-
-def test_a_library_that_is_not_installed_is_named_with_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-
-    with pytest.raises(BadInput) as problem:
-        submitting.require_extra("submitit", "slurm")
-    assert str(problem.value) == "--engine slurm needs submitit: pip install -c constraints.txt -e '.[slurm]'"
 
 
 def test_the_command_runs_in_the_process_of_an_engine(tmp_path, capsys, monkeypatch):

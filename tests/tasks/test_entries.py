@@ -51,10 +51,7 @@ def test_an_unsound_entry_is_refused_by_its_field(read, changes, problem):
 
 @pytest.mark.parametrize(
     ("fault", "changes"),
-    [
-        ("a task without a count of its rows", {"rows": ""}),
-        ("a task whose metrics are one text", {"metrics": "'f1'"}),
-    ],
+    [("a task without a count of its rows", {"rows": ""}), ("a task whose metrics are one text", {"metrics": "'f1'"})],
 )
 def test_what_an_entry_lacks_is_told_with_its_place(read, reliability, fault, changes):
     with pytest.raises(BadInput) as refused:

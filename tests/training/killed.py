@@ -22,6 +22,7 @@ from interrupted import fingerprint
 from progbench import environment
 from progbench.recipes import reading
 from progbench.runs import results
+from progbench.session.filing import Filing
 from progbench.session.making import Maker
 from progbench.tasks import metrics, toy
 from progbench.training import checkpoints, fitting, one_run
@@ -62,7 +63,7 @@ def make(folder, last=0):
 
     one_run.fit = noted
     wanted = recipes()
-    Maker(folder / "runs", range(1), "cpu", 1).make(wanted)
+    Maker(Filing(folder / "runs", range(1)), "cpu", 1).make(wanted)
     (folder / "moments").write_text(json.dumps(moments.kinds))
 
 

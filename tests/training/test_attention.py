@@ -71,14 +71,18 @@ def test_a_bias_is_added_to_each_texts_own_scores(dropout, near, most_padded):
 
 def test_of_seeds_side_by_side_each_adds_its_own_bias():
     torch.manual_seed(0)
-    those = [torch.randn(2, 2, sum(LENGTHS), 3, dtype=torch.float64) for _ in range(3)]
+    those = [torch.randn(2, 2, sum(LENGTHS) + 1, 3, dtype=torch.float64) for _ in range(3)]
     added = torch.cat([bias(), bias()])
     lengths, first, groups = numpy.array([LENGTHS] * 2), numpy.array([[0, 1, 3, 5]] * 2), ((4, 4),)
-    placed = {name: torch.from_numpy(found) for name, found in packed_seeds._grouped(groups, lengths, 9).items()}
-    where = packed_seeds.PackedSeeds(torch.from_numpy(first), groups, **placed)
-    ours = attention(None, *those, None, packing=where, bias=Bias(added, where))[0]
+    at = [numpy.array([0, 4, 5, 8, 9, 12, 13, 14, 15])] * 2
+    placed = map(torch.from_numpy, packed_seeds._placed(groups, lengths, at, 10))
+    where = packed_seeds.PackedSeeds(torch.from_numpy(first), groups, *placed)
+    ours = attention(None, *those, None, packing=where, bias=Bias(added, where))[0][:, : sum(LENGTHS)]
     theirs = [
-        text_by_text([part[seed : seed + 1] for part in those], [added[seed : seed + 1, :, :n, :n] for n in LENGTHS])
+        text_by_text(
+            [part[seed : seed + 1, :, : sum(LENGTHS)] for part in those],
+            [added[seed : seed + 1, :, :n, :n] for n in LENGTHS],
+        )
         for seed in range(2)
     ]
 

@@ -9,6 +9,7 @@ from interrupted import learnt
 from plain_and_fast import models
 
 from progbench.recipes import reading
+from progbench.session.filing import Filing
 from progbench.session.making import Maker
 from progbench.training import fitting, memory, one_run, prepared, scoring, side_by_side, train
 from progbench.training.checkpoints import Checkpoints
@@ -142,9 +143,9 @@ def test_a_second_time_is_an_error_and_other_recipes_go_on(tmp_path, monkeypatch
         return of(wanted, *arguments, **options)
 
     monkeypatch.setattr(Prepared, "of", small)
-    own = Maker(tmp_path, range(1), "cpu", 1)
+    own = Maker(Filing(tmp_path, range(1)), "cpu", 1)
     own.make([recipe(), recipe(task="sst2", epochs=1)])
-    failed, good = (own.runs(one).results[0] for one in (recipe(), recipe(task="sst2", epochs=1)))
+    failed, good = (own.filing.runs(one).results[0] for one in (recipe(), recipe(task="sst2", epochs=1)))
 
     assert good.error == ""
     assert not failed.final

@@ -107,7 +107,7 @@ def where_of(lengths, longest=48, bins=BINS):
 
 def tokens_of(where):
     """How many tokens a row has."""
-    return len(where.places) // len(where.first) if where.owners is None else where.owners.shape[1]
+    return (len(where.owners) if where.source is None else int(where.source.max()) + 1) // len(where.first)
 
 
 def each(where, lengths):
@@ -166,24 +166,26 @@ def test_a_seeds_numbers_that_are_not_finite_stay_in_its_row(bins):
 
 
 @given(st.lists(st.lists(st.integers(1, 48), min_size=5, max_size=5), min_size=1, max_size=3))
-def test_every_text_has_places_of_its_own_and_surplus_tokens_have_one_without_a_token(lengths):
+def test_every_token_of_a_text_has_one_place_and_every_surplus_token_has_one_without_a_token(lengths):
     where = where_of(lengths, bins=())
-    source, places = where.source.tolist(), where.places.tolist()
-    each = len(places) // len(lengths)
+    source, each = where.source.tolist(), tokens_of(where)
     real = [row * each + token for row, one in enumerate(lengths) for token in range(sum(one))]
-    surplus = {*range(len(places))} - {*real}
+    owners = where.owners.tolist()
 
-    assert [source[places[token]] for token in real] == real
-    assert len({places[token] for token in real}) == len(real)
-    assert all(source[places[token]] in surplus for token in surplus)
-    assert all(source[places[token]] // each == token // each for token in surplus)
-    assert sum(seeds * texts * longest for seeds in [len(lengths)] for texts, longest in where.groups) == len(source)
+    assert sorted(token for token, owner in zip(source, owners, strict=True) if owner >= 0) == real
+    assert {*source} == {*range(each * len(lengths))}
+    for bins in where.in_groups(where.source):
+        assert all(len({token // each for token in own}) == 1 for own in bins.tolist())
+    for row, one in enumerate(lengths):
+        of_row = [owner for token, owner in zip(source, owners, strict=True) if token // each == row and owner >= 0]
+        assert [of_row.count(text) for text in range(len(one))] == sorted(one)
+    assert sum(len(lengths) * bins * longest for bins, longest in where.groups) == len(source)
 
 
-def test_long_texts_do_not_make_short_ones_long():
+def test_long_texts_share_bins_with_short_ones():
     lengths = [[10] * 16 + [20] * 12 + [120] * 4] * 5
 
-    assert where_of(lengths, longest=128, bins=()).groups == ((13, 16), (10, 32), (9, 128))
+    assert where_of(lengths, longest=128, bins=()).groups == ((7, 64), (4, 128))
 
 
 def test_a_batch_is_one_tensor():

@@ -8,10 +8,10 @@ import torch
 from alone_and_stacked import model, rows
 
 from progbench.training import side_by_side
+from progbench.training.normalised import Normalised
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.packing import pack
 from progbench.training.side_by_side import stack
-from progbench.training.sublayers import DroppedAndAdded
 
 
 def as_they_were(models, monkeypatch):
@@ -66,14 +66,17 @@ def test_what_a_tuning_has_changed_stays_in_its_way(tuning):
 
 def test_dropout_scales_what_it_keeps_and_drops_the_same_from_the_gradient():
     torch.manual_seed(0)
-    hidden, residual = (torch.ones(2, 500, 40, requires_grad=True) for _ in range(2))
-    out = DroppedAndAdded.apply(hidden, residual, 0.2, None)
-    out.sum().backward()
+    product, residual = torch.ones(2, 500, 40).requires_grad_(), torch.zeros(2, 500, 40).requires_grad_()
+    weight, bias, product_bias = torch.ones(40), torch.zeros(40), torch.ones(2, 40).requires_grad_()
+    out = Normalised.apply(residual, weight, bias, 0.0, product, product_bias, 0.2, None)
+    dropped = out < 0
+    before = torch.nn.functional.layer_norm(2 * 1.25 * ~dropped, (40,), eps=0.0)
+    (out * torch.randn_like(out)).sum().backward()
 
-    assert sorted(set(out.flatten().tolist())) == [1.0, 2.25]
-    assert float((out == 1).float().mean()) == pytest.approx(0.2, abs=0.01)
-    assert torch.equal(hidden.grad, out.detach() - 1)
-    assert torch.equal(residual.grad, torch.ones_like(residual))
+    assert float(dropped.float().mean()) == pytest.approx(0.2, abs=0.01)
+    torch.testing.assert_close(out, before)
+    torch.testing.assert_close(product.grad, residual.grad * 1.25 * ~dropped)
+    torch.testing.assert_close(product_bias.grad, product.grad.sum(1))
 
 
 def test_a_pass_that_broke_off_leaves_no_gradient_to_the_next():

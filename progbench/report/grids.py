@@ -1,0 +1,76 @@
+"""Tables of texts, as every view shows them: cells, variants, what closes a gap, and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from progbench.judging.verdict import Variant, Verdict
+from progbench.report import cells
+from progbench.report.attribution import Attribution
+from progbench.runs.ledger import Cost
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of texts: its headings, its rows, and "left" or "right" for each column."""
+
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    align: str
+    title: str = ""
+
+
+def verdicts(found: Iterable[Verdict]) -> Grid:
+    """A line a cell."""
+    headers = ("cell", "expected", "ours", "diff", "margin", "outcome")
+    return Grid(headers, [_verdict(one) for one in found], "left right right right right left")
+
+
+def _verdict(one: Verdict) -> list[str]:
+    ours = f"{cells.observed(one)} {cells.spread(one)}".strip()
+    return [one.cell, cells.expected(one), ours, cells.difference(one), cells.margin(one), cells.outcome(one)]
+
+
+def variants(found: Iterable[Variant]) -> Grid:
+    """A line a recipe of a cell; the cell and what is expected of it stand once, with the primary."""
+    headers = ("cell", "recipe", "expected", "value", "diff", "")
+    return Grid(headers, [_variant(one) for one in found], "left left right right right left")
+
+
+def _variant(one: Variant) -> list[str]:
+    return [
+        "" if one.variant else one.cell,
+        one.variant or "primary",
+        "" if one.variant or one.expected is None else f"{round(one.expected, 2):,}",
+        cells.variant_value(one),
+        cells.signed(one.difference, *cells.variant_kind(one)),
+        "closest" if one.closest else "",
+    ]
+
+
+def closing(found: Iterable[Attribution]) -> Grid:
+    """Cells and their variants, what closes most of a gap first."""
+    rows = []
+    for one in found:
+        kind = cells.variant_kind(one)
+        first = [one.cell, cells.signed(one.difference, *kind)]
+        for each in one.variants:
+            if each.closed is None:
+                rows.append([*first, f"{each.variant} ({each.why})", "unknown", ""])
+            else:
+                left = cells.signed(each.difference, *kind)
+                rows.append([*first, each.variant, f"{100 * each.closed:.0f} %", left])
+            first = ["", ""]
+    headers = ("cell", "gap", "variant", "closes", "gap then")
+    return Grid(headers, rows, "left right left right right", "How much of a gap each variant closes")
+
+
+def costs(found: Iterable[Cost]) -> Grid:
+    """What each schedule takes, as a share of what constant takes."""
+    rows = []
+    for one in found:
+        shares = (one.updated, one.flops, one.step_seconds, one.memory)
+        rows.append([f"{one.body} {one.schedule}", one.task, *map(cells.percent, shares)])
+    headers = ("schedule", "over", "updated parameters", "FLOPs", "step time", "peak memory")
+    return Grid(headers, rows, "left left right right right right")
