@@ -6,8 +6,8 @@ import interrupted
 import pytest
 import torch
 from interrupted import learnt
+from plain_and_fast import models
 
-from progbench.models import loading
 from progbench.recipes import reading
 from progbench.session.filing import Filing
 from progbench.session.making import Maker
@@ -29,18 +29,10 @@ def recipe(file="glue", task="rte", model="tiny-roberta", **changes):
 
 
 @pytest.fixture
-def exact(monkeypatch):
+def exact():
     """Float64 without dropout: then only the order of sums differs."""
-    load = loading.load
-
-    def quiet(*arguments):
-        model, *rest = load(*arguments)
-        for module in model.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
-        return model.double(), *rest
-
-    monkeypatch.setattr(loading, "load", quiet)
+    with models(torch.float64, dropout=0.0):
+        yield
 
 
 def exhaust(monkeypatch, most):

@@ -6,6 +6,7 @@ import weakref
 
 import pytest
 import torch
+from interrupted import learnt
 
 from progbench.recipes import reading
 from progbench.runs import results
@@ -25,10 +26,6 @@ def kept(folder, first, second):
     """Where two runs keep their checkpoints, the first leaving what they share for the second."""
     one, other = (results.path_of(folder, recipe, 0).parent for recipe in (first, second))
     return Checkpoints(one, shared_epochs([first, second]), (other,)), Checkpoints(other)
-
-
-def learnt(result):
-    return [(epoch.scores, epoch.loss, epoch.updated_parameters, epoch.steps, epoch.flops) for epoch in result.epochs]
 
 
 @pytest.mark.parametrize(

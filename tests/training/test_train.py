@@ -50,15 +50,6 @@ def test_another_seed_gives_another_run(smoke_recipe):
     assert train.train(wanted, 0).epochs[0].loss != train.train(wanted, 1).epochs[0].loss
 
 
-def test_both_schedules_of_a_seed_are_one_run_until_the_first_block_is_frozen(smoke_recipe):
-    ours = train.train(smoke_recipe(schedule="shrinking", epochs=2), 0)
-    baseline = train.train(smoke_recipe(schedule="constant", epochs=2), 0)
-
-    assert ours.epochs[0].scores == baseline.epochs[0].scores
-    assert ours.epochs[0].loss == baseline.epochs[0].loss
-    assert ours.epochs[1].loss != baseline.epochs[1].loss
-
-
 @pytest.mark.parametrize("task", tasks())
 def test_every_task_trains_through_its_own_files(smoke_recipe, task):
     result = train.train(smoke_recipe(model="tiny-roberta", task=task, epochs=1), 0)
