@@ -88,6 +88,6 @@ def _saves(axes, y: int, line: Line) -> None:
     for share, shift, color in ((line.head.updated, -0.17, ORANGE), (line.head.flops, 0.17, BLUE)):
         if share is not None:
             axes.barh(y + shift, 100 * share, 0.3, color=color, linewidth=0)
-            axes.text(100 * share + 1.5, y + shift, f"{100 * share:.1f}", va="center", fontsize=7, color=INK)
+            axes.text(max(100 * share, 100) + 2, y + shift, f"{100 * share:.1f}", va="center", fontsize=7, color=INK)
     if line.cost and line.cost.step_seconds:
         axes.plot([100 * line.cost.step_seconds], [y], "^", color=INK, markersize=5)

@@ -40,24 +40,26 @@ _COLORS = (BLUE, ORANGE, GREEN, PURPLE)
 
 
 def ablation(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Sequence[float]]]], guesses: Sequence) -> str:
-    """Scores by column, a dot a seed, for each row (a schedule); a dash for the constant guess where there is one."""
+    """Scores of each column on a scale of its own, a dot a seed, a colour a schedule; dotted: the constant guess.
+
+    A schedule without a score is left out.
+    """
 
     def draw():
         figure = canvas.new_figure(8, 3.4)
-        axes = figure.add_subplot()
-        width = 0.7 / max(1, len(rows))
-        for i, (name, scores) in enumerate(rows):
-            color = _COLORS[i % len(_COLORS)]
-            places = [x - 0.35 + width * (i + 0.5) for x in range(len(columns))]
-            dots = [(place, value) for place, values in zip(places, scores, strict=True) for value in values]
-            axes.plot(*(zip(*dots, strict=True) if dots else ([], [])), "o", color=color, markersize=4, label=name)
-        for x, guess in enumerate(guesses):
-            if guess is not None:
-                axes.plot([x - 0.4, x + 0.4], [guess, guess], ":", color=GREY, linewidth=1.2)
-        axes.plot([], [], ":", color=GREY, linewidth=1.2, label="always the most frequent class")
-        axes.set_xticks(range(len(columns)), columns)
-        axes.set_ylabel("points")
-        canvas.legend(axes, 2)
+        for axes, x in zip(figure.subplots(1, len(columns), squeeze=False)[0], range(len(columns)), strict=True):
+            for i, (name, scores) in enumerate(rows):
+                if any(scores):
+                    color = _COLORS[i % len(_COLORS)]
+                    axes.plot([i] * len(scores[x]), scores[x], "o", color=color, markersize=4, label=name)
+            if guesses[x] is not None:
+                axes.axhline(guesses[x], linestyle=":", color=GREY, linewidth=1.2)
+            axes.plot([], [], ":", color=GREY, linewidth=1.2, label="always the most frequent class")
+            axes.set_title(columns[x].replace(" ", "\n", 1).replace("_", "\n"))
+            axes.set_xlim(-0.7, len(rows) - 0.3)
+            axes.set_xticks([])
+        figure.axes[0].set_ylabel("points")
+        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
         return figure
 
     return canvas.svg(draw)
