@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,9 @@ class MicroBatches:
 
     batches: Sequence[Batch]
     shares: Sequence[float]
+
+    def __iter__(self) -> Iterator[tuple[Batch, float]]:
+        return zip(self.batches, self.shares, strict=True)
 
 
 @dataclass
@@ -39,15 +42,19 @@ class Step:
 
     def __call__(self, batch: Batch | MicroBatches) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
-        if isinstance(batch, MicroBatches):  # what one keeps for its gradients goes before the next one comes
-            losses = sum(self._backward(own, share) for own, share in zip(batch.batches, batch.shares, strict=True))
-        else:
-            losses = self._backward(batch)
+        losses: list[torch.Tensor] = []
+        for own, share in batch if isinstance(batch, MicroBatches) else [(batch, 1.0)]:
+            with autocast(self.model, self.recipe):
+                of_rows = self.axis.losses(self.model, own)
+            if share < 1:
+                of_rows = of_rows * share
+            of_rows.sum().backward()  # and with it goes what the forward pass kept, before the next one comes
+            losses.append(of_rows.detach())
         if not self.looked:
             self._require_stage()
         self.axis.clip(self.parameters, self.recipe.clip_norm)
         self.optimizer.step()
-        return losses
+        return sum(losses[1:], losses[0])
 
     def _require_stage(self) -> None:
         self.looked = True
@@ -55,14 +62,6 @@ class Step:
         updated = sum(parameter.numel() for parameter in self.model.parameters() if parameter.grad is not None)
         if updated != stage:
             raise RuntimeError(f"epoch {self.t + 1}: {updated} elements have a gradient, but its stage holds {stage}")
-
-    def _backward(self, batch: Batch, share: float | None = None) -> torch.Tensor:
-        with autocast(self.model, self.recipe):
-            losses = self.axis.losses(self.model, batch)
-        if share is not None:
-            losses = losses * share
-        losses.sum().backward()
-        return losses.detach()
 
 
 def autocast(model: nn.Module, recipe: Recipe) -> torch.autocast:

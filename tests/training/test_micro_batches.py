@@ -15,6 +15,7 @@ from progbench.training import fitting, memory, one_run, prepared, scoring, side
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.prepared import Prepared
 from progbench.training.scoring import Batch
+from progbench.training.seed_axis import SeedAxis
 
 EXHAUSTED = "CUDA out of memory. Tried to allocate 2.00 GiB"
 SECTION = "Running, on one machine or on many"
@@ -37,16 +38,20 @@ def exact():
 
 def exhaust(monkeypatch, most):
     """A memory that holds so many rows of a step and no more, in the step's number 3 and later; gives those it saw."""
-    backward, seen = fitting.Step._backward, []
+    seen = []
 
-    def limited(self, batch: Batch, share=None):
-        rows = batch.get("labels", batch.get("start_positions")).shape[-1]
-        seen.append(rows)
-        if len(seen) >= 3 and rows > most:
-            raise torch.OutOfMemoryError(EXHAUSTED)
-        return backward(self, batch, share)
+    def limit(losses):
+        def limited(self, model, batch: Batch):
+            rows = batch.get("labels", batch.get("start_positions")).shape[-1]
+            seen.append(rows)
+            if len(seen) >= 3 and rows > most:
+                raise torch.OutOfMemoryError(EXHAUSTED)
+            return losses(self, model, batch)
 
-    monkeypatch.setattr(fitting.Step, "_backward", limited)
+        return limited
+
+    for axis in (SeedAxis, side_by_side.StackedSeeds):
+        monkeypatch.setattr(axis, "losses", limit(axis.losses))
     return seen
 
 
