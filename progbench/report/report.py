@@ -53,8 +53,8 @@ class Report:
     """Every verdict of a session, those that were not reached included, the runs behind them, and where it was made.
 
     `differences` are those between schedules, and `alone` what the print says of its own. `ledger` are the runs, `runs`
-    the folder they are in. `contrasts` are what the answer is made of, `purpose` what the suite is for, and `included` the
-    folder of a person's own that it is from, "" for a suite of the project.
+    the folder they are in. `contrasts` are what the answer is made of, `purpose` what the suite is for, and `included`
+    the folder of a person's own that it is from, "" for a suite of the project.
     """
 
     suite: str

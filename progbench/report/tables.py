@@ -141,9 +141,7 @@ def views(table: PrintedTable, yardstick: str) -> list[View]:
     )
 
 
-def _table(
-    suite: str, record: str, name: str, layout: dict, own: dict, verdicts: Sequence[Verdict]
-) -> PrintedTable:
+def _table(suite: str, record: str, name: str, layout: dict, own: dict, verdicts: Sequence[Verdict]) -> PrintedTable:
     datasets = (*layout.get("datasets", ()), "")  # what belongs to none is printed, too
     of = {one.cell: next(name for name in datasets if one.column.startswith(name)) for one in verdicts}
     columns: dict[str, None] = {}

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from progbench.recipes.recipe import Recipe, split_id
 from progbench.runs.results import RunResult, name_of
 
-
 _SHARES = ("updated", "flops", "step_seconds", "memory")
 
 

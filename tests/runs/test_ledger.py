@@ -108,7 +108,7 @@ def test_runs_with_an_error_count_for_nothing():
 
 
 def test_memory_on_a_cpu_is_the_processes_and_no_share_of_it_is_told():
-    """One process trains one recipe after the other and keeps memory of the first: its peak says nothing of a schedule."""
+    """A process trains one recipe after the other and keeps memory of the first: its peak is no schedule's."""
     on_cpu = [run(0, on_gpu=False), run(1, on_gpu=False)]
     less = entry("m-shrinking-rte", 150, [replace(one, memory=2**19) for one in on_cpu])
     (cost,) = costs([entry("m-constant-rte", 200, on_cpu), less])
