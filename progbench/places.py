@@ -46,6 +46,17 @@ def is_own(path: Path) -> bool:
     return any(path.absolute().is_relative_to(one) for one in included())
 
 
+def shown(folder: Path) -> str:
+    """An included folder as a page names it: from where one is, or by its name alone; "" for one that is not included.
+
+    A page is read elsewhere, too, where a whole path says nothing and may tell too much.
+    """
+    if folder not in included():
+        return ""
+    here = Path.cwd()
+    return folder.relative_to(here).as_posix() if folder.is_relative_to(here) else folder.name
+
+
 def include(folders: Iterable[Path]) -> None:
     """Add folders to PROGBENCH_PATH. So the processes that this one starts read them, too."""
     known = [one for one in os.environ.get(VARIABLE, "").split(os.pathsep) if one]

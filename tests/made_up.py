@@ -57,7 +57,7 @@ def run(seed=0, **values):
     fields = {
         "seed": seed, "file": f"s/r/d/seed{seed}.json", "scores": {"rte accuracy": 66.5}, "updated": 10, "flops": 100,
         "seconds": 3.0, "step_seconds": 0.5, "memory": 2**20, "commit": "c" * 40, "machine": "one", "error": "",
-        "others": 0,
+        "others": 0, "on_gpu": True,
     }  # fmt: skip
     return Run(**(fields | values))
 

@@ -140,6 +140,7 @@ def answer(suite: Suite, asked: Question) -> list[str]:
         shares = {"updated parameters": cost.updated, "FLOPs": cost.flops, "time a step": cost.step_seconds}
         shares["memory"] = cost.memory
         known = [f"{name} {cells.percent(share)}" for name, share in shares.items() if share is not None]
-        unknown = [f"{name} unknown" for name, share in shares.items() if share is None]
-        lines.append(f"{own_suite.called(cost.schedule)} takes, of fine-tuning's: {', '.join([*known, *unknown])}")
+        lines.append(
+            f"{own_suite.called(cost.schedule)} takes, of fine-tuning's: {'; '.join([', '.join(known), *cost.unknown])}"
+        )
     return lines

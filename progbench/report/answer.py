@@ -22,7 +22,7 @@ OURS = ("ours",)
 SAVES = ("updated %", "FLOPs %", "time %", "memory %")
 NOTE = (
     "Scores in points, ours with the interval and the number of seeds; updated parameters, FLOPs in the "
-    "blocks' weights, step time and peak memory as percent more or less; ? is not measured."
+    "blocks' weights, step time and a GPU's peak memory as percent more or less; ? is not measured."
 )
 FINE_TUNING = "constant"
 MAIN, ABLATIONS = "Progtuning less fine-tuning", "Ablations: Progtuning less another schedule"

@@ -37,16 +37,25 @@ def lines(contrasts: Sequence[Contrast], costs: Iterable[Cost] = ()) -> list[Lin
     ]
 
 
-def draw(found: Sequence[Line]):
-    """At the left points with their margins as bands, at the right what is updated, and what it costs, less."""
-    figure = new_figure(9, 1.5 + 0.36 * len(found))
-    scores, saves = figure.subplots(1, 2, width_ratios=[3, 2], sharey=True)
+def draw(found: Sequence[Line], *, narrow: bool = False):
+    """At the left points with their margins as bands, at the right what is updated, and what it costs, less.
+
+    `narrow` sets one below the other, so that a phone shows all of it with letters that can be read.
+    """
+    if narrow:
+        figure = new_figure(4.6, 2 * (1.3 + 0.36 * len(found)))
+        scores, saves = figure.subplots(2, 1)
+    else:
+        figure = new_figure(9, 1.5 + 0.36 * len(found))
+        scores, saves = figure.subplots(1, 2, width_ratios=[3, 2], sharey=True)
     for y, line in enumerate(found):
         _scores(scores, y, line)
         _saves(saves, y, line)
     scores.axvline(0, color=GREY, linewidth=0.8)
     scores.set_xlim(-WIDEST - 0.2, WIDEST + 0.2)
-    canvas.lines(scores, [f"{short(one.head.body, 24)}  {short(one.head.column, 14)}" for one in found])
+    between = "\n" if narrow else "  "
+    for axes in (scores, saves) if narrow else (scores,):
+        canvas.lines(axes, [f"{short(one.head.body, 24)}{between}{short(one.head.column, 14)}" for one in found])
     scores.set_xlabel("Progtuning less fine-tuning, points")
     if any(line.head.printed is not None for line in found):
         scores.plot([], [], "o", color=ORANGE, fillstyle="none", markersize=7, label="printed")

@@ -24,6 +24,12 @@ def draw(name: str, report: Report) -> str:
     return canvas.svg(lambda: make(values), paper=name == ANSWER)
 
 
+def narrow_answer(report: Report) -> str:
+    """The answer's figure as a phone shows it, as SVG text."""
+    values, _ = _sources(report)[ANSWER]
+    return canvas.svg(lambda: answer_plot.draw(values, narrow=True), paper=True)
+
+
 ANSWER = "answer.svg"
 _CAPTIONS = {
     ANSWER: "Progtuning less fine-tuning, with the margins of the cells as bands; and what it saves",

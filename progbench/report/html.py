@@ -9,7 +9,7 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -59,6 +59,7 @@ def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
             }
             for name, svg in drawn.items()
         },
+        narrow_answer=_narrow_answer(report, captions) if figures.ANSWER in drawn else "",
         costs=grids.costs(report.mean_costs),
         task_costs=[
             [*line, "; ".join(one.unknown)]
@@ -76,6 +77,10 @@ def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
         interval=_interval,
         as_cell=lambda outcome: cells.AS_CELL.get(outcome, outcome),
     )
+
+
+def _narrow_answer(report: Report, captions: Mapping[str, str]) -> Markup:
+    return Markup(canvas.inline(figures.narrow_answer(report), "answer-narrow", captions[figures.ANSWER]))
 
 
 def page(template: str, **values: object) -> str:

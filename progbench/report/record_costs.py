@@ -13,8 +13,8 @@ from progbench.report.record import OfSuite
 from progbench.runs import ledger
 from progbench.runs.results import RunResult
 
-HEADERS = ("schedule", "task", "seeds", "updated parameters", "FLOPs", "CPU seconds", "wall seconds", "peak memory")
-ALIGN = "left left right right right right right right"
+HEADERS = ("schedule", "task", "seeds", "updated parameters", "FLOPs", "CPU seconds", "wall seconds")
+ALIGN = "left left right right right right right"
 AGREE = 0.05  # of wall seconds: a process that waits longer shares its processor
 
 
@@ -41,7 +41,7 @@ def rows(suite: OfSuite) -> list[list[str]]:
         times = [percent(time.cpu), "not told" if time.wall is None else percent(time.wall)]
         name = one.schedule if one.body == suite.recipes[f"{one.body}-constant-{one.task}"].model else ""
         label = name or f"{split_id(f'{one.body}-constant-{one.task}')[0]} {one.schedule}"
-        found.append([label, one.task, str(time.seeds), *counted, *times, percent(one.memory)])
+        found.append([label, one.task, str(time.seeds), *counted, *times])
     return found
 
 

@@ -123,8 +123,8 @@ def _saves(found: Recorded) -> Iterator[Block]:
         "are counted from the tokens that were trained on. Seconds are those of training steps alone, without scoring. "
         "CPU seconds are the process's own; they grow, too, where another program has the core's other thread. Wall "
         "seconds are compared only where the clock and the processor agree within 5 % in every run, which they do not "
-        "where other programs share the processor (not told). Peak memory is that of the whole process, data and "
-        "libraries included."
+        "where other programs share the processor (not told). Peak memory is not compared: a CPU's is that of the "
+        "whole process, which keeps memory of what it trained before."
     )
     for suite in found.suites:
         if rows := record_costs.rows(suite):

@@ -53,7 +53,8 @@ class Report:
     """Every verdict of a session, those that were not reached included, the runs behind them, and where it was made.
 
     `differences` are those between schedules, and `alone` what the print says of its own. `ledger` are the runs, `runs`
-    the folder they are in. `contrasts` are what the answer is made of, and `purpose` what the suite is for.
+    the folder they are in. `contrasts` are what the answer is made of, `purpose` what the suite is for, and `included`
+    the folder of a person's own that it is from, "" for a suite of the project.
     """
 
     suite: str
@@ -68,6 +69,7 @@ class Report:
     alone: Sequence[PrintAlone] = ()
     contrasts: Sequence[Contrast] = ()
     purpose: str = ""
+    included: str = ""
 
     @property
     def headline(self) -> str:
@@ -174,7 +176,7 @@ class Report:
             "Updated parameters are not work. A frozen block still computes forward; and where something below it "
             "trains, as the embeddings do in every epoch of full tuning and of BitFit, backward crosses it, too. Each "
             "share is of what constant, which trains every block in every epoch, takes with the same model, tuning and "
-            "task: FLOPs by formula, time and peak memory as one machine measured both."
+            "task: FLOPs by formula, time and a GPU's peak memory as one machine measured both."
         )
 
     def tally(self) -> dict[str, int]:
@@ -209,7 +211,7 @@ class Report:
         """The tables as the paper prints them."""
         from progbench.report import tables  # for pages alone
 
-        return tables.printed_tables(self.suite, self.verdicts)
+        return tables.printed_tables(self.suite, self.verdicts, self.included)
 
     def answer_tables(self, *, every: bool = False) -> list[Grid]:
         """The contrasts as tables, with what runs measured; averages alone where there are any, unless `every`."""

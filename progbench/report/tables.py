@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ class Row:
 class PrintedTable:
     """A table of the paper, with this session's verdicts in its places; None where a cell was not asked for.
 
-    `waiting` says which command fills it where nothing of it was run, `recording` which one makes that a reference.
+    `waiting` says which command fills it where nothing of it was run, `recording` which one makes that a reference:
+    none for a suite from a person's own folder.
     """
 
     name: str
@@ -47,9 +49,10 @@ class PrintedTable:
 
     @property
     def alone(self) -> str:
-        """Where there is nothing to compare ours with: which command records that; else ""."""
+        """Where there is nothing to compare ours with: which command records that; else, or if there is none, ""."""
         known = any(one and one.expected is not None for row in self.rows for one in row.cells)
-        return "" if known or not self.run else f"There is nothing yet to compare it with. {self.recording}"
+        missing = self.run and not known and self.recording
+        return f"There is nothing yet to compare it with. {self.recording}" if missing else ""
 
     @property
     def run(self) -> bool:
@@ -76,13 +79,18 @@ class PrintedTable:
         return found
 
 
-def printed_tables(suite: str, verdicts: Sequence[Verdict]) -> list[PrintedTable]:
-    """The tables among these verdicts that the paper prints as tables; its figures are not among them."""
+def printed_tables(suite: str, verdicts: Sequence[Verdict], folder: str = "") -> list[PrintedTable]:
+    """The tables among these verdicts that the paper prints as tables; its figures are not among them.
+
+    `folder` is the included one that the suite is from, "" for a suite of the project.
+    """
     layouts = read_toml(Path(__file__).with_suffix(".toml"))
     names = sorted({one.table for one in verdicts} & set(layouts))
     own = layouts.get(suite, {})
+    asked = f"--suite {suite}" + (f" --include {shlex.quote(folder)}" if folder else "")
+    record = "" if folder else "This records these runs as our reference: pytest benchmarks {} --update-reference"
     return [
-        _table(suite, name, layouts[name], own.get(name, {}), [one for one in verdicts if one.table == name])
+        _table(asked, record, name, layouts[name], own.get(name, {}), [one for one in verdicts if one.table == name])
         for name in names
     ]
 
@@ -133,7 +141,7 @@ def views(table: PrintedTable, yardstick: str) -> list[View]:
     )
 
 
-def _table(suite: str, name: str, layout: dict, own: dict, verdicts: Sequence[Verdict]) -> PrintedTable:
+def _table(suite: str, record: str, name: str, layout: dict, own: dict, verdicts: Sequence[Verdict]) -> PrintedTable:
     datasets = (*layout.get("datasets", ()), "")  # what belongs to none is printed, too
     of = {one.cell: next(name for name in datasets if one.column.startswith(name)) for one in verdicts}
     columns: dict[str, None] = {}
@@ -152,7 +160,7 @@ def _table(suite: str, name: str, layout: dict, own: dict, verdicts: Sequence[Ve
                 rows.append((stubs, (dataset, split_id(verdict.cell)[0]), place))
             place[column] = verdict
     unlike = own.get("unlike", {})
-    asked = f"-m {layout['mark']} --suite {suite}"
+    asked = f"-m {layout['mark']} {suite}"
     return PrintedTable(
         name=name,
         caption=own.get("caption", ""),
@@ -162,7 +170,7 @@ def _table(suite: str, name: str, layout: dict, own: dict, verdicts: Sequence[Ve
         rows=tuple(_spanned([Row(stubs, tuple(map(places.get, columns)), group) for stubs, group, places in rows])),
         unlike=frozenset(unlike),
         waiting=f"None of its {len(verdicts)} cells was run. This runs them: progbench reproduce {asked}",
-        recording=f"This records these runs as our reference: pytest benchmarks {asked} --update-reference",
+        recording=record.format(asked),
     )
 
 

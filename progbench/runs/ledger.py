@@ -13,14 +13,16 @@ from dataclasses import dataclass, replace
 from progbench.recipes.recipe import Recipe, split_id
 from progbench.runs.results import RunResult, name_of
 
+_SHARES = ("updated", "flops", "step_seconds", "memory")
+
 
 @dataclass(frozen=True)
 class Run:
     """One seed of a recipe. `scores` are the last epoch's, in points, by "set metric"; None where something is unknown.
 
     `file` lies below the folder of results; `seconds` is the whole run, `step_seconds` the mean of its training steps,
-    `memory` the peak in bytes, and `machine` what times and memory may be compared on. `others` is how many other runs
-    of progbench used its device meanwhile.
+    `memory` the peak in bytes, of a GPU or else of the whole process, and `machine` what times and memory may be
+    compared on. `others` is how many other runs of progbench used its device meanwhile.
     """
 
     seed: int
@@ -35,10 +37,16 @@ class Run:
     machine: str
     error: str
     others: int | None = None
+    on_gpu: bool = False
 
     @property
     def alone(self) -> bool:
         return self.others == 0
+
+    @property
+    def own_memory(self) -> int | None:
+        """The peak of the run itself, which only a GPU tells: a process keeps memory of what it trained before."""
+        return self.memory if self.on_gpu else None
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,7 @@ def _run(wanted: Recipe, result: RunResult) -> Run:
         machine=", ".join([str(device), *threads, *how]),
         error=result.error,
         others=made.others,
+        on_gpu="gpu" in about,
     )
 
 
@@ -141,7 +150,9 @@ def _cost(body: str, schedule: str, task: str, own: Entry, whole: Entry) -> Cost
         return Cost(body, schedule, task, own.planned / whole.planned, flops, None, None, tuple(unknown))
     known = "not recorded" if all(alone) else "no machine is known to have run both with nothing beside them"
     step_seconds = share("step_seconds", alone, f"step time: {known}")
-    memory = share("memory", here, "peak memory not recorded")
+    on_gpu = all(run.on_gpu for side in here for run in side)
+    why = "peak memory not recorded" if on_gpu else "peak memory: on a CPU not measured apart from its process"
+    memory = share("own_memory", here, why)
     return Cost(body, schedule, task, own.planned / whole.planned, flops, step_seconds, memory, tuple(unknown))
 
 
@@ -154,7 +165,7 @@ def _on_one_machine(sides: Sequence[Sequence[Run]]) -> list[list[Run]]:
 
 
 def mean_costs(by_task: Sequence[Cost]) -> list[Cost]:
-    """A line a model and schedule: geometric means over its tasks, of those that know every share if any does.
+    """A line a model and schedule: geometric means over its tasks, of those that know the most shares.
 
     Figure 1's single blocks are left out: each of them costs about the same.
     """
@@ -162,12 +173,20 @@ def mean_costs(by_task: Sequence[Cost]) -> list[Cost]:
     for cost in by_task:
         if not cost.schedule.startswith("single_block"):
             rows.setdefault((cost.body, cost.schedule), []).append(cost)
-    return [_mean([cost for cost in chosen if not cost.unknown] or chosen) for chosen in rows.values()]
+    found = []
+    for chosen in rows.values():
+        most = max(map(_known, chosen))
+        found.append(_mean([cost for cost in chosen if _known(cost) == most]))
+    return found
+
+
+def _known(cost: Cost) -> int:
+    return sum(getattr(cost, name) is not None for name in _SHARES)
 
 
 def _mean(chosen: Sequence[Cost]) -> Cost:
     means = {}
-    for name in ("updated", "flops", "step_seconds", "memory"):
+    for name in _SHARES:
         values = [value for cost in chosen if (value := getattr(cost, name)) is not None]
         means[name] = statistics.geometric_mean(values) if values else None
     unknown = tuple(dict.fromkeys(why for cost in chosen for why in cost.unknown))

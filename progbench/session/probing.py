@@ -33,45 +33,50 @@ WORDS = 10_000  # different ones, where nobody has counted them
 SAMPLE = 200  # texts of a person's own that are measured for their length
 TOKENS_A_WORD = 1.4  # of English in the vocabularies of BERT and RoBERTa
 SOURCE = "a step timed here"
+_TIMED: dict[tuple, tuple[float, float]] = {}  # what `_costs` gave, by a step's shape
 
 
 def filled(plan: Plan, suite: Suite) -> Plan:
     """A plan with a time for each run that results tell nothing of, if this machine could train it.
 
-    What is not timed within PATIENCE, as on a machine that is busy with other things, stays unknown, and says so.
+    No step is begun after PATIENCE, as on a machine that is busy with other things. What has a step's shape that was
+    timed, as the schedules of one model and task have, is known all the same. The rest stays unknown, and says so.
     """
     end, lacks = time.perf_counter() + PATIENCE, []
     for lack in plan.lacks:
-        each = _better(lack.each, lack.recipe, suite, late=time.perf_counter() >= end)
-        lacks.append(replace(lack, each=each))
+        lacks.append(replace(lack, each=_better(lack.each, lack.recipe, suite, end)))
     return replace(plan, lacks=tuple(lacks))
 
 
-def _better(known: Estimate, recipe: Recipe, suite: Suite, *, late: bool) -> Estimate:
+def _better(known: Estimate, recipe: Recipe, suite: Suite, end: float) -> Estimate:
     device = suite.maker.device
     if known.seconds is not None or (device == "cuda" and not environment.gpu_count()):
         return known
-    if late:
-        return Estimate(None, f"unknown: the {PATIENCE:.0f} s for timing steps were over")
     device = "cuda" if device != "cpu" and environment.gpu_count() else "cpu"
     try:
-        return Estimate(seconds(recipe, device, suite.maker.threads), SOURCE)
+        return Estimate(seconds(recipe, device, suite.maker.threads, end), SOURCE)
     except (Missing, BadInput, MemoryError) as problem:
         return Estimate(None, f"unknown: {problem or 'no step fits into memory'}")
 
 
-def seconds(recipe: Recipe, device: str, threads: int) -> float:
+def seconds(recipe: Recipe, device: str, threads: int, end: float = math.inf) -> float:
     """The time of one seed's run: its steps in each stage, and scoring, at a third of a step's time.
 
-    Raises Missing if the model or the size of the data is not known here.
+    Raises Missing if the model or the size of the data is not known here, or if `end` has come before a step of its
+    shape was timed.
     """
     rows, scored, length, words = _sizes(recipe)
     options = tuple(sorted(recipe.tuning_options.items()))
     size = max(1, min(recipe.batch_size, MOST_TOKENS // round(length)))
-    whole, least = _costs(
+    shape = (
         recipe.model, recipe.tuning, catalog.tasks()[recipe.task].head, options, words, size, round(length),
         device, threads,
     )  # fmt: skip
+    if shape not in _TIMED:
+        if time.perf_counter() >= end:
+            raise Missing(f"the {PATIENCE:.0f} s for timing steps were over")
+        _TIMED[shape] = _costs(*shape)
+    whole, least = _TIMED[shape]
     blocks = spec(recipe.model).blocks
     each = [least + (whole - least) * len(stage.blocks) / blocks for stage in recipe.build_schedule()]
     return (rows * math.fsum(each) + scored * recipe.epochs * whole / 3) / size
@@ -105,7 +110,6 @@ def _length(recipe: Recipe) -> float:
     return 3 + TOKENS_A_WORD * sum(len(text.split()) for text in texts) / len(texts)
 
 
-@functools.cache
 def _costs(
     model: str,
     tuning: str,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from progbench import environment
+from progbench import environment, places
 from progbench.errors import BadInput
 from progbench.files import closed, temporary_folder
 from progbench.judging import claims
@@ -91,6 +91,7 @@ def assembled(
         runs=suite.folder,
         contrasts=contrasts(suite, cells, differences),
         purpose=suite.purpose,
+        included=places.shown(reading.home(suite.name, Path())),
     )
 
 

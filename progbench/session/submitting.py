@@ -88,7 +88,7 @@ def here(command: RunCommand) -> int:
 def require_extra(module: str, extra: str) -> None:
     """Raise BadInput, with the command that installs it, if an engine's library is not there."""
     if importlib.util.find_spec(module) is None:
-        raise BadInput(f"--engine {extra} needs {module}: pip install -c constraints.txt -e '.[{extra}]'")
+        raise BadInput(f"--engine {extra} needs {module}: pip install 'progbench[{extra}]'")
 
 
 def worst(codes: Sequence[int]) -> int:

@@ -77,6 +77,16 @@ def test_more_schedules_are_each_compared_with_fine_tuning(compare):
     assert said.count(" less fine-tuning on mine: ") == 2
 
 
+def test_its_report_names_no_command_that_records_a_reference_and_no_memory_of_a_cpu(compare, tmp_path):
+    """A comparison has no reference of its own, and a CPU's peak memory is that of the process, whatever it trained."""
+    _, said, _ = compare("--seeds", "2", "--report", "out")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+    assert "update-reference" not in page + said + (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "nothing yet to compare it with" not in page
+    assert said.splitlines()[-1].endswith("; peak memory: on a CPU not measured apart from its process")
+
+
 def test_its_suite_is_judged_by_the_other_commands(compare, tmp_path, capsys):
     compare("--seeds", "2")
     folder = tmp_path / "compare" / "tiny-bert-on-mine"

@@ -88,7 +88,7 @@ def test_an_engine_whose_library_is_not_installed_is_refused_with_the_command_to
 
     assert code == 2
     assert f"--engine {engine} needs " in said
-    assert said.endswith(f": pip install -c constraints.txt -e '.[{engine}]'\n")
+    assert said.endswith(f": pip install 'progbench[{engine}]'\n")
     reliability(
         "Running, on one machine or on many", FAULTS[engine], happens=said, kept="everything; the other engines work"
     )

@@ -1,5 +1,6 @@
 """The answer: what it says by the print, on our runs and of what is saved, and where it stands in each view."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 from types import SimpleNamespace
 
@@ -166,6 +167,18 @@ def test_the_picture_is_on_white_and_names_its_numbers():
 
     assert {"m  Avg", "74.1", "88.9", "printed", "margin"} <= set(texts)
     assert "fill: #ffffff" in svg
+
+
+def test_a_phone_has_the_picture_one_half_below_the_other_and_all_of_its_words(tmp_path):
+    svgs = [figures.draw("answer.svg", REPORT), figures.narrow_answer(REPORT)]
+    wide, narrow = (ElementTree.fromstring(svg) for svg in svgs)
+    words = [{word for one in root.iter() if one.text for word in one.text.split()} for root in (wide, narrow)]
+    page = html.render(REPORT, {"answer.svg": svgs[0]}, tmp_path)
+
+    assert words[0] == words[1]
+    assert float(narrow.get("width").removesuffix("pt")) < 350 < float(wide.get("width").removesuffix("pt"))
+    assert page.count('<figure class="narrow">') == page.count('<figure class="wide broad">') == 1
+    assert len(re.findall(r' id="answer-narrow-', page)) > 5
 
 
 def test_only_what_is_between_the_marks_of_a_readme_is_renewed():

@@ -150,3 +150,13 @@ def test_a_column_that_is_no_dataset_of_table_2_is_not_lost():
 
 def test_figures_are_not_printed_as_tables():
     assert printed_tables("paper", [verdict(table="Figure 1")]) == []
+
+
+def test_a_table_of_an_included_folder_is_filled_with_that_folder_and_recorded_by_no_command():
+    waiting = verdict(observed=None, difference=None, expected=None, printed=None, outcome="missing")
+    ran = verdict(expected=None, printed=None, difference=None, outcome="unjudged")
+    (table,) = printed_tables("own", [waiting], "my folder")
+    (filled,) = printed_tables("own", [ran], "my folder")
+
+    assert table.waiting.endswith("progbench reproduce -m glue --suite own --include 'my folder'")
+    assert filled.alone == ""

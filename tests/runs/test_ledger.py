@@ -107,6 +107,21 @@ def test_runs_with_an_error_count_for_nothing():
     assert cost.flops == 0.9
 
 
+def test_memory_on_a_cpu_is_the_processes_and_no_share_of_it_is_told():
+    """A process trains one recipe after the other and keeps memory of the first: its peak is no schedule's."""
+    on_cpu = [run(0, on_gpu=False), run(1, on_gpu=False)]
+    less = entry("m-shrinking-rte", 150, [replace(one, memory=2**19) for one in on_cpu])
+    (cost,) = costs([entry("m-constant-rte", 200, on_cpu), less])
+
+    assert (cost.flops, cost.step_seconds, cost.memory) == (1.0, 1.0, None)
+    assert cost.unknown == ("peak memory: on a CPU not measured apart from its process",)
+
+
+@pytest.mark.parametrize(("about", "on_gpu"), [({"cpu": "one"}, False), ({"cpu": "one", "gpu": "H100"}, True)])
+def test_a_run_says_whether_a_gpu_trained_it(listed, about, on_gpu):
+    assert listed(environment=about).on_gpu is on_gpu
+
+
 def test_unrecorded_operations_are_said_to_be_unknown():
     (cost,) = costs([WHOLE, entry("m-shrinking-rte", 150, [run(flops=None)])])
 
@@ -118,9 +133,11 @@ def test_only_the_same_model_tuning_and_task_is_a_partner():
     assert costs([WHOLE, entry("m-shrinking-cola"), entry("m-lora-shrinking-rte"), entry("other-growing-rte")]) == []
 
 
-def test_means_are_over_the_tasks_that_know_every_share():
-    ledger = [WHOLE, entry("m-constant-cola", 200), entry("m-shrinking-rte", 150, [run(flops=50)])]
-    ledger.append(entry("m-shrinking-cola", 100, [run(machine="another")]))
+@pytest.mark.parametrize("on_gpu", [True, False])  # where memory is known of no task, the others' shares still are
+def test_means_are_over_the_tasks_that_know_the_most_shares(on_gpu):
+    ledger = [entry("m-constant-rte", 200, [run(on_gpu=on_gpu)]), entry("m-constant-cola", 200, [run(on_gpu=on_gpu)])]
+    ledger.append(entry("m-shrinking-rte", 150, [run(flops=50, on_gpu=on_gpu)]))
+    ledger.append(entry("m-shrinking-cola", 100, [run(machine="another", on_gpu=on_gpu)]))
     (mean,) = mean_costs(costs(ledger))
 
     assert (mean.task, mean.updated, mean.flops) == ("rte", 0.75, 0.5)

@@ -21,6 +21,7 @@ def recipe():
 def steps(monkeypatch):
     """A step takes 5 seconds with all blocks, and 1 with none; returns what was timed."""
     timed = []
+    monkeypatch.setattr(probing, "_TIMED", {})
     monkeypatch.setattr(probing, "_costs", lambda *shape: timed.append(shape) or (5.0, 1.0))
     return timed
 
@@ -87,3 +88,21 @@ def test_what_the_time_for_timing_left_out_says_so(answers, tmp_path, steps, mon
     found = probing.filled(planning.plan(suite, "ablation"), suite)
 
     assert {one.each.source for one in found.lacks} == {"unknown: the 0 s for timing steps were over"}
+
+
+def test_on_a_busy_machine_progtuning_has_its_time_by_the_step_that_was_timed_for_fine_tuning(
+    answers, tmp_path, steps, monkeypatch
+):
+    def slow(*shape):
+        steps.append(shape)
+        monkeypatch.setattr(probing.time, "perf_counter", lambda: 1e9)  # the first step took longer than all may
+        return 5.0, 1.0
+
+    monkeypatch.setattr(probing, "_costs", slow)
+    suite = Suite("smoke", answers, tmp_path / "runs", train=False)
+    found = probing.filled(planning.plan(suite, "glue"), suite)
+    timed = {one.recipe.schedule for one in found.lacks if one.each.seconds is not None}
+
+    assert len(steps) == 1
+    assert timed == {"constant", "shrinking"}
+    assert any(one.each.seconds is None for one in found.lacks)  # another model has another step
