@@ -19,6 +19,8 @@ from progbench.judging.references import Reference
 from progbench.recipes.recipe import run_id
 from progbench.tasks.catalog import task_of, tasks
 
+THEMSELVES = "no reference: these runs are themselves the recorded reference"
+
 
 @dataclass(frozen=True)
 class Expectation:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from progbench.files import read_toml
+from progbench.judging.expected import THEMSELVES
 from progbench.judging.verdict import Verdict
 from progbench.recipes.recipe import split_id
 from progbench.report import cells
@@ -49,10 +50,13 @@ class PrintedTable:
 
     @property
     def alone(self) -> str:
-        """Where there is nothing to compare ours with: which command records that; else, or if there is none, ""."""
-        known = any(one and one.expected is not None for row in self.rows for one in row.cells)
-        missing = self.run and not known and self.recording
-        return f"There is nothing yet to compare it with. {self.recording}" if missing else ""
+        """Where there is nothing to compare ours with: why, or which command records that; else, or if none, ""."""
+        ran = [one for row in self.rows for one in row.cells if one and one.observed is not None]
+        if any(one and one.expected is not None for row in self.rows for one in row.cells) or not ran:
+            return ""
+        if any(one.sentence.startswith(THEMSELVES) for one in ran):
+            return "There is nothing to compare it with: these runs are themselves the recorded reference."
+        return f"There is nothing yet to compare it with. {self.recording}" if self.recording else ""
 
     @property
     def run(self) -> bool:

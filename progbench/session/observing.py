@@ -10,13 +10,11 @@ from pathlib import Path
 from progbench.errors import BadInput
 from progbench.judging import resolution
 from progbench.judging.caveats import other_data
-from progbench.judging.expected import Cell
+from progbench.judging.expected import THEMSELVES, Cell
 from progbench.judging.verdict import Observed
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult, path_of
 from progbench.session.filing import Runs
-
-THEMSELVES = "no reference: these runs are themselves the recorded reference"
 
 
 def columns_of(cell: Cell) -> list[tuple[str, str]]:

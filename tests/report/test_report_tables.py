@@ -7,6 +7,7 @@ from made_up import verdict
 
 from progbench.judging import expected
 from progbench.judging import judge as judging
+from progbench.judging.expected import THEMSELVES
 from progbench.judging.verdict import Observed
 from progbench.report.tables import printed_tables, views
 
@@ -160,3 +161,10 @@ def test_a_table_of_an_included_folder_is_filled_with_that_folder_and_recorded_b
 
     assert table.waiting.endswith("progbench reproduce -m glue --suite own --include 'my folder'")
     assert filled.alone == ""
+
+
+def test_recorded_runs_are_told_to_be_the_reference_and_no_command_to_record_them_again():
+    ran = verdict(expected=None, printed=None, difference=None, outcome="unjudged", sentence=f"{THEMSELVES}; 66.1")
+    (table,) = printed_tables("mini", [ran])
+
+    assert table.alone == "There is nothing to compare it with: these runs are themselves the recorded reference."

@@ -3,11 +3,12 @@
 import pytest
 from made_up import result, suite
 
+from progbench.judging.expected import THEMSELVES
 from progbench.runs import results
 from progbench.session import observing
 
 
-@pytest.mark.parametrize(("seconds", "why"), [(9.0, observing.THEMSELVES), (8.0, "")], ids=["it", "made again"])
+@pytest.mark.parametrize(("seconds", "why"), [(9.0, THEMSELVES), (8.0, "")], ids=["it", "made again"])
 def test_a_run_that_is_the_recorded_one_byte_by_byte_has_no_reference(smoke_recipe, tmp_path, seconds, why):
     wanted = smoke_recipe()
     made = {wanted: [result(wanted, 0, {"sst2": {"accuracy": 0.5}})]}
@@ -21,4 +22,4 @@ def test_a_suites_own_recorded_runs_are_unjudged(answers):
     recorded = answers / "mini" / "runs"
     verdict = suite(answers, recorded, "mini", seeds=None, train=False).verdicts("table1")["minilm-constant-cola"]
 
-    assert (verdict.outcome, verdict.sentence.partition(";")[0]) == ("unjudged", observing.THEMSELVES)
+    assert (verdict.outcome, verdict.sentence.partition(";")[0]) == ("unjudged", THEMSELVES)
