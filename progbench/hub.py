@@ -17,6 +17,7 @@ AGAIN = 300.0  # seconds after which a hub that showed none is asked again
 LONG = 10.0  # seconds for its answer to a question, once it has shown one
 _ASKED: list[tuple[float, str]] = []  # when the hub was asked whether it is there, and why it is not
 NO_ANSWER = "no answer in time"
+FETCH = "fetch it with `progbench fetch`"  # what a run says of what is not here
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def require(wanted: Files) -> Path | None:
     if problem := silence() or _problem(wanted):
         raise Missing(
             f"{wanted.repository} is not on this machine, and the hub did not give it ({problem}); "
-            f"fetch it with `progbench fetch`, or set {wanted.instead} to a folder that holds it"
+            f"{FETCH}, or set {wanted.instead} to a folder that holds it"
         )
     return None
 

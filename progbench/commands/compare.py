@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         device=asked.device,
     )
     found = probing.filled(planning.plan(suite), suite)
-    printing.show("\n".join([plain(f"{asked.model.name}, {asked.data}"), *plans.lines(found)]))
+    printing.show("\n".join([*text.wrapped(f"{asked.model.name}, {asked.data}"), *plans.lines(found)]))
     if options.plan:
         return FINE
     say = functools.partial(print, file=sys.stderr, flush=True)
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
                 text.render(report),
                 *(f"written: {plain(path)}" for path in written),
                 "",
-                *map(plain, answer(suite, asked)),
+                *(line for one in answer(suite, asked) for line in text.wrapped(one)),
             ]
         )
     )

@@ -142,7 +142,9 @@ def named(name: str, L: int, T: int) -> Schedule:
         return SCHEDULES[name](L, T)
     number = name.removeprefix("single_block_b")
     if number == name or not number.isdecimal():
-        raise ValueError(f"unknown schedule {name!r}: known are {', '.join(SCHEDULES)}, single_block_b1 to _b{L}")
+        paper = ", ".join(f"{theirs} is {ours}" for theirs, ours in PAPERS.items())
+        known = f"{', '.join(SCHEDULES)}, single_block_b1 to _b{L} ({paper})"
+        raise ValueError(f"unknown schedule {name!r}: known are {known}")
     return single_block(L, T, int(number) - 1)
 
 

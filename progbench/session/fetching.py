@@ -86,7 +86,8 @@ def fetch(need: Need, say: Callable[[str], None] = lambda line: None) -> Got:
             return Got(need.name, "here", "in a folder or a package of this machine, which the hub has no checksums of")
         return _from_hub(need, need.files, say)
     except Missing as problem:
-        return Got(need.name, "missing", str(problem))
+        # who reads this has just typed the command that it names
+        return Got(need.name, "missing", str(problem).replace(hub.FETCH, "start the same again with a network"))
     except BadInput as problem:
         return Got(need.name, "damaged", str(problem))
 

@@ -20,8 +20,9 @@ def tracker(name: str, folder: Path) -> Callable[[RunResult], None]:
     """What sends a result to the tracker `name`, one of PACKAGES; its own files go below `folder`.
 
     It sends a run as a whole, once its result is on file, so it moves no score. W&B stays offline unless WANDB_MODE
-    says otherwise. What goes wrong while sending is said on standard error, and stops no run. Raises BadInput where the
-    tracker's package is not installed, or cannot be used.
+    says otherwise, and MLflow keeps a file there unless MLFLOW_TRACKING_URI names another place. What goes wrong while
+    sending is said on standard error, and stops no run. Raises BadInput where the tracker's package is not installed,
+    or cannot be used.
 
     >>> tracker("", Path("logs")) is nothing
     True
@@ -33,6 +34,8 @@ def tracker(name: str, folder: Path) -> Callable[[RunResult], None]:
     if name == "wandb":
         os.environ.setdefault("WANDB_MODE", "offline")
         os.environ.setdefault("WANDB_DIR", str(folder))
+    if name == "mlflow":  # which else writes into the folder where one is
+        os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{folder.absolute()}/mlflow.db")
     from transformers.integrations import get_reporting_integration_callbacks
 
     (integration,) = get_reporting_integration_callbacks([name])
@@ -43,6 +46,7 @@ def tracker(name: str, folder: Path) -> Callable[[RunResult], None]:
 
     def send(result: RunResult) -> None:
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             _send(integration(), result, folder)
         except Exception as problem:  # a full disk, a server that is away: the result is on file
             print(plain(f"not sent to {name}: {result.recipe.id} seed {result.seed}: {problem}"), file=sys.stderr)

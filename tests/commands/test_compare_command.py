@@ -84,7 +84,8 @@ def test_its_report_names_no_command_that_records_a_reference_and_no_memory_of_a
 
     assert "update-reference" not in page + said + (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert "nothing yet to compare it with" not in page
-    assert said.splitlines()[-1].endswith("; peak memory: on a CPU not measured apart from its process")
+    assert " ".join(said.split()).endswith("; peak memory: on a CPU not measured apart from its process")
+    assert max(map(len, said.split("written: ")[-1].splitlines()[2:])) <= 100
 
 
 def test_its_suite_is_judged_by_the_other_commands(compare, tmp_path, capsys):

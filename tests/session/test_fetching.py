@@ -322,3 +322,12 @@ def test_paper_says_all_that_is_missing_after_one_question_to_the_hub(blocked, a
     assert len(reasons) == 3 * 1  # a sentence a model, each with GLUE's
     assert all("nyu-mll/glue is not on this machine" in why and "Network is unreachable" in why for why in reasons)
     assert len({str(one) for one in blocked}) == 1
+
+
+def test_the_command_that_fetches_does_not_name_itself_as_what_to_do():
+    missing = f"the hub did not give it; {hub.FETCH}, or set GLUE_DIR to a folder that holds it"
+    found = fetching.fetch(fetching.Need("data of rte", None, is_model=False, missing=missing))
+
+    assert found.words == (
+        "the hub did not give it; start the same again with a network, or set GLUE_DIR to a folder that holds it"
+    )

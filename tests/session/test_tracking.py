@@ -35,13 +35,31 @@ def finish():
     run = None
 """
 
+MLFLOW = """
+import os
+from types import SimpleNamespace as Space
+__version__, run, told = "3.17.2", None, []
+utils = Space(validation=Space(MAX_PARAM_VAL_LENGTH=500, MAX_PARAMS_TAGS_PER_BATCH=100))
+def is_tracking_uri_set(): return bool(os.environ.get("MLFLOW_TRACKING_URI"))
+def get_tracking_uri(): return os.environ["MLFLOW_TRACKING_URI"]
+def active_run(): return run
+def start_run(run_name, nested):
+    global run
+    run = Space(info=Space(run_id=run_name))
+def end_run():
+    global run
+    run = None
+def log_params(values, **how): pass
+def log_metrics(metrics, step, **how): told.append((run.info.run_id, step, metrics))
+"""
+
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """Makes a package of this name and content that can be imported, and nothing else of a tracker."""
     for name in ("tensorboard", "tensorboardX", "wandb", "mlflow"):
         monkeypatch.setitem(sys.modules, name, None)
-    for name in ("WANDB_MODE", "WANDB_DIR"):
+    for name in ("WANDB_MODE", "WANDB_DIR", "MLFLOW_TRACKING_URI"):
         monkeypatch.setenv(name, "")  # put back afterwards
         monkeypatch.delenv(name)
     monkeypatch.syspath_prepend(tmp_path)
@@ -97,6 +115,24 @@ def test_wandb_is_offline_and_has_a_run_for_each_seed(package, tmp_path, monkeyp
     name = f"{result.recipe.id}-{result.recipe.digest}-seed"
     assert [name for name, _ in wandb.told] == [f"{name}3", f"{name}3", f"{name}4", f"{name}4"]
     assert os.environ["WANDB_MODE"] == "offline"
+
+
+@pytest.mark.parametrize("theirs", ["", "http://127.0.0.1:9"])
+def test_mlflow_has_a_run_for_each_seed_and_its_file_with_the_results(package, tmp_path, monkeypatch, result, theirs):
+    mlflow = package("mlflow", MLFLOW)
+    if theirs:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", theirs)
+    folder = tmp_path / "runs" / "logs"
+    send = tracker("mlflow", folder)
+    send(result)
+    send(RunResult(result.recipe, 4, result.epochs))
+    name = f"{result.recipe.id}-{result.recipe.digest}-seed"
+
+    assert [(run, step, sent["eval_rte_accuracy"]) for run, step, sent in mlflow.told] == [
+        (f"{name}{seed}", step, score) for seed in (3, 4) for step, score in ((4, 0.5), (8, 0.6))
+    ]
+    assert mlflow.get_tracking_uri() == (theirs or f"sqlite:///{folder}/mlflow.db")
+    assert folder.is_dir()  # in which SQLite makes its file
 
 
 def test_sending_moves_no_random_numbers_and_no_threads(package, tmp_path, result):
