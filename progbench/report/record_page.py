@@ -50,7 +50,7 @@ def _short(found: Recorded) -> list[str]:
             tasks = ", ".join(f"{one.task} ({comparisons.seeds(one)} seeds, P(≥) {one.share:.2f})" for one in undecided)
             lines.append(f"{suite.name}: these seeds do not decide {tasks} alone.")
         ablations = record_ablation.short(suite, found.ablation) or ["no ablation of Table 5 is recorded."]
-        lines += [f"{suite.name}: {one}" for one in ablations]
+        lines += [f"{suite.name}: {one}" for one in (*ablations, *record_ablation.what_ifs(suite, found.ablation))]
         lines += _saving(suite)
     refuted = [one for one in found.claims if one.on_print == "does not hold"]
     disputed = sum(bool(one.disputed) for one in found.claims)

@@ -1,6 +1,7 @@
 """RESULTS.md: every number from recorded files, what is not recorded said, failed runs listed, time told honestly."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from recorded_runs import record
@@ -102,6 +103,37 @@ def test_seeds_that_are_no_better_than_a_guess_are_counted(value, said):
     found = record_ablation._collapsed({"growing": [[value, 60.0]]}, [("rte", "accuracy")], [50.0])
 
     assert found == f"Seeds that score no more than always the most frequent class: {said}."
+
+
+def scored(found, tried, alone):
+    """Mini's recipes, of which growing on MRPC has these accuracies with the what-if's optimizer, and alone."""
+    points = {"minilm-growing-mrpc~optimizer-after-freeze": tried, "minilm-growing-mrpc": alone}
+    (mini,) = [suite for suite in found.suites if suite.name == "mini"]
+    return SimpleNamespace(recipes=mini.recipes, points=lambda one, *where: points.get(one, []))
+
+
+@pytest.mark.parametrize(
+    ("tried", "says"),
+    [
+        ([70.0, 71.0, 72.0], "brings it nearer to the printed number and does not give it, so something else differs"),
+        ([65.9, 67.9, 69.9], "gives the printed number"),
+        ([74.0, 75.0, 76.0], "does not explain the printed number"),
+    ],
+)
+def test_a_what_if_says_whether_it_gives_the_printed_number(found, tried, says):
+    (line,) = record_ablation.what_ifs(
+        scored(found, tried, [73.0, 74.0, 75.0]), [Printed("growing", "MRPC", "mrpc", "accuracy", 67.9)]
+    )
+
+    # Student's t of 2 degrees of freedom is 4.303: 74 ± 4.303 / sqrt(3)
+    assert line.startswith("growing scores an accuracy of 74.00 [71.52, 76.48] on MRPC, and ")
+    assert f"Such an optimizer {says}" in line
+
+
+def test_a_what_if_of_two_seeds_says_nothing(found):
+    two = scored(found, [70.0, 71.0], [73.0, 74.0])
+
+    assert record_ablation.what_ifs(two, [Printed("growing", "MRPC", "mrpc", "accuracy", 67.9)]) == []
 
 
 def test_two_printed_metrics_are_no_printed_difference():
