@@ -32,9 +32,10 @@ def what_ifs(suite: OfSuite, printed: Sequence[Printed]) -> list[str]:
     """
     lines = []
     for recipe_id, recipe in suite.recipes.items():
-        names = (recipe_id, recipe_id.partition("~")[0])
-        tried, alone = (suite.points(one, "mrpc", "accuracy") for one in names)
-        if recipe.optimized == "all" or recipe.schedule not in OTHERS or min(len(tried), len(alone)) < 3:
+        if recipe.optimized == "all" or recipe.task != "mrpc" or recipe.schedule not in OTHERS:
+            continue
+        alone, tried = (suite.points(one, "mrpc", "accuracy") for one in (recipe_id.partition("~")[0], recipe_id))
+        if min(len(alone), len(tried)) < 3:
             continue
         value = next(one.value for one in _accuracies(printed) if one.schedule == recipe.schedule)
         low, high = _interval(tried)
@@ -44,14 +45,17 @@ def what_ifs(suite: OfSuite, printed: Sequence[Printed]) -> list[str]:
             says = "brings it nearer to the printed number and does not give it, so something else differs, too"
         else:
             says = "does not explain the printed number"
-        seen = [
-            f"{statistics.fmean(one):.2f} [{_interval(one)[0]:.2f}, {_interval(one)[1]:.2f}]" for one in (tried, alone)
-        ]
         lines.append(
-            f"{name(recipe.schedule)} scores an accuracy of {seen[1]} on MRPC, and {seen[0]} with an optimizer that is "
-            f"built after the first freeze ({len(tried)} seeds); {value:g} is printed of BERT-base. Such an optimizer {says}."
+            f"{name(recipe.schedule)} scores an accuracy of {_with_interval(alone)} on MRPC, and "
+            f"{_with_interval(tried)} with an optimizer that is built after the first freeze ({len(tried)} seeds); "
+            f"{value:g} is printed of BERT-base. Such an optimizer {says}."
         )
     return lines
+
+
+def _with_interval(points: Sequence[float]) -> str:
+    low, high = _interval(points)
+    return f"{statistics.fmean(points):.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _interval(points: Sequence[float]) -> tuple[float, float]:
