@@ -131,10 +131,9 @@ def answer(suite: Suite, asked: Question) -> list[str]:
     lines = []
     entries = [ledger.entry(one, suite.runs(one).results.values()) for one in recipe_status.recipes(suite).values()]
     for schedule in asked.schedules[1:]:
-        found = own_suite.differences(suite, asked, schedule)
-        name = own_suite.called(schedule)
-        lines.append(f"{name} less fine-tuning on {asked.data.name}: {beside.in_words(found)}")
-        lines.append(beside.could_see(found, asked.margin))
+        difference, name = own_suite.difference(suite, asked, schedule), own_suite.called(schedule)
+        said = beside.in_words(difference, suite.terms().looks.level)
+        lines += [f"{name} less fine-tuning on {asked.data.name}: {said}", beside.could_see(difference, asked.margin)]
     lines += [f"{one.outcome}: {one.sentence}" for one in map(suite.claim, suite.claims())]
     for cost in ledger.costs(entries):
         shares = {"updated parameters": cost.updated, "FLOPs": cost.flops, "time a step": cost.step_seconds}

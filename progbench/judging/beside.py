@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import bisect
 import math
-import statistics
 from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import betaincinv, nctdtr, stdtrit
+
+from progbench.judging.compared import Paired
+from progbench.judging.effect import components_of, interval, on_this_set
 
 ALPHA = 0.05  # one-sided, as claims are judged
 POWER = 0.8
@@ -80,41 +82,45 @@ def _power(effect: float, seeds: int, level: float) -> float:
     return 1 - float(nctdtr(seeds - 1, effect * math.sqrt(seeds), critical))
 
 
-def in_words(differences: Sequence[float]) -> str:
-    """The mean of paired differences in points, with its 95 % interval by Student's t.
+def in_words(difference: Paired, level: float = ALPHA) -> str:
+    """A task's mean difference in points, with its interval on this development set, which the pages show, too.
 
-    >>> in_words([1.0, 2.0, 3.0])
-    '+2.00 points, 95 % interval -0.48 to +4.48 (3 seeds)'
+    >>> in_words(Paired("mine", seeds=(0, 1, 2), left=(67.0, 68.0, 69.0), right=(66.0, 66.0, 66.0)))
+    '+2.00 points, 90 % interval +0.31 to +3.69 (3 seeds)'
+
+    It leaves out `level` on each side, 2 ± 2.92 · 1 / √3 in the example.
     """
-    if not differences:
-        return "unknown: no seed has both"
-    mean = statistics.fmean(differences)
-    if len(differences) < 2:
-        return f"{mean:+.2f} points (one seed: no interval)"
-    half = stdtrit(len(differences) - 1, 0.975) * statistics.stdev(differences) / len(differences) ** 0.5
-    return f"{mean:+.2f} points, 95 % interval {mean - half:+.2f} to {mean + half:+.2f} ({len(differences)} seeds)"
+    seeds = len(difference.seeds)
+    if difference.missing or not seeds:
+        return f"unknown: {difference.missing or 'no seed has both'}"
+    if seeds < 2:
+        return f"{difference.left[0] - difference.right[0]:+.2f} points (one seed: no interval)"
+    estimate = on_this_set(components_of(difference))
+    low, high = interval(estimate, level)
+    share = f"{100 * (1 - 2 * level):g} % interval"
+    return f"{float(estimate.mean):+.2f} points, {share} {float(low):+.2f} to {float(high):+.2f} ({seeds} seeds)"
 
 
-def could_see(differences: Sequence[float], margin: float) -> str:
+def could_see(difference: Paired, margin: float) -> str:
     """A sentence on whether so many seeds could have seen a difference of `margin` points.
 
-    >>> could_see([0.5, 0.9, 0.7, 0.4, 1.0], 1.0)
-    '5 seeds could have seen a difference of 1 point: with differences that vary by 0.25, in 100 % of comparisons'
+    >>> could_see(Paired("mine", seeds=(0, 1, 2), left=(67.0, 68.0, 69.0), right=(66.0, 66.0, 66.0)), 4.0)
+    '3 seeds could have seen a difference of 4 points: with differences that vary by 1.00, in 99 % of comparisons'
 
-    Nobody can say of fewer than two seeds, or of seeds that all differ by the same.
+    Nobody can say of fewer than two seeds, or if no prediction differs.
     """
-    said = f"a difference of {margin:g} point{'s' * (margin != 1)}"
-    if not differences:
+    said, seeds = f"a difference of {margin:g} point{'s' * (margin != 1)}", len(difference.seeds)
+    if difference.missing or not seeds:
         return f"no seed has both, so nobody can say whether as many could have seen {said}"
-    if len(differences) < 2:
+    if seeds < 2:
         return f"one seed cannot tell {said} from chance: start with --seeds 5"
-    sd = statistics.stdev(differences)
+    sd = math.sqrt(on_this_set(components_of(difference)).variance * seeds)
     if sd == 0:
-        return f"the {len(differences)} seeds differ by the same, so nobody can say whether they could have seen {said}"
-    power = _power(margin / sd, len(differences), ALPHA)
+        return f"the {seeds} seeds predict the same, so nobody can say whether they could have seen {said}"
+    power = _power(margin / sd, seeds, ALPHA)
     varying = f"with differences that vary by {sd:.2f}, in {100 * power:.0f} % of comparisons"
     if power >= POWER:
-        return f"{len(differences)} seeds could have seen {said}: {varying}"
+        return f"{seeds} seeds could have seen {said}: {varying}"
     needed = _fewest(margin / sd, ALPHA, 2)
     more = f"; {needed} seeds would in {100 * POWER:.0f} %" if needed <= MOST else f"; nor would {MOST:,} seeds"
-    return f"{len(differences)} seeds could hardly have seen {said}: {varying}{more}"
+    return f"{seeds} seeds could hardly have seen {said}: {varying}{more}"

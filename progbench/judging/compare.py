@@ -15,8 +15,8 @@ import numpy as np
 
 from progbench.judging import beside, effect, hierarchy, words
 from progbench.judging.compared import AVERAGE, OTHER, SAME, UNTOLD, Compared, Paired
-from progbench.judging.decision import LEAST_SD, PAPER_SEEDS
-from progbench.judging.effect import Components, Estimate
+from progbench.judging.decision import PAPER_SEEDS
+from progbench.judging.effect import Estimate
 from progbench.judging.resolution import EDGE
 from progbench.judging.terms import Terms
 
@@ -68,12 +68,6 @@ def ends(estimate: Estimate, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _components(task: Paired) -> Components:
-    if task.differences is not None:
-        return effect.taken_apart(task.differences)
-    return effect.from_scores(np.subtract(task.left, task.right), max(task.least_sd, LEAST_SD))
-
-
 def _stacked(estimates: Iterable[Estimate]) -> Estimate:
     """A family of estimates as one of arrays."""
     return Estimate(*(np.array(column, float) for column in zip(*estimates, strict=True)))
@@ -90,7 +84,7 @@ def _shown(averages: Mapping[str, Estimate], terms: Terms) -> dict[str, hierarch
 def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], terms: Terms) -> list[Compared]:
     """The verdicts on one body's tasks."""
     level, margin = terms.looks.level, terms.task
-    components = [_components(task) for task in tasks]
+    components = [effect.components_of(task) for task in tasks]
     estimates = [effect.on_this_set(component) for component in components]
     p, differ = hierarchy.of_tasks(_stacked(estimates), level)
     others = [effect.for_such_examples(component) for component in components]
@@ -129,7 +123,7 @@ class _Average:
         self.tasks = tasks
         columns = sum(task.columns for task in tasks)
         self.weights = [task.columns / columns for task in tasks]
-        components = [_components(task) for task in tasks]
+        components = [effect.components_of(task) for task in tasks]
         self.examples = sum(component.examples for component in components)
         self.estimates = [effect.on_this_set(component) for component in components]
         self.on_this_set = effect.average(self.estimates, self.weights)

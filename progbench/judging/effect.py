@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit  # to the bit scipy.stats' t, which takes half a second to load
 
+from progbench.judging.compared import Paired
+from progbench.judging.decision import LEAST_SD
+
 
 class Components(NamedTuple):
     """A task's mean difference, in points, and the components of its variance: of seeds, of examples, and the rest.
@@ -80,6 +83,13 @@ def from_scores(differences: ArrayLike, least: float = 0.0) -> Components:
     values = np.asarray(differences, float)
     seeds = values.shape[-1]
     return Components(values.mean(-1), seeds, 0, np.maximum(values.var(-1, ddof=1), least**2) / seeds)
+
+
+def components_of(task: Paired) -> Components:
+    """A task's components: from its predictions, or where a result kept none from its scores alone."""
+    if task.differences is not None:
+        return taken_apart(task.differences)
+    return from_scores(np.subtract(task.left, task.right), max(task.least_sd, LEAST_SD))
 
 
 def on_this_set(components: Components) -> Estimate:

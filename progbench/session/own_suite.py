@@ -16,9 +16,11 @@ from typing import Any
 
 from progbench import files, places
 from progbench.errors import BadInput
+from progbench.judging.compared import Paired
 from progbench.method.schedule import PAPERS, SCHEDULES
 from progbench.session.own_data import Described
 from progbench.session.own_model import Guest
+from progbench.session.pairing import paired
 from progbench.session.suite import Suite
 
 FILE = "compare"  # the recipe's, in the suite's folder
@@ -108,14 +110,12 @@ def write(asked: Question, folder: Path) -> None:
     places.forget()
 
 
-def differences(suite: Suite, asked: Question, schedule: str) -> list[float]:
-    """A schedule's points above fine-tuning's, for each seed that has both."""
-    scores = {}
-    for cell in suite.table(TABLE).cells:
-        if cell.column == _words(asked.data.metrics[0]) and cell.kind == "scored":
-            scores[cell.schedule] = suite.observed(cell).values
-    seeds = sorted(set(scores[schedule]) & set(scores["constant"]))
-    return [scores[schedule][seed] - scores["constant"][seed] for seed in seeds]
+def difference(suite: Suite, asked: Question, schedule: str) -> Paired:
+    """A schedule's scores beside fine-tuning's, for each seed that has both, in the data's first metric."""
+    column = _words(asked.data.metrics[0])
+    cells = {one.schedule: one for one in suite.table(TABLE).cells if one.column == column and one.kind == "scored"}
+    (task,) = paired(suite, [cells[schedule]], [cells["constant"]])
+    return task
 
 
 def _settings(asked: Question) -> dict[str, Any]:
