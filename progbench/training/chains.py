@@ -67,3 +67,8 @@ def compiled(function: Chain) -> Chain:
     limit = {"recompile_limit": FORMS} if "recompile_limit" in known else {}
     options = {"deterministic": True} if hasattr(torch._inductor.config, "deterministic") else {}
     return torch.compile(function, fullgraph=True, options=options, **limit)
+
+
+def compilations() -> int:
+    """How many functions torch has compiled in this process."""
+    return torch._dynamo.utils.counters["stats"]["unique_graphs"]
