@@ -63,9 +63,7 @@ LAUNCHES = {
     "_efficient_attention_backward": 4, "_scaled_dot_product_efficient_attention_backward": 4,
     "_scaled_dot_product_efficient_attention": 4,
 }  # fmt: skip
-# chains: what they overwrite, and what their sums over all tokens read once more, in kernels that torch.compile adds
-CHAIN_WRITES = {"_move": ("weights", "first", "second")}
-CHAIN_SUMS = {"_backward": ("gradient", "added")}
+CHAIN_WRITES = {"_move": ("weights", "first", "second")}  # what chains overwrite
 PRODUCTS = ("mm", "bmm", "addmm", "baddbmm", "baddbmm_")
 ATTENTION = {
     "_efficient_attention_forward": 2, "_scaled_dot_product_efficient_attention": 2,
@@ -115,7 +113,7 @@ class Counting(TorchDispatchMode):
         return super().__enter__()
 
     def chain(self, function: Callable) -> Callable:
-        """A chain reads what it is given and writes what it gives, once; sums over tokens take a second kernel."""
+        """A chain reads what it is given and writes what it gives, once, in one kernel."""
 
         def one_kernel(*arguments: Any) -> Any:
             self.paused = True
@@ -126,13 +124,11 @@ class Counting(TorchDispatchMode):
             names, name = inspect.signature(function).parameters, function.__name__
             given = dict(zip(names, arguments, strict=True))
             made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
-            sums = any(leaf.ndim == 2 for leaf in made)
-            again = [given[own] for own in CHAIN_SUMS.get(name, ()) if sums]
             made += [given[own] for own in CHAIN_WRITES.get(name, ())]
             read = [leaf for leaf in arguments if isinstance(leaf, torch.Tensor)]
-            self.counted.bytes += (moved := sum(map(touched, [*read, *made, *again])))
-            self.counted.launches += (launches := 1 + 2 * bool(again))
-            self._note(f"chain {name}", launches, moved)
+            self.counted.bytes += (moved := sum(map(touched, [*read, *made])))
+            self.counted.launches += 1
+            self._note(f"chain {name}", 1, moved)
             return out
 
         return one_kernel

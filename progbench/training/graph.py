@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from progbench.training import recording
+from progbench.training import chains, recording
 from progbench.training.packed_seeds import Form, SeedBatch
 from progbench.training.step import Step
 
@@ -156,20 +156,21 @@ class Replayed:
     ([1, 1], 1)
 
     The first `WARM_UP` steps run as they are, and so does the first step of each form of batch: many forms come once.
-    The last step of the warm-up is watched. A step that cannot be captured always runs as it is; `refused` says why.
+    The last step of the warm-up is watched, and the next one if torch compiled meanwhile, which may wait for a device.
+    A step that cannot be captured always runs as it is; `refused` says why.
     """
 
     def __init__(self, step: Callable[[dict], torch.Tensor], device: StandIn) -> None:
         self.step, self.device = step, device
         self.captured: dict[Form, Captured] = {}
         self.replays = 0
-        self.refused = ""
+        self.refused, self._watched = "", False
         self._seen: Counter[Form] = Counter()
 
     def __call__(self, batch: SeedBatch) -> torch.Tensor:
         self._seen[batch.form] += 1
         known = self.captured.get(batch.form)
-        if known is None and not self.refused and self._seen[batch.form] > 1 and self._seen.total() > WARM_UP:
+        if known is None and self._watched and not self.refused and self._seen[batch.form] > 1:
             known = self._captured(batch)
         if known is None:
             return self._as_it_is(batch)
@@ -179,10 +180,13 @@ class Replayed:
 
     def _as_it_is(self, batch: SeedBatch) -> torch.Tensor:
         there = self.device.put(batch)
-        if self._seen.total() != WARM_UP:
+        if self._watched or self._seen.total() < WARM_UP:
             return self.device.run(lambda: self.step(there.inputs()))
+        before = chains.compilations()
         losses, problem = self.device.watched(lambda: self.step(there.inputs()))
-        self._refuse(problem)
+        self._watched = not problem or chains.compilations() == before
+        if self._watched:
+            self._refuse(problem)
         return losses
 
     def _refuse(self, problem: str) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch.autograd.function import FunctionCtx, once_differentiable
 
 from progbench.training.chains import chain
+
+BLOCK = 64  # rows that a chain sums as it goes, at most: a row a block is then written, and read again
 
 
 class Around:
@@ -59,13 +64,35 @@ class Normalised(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        to_added, to_product, *to_weights = _backward(
-            gradient, *ctx.saved_tensors, ctx.scale, ctx.dtype, any(ctx.needs_input_grad[1:3])
-        )
-        to_product_bias = to_product.sum(1) if any(ctx.needs_input_grad[5:6]) else None
+        added, mean, rstd, weight, mask = ctx.saved_tensors
+        of_weights, of_product_bias = any(ctx.needs_input_grad[1:3]), any(ctx.needs_input_grad[5:6])
+        sums = iter(())
+        if of_weights or of_product_bias:
+            means = _means(gradient, added, mean, rstd, weight)
+            each = (blocks(own) for own in (gradient, added, mean, rstd, *means, mask))
+            *both, partial = _to_rows_and_sums(*each, weight, ctx.scale, ctx.dtype, of_weights, of_product_bias)
+            to_added, to_product = (own if own is None else own.view_as(gradient) for own in both)
+            sums = iter(whole_sums(partial, len(gradient)))
+        else:
+            to_added, to_product = _backward(gradient, added, mean, rstd, weight, mask, ctx.scale, ctx.dtype)
         if ctx.around is not None and ctx.needs_input_grad[0]:
             ctx.around.gradient, to_added = to_added, None
-        return to_added, *to_weights, None, to_product, to_product_bias, None, None
+        to_weights = (next(sums), next(sums)) if of_weights else (None, None)
+        return to_added, *to_weights, None, to_product, next(sums, None), None, None
+
+
+def blocks(rows: torch.Tensor | None) -> torch.Tensor | None:
+    """(seeds, rows, …) as (seeds, blocks, rows of a block, …): a chain sums over a block's rows as it goes.
+
+    >>> blocks(torch.zeros(2, 192, 5)).shape, blocks(torch.zeros(2, 72, 5)).shape
+    (torch.Size([2, 3, 64, 5]), torch.Size([2, 9, 8, 5]))
+    """
+    return rows if rows is None else rows.unflatten(1, (-1, math.gcd(rows.shape[1], BLOCK)))
+
+
+def whole_sums(partial: torch.Tensor, seeds: int) -> Sequence[torch.Tensor]:
+    """Sums over blocks, (sums, seeds * blocks, size), made sums over all rows of a seed: each (seeds, size)."""
+    return partial.unflatten(1, (seeds, -1)).sum(2).unbind()
 
 
 @chain
@@ -80,15 +107,48 @@ def _forward(residual, weight, bias, eps, product, product_bias, mask, scale):
 
 
 @chain
-def _backward(gradient, added, mean, rstd, weight, mask, scale, dtype, of_weights):
-    normed, scaled = (added - mean) * rstd, gradient * weight[..., None, :]
-    both = scaled.mean(-1, keepdim=True) + normed * (scaled * normed).mean(-1, keepdim=True)
-    to_added = (scaled - both) * rstd
-    to_product = None
-    if dtype is not None:
-        to_product = (to_added.clone() if mask is None else to_added * mask * scale).to(dtype)
-    to_weights = ((gradient * normed).sum(1), gradient.sum(1)) if of_weights else (None, None)
-    return to_added, to_product, *to_weights
+def _backward(gradient, added, mean, rstd, weight, mask, scale, dtype):
+    weight = weight[..., None, :]
+    means = _row_means(gradient, added, mean, rstd, weight)
+    return _to_rows(gradient, added, mean, rstd, *means, mask, weight, scale, dtype)
+
+
+@chain
+def _means(gradient, added, mean, rstd, weight):
+    return _row_means(gradient, added, mean, rstd, weight[..., None, :])
+
+
+@chain
+def _to_rows_and_sums(
+    gradient, added, mean, rstd, first, second, mask, weight, scale, dtype, of_weights, of_product_bias
+):
+    weight = _a_block_each(weight, gradient)
+    rows = (gradient, added, mean, rstd, first, second, mask)
+    gradient, added, mean, rstd, first, second, mask = (own if own is None else own.flatten(0, 1) for own in rows)
+    to_added, to_product = _to_rows(gradient, added, mean, rstd, first, second, mask, weight, scale, dtype)
+    summed = [gradient * ((added - mean) * rstd), gradient] if of_weights else []
+    if of_product_bias:
+        summed.append(to_product.to(gradient.dtype))
+    return to_added, to_product, torch.stack([own.sum(1) for own in summed])
+
+
+def _row_means(gradient, added, mean, rstd, weight):
+    normed, scaled = (added - mean) * rstd, gradient * weight
+    return scaled.mean(-1, keepdim=True), (scaled * normed).mean(-1, keepdim=True)
+
+
+def _to_rows(gradient, added, mean, rstd, first, second, mask, weight, scale, dtype):
+    to_added = (gradient * weight - (first + (added - mean) * rstd * second)) * rstd
+    if dtype is None:
+        return to_added, None
+    return to_added, (to_added.clone() if mask is None else to_added * mask * scale).to(dtype)
+
+
+def _a_block_each(weight: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """A weight a seed for each block. Torch.compile makes a chain one kernel if seeds and blocks are one dimension."""
+    if weight.ndim == 1:
+        return weight
+    return weight[:, None].expand(-1, like.shape[1], -1).reshape(-1, 1, weight.shape[-1])
 
 
 class Gelu(torch.autograd.Function):
@@ -106,8 +166,11 @@ class Gelu(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        to_product = _gelu_backward(gradient, *ctx.saved_tensors)
-        return to_product, to_product.sum(1) if ctx.needs_input_grad[1] else None
+        product, bias = ctx.saved_tensors
+        if not ctx.needs_input_grad[1]:
+            return _gelu_backward(gradient, product, bias), None
+        to_product, partial = _gelu_backward_and_sums(blocks(gradient), blocks(product), bias)
+        return to_product.view_as(gradient), *whole_sums(partial, len(gradient))
 
 
 @chain
@@ -118,3 +181,11 @@ def _gelu(product, bias):
 @chain
 def _gelu_backward(gradient, product, bias):
     return torch.ops.aten.gelu_backward(gradient, product + bias[..., None, :].to(product.dtype))
+
+
+@chain
+def _gelu_backward_and_sums(gradient, product, bias):
+    bias = _a_block_each(bias, gradient).to(product.dtype)
+    to_product = torch.ops.aten.gelu_backward(gradient.flatten(0, 1), product.flatten(0, 1) + bias)
+    wide = torch.promote_types(to_product.dtype, torch.float32)
+    return to_product, to_product.sum(1, dtype=wide)[None]

@@ -69,16 +69,19 @@ def test_adamw_moves_28_bytes_a_number_and_4_more_where_it_divides_the_gradient(
     assert (plain, scaled) == ((280, 1), (320, 1))
 
 
-def test_a_chain_reads_what_it_is_given_and_writes_what_it_gives_and_its_sums_read_again():
-    rows, weight = on_meta(2, 5, 3).requires_grad_(), on_meta(2, 3).requires_grad_()
-    whole, few, small = 4 * 2 * 5 * 3, 4 * 2 * 5, 4 * 2 * 3
+def test_a_chain_reads_what_it_is_given_and_writes_what_it_gives_and_of_its_sums_a_row_a_block():
+    rows, weight = on_meta(2, 24, 3).requires_grad_(), on_meta(2, 3).requires_grad_()
+    whole, few, small, blocks = 4 * 2 * 24 * 3, 4 * 2 * 24, 4 * 2 * 3, 3
     with gpu_bytes.pretending(), gpu_bytes.Counting() as counting:
         out = Normalised.apply(rows, weight, weight, 1e-12)
         forward = counting.counted.bytes
-        torch.autograd.grad(out, (rows, weight), on_meta(2, 5, 3))
+        torch.autograd.grad(out, (rows, weight), on_meta(2, 24, 3))
+    found = counting.counted.by_operation
 
     assert forward == 2 * whole + 2 * small + 2 * few
-    assert counting.counted.by_operation["chain _backward"] == [3, 5 * whole + 2 * few + 3 * small]
+    assert found["chain _means"] == [1, 2 * whole + 4 * few + small]
+    assert found["chain _to_rows_and_sums"] == [1, 3 * whole + 4 * few + small + 2 * blocks * small]
+    assert found["sum"] == [1, 2 * blocks * small + 2 * small]
 
 
 def test_no_gradient_of_a_weight_is_copied():

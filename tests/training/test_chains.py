@@ -1,9 +1,15 @@
 """Chains of operations: compiled away from a CPU, and as they are where torch cannot compile."""
 
+import functools
+import warnings
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
 from progbench.training import chains
+from progbench.training.normalised import Gelu, Normalised
 
 
 def on_meta():
@@ -40,3 +46,66 @@ def test_what_torch_cannot_compile_runs_as_it_is_from_then_on_and_says_so(monkey
         assert run(on_meta()).shape == (2, 3, 4)
     assert run(on_meta()).shape == (2, 3, 4)
     assert len(tried) == 1
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    """The chains that torch traces, a name each time: here they then run as they are."""
+    traced, compile = Counter(), torch.compile
+
+    @functools.wraps(compile)  # what it takes is looked at
+    def tracing(function, options, **rest):
+        def backend(graph, _):
+            traced[function.__name__] += 1
+            return graph.forward
+
+        return compile(function, backend=backend, **rest)
+
+    monkeypatch.setattr(torch, "compile", tracing)
+    monkeypatch.setattr(chains, "refused", set())
+    chains.compiled.cache_clear()
+    yield traced
+    chains.compiled.cache_clear()
+    torch._dynamo.reset()
+
+
+def there_and_back(rows, size=4, trains=True):
+    """Both functions of chains on a GPU's way: two seeds, so many rows."""
+    product, residual, weight = (torch.empty(shape, device="meta") for shape in ((2, rows, size),) * 2 + ((2, size),))
+    weight.requires_grad_(trains)
+    product.requires_grad_()
+    out = Normalised.apply(residual, weight, weight, 1e-12, product, weight, 0.1, None)
+    Gelu.apply(out, weight).sum().backward()
+
+
+def test_compilations_are_counted(graphs):
+    before = chains.compilations()
+    for rows in (192, 320, 96):
+        there_and_back(rows)
+
+    assert chains.compilations() - before == graphs.total() == 7
+
+
+def test_rows_of_any_number_share_a_graph_for_each_size_of_blocks(graphs):
+    for rows in (192, 320, 448, 72, 88, 104, 96, 160):  # of blocks of 64, 8 and 32
+        there_and_back(rows)
+    there_and_back(192, trains=False)
+
+    sums = {"_to_rows_and_sums": 3, "_gelu_backward_and_sums": 3}
+    without_sums = {"_backward": 1, "_gelu_backward": 1}
+    assert graphs == {"_forward": 1, "_gelu": 1, "_means": 1} | sums | without_sums
+    assert not chains.refused
+
+
+def test_a_backward_passs_thread_compiles_for_more_forms_than_torch_does_of_itself(graphs):
+    def run():
+        for size in (3, 4, 5, 6, 7):
+            for rows in (192, 96):
+                there_and_back(rows, size)
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(1) as pool:
+        warnings.simplefilter("error")
+        pool.submit(run).result()
+
+    assert graphs["_to_rows_and_sums"] == 10 > torch._dynamo.config.recompile_limit
+    assert not chains.refused

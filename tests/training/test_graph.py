@@ -6,6 +6,7 @@ from alone_and_stacked import batches, compare, model, rows
 
 from progbench import Anatomy
 from progbench.method import schedule
+from progbench.training import chains
 from progbench.training.graph import WARM_UP, Replayed, StandIn
 from progbench.training.optimizer import build_optimizer
 from progbench.training.packed import PackedCollator
@@ -94,6 +95,26 @@ def test_a_step_that_reads_a_number_is_seen_before_it_is_captured_and_runs_as_it
     assert found == [[2]] * (WARM_UP + 3)
     assert device.captures == 0
     assert run.refused == "steps were not captured as a graph: TensorBase.item"
+
+
+def test_what_torch_waits_for_while_it_compiles_is_no_reason_not_to_capture(monkeypatch):
+    steps, compiled = [], [0]
+
+    def step(inputs):
+        steps.append(inputs)
+        if len(steps) == WARM_UP:  # in the step that is watched
+            compiled[0] += 1
+            inputs["labels"].max().item()
+        return inputs["labels"].sum(1)
+
+    monkeypatch.setattr(chains, "compilations", lambda: compiled[0])
+    run, kept = Replayed(step, StandIn()), []
+    for _ in range(WARM_UP + 2):
+        run(batch(1))
+        kept.append(len(run.captured))
+
+    assert kept == [0] * (WARM_UP + 1) + [1]
+    assert run.refused == ""
 
 
 class Refusing(StandIn):
