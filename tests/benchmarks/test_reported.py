@@ -3,6 +3,7 @@
 import json
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from made_up import recipes
@@ -10,25 +11,19 @@ from made_up import recipes
 from progbench.runs import results
 from progbench.runs.results import RunResult
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture(scope="module")
 def counted(benches):
-    """A session of the paper's Table 1 and of all its counted cells; a GPU, which it asks for, is not there.
+    """A session of the paper's Tables 1, 2 and 5, its counts and its claims; a GPU, which it asks for, is not there.
 
     With a JUnit file where warnings are errors, and without folders of tests in sys.path: neither may break a cell.
     """
     bench = benches("counted")
-    others = ("-W", "error", "--import-mode=importlib")
+    marks, others = "glue or params or squad or claims or ablation", ("-W", "error", "--import-mode=importlib")
     # cold: a fork has loaded pytest's plugins before, of which it warns
-    bench.done = bench("-m", "glue or params", "--junitxml", bench.folder / "junit.xml", *others, cold=True)
-    return bench
-
-
-@pytest.fixture(scope="module")
-def argued(benches):
-    """A session of the paper's Table 2 and of its claims."""
-    bench = benches("argued")
-    bench.done = bench("-m", "squad or claims")
+    bench.done = bench("-m", marks, "--junitxml", bench.folder / "junit.xml", *others, cold=True)
     return bench
 
 
@@ -37,8 +32,8 @@ def test_without_a_gpu_the_papers_scored_cells_are_missing_and_its_counted_ones_
 
     assert counted.done.returncode == 0
     assert (
-        "60 of 124 judged: 51 reproduced (45 of them counts by a setting that the paper's totals determined), "
-        "9 disputed; 4 not printed, 60 missing"
+        "60 of 144 judged: 51 reproduced (45 of them counts by a setting that the paper's totals determined), "
+        "9 disputed; 4 not printed, 80 missing"
     ) in " ".join(counted.done.stdout.split())
     assert counted.outcomes()["bert-large-shrinking-updated"] == "reproduced"
     assert {v["outcome"] for v in report["verdicts"] if v["kind"] != "counted"} == {"missing"}
@@ -64,10 +59,9 @@ def test_a_junit_file_has_each_cells_sentence_and_numbers_as_properties(counted)
     assert json.loads(properties["progbench"])["observed"] == 703.122438
 
 
-def test_of_table_2_the_counted_cells_are_judged_and_the_scored_ones_missing_for_their_reason(argued):
-    verdicts = argued.report()["verdicts"]
+def test_of_table_2_the_counted_cells_are_judged_and_the_scored_ones_missing_for_their_reason(counted):
+    verdicts = [v for v in counted.report()["verdicts"] if v["table"] == "Table 2"]
 
-    assert "4 of 12 judged: 4 reproduced; 8 missing" in argued.done.stdout
     assert {v["cell"]: round(v["observed"], 6) for v in verdicts if v["kind"] == "counted"} == {
         "bert-base-constant-squad1-updated": 326.679558,
         "bert-base-constant-squad2-updated": 217.786372,
@@ -77,14 +71,19 @@ def test_of_table_2_the_counted_cells_are_judged_and_the_scored_ones_missing_for
     assert {v["sentence"].partition(",")[0] for v in verdicts if v["kind"] == "scored"} == {"no GPU here"}
 
 
-def test_claims_are_judged_without_a_gpu_as_far_as_print_and_counting_go(argued):
-    claims = {claim["claim"]: claim["outcome"] for claim in argued.report()["claims"]}
+def test_a_cell_in_two_tables_is_in_the_report_for_both(counted):
+    tables = [v["table"] for v in counted.report()["verdicts"] if v["cell"] == "bert-base-shrinking-cola"]
 
-    assert argued.done.returncode == 0
+    assert tables == ["Table 1", "Table 5"]
+
+
+def test_claims_are_judged_without_a_gpu_as_far_as_print_and_counting_go(counted):
+    claims = {claim["claim"]: claim["outcome"] for claim in counted.report()["claims"]}
+
     assert (
         "24 claims: on the print 11 hold, 5 within noise, 2 do not hold, 6 undecided; by counting 5 hold, 3 disputed; "
         "16 without runs"
-    ) in " ".join(argued.done.stdout.split())
+    ) in " ".join(counted.done.stdout.split())
     assert claims["reduction-bert-large"] == "holds"
     assert claims["adapter-67-percent"] == "disputed"
 
@@ -119,11 +118,12 @@ def test_a_report_that_cannot_be_written_at_the_end_is_one_line_and_fails_the_se
     )
 
 
-@pytest.fixture
-def hostile(bench, answers):
+@pytest.fixture(scope="module")
+def hostile(benches):
     """A session on an ASCII terminal, of results whose folder's name and whose error would move the cursor."""
+    bench = benches("hostile")
     bench.runs = bench.folder / "ru\x1b[2Jns"
-    wanted = recipes(answers)
+    wanted = recipes(ROOT / "expected")
     words = "train.tsv:1: the header has a\x1b[31mb"
     failed = RunResult(wanted["tiny-bert-constant-rte"], 0, error=words, final=False)
     results.save(bench.runs, failed)
@@ -148,11 +148,8 @@ def test_on_an_ascii_terminal_the_report_keeps_its_lines(hostile):
     assert r"  error: seed 0: train.tsv:1: the header has a\x1b[31mb" in hostile.stdout.splitlines()
 
 
-def test_no_train_judges_what_exists(bench):
-    done = bench("--suite", "smoke", "-m", "glue", "--no-train")
-
-    assert done.returncode == 0
-    assert "0 of 40 judged: nothing; 40 missing" in done.stdout
+def test_no_train_judges_what_exists(hostile):
+    assert "; 1 missing" in hostile.stdout
 
 
 def test_variants_are_shown_beside_the_primary_with_the_closest(bench):
@@ -162,11 +159,3 @@ def test_variants_are_shown_beside_the_primary_with_the_closest(bench):
     assert "closest: epochs-8-10 in 1, primary in 1" in done.stdout
     assert variants["roberta-base-lora-constant-cola", "bert-base"]["observed"] == pytest.approx(80 * 296_450 / 1e6)
     assert variants["roberta-base-lora-constant-cola", ""]["closest"]
-
-
-def test_a_cell_in_two_tables_is_in_the_report_for_both(bench):
-    bench("-k", "bert-base-shrinking-cola", "--no-train")
-
-    assert [(v["table"], v["cell"]) for v in bench.report()["verdicts"]] == [
-        ("Table 1", "bert-base-shrinking-cola"), ("Table 5", "bert-base-shrinking-cola"),
-    ]  # fmt: skip

@@ -7,16 +7,23 @@ from types import SimpleNamespace
 import pytest
 
 HERE = os.path.dirname(__file__)
-WANTED = "tiny-roberta-constant and (cola or sst2 or mnli)"
+MADE = [
+    "tiny-bert-shrinking-squad1",
+    *(f"tiny-roberta-constant-{task}" for task in ("cola", "mnli", "sst2")),
+]
+WANTED = "(tiny-roberta-constant and (cola or sst2 or mnli)) or tiny-bert-shrinking-squad1"
 
 
 @pytest.fixture(scope="module")
 def session(benches):
-    """`-n auto` where the driver shows two GPUs, of which the person asks for the fourth and the sixth."""
+    """`-n auto` where the driver shows two GPUs, of which the person asks for the fourth and the sixth.
+
+    Scores of Table 1 and of Table 2, and a count.
+    """
     bench = benches("cards")
     bench.done = bench(
-        "-p", "cards", "-p", "stand_in", "--suite", "smoke", "--device", "cuda", "-n", "auto", "-k", WANTED, cold=True,
-        PYTHONPATH=os.pathsep.join([HERE, os.path.dirname(HERE)]), STAND_IN=str(bench.folder / "noted"),
+        "-p", "cards", "-p", "stand_in", "--suite", "smoke", "--device", "cuda", "-n", "auto", "-v", "-k", WANTED,
+        cold=True, PYTHONPATH=os.pathsep.join([HERE, os.path.dirname(HERE)]), STAND_IN=str(bench.folder / "noted"),
         CARDS=str(bench.folder / "cards"), CUDA_VISIBLE_DEVICES="3,5",
     )  # fmt: skip
     return bench
@@ -28,12 +35,30 @@ def test_auto_is_a_worker_for_each_gpu_which_has_it_for_itself_before_torch_is_l
     assert noted == ["gw0 3 without torch", "gw1 5 without torch", "main 3,5 without torch"], session.done.stdout
 
 
-def test_each_run_is_made_once_and_both_workers_make_some(session):
+def test_workers_share_the_runs_and_each_is_made_once(session):
+    """On one list, with the result files' locks as its queue: see session/making.py. EM and F1 are one run."""
     makers, made = zip(*session.noted(), strict=True)
 
-    assert session.done.returncode == 0, session.done.stdout
     assert len(set(makers)) == 2
-    assert sorted(made) == [f"tiny-roberta-constant-{task}" for task in ("cola", "mnli", "sst2")]
+    assert sorted(made) == MADE
+    assert sorted(path.parents[1].name for path in session.runs.rglob("seed*.json")) == MADE
+
+
+def test_the_session_writes_one_report_and_its_workers_none(session):
+    writers = (session.folder / "noted.reports").read_text().split()
+
+    assert len(writers) == 1
+    assert writers[0] not in {maker for maker, _ in session.noted()}
+
+
+def test_workers_send_their_verdicts_to_the_one_report(session):
+    lines = [line for line in session.done.stdout.splitlines() if line.startswith("[gw")]
+
+    assert session.done.returncode == 0, session.done.stdout
+    assert len({line.split("]")[0] for line in lines}) == 2
+    assert set(session.outcomes().values()) == {"consistent"}
+    # three columns of Table 2, and four of Table 1: MNLI has two
+    assert session.done.stdout.count("7 of 7 judged: 7 consistent") == 1
 
 
 @pytest.fixture

@@ -73,39 +73,24 @@ def test_with_gradient_accumulation_a_stage_still_lasts_an_epoch(tmp_path, accum
     assert recorded(run) == [0] * steps + [1] * steps + [2] * steps
 
 
-def recorded(run, **options):
+def recorded(run):
     """How many blocks are frozen in each step of a Trainer's run."""
     recorder = trainers.Recorder(run.model.bert.encoder.layer)
     run.add_callback(recorder)
-    run.train(**options)
+    run.train()
     return recorder.frozen
 
 
-@pytest.mark.parametrize("stopped_after", [STEPS, STEPS + 1])
-def test_a_resumed_run_is_on_the_stage_it_would_have_been_on(tmp_path, stopped_after):
-    schedule = shrinking(4, EPOCHS)
-    saving = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 1}
-    first = trainer(tmp_path, build(), ProgressiveFreezing(schedule), **saving)
-    first.add_callback(trainers.StopAfter(stopped_after))
-    first.train()
-    resumed = recorded(trainer(tmp_path, build(), ProgressiveFreezing(schedule), **saving), resume_from_checkpoint=True)
-    whole = recorded(trainer(tmp_path / "whole", build(), ProgressiveFreezing(schedule)))
-
-    assert resumed == whole[stopped_after:]
-    assert whole == [0] * STEPS + [1] * STEPS + [2] * STEPS
-
-
-@pytest.mark.parametrize("epochs", [2, 4, 2.5])
+@pytest.mark.parametrize("epochs", [2, 4])
 def test_epochs_that_are_not_the_schedules_stages_are_refused(tmp_path, epochs):
     with pytest.raises(BadInput, match=f"num_train_epochs={epochs}, but the schedule has 3 stages"):
         trainer(tmp_path, build(), ProgressiveFreezing(shrinking(4, 3)), num_train_epochs=epochs).train()
 
 
-@pytest.mark.parametrize("steps", [1, 5])
-def test_max_steps_is_refused(tmp_path, steps):
-    words = rf'max_steps={steps} cuts epochs short.*num_train_epochs=3 instead, or .*by="fraction"'
+def test_max_steps_is_refused(tmp_path):
+    words = r'max_steps=5 cuts epochs short.*num_train_epochs=3 instead, or .*by="fraction"'
     with pytest.raises(BadInput, match=words):
-        trainer(tmp_path, build(), ProgressiveFreezing(shrinking(4, 3)), max_steps=steps).train()
+        trainer(tmp_path, build(), ProgressiveFreezing(shrinking(4, 3)), max_steps=5).train()
 
 
 def test_a_schedule_for_another_depth_is_refused(tmp_path):

@@ -70,8 +70,8 @@ def test_in_bf16_exactly_the_stage_moves(tmp_path):
     assert watch.updated == [anatomy.count(stage) for stage in schedule]
 
 
-@pytest.mark.parametrize("steps", [3, 6])
-def test_a_run_resumed_in_the_middle_of_an_epoch_ends_where_a_whole_one_does(tmp_path, steps):
+@pytest.mark.parametrize("steps", [4, 6], ids=["between two stages", "within an epoch"])
+def test_a_run_that_is_resumed_ends_where_a_whole_one_does(tmp_path, steps):
     whole, first, second = build("ModernBERT"), build("ModernBERT"), build("ModernBERT")
     found, saving = rows("ModernBERT"), {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 1}
 

@@ -1,7 +1,11 @@
 """Hugging Face's Trainer for tests: rows in their order, on the CPU, without logs and checkpoints."""
 
+import tiny
 import torch
 import transformers
+
+from progbench import ProgressiveFreezing
+from progbench.method.schedule import shrinking
 
 BATCH, EPOCHS = 8, 3
 
@@ -66,3 +70,39 @@ class Watch(transformers.TrainerCallback):
     def on_epoch_end(self, args, state, control, **kwargs):
         now = self.model.named_parameters()
         self.moved.append({name for name, parameter in now if not torch.equal(parameter, self._before[name])})
+
+
+SHORT = {"num_train_epochs": 2, "per_device_train_batch_size": 2}  # four steps an epoch
+
+
+def build(folder, callback, *others, model=None, rows=None, **changes):
+    """A Trainer of a tiny BERT, and a recorder of how many blocks are frozen in each of its steps."""
+    model = model or tiny.model("BERT")
+    recorder = Recorder(model.bert.encoder.layer)
+    rows = tiny.rows("BERT") if rows is None else rows
+    return trainer(folder, model, [*others, callback, recorder], rows, **(SHORT | changes)), recorder
+
+
+def run(*arguments, **changes):
+    made, recorder = build(*arguments, **changes)
+    made.train()
+    return recorder.frozen
+
+
+def halves(**options):
+    return ProgressiveFreezing(shrinking(4, 2), **options)
+
+
+class Do(transformers.TrainerCallback):
+    """Does something after one step."""
+
+    def __init__(self, step, what):
+        self.step, self.what = step, what
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            self.what(control)
+
+
+def stop(control):
+    control.should_training_stop = True

@@ -12,7 +12,7 @@ from progbench.recipes import reading
 from progbench.runs import results
 
 TESTS = Path(__file__).resolve().parents[1]
-PROCESSES, EACH, SEEDS = 8, 100, 5
+PROCESSES, EACH, SEEDS = 8, 25, 5
 HEAD = f"""
 import os, sys, time
 from pathlib import Path
@@ -71,7 +71,7 @@ def recipe():
     return reading.read("smoke", "glue", model="tiny-bert", schedule="constant", task="rte")
 
 
-def test_eight_processes_file_a_hundred_results_each_and_all_800_are_whole(tmp_path, recipe, reliability):
+def test_eight_processes_file_many_results_each_and_all_are_whole(tmp_path, recipe, reliability):
     failed = together(tmp_path, SAVES)
     found = {seed: results.load(tmp_path / "runs", recipe, seed) for seed in range(PROCESSES * EACH)}
     beside = {path.name for path in results.path_of(tmp_path / "runs", recipe, 0).parent.iterdir()}
@@ -81,7 +81,7 @@ def test_eight_processes_file_a_hundred_results_each_and_all_800_are_whole(tmp_p
     assert beside == {f"seed{seed}.json" for seed in found}
     reliability(
         "Running, on one machine or on many",
-        "eight processes that file a hundred results each into one folder",
+        f"eight processes that file {EACH} results each into one folder",
         happens=f"{len(found)} files, each whole and with the checksum of its content; no other file beside them",
         kept="everything",
     )

@@ -27,7 +27,7 @@ from progbench.session.making import Maker
 from progbench.tasks import metrics, toy
 from progbench.training import checkpoints, fitting, one_run
 
-KILLS = {"step": 4, "write": 4, "move": 2}  # how often before one of these
+KILLS = {"step": 2, "write": 3, "move": 1}  # how often before one of these
 LOADED = (metrics, transformers.get_scheduler, transformers.RobertaForSequenceClassification)  # not by each process
 
 

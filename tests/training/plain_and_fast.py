@@ -16,7 +16,7 @@ def recipe(tuning="full", schedule="shrinking", kind="pair", model="tiny-bert", 
     file = "squad" if kind == "answers" else "glue"
     read = reading.read("smoke", file, model=model, schedule="constant", task=KINDS[kind])
     options = {f"{tuning}_{name}": value for name, value in TUNINGS[tuning].items()}
-    fields = {"tuning": tuning, "schedule": schedule, "epochs": 3, "batch_size": 11, "learning_rate": 1e-3}
+    fields = {"tuning": tuning, "schedule": schedule, "epochs": 2, "batch_size": 11, "learning_rate": 1e-3}
     fields |= {"warmup": 0.3, "weight_decay": 0.1, "clip_norm": 0.2}
     return dataclasses.replace(read, **fields | options | changes)
 

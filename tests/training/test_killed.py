@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
-KILLS = 10
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
@@ -19,14 +19,14 @@ def found(tmp_path_factory, warm):
     return json.loads(done.stdout)
 
 
-def test_runs_killed_at_ten_moments_end_with_the_scores_and_weights_of_runs_that_were_not(found, reliability):
+def test_runs_killed_at_six_moments_end_with_the_scores_and_weights_of_runs_that_were_not(found, reliability):
     same = [kill for kill in found["killed"] if without_notes(kill["ended"]) == without_notes(found["whole"])]
 
     assert [kill["signals"] for kill in found["killed"]] == [[-9, 0]] * KILLS
     assert len(same) == KILLS
     reliability(
         "Running, on one machine or on many",
-        "SIGKILL at ten chosen moments, during writes too",
+        "SIGKILL at six chosen moments, during writes too",
         happens=f"{len(same)} of {KILLS} end with the scores and the hash of all weights of a run that was not killed",
         kept="all up to the last checkpoint, which is left after each epoch, and every ten minutes within one",
     )

@@ -87,17 +87,11 @@ def test_a_seed_of_a_stacked_model_in_micro_batches_is_trained_as_in_whole_batch
     ]
 
 
-def test_micro_batches_hold_half_the_rows_and_a_short_batch_what_it_has(monkeypatch):
+def test_micro_batches_hold_half_the_rows_a_short_batch_what_it_has_and_the_result_says_so(monkeypatch, reliability):
     seen = exhaust(monkeypatch, most=6)
-    train.train(recipe(epochs=1), 0, threads=1)
-
-    assert seen == [11, 11, 11] + [6, 5] * 3 + [6, 1]
-
-
-def test_a_result_says_that_its_batches_were_split(monkeypatch, reliability):
-    exhaust(monkeypatch, most=6)
     found = train.train(recipe(epochs=1), 0, threads=1)
 
+    assert seen == [11, 11, 11] + [6, 5] * 3 + [6, 1]
     assert found.provenance.batch_parts == 2
     reliability(
         SECTION,
