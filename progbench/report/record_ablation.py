@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
-from progbench.judging import effect
 from progbench.judging.compared import Compared, name
 from progbench.report import comparisons, record_plots
 from progbench.report.record import Block, Bullets, Figure, Grid, OfSuite, Printed, Recorded
@@ -59,6 +58,8 @@ def _with_interval(points: Sequence[float]) -> str:
 
 
 def _interval(points: Sequence[float]) -> tuple[float, float]:
+    from progbench.judging import effect  # with scipy
+
     low, high = effect.interval(effect.on_this_set(effect.from_scores(points)), 0.025)
     return float(low), float(high)
 
