@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch._inductor.config
 
 FORMS = 128  # of arguments: blocks of four sizes, stages, and the models of one process
 Chain = Callable[..., Any]
@@ -63,6 +62,8 @@ def compiled(function: Chain) -> Chain:
     Kernels are not chosen by timing them: another choice sums in another order, and no run would repeat. The limit of
     forms is given here, since torch's settings are those of a thread, and backward passes have their own.
     """
+    import torch._inductor.config  # seconds, which a process that compiles nothing is spared
+
     known = inspect.signature(torch.compile).parameters  # older versions of torch compile for eight forms
     limit = {"recompile_limit": FORMS} if "recompile_limit" in known else {}
     options = {"deterministic": True} if hasattr(torch._inductor.config, "deterministic") else {}
