@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from progbench.recipes.allowed import ALLOWED
 from progbench.recipes.reading import MOST_SEEDS
 from progbench.report import cells, printing, text, writing
 from progbench.report.cells import plain
-from progbench.runs import ledger
+from progbench.report.report import Report
 from progbench.session import own_data, own_model, own_suite, planning, probing, recipe_status, reporting, stopping
 from progbench.session.own_suite import Question
 from progbench.session.suite import Suite
@@ -89,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
             printing.show("told to end: what is filed is kept; start the same again for the rest")
             return INTERRUPTED
     report = reporting.report(suite)
+    report = replace(report, asked=answer(suite, asked, report))
     written = writing.write(report, options.report) if options.report else []
     printing.show(
         "\n".join(
@@ -96,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
                 text.render(report),
                 *(f"written: {plain(path)}" for path in written),
                 "",
-                *(line for one in answer(suite, asked) for line in text.wrapped(one)),
+                *(line for one in report.asked for line in text.wrapped(one)),
             ]
         )
     )
@@ -124,19 +126,18 @@ def _question(options: argparse.Namespace) -> Question:
     return Question(model, data, schedules, options.tuning, options.seeds, options.device, options.margin, values)
 
 
-def answer(suite: Suite, asked: Question) -> list[str]:
+def answer(suite: Suite, asked: Question, report: Report) -> list[str]:
     """What was asked, in lines: each claim with the paired differences behind it, the costs, and what seeds can see."""
     from progbench.judging import beside  # with scipy
 
     lines = []
-    entries = [ledger.entry(one, suite.runs(one).results.values()) for one in recipe_status.recipes(suite).values()]
     for schedule in asked.schedules[1:]:
         difference, name = own_suite.difference(suite, asked, schedule), own_suite.called(schedule)
         said = beside.in_words(difference, suite.terms().looks.level)
         lines += [f"{name} less fine-tuning on {asked.data.name}: {said}", beside.could_see(difference, asked.margin)]
-    lines += [f"{one.outcome}: {one.sentence}" for one in map(suite.claim, suite.claims())]
-    for cost in ledger.costs(entries):
-        shares = {"updated parameters": cost.updated, "FLOPs": cost.flops, "time a step": cost.step_seconds}
+    lines += [f"{one.outcome}: {one.sentence}" for one in report.claims]
+    for cost in report.costs:
+        shares = {"updated parameters": cost.updated, "all FLOPs": cost.flops, "time a step": cost.step_seconds}
         shares["memory"] = cost.memory
         known = [f"{name} {cells.percent(share)}" for name, share in shares.items() if share is not None]
         lines.append(

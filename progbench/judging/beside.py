@@ -68,9 +68,11 @@ def seeds_needed(sd: float, margin: float, level: float = 0.05) -> int:
 
 
 def _fewest(effect: float, level: float, least: int) -> int:
-    """The fewest seeds, at least `least`, that see an effect, in a difference's standard deviations, often enough."""
-    seeds = range(least, 10**9)
-    return seeds[bisect.bisect_left(seeds, POWER, key=lambda n: _power(effect, n, level))]
+    """The fewest seeds, at least `least`, that see an effect, in a difference's standard deviations, often enough.
+
+    It gives 10⁹ where no fewer do.
+    """
+    return least + bisect.bisect_left(range(least, 10**9), POWER, key=lambda n: _power(effect, n, level))
 
 
 def _power(effect: float, seeds: int, level: float) -> float:
@@ -94,11 +96,11 @@ def in_words(difference: Paired, level: float = ALPHA) -> str:
     if difference.missing or not seeds:
         return f"unknown: {difference.missing or 'no seed has both'}"
     if seeds < 2:
-        return f"{difference.left[0] - difference.right[0]:+.2f} points (one seed: no interval)"
+        return f"{difference.left[0] - difference.right[0]:+z.2f} points (one seed: no interval)"
     estimate = on_this_set(components_of(difference))
     low, high = interval(estimate, level)
     share = f"{100 * (1 - 2 * level):g} % interval"
-    return f"{float(estimate.mean):+.2f} points, {share} {float(low):+.2f} to {float(high):+.2f} ({seeds} seeds)"
+    return f"{float(estimate.mean):+z.2f} points, {share} {float(low):+z.2f} to {float(high):+z.2f} ({seeds} seeds)"
 
 
 def could_see(difference: Paired, margin: float) -> str:
@@ -107,7 +109,7 @@ def could_see(difference: Paired, margin: float) -> str:
     >>> could_see(Paired("mine", seeds=(0, 1, 2), left=(67.0, 68.0, 69.0), right=(66.0, 66.0, 66.0)), 4.0)
     '3 seeds could have seen a difference of 4 points: with differences that vary by 1.00, in 99 % of comparisons'
 
-    Nobody can say of fewer than two seeds, or if no prediction differs.
+    Nobody can say of fewer than two seeds.
     """
     said, seeds = f"a difference of {margin:g} point{'s' * (margin != 1)}", len(difference.seeds)
     if difference.missing or not seeds:
@@ -115,8 +117,6 @@ def could_see(difference: Paired, margin: float) -> str:
     if seeds < 2:
         return f"one seed cannot tell {said} from chance: start with --seeds 5"
     sd = math.sqrt(on_this_set(components_of(difference)).variance * seeds)
-    if sd == 0:
-        return f"the {seeds} seeds predict the same, so nobody can say whether they could have seen {said}"
     power = _power(margin / sd, seeds, ALPHA)
     varying = f"with differences that vary by {sd:.2f}, in {100 * power:.0f} % of comparisons"
     if power >= POWER:

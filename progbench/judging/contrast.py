@@ -24,7 +24,7 @@ class Contrast:
     `seeds` are ours by seed, `mean` their mean. From `low` to `high` is its interval, and `word` what that shows
     against `loss` points; None and "" with too few seeds. `counts` are the fewest and most seeds of the tasks behind
     it, `over` the tasks of an average. `missing` says why there are none. `updated` and `flops` are what `schedule`
-    takes as shares of `against`, by arithmetic alone. `whole` marks an average.
+    takes as shares of `against`, by arithmetic alone. `whole` marks an average, and `tuning` is the body's.
     """
 
     table: str
@@ -46,6 +46,7 @@ class Contrast:
     missing: str = ""
     updated: float | None = None
     flops: float | None = None
+    tuning: str = "full"
 
     @property
     def on_print(self) -> str:

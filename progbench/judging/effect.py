@@ -16,6 +16,8 @@ from scipy.special import stdtr, stdtrit  # to the bit scipy.stats' t, which tak
 from progbench.judging.compared import Paired
 from progbench.judging.decision import LEAST_SD
 
+NO_SPREAD = 1e-12  # of a variance in points²: what rounding leaves of seeds that differ by the same
+
 
 class Components(NamedTuple):
     """A task's mean difference, in points, and the components of its variance: of seeds, of examples, and the rest.
@@ -86,10 +88,18 @@ def from_scores(differences: ArrayLike, least: float = 0.0) -> Components:
 
 
 def components_of(task: Paired) -> Components:
-    """A task's components: from its predictions, or where a result kept none from its scores alone."""
-    if task.differences is not None:
-        return taken_apart(task.differences)
-    return from_scores(np.subtract(task.left, task.right), max(task.least_sd, LEAST_SD))
+    """A task's components: from its predictions, or where a result kept none from its scores alone.
+
+    Seeds whose predictions are all alike, as those of a model that learned nothing, are no proof that none would
+    differ. They are given the spread that scores alone have at least.
+    """
+    least = max(task.least_sd, LEAST_SD)
+    if task.differences is None:
+        return from_scores(np.subtract(task.left, task.right), least)
+    found = taken_apart(task.differences)
+    if max(found.by_seeds, found.by_rest) < NO_SPREAD:
+        return found._replace(by_seeds=np.asarray(least**2 / found.seeds))
+    return found
 
 
 def on_this_set(components: Components) -> Estimate:

@@ -25,6 +25,7 @@ NOTE = (
     "blocks' weights, step time and a GPU's peak memory as percent more or less; ? is not measured."
 )
 FINE_TUNING = "constant"
+NONE_FEWER = "0.0 % fewer"
 MAIN, ABLATIONS = "Progtuning less fine-tuning", "Ablations: Progtuning less another schedule"
 _MARGINS = (
     "A margin is about the standard error of one score on other examples. Two models that are scored on the same "
@@ -194,13 +195,29 @@ def _saved(heads: Sequence[Contrast]) -> str:
     for one in heads:
         if one.updated is not None:
             each.setdefault(one.body, one)
-    updated = _listed([f"{_percent(one.updated)} fewer parameters of {body}" for body, one in each.items()])
-    flops = _listed(list(dict.fromkeys(f"{_percent(one.flops)} fewer" for one in each.values())))
-    why = (
-        "since a gradient still passes through the frozen blocks to the embeddings; AdamW's moments and peak memory "
-        "stay, since the first epoch trains every block"
-    )
-    return f"Progtuning updates {updated} and spends {flops} FLOPs in the blocks' weights, {why}." if each else ""
+    groups: dict[str, list[Contrast]] = {}
+    for one in each.values():
+        groups.setdefault(_why(one), []).append(one)
+    known = [f"{_updates(those)}{_spends(those, why)}" for why, those in groups.items()]
+    stays = "AdamW's moments and peak memory stay, since the first epoch trains every block"
+    return f"Progtuning {'; it '.join(known)}; {stays}." if known else ""
+
+
+def _updates(those: Sequence[Contrast]) -> str:
+    return f"updates {_listed([f'{_percent(one.updated)} fewer parameters of {one.body}' for one in those])}"
+
+
+def _spends(those: Sequence[Contrast], why: str) -> str:
+    shares = list(dict.fromkeys(f"{_percent(one.flops)} fewer" for one in those if one.flops is not None))
+    shown = "no fewer" if shares == [NONE_FEWER] else _listed(shares)
+    return f" and spends {shown} FLOPs in the blocks' weights, since {why}" if shares else ""
+
+
+def _why(one: Contrast) -> str:
+    """Why FLOPs are saved less than parameters, or as they are: where the gradient goes below the frozen blocks."""
+    if one.tuning in ("adapter", "lora"):
+        return "no gradient passes below the lowest block that trains"
+    return "a gradient still passes through the frozen blocks to the embeddings"
 
 
 def _whose(one: Contrast) -> str:

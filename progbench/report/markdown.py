@@ -22,6 +22,7 @@ CLAIM_HEADERS = (
 def render(report: Report) -> str:
     """The whole report as Markdown."""
     lines = [f"# progbench: {escape(report.purpose or f'suite {report.suite}')}", ""]
+    lines += [*(f"- {escape(line)}" for line in report.asked), *([""] if report.asked else [])]
     if words := answer.sentences(report.contrasts, report.alone):
         lines += [f"## {escape(answer.QUESTION)}", "", *(f"- {escape(line)}" for line in words)]
         if ANSWER in figures.available(report):

@@ -48,13 +48,18 @@ class Notable:
     sentences: Sequence[tuple[Verdict, str]]
 
 
+def _so_many(count: int, outcome: str) -> str:
+    return f"{count} {outcome if count == 1 else _PLURALS.get(outcome, outcome)}"
+
+
 @dataclass(frozen=True)
 class Report:
     """Every verdict of a session, those that were not reached included, the runs behind them, and where it was made.
 
     `differences` are those between schedules, and `alone` what the print says of its own. `ledger` are the runs, `runs`
     the folder they are in. `contrasts` are what the answer is made of, `purpose` what the suite is for, and `included`
-    the folder of a person's own that it is from, "" for a suite of the project.
+    the folder of a person's own that it is from, "" for a suite of the project. `asked` answers what was asked of it,
+    in lines, where somebody asked (`progbench compare`).
     """
 
     suite: str
@@ -70,6 +75,7 @@ class Report:
     contrasts: Sequence[Contrast] = ()
     purpose: str = ""
     included: str = ""
+    asked: Sequence[str] = ()
 
     @property
     def headline(self) -> str:
@@ -117,8 +123,7 @@ class Report:
         sides = {"on the print": on_print, "by counting": by_counts}
         sides |= {"on our runs": on_runs, "without an answer of ours": ["error"] * errors}
         phrases = [
-            f"{side} "
-            + ", ".join(f"{found.count(one)} {_PLURALS.get(one, one)}" for one in claiming.OUTCOMES if one in found)
+            f"{side} " + ", ".join(_so_many(found.count(one), one) for one in claiming.OUTCOMES if one in found)
             for side, found in sides.items()
             if found
         ]
@@ -176,7 +181,8 @@ class Report:
             "Updated parameters are not work. A frozen block still computes forward; and where something below it "
             "trains, as the embeddings do in every epoch of full tuning and of BitFit, backward crosses it, too. Each "
             "share is of what constant, which trains every block in every epoch, takes with the same model, tuning and "
-            "task: FLOPs by formula, time and a GPU's peak memory as one machine measured both."
+            "task: FLOPs by formula, attention and the head included, time and a GPU's peak memory as one machine "
+            "measured both."
         )
 
     def tally(self) -> dict[str, int]:
@@ -242,6 +248,7 @@ class Report:
             "schema_version": SCHEMA_VERSION,
             "suite": self.suite,
             "purpose": self.purpose,
+            "asked": [*self.asked],
             "contrasts": [asdict(one) | {"on_print": one.on_print} for one in self.contrasts],
             "verdicts": [asdict(one) for one in self.verdicts],
             "claims": [asdict(one) for one in self.claims],

@@ -47,6 +47,7 @@ def schema() -> dict[str, Any]:
         "schema_version": {"const": SCHEMA_VERSION},
         "suite": {"type": "string"},
         "purpose": {"type": "string"},
+        "asked": {"type": "array", "items": {"type": "string"}},
         "summary": _object(
             {
                 "headline": {"type": "string"},

@@ -70,6 +70,7 @@ def _contrast(suite: Suite, left: Cell, right: Cell, verdict: Compared | None) -
         missing=measured.error or measured.missing,
         updated=statistics.geometric_mean(ours.planned() / theirs.planned() for ours, theirs in recipes),
         flops=statistics.geometric_mean(_flops(ours) / _flops(theirs) for ours, theirs in recipes),
+        tuning=left.tuning,
     )
 
 

@@ -1,5 +1,7 @@
 """progbench compare, as a person starts it: its plan, its suite, its answer, and that it goes on where it stood."""
 
+import json
+import re
 import tomllib
 
 import pytest
@@ -69,6 +71,17 @@ def test_what_was_chosen_stands_in_the_recipe_beside_the_defaults(compare, tmp_p
     assert recipe["tunings"]["lora"]["lora_targets"]["value"] == ["query"]
     assert claims[0]["at_least"] == -0.5
     assert claims[0]["left"] == "table1/tiny-bert-lora-shrinking"
+
+
+def test_its_report_begins_with_the_lines_that_the_terminal_ends_with(compare, tmp_path):
+    compare("--seeds", "2", "--report", "out")
+    page, text, data = ((tmp_path / "out" / f"report.{ending}").read_text() for ending in ("html", "md", "json"))
+    first, *_ = json.loads(data)["asked"]
+
+    assert first.startswith("progtuning less fine-tuning on mine: ")
+    shown = re.escape(first).replace(r"\ \-", r"\ −")  # a page has a true minus
+    assert re.search(rf"</h1>\s*<ul class=.plain.>\s*<li>{shown}</li>", page)
+    assert text.splitlines()[2].startswith("- progtuning less fine-tuning on mine: ")
 
 
 def test_more_schedules_are_each_compared_with_fine_tuning(compare):

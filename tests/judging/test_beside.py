@@ -1,5 +1,7 @@
 """What stands beside a difference, against numbers worked out before."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,23 @@ def test_the_terminal_says_of_a_difference_what_the_pages_say_though_all_seeds_d
     assert compared.low < -1
     assert beside.in_words(task) == f"+0.00 points, 90 % interval {compared.low:+.2f} to {compared.high:+.2f} (3 seeds)"
     assert beside.could_see(task, 1.0).startswith("3 seeds could hardly have seen a difference of 1 point")
+
+
+def test_seeds_that_predict_the_same_have_the_spread_of_an_example_on_the_edge():
+    """A model that always answers one class predicts the same in all seeds, and 20 examples tell steps of 5 points."""
+    scores = (55.0, 55.0, 55.0)
+    task = Paired("mine", 1, (0, 1, 2), scores, scores, (np.zeros((3, 20)),), least_sd=2.0)
+
+    # t(0.95, 2) is 2.920: 2.920 · 2 / √3
+    assert beside.in_words(task) == "+0.00 points, 90 % interval -3.37 to +3.37 (3 seeds)"
+
+
+@pytest.mark.parametrize("differences", [(5.0, 4.999999999999993, 5.000000000000007), (5.0, -5.0, 5.0)])
+@pytest.mark.parametrize("margin", [1e-4, 1.0])
+def test_what_seeds_can_see_is_said_for_equal_differences_and_for_margins_that_none_can_see(differences, margin):
+    task = Paired("mine", seeds=(0, 1, 2), left=differences, right=(0.0, 0.0, 0.0))
+
+    assert re.search(r"in \d+ % of comparisons", beside.could_see(task, margin))
 
 
 def test_of_one_seed_there_is_no_interval():

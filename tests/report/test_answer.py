@@ -73,6 +73,29 @@ def test_the_answer_by_the_print_and_by_counting_says(words):
     assert words in " ".join(answer.sentences(PRINTED))
 
 
+@pytest.mark.parametrize(
+    ("tuning", "flops", "says"),
+    [
+        ("full", 0.889, "and spends 11.1 % fewer FLOPs in the blocks' weights, since a gradient still passes through"),
+        (
+            "lora",
+            0.875,
+            "and spends 12.5 % fewer FLOPs in the blocks' weights, since no gradient passes below the lowest",
+        ),
+        ("bitfit", 1.0, "and spends no fewer FLOPs in the blocks' weights, since a gradient still passes through"),
+        ("full", None, "updates 25.9 % fewer parameters of m; AdamW's moments"),
+    ],
+)
+def test_what_is_saved_is_said_with_the_reason_that_holds_for_the_tuning(tuning, flops, says):
+    assert says in " ".join(answer.sentences([contrast(updated=0.741, flops=flops, tuning=tuning)]))
+
+
+def test_unlike_tunings_have_their_own_reasons():
+    said = " ".join(answer.sentences([contrast(flops=0.889), contrast(body="n", flops=0.8, tuning="lora")]))
+
+    assert "to the embeddings; it updates 25.9 % fewer parameters of n and spends 20.0 % fewer" in said
+
+
 def test_our_runs_stand_with_their_interval_their_seeds_and_what_that_shows():
     found = [ran(1.0, 2.0, 3.0, 4.0, 5.0, verdict=compared())]
 

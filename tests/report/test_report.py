@@ -110,7 +110,7 @@ def test_json_has_the_documented_shape(tmp_path):
     content = json.loads((tmp_path / "report.json").read_text())
 
     assert list(content) == [
-        "schema_version", "suite", "purpose", "contrasts", "verdicts", "claims", "variants", "differences",
+        "schema_version", "suite", "purpose", "asked", "contrasts", "verdicts", "claims", "variants", "differences",
         "print_alone", "attribution", "runs", "costs", "summary", "environment",
     ]  # fmt: skip
     assert content["schema_version"] == 3
@@ -163,7 +163,7 @@ def test_a_disputed_claim_is_not_counted_among_those_that_do_not_hold():
     ]
 
     assert Report("paper", [], {}, claims=claims).claims_headline == (
-        "3 claims: on the print 3 hold; on our runs 1 hold, 1 disputed, 1 error"
+        "3 claims: on the print 3 hold; on our runs 1 holds, 1 disputed, 1 error"
     )
 
 
@@ -173,7 +173,7 @@ def test_without_runs_nothing_is_said_to_hold_on_our_runs():
     wrong = replace(waiting, outcome="error")
 
     assert Report("paper", [], {}, claims=[counted, waiting, wrong]).claims_headline == (
-        "3 claims: on the print 1 hold, 2 within noise; by counting 1 hold; without an answer of ours 1 error; "
+        "3 claims: on the print 1 holds, 2 within noise; by counting 1 holds; without an answer of ours 1 error; "
         "1 without runs"
     )
 
