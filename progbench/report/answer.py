@@ -70,8 +70,7 @@ def on_runs(contrasts: Sequence[Contrast]) -> str:
     """What our own runs say, of the averages where there are any."""
     run = [one for one in heads(_first(contrasts)) if one.mean is not None]
     if run:
-        each = [f"{ours(one)} for {_whose(one)}" for one in run]
-        return f"On our runs, paired by seed, with the interval and the number of seeds: {_listed(each)}."
+        return f"On our runs, paired by seed, {MAIN} is {_listed(list(map(_on_ours, run)))}."
     if any(one.mean is not None for one in contrasts):
         return "On our runs no average is complete yet: the tasks that were run stand below."
     read = "what the paper prints, and " if any(one.printed is not None for one in contrasts) else ""
@@ -114,6 +113,17 @@ def ours(one: Contrast) -> str:
     count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     tasks = f" on {_listed(one.over)}" if one.over else ""
     return f"{number(one.mean, one.low, one.high)} ({count}){tasks} {says(one.word, one.loss or 0.0)}"
+
+
+def _on_ours(one: Contrast) -> str:
+    """The same in a sentence: the difference, whose it is, what it says, and what it is an average of."""
+    fewest, most = one.counts or (len(one.seeds), len(one.seeds))
+    seeds = f"{most} seed{'s' * (most != 1)}" if fewest == most else f"{fewest} to {most} seeds"
+    if one.low is None or one.high is None:
+        return f"{one.mean:+z.2f} for {_whose(one)} ({seeds}, too few for an interval)"
+    average = [f"the average of {_listed(one.over)}"] if one.over else []
+    about = "; ".join([says(one.word, one.loss or 0.0), *average, seeds])
+    return f"{number(one.mean, one.low, one.high)} for {_whose(one)} ({about})"
 
 
 def less(share: float | None) -> str:
@@ -167,8 +177,9 @@ def _in_print(heads: Sequence[Contrast], *, known: bool = False) -> str:
 def _in_pairs(alone: Sequence[PrintAlone]) -> list[str]:
     known = [one for one in alone if one.factor is not None]
     each = [
-        f"{one.body} {'is' if one.beyond_chance else 'is not'} beyond chance (c* {one.factor:.2f}) and "
-        f"{'speaks' if one.for_such_tasks else 'does not speak'} for other tasks (sign flip p {one.p:.2g})"
+        f"the average of {one.body} is {'' if one.beyond_chance else 'not '}beyond chance (it is at spreads of up to "
+        f"{one.factor:.2f} times theirs) and {'' if one.for_such_tasks else 'may not '}hold{'s' * one.for_such_tasks} "
+        f"on other tasks (sign flip p {one.p:.2g})"
         for one in known
     ]
     return [f"Read in pairs, by spreads that others published for these tasks: {_listed(each)}."] if each else []

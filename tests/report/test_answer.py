@@ -99,7 +99,7 @@ def test_unlike_tunings_have_their_own_reasons():
 def test_our_runs_stand_with_their_interval_their_seeds_and_what_that_shows():
     found = [ran(1.0, 2.0, 3.0, 4.0, 5.0, verdict=compared())]
 
-    assert "+3.00 [+1.49, +4.51] (5) better for m" in answer.on_runs(found)
+    assert answer.on_runs(found).endswith(" is +3.00 [+1.49, +4.51] for m (better; 5 seeds).")
     assert answer.tables(found)[0].rows[0][4] == "+3.00 [+1.49, +4.51] (5) better"
 
 
@@ -107,7 +107,7 @@ def test_the_print_is_read_in_pairs_too():
     alone = PrintAlone("Table 1", "m", 0.4, 5, 8, 0.14, 1.36, 0.1, 0.7, "rte", 0.1, 0.5)
     (said,) = [line for line in answer.sentences(PRINTED, [alone]) if line.startswith("Read in pairs")]
 
-    assert "m is beyond chance (c* 1.36) and does not speak for other tasks (sign flip p 0.14)" in said
+    assert "the average of m is beyond chance (it is at spreads of up to 1.36 times theirs) and may not hold on" in said
 
 
 def test_runs_without_a_complete_average_are_not_called_none():
