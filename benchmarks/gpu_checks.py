@@ -40,7 +40,7 @@ def graph_against_eager(machine: Machine, *, dropout: bool) -> tuple[float, floa
     number = apart(graphs["losses"], eager["losses"])
     steps, replays = len(graphs["losses"]), graphs["replays"]
     words = f"{steps} steps, {replays} of them replays; losses differ by at most {number:.1e}"
-    return number if replays >= 20 else math.inf, 1e-5, words
+    return number if replays >= steps / 2 else math.inf, 1e-5, words
 
 
 def chains_against_eager(machine: Machine) -> tuple[float, float, str]:

@@ -126,7 +126,7 @@ def called(tmp_path_factory, warm):
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(ROOT)]),
         "CALLED": str(folder / "called"),
     }
-    command = ["pytest", "benchmarks", "-p", "called", "-p", "no:cacheprovider", "-m", "glue"]
+    command = ["pytest", "benchmarks/test_table1_glue.py", "-p", "called", "-p", "no:cacheprovider", "-m", "glue"]
     command += ["--suite", "smoke", "-k", "tiny-roberta-constant-cola"]
     command += ["--runs", folder / "runs", "--report", folder / "report"]
     done = warm(*command, cwd=ROOT, env=os.environ | variables)

@@ -20,6 +20,11 @@ def found(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def views(found):
+    return record_views.files(found)
+
+
+@pytest.fixture(scope="module")
 def sections(found):
     return record_page.sections(found)
 
@@ -192,12 +197,12 @@ def test_the_page_says_the_same_as_the_markdown(sections):
     assert "<script" not in page
 
 
-def test_no_path_of_this_machine_is_on_the_page(tmp_path_factory, found):
-    assert all(str(tmp_path_factory.getbasetemp()) not in content for content in record_views.files(found).values())
+def test_no_path_of_this_machine_is_on_the_page(tmp_path_factory, views):
+    assert all(str(tmp_path_factory.getbasetemp()) not in content for content in views.values())
 
 
-def test_figures_are_small(found):
-    assert all(len(content) < 60_000 for name, content in record_views.files(found).items() if name.endswith(".svg"))
+def test_figures_are_small(views):
+    assert all(len(content) < 60_000 for name, content in views.items() if name.endswith(".svg"))
 
 
 def test_figures_that_nobody_draws_any_more_go(found, tmp_path):

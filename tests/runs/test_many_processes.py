@@ -81,7 +81,7 @@ def test_eight_processes_file_many_results_each_and_all_are_whole(tmp_path, reci
     assert beside == {f"seed{seed}.json" for seed in found}
     reliability(
         "Running, on one machine or on many",
-        f"eight processes that file {EACH} results each into one folder",
+        "eight processes that file 25 results each into one folder",
         happens=f"{len(found)} files, each whole and with the checksum of its content; no other file beside them",
         kept="everything",
     )

@@ -55,7 +55,6 @@ NEVER = 10**6  # steps of a warm-up that does not end
     "wanted",
     [
         recipe(schedule="constant"),
-        recipe(schedule="growing"),
         recipe(schedule="shrinking"),
         recipe(file="peft", tuning="lora"),
         recipe(file="peft", tuning="adapter", epochs=2),

@@ -32,8 +32,6 @@ def kept(folder, first, second):
     ("file", "task", "model", "tuning"),
     [
         ("glue", "sst2", "tiny-roberta", "full"),
-        ("glue", "stsb", "tiny-bert", "full"),
-        ("peft", "rte", "tiny-bert-wide", "bitfit"),
         ("peft", "rte", "tiny-bert-wide", "adapter"),
         ("peft", "rte", "tiny-roberta", "lora"),
         ("squad", "squad1", "tiny-bert", "full"),
