@@ -37,9 +37,10 @@ def require_marks(expression: str, registered: Iterable[str], suite: str) -> Non
 
 
 def for_keyword(suite: Suite, keyword: str) -> str:
-    """The command with the nearest cell's name, for a `-k` that chose nothing."""
+    """What to say to a `-k` that chose nothing: the command with the nearest name, or part of one, if one is near."""
     names = [cell.id for table in suite.tables() for cell in suite.table(table).cells]
-    near = difflib.get_close_matches(keyword, names, n=1, cutoff=0.3) or names[:1]
+    parts = {part: None for name in names for part in re.split("[-~]", name)}
+    near = difflib.get_close_matches(keyword, [*names, *parts], n=1)
     said = f"-k {keyword} chooses none of the {len(names)} cells of the suite {suite.name}"
     return f"{said}; try {places.command(['-k', near[0], *_of(suite.name)])}" if near else said
 

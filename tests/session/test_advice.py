@@ -39,10 +39,16 @@ def test_every_mark_has_its_words():
     assert set(marks.WORDS) == {*marks.MARKS, "speed"}
 
 
-def test_a_name_that_chooses_nothing_is_answered_with_the_cell_that_is_called_most_like_it(paper):
-    assert advice.for_keyword(paper, "bert-base-shriking-rte").endswith(
-        "try progbench reproduce -k bert-base-shrinking-rte"
-    )
+@pytest.mark.parametrize(("keyword", "near"), [
+    ("bert-base-shriking-rte", "bert-base-shrinking-rte"), ("colla", "cola"),
+])  # fmt: skip
+def test_a_name_that_chooses_nothing_is_answered_with_the_name_or_its_part_that_is_most_like_it(paper, keyword, near):
+    assert advice.for_keyword(paper, keyword).endswith(f"; try progbench reproduce -k {near}")
+
+
+@pytest.mark.parametrize("keyword", ["nosuch", "something"])
+def test_a_name_that_nothing_is_like_is_answered_without_a_command(paper, keyword):
+    assert advice.for_keyword(paper, keyword) == f"-k {keyword} chooses none of the 216 cells of the suite paper"
 
 
 def test_in_the_checkout_the_command_is_pytest(monkeypatch):
