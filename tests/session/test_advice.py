@@ -30,6 +30,11 @@ def test_a_mark_that_there_is_not_is_answered_with_the_nearest_one(expression, w
     assert str(problem.value).endswith(f"; try {wanted}")
 
 
+def test_a_mark_that_no_mark_is_like_is_answered_with_all_of_them():
+    with pytest.raises(BadInput, match=f"^-m nosuch: there is no mark 'nosuch'; there are {', '.join(marks.WORDS)}$"):
+        advice.require_marks("nosuch", [], "paper")
+
+
 @pytest.mark.parametrize("expression", ["", "glue or squad", "not (peft)", "mine and glue", "device(serial='x')"])
 def test_marks_that_there_are_are_no_problem(expression):
     advice.require_marks(expression, ["mine: of a plugin", "device(serial): of another"], "paper")
