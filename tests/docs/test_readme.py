@@ -1,5 +1,6 @@
 """What the README says is so."""
 
+import argparse
 import json
 import os
 import re
@@ -102,6 +103,23 @@ def test_every_option_is_on_the_page_of_commands():
 
     assert len(options) == 11
     assert sorted(listed) == sorted(options)
+
+
+(OF_COMMANDS,) = [one.choices for one in cli._parser()._actions if isinstance(one, argparse._SubParsersAction)]
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_option_of_a_command_is_on_the_page_of_commands(command):
+    rows = pages.table(COMMANDS, "its option")
+    listed = [
+        option.split()[0]
+        for options, commands, _ in rows
+        if command in commands.split(", ")
+        for option in pages.bare(options).split(", ")
+    ]
+    taken = [one.option_strings[-1] for one in OF_COMMANDS[command]._actions if one.option_strings]
+
+    assert sorted([*listed, "--help", "--include"]) == sorted(taken)
 
 
 @pytest.mark.parametrize("suite", reading.suites())
