@@ -87,6 +87,16 @@ def test_the_projected_hours_are_the_steps_divided_by_the_measured_rate():
     assert f"The {float(million) * 1e6 / int(rate) / 3600:.0f} hours were projected, not measured" in words
 
 
+def test_the_rate_and_the_hours_that_no_file_holds_are_those_of_the_page_of_speed():
+    speed = " ".join(pages.read("docs/speed.md").split())
+    said = re.search(r"trained (\d+) steps per second .* some (\d+) hours on one H200", COST).groups()
+
+    assert said == (
+        re.search(r"One process made (\d+) steps per second", speed)[1],
+        re.search(r"takes \d+ hours then and (\d+) now", speed)[1],
+    )
+
+
 def test_every_mark_is_on_the_page_of_commands():
     assert {pages.bare(mark) for mark, _ in pages.table(COMMANDS, "mark")} == set(marks.WORDS)
 
