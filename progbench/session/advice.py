@@ -39,8 +39,8 @@ def require_marks(expression: str, registered: Iterable[str], suite: str) -> Non
 def for_keyword(suite: Suite, keyword: str) -> str:
     """What to say to a `-k` that chose nothing: the command with the nearest name, or part of one, if one is near."""
     names = [cell.id for table in suite.tables() for cell in suite.table(table).cells]
-    parts = {part: None for name in names for part in re.split("[-~]", name)}
-    near = difflib.get_close_matches(keyword, [*names, *parts], n=1)
+    words = {word: None for name in names for word in re.split("[-~]", name)}
+    near = difflib.get_close_matches(keyword, [*names, *words], n=1)
     said = f"-k {keyword} chooses none of the {len(names)} cells of the suite {suite.name}"
     return f"{said}; try {places.command(['-k', near[0], *_of(suite.name)])}" if near else said
 
