@@ -11,11 +11,11 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from progbench import places
+from progbench.commands.arguments import add_include
 from progbench.commands.exit_codes import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
@@ -57,19 +57,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    """The command with these arguments. Included folders come first: the parser lists their suites."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--include", action="append", type=Path, default=[])
+    """The command with these arguments. Included folders are read before all else: the parser lists their suites."""
+    early = _Parser(prog="progbench", usage="progbench COMMAND --include DIR ...", add_help=False)
+    add_include(early)
     given, rest = early.parse_known_args(arguments)
-    places.include(given.include)
+    folders = given.include or ()
+    places.include(folders)
     parser = _parser(rest[:1])
     if importlib.util.find_spec("argcomplete"):  # the extra "completion"
         import argcomplete
 
         argcomplete.autocomplete(parser)
-    options, rest = parser.parse_known_args(arguments)
+    options, rest = parser.parse_known_args(rest)
     if options.command == "reproduce":
-        rest = [*rest, *(f"--include={one}" for one in options.include or ())]
+        rest = [*rest, *(f"--include={one}" for one in folders)]
     if rest and options.command != "reproduce":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
@@ -81,7 +82,10 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Answers a name that there is not with the one that is most like it, in one line."""
+    """Answers a name that there is not with the one that is most like it, in one line. An option is written in full."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         said, _, names = message.partition(" (choose from ")
@@ -96,7 +100,7 @@ def _parser(first: Sequence[str] = ()) -> argparse.ArgumentParser:
     wanted = [name for name in COMMANDS if name in first] or [*COMMANDS]
     parser = _Parser(prog="progbench", description="Does the paper reproduce, and where does it deviate?")
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
-    parser.add_argument("--include", action="append", type=Path, metavar="DIR", help="as each command's own option")
+    add_include(parser)
     all_of_them = f"{{{','.join(COMMANDS)}}}" if first and len(wanted) == 1 else None
     commands = parser.add_subparsers(dest="command", required=True, metavar=all_of_them)
     for name in wanted:

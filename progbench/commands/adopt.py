@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from progbench import places
-from progbench.commands.arguments import add_command, add_include
+from progbench.commands.arguments import add_command
 from progbench.commands.exit_codes import FAILED, FINE
 from progbench.commands.suite_asked import on_file
 from progbench.errors import BadInput
@@ -29,7 +29,6 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
     parser.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
-    add_include(parser)
     parser.add_argument("--yes", action="store_true", help="write without asking")
 
 

@@ -10,11 +10,11 @@ from progbench.recipes import reading
 from progbench.session import tracking
 
 
-def add_command(
-    commands: Any, name: str, words: str, about: str, example: str, **options: Any
-) -> argparse.ArgumentParser:
+def add_command(commands: Any, name: str, words: str, about: str, example: str) -> argparse.ArgumentParser:
     """A command's parser: `words` stand in the list of commands, `about` and an example in its own help."""
-    return commands.add_parser(name, help=words, description=about, epilog=f"example: {example}", **options)
+    parser = commands.add_parser(name, help=words, description=about, epilog=f"example: {example}")
+    add_include(parser)
+    return parser
 
 
 def add_suite(parser: argparse.ArgumentParser) -> None:
@@ -23,11 +23,10 @@ def add_suite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runs", type=Path, metavar="DIR", default=Path("runs"), help="where results are kept (default: runs)"
     )
-    add_include(parser)
 
 
 def add_include(parser: argparse.ArgumentParser) -> None:
-    """The option --include, for the help alone: `cli` has read it before it makes the parser, which lists suites."""
+    """The option --include, for the help alone: `cli` reads it, and takes it out, before it makes the parser."""
     parser.add_argument(
         "--include",
         action="append",

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from progbench.commands.arguments import add_command, add_include
+from progbench.commands.arguments import add_command
 from progbench.commands.exit_codes import FINE
 from progbench.errors import BadInput
 from progbench.models.spec import spec
@@ -30,7 +30,6 @@ def add(commands: Any) -> None:
         "progbench card runs/mini/minilm-shrinking-rte/01234567/seed0.json > README.md",
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="a result file: seed0.json")
-    add_include(parser)
 
 
 def run(options: argparse.Namespace) -> int:

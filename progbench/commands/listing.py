@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from progbench.commands.arguments import add_command, add_include
+from progbench.commands.arguments import add_command
 from progbench.commands.exit_codes import FINE
 from progbench.commands.suite_asked import answers_of
 from progbench.models.spec import specs
@@ -35,7 +35,6 @@ def add(commands: Any) -> None:
     parser.add_argument("what", choices=KINDS, help="what to list")
     parser.add_argument("--suite", choices=reading.suites(), default="paper", help="of which suite (default: paper)")
     parser.add_argument("--json", action="store_true", help="as JSON, for a program")
-    add_include(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from progbench import kinds
-from progbench.commands.arguments import add_command, add_include
+from progbench.commands.arguments import add_command
 from progbench.commands.exit_codes import FINE
 from progbench.errors import BadInput
 from progbench.method.options import TUNINGS
@@ -32,7 +32,6 @@ def add(commands: Any) -> None:
         "--schedule", default="shrinking", help=f"{', '.join([*PAPERS, *SCHEDULES])}, or single_block_b<N>"
     )
     params.add_argument("--tuning", choices=TUNINGS, default="full", help="what trains inside a block")
-    add_include(params)
     params.add_argument("--labels", type=int, default=2, metavar="N", help="outputs of the classifier; default 2")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from progbench.commands.arguments import add_command, add_include
+from progbench.commands.arguments import add_command
 from progbench.commands.exit_codes import FAILED, FINE
 from progbench.commands.suite_asked import on_file
 from progbench.errors import BadInput
@@ -33,7 +33,6 @@ def add(commands: Any) -> None:
     report.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
     report.add_argument("--against", type=Path, metavar="OTHER", help="compare with another folder, score by score")
     report.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
-    add_include(report)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -22,7 +22,6 @@ def add(commands: Any) -> None:
         "train what is missing, judge it, and report: pytest on the benchmarks",
         HELP,
         "progbench reproduce -m glue --suite smoke",
-        allow_abbrev=False,
     )
     parser.add_argument("--pytest-help", action="store_true", help="print the options of pytest and of the benchmarks")
     parser.set_defaults(rest=[])

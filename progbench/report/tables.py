@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,6 +149,9 @@ def views(table: PrintedTable, yardstick: str) -> list[View]:
 def _table(suite: str, record: str, name: str, layout: dict, own: dict, verdicts: Sequence[Verdict]) -> PrintedTable:
     datasets = (*layout.get("datasets", ()), "")  # what belongs to none is printed, too
     of = {one.cell: next(name for name in datasets if one.column.startswith(name)) for one in verdicts}
+    models = Counter(row.rpartition(" ")[0] for row in {one.row for one in verdicts})
+    # a label of the project's suites, which have a `record`, ends with its method; a person's own is not known
+    shared = {model for model, count in models.items() if model and (record or count > 1)}
     columns: dict[str, None] = {}
     rows: list[tuple[tuple[str, ...], tuple[str, str], dict[str, Verdict]]] = []
     for dataset in datasets:
@@ -156,7 +160,7 @@ def _table(suite: str, record: str, name: str, layout: dict, own: dict, verdicts
             if verdict.unit == "parameters":  # suites of ours have the paper's columns, and exact counts
                 column = column.removesuffix(" (M)")
             columns[column] = None
-            stubs = _stubs(verdict.row, dataset, len(layout["stubs"]))
+            stubs = _stubs(verdict.row, dataset, len(layout["stubs"]), shared)
             # two cells of one row and column, as a badly labelled suite may have, are both shown
             place = next((places for found, _, places in rows if found == stubs and column not in places), None)
             if place is None:
@@ -178,10 +182,14 @@ def _table(suite: str, record: str, name: str, layout: dict, own: dict, verdicts
     )
 
 
-def _stubs(label: str, dataset: str, count: int) -> tuple[str, ...]:
+def _stubs(label: str, dataset: str, count: int, shared: Set[str]) -> tuple[str, ...]:
+    """The first texts of a row. A label is split before its last word only where the words before it are `shared`."""
     if count == 1:
         return (label,)
-    return (dataset, label) if dataset else (label.rpartition(" ")[0], label.rpartition(" ")[2])
+    if dataset:
+        return (dataset, label)
+    model, _, method = label.rpartition(" ")
+    return (model, method) if model in shared else (label, "")
 
 
 def _spanned(rows: Sequence[Row]) -> list[Row]:

@@ -18,7 +18,7 @@ _OF_EXPRESSIONS = {"and", "or", "not", "True", "False"}
 
 
 def require_marks(expression: str, registered: Iterable[str], suite: str) -> None:
-    """Raise BadInput, with the nearest right command, for a mark in `-m` that nobody registered.
+    """Raise BadInput for a mark in `-m` that nobody registered: with the nearest right command, or with all marks.
 
     >>> require_marks("gleu", ["glue: Table 1"], "smoke")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -29,17 +29,18 @@ def require_marks(expression: str, registered: Iterable[str], suite: str) -> Non
     without_arguments = re.sub(r"\([^()]*=[^()]*\)", "", expression)
     for name in re.findall(r"[^\W\d]\w*", without_arguments):
         if name not in known | _OF_EXPRESSIONS:
-            near = difflib.get_close_matches(name, marks.WORDS, n=1, cutoff=0)[0]
-            wanted = re.sub(rf"\b{name}\b", near, expression)
-            raise BadInput(
-                f"-m {expression}: there is no mark {name!r}; try {places.command(['-m', wanted, *_of(suite)])}"
-            )
+            said = f"-m {expression}: there is no mark {name!r}"
+            if not (near := difflib.get_close_matches(name, marks.WORDS, n=1)):
+                raise BadInput(f"{said}; there are {', '.join(marks.WORDS)}")
+            wanted = re.sub(rf"\b{name}\b", near[0], expression)
+            raise BadInput(f"{said}; try {places.command(['-m', wanted, *_of(suite)])}")
 
 
 def for_keyword(suite: Suite, keyword: str) -> str:
-    """The command with the nearest cell's name, for a `-k` that chose nothing."""
+    """What to say to a `-k` that chose nothing: the command with the nearest name, or part of one, if one is near."""
     names = [cell.id for table in suite.tables() for cell in suite.table(table).cells]
-    near = difflib.get_close_matches(keyword, names, n=1, cutoff=0.3) or names[:1]
+    words = {word: None for name in names for word in re.split("[-~]", name)}
+    near = difflib.get_close_matches(keyword, [*names, *words], n=1)
     said = f"-k {keyword} chooses none of the {len(names)} cells of the suite {suite.name}"
     return f"{said}; try {places.command(['-k', near[0], *_of(suite.name)])}" if near else said
 

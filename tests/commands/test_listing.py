@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from progbench import cli
+from progbench import cli, places
 from progbench.recipes import reading
 from progbench.tasks.catalog import tasks
 
@@ -75,3 +75,31 @@ def test_a_slip_of_the_hand_is_answered_with_the_nearest_name_in_one_line(capsys
 def test_an_included_folder_that_is_not_there_is_a_usage_error(capsys):
     assert cli.main(["list", "suites", "--include", "/no/such/folder"]) == 2
     assert "names /no/such/folder, which is not a folder" in capsys.readouterr().err
+
+
+ARGUMENTS = {
+    "compare": ["minilm", "--train", "mine.tsv", "--dev", "dev.tsv"],
+    "report": ["runs"],
+    "list": ["suites"],
+    "params": ["minilm", "--epochs", "3"],
+    "run": ["minilm-shrinking-rte"],
+    "submit": ["--engine", "local"],
+    "adopt": ["runs"],
+    "card": ["seed0.json"],
+}  # without which a command does not start
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_a_command_includes_a_folder_that_is_named_behind_it(command, tmp_path, monkeypatch):
+    included = []
+    monkeypatch.setattr(cli._module(command), "run", lambda _: included.extend(places.included()) or 0)
+
+    assert cli.main([command, *ARGUMENTS.get(command, []), "--include", str(tmp_path)]) == 0
+    assert included == [tmp_path]
+
+
+def test_an_option_that_is_not_written_in_full_is_refused(capsys):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        cli.main(["list", "suites", "--inc", "own"])
+
+    assert "unrecognized arguments: --inc" in capsys.readouterr().err

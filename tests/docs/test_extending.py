@@ -12,7 +12,7 @@ from progbench.method.counting import updated_parameters
 from progbench.method.schedule import constant, shrinking
 from progbench.models.spec import spec
 from progbench.recipes import reading
-from progbench.session import marks
+from progbench.session import marks, own_model
 from progbench.session.suite import Suite
 from progbench.tasks import catalog
 
@@ -106,6 +106,10 @@ def test_what_a_model_is_like_lends_its_sizes_and_not_its_weights(own, other):
 
     assert (found.blocks, found.hidden) == (2, spec(other).hidden)
     assert (found.hub, found.revision, found.package, found.folder, found.random) == ("", "", "", "", False)
+
+
+def test_the_model_is_one_that_compare_knows_by_its_name(own):
+    assert own_model.describe("distilroberta").name == "distilroberta"
 
 
 def test_the_task_is_read_from_files_beside_its_entry(own):

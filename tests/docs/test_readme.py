@@ -1,5 +1,6 @@
 """What the README says is so."""
 
+import argparse
 import json
 import os
 import re
@@ -86,6 +87,16 @@ def test_the_projected_hours_are_the_steps_divided_by_the_measured_rate():
     assert f"The {float(million) * 1e6 / int(rate) / 3600:.0f} hours were projected, not measured" in words
 
 
+def test_the_rate_and_the_hours_that_no_file_holds_are_those_of_the_page_of_speed():
+    speed = " ".join(pages.read("docs/speed.md").split())
+    said = re.search(r"trained (\d+) steps per second .* some (\d+) hours on one H200", COST).groups()
+
+    assert said == (
+        re.search(r"One process made (\d+) steps per second", speed)[1],
+        re.search(r"takes \d+ hours then and (\d+) now", speed)[1],
+    )
+
+
 def test_every_mark_is_on_the_page_of_commands():
     assert {pages.bare(mark) for mark, _ in pages.table(COMMANDS, "mark")} == set(marks.WORDS)
 
@@ -102,6 +113,23 @@ def test_every_option_is_on_the_page_of_commands():
 
     assert len(options) == 11
     assert sorted(listed) == sorted(options)
+
+
+(OF_COMMANDS,) = [one.choices for one in cli._parser()._actions if isinstance(one, argparse._SubParsersAction)]
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_option_of_a_command_is_on_the_page_of_commands(command):
+    rows = pages.table(COMMANDS, "its option")
+    listed = [
+        option.split()[0]
+        for options, commands, _ in rows
+        if command in commands.split(", ")
+        for option in pages.bare(options).split(", ")
+    ]
+    taken = [one.option_strings[-1] for one in OF_COMMANDS[command]._actions if one.option_strings]
+
+    assert sorted([*listed, "--help", "--include"]) == sorted(taken)
 
 
 @pytest.mark.parametrize("suite", reading.suites())

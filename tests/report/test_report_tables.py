@@ -130,6 +130,13 @@ def test_an_own_suite_has_its_own_rows_in_the_papers_shape():
     assert view(table)[1][0] == "363,846"
 
 
+@pytest.mark.parametrize("label", ["<img src=x onerror=alert(1)>", "ours"])
+def test_a_label_whose_model_no_other_row_has_stays_whole(label):
+    (table,) = printed_tables("own", [verdict(), verdict("b", row="M PT"), verdict("c", row=label)], "own")
+
+    assert [row.stubs for row in table.rows] == [("M", "FT"), ("M", "PT"), (label, "")]
+
+
 def test_a_part_of_a_table_keeps_its_places():
     (table,) = printed_tables("paper", [verdict(), verdict("m-shrinking-cola", row="M PT", column="CoLA")])
 

@@ -30,6 +30,11 @@ def test_a_mark_that_there_is_not_is_answered_with_the_nearest_one(expression, w
     assert str(problem.value).endswith(f"; try {wanted}")
 
 
+def test_a_mark_that_no_mark_is_like_is_answered_with_all_of_them():
+    with pytest.raises(BadInput, match=f"^-m nosuch: there is no mark 'nosuch'; there are {', '.join(marks.WORDS)}$"):
+        advice.require_marks("nosuch", [], "paper")
+
+
 @pytest.mark.parametrize("expression", ["", "glue or squad", "not (peft)", "mine and glue", "device(serial='x')"])
 def test_marks_that_there_are_are_no_problem(expression):
     advice.require_marks(expression, ["mine: of a plugin", "device(serial): of another"], "paper")
@@ -39,10 +44,16 @@ def test_every_mark_has_its_words():
     assert set(marks.WORDS) == {*marks.MARKS, "speed"}
 
 
-def test_a_name_that_chooses_nothing_is_answered_with_the_cell_that_is_called_most_like_it(paper):
-    assert advice.for_keyword(paper, "bert-base-shriking-rte").endswith(
-        "try progbench reproduce -k bert-base-shrinking-rte"
-    )
+@pytest.mark.parametrize(("keyword", "near"), [
+    ("bert-base-shriking-rte", "bert-base-shrinking-rte"), ("colla", "cola"),
+])  # fmt: skip
+def test_a_name_that_chooses_nothing_is_answered_with_the_name_or_its_part_that_is_most_like_it(paper, keyword, near):
+    assert advice.for_keyword(paper, keyword).endswith(f"; try progbench reproduce -k {near}")
+
+
+@pytest.mark.parametrize("keyword", ["nosuch", "something"])
+def test_a_name_that_nothing_is_like_is_answered_without_a_command(paper, keyword):
+    assert advice.for_keyword(paper, keyword) == f"-k {keyword} chooses none of the 216 cells of the suite paper"
 
 
 def test_in_the_checkout_the_command_is_pytest(monkeypatch):
