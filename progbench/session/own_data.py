@@ -45,19 +45,26 @@ class Described:
 
 
 def describe(
-    train: Path, dev: Path, folder: Path, *, text: Sequence[str] = (), label: str = "label", kind: str = ""
+    train: Path,
+    dev: Path,
+    folder: Path,
+    *,
+    name: str = "",
+    text: Sequence[str] = (),
+    label: str = "label",
+    kind: str = "",
 ) -> Described:
     """Look at both files; questions in another layout than SQuAD's are written to `folder` in that layout.
 
-    Without `text`, the text columns are the one or two that are neither the label nor numbers. Without `kind`, a label
-    is a class, unless there are fractions, or more than MOST_CLASSES different numbers. Raises BadInput, naming the
-    file, for what is not there or cannot be told.
+    Without a `name`, the data has that of its training file. Without `text`, the text columns are the one or two that
+    are neither the label nor numbers. Without `kind`, a label is a class, unless there are fractions, or more than
+    MOST_CLASSES different numbers. Raises BadInput, naming the file, for what is not there or cannot be told.
     """
     for path in (train, dev):
         if not path.exists():
             raise BadInput(f"{path}: there is no such file")
     digest = hashlib.sha256(records.content_of(train) + b"\0" + records.content_of(dev)).hexdigest()[:16]
-    name = named(train)
+    name = name or named(train)
     if kind == "answers" or (not kind and _answers(train)):
         return _answering(name, train, dev, folder, digest)
     first = next(records.read(train), None)
