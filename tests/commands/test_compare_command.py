@@ -151,8 +151,10 @@ def test_a_margin_that_is_changed_after_the_results_says_so(compare, tmp_path):
 
 def test_a_margin_of_a_plan_binds_nobody(compare, tmp_path):
     compare("--plan", "--margin", "1")
+    kept = [*tmp_path.glob("runs/**/margin.json")]
     compare("--seeds", "2", "--margin", "3")
 
+    assert kept == []
     assert {*sources(tmp_path)} == {"asked before the first step"}
 
 
