@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from progbench import cli
+from progbench import cli, places
 from progbench.recipes import reading
 from progbench.tasks.catalog import tasks
 
@@ -75,3 +75,25 @@ def test_a_slip_of_the_hand_is_answered_with_the_nearest_name_in_one_line(capsys
 def test_an_included_folder_that_is_not_there_is_a_usage_error(capsys):
     assert cli.main(["list", "suites", "--include", "/no/such/folder"]) == 2
     assert "names /no/such/folder, which is not a folder" in capsys.readouterr().err
+
+
+def test_a_row_whose_recipe_cannot_be_read_is_said_beside_those_that_can(tmp_path, capsys, monkeypatch):
+    row = '[[rows]]\nmodel = "tiny-bert"\nlabel = "{0}"\nschedule = "{0}"\n'
+    table = 'table = "T"\nsource = "ours"\nrecipe = "r"\nunit = "points"\n'
+    written = {
+        "recipes/own/suite.toml": 'seeds = 1\ndevice = "cpu"\ntables = ["t"]\n',
+        "recipes/own/r.toml": 'inherits = "smoke/glue"\n[defaults]\n',
+        "expected/own/t.toml": f'{table}[columns]\nrte = {{ label = "RTE", metric = "accuracy" }}\n'
+        + row.format("growing")
+        + row.format("melting"),
+    }
+    for path, content in written.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content, encoding="utf-8")
+    monkeypatch.setenv(places.VARIABLE, str(tmp_path))
+    code = cli.main(["list", "recipes", "--suite", "own"])
+    said = capsys.readouterr()
+
+    assert code == 2
+    assert "tiny-bert-growing-rte" in said.out
+    assert "unknown schedule 'melting'" in said.err
