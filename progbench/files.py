@@ -63,6 +63,20 @@ def parse_json(text: str, *, nan: bool = True) -> Any:
         raise ValueError("brackets within brackets, too deep to be read") from None
 
 
+def refuse_halves(content: Any) -> None:
+    """Raise ValueError if a text in what JSON gave has half of a character: no file of UTF-8 can hold it.
+
+    >>> refuse_halves({"label": "\\ud83e"})
+    Traceback (most recent call last):
+    ...
+    ValueError: '\\ud83e' is half of a character
+    """
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as problem:
+        raise ValueError(f"{problem.object[problem.start]!a} is half of a character") from None
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a number")
 

@@ -16,12 +16,23 @@ from progbench.commands.exit_codes import ABSENT, FAILED, FINE, INTERRUPTED
 from progbench.commands.suite_asked import opened
 from progbench.errors import BadInput, Missing
 from progbench.method.options import TUNINGS
+from progbench.models.spec import spec
 from progbench.recipes.allowed import ALLOWED
 from progbench.recipes.reading import MOST_SEEDS
 from progbench.report import cells, printing, text, writing
 from progbench.report.cells import plain
 from progbench.report.report import Report
-from progbench.session import own_data, own_model, own_suite, planning, probing, recipe_status, reporting, stopping
+from progbench.session import (
+    own_data,
+    own_model,
+    own_stated,
+    own_suite,
+    planning,
+    probing,
+    recipe_status,
+    reporting,
+    stopping,
+)
 from progbench.session.own_suite import Question
 from progbench.session.suite import Suite
 
@@ -71,15 +82,20 @@ def run(options: argparse.Namespace) -> int:
     """
     asked = _question(options)
     folder = options.suites / asked.suite
+    notes = []
+    if asked.data.name != own_data.named(options.train):
+        notes.append(f"{folder} is its suite: the name without a digest is taken by a comparison of other files")
     own_suite.write(asked, folder)
     places.include([folder])
+    notes += own_stated.state(asked, folder, options.runs, keep=not options.plan)
     suite = opened(
         argparse.Namespace(suite=asked.suite, runs=options.runs, log_to=options.log_to),
         seeds=f"0-{asked.seeds - 1}",
         device=asked.device,
     )
     found = probing.filled(planning.plan(suite), suite)
-    printing.show("\n".join([*text.wrapped(f"{asked.model.name}, {asked.data}"), *plans.lines(found)]))
+    first = [line for one in (f"{asked.model.name}, {asked.data}", *map(plain, notes)) for line in text.wrapped(one)]
+    printing.show("\n".join([*first, *plans.lines(found)]))
     if options.plan:
         return FINE
     say = functools.partial(print, file=sys.stderr, flush=True)
@@ -120,9 +136,16 @@ def _question(options: argparse.Namespace) -> Question:
         model = own_model.describe(options.model)
     except Missing as problem:
         raise BadInput(str(problem)) from None
+    if values.get("max_length", 0) > model.readable:
+        raise BadInput(f"--max-length {values['max_length']}: {model.name} reads {model.readable} tokens")
+    blocks = model.entry.get("blocks") or spec(model.name).blocks
+    own_suite.require_different(schedules, blocks, values.get("epochs", own_suite.EPOCHS))
+    name, folder = own_stated.home(options.suites, model, options.train, options.dev)
     columns = [one.strip() for one in options.text.split(",") if one.strip()]
-    folder = options.suites / f"{model.name}-on-{own_data.named(options.train)}"
-    data = own_data.describe(options.train, options.dev, folder, text=columns, label=options.label, kind=options.kind)
+    data = own_data.describe(
+        options.train, options.dev, folder, name=name, text=columns, label=options.label, kind=options.kind
+    )
+    own_stated.take(folder, model, options.train, options.dev)
     return Question(model, data, schedules, options.tuning, options.seeds, options.device, options.margin, values)
 
 

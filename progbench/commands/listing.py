@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from progbench.commands.arguments import add_command
 from progbench.commands.exit_codes import FINE
 from progbench.commands.suite_asked import answers_of
+from progbench.errors import BadInput
 from progbench.models.spec import specs
 from progbench.recipes import reading
 from progbench.report import printing, text
@@ -38,19 +39,24 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print a line for each, or a JSON list of objects. Raises BadInput for a file that cannot be read."""
-    answers = answers_of(options.suite)
-    rows = KINDS[options.what](Suite(options.suite, answers, Path("runs"), train=False))
-    if options.json:
-        printing.show(json.dumps(rows, indent=1, ensure_ascii=False))
-        return FINE
+    """Print a line for each, or a JSON list of objects.
+
+    Raises BadInput for a file that cannot be read: of recipes, once those are printed that can.
+    """
+    suite = Suite(options.suite, answers_of(options.suite), Path("runs"), train=False)
+    rows = KINDS[options.what](suite)
+    printing.show(json.dumps(rows, indent=1, ensure_ascii=False) if options.json else _grid(options.what, rows))
+    if options.what in ("recipes", "variants") and (wrong := dict.fromkeys(recipe_status.broken(suite))):
+        raise BadInput("; ".join(wrong))
+    return FINE
+
+
+def _grid(what: str, rows: Sequence[Row]) -> str:
     if not rows:
-        printing.show(f"no {options.what}")
-        return FINE
+        return f"no {what}"
     headers = OF_RECIPES if "digest" in rows[0] else {name: name for name in rows[0]}
     lines = [[_words(row[name]) for name in headers] for row in rows]
-    printing.show(text.grid(lines, [*headers.values()], "left " * len(headers), WIDTH))
-    return FINE
+    return text.grid(lines, [*headers.values()], "left " * len(headers), WIDTH)
 
 
 def _words(value: Any) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from progbench.tasks.records import Record
 
 KINDS = ("classification", "regression", "answers")
 MOST_CLASSES = 100  # more different numbers than this are scores
+Sides = Sequence[tuple[str, str]]  # of a file, each row's place and label
 METRICS = {"regression": ("pearson", "spearman"), "answers": ("exact_match", "f1")}
 
 
@@ -44,51 +45,95 @@ class Described:
 
 
 def describe(
-    train: Path, dev: Path, folder: Path, *, text: Sequence[str] = (), label: str = "label", kind: str = ""
+    train: Path,
+    dev: Path,
+    folder: Path,
+    *,
+    name: str = "",
+    text: Sequence[str] = (),
+    label: str = "label",
+    kind: str = "",
 ) -> Described:
     """Look at both files; questions in another layout than SQuAD's are written to `folder` in that layout.
 
-    Without `text`, the text columns are the one or two that are neither the label nor numbers. Without `kind`, a label
-    is a class, unless there are fractions, or more than MOST_CLASSES different numbers. Raises BadInput, naming the
-    file, for what is not there or cannot be told.
+    Without a `name`, the data has that of its training file. Without `text`, the text columns are the one or two that
+    are neither the label nor numbers. Without `kind`, a label is a class, unless there are fractions, or more than
+    MOST_CLASSES different numbers. Raises BadInput, naming the file, for what is not there or cannot be told.
     """
     for path in (train, dev):
         if not path.exists():
             raise BadInput(f"{path}: there is no such file")
     digest = hashlib.sha256(records.content_of(train) + b"\0" + records.content_of(dev)).hexdigest()[:16]
-    name = named(train)
+    name = name or named(train)
     if kind == "answers" or (not kind and _answers(train)):
         return _answering(name, train, dev, folder, digest)
     first = next(records.read(train), None)
     if first is None:
         raise BadInput(f"{train}: the file holds no examples")
-    columns = list(first[1])
-    if label not in columns:
-        raise BadInput(f"{first[0]}: no column {label!r}: name it with --label; there are {', '.join(columns)}")
-    chosen = list(text) or _texts(train, label)
+    if label not in first[1]:
+        shown = f"no column {kinds.shown(label)}: name it with --label; there are {records.listed(first[1])}"
+        raise BadInput(f"{first[0]}: {shown}")
+    chosen = _chosen(text, label) or _texts(train, label)
     (known, first_side), (unknown, second_side) = (records.columns(path, chosen, label) for path in (train, dev))
+    if not second_side:
+        raise BadInput(f"{dev}: the file holds no examples")
     refuse_known(str(dev), zip(*unknown, strict=True), str(train), zip(*known, strict=True))
-    sides = [first_side, second_side]
-    labels = [[value for _, value in side] for side in sides]
-    classes = sorted({*labels[0]})
-    numeric = all(re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value) for value in {*labels[0], *labels[1]})
-    if not kind:
-        fractions = numeric and any("." in value for value in classes)
-        kind = "regression" if fractions or (numeric and len(classes) > MOST_CLASSES) else "classification"
+    sides = {train: first_side, dev: second_side}
+    labels = [[value for _, value in side] for side in sides.values()]
+    kind = kind or _kind(labels[0])
     about = {"text": chosen, "label": label, **_files(train, dev, name, len(labels[0]), len(labels[1]))}
-    if kind == "regression":
-        if not numeric:
-            raise BadInput(f"{train}: column {label!r} is to be a score, and {classes[0]!r} is no plain decimal number")
-        scores = [float(value) for value in itertools.chain(*labels)]
-        about |= {"labels": [], "scale": [min(scores), max(scores)]}
-    else:
-        if strange := next((value for value in sides[1] if value[1] not in classes), None):
-            raise BadInput(f"{strange[0]}: no row of {train} has the label {strange[1]!r}")
-        if len(classes) < 2:
-            raise BadInput(f"{train}: every label is {classes[0]!r}: there is nothing to tell apart")
-        about |= {"labels": classes}
+    about |= _scores(sides) if kind == "regression" else _classes(sides)
+    classes = about["labels"]
     metrics = METRICS.get(kind) or ("accuracy", *(["f1"] if len(classes) == 2 else []), "matthews_correlation")
     return Described(name, about | {"metrics": list(metrics)}, digest, kind, metrics, tuple(map(len, labels)))
+
+
+def _chosen(text: Sequence[str], label: str) -> list[str]:
+    """The columns that a person named. Raises BadInput for more than two, one named twice, and the label's."""
+    if len(text) > 2 or len({*text}) < len(text) or label in text:
+        given = kinds.shown(",".join(text))
+        raise BadInput(f"--text {given}: wanted is one column or two different ones, and not that of labels ({label})")
+    return list(text)
+
+
+def _kind(labels: Sequence[str]) -> str:
+    """What labels are by their looks; where a few among scores are no numbers, they are scores, and those refused."""
+    different = {*labels}
+    numbers = {value for value in different if is_plain(value)}
+    scores = len(numbers) > MOST_CLASSES or any("." in value for value in numbers)
+    return "regression" if scores and len(numbers) > len(different) / 2 else "classification"
+
+
+def _scores(sides: Mapping[Path, Sides]) -> dict[str, Any]:
+    """What an entry says of scores. Raises BadInput for what is none, and where all are equal: nothing correlates."""
+    for path, side in sides.items():
+        if wrong := next(((where, value) for where, value in side if not is_plain(value)), None):
+            words = "a score is a plain decimal number, such as 0.001; are these classes? Say --kind classification"
+            raise BadInput(f"{wrong[0]}: the label is {kinds.shown(wrong[1])}: {words}")
+        if len({float(value) for _, value in side}) < 2:
+            raise BadInput(f"{path}: every score is {side[0][1]}: nothing correlates with what never changes")
+    scores = [float(value) for side in sides.values() for _, value in side]
+    return {"labels": [], "scale": [min(scores), max(scores)]}
+
+
+def _classes(sides: Mapping[Path, Sides]) -> dict[str, Any]:
+    """What an entry says of classes. Raises BadInput for one class alone, and for one that training lacks."""
+    (train, known), (_, scored) = sides.items()
+    classes = sorted({value for _, value in known})
+    if wrong := next(((where, value) for where, value in scored if value not in classes), None):
+        raise BadInput(f"{wrong[0]}: no row of {train} has the label {kinds.shown(wrong[1])}")
+    if len(classes) < 2:
+        raise BadInput(f"{train}: every label is {kinds.shown(classes[0])}: there is nothing to tell apart")
+    return {"labels": classes}
+
+
+def is_plain(value: str) -> bool:
+    """Whether a label is a number as a person writes one, in no power of ten, and one that a float holds.
+
+    >>> [is_plain(value) for value in ("-1.5", "1e-3", "NaN", "9" * 400)]
+    [True, False, False, False]
+    """
+    return bool(re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value)) and kinds.is_number(float(value))
 
 
 def named(path: Path) -> str:
@@ -115,20 +160,20 @@ def _texts(path: Path, label: str) -> list[str]:
     rows = [row for _, row in itertools.islice(records.read(path), 100)]
     columns = [name for name in rows[0] if name != label and not all(_is_number(row.get(name)) for row in rows)]
     if len(columns) not in (1, 2):
-        wanted = f"which columns are the text, or its two texts? Say --text NAME, of {', '.join(rows[0])}"
+        wanted = f"which columns are the text, or its two texts? Say --text NAME, of {records.listed(rows[0])}"
         raise BadInput(f"{path}: {wanted}")
     return columns
 
 
 def _is_number(value: object) -> bool:
-    return not isinstance(value, str) or bool(re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value))
+    return not isinstance(value, str) or is_plain(value)
 
 
 def _answers(path: Path) -> bool:
     """Whether a file holds questions about contexts."""
-    if path.suffix in (".tsv", ".csv"):
+    if path.suffix.lower() in (".tsv", ".csv"):
         return False
-    if path.suffix == ".json" and _is_squad(path):
+    if path.suffix.lower() == ".json" and _is_squad(path):
         return True
     first = next(records.read(path), ("", {}))[1]
     return {"context", "question", "answers"} <= set(first)
@@ -146,7 +191,7 @@ def _answering(name: str, train: Path, dev: Path, folder: Path, digest: str) -> 
     paths, counts, open_ones = [], [], False
     for side, given in (("train", train), ("dev", dev)):
         path = given
-        if path.suffix == ".json" and _is_squad(path):
+        if path.suffix.lower() == ".json" and _is_squad(path):
             answers = [question.answers for question in squad.file_questions(path)]
         else:
             rows = enumerate(records.read(path))
@@ -156,6 +201,8 @@ def _answering(name: str, train: Path, dev: Path, folder: Path, digest: str) -> 
             answers = [question["answers"] for question in questions]
             path = folder / f"{side}.json"
             files.write_atomically(path, json.dumps(whole, ensure_ascii=False) + "\n")
+        if not answers:
+            raise BadInput(f"{given}: the file holds no questions")
         paths.append(path)
         counts.append(len(answers))
         open_ones = open_ones or not all(answers)

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from progbench import files, places
+from progbench import files, kinds, places
 from progbench.errors import BadInput
 from progbench.judging.compared import Paired
-from progbench.method.schedule import PAPERS, SCHEDULES
+from progbench.method.schedule import PAPERS, SCHEDULES, constant
 from progbench.session.own_data import Described
 from progbench.session.own_model import Guest
 from progbench.session.pairing import paired
@@ -41,7 +41,8 @@ STEADY = {
     "adam_epsilon": 1e-8,
     "clip_norm": 1.0,
 }
-ANSWERING = {"doc_stride": 128, "n_best": 20, "max_answer_length": 30}
+EPOCHS = 3
+BEFORE = "asked before the first step"
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,25 @@ def schedules(text: str) -> tuple[str, ...]:
     return ("constant", *others)
 
 
+def require_different(schedules: Sequence[str], blocks: int, epochs: int) -> None:
+    """Raise BadInput for a schedule that so many blocks and epochs do not allow, or that is fine-tuning with them.
+
+    >>> require_different(["constant", "shrinking"], blocks=4, epochs=1)
+    Traceback (most recent call last):
+    ...
+    progbench.errors.BadInput: --epochs 1: progtuning is fine-tuning with 1 epoch of 4 blocks: take 2 of each, or more
+    """
+    for name in schedules[1:]:
+        try:
+            stages = SCHEDULES[name](blocks, epochs).stages
+        except ValueError as problem:
+            raise BadInput(f"--epochs {epochs}: {problem}") from None
+        if stages == constant(blocks, epochs).stages:
+            counts = f"{epochs} epoch{'s' * (epochs != 1)} of {blocks} block{'s' * (blocks != 1)}"
+            same = f"{called(name)} is fine-tuning with {counts}"
+            raise BadInput(f"--epochs {epochs}: {same}: take 2 of each, or more")
+
+
 def write(asked: Question, folder: Path) -> None:
     """Write the suite's files below a folder, in place of an earlier question's; the folder can then be included."""
     name = asked.suite
@@ -100,14 +120,19 @@ def write(asked: Question, folder: Path) -> None:
         f"recipes/{name}/suite.toml": _settings(asked),
         f"recipes/{name}/{FILE}.toml": _recipe(asked),
         f"expected/{name}/{TABLE}.toml": _table(asked),
-        f"expected/{name}/claims.toml": _claims(asked),
+        f"expected/{name}/claims.toml": claims(asked, {}),
     }
     if asked.model.entry:
         written["models.toml"] = {asked.model.name: asked.model.entry}
     for path, content in written.items():
-        files.write_atomically(folder / path, f"# written by progbench compare\n{toml(content)}\n")
-    files.read_toml.cache_clear()
+        write_toml(folder / path, content)
     places.forget()
+
+
+def write_toml(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file of the suite, which is read anew then."""
+    files.write_atomically(path, f"# written by progbench compare\n{toml(content)}\n")
+    files.read_toml.cache_clear()
 
 
 def difference(suite: Suite, asked: Question, schedule: str) -> Paired:
@@ -125,16 +150,18 @@ def _settings(asked: Question) -> dict[str, Any]:
 
 def _recipe(asked: Question) -> dict[str, Any]:
     answering = asked.data.kind == "answers"
+    length = min(384 if answering else 128, asked.model.readable)
+    chosen = asked.values.get("max_length", length)
     values = {
         "dataset": "files",
         "revision": asked.data.digest,
-        "epochs": 3,
+        "epochs": EPOCHS,
         "learning_rate": 3e-5 if answering and asked.tuning == "full" else LEARNING_RATES[asked.tuning],
         "batch_size": 12 if answering else 32,
-        "max_length": min(384 if answering else 128, asked.model.readable),
+        "max_length": length,
         **STEADY,
         **OPTIONS[asked.tuning],
-        **(ANSWERING if answering else {}),
+        **({"doc_stride": chosen // 3, "n_best": 20, "max_answer_length": min(30, chosen)} if answering else {}),
         **({"null_threshold": 0.0} if asked.data.entry.get("unanswerable") else {}),
     }
     if strange := sorted(set(asked.values) - set(values)):
@@ -162,12 +189,12 @@ def _table(asked: Question) -> dict[str, Any]:
     return about | {"columns": columns, "rows": rows}
 
 
-def _claims(asked: Question) -> dict[str, Any]:
+def claims(asked: Question, sources: Mapping[str, str]) -> dict[str, Any]:
+    """What claims.toml says; `sources` says by its id when a claim was asked, if not before the first step."""
     body = asked.model.name if asked.tuning == "full" else f"{asked.model.name}-{asked.tuning}"
-    claims = []
+    asked_for = []
     for schedule in asked.schedules[1:]:
         whole = {
-            "source": "asked before the first step",
             "quantity": "difference",
             "left": f"{TABLE}/{body}-{schedule}",
             "right": f"{TABLE}/{body}-constant",
@@ -175,10 +202,10 @@ def _claims(asked: Question) -> dict[str, Any]:
         }
         points = f"{asked.margin:g} point{'s' * (asked.margin != 1)}"
         keeps = f"{called(schedule)} scores at most {points} below fine-tuning"
-        claims.append({"id": f"{schedule}-keeps-up", "sentence": keeps, **whole, "at_least": -asked.margin})
+        asked_for.append({"id": f"{schedule}-keeps-up", "sentence": keeps, **whole, "at_least": -asked.margin})
         higher = f"{called(schedule)} scores higher"
-        claims.append({"id": f"{schedule}-is-better", "sentence": higher, **whole, "above": 0.0})
-    return {"claims": claims}
+        asked_for.append({"id": f"{schedule}-is-better", "sentence": higher, **whole, "above": 0.0})
+    return {"claims": [claim | {"source": sources.get(claim["id"], BEFORE)} for claim in asked_for]}
 
 
 _SHORT = {"matthews_correlation": "mcc", "exact_match": "em"}  # in a cell's name
@@ -223,5 +250,9 @@ def _value(value: Any) -> str:
         return f"{{ {', '.join(f'{_key(name)} = {_value(item)}' for name, item in value.items())} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
-    # a JSON text is one of TOML, but for this character
+    try:
+        files.refuse_halves(value)
+    except ValueError as problem:  # as in the name of a file that is not UTF-8
+        raise BadInput(f"{kinds.shown(value)}: {problem}, and no file of UTF-8 can hold it: rename it") from None
+    # a JSON text without such halves is one of TOML, but for this character
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

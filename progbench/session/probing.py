@@ -1,7 +1,7 @@
 """What runs will take here, before any was made: a step of each shape, timed for a second on this machine.
 
 The model has its real dimensions and random weights. The texts are random words, on average as long as the task's. So
-nothing is fetched. The time leaves out reading, loading and other processes, so it is said with "about".
+nothing is fetched. The time leaves out reading, loading and other processes, so it is said with "at least".
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from progbench import environment, places
 from progbench.errors import BadInput, Missing
@@ -33,7 +33,88 @@ WORDS = 10_000  # different ones, where nobody has counted them
 SAMPLE = 200  # texts of a person's own that are measured for their length
 TOKENS_A_WORD = 1.4  # of English in the vocabularies of BERT and RoBERTa
 SOURCE = "a step timed here"
-_TIMED: dict[tuple, tuple[float, float]] = {}  # what `_costs` gave, by a step's shape
+Costs = tuple[float, float]  # the seconds of a step that trains every block, and of one that trains none
+
+
+class Shape(NamedTuple):
+    """All that a step's time depends on: the model, what of it trains, and a batch of `size` texts of `length`."""
+
+    model: str
+    tuning: str
+    head: str
+    options: tuple[tuple[str, Any], ...]
+    words: int
+    size: int
+    length: int
+    device: str
+    threads: int
+
+
+class Probe:
+    """Times steps until `end`, each shape once; a model that it made is kept for the next shape, until `end_now`."""
+
+    def __init__(self, end: float = math.inf) -> None:
+        self.end = end
+        self._costs: dict[Shape, Costs] = {}
+        self._made: dict[tuple, tuple] = {}  # one alone; the next shape often has the same model
+
+    def end_now(self) -> None:
+        """Give back the memory of its model: a GPU's would count as held by the first run that follows."""
+        self._made.clear()
+        if self._costs:
+            from progbench.training import memory
+
+            memory.free_all("cuda" if any(shape.device == "cuda" for shape in self._costs) else "cpu")
+
+    def costs(self, shape: Shape) -> Costs:
+        """What the steps of a shape take. Raises Missing if `end` has come before they were timed."""
+        if shape not in self._costs:
+            if time.perf_counter() >= self.end:
+                raise Missing(f"the {PATIENCE:.0f} s for timing steps were over")
+            self._costs[shape] = self.time(shape)
+        return self._costs[shape]
+
+    def time(self, shape: Shape) -> Costs:
+        """The seconds of a step that trains every block, and of one that trains embeddings and head alone."""
+        import torch
+
+        from progbench.method.schedule import Stage
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(shape.threads or before)
+        try:
+            with torch.random.fork_rng():
+                made, anatomy, optimizer = self._ready(shape)
+                words = min(shape.words, made.get_input_embeddings().num_embeddings)
+                ids = torch.randint(5, words, (shape.size, shape.length), device=shape.device)
+                target = {"labels": torch.zeros(shape.size, dtype=torch.long, device=shape.device)}
+                if shape.head == "question_answering":
+                    target = dict.fromkeys(("start_positions", "end_positions"), target["labels"])
+                batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), **target}
+
+                def step() -> None:
+                    made(**batch).loss.backward()
+                    optimizer.step()
+                    optimizer.zero_grad()
+                    if shape.device == "cuda":
+                        torch.cuda.synchronize()
+
+                costs = []
+                for blocks in (range(anatomy.L), range(anatomy.L, anatomy.L)):
+                    anatomy.freeze(Stage(blocks))
+                    step()  # which makes moments, and buffers
+                    costs.append(_timed(step))
+                return costs[0], min(costs)
+        finally:
+            torch.set_num_threads(before)
+
+    def _ready(self, shape: Shape) -> tuple:
+        """A model as it is trained, of random weights; its anatomy, and an optimizer."""
+        wanted = (shape.model, shape.tuning, shape.head, shape.options, shape.words, shape.device)
+        if wanted not in self._made:
+            self._made.clear()
+            self._made[wanted] = _made(shape)
+        return self._made[wanted]
 
 
 def filled(plan: Plan, suite: Suite) -> Plan:
@@ -42,41 +123,34 @@ def filled(plan: Plan, suite: Suite) -> Plan:
     No step is begun after PATIENCE, as on a machine that is busy with other things. What has a step's shape that was
     timed, as the schedules of one model and task have, is known all the same. The rest stays unknown, and says so.
     """
-    end, lacks = time.perf_counter() + PATIENCE, []
-    for lack in plan.lacks:
-        lacks.append(replace(lack, each=_better(lack.each, lack.recipe, suite, end)))
+    probe = Probe(time.perf_counter() + PATIENCE)
+    lacks = [replace(lack, each=_better(lack.each, lack.recipe, suite, probe)) for lack in plan.lacks]
+    probe.end_now()
     return replace(plan, lacks=tuple(lacks))
 
 
-def _better(known: Estimate, recipe: Recipe, suite: Suite, end: float) -> Estimate:
+def _better(known: Estimate, recipe: Recipe, suite: Suite, probe: Probe) -> Estimate:
     device = suite.maker.device
     if known.seconds is not None or (device == "cuda" and not environment.gpu_count()):
         return known
     device = "cuda" if device != "cpu" and environment.gpu_count() else "cpu"
     try:
-        return Estimate(seconds(recipe, device, suite.maker.threads, end), SOURCE)
+        return Estimate(seconds(recipe, device, suite.maker.threads, probe), SOURCE)
     except (Missing, BadInput, MemoryError) as problem:
         return Estimate(None, f"unknown: {problem or 'no step fits into memory'}")
 
 
-def seconds(recipe: Recipe, device: str, threads: int, end: float = math.inf) -> float:
+def seconds(recipe: Recipe, device: str, threads: int, probe: Probe) -> float:
     """The time of one seed's run: its steps in each stage, and scoring, at a third of a step's time.
 
-    Raises Missing if the model or the size of the data is not known here, or if `end` has come before a step of its
-    shape was timed.
+    Raises Missing if the model or the size of the data is not known here, or as `Probe.costs` does.
     """
     rows, scored, length, words = _sizes(recipe)
-    options = tuple(sorted(recipe.tuning_options.items()))
     size = max(1, min(recipe.batch_size, MOST_TOKENS // round(length)))
-    shape = (
-        recipe.model, recipe.tuning, catalog.tasks()[recipe.task].head, options, words, size, round(length),
-        device, threads,
-    )  # fmt: skip
-    if shape not in _TIMED:
-        if time.perf_counter() >= end:
-            raise Missing(f"the {PATIENCE:.0f} s for timing steps were over")
-        _TIMED[shape] = _costs(*shape)
-    whole, least = _TIMED[shape]
+    options = tuple(sorted(recipe.tuning_options.items()))
+    head = catalog.tasks()[recipe.task].head
+    shape = Shape(recipe.model, recipe.tuning, head, options, words, size, round(length), device, threads)
+    whole, least = probe.costs(shape)
     blocks = spec(recipe.model).blocks
     each = [least + (whole - least) * len(stage.blocks) / blocks for stage in recipe.build_schedule()]
     return (rows * math.fsum(each) + scored * recipe.epochs * whole / 3) / size
@@ -110,68 +184,21 @@ def _length(recipe: Recipe) -> float:
     return 3 + TOKENS_A_WORD * sum(len(text.split()) for text in texts) / len(texts)
 
 
-def _costs(
-    model: str,
-    tuning: str,
-    head: str,
-    options: tuple[tuple[str, Any], ...],
-    words: int,
-    size: int,
-    length: int,
-    device: str,
-    threads: int,
-) -> tuple[float, float]:
-    """The seconds of a step that trains every block, and of one that trains embeddings and head alone."""
-    import torch
-
-    from progbench.method.schedule import Stage
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        with torch.random.fork_rng():
-            made, anatomy, optimizer = _ready(model, tuning, head, options, words, device)
-            ids = torch.randint(
-                5, min(words, made.get_input_embeddings().num_embeddings), (size, length), device=device
-            )
-            target = {"labels": torch.zeros(size, dtype=torch.long, device=device)}
-            if head == "question_answering":
-                target = dict.fromkeys(("start_positions", "end_positions"), target["labels"])
-            batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), **target}
-
-            def step() -> None:
-                made(**batch).loss.backward()
-                optimizer.step()
-                optimizer.zero_grad()
-                if device == "cuda":
-                    torch.cuda.synchronize()
-
-            costs = []
-            for blocks in (range(anatomy.L), range(anatomy.L, anatomy.L)):
-                anatomy.freeze(Stage(blocks))
-                step()  # which makes moments, and buffers
-                costs.append(_timed(step))
-            return costs[0], min(costs)
-    finally:
-        torch.set_num_threads(before)
-
-
-@functools.lru_cache(maxsize=1)  # a model of the next shape is often the same
-def _ready(model: str, tuning: str, head: str, options: tuple[tuple[str, Any], ...], words: int, device: str) -> tuple:
-    """A model as it is trained, of random weights; its anatomy, and an optimizer."""
+def _made(shape: Shape) -> tuple:
     import torch
 
     from progbench.method.anatomy import Anatomy
     from progbench.method.tuning import apply_tuning
     from progbench.training import vocabulary
 
-    made = loading.build(spec(model), 2, head)
-    if tuning != "full":
-        apply_tuning(made, tuning, **dict(options))
-    if spec(model).described:
-        vocabulary.cut(made, range(min(words, spec(model).vocabulary)))
-    made.to(device).train()
-    anatomy = Anatomy.of(made, tuning)
+    known = spec(shape.model)
+    made = loading.build(known, 2, shape.head)
+    if shape.tuning != "full":
+        apply_tuning(made, shape.tuning, **dict(shape.options))
+    if known.described:
+        vocabulary.cut(made, range(min(shape.words, known.vocabulary)))
+    made.to(shape.device).train()
+    anatomy = Anatomy.of(made, shape.tuning)
     return made, anatomy, torch.optim.AdamW(anatomy.parameters(), lr=1e-6)
 
 
@@ -185,6 +212,6 @@ def _timed(step) -> float:
     return min(taken)
 
 
-def about(lacks: Iterable) -> str:
-    """ "about " if one of the times was estimated by a step, else ""."""
-    return "about " if any(lack.each.source == SOURCE for lack in lacks) else ""
+def at_least(lacks: Iterable) -> str:
+    """ "at least " if one of the times was estimated by a step, else ""."""
+    return "at least " if any(lack.each.source == SOURCE for lack in lacks) else ""

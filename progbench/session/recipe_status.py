@@ -55,20 +55,21 @@ def recipe(suite: Suite, name: str) -> Recipe:
     known = recipes(suite)
     if wanted := known.get(name) or known.get(in_our_words(name)):
         return wanted
-    broken = dict.fromkeys(_broken(suite))  # it may be there, and not be readable
+    unreadable = dict.fromkeys(broken(suite))  # it may be there, and not be readable
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"the nearest are {', '.join(near)}" if near else f"it has {len(known)}, such as {next(iter(known), 'none')}"
-    raise BadInput("; ".join([f"no recipe {name!r} in the suite {suite.name}: {hint}", *broken]))
+    raise BadInput("; ".join([f"no recipe {name!r} in the suite {suite.name}: {hint}", *unreadable]))
 
 
-def _broken(suite: Suite) -> Iterator[str]:
+def broken(suite: Suite) -> Iterator[str]:
     """What is wrong with the suite's tables and recipes."""
     for name in suite.tables():
         table = suite.table(name)
         yield from [table.problem] if table.problem else []
         for cell in table.cells:
             try:
-                suite.recipes(cell)
+                if not cell.problem:
+                    suite.recipes(cell)
             except BadInput as problem:
                 yield str(problem)
 

@@ -188,7 +188,7 @@ def _paths(task: GlueTask, root: Path) -> list[Path]:
 
 def read_file(path: Path, task: GlueTask) -> Examples:
     """The examples of a file: GLUE's own tables, or by its ending one of those that `records` reads."""
-    if path.suffix == ".tsv" or not task.home:
+    if path.suffix.lower() == ".tsv" or not task.home:
         return read_tsv(path, task)
     texts, labels = records.columns(path, task.text, task.label)
     if not labels:

@@ -122,7 +122,10 @@ def test_who_calls_the_command_has_included_nothing_afterwards(compare):
     (["--margin", "0"], "--margin = 0.0: allowed is a number above 0"),
     (["--seeds", "0"], "--seeds = 0: allowed is a whole number from 1"),
     (["--epochs", "0"], "--epochs = 0: allowed is a whole number from 1"),
-    (["--max-length", "4096"], "max_length = 4096: tiny-bert reads"),
+    (["--max-length", "4096"], "progbench compare: --max-length 4096: tiny-bert reads 64 tokens"),
+    (["--tuning", "lora", "--lora-targets", "x"], "progbench compare: LoRA target 'x' matches nothing"),
+    (["--epochs", "1"], "--epochs 1: progtuning is fine-tuning with 1 epoch of 4 blocks: take 2 of each"),
+    (["--schedules", "without_low_blocks", "--epochs", "5"], "--epochs 5: without_low_blocks needs T <= L"),
     (["--lora-targets", "query"], "lora_targets means nothing to full tuning"),
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused_before_anything_is_trained(compare, trained, arguments, problem):
@@ -137,3 +140,66 @@ def test_a_model_that_nobody_knows_is_refused_with_what_would_be_right(compare, 
 
     assert code == 2
     assert "bort: no folder, and no known model; wanted is one of bert-base" in capsys.readouterr().err
+
+
+def sources(tmp_path):
+    claims = written(tmp_path, "expected/tiny-bert-on-mine/claims.toml")["claims"]
+    return [claim["source"] for claim in claims]
+
+
+def test_a_margin_that_is_changed_after_the_results_says_so(compare, tmp_path):
+    before = "asked before the first step"
+    compare("--seeds", "2", "--margin", "1")
+    first = sources(tmp_path)
+    _, said, _ = compare("--seeds", "2", "--margin", "3")
+    second = sources(tmp_path)
+    compare("--seeds", "2", "--margin", "1")
+
+    assert first == [before, before]
+    assert second == ["the margin was changed from 1 to 3 points after 2 runs", before]
+    assert "shrinking-keeps-up: the margin was changed from 1 to 3 points after 2 runs" in said
+    assert sources(tmp_path) == first
+
+
+def test_a_margin_of_a_plan_binds_nobody(compare, tmp_path):
+    compare("--plan", "--margin", "1")
+    kept = [*tmp_path.glob("runs/**/margin.json")]
+    compare("--seeds", "2", "--margin", "3")
+
+    assert kept == []
+    assert {*sources(tmp_path)} == {"asked before the first step"}
+
+
+def test_results_that_nobody_stated_a_margin_for_say_that_they_were_there(compare, tmp_path):
+    compare("--seeds", "2")
+    for file in tmp_path.glob("runs/*/*/*/margin.json"):
+        file.unlink()
+    compare("--seeds", "2")
+
+    assert {*sources(tmp_path)} == {"asked after 2 runs"}
+
+
+def test_other_files_of_the_same_name_get_a_suite_of_their_own(compare, tmp_path):
+    compare("--plan")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.tsv").write_text("text\tlabel\nx\twet\nb\tdry\n", encoding="utf-8")
+    _, said, _ = compare("--plan", "--train", "other/mine.tsv")
+    compare("--plan", "--train", "other/mine.tsv")
+    names = sorted(folder.name for folder in (tmp_path / "compare").iterdir())
+
+    assert written(tmp_path, "tasks.toml")["mine"]["train"] == str(tmp_path / "mine.tsv")
+    assert [name[:18] for name in names] == ["tiny-bert-on-mine", "tiny-bert-on-mine-"]
+    assert f"compare/{names[1]} is its suite" in " ".join(said.split())
+
+
+def test_questions_can_be_compared_on_a_model_that_reads_little(compare, tmp_path):
+    """A window moves by a third of its length: by 128 tokens where it has SQuAD's usual 384."""
+    for name in ("mine", "dev"):
+        answers = {"text": ["Oslo"], "answer_start": [9]}
+        row = {"context": "It is in Oslo.", "question": f"Where is {name}?", "answers": answers}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    code, _, said = compare("--plan", "--train", "mine.jsonl", "--dev", "dev.jsonl", "--max-length", "24")
+    chosen = written(tmp_path, "recipes/tiny-bert-on-mine/compare.toml")["defaults"]
+
+    assert (code, said) == (0, "")
+    assert (chosen["doc_stride"]["value"], chosen["max_answer_length"]["value"]) == (8, 24)

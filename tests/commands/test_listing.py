@@ -103,3 +103,25 @@ def test_an_option_that_is_not_written_in_full_is_refused(capsys):
         cli.main(["list", "suites", "--inc", "own"])
 
     assert "unrecognized arguments: --inc" in capsys.readouterr().err
+
+
+def test_a_row_whose_recipe_cannot_be_read_is_said_beside_those_that_can(tmp_path, capsys, monkeypatch):
+    row = '[[rows]]\nmodel = "tiny-bert"\nlabel = "{0}"\nschedule = "{0}"\n'
+    table = 'table = "T"\nsource = "ours"\nrecipe = "r"\nunit = "points"\n'
+    written = {
+        "recipes/own/suite.toml": 'seeds = 1\ndevice = "cpu"\ntables = ["t"]\n',
+        "recipes/own/r.toml": 'inherits = "smoke/glue"\n[defaults]\n',
+        "expected/own/t.toml": f'{table}[columns]\nrte = {{ label = "RTE", metric = "accuracy" }}\n'
+        + row.format("growing")
+        + row.format("melting"),
+    }
+    for path, content in written.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content, encoding="utf-8")
+    monkeypatch.setenv(places.VARIABLE, str(tmp_path))
+    code = cli.main(["list", "recipes", "--suite", "own"])
+    said = capsys.readouterr()
+
+    assert code == 2
+    assert "tiny-bert-growing-rte" in said.out
+    assert "unknown schedule 'melting'" in said.err

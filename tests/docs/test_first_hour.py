@@ -41,7 +41,7 @@ def test_the_counts_are_reported(followed):
 
 
 def test_the_plan_knows_times_before_any_run(followed):
-    assert "; about " in said(followed, "progbench plan")
+    assert "; at least " in said(followed, "progbench plan")
 
 
 def test_the_table_is_trained_judged_and_reported_again(followed):
@@ -57,7 +57,7 @@ def test_a_comparison_is_planned_and_then_answered(followed):
     plan, answer = (text for line, text in followed[0].items() if line.startswith("progbench compare"))
 
     assert plan.startswith("tiny-bert, 2 classes of text: 200 rows to train on, 100 to score\n4 runs of 2 recipes")
-    assert "about" in plan.splitlines()[1]
+    assert "at least" in plan.splitlines()[1]
     assert "less fine-tuning" not in plan
     assert "progtuning less fine-tuning on mine: " in answer
     assert "progtuning takes, of fine-tuning's: updated parameters 78.9 %" in answer

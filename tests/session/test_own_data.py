@@ -118,7 +118,7 @@ def test_what_is_not_quite_squads_layout_is_refused_with_its_place(files):
     ("a\tb\tc\tlabel\nx\ty\tz\tw\n", None, {}, r"Say --text NAME, of a, b, c, label"),
     ("text\tlabel\na\tx\n", None, {}, r"mine.tsv: every label is 'x'"),
     ("text\tlabel\na\tx\nb\ty\n", "text\tlabel\nc\tz\n", {}, r"dev.tsv:2: no row of .*mine.tsv has the label 'z'"),
-    ("text\tlabel\na\tx\nb\ty\n", None, {"kind": "regression"}, r"is to be a score, and 'x' is no plain"),
+    ("text\tlabel\na\tx\nb\ty\n", None, {"kind": "regression"}, r"mine.tsv:2: the label is 'x': a score is a plain"),
     ("text\tlabel\na\n", None, {}, r"mine.tsv:2: 1 column, expected 2"),
     ("text\tlabel\n \tx\nb\ty\n", None, {}, r"mine.tsv:2: text = ' ': wanted is a text that is not empty"),
     ("text\tlabel\n", None, {}, r"mine.tsv: the file holds no examples"),
@@ -144,3 +144,65 @@ def test_a_development_file_that_the_model_is_trained_on_is_refused(files):
 
     with pytest.raises(BadInput, match=r"dev.tsv: every text in it also stands in .*mine.tsv"):
         files(text, text)
+
+
+SCORED = "text\tlabel\na\t1.33\nb\t0.2\nc\t2.5\n"
+
+
+@pytest.mark.parametrize(("train", "dev", "options", "problem"), [
+    (SCORED + "d\tNaN\n", None, {}, r"mine.tsv:5: the label is 'NaN': a score is a plain decimal number"),
+    (SCORED + "d\t1e-3\n", None, {"kind": "regression"}, r"mine.tsv:5: the label is '1e-3'"),
+    (SCORED, "text\tlabel\nx\t1.5\ny\t\n", {}, r"dev.tsv:3: label = '': wanted is a text or a number"),
+    (SCORED, "text\tlabel\nx\t2.5\ny\t2.50\n", {}, r"dev.tsv: every score is 2.5: nothing correlates"),
+    (SCORED, "text\tlabel\n", {}, r"dev.tsv: the file holds no examples"),
+    (SCORED, None, {"text": ["label"]}, r"--text 'label': wanted is one column .* not that of labels \(label\)"),
+    (SCORED, None, {"text": ["text", "text"]}, r"--text 'text,text': wanted is one column or two different ones"),
+    (SCORED, None, {"label": "x" * 5000}, r"mine.tsv:2: no column 'x{47}\.\.\.x{48}': name it with --label"),
+    ("text\tlabel\ra\tx\rb\ty\r", None, {}, r"mine.tsv:1: a carriage return alone ends its lines"),
+])  # fmt: skip
+def test_a_refusal_blames_the_row_or_the_option_that_is_wrong(files, train, dev, options, problem):
+    with pytest.raises(BadInput, match=problem):
+        files(train, dev, **options)
+
+
+@pytest.mark.parametrize(("ending", "text", "problem"), [
+    ("csv", "text;label\na;x\n", r"mine.csv:1: a semicolon stands between its columns: wanted is a comma"),
+    ("tsv", "text,label\na,x\n", r"mine.tsv:1: a comma stands between its columns: wanted is a tab"),
+    ("json", '[{"text": "a", "label": "x"}]\n', r"mine.json:1: \[.*\] is no object; wanted is one object a line"),
+])  # fmt: skip
+def test_a_file_in_another_layout_than_its_ending_says_is_told_so(files, ending, text, problem):
+    with pytest.raises(BadInput, match=problem):
+        files(text, ending=ending)
+
+
+@pytest.mark.parametrize("label", ["null", '["x"]', '{"a": 1}', '" "'])
+def test_what_is_no_label_does_not_become_a_class(files, label):
+    rows = '{"text": "a", "label": "x"}\n{"text": "b", "label": "y"}\n{"text": "c", "label": LABEL}\n'
+
+    with pytest.raises(BadInput, match=r"mine.jsonl:3: label = .*: wanted is a text or a number"):
+        files(rows.replace("LABEL", label), ending="jsonl")
+
+
+def test_half_of_a_character_is_refused_with_its_row(files):
+    with pytest.raises(BadInput, match=r"mine.jsonl:2: '\\ud800' is half of a character"):
+        files('{"text": "a", "label": "x"}\n{"text": "b", "label": "\\ud800x"}\n', ending="jsonl")
+
+
+def test_a_row_that_datasets_has_no_class_for_is_refused(tmp_path):
+    kind = datasets.ClassLabel(names=["dry", "wet"])
+    made = datasets.Dataset.from_dict(
+        {"text": ["a", "b", "c"], "label": [0, 1, -1]},
+        datasets.Features({"text": datasets.Value("string"), "label": kind}),
+    )
+    made.save_to_disk(tmp_path / "mine")
+
+    with pytest.raises(BadInput, match=r"row 2: label = None"):
+        describe(tmp_path / "mine", tmp_path / "mine", tmp_path)
+
+
+def test_an_ending_in_capitals_is_the_same_ending(files):
+    assert files("text\tlabel\na\tx\nb\ty\n", ending="TSV").rows == (2, 2)
+
+
+def test_a_field_of_csv_may_be_as_long_as_a_book(files):
+    assert files(f"text,label\n{'long ' * 40_000},x\nb,y\n", ending="csv").rows == (2, 2)

@@ -151,3 +151,8 @@ def test_a_model_that_writes_text_is_given_a_padding_token(tmp_path):
 
     assert tokenizer.pad_token == tokenizer.eos_token
     assert model.config.pad_token_id == tokenizer.pad_token_id
+
+
+def test_a_name_that_is_not_utf_8_is_refused_and_not_written():
+    with pytest.raises(BadInput, match=r"is half of a character.*rename it"):
+        own_suite.toml({"train": "mine\udc80.tsv"})

@@ -1,5 +1,6 @@
 """What a run will take by steps that are timed: the arithmetic, with steps of known time; and one that is timed."""
 
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,8 @@ from progbench.errors import Missing
 from progbench.recipes import reading
 from progbench.session import measuring, planning, probing
 from progbench.session.suite import Suite
+
+SMALL = probing.Shape("tiny-bert", "full", "classification", (), 50, 4, 8, "cpu", 1)
 
 
 @pytest.fixture
@@ -21,24 +24,23 @@ def recipe():
 def steps(monkeypatch):
     """A step takes 5 seconds with all blocks, and 1 with none; returns what was timed."""
     timed = []
-    monkeypatch.setattr(probing, "_TIMED", {})
-    monkeypatch.setattr(probing, "_costs", lambda *shape: timed.append(shape) or (5.0, 1.0))
+    monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: timed.append(shape) or (5.0, 1.0))
     return timed
 
 
 def test_a_run_takes_its_steps_and_a_third_of_a_step_for_what_is_scored(recipe, steps):
     # 25 steps an epoch; 250 rows are 15.625 batches
-    assert probing.seconds(recipe, "cpu", 1) == pytest.approx(2 * 25 * 5 + 2 * 15.625 * 5 / 3)
+    assert probing.seconds(recipe, "cpu", 1, probing.Probe()) == pytest.approx(2 * 25 * 5 + 2 * 15.625 * 5 / 3)
 
 
 def test_a_stage_that_trains_half_of_the_blocks_takes_what_lies_between(recipe, steps):
     half = replace(recipe, schedule="shrinking")  # all four blocks, then the upper two
 
-    assert probing.seconds(half, "cpu", 1) == pytest.approx(25 * 5 + 25 * 3 + 2 * 15.625 * 5 / 3)
+    assert probing.seconds(half, "cpu", 1, probing.Probe()) == pytest.approx(25 * 5 + 25 * 3 + 2 * 15.625 * 5 / 3)
 
 
 def test_the_shape_is_the_recipes_own(recipe, steps):
-    probing.seconds(recipe, "cpu", 1)
+    probing.seconds(recipe, "cpu", 1, probing.Probe())
     (shape,) = steps
 
     assert shape[:3] == ("tiny-bert", "full", "classification")
@@ -47,7 +49,7 @@ def test_the_shape_is_the_recipes_own(recipe, steps):
 
 def test_real_tasks_are_as_long_as_was_measured_of_their_files(steps):
     wanted = reading.read("mini", "glue", model="minilm", schedule="constant", task="cola")
-    probing.seconds(wanted, "cpu", 1)
+    probing.seconds(wanted, "cpu", 1, probing.Probe())
 
     assert steps[0][4:7] == (5869, wanted.batch_size, 11)
 
@@ -77,9 +79,28 @@ def test_what_cannot_be_known_stays_unknown(answers, tmp_path, monkeypatch):
 
 def test_a_step_is_really_timed(monkeypatch):
     monkeypatch.setattr(probing, "SECONDS", 0.0)
-    whole, least = probing._costs("tiny-bert", "full", "classification", (), 50, 4, 8, "cpu", 1)
+    whole, least = probing.Probe().costs(SMALL)
 
     assert 0 < least <= whole
+
+
+def test_the_model_of_a_probe_goes_with_it(monkeypatch):
+    """Or the peak memory of the run that follows would hold it."""
+    monkeypatch.setattr(probing, "SECONDS", 0.0)
+    made = []
+
+    def kept(shape, make=probing._made):
+        ready = make(shape)
+        made.append(weakref.ref(ready[0]))
+        return ready
+
+    monkeypatch.setattr(probing, "_made", kept)
+    probe = probing.Probe()
+    probe.costs(SMALL)
+    probe.costs(SMALL._replace(size=2))
+    probe.end_now()
+
+    assert [one() for one in made] == [None]
 
 
 def test_what_the_time_for_timing_left_out_says_so(answers, tmp_path, steps, monkeypatch):
@@ -93,12 +114,12 @@ def test_what_the_time_for_timing_left_out_says_so(answers, tmp_path, steps, mon
 def test_on_a_busy_machine_progtuning_has_its_time_by_the_step_that_was_timed_for_fine_tuning(
     answers, tmp_path, steps, monkeypatch
 ):
-    def slow(*shape):
+    def slow(probe, shape):
         steps.append(shape)
         monkeypatch.setattr(probing.time, "perf_counter", lambda: 1e9)  # the first step took longer than all may
         return 5.0, 1.0
 
-    monkeypatch.setattr(probing, "_costs", slow)
+    monkeypatch.setattr(probing.Probe, "time", slow)
     suite = Suite("smoke", answers, tmp_path / "runs", train=False)
     found = probing.filled(planning.plan(suite, "glue"), suite)
     timed = {one.recipe.schedule for one in found.lacks if one.each.seconds is not None}
