@@ -43,7 +43,7 @@ def _files(model: Guest, train: Path, dev: Path) -> dict[str, str]:
 
 
 def state(asked: Question, folder: Path, runs: Path, *, keep: bool) -> list[str]:
-    """Write when each claim of the included suite was asked; what was not before the first step is returned in words.
+    """Write when each claim of the included suite was asked; what was not before the first result is returned in words.
 
     With `keep` the margin is kept beside the results to come. Raises BadInput for a recipe that cannot be.
     """

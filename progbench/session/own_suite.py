@@ -42,7 +42,7 @@ STEADY = {
     "clip_norm": 1.0,
 }
 EPOCHS = 3
-BEFORE = "asked before the first step"
+BEFORE = "asked before the first result"
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _table(asked: Question) -> dict[str, Any]:
 
 
 def claims(asked: Question, sources: Mapping[str, str]) -> dict[str, Any]:
-    """What claims.toml says; `sources` says by its id when a claim was asked, if not before the first step."""
+    """What claims.toml says; `sources` says by its id when a claim was asked, if not before the first result."""
     body = asked.model.name if asked.tuning == "full" else f"{asked.model.name}-{asked.tuning}"
     asked_for = []
     for schedule in asked.schedules[1:]:

@@ -148,7 +148,7 @@ def sources(tmp_path):
 
 
 def test_a_margin_that_is_changed_after_the_results_says_so(compare, tmp_path):
-    before = "asked before the first step"
+    before = "asked before the first result"
     compare("--seeds", "2", "--margin", "1")
     first = sources(tmp_path)
     _, said, _ = compare("--seeds", "2", "--margin", "3")
@@ -167,7 +167,7 @@ def test_a_margin_of_a_plan_binds_nobody(compare, tmp_path):
     compare("--seeds", "2", "--margin", "3")
 
     assert kept == []
-    assert {*sources(tmp_path)} == {"asked before the first step"}
+    assert {*sources(tmp_path)} == {"asked before the first result"}
 
 
 def test_results_that_nobody_stated_a_margin_for_say_that_they_were_there(compare, tmp_path):

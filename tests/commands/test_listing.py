@@ -113,7 +113,7 @@ def test_a_row_whose_recipe_cannot_be_read_is_said_beside_those_that_can(tmp_pat
         "recipes/own/r.toml": 'inherits = "smoke/glue"\n[defaults]\n',
         "expected/own/t.toml": f'{table}[columns]\nrte = {{ label = "RTE", metric = "accuracy" }}\n'
         + row.format("growing")
-        + row.format("melting"),
+        + row.format("single_block_b9"),
     }
     for path, content in written.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -124,4 +124,4 @@ def test_a_row_whose_recipe_cannot_be_read_is_said_beside_those_that_can(tmp_pat
 
     assert code == 2
     assert "tiny-bert-growing-rte" in said.out
-    assert "unknown schedule 'melting'" in said.err
+    assert "r.toml: i must be a block from 0 to 3" in said.err
