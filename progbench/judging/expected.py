@@ -16,6 +16,7 @@ from progbench.errors import BadInput
 from progbench.files import read_toml
 from progbench.judging import basis, guards, references
 from progbench.judging.references import Reference
+from progbench.method.schedule import ours, require_name
 from progbench.recipes.recipe import run_id
 from progbench.tasks.catalog import task_of, tasks
 
@@ -233,6 +234,7 @@ def _table(path: Path) -> dict[str, Any]:
     for number, row in enumerate(content["rows"], start=1):
         where = f"{path}: row {number}"
         kinds.fields(row, where, _ROW, {"tuning": kinds.TEXT} | dict.fromkeys(_BY_COLUMN, kinds.TABLE))
+        require_name(row["schedule"], where)
         for group, kind in _BY_COLUMN.items():
             for name, value in row.get(group, {}).items():
                 if name not in columns:
@@ -240,7 +242,7 @@ def _table(path: Path) -> dict[str, Any]:
                 kinds.require(value, kind, f"{where} ({row['label']}): {group} of {name}")
                 if group == "metric":
                     _require_metric(columns[name].get("set", name), value, f"{where} ({row['label']})")
-    return content
+    return content | {"rows": [row | {"schedule": ours(row["schedule"])} for row in content["rows"]]}
 
 
 def _require_column(name: str, column: Any, columns: dict[str, Any], where: str) -> None:

@@ -148,6 +148,23 @@ def named(name: str, L: int, T: int) -> Schedule:
     return single_block(L, T, int(number) - 1)
 
 
+def ours(name: str) -> str:
+    """A schedule's name here, which a person may have called as the paper does.
+
+    >>> ours("progtuning"), ours("growing")
+    ('shrinking', 'growing')
+    """
+    return PAPERS.get(name, name)
+
+
+def require_name(name: str, where: str) -> None:
+    """Raise BadInput, naming the place, for what no schedule of any depth is called."""
+    number = name.removeprefix("single_block_b")
+    if ours(name) not in SCHEDULES and (number == name or not number.isdecimal()):
+        known = ", ".join([*PAPERS, *SCHEDULES])
+        raise BadInput(f"{where}: unknown schedule {name!r}: known are {known}, single_block_b1 and so on")
+
+
 def in_our_words(text: str) -> str:
     """What a person wrote, with the names that schedules have here in the place of the paper's.
 

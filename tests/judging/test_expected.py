@@ -245,3 +245,28 @@ def test_spreads_of_unlike_tunings_are_not_pooled(answers):
 
     assert adapter.df == bitfit.df == 8
     assert adapter.sd != bitfit.sd
+
+
+def test_a_row_may_call_a_schedule_as_the_paper_does(tmp_path):
+    table = 'table = "T"\nsource = "ours"\nrecipe = "r"\nunit = "points"\n'
+    columns = '[columns]\nrte = { label = "RTE", metric = "accuracy" }\n'
+    row = '[[rows]]\nmodel = "tiny-bert"\nlabel = "{0}"\nschedule = "{0}"\n'
+    (tmp_path / "own").mkdir()
+    names = "fine-tuning", "progtuning", "growing"
+    (tmp_path / "own" / "t.toml").write_text(table + columns + "".join(map(row.format, names)), encoding="utf-8")
+    cells = expected.read(tmp_path, "own", "t").cells
+
+    assert [cell.id for cell in cells] == ["tiny-bert-constant-rte", "tiny-bert-shrinking-rte", "tiny-bert-growing-rte"]
+
+
+def test_a_schedule_that_there_is_not_is_refused_with_the_tables_file_and_row(tmp_path):
+    table = 'table = "T"\nsource = "ours"\nrecipe = "r"\nunit = "points"\n'
+    columns = '[columns]\nrte = { label = "RTE", metric = "accuracy" }\n'
+    row = '[[rows]]\nmodel = "tiny-bert"\nlabel = "x"\nschedule = "melting"\n'
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "t.toml").write_text(table + columns + row, encoding="utf-8")
+
+    assert (
+        "t.toml: row 1: unknown schedule 'melting': known are fine-tuning"
+        in expected.read(tmp_path, "own", "t").problem
+    )
