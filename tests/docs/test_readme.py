@@ -7,6 +7,7 @@ import re
 import tomllib
 from dataclasses import replace
 
+import gpu_hours
 import grid
 import pages
 import pytest
@@ -77,24 +78,21 @@ def test_the_steps_of_tables_1_2_and_4_are_those_that_the_projection_takes():
     assert f"take {grid.steps('table1', 'table2', 'table4') / 1e6:.1f} million optimizer steps" in COST
 
 
-def test_the_projected_hours_are_the_steps_divided_by_the_measured_rate():
-    words = " ".join(COST.split())
-    million, rate = re.search(
-        r"take ([\d.]+) million optimizer steps .* trained (\d+) steps per second", words
-    ).groups()
+def test_the_hours_of_the_paper_are_those_of_the_counted_steps():
+    records = json.loads(pages.read("benchmarks/measured/gpu-bytes-1.json"))["shapes"]
+    hours = round(sum(gpu_hours.projected(records).values()))
 
-    assert f"about {float(million) * 1e6 / int(rate) / 3600:.0f} hours on one H100: a projection" in words
-    assert f"The {float(million) * 1e6 / int(rate) / 3600:.0f} hours were projected, not measured" in words
+    assert f"some {hours} hours on one H200: counted" in COST
+    assert re.search(rf"The {hours}\s+hours follow from a count of bytes", COST)
+    assert re.search(rf"takes \d+\s+hours then and {hours} now", pages.read("docs/speed.md"))
 
 
-def test_the_rate_and_the_hours_that_no_file_holds_are_those_of_the_page_of_speed():
-    speed = " ".join(pages.read("docs/speed.md").split())
-    said = re.search(r"trained (\d+) steps per second .* some (\d+) hours on one H200", COST).groups()
+def test_the_page_of_speed_has_the_counted_bytes_and_launches():
+    records = json.loads(pages.read("benchmarks/measured/gpu-bytes-1.json"))["shapes"]
+    rows = pages.table(pages.read("docs/speed.md"), "shape")
+    now = [[row[1].split(", ")[1], row[3].split(", ")[1]] for row in rows if "GB" not in row[0]]
 
-    assert said == (
-        re.search(r"One process made (\d+) steps per second", speed)[1],
-        re.search(r"takes \d+ hours then and (\d+) now", speed)[1],
-    )
+    assert now == [[f"{one['bytes'] / 1e9:.1f}", f"{one['launches']:.0f}"] for one in records]
 
 
 def test_every_mark_is_on_the_page_of_commands():
