@@ -79,7 +79,7 @@ def test_the_steps_of_tables_1_2_and_4_are_those_that_the_projection_takes():
 
 
 def test_the_hours_of_the_paper_are_those_of_the_counted_steps():
-    records = json.loads(pages.read("benchmarks/measured/gpu-bytes-1.json"))["shapes"]
+    records = json.loads(pages.read("benchmarks/gpu_bytes.json"))["shapes"]
     hours = round(sum(gpu_hours.projected(records).values()))
 
     assert f"some {hours} hours on one H200: counted" in COST
@@ -88,7 +88,7 @@ def test_the_hours_of_the_paper_are_those_of_the_counted_steps():
 
 
 def test_the_page_of_speed_has_the_counted_bytes_and_launches():
-    records = json.loads(pages.read("benchmarks/measured/gpu-bytes-1.json"))["shapes"]
+    records = json.loads(pages.read("benchmarks/gpu_bytes.json"))["shapes"]
     rows = pages.table(pages.read("docs/speed.md"), "shape")
     now = [[row[1].split(", ")[1], row[3].split(", ")[1]] for row in rows if "GB" not in row[0]]
 
