@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Sequence
 
+from progbench.judging.compared import Compared
 from progbench.judging.compared import name as called
 from progbench.judging.words import UNDECIDED
 from progbench.report import comparisons, record_ablation, record_costs, record_plots, record_runs
@@ -35,6 +36,15 @@ def sections(found: Recorded) -> list[Section]:
     ]
 
 
+def _named(pairs: Sequence[Compared]) -> str:
+    """Tasks with their seeds, each with its model if there are several."""
+    several = len({one.body for one in pairs}) > 1
+    return ", ".join(
+        f"{one.body + ' ' if several else ''}{one.task} ({comparisons.seeds(one)} seeds, P(≥) {one.share:.2f})"
+        for one in pairs
+    )
+
+
 def _short(found: Recorded) -> list[str]:
     """The answers in a few sentences."""
     lines = []
@@ -47,8 +57,7 @@ def _short(found: Recorded) -> list[str]:
                 f"{suite.name}: no task has three pairs of fine-tuning and Progtuning yet; nothing is decided."
             )
         if undecided := [one for one in pairs if one.word == UNDECIDED and not one.over]:
-            tasks = ", ".join(f"{one.task} ({comparisons.seeds(one)} seeds, P(≥) {one.share:.2f})" for one in undecided)
-            lines.append(f"{suite.name}: these seeds do not decide {tasks} alone.")
+            lines.append(f"{suite.name}: these seeds do not decide {_named(undecided)} alone.")
         ablations = record_ablation.short(suite, found.ablation) or ["no ablation of Table 5 is recorded."]
         lines += [f"{suite.name}: {one}" for one in (*ablations, *record_ablation.what_ifs(suite, found.ablation))]
         lines += _saving(suite)

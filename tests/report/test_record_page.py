@@ -1,5 +1,6 @@
 """RESULTS.md: every number from recorded files, what is not recorded said, failed runs listed, time told honestly."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -98,6 +99,14 @@ def test_tasks_that_the_seeds_do_not_decide_are_named_first(found, monkeypatch):
     monkeypatch.setattr(record_page, "UNDECIDED", word)
 
     assert "these seeds do not decide RTE (3 seeds, P(≥) " in text_of(record_page.sections(found)[0])
+
+
+def test_tasks_of_several_models_are_named_with_their_models(found):
+    (rte,) = [one for suite in found.suites for one in suite.of_schedule("constant")]
+    other = replace(rte, body="minilm-adapter")
+
+    assert record_page._named([rte, other]).startswith("minilm RTE (3 seeds, P(≥) ")
+    assert ", minilm-adapter RTE (3 seeds, P(≥) " in record_page._named([rte, other])
 
 
 @pytest.mark.parametrize(
