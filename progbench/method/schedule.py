@@ -142,7 +142,7 @@ def named(name: str, L: int, T: int) -> Schedule:
         return SCHEDULES[name](L, T)
     number = name.removeprefix("single_block_b")
     if number == name or not number.isdecimal():
-        paper = ", ".join(f"{theirs} is {ours}" for theirs, ours in PAPERS.items())
+        paper = ", ".join(f"{theirs} is {name_here}" for theirs, name_here in PAPERS.items())
         known = f"{', '.join(SCHEDULES)}, single_block_b1 to _b{L} ({paper})"
         raise ValueError(f"unknown schedule {name!r}: known are {known}")
     return single_block(L, T, int(number) - 1)

@@ -120,7 +120,7 @@ def remarks(differences: Sequence[Compared]) -> list[str]:
     tasks = [one for one in differences if not one.over]
     if short := [f"{_named(one)} ({one.needed})" for one in tasks if _hardly_decided(one)]:
         found.append(
-            f"The seeds there are hardly decide these alone: {', '.join(short)}. As many seeds as in brackets would "
+            f"So few seeds hardly decide these alone: {', '.join(short)}. As many seeds as in brackets would "
             "show, with a chance of 80 %, that equal schedules are not worse by the margin. Their number must be fixed "
             "beforehand: looking after each further seed, and stopping when it suits, turns an error of 5 % into one "
             "of 7 to 17 %."

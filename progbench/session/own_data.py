@@ -97,7 +97,10 @@ def _chosen(text: Sequence[str], label: str) -> list[str]:
 
 
 def _kind(labels: Sequence[str]) -> str:
-    """What labels are by their looks; where a few among scores are no numbers, they are scores, and those refused."""
+    """Whether labels look like scores ("regression") or classes ("classification").
+
+    If more than half of them are numbers that look like scores, they are scores; `_scores` refuses the rest.
+    """
     different = {*labels}
     numbers = {value for value in different if is_plain(value)}
     scores = len(numbers) > MOST_CLASSES or any("." in value for value in numbers)
@@ -105,7 +108,10 @@ def _kind(labels: Sequence[str]) -> str:
 
 
 def _scores(sides: Mapping[Path, Sides]) -> dict[str, Any]:
-    """What an entry says of scores. Raises BadInput for what is none, and where all are equal: nothing correlates."""
+    """What a task's entry in tasks.toml says of labels that are scores: no classes, and the range of the scores.
+
+    Raises BadInput for a label that is no score, and for a file whose scores are all equal: no correlation is defined.
+    """
     for path, side in sides.items():
         if wrong := next(((where, value) for where, value in side if not is_plain(value)), None):
             words = "a score is a plain decimal number, such as 0.001; are these classes? Say --kind classification"
@@ -117,7 +123,10 @@ def _scores(sides: Mapping[Path, Sides]) -> dict[str, Any]:
 
 
 def _classes(sides: Mapping[Path, Sides]) -> dict[str, Any]:
-    """What an entry says of classes. Raises BadInput for one class alone, and for one that training lacks."""
+    """What a task's entry in tasks.toml says of labels that are classes: their names.
+
+    Raises BadInput if there is one class alone, and for a label to score that no training row has.
+    """
     (train, known), (_, scored) = sides.items()
     classes = sorted({value for _, value in known})
     if wrong := next(((where, value) for where, value in scored if value not in classes), None):

@@ -17,7 +17,7 @@ from typing import Any
 from progbench import files, kinds, places
 from progbench.errors import BadInput
 from progbench.judging.compared import Paired
-from progbench.method.schedule import PAPERS, SCHEDULES, constant
+from progbench.method.schedule import PAPERS, SCHEDULES, constant, ours
 from progbench.session.own_data import Described
 from progbench.session.own_model import Guest
 from progbench.session.pairing import paired
@@ -81,7 +81,7 @@ def schedules(text: str) -> tuple[str, ...]:
 
     Raises BadInput for an unknown name.
     """
-    named = [PAPERS.get(name.strip(), name.strip()) for name in text.split(",") if name.strip()]
+    named = [ours(name.strip()) for name in text.split(",") if name.strip()]
     if unknown := [name for name in named if name not in SCHEDULES]:
         raise BadInput(f"--schedules {text}: {unknown[0]!r} is none of {', '.join([*PAPERS, *SCHEDULES])}")
     others = [name for name in dict.fromkeys(named) if name != "constant"]
@@ -217,7 +217,7 @@ def called(schedule: str) -> str:
     >>> called("shrinking"), called("growing")
     ('progtuning', 'growing')
     """
-    return next((paper for paper, ours in PAPERS.items() if ours == schedule), schedule)
+    return next((paper for paper, here in PAPERS.items() if here == schedule), schedule)
 
 
 def _words(metric: str) -> str:
