@@ -1,8 +1,8 @@
 """Who is compared in the speed benchmark: a training step made our way, and the Hugging Face Trainer's.
 
 Two comparators. *default*: the Trainer as run_glue.py uses it, every text padded to 128 tokens (a window of SQuAD to
-384). *tuned*: as an experienced user would have it, batches grouped by length, in bfloat16, or in float32 where a processor has no
-products of bfloat16. Both sides train the same stages, so that only the way of computing differs.
+384). *tuned*: as an experienced user would have it, batches grouped by length, in bfloat16, or in float32 where a
+processor has no products of bfloat16. Both sides train the same stages, so that only the way of computing differs.
 
 Both sides' batches have about the task's mean length. Ours, and *default*'s, are random pieces of texts, at even
 steps of the lengths' distribution. *tuned*'s lie at even steps of a group of 50 batches sorted by length, which is how
