@@ -3,8 +3,6 @@
 The public names load on first use, so that `from progbench import updated_parameters` does not import torch.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING, Any
 

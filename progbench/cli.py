@@ -1,8 +1,6 @@
 # PYTHON_ARGCOMPLETE_OK
 """The command `progbench`: runs made and planned, what they need fetched, and a report on those that exist."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import importlib

@@ -1,7 +1,5 @@
 """A file read, or written whole; whether there is room for one, and what killed processes left."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import functools

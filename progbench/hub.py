@@ -1,7 +1,5 @@
 """Files from the Hugging Face hub at a pinned revision: this machine's cache first, no waiting for a dead network."""
 
-from __future__ import annotations
-
 import functools
 import threading
 import time

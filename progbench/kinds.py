@@ -1,7 +1,5 @@
 """Of what kind a value from a file must be: text, number, table; what is not is refused with its place."""
 
-from __future__ import annotations
-
 import re
 import reprlib
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Where recipes, expected values, models and tasks lie: the project's own folder, and those that a person includes."""
 
-from __future__ import annotations
-
 import functools
 import os
 import shlex

@@ -1,7 +1,5 @@
 """progbench adopt: results that were made elsewhere with this code become our own references."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """progbench answer: what is known without a run of one's own. Prints it, or writes it as a page and into a README."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """progbench card: what a recorded run scored, as the head of a model card that the Hub reads (its model-index)."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """progbench compare: does Progtuning keep up with fine-tuning on your model and your data, and what does it save?"""
 
-from __future__ import annotations
-
 import argparse
 import functools
 import sys

@@ -1,7 +1,5 @@
 """progbench fetch: a suite's models and data at their pinned revisions, before GPU time starts."""
 
-from __future__ import annotations
-
 import argparse
 import functools
 import sys

@@ -1,7 +1,5 @@
 """progbench list: what there is by name: suites, tables, recipes, variants, models and tasks."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Callable, Sequence

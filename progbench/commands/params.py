@@ -1,7 +1,5 @@
 """progbench params: a plan of what a schedule trains in a model, without its weights."""
 
-from __future__ import annotations
-
 import argparse
 from typing import Any
 

@@ -1,7 +1,5 @@
 """progbench plan: what is missing, what it will take, what is being trained, and with a budget what to do first."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 from collections import Counter

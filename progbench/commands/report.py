@@ -1,7 +1,5 @@
 """progbench report: what is on file, judged, or compared with another folder. Trains nothing."""
 
-from __future__ import annotations
-
 import argparse
 import functools
 import gc

@@ -1,7 +1,5 @@
 """progbench reproduce: the benchmarks as pytest runs them, from any folder and from an installed package."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -1,7 +1,5 @@
 """progbench results: RESULTS.md, its figures and its page, from the recorded files alone."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

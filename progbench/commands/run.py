@@ -1,7 +1,5 @@
 """progbench run: the unit of work. It looks, trains what is missing of one recipe, and files a result a seed."""
 
-from __future__ import annotations
-
 import argparse
 import functools
 import sys

@@ -1,7 +1,5 @@
 """progbench submit: what is missing, made by an engine: processes of this machine, a Slurm or a Ray cluster."""
 
-from __future__ import annotations
-
 import argparse
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The suite that a command line is about."""
 
-from __future__ import annotations
-
 import argparse
 import re
 from pathlib import Path

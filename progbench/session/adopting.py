@@ -3,8 +3,6 @@
 The copies in expected/<suite>/runs are a folder of results. reference.json follows from them alone.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A sentence of the paper with what answers it: printed numbers, counts, and paired runs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """Which schedules of a suite's tables are compared, and the verdicts on our runs and on the print alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from progbench.judging.compared import Compared, Paired, PrintAlone

@@ -1,7 +1,5 @@
 """How many seeds of a recipe count: without a gap, and as many as the compared recipe has. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A suite's contrasts: Progtuning less fine-tuning, and less each ablation."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -3,8 +3,6 @@
 With the parameter cluster=local, submitit starts the same jobs on this machine without Slurm, one after the other.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shlex

@@ -1,7 +1,5 @@
 """A suite's models and data, fetched before GPU time starts: what is needed, each once, and how each went."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

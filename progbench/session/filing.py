@@ -1,7 +1,5 @@
 """The results of one session: looked up on file, filed, and kept in mind where a file cannot be written."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """What a session's tests find, gathered test by test, and the report on all of them, also those not reached."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """Whether the data or weights that lie here are others than those a result was made with."""
 
-from __future__ import annotations
-
 import functools
 import re
 

@@ -1,7 +1,5 @@
 """What is trained in one go: a recipe with one seed, or on a GPU with all the seeds that it lacks, side by side."""
 
-from __future__ import annotations
-
 import errno
 import math
 import tempfile

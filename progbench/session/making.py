@@ -6,8 +6,6 @@ are taken together: their shared epochs are trained once. On a GPU the seeds tha
 (`jobs.families`).
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The tables of each pytest mark, and the cells and claims that a mark asks for."""
 
-from __future__ import annotations
-
 from progbench.errors import BadInput
 from progbench.judging.claims import Claim
 from progbench.judging.expected import Cell

@@ -4,8 +4,6 @@ Only runs count that were made on this kind of machine and had it to themselves.
 a task's size is taken from any result.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import statistics

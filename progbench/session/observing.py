@@ -1,7 +1,5 @@
 """What there is to judge a scored cell by: its recipes' results, seed by seed, in points."""
 
-from __future__ import annotations
-
 import filecmp
 import statistics
 from collections.abc import Iterable, Mapping, Sequence

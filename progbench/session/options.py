@@ -1,7 +1,5 @@
 """A session's options, checked before anything is collected, trained or read."""
 
-from __future__ import annotations
-
 import difflib
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A verdict as the outcome of a test: passed, failed, skipped or xfailed, and its words."""
 
-from __future__ import annotations
-
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.verdict import Verdict
 

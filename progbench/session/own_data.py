@@ -1,7 +1,5 @@
 """A person's training and development data: what kind of task they are, and its entry of a tasks.toml."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json

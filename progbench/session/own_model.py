@@ -1,7 +1,5 @@
 """Anyone's model: a known name, or a folder with its files, and its entry of a models.toml."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a comparison stated before its results were there, kept so that nobody takes a later margin for it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -4,8 +4,6 @@ It is planned, trained, judged and reported like any other suite. Its results ar
 question again goes on from them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,11 +1,9 @@
 """The results of cells and of their rivals, paired by seed, and by example if predictions were kept."""
 
-from __future__ import annotations
-
 import functools
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 from progbench.errors import BadInput
 from progbench.judging.compared import Paired
@@ -18,9 +16,6 @@ from progbench.session.filing import Runs
 from progbench.session.observing import columns_of, unpublished
 from progbench.session.rescoring import Kept
 from progbench.tasks import catalog
-
-if TYPE_CHECKING:
-    import numpy as np
 
 Column = tuple[str, str]  # an evaluation set and a metric
 OfSeeds = Sequence[Sequence[RunResult]]  # of one side: for each seed the runs whose mean it is
@@ -145,9 +140,7 @@ def _scores(side: OfSeeds, columns: Sequence[Column]) -> tuple[float, ...]:
     return tuple(statistics.fmean(run.score(*column) for run in of_seed for column in columns) for of_seed in side)
 
 
-def _differences(
-    source: Source, left: OfSeeds, right: OfSeeds, columns: Sequence[Column]
-) -> tuple[np.ndarray, ...] | None:
+def _differences(source: Source, left: OfSeeds, right: OfSeeds, columns: Sequence[Column]) -> tuple | None:
     """The differences by seed and example, an array for each evaluation set; None if a run kept no predictions."""
     import numpy as np
 
@@ -166,7 +159,7 @@ def _differences(
     return tuple(differences)
 
 
-def _values(source: Source, run: RunResult, evaluation_set: str, metric: str) -> np.ndarray | None:
+def _values(source: Source, run: RunResult, evaluation_set: str, metric: str) -> Any:
     """Each example's share of the last epoch's metric, in points. Raises BadInput if their mean is not the score."""
     from progbench.judging.pseudo import METRICS, of_kept
 

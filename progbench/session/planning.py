@@ -1,7 +1,5 @@
 """What a suite lacks, what that takes, what is trained now, and which runs to do first. Nothing is trained."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Sequence

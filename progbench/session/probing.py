@@ -4,8 +4,6 @@ The model has its real dimensions and random weights. The texts are random words
 nothing is fetched. The time leaves out reading, loading and other processes, so it is said with "at least".
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import math

@@ -1,7 +1,5 @@
 """A session's lines while it trains: one as a run begins, and one as it is done, with the time left."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 

@@ -4,8 +4,6 @@ Whoever spreads runs over machines starts `progbench run` for a recipe, also twi
 is on file is not trained again, and what another process is training is waited for.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The recorded files as RESULTS.md needs them: our own references, and what the paper prints."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

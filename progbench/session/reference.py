@@ -4,8 +4,6 @@ If expected/<suite>/runs has copies of the results, reference.json follows from 
 anybody makes its runs again in minutes.
 """
 
-from __future__ import annotations
-
 import json
 import statistics
 import subprocess

@@ -1,7 +1,5 @@
 """A suite's report, without pytest: the runs behind its cells, and all that is on file."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Scores computed again from a run's predictions, by the metrics that scored it: equal to the last bit."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any

@@ -1,7 +1,5 @@
 """A session that is told to end ends as by Ctrl-C: with a report of what is done, and no temporary folder left."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import threading

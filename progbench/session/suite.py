@@ -4,8 +4,6 @@ Training and judging meet in result files only: `obtain` trains the missing runs
 are there and hands the judge numbers.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +17,7 @@ from progbench.judging.compared import Compared
 from progbench.judging.expected import Cell
 from progbench.judging.judge import judge_table
 from progbench.judging.terms import Terms
-from progbench.judging.verdict import Observed, Verdict
+from progbench.judging.verdict import Observed, Variant, Verdict
 from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe, split_id
 from progbench.runs import predictions, results
@@ -203,7 +201,7 @@ class Suite:
                 observed = replace(observed, same=likeness.same_scores(reference, columns, made))
         return cell, observed
 
-    def variants(self, cell: Cell, primary: Verdict) -> list[verdict.Variant]:
+    def variants(self, cell: Cell, primary: Verdict) -> list[Variant]:
         """A cell's value under its primary recipe and each of its variants; empty for a cell that cannot be judged."""
         if cell.problem:
             return []

@@ -1,7 +1,5 @@
 """The losses and scores of each run that is trained, sent to an experiment tracker by what transformers has."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import sys

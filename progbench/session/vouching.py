@@ -1,7 +1,5 @@
 """What can be vouched for: results that this code made, whole, on the published data, by one kind of machine."""
 
-from __future__ import annotations
-
 import functools
 import re
 import subprocess
