@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from progbench import places
-from progbench.commands.arguments import add_include
-from progbench.commands.exit_codes import USAGE
+from progbench.commands import shared
+from progbench.commands.shared import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
 
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     """The command with these arguments. Included folders are read before all else: the parser lists their suites."""
     early = _Parser(prog="progbench", usage="progbench COMMAND --include DIR ...", add_help=False)
-    add_include(early)
+    shared.add(early, "--include")
     given, rest = early.parse_known_args(arguments)
     folders = given.include or ()
     places.include(folders)
@@ -98,11 +98,15 @@ def _parser(first: Sequence[str] = ()) -> argparse.ArgumentParser:
     wanted = [name for name in COMMANDS if name in first] or [*COMMANDS]
     parser = _Parser(prog="progbench", description="Does the paper reproduce, and where does it deviate?")
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
-    add_include(parser)
+    shared.add(parser, "--include")
     all_of_them = f"{{{','.join(COMMANDS)}}}" if first and len(wanted) == 1 else None
     commands = parser.add_subparsers(dest="command", required=True, metavar=all_of_them)
     for name in wanted:
-        _module(name).add(commands)
+        module = _module(name)
+        words, about, example, *_ = [*(module.__doc__ or "").strip().split("\n\n"), "", ""]  # none with python -OO
+        command = commands.add_parser(name, help=words.partition(": ")[2][:-1], description=about, epilog=example)
+        shared.add(command, "--include")
+        module.add(command)
     return parser
 
 

@@ -1,36 +1,30 @@
-"""progbench plan: what is missing, what it will take, what is being trained, and with a budget what to do first."""
+"""progbench plan: what is missing, what it will take here, and what is being trained; trains nothing.
+
+Times are from results that this machine made, or from a step of each shape that is timed here, for at most a minute in
+all.
+
+example: progbench plan --suite mini -m glue --budget 6h
+"""
 
 import argparse
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from progbench.commands.arguments import add_command, add_suite
-from progbench.commands.exit_codes import FINE
+from progbench.commands import shared
 from progbench.commands.listing import WIDTH
-from progbench.commands.suite_asked import opened
+from progbench.commands.shared import FINE, opened
 from progbench.report import printing, text
 from progbench.report.cells import plain
 from progbench.session import planning, probing
-from progbench.session.marks import MARKS
 from progbench.session.planning import Lack, Plan
 from progbench.session.progress import said
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "plan",
-        "what is missing, what it will take here, and what is being trained; trains nothing",
-        "Times are from results that this machine made, or from a step of each shape that is timed here, for at most a "
-        "minute in all.",
-        "progbench plan --suite mini -m glue --budget 6h",
-    )
-    parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
+def add(parser: argparse.ArgumentParser) -> None:
+    shared.add(parser, "-m", "--suite", "--runs")
     parser.add_argument("--budget", metavar="TIME", help="choose the runs that settle most in this time: 6h, 90m, 2d")
     parser.add_argument("--untimed", action="store_true", help="know times from results alone, and time no step here")
-    add_suite(parser)
 
 
 def run(options: argparse.Namespace) -> int:

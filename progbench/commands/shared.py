@@ -1,4 +1,4 @@
-"""The suite that a command line is about."""
+"""What several commands share: their exit codes, their options, and the suite that a command line is about."""
 
 import argparse
 import re
@@ -9,19 +9,58 @@ from progbench.errors import BadInput
 from progbench.files import closed, require_folder
 from progbench.recipes import reading
 from progbench.recipes.reading import MOST_SEEDS
+from progbench.session import tracking
+from progbench.session.marks import MARKS
 from progbench.session.suite import Suite
 
+FINE = 0
+FAILED = 1  # something deviates, changed or is an error
+USAGE = 2
+ABSENT = 3  # something is missing: no weights, data or GPU
+INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
 
-def opened(options: argparse.Namespace, *, seeds: str = "", device: str = "", train: bool = True) -> Suite:
-    """The suite of --suite and --runs; `seeds` as `seeds_of` reads them. Raises BadInput as `options.opened` does."""
+DEVICES = ("cpu", "cuda", "auto")
+
+
+def add(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Give a parser these of the options that several commands have; --suite and --runs have pytest's defaults.
+
+    --include is for the help alone: `cli` reads it, and takes it out, before it makes the parser.
+    """
+    folder = {"type": Path, "metavar": "DIR"}
+    options = {
+        "--include": folder | {"action": "append", "help": "a folder of your own, with suites, models and tasks"},
+        "-m": {"dest": "mark", "choices": MARKS, "default": "", "help": "only what this mark needs"},
+        "--suite": {"choices": reading.suites(), "default": "paper", "help": "which suite (default: paper)"},
+        "--seeds": {"default": "", "metavar": "SEEDS", "help": "0,1,2 or 0-4 (default: the suite's own)"},
+        "--device": {"choices": DEVICES, "default": "", "help": "where to train (default: the suite's own)"},
+        "--runs": folder | {"default": Path("runs"), "help": "where results are kept (default: runs)"},
+        "--report": folder | {"help": "also write the report there: report.html and more"},
+        "--log-to": {"choices": tracking.PACKAGES, "default": "", "help": "also send each run's scores there"},
+    }
+    for name in names:
+        parser.add_argument(name, **options[name])
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Give a parser a folder of results, and the suite in it."""
+    parser.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
+    parser.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
+
+
+def opened(options: argparse.Namespace, *, train: bool = True) -> Suite:
+    """The suite of --suite and --runs, and of those of --seeds, --device and --log-to that the command has.
+
+    Raises BadInput as `options.opened` and `seeds_of` do.
+    """
     from progbench.session import options as session_options  # and with it what records references
 
     return session_options.opened(
         options.suite,
         options.runs,
         places.root(),
-        seeds=seeds_of(seeds) or None,
-        device=device,
+        seeds=seeds_of(getattr(options, "seeds", "")) or None,
+        device=getattr(options, "device", ""),
         train=train,
         log_to=getattr(options, "log_to", ""),
     )
