@@ -1,7 +1,6 @@
 """A sentence of the paper with what answers it: printed numbers, counts, and paired runs."""
 
 from dataclasses import replace
-from typing import Protocol
 
 from progbench.errors import BadInput
 from progbench.judging import claims
@@ -9,22 +8,11 @@ from progbench.judging.claims import Claim, ClaimVerdict, Comparison, Measured
 from progbench.judging.compared import AVERAGE, Compared
 from progbench.judging.counts import agrees_with_print
 from progbench.judging.expected import Cell
-from progbench.judging.terms import Terms
-from progbench.judging.verdict import Observed
 from progbench.session.comparing import alone, body_of
 from progbench.session.pairing import Source, paired
 
 
-class Answering(Source, Protocol):
-    """Where a sentence finds its cells, and what there is of them: a suite."""
-
-    def cell(self, name: str) -> Cell: ...
-    def observed(self, cell: Cell, variant: str = "") -> Observed: ...
-    def compared(self, name: str) -> tuple[list[Compared], list[str]]: ...
-    def terms(self) -> Terms: ...
-
-
-def judged(suite: Answering, claim: Claim) -> ClaimVerdict:
+def judged(suite: Source, claim: Claim) -> ClaimVerdict:
     """The verdict on a sentence, by the runs on file. Raises BadInput for a cell that cannot be read."""
     if claim.problem:
         return claims.judge(claim, [])
@@ -42,7 +30,7 @@ def judged(suite: Answering, claim: Claim) -> ClaimVerdict:
     return claims.judge(claim, [_measured(suite, claim, comparison) for comparison in claim.comparisons])
 
 
-def _measured(suite: Answering, claim: Claim, comparison: Comparison) -> Measured:
+def _measured(suite: Source, claim: Claim, comparison: Comparison) -> Measured:
     left, right = ([suite.cell(name) for name in side] for side in (comparison.left, comparison.right))
     printed = [[cell.expectation.printed for cell in side] for side in (left, right)]
     metric = claim.metric.get(comparison.column, "")
@@ -71,7 +59,7 @@ def _measured(suite: Answering, claim: Claim, comparison: Comparison) -> Measure
     return replace(measured, tasks=tuple(tasks), compared=_average(suite, left, right))
 
 
-def _average(suite: Answering, left: list[Cell], right: list[Cell]) -> Compared | None:
+def _average(suite: Source, left: list[Cell], right: list[Cell]) -> Compared | None:
     """The difference table's verdict on an average, corrected for the table's number of models."""
     if len(left) != 1 or len(right) != 1 or left[0].kind != "derived":
         return None

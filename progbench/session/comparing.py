@@ -9,8 +9,6 @@ from progbench.session.observing import columns_of
 from progbench.session.pairing import Source, paired, printed
 from progbench.tasks import catalog
 
-Sides = tuple[Cell, Cell]
-
 
 def schedules(table: Table) -> list[tuple[str, str]]:
     """The pairs of schedules that a table compares: Progtuning less fine-tuning, or else less each other schedule.
@@ -83,7 +81,7 @@ def body_of(cell: Cell) -> str:
     return cell.model if cell.tuning == "full" else f"{cell.model}-{cell.tuning}"
 
 
-def _columns(table: Table, left: str, right: str) -> Iterator[Sides]:
+def _columns(table: Table, left: str, right: str) -> Iterator[tuple[Cell, Cell]]:
     """A table's cells of one schedule, each with the other schedule's; an average replaces its columns."""
     cells = {(body_of(cell), cell.schedule, cell.column): cell for cell in table.cells if not cell.problem}
     for (body, schedule, column), cell in cells.items():

@@ -100,9 +100,8 @@ class Maker:
                 absent.append(str(problem))
         if absent:
             raise Missing("; ".join(absent))
-        if self.device == "auto":
-            return "cuda" if environment.gpu_count() else "cpu"
-        return self.device
+        found = "cuda" if environment.gpu_count() else "cpu"
+        return found if self.device == "auto" else self.device
 
     def _lacking(self, wanted: Recipe) -> tuple[list[int], str]:
         """The seeds to train, and the device; no seeds if there is no device."""

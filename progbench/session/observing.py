@@ -45,7 +45,11 @@ def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
     values = {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}
     if cell.mean_of and not shared and not reasons:
         reasons["no seed has all of them"] = list(cell.mean_of)
-    changed = dict.fromkeys(f"{_seeds(runs)} {why}" for runs in behind for why in dict.fromkeys(runs.changed.values()))
+    changed = {  # each once
+        f"seed{'s' * (len(runs.changed) > 1)} {', '.join(map(str, sorted(runs.changed)))}: {why}": None
+        for runs in behind
+        for why in runs.changed.values()
+    }
     missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
     return Observed(
         values,
@@ -54,12 +58,6 @@ def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
         changed="; ".join(changed),
         least_sd=resolution.least_sd_of_mean(least),
     )
-
-
-def _seeds(runs: Runs) -> str:
-    """The seeds that were made on other data than lies here, as the beginning of a sentence."""
-    seeds = sorted(runs.changed)
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}:"
 
 
 def unpublished(cell: Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:

@@ -57,9 +57,8 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
         if why := other_data(wanted, list(by_seed.values())):
             raise BadInput(f"{name}: {why[0]}: no reference for those who have the published data")
         if changed:
-            raise BadInput(
-                f"{name}, seed {min(changed)}: {changed[min(changed)]}: no reference; delete it, run it again"
-            )
+            seed, why = min(changed.items())
+            raise BadInput(f"{name}, seed {seed}: {why}: no reference; delete it, run it again")
         if len(by_seed) < REFERENCE_SEEDS:
             raise BadInput(f"{name}: {len(by_seed)} seeds; a reference needs {REFERENCE_SEEDS}")
         gathered[name] = entry(by_seed.values())
@@ -70,15 +69,14 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
 
 def entry(runs: Iterable[RunResult]) -> dict[str, Any]:
     """One recipe's runs as reference.json holds them: raw scores by seed, where each was made, and the errors."""
-    every = {str(run.seed): run for run in sorted(runs, key=lambda run: run.seed)}
-    good = {seed: run for seed, run in every.items() if not run.error}
-    errors = {seed: run.error for seed, run in every.items() if run.error}
-    first = next(iter(every.values()))
+    every = sorted(runs, key=lambda run: run.seed)
+    good = [run for run in every if not run.error]
+    errors = {str(run.seed): run.error for run in every if run.error}
     return {
-        "digest": first.recipe.digest,
-        "seeds": {seed: run.epochs[-1].scores for seed, run in good.items()},
-        "environment": {seed: run.about for seed, run in good.items()},
-        "fingerprints": next(iter(good.values()), first).fingerprints,
+        "digest": every[0].recipe.digest,
+        "seeds": {str(run.seed): run.epochs[-1].scores for run in good},
+        "environment": {str(run.seed): run.about for run in good},
+        "fingerprints": (good or every)[0].fingerprints,
         **({"errors": errors} if errors else {}),
     }
 

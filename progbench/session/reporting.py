@@ -55,14 +55,17 @@ def report(suite: Suite) -> Report:
         for cell in table.cells:
             verdict = of_table[cell.id]
             if verdict.outcome in ("deviates", "disputed"):
-                variants += _tried(suite.variants(cell, verdict))
+                tried = suite.variants(cell, verdict)
+                variants += tried if any(one.variant and one.observed is not None for one in tried) else []
             if verdict.observed is not None:
                 warnings |= dict.fromkeys(suite.warnings(cell))
         verdicts += of_table.values()
         every += table.cells
     shut = closed(suite.folder / suite.name, 2)
     verdicts += [unreadable(path.relative_to(suite.folder).as_posix(), why) for path, why in shut.items()]
-    found = assembled(suite, every, verdicts, warnings, variants, _claims(suite))
+    known = suite.claims()
+    on_claims = [claims.unreadable(str(known))] if isinstance(known, BadInput) else map(suite.claim, known)
+    found = assembled(suite, every, verdicts, warnings, variants, [*on_claims])
     return replace(found, warnings=[*found.warnings, *_stale(suite, every)])
 
 
@@ -109,11 +112,6 @@ def compared(suite: Suite, cells: Iterable[Cell]) -> tuple[list[Compared], list[
     return differences, alone, list(dict.fromkeys(left_out))
 
 
-def _tried(variants: Sequence[Variant]) -> list[Variant]:
-    """A cell's variants, if one has a value."""
-    return list(variants) if any(variant.variant and variant.observed is not None for variant in variants) else []
-
-
 def _stale(suite: Suite, cells: Iterable[Cell]) -> list[str]:
     """A sentence on results from before an edit of the suite's recipes: they are on file, and do not count."""
     names = {wanted.id: wanted.digest for wanted in _recipes(suite, cells)}
@@ -122,11 +120,6 @@ def _stale(suite: Suite, cells: Iterable[Cell]) -> list[str]:
     more = f" and {len(old) - 3} more" if len(old) > 3 else ""
     words = "there are results of other digests (the recipe was edited, or SCORES_VERSION raised), which do not count"
     return [f"{', '.join(old[:3])}{more}: {words}"] if old else []
-
-
-def _claims(suite: Suite) -> list[ClaimVerdict]:
-    known = suite.claims()
-    return [claims.unreadable(str(known))] if isinstance(known, BadInput) else [suite.claim(claim) for claim in known]
 
 
 @dataclass(frozen=True)
@@ -144,8 +137,7 @@ def standing(answers: Path, suite: str = "paper") -> Standing:
     """
     with temporary_folder() as folder:  # without a result in it
         printed = report(Suite(suite, answers, Path(folder) / "runs", seeds=None, train=False))
-    names = [name for name in reading.suites() if name != suite]
-    others = [_recorded(reference.on_copies(answers, name)) for name in names]
+    others = [_recorded(reference.on_copies(answers, name)) for name in reading.suites() if name != suite]
     return Standing(printed, tuple(report for report in others if report.contrasts))
 
 

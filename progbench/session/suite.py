@@ -8,6 +8,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from progbench.errors import BadInput
 from progbench.judging import claims, expected, guards, likeness, sanity, sentences, terms, verdict
@@ -28,6 +29,19 @@ from progbench.session.making import Maker
 from progbench.session.observing import columns_of, scores, themselves, unpublished
 from progbench.session.rescoring import Kept
 from progbench.tasks import catalog
+
+
+def _kept(method: Callable) -> Callable:
+    """Keep what a method of Suite gives, for a cell by its name and metric, until `obtain` may have trained runs."""
+
+    @functools.wraps(method)
+    def found(suite: "Suite", *asked: Any) -> Any:
+        key = (method, *((one.file, one.id, one.metric) if isinstance(one, Cell) else one for one in asked))
+        if key not in suite.kept:
+            suite.kept[key] = method(suite, *asked)
+        return suite.kept[key]
+
+    return found
 
 
 class Suite:
@@ -59,12 +73,7 @@ class Suite:
         self.filing = Filing(folder, wanted, session, train=train)
         self.maker = Maker(self.filing, device or settings.device, settings.threads)
         self._recipe = functools.cache(lambda file, **which: reading.read(name, file, **which))
-        self._of_cell: dict[tuple[str, str, str], list[Recipe]] = {}
-        self._observed: dict[tuple[str, ...], Observed] = {}
-        self._verdicts: dict[str, dict[str, Verdict]] = {}
-        self._unlike: dict[tuple[str, str], list[str]] = {}
-        self._compared: dict[str, tuple[list[Compared], list[str]]] = {}
-        self._predictions: dict[Path, Kept] = {}
+        self.kept: dict[Any, Any] = {}
 
     def has(self, name: str) -> bool:
         """Whether a table, or "claims", belongs to this suite: it is listed, or its file is or was there."""
@@ -99,13 +108,11 @@ class Suite:
             cell.recipe_file, model=cell.model, schedule=cell.schedule, task=task, tuning=cell.tuning, variant=variant
         )
 
+    @_kept
     def recipes(self, cell: Cell, variant: str = "") -> list[Recipe]:
-        """Every recipe of a cell: one, or for an average one a task. They are looked for once."""
-        asked = (cell.file, cell.id, variant)
-        if asked not in self._of_cell:
-            tasks = dict.fromkeys(catalog.task_of(name).name for name in cell.mean_of) or [""]
-            self._of_cell[asked] = [self.recipe(cell, task, variant) for task in tasks]
-        return self._of_cell[asked]
+        """Every recipe of a cell: one, or for an average one a task."""
+        tasks = dict.fromkeys(catalog.task_of(name).name for name in cell.mean_of) or [""]
+        return [self.recipe(cell, task, variant) for task in tasks]
 
     def _recipe_of(self, cell: Cell, evaluation_set: str, variant: str = "") -> Recipe:
         return self.recipe(cell, catalog.task_of(evaluation_set).name, variant)
@@ -139,23 +146,16 @@ class Suite:
     ) -> None:
         """Train what these recipes' runs lack, once a session; `say` is told as by `Maker.make`."""
         self.maker.make(wanted, say, aloud=aloud)
-        self._observed.clear()
-        self._verdicts.clear()
-        self._unlike.clear()
-        self._compared.clear()
-        self._predictions.clear()
+        self.kept.clear()
 
+    @_kept
     def verdicts(self, table: str) -> dict[str, Verdict]:
         """The verdicts on a table's cells by id, judged together by the runs on file."""
-        if table not in self._verdicts:
-            asked = [self._asked(cell) for cell in self.table(table).cells]
-            cells = [cell for cell, _ in asked]
-            verdicts = judge_table(cells, {cell.id: observed for cell, observed in asked})
-            verdicts |= self._repeated(table, cells)
-            self._verdicts[table] = sanity.sound(
-                verdicts, {cell.id: cell for cell in cells}, lambda cell: self._fine_tuned(cell, verdicts)
-            )
-        return self._verdicts[table]
+        asked = [self._asked(cell) for cell in self.table(table).cells]
+        by_id = {cell.id: cell for cell, _ in asked}
+        verdicts = judge_table([*by_id.values()], {cell.id: observed for cell, observed in asked})
+        verdicts |= self._repeated(table, by_id.values())
+        return sanity.sound(verdicts, by_id, lambda cell: self._fine_tuned(cell, verdicts))
 
     def _fine_tuned(self, cell: Cell, verdicts: Mapping[str, Verdict]) -> Verdict | None:
         """The verdict on the same score of fine-tuning, in the cell's table or another."""
@@ -238,35 +238,27 @@ class Suite:
         """How differences are judged, as stated beforehand. Raises BadInput if that cannot be read."""
         return terms.read(self.answers, self.name)
 
+    @_kept
     def compared(self, name: str) -> tuple[list[Compared], list[str]]:
         """The verdicts on a table's schedules, by the runs on file, and why seeds or tasks have none.
 
         Raises BadInput if nobody can say.
         """
-        if name not in self._compared:
-            self._compared[name] = comparing.of_table(self, self.table(name), self.terms())
-        return self._compared[name]
+        return comparing.of_table(self, self.table(name), self.terms())
 
     def predictions(self, result: RunResult) -> Kept | None:
         """A run's predictions, if it kept them. Raises BadInput for a file that is gone or damaged."""
-        if not result.predictions:
-            return None
-        path = results.path_of(self.folder, result.recipe, result.seed)
-        if path not in self._predictions:
-            self._predictions[path] = predictions.load(path, result.predictions)
-        return self._predictions[path]
+        key = results.path_of(self.folder, result.recipe, result.seed)
+        if result.predictions and key not in self.kept:
+            self.kept[key] = predictions.load(key, result.predictions)
+        return self.kept.get(key)
 
+    @_kept
     def observed(self, cell: Cell, variant: str = "") -> Observed:
         """What there is to judge a cell by, apart from its reference: a count, or scores by seed.
 
         Raises BadInput for a cell without a sound recipe.
         """
-        asked = (cell.file, cell.id, cell.metric, variant)
-        if asked not in self._observed:
-            self._observed[asked] = self._read(cell, variant)
-        return self._observed[asked]
-
-    def _read(self, cell: Cell, variant: str) -> Observed:
         recipes = self.recipes(cell, variant)
         read = tuple(f"{wanted.id}/{wanted.digest}" for wanted in recipes)
         if cell.kind == "counted":
@@ -282,12 +274,13 @@ class Suite:
         """What a reader should know of a cell's runs, and of those in its column."""
         if cell.kind == "counted" or cell.problem:
             return []
-        column = (cell.file, cell.column)
-        if column not in self._unlike:
-            beside = [other for other in self.table(cell.file).cells if other.column == cell.column]
-            compared = {name: wanted for other in beside for name, wanted in self.needed(other, variants=True).items()}
-            self._unlike[column] = unlike(self.good(compared.values()))
-        return [*caveats(cell.id, self.good(self.recipes(cell))), *self._unlike[column]]
+        return [*caveats(cell.id, self.good(self.recipes(cell))), *self._unlike(cell.file, cell.column)]
+
+    @_kept
+    def _unlike(self, table: str, column: str) -> list[str]:
+        beside = [cell for cell in self.table(table).cells if cell.column == column]
+        compared = {name: wanted for cell in beside for name, wanted in self.needed(cell, variants=True).items()}
+        return unlike(self.good(compared.values()))
 
     def good(self, recipes: Iterable[Recipe]) -> dict[Recipe, list[RunResult]]:
         """The results of recipes that are no errors."""
