@@ -18,21 +18,7 @@ from progbench.commands.shared import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
 
-COMMANDS = {
-    "reproduce": "reproduce",
-    "compare": "compare",
-    "answer": "answer",
-    "report": "report",
-    "list": "listing",
-    "params": "params",
-    "fetch": "fetch",
-    "plan": "plan",
-    "run": "run",
-    "submit": "submit",
-    "adopt": "adopt",
-    "results": "results",
-    "card": "card",
-}  # a command and its module
+COMMANDS = "reproduce compare answer report list params fetch plan run submit adopt results card".split()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,14 +97,14 @@ def _parser(first: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 
 def _module(command: str) -> ModuleType:
-    return importlib.import_module(f"progbench.commands.{COMMANDS[command]}")
+    return importlib.import_module(f"progbench.commands.{'listing' if command == 'list' else command}")
 
 
 class _Version(argparse.Action):
     """Look the version up when it is asked for, which takes a while."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        import importlib.metadata
+        from importlib.metadata import version
 
-        print(f"progbench {importlib.metadata.version('progbench')}")
+        print(f"progbench {version('progbench')}")
         parser.exit()

@@ -49,12 +49,9 @@ def _grid(what: str, rows: Sequence[Row]) -> str:
     if not rows:
         return f"no {what}"
     headers = OF_RECIPES if "digest" in rows[0] else {name: name for name in rows[0]}
-    lines = [[_words(row[name]) for name in headers] for row in rows]
+    values = ([row[name] for name in headers] for row in rows)
+    lines = [[" ".join(map(str, one)) if isinstance(one, list) else str(one) for one in line] for line in values]
     return text.grid(lines, [*headers.values()], "left " * len(headers), WIDTH)
-
-
-def _words(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _suites(suite: Suite) -> list[Row]:

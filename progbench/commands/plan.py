@@ -46,10 +46,15 @@ def lines(found: Plan, chosen: Sequence[Lack] | None = None, budget: str = "") -
     if chosen is not None:
         shown += [_table(chosen, settles=True), _choice(found, chosen, budget)]
     else:
-        shown += [_table(found.lacks), *_unknown(found), *_training(found)]
+        # why times are unknown, each reason once
+        why = Counter(one.each.source for one in found.lacks if one.seeds and one.seconds is None)
+        unknown = [plain(f"{words} ({count} recipe{'s' * (count > 1)})") for words, count in why.items()]
+        here = [f"{one.recipe.id} ({' '.join(map(str, one.training))})" for one in found.lacks if one.training]
+        training = f"being trained now, by the locks of their results: {', '.join(here)}" if here else ""
+        shown += [_table(found.lacks), *unknown, training]
     if names := planning.telling(found.lacks):
         shown.append(f"one seed of each, alone on this machine, would tell the time of the rest: {', '.join(names)}")
-    return [line for line in [*shown, *_elsewhere(found)] if line]
+    return [line for line in [*shown, _elsewhere(found)] if line]
 
 
 def _head(found: Plan) -> str:
@@ -89,26 +94,15 @@ def _table(lacks: Sequence[Lack], *, settles: bool = False) -> str:
     return text.grid(rows, headers, "left " * len(headers), WIDTH) if rows else ""
 
 
-def _unknown(found: Plan) -> list[str]:
-    """Why times are unknown, each reason once."""
-    why = Counter(one.each.source for one in found.lacks if one.seeds and one.seconds is None)
-    return [plain(f"{words} ({count} recipe{'s' * (count > 1)})") for words, count in why.items()]
-
-
-def _training(found: Plan) -> list[str]:
-    here = [f"{one.recipe.id} ({' '.join(map(str, one.training))})" for one in found.lacks if one.training]
-    return [f"being trained now, by the locks of their results: {', '.join(here)}"] if here else []
-
-
-def _elsewhere(found: Plan) -> list[str]:
+def _elsewhere(found: Plan) -> str:
     if not found.elsewhere:
-        return []
+        return ""
     size, folders = 0, sorted({plain(path.parent) for path in found.elsewhere})
     for path in found.elsewhere:
         with contextlib.suppress(OSError):  # its run may go on elsewhere, and remove it now
             size += path.stat().st_size
     held = f"checkpoints of recipes that this suite does not have: {len(found.elsewhere)}, with {size / 1e9:.1f} GB"
-    return [f"{held}; delete them if nobody goes on from them: {', '.join(folders)}"]
+    return f"{held}; delete them if nobody goes on from them: {', '.join(folders)}"
 
 
 def _choice(found: Plan, chosen: Sequence[Lack], budget: str) -> str:

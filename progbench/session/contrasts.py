@@ -27,7 +27,12 @@ def contrasts(suite: Suite, cells: Iterable[Cell], differences: Sequence[Compare
     """
     # MNLI's two columns are one task there, which neither of them is
     verdicts = {(verdict.table, verdict.body, verdict.right, verdict.task): verdict for verdict in differences}
-    return [_contrast(suite, left, right, verdicts.get(_key(left, right))) for left, right in _pairs(cells)]
+    found = []
+    for left, right in _pairs(cells):
+        task = AVERAGE if left.kind == "derived" else left.column
+        verdict = verdicts.get((left.table, split_id(left.id)[0], right.schedule, task))
+        found.append(_contrast(suite, left, right, verdict))
+    return found
 
 
 def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:
@@ -42,11 +47,6 @@ def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:
         own = by_schedule.pop(PROGTUNING, {})
         pairs += [(own[name], other) for rival in by_schedule.values() for name, other in rival.items() if name in own]
     return pairs
-
-
-def _key(left: Cell, right: Cell) -> tuple[str, str, str, str]:
-    """What the verdict on two cells is found by: table, body, rival, and the column's label."""
-    return left.table, split_id(left.id)[0], right.schedule, AVERAGE if left.kind == "derived" else left.column
 
 
 def _contrast(suite: Suite, left: Cell, right: Cell, verdict: Compared | None) -> Contrast:

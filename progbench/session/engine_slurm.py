@@ -3,13 +3,12 @@
 With the parameter cluster=local, submitit starts the same jobs on this machine without Slurm, one after the other.
 """
 
-import contextlib
 import os
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -121,13 +120,17 @@ def on_this_machine(
     """
     codes = []
     for command in commands:
-        with _heeding_ctrl_c():
-            (job,) = submit([command], device, logs, given)
+        # let it hear Ctrl-C, even if this process ignores it, as one started by `&` does
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            while not job.done():
-                time.sleep(0.1)
+            (job,) = submit([command], device, logs, given)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        try:
+            _wait(job)
         except BaseException:
-            _end(job)
+            job.cancel()  # as Ctrl-C would end it; submitit kills what has not ended a second later
+            _wait(job)
             raise
         code = LOST
         if job.paths.result_pickle.exists():  # or submitit would wait for it
@@ -140,21 +143,9 @@ def on_this_machine(
     return codes
 
 
-def _end(job: Any) -> None:
-    """End a job of this machine as Ctrl-C would; submitit kills what has not ended a second later."""
-    job.cancel()
+def _wait(job: Any) -> None:
     while not job.done():
         time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def _heeding_ctrl_c() -> Iterator[None]:
-    """Let a process that starts meanwhile hear Ctrl-C, even if this one ignores it, as one started by `&` does."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _first_line(problem: BaseException) -> str:

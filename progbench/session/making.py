@@ -22,7 +22,6 @@ from progbench.session import jobs, neighbours
 from progbench.session.filing import Filing
 from progbench.session.jobs import Job
 from progbench.session.progress import Progress
-from progbench.session.tracking import nothing
 from progbench.tasks import catalog
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.shared_epochs import shared_epochs
@@ -39,7 +38,7 @@ class Maker:
         self.filing = filing
         self.device = device
         self.threads = threads
-        self.send: Callable[[RunResult], None] = nothing
+        self.send: Callable[[RunResult], object] = lambda result: None
         self._swept = False
         self._tried: set[str] = set()
 
@@ -56,7 +55,11 @@ class Maker:
         import filelock  # a report, which makes nothing, does without
 
         fresh = {recipe.id: recipe for recipe in wanted if recipe.id not in self._tried}.values()
-        self._sweep({recipe.suite for recipe in fresh})
+        if self.filing.train and not self._swept:  # a session that trains nothing removes nothing
+            self._swept = True
+            files.sweep_temporary_folders()
+            for suite in {recipe.suite for recipe in fresh}:
+                cleanup.sweep_results(self.filing.folder / suite)
         self._tried |= {recipe.id for recipe in fresh}
         self.filing.forget(fresh)
         families = jobs.families((recipe, *self._lacking(recipe)) for recipe in fresh)
@@ -72,14 +75,6 @@ class Maker:
                 except filelock.Timeout:
                     held.append(family)
             families = held
-
-    def _sweep(self, suites: Iterable[str]) -> None:
-        """Remove, once a session, what killed sessions left; a session that trains nothing removes nothing."""
-        if self.filing.train and not self._swept:
-            self._swept = True
-            files.sweep_temporary_folders()
-            for suite in suites:
-                cleanup.sweep_results(self.filing.folder / suite)
 
     def require(self, wanted: Recipe) -> str:
         """The device to train on. Raises Missing if this recipe cannot run here: no GPU, else no data or no weights.

@@ -59,7 +59,10 @@ def opened(
     if require_gpu and not environment.gpu_count():
         raise BadInput("--require-gpu: the CUDA driver shows this process no GPU")
     if update_reference:
-        _require_referable(name, root, worker)
+        if name == "paper":
+            raise BadInput("--update-reference: the paper's numbers are the paper's; only own suites have one")
+        if not worker:
+            reference.refuse_dirty_tree(root, "--update-reference: ")
         seeds = seeds or reference.REFERENCE_SEEDS
     for option, folder in (("--runs", runs), ("--report", report)):
         if folder and not is_folder(folder, f"{option} ") and os.path.lexists(folder):
@@ -81,13 +84,3 @@ def opened(
     )
     suite.maker.send = send
     return suite
-
-
-def _require_referable(suite: str, root: Path, worker: bool) -> None:
-    if suite == "paper":
-        raise BadInput("--update-reference: the paper's numbers are the paper's; only own suites have one")
-    if not worker:
-        try:
-            reference.refuse_dirty_tree(root)
-        except BadInput as problem:
-            raise BadInput(f"--update-reference: {problem}") from None

@@ -24,15 +24,15 @@ from progbench.runs.results import RunResult
 from progbench.session.suite import Suite
 
 
-def refuse_dirty_tree(root: Path) -> None:
+def refuse_dirty_tree(root: Path, lead: str = "") -> None:
     """Raise BadInput unless the checkout at `root` is exactly one commit: a reference names the code that made it."""
     try:
         changed = environment.git(root, "status", "--porcelain", "--untracked-files=normal").splitlines()
     except (OSError, subprocess.CalledProcessError):
-        raise BadInput(f"{root} is not a git checkout, so a reference could not name its commit") from None
+        raise BadInput(f"{lead}{root} is not a git checkout, so a reference could not name its commit") from None
     if changed:
-        more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
-        raise BadInput(f"the tree is dirty ({'; '.join(changed[:5])}{more}): commit first, then record references")
+        shown = "; ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        raise BadInput(f"{lead}the tree is dirty ({shown}): commit first, then record references")
 
 
 def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:

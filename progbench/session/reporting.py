@@ -1,6 +1,5 @@
 """A suite's report, without pytest: the runs behind its cells, and all that is on file."""
 
-import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from progbench.judging.expected import Cell
 from progbench.judging.verdict import Variant, Verdict, unreadable
 from progbench.models.spec import spec
 from progbench.recipes import reading
-from progbench.recipes.recipe import Recipe
 from progbench.report.report import Report
 from progbench.runs import ledger
 from progbench.runs.ledger import Entry
@@ -26,18 +24,9 @@ from progbench.session.suite import Suite
 
 def behind(suite: Suite, cells: Iterable[Cell]) -> list[Entry]:
     """The runs of these cells, as a report lists them; nothing is trained."""
-    entries = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in _recipes(suite, cells)]
+    recipes = {name: wanted for cell in cells for name, wanted in suite.needed(cell).items()}
+    entries = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in recipes.values()]
     return [entry for entry in entries if entry.runs]
-
-
-def _recipes(suite: Suite, cells: Iterable[Cell]) -> list[Recipe]:
-    """The recipes of the scores among these cells, each once."""
-    recipes: dict[str, Recipe] = {}
-    for cell in cells:
-        if cell.kind != "counted" and not cell.problem:
-            with contextlib.suppress(BadInput):  # which the cell's verdict says
-                recipes |= {wanted.id: wanted for wanted in suite.recipes(cell)}
-    return list(recipes.values())
 
 
 def report(suite: Suite) -> Report:
@@ -114,7 +103,7 @@ def compared(suite: Suite, cells: Iterable[Cell]) -> tuple[list[Compared], list[
 
 def _stale(suite: Suite, cells: Iterable[Cell]) -> list[str]:
     """A sentence on results from before an edit of the suite's recipes: they are on file, and do not count."""
-    names = {wanted.id: wanted.digest for wanted in _recipes(suite, cells)}
+    names = {name: wanted.digest for cell in cells for name, wanted in suite.needed(cell).items()}
     folders = (path for path in (suite.folder / suite.name).glob("*/*") if path.is_dir())
     old = sorted({path.parent.name for path in folders if names.get(path.parent.name, path.name) != path.name})
     more = f" and {len(old) - 3} more" if len(old) > 3 else ""

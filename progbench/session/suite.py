@@ -123,20 +123,22 @@ class Suite:
         A count has none, and neither has what cannot be judged: its verdict says why.
         """
         try:
-            if isinstance(wanted, Claim):
-                names = [name for comparison in wanted.comparisons for name in (*comparison.left, *comparison.right)]
-                cells = [] if wanted.problem else [self.cell(name) for name in names]
-            else:
-                cells = [wanted]
-            recipes = {}
-            for cell in cells:
-                if cell.kind == "counted" or cell.problem:
-                    continue
-                others = self._variants(cell) if variants else []
-                recipes |= {recipe.id: recipe for name in ("", *others) for recipe in self.recipes(cell, name)}
-            return recipes
+            return self.behind(wanted, variants=variants)
         except BadInput:
             return {}
+
+    def behind(self, wanted: Cell | Claim, *, variants: bool = False) -> dict[str, Recipe]:
+        """The same, but raises BadInput for what cannot be judged."""
+        if wanted.problem:
+            raise BadInput(wanted.problem)
+        if isinstance(wanted, Claim):
+            names = [name for comparison in wanted.comparisons for name in (*comparison.left, *comparison.right)]
+            return {name: recipe for cell in map(self.cell, names) for name, recipe in self.behind(cell).items()}
+        recipes = self.recipes(wanted)
+        if wanted.kind == "counted":
+            return {}
+        names = self._variants(wanted) if variants else []
+        return {one.id: one for one in (*recipes, *(one for name in names for one in self.recipes(wanted, name)))}
 
     def _variants(self, cell: Cell) -> list[str]:
         return reading.variants(self.name, cell.recipe_file, cell.tuning, cell.schedule)
