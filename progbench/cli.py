@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 
 from progbench import places
 from progbench.commands import shared
-from progbench.commands.shared import USAGE
 from progbench.errors import BadInput
 from progbench.report.cells import plain
 
@@ -34,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(sys.argv[1:] if arguments is None else [*arguments])
     except BadInput as problem:
         print(f"progbench: {plain(problem)}", file=sys.stderr)
-        return USAGE
+        return shared.USAGE
     finally:  # whoever calls this function has included nothing
         os.environ.pop(places.VARIABLE, None)
         os.environ.update({} if before is None else {places.VARIABLE: before})
@@ -62,7 +61,7 @@ def _run(arguments: Sequence[str]) -> int:
         return _module(options.command).run(options)
     except BadInput as problem:
         print(f"progbench {options.command}: {plain(problem)}", file=sys.stderr)
-        return USAGE
+        return shared.USAGE
 
 
 class _Parser(argparse.ArgumentParser):
@@ -75,7 +74,7 @@ class _Parser(argparse.ArgumentParser):
         said, _, names = message.partition(" (choose from ")
         near = difflib.get_close_matches(said.rpartition(": ")[2].strip("'"), re.findall(r"[\w-]+", names), n=1)
         if near:
-            self.exit(USAGE, f"{self.prog}: {plain(said)}: did you mean {near[0]}?\n")
+            self.exit(shared.USAGE, f"{self.prog}: {plain(said)}: did you mean {near[0]}?\n")
         super().error(plain(message))
 
 

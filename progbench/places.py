@@ -23,9 +23,8 @@ def root() -> Path:
 def command(arguments: Iterable[object]) -> str:
     """The command that starts the benchmarks with these arguments, as a person types it where they are now."""
     in_checkout = Path("benchmarks").resolve() == root() / "benchmarks"
-    return shlex.join(
-        [*(["pytest", "benchmarks"] if in_checkout else ["progbench", "reproduce"]), *map(str, arguments)]
-    )
+    start = ["pytest", "benchmarks"] if in_checkout else ["progbench", "reproduce"]
+    return shlex.join([*start, *map(str, arguments)])
 
 
 def included() -> tuple[Path, ...]:

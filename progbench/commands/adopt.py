@@ -45,7 +45,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _agreed() -> bool:
-    """Whether a person at a terminal says yes."""
     if not (sys.stdin and sys.stdin.isatty()):
         return False
     print("write this? [y/N] ", end="", flush=True)

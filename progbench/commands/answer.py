@@ -20,9 +20,7 @@ from progbench.session.reporting import Standing, standing
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--write", type=Path, metavar="DIR", help="write answer.md and answer.svg there")
-    parser.add_argument(
-        "--readme", type=Path, metavar="FILE", help="with --write: also renew the answer in this README"
-    )
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="with --write: renew the answer in this README")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,9 +47,8 @@ def files(found: Standing, folder: Path, readme: Path | None) -> dict[Path, str]
         folder / "answer.svg": figures.draw(figures.ANSWER, found.printed),
     }
     if readme:
-        made = answer_page.section(
-            found.printed, found.recorded, Path(os.path.relpath(folder, readme.parent)).as_posix()
-        )
+        place = Path(os.path.relpath(folder, readme.parent)).as_posix()
+        made = answer_page.section(found.printed, found.recorded, place)
         written[readme] = answer_page.put_into(read_text(readme), made)
     return written
 

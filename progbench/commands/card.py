@@ -13,7 +13,6 @@ from progbench.errors import BadInput
 from progbench.models.spec import spec
 from progbench.report import printing
 from progbench.runs import results
-from progbench.runs.results import RunResult
 from progbench.tasks.catalog import tasks
 from progbench.tasks.source import GENERATED
 
@@ -35,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     return FINE
 
 
-def head(result: RunResult) -> str:
+def head(result: results.RunResult) -> str:
     """The YAML between two lines of dashes."""
     from huggingface_hub import EvalResult, ModelCardData
 

@@ -52,15 +52,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tuning", choices=TUNINGS, default="full", help="what trains inside a block (default: full)")
     parser.add_argument("--lora-targets", default="", metavar="NAMES", help="LoRA's modules (default: query,value)")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N-1 (default: 5)")
-    parser.add_argument(
-        "--margin", type=float, default=1.0, metavar="POINTS", help="what would matter to you (default: 1)"
-    )
+    parser.add_argument("--margin", type=float, default=1.0, metavar="POINTS", help="what matters to you (default: 1)")
     for name, kind in NUMBERS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help="of the recipe")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to train (default: auto)")
-    parser.add_argument(
-        "--suites", type=Path, metavar="DIR", default=Path("compare"), help="where the suite is written"
-    )
+    parser.add_argument("--suites", type=Path, metavar="DIR", default=Path("compare"), help="where its suite is kept")
     shared.add(parser, "--runs", "--report", "--log-to")
     parser.add_argument("--plan", action="store_true", help="say what it would take, and train nothing")
 
@@ -94,16 +90,8 @@ def run(options: argparse.Namespace) -> int:
     report = reporting.report(suite)
     report = replace(report, asked=answer(suite, asked, report))
     written = writing.write(report, options.report) if options.report else []
-    printing.show(
-        "\n".join(
-            [
-                text.render(report),
-                *(f"written: {plain(path)}" for path in written),
-                "",
-                *(line for one in report.asked for line in text.wrapped(one)),
-            ]
-        )
-    )
+    lines = [text.render(report), *(f"written: {plain(path)}" for path in written), ""]
+    printing.show("\n".join([*lines, *(line for one in report.asked for line in text.wrapped(one))]))
     if any(run.error for one in report.ledger for run in one.runs):
         return FAILED
     return FINE if all(suite.runs(one).results for one in recipe_status.recipes(suite).values()) else ABSENT
@@ -149,7 +137,6 @@ def answer(suite: Suite, asked: Question, report: Report) -> list[str]:
         shares = {"updated parameters": cost.updated, "all FLOPs": cost.flops, "time a step": cost.step_seconds}
         shares["memory"] = cost.memory
         known = [f"{name} {cells.percent(share)}" for name, share in shares.items() if share is not None]
-        lines.append(
-            f"{own_suite.called(cost.schedule)} takes, of fine-tuning's: {'; '.join([', '.join(known), *cost.unknown])}"
-        )
+        words = "; ".join([", ".join(known), *cost.unknown])
+        lines.append(f"{own_suite.called(cost.schedule)} takes, of fine-tuning's: {words}")
     return lines

@@ -22,9 +22,8 @@ EPOCHS, LABELS = kinds.whole(1, 1000), kinds.whole(1, 10_000)
 def add(params: argparse.ArgumentParser) -> None:
     params.add_argument("model", metavar="MODEL", help="a known name, a model's folder, or its config.json")
     params.add_argument("--epochs", type=int, required=True, metavar="T", help="how many stages")
-    params.add_argument(
-        "--schedule", default="shrinking", help=f"{', '.join([*PAPERS, *SCHEDULES])}, or single_block_b<N>"
-    )
+    schedules = ", ".join([*PAPERS, *SCHEDULES, "or single_block_b<N>"])
+    params.add_argument("--schedule", default="shrinking", help=schedules)
     params.add_argument("--tuning", choices=TUNINGS, default="full", help="what trains inside a block")
     params.add_argument("--labels", type=int, default=2, metavar="N", help="outputs of the classifier; default 2")
 

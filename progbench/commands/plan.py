@@ -11,14 +11,11 @@ import contextlib
 from collections import Counter
 from collections.abc import Sequence
 
-from progbench.commands import shared
-from progbench.commands.listing import WIDTH
-from progbench.commands.shared import FINE, opened
+from progbench.commands import listing, shared
 from progbench.report import printing, text
 from progbench.report.cells import plain
-from progbench.session import planning, probing
+from progbench.session import planning, probing, progress
 from progbench.session.planning import Lack, Plan
-from progbench.session.progress import said
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -30,13 +27,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the plan. Raises BadInput for a budget that is no time, and a table that cannot be read."""
     seconds = planning.seconds_of(options.budget) if options.budget else None
-    suite = opened(options, train=False)
+    suite = shared.opened(options, train=False)
     found = planning.plan(suite, options.mark)
     if not options.untimed:
         found = probing.filled(found, suite)
     chosen = planning.chosen(found, seconds) if seconds is not None else None
     printing.show("\n".join(lines(found, chosen, options.budget)))
-    return FINE
+    return shared.FINE
 
 
 def lines(found: Plan, chosen: Sequence[Lack] | None = None, budget: str = "") -> list[str]:
@@ -70,7 +67,7 @@ def _head(found: Plan) -> str:
     words = [f"{found.runs} runs of {sum(1 for one in found.lacks if one.seeds)} recipes are missing"]
     words += [f"{training} more {'is' if training == 1 else 'are'} being trained now"] if training else []
     words += [f"{waits} cells and claims wait for them, {found.settled} have all their runs"]
-    known = f"{probing.at_least(found.lacks)}{said(seconds)} on one {plain(found.kind)}, one after another"
+    known = f"{probing.at_least(found.lacks)}{progress.said(seconds)} on one {plain(found.kind)}, one after another"
     if unknown == found.runs:
         known = "what they will take is unknown"
     elif unknown:
@@ -83,7 +80,7 @@ def _table(lacks: Sequence[Lack], *, settles: bool = False) -> str:
         [
             one.recipe.id,
             " ".join(map(str, one.seeds)),
-            "?" if one.seconds is None else said(one.seconds),
+            "?" if one.seconds is None else progress.said(one.seconds),
             *([one.settles or ""] if settles else []),
             "" if one.seconds is None else one.each.source,
         ]
@@ -91,7 +88,7 @@ def _table(lacks: Sequence[Lack], *, settles: bool = False) -> str:
         if one.seeds
     ]
     headers = ("recipe", "seeds", "takes", *(["settles"] if settles else []), "time from")
-    return text.grid(rows, headers, "left " * len(headers), WIDTH) if rows else ""
+    return text.grid(rows, headers, "left " * len(headers), listing.WIDTH) if rows else ""
 
 
 def _elsewhere(found: Plan) -> str:
@@ -112,6 +109,6 @@ def _choice(found: Plan, chosen: Sequence[Lack], budget: str) -> str:
     if not chosen:
         words = f"nothing whose time is known fits {budget}"
     else:
-        runs = sum(len(one.seeds) for one in chosen)
-        words = f"{runs} of {found.runs} runs fit {budget}: they take {said(seconds)} and settle {settled} of {waits}"
+        runs, took = sum(len(one.seeds) for one in chosen), progress.said(seconds)
+        words = f"{runs} of {found.runs} runs fit {budget}: they take {took} and settle {settled} of {waits}"
     return f"{words}; {unknown} runs of unknown time were not considered" if unknown else words

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from progbench.commands import shared
-from progbench.commands.shared import FAILED, FINE, on_file
 from progbench.errors import BadInput
 from progbench.files import is_folder
 from progbench.report import printing, text
@@ -39,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    found = reporting.report(on_file(options.runs, options.suite))
+    found = reporting.report(shared.on_file(options.runs, options.suite))
 
     def write(folder: Path) -> list[Path]:
         from progbench.report import writing  # loads what makes pages and figures
@@ -69,4 +68,4 @@ def _finish(options: argparse.Namespace, write: Callable[[Path], list[Path]], te
     printing.show("\n".join([text, *(f"written: {plain(path)}" for path in written)]))
     if problem:
         raise problem
-    return FAILED if failed else FINE
+    return shared.FAILED if failed else shared.FINE

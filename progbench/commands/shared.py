@@ -9,8 +9,7 @@ from progbench.errors import BadInput
 from progbench.files import closed, require_folder
 from progbench.recipes import reading
 from progbench.recipes.reading import MOST_SEEDS
-from progbench.session import tracking
-from progbench.session.marks import MARKS
+from progbench.session import marks, tracking
 from progbench.session.suite import Suite
 
 FINE = 0
@@ -30,7 +29,7 @@ def add(parser: argparse.ArgumentParser, *names: str) -> None:
     folder = {"type": Path, "metavar": "DIR"}
     options = {
         "--include": folder | {"action": "append", "help": "a folder of your own, with suites, models and tasks"},
-        "-m": {"dest": "mark", "choices": MARKS, "default": "", "help": "only what this mark needs"},
+        "-m": {"dest": "mark", "choices": marks.MARKS, "default": "", "help": "only what this mark needs"},
         "--suite": {"choices": reading.suites(), "default": "paper", "help": "which suite (default: paper)"},
         "--seeds": {"default": "", "metavar": "SEEDS", "help": "0,1,2 or 0-4 (default: the suite's own)"},
         "--device": {"choices": DEVICES, "default": "", "help": "where to train (default: the suite's own)"},
@@ -49,21 +48,15 @@ def add_folder(parser: argparse.ArgumentParser) -> None:
 
 
 def opened(options: argparse.Namespace, *, train: bool = True) -> Suite:
-    """The suite of --suite and --runs, and of those of --seeds, --device and --log-to that the command has.
+    """The suite of --suite and --runs, and of those of --report, --seeds, --device and --log-to that the command has.
 
     Raises BadInput as `options.opened` and `seeds_of` do.
     """
     from progbench.session import options as session_options  # and with it what records references
 
-    return session_options.opened(
-        options.suite,
-        options.runs,
-        places.root(),
-        seeds=seeds_of(getattr(options, "seeds", "")) or None,
-        device=getattr(options, "device", ""),
-        train=train,
-        log_to=getattr(options, "log_to", ""),
-    )
+    given = {name: getattr(options, name) for name in ("report", "device", "log_to") if name in options}
+    seeds = seeds_of(getattr(options, "seeds", "")) or None
+    return session_options.opened(options.suite, options.runs, places.root(), seeds=seeds, train=train, **given)
 
 
 def on_file(runs: Path, asked: str | None) -> Suite:

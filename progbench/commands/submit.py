@@ -10,15 +10,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from progbench import places
+from progbench import files, places
 from progbench.commands import shared
 from progbench.commands.shared import FAILED, FINE, INTERRUPTED, opened
 from progbench.errors import BadInput
-from progbench.files import require_room
 from progbench.report import printing
 from progbench.report.cells import plain
 from progbench.session import engine_local, engine_ray, engine_slurm, planning, sharing, stopping, submitting
-from progbench.session.submitting import RunCommand
 from progbench.session.suite import Suite
 
 LIBRARIES = {"slurm": "submitit", "ray": "ray"}
@@ -60,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         _say(f"nothing to start: {_judge(suite)}")
         return FAILED if found.errors else FINE
     try:
-        require_room(suite.folder)
+        files.require_room(suite.folder)
     except OSError as problem:
         raise BadInput(f"--runs {suite.folder}: cannot be written: {problem.strerror or problem}") from None
     _say(f"{len(commands)} units with {found.runs} runs are missing in {suite.folder}")
@@ -72,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
             return INTERRUPTED
 
 
-def _made(options: argparse.Namespace, suite: Suite, commands: Sequence[RunCommand]) -> int:
+def _made(options: argparse.Namespace, suite: Suite, commands: Sequence[submitting.RunCommand]) -> int:
     device, threads = suite.maker.device, suite.maker.threads
     if options.engine == "local":
         workers = options.workers or (submitting.on_gpu(device) and len(sharing.gpus())) or sharing.cores()

@@ -3,11 +3,9 @@
 from dataclasses import replace
 
 from progbench.errors import BadInput
-from progbench.judging import claims
+from progbench.judging import claims, compared, expected
 from progbench.judging.claims import Claim, ClaimVerdict, Comparison, Measured
-from progbench.judging.compared import AVERAGE, Compared
 from progbench.judging.counts import agrees_with_print
-from progbench.judging.expected import Cell
 from progbench.session.comparing import alone, body_of
 from progbench.session.pairing import Source, paired
 
@@ -34,9 +32,8 @@ def _measured(suite: Source, claim: Claim, comparison: Comparison) -> Measured:
     left, right = ([suite.cell(name) for name in side] for side in (comparison.left, comparison.right))
     printed = [[cell.expectation.printed for cell in side] for side in (left, right)]
     metric = claim.metric.get(comparison.column, "")
-    ours = [
-        [suite.observed(replace(cell, metric=metric) if metric else cell) for cell in side] for side in (left, right)
-    ]
+    asked = ([replace(cell, metric=metric) if metric else cell for cell in side] for side in (left, right))
+    ours = [[suite.observed(cell) for cell in side] for side in asked]
     metrics = list(dict.fromkeys(cell.metric for cell in (*left, *right)))
     measured = replace(
         claims.our_quantity(claim, comparison.column, *ours),
@@ -59,10 +56,10 @@ def _measured(suite: Source, claim: Claim, comparison: Comparison) -> Measured:
     return replace(measured, tasks=tuple(tasks), compared=_average(suite, left, right))
 
 
-def _average(suite: Source, left: list[Cell], right: list[Cell]) -> Compared | None:
+def _average(suite: Source, left: list[expected.Cell], right: list[expected.Cell]) -> compared.Compared | None:
     """The difference table's verdict on an average, corrected for the table's number of models."""
     if len(left) != 1 or len(right) != 1 or left[0].kind != "derived":
         return None
-    wanted = (body_of(left[0]), left[0].schedule, right[0].schedule, AVERAGE)
+    wanted = (body_of(left[0]), left[0].schedule, right[0].schedule, compared.AVERAGE)
     lines, _ = suite.compared(left[0].file)
     return next((line for line in lines if (line.body, line.left, line.right, line.task) == wanted), None)

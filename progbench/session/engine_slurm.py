@@ -21,10 +21,7 @@ from progbench.session.submitting import LOST, RunCommand, here, on_gpu, told
 DEFAULTS = {"name": "progbench", "timeout_min": 240, "slurm_additional_parameters": {"requeue": True}}
 MOST_TIMEOUTS = 100
 # submitit's parameters that are not Slurm's alone, and which of its executors is meant
-SHARED = set(
-    "cluster name timeout_min mem_gb nodes cpus_per_task gpus_per_node tasks_per_node stderr_to_stdout".split()
-)
-Say = Callable[[str], None]
+SHARED = "cluster name timeout_min mem_gb nodes cpus_per_task gpus_per_node tasks_per_node stderr_to_stdout".split()
 
 
 class Task:
@@ -101,10 +98,8 @@ def submit(commands: Sequence[RunCommand], device: str, logs: Path, given: Mappi
     try:
         # the signal to leave would end a process that has not come to its handler yet, and its job would have failed
         ignoring = f"""trap "" {submitit.JobEnvironment.USR_SIG}; exec "$0" "$@\""""
-        python = f"sh -c {shlex.quote(ignoring)} {shlex.quote(sys.executable)}"
-        executor = submitit.AutoExecutor(
-            logs, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS, slurm_python=python
-        )
+        start = f"sh -c {shlex.quote(ignoring)} {shlex.quote(sys.executable)}"
+        executor = submitit.AutoExecutor(logs, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS, slurm_python=start)
         executor.update_parameters(**asked)
         return executor.map_array(Task(), commands)
     except (AssertionError, NameError, RuntimeError, ValueError, submitit.core.utils.FailedJobError) as problem:

@@ -99,7 +99,6 @@ def execute(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunRes
 
 
 def _errors(job: Job, seeds: Iterable[int], problem: Exception) -> Iterator[RunResult]:
-    """An exception while training as the result of each of these seeds."""
     from progbench.training.scoring import NonFinite
 
     final = isinstance(problem, NonFinite)

@@ -12,12 +12,10 @@ from dataclasses import replace
 
 from progbench import environment, files
 from progbench.errors import BadInput, Missing
-from progbench.files import require_room
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.runs import cleanup, results
-from progbench.runs.results import RunResult
 from progbench.session import jobs, neighbours
 from progbench.session.filing import Filing
 from progbench.session.jobs import Job
@@ -38,7 +36,7 @@ class Maker:
         self.filing = filing
         self.device = device
         self.threads = threads
-        self.send: Callable[[RunResult], object] = lambda result: None
+        self.send: Callable[[results.RunResult], object] = lambda result: None
         self._swept = False
         self._tried: set[str] = set()
 
@@ -84,11 +82,8 @@ class Maker:
         """
         if self.device == "cuda" and not environment.gpu_count():
             raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
-        absent = []
-        for require in (
-            lambda: catalog.require(catalog.tasks()[wanted.task], wanted.data_source),
-            lambda: loading.require(spec(wanted.model)),
-        ):
+        task, absent = catalog.tasks()[wanted.task], []
+        for require in (lambda: catalog.require(task, wanted.data_source), lambda: loading.require(spec(wanted.model))):
             try:
                 require()
             except Missing as problem:
@@ -147,7 +142,7 @@ class Maker:
         with contextlib.ExitStack() as while_training:
             where: object = kept.folder
             try:
-                require_room(kept.folder)
+                files.require_room(kept.folder)
                 where = "a temporary folder"
                 place = while_training.enter_context(neighbours.at(job.device))
             except OSError as problem:

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.judging import resolution
-from progbench.judging.caveats import other_data
+from progbench.judging import caveats, resolution, verdict
 from progbench.judging.expected import THEMSELVES, Cell
-from progbench.judging.verdict import Observed
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult, path_of
 from progbench.session.filing import Runs
@@ -20,7 +18,7 @@ def columns_of(cell: Cell) -> list[tuple[str, str]]:
     return list(cell.mean_of.items()) or [(cell.evaluation_set, cell.metric)]
 
 
-def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
+def scores(cell: Cell, behind: Sequence[Runs]) -> verdict.Observed:
     """A cell's points by seed, and what is missing or wrong; `behind` has the runs of each of its evaluation sets.
 
     A mean over several sets has a value for each seed that all of them have.
@@ -51,7 +49,7 @@ def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
         for why in runs.changed.values()
     }
     missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
-    return Observed(
+    return verdict.Observed(
         values,
         errors=errors,
         missing="; ".join(missing),
@@ -66,7 +64,7 @@ def unpublished(cell: Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:
     return "; ".join(
         f"{wanted.task}: {why}" if cell.mean_of else why
         for wanted, runs in made.items()
-        for why in other_data(wanted, runs, printed=printed)
+        for why in caveats.other_data(wanted, runs, printed=printed)
     )
 
 

@@ -11,10 +11,8 @@ from typing import Any
 
 from progbench import files, kinds
 from progbench.errors import BadInput
-from progbench.tasks import records, squad
+from progbench.tasks import published, records, squad
 from progbench.tasks.catalog import tasks
-from progbench.tasks.published import refuse_known
-from progbench.tasks.records import Record
 
 KINDS = ("classification", "regression", "answers")
 MOST_CLASSES = 100  # more different numbers than this are scores
@@ -78,7 +76,7 @@ def describe(
     (known, first_side), (unknown, second_side) = (records.columns(path, chosen, label) for path in (train, dev))
     if not second_side:
         raise BadInput(f"{dev}: the file holds no examples")
-    refuse_known(str(dev), zip(*unknown, strict=True), str(train), zip(*known, strict=True))
+    published.refuse_known(str(dev), zip(*unknown, strict=True), str(train), zip(*known, strict=True))
     sides = {train: first_side, dev: second_side}
     labels = [[value for _, value in side] for side in sides.values()]
     kind = kind or _kind(labels[0])
@@ -169,7 +167,6 @@ def _texts(path: Path, label: str) -> list[str]:
 
 
 def _answers(path: Path) -> bool:
-    """Whether a file holds questions about contexts."""
     if path.suffix.lower() in (".tsv", ".csv"):
         return False
     return _is_squad(path) or {"context", "question", "answers"} <= set(next(records.read(path), ("", {}))[1])
@@ -205,7 +202,7 @@ def _answering(name: str, train: Path, dev: Path, folder: Path, digest: str) -> 
     return Described(name, about, digest, "answers", METRICS["answers"], rows)
 
 
-def _question(where: str, row: Record, name: str) -> dict[str, Any]:
+def _question(where: str, row: records.Record, name: str) -> dict[str, Any]:
     """A row in the layout of SQuAD's file. Raises BadInput for a row in another layout than SQuAD's in `datasets`."""
     answers = kinds.table(row.get("answers"), f"{where}: answers")
     texts, starts = answers.get("text"), answers.get("answer_start")

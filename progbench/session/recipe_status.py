@@ -12,7 +12,6 @@ from progbench.errors import BadInput
 from progbench.method.schedule import in_our_words
 from progbench.recipes.recipe import Recipe
 from progbench.runs import results
-from progbench.runs.results import RunResult
 from progbench.session.suite import Suite
 
 STATES = ("there", "trained", "made by another process", "error", "not kept", "inconclusive", "missing")
@@ -95,8 +94,7 @@ def look(suite: Suite, wanted: Recipe, before: frozenset[int] = frozenset(), why
     return told
 
 
-def _told(suite: Suite, result: RunResult, before: frozenset[int]) -> tuple[str, str]:
-    """A result's state, and its scores or its error."""
+def _told(suite: Suite, result: results.RunResult, before: frozenset[int]) -> tuple[str, str]:
     if result.error:
         return "error", result.error
     last = result.epochs[-1].scores.items()

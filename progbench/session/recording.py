@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from progbench import kinds
+from progbench import files, kinds
 from progbench.errors import BadInput
-from progbench.files import read_toml
 from progbench.judging import guards
 from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe
 from progbench.report.record import OfSuite, Printed, Recorded
 from progbench.runs import results
-from progbench.runs.results import RunResult
 from progbench.session import comparing, recipe_status, reference, reporting, rescoring
 from progbench.session.suite import Suite
 from progbench.tasks.catalog import tasks
@@ -63,7 +61,7 @@ def _of_suite(answers: Path, name: str) -> OfSuite:
     suite = reference.on_copies(answers, name)
     recipes = recipe_status.recipes(suite)
     # as they are filed: a session would add to an error what is to be done about it here
-    made: dict[str, list[RunResult]] = {}
+    made: dict[str, list[results.RunResult]] = {}
     for wanted, recipe in recipes.items():
         loaded = (results.load(suite.folder, recipe, seed) for seed in results.seeds_on_file(suite.folder, recipe))
         if runs := [run for run in loaded if run]:
@@ -74,7 +72,7 @@ def _of_suite(answers: Path, name: str) -> OfSuite:
 
 
 def _guesses(
-    suite: Suite, recipes: Mapping[str, Recipe], runs_of: Mapping[str, Sequence[RunResult]]
+    suite: Suite, recipes: Mapping[str, Recipe], runs_of: Mapping[str, Sequence[results.RunResult]]
 ) -> dict[str, float]:
     """The scores of always answering the most frequent class, from the labels beside the predictions."""
     guesses: dict[str, float] = {}
@@ -100,7 +98,7 @@ def _disputed(answers: Path) -> list[tuple[str, str, str]]:
 
 
 def _decided(path: Path) -> list[tuple[str, str, str]]:
-    content = kinds.fields(read_toml(path), str(path), {"decided": kinds.TABLES})
+    content = kinds.fields(files.read_toml(path), str(path), {"decided": kinds.TABLES})
     for number, entry in enumerate(content["decided"], start=1):
         kinds.fields(entry, f"{path}: decided, entry {number}", _DECIDED)
     return [(entry["date"], entry["what"], entry["seen"]) for entry in content["decided"]]

@@ -15,12 +15,9 @@ from tabulate import tabulate
 
 from progbench import environment, files
 from progbench.errors import BadInput
-from progbench.judging import guards, references
-from progbench.judging.caveats import other_data
-from progbench.judging.expected import Cell
+from progbench.judging import caveats, expected, guards, references
 from progbench.judging.references import REFERENCE_SEEDS, SCHEMA_VERSION
 from progbench.runs import results
-from progbench.runs.results import RunResult
 from progbench.session.suite import Suite
 
 
@@ -35,7 +32,7 @@ def refuse_dirty_tree(root: Path, lead: str = "") -> None:
         raise BadInput(f"{lead}the tree is dirty ({shown}): commit first, then record references")
 
 
-def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
+def gather(suite: Suite, cells: Iterable[expected.Cell]) -> dict[str, dict]:
     """The raw scores of every recipe that the cells need, as reference.json holds them.
 
     Recipes that were not run stay as they are on file. Raises BadInput if none was run, and for a run with an error, on
@@ -54,7 +51,7 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
             commit = str(result.environment.get("commit", "unknown"))
             if commit == "unknown" or commit.endswith(environment.DIRTY):
                 raise BadInput(f"{path}: made by code that is not a commit ({commit}); delete it and run it again")
-        if why := other_data(wanted, list(by_seed.values())):
+        if why := caveats.other_data(wanted, list(by_seed.values())):
             raise BadInput(f"{name}: {why[0]}: no reference for those who have the published data")
         if changed:
             seed, why = min(changed.items())
@@ -67,7 +64,7 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
     return gathered
 
 
-def entry(runs: Iterable[RunResult]) -> dict[str, Any]:
+def entry(runs: Iterable[results.RunResult]) -> dict[str, Any]:
     """One recipe's runs as reference.json holds them: raw scores by seed, where each was made, and the errors."""
     every = sorted(runs, key=lambda run: run.seed)
     good = [run for run in every if not run.error]
@@ -126,7 +123,7 @@ def derived(root: Path, suite: str) -> dict[str, dict]:
 
     Raises BadInput for a damaged copy, and for a recipe with results of two digests: one of them is stale.
     """
-    runs_of: dict[str, list[RunResult]] = {}
+    runs_of: dict[str, list[results.RunResult]] = {}
     for path in sorted((copies(root, suite) / suite).glob("*/*/seed*.json")):
         run = results.read(path)
         runs_of.setdefault(run.recipe.id, []).append(run)
@@ -158,12 +155,10 @@ def text(suite: str, runs: dict[str, dict], about: dict[str, Any] | None = None)
 def on_file(root: Path, suite: str) -> dict[str, dict]:
     """The recorded runs. Raises BadInput for a damaged one, which would else be written again as if sound."""
     path = root / suite / "reference.json"
-    return {
-        name: references.checked(recorded, f"{path}: {name}") for name, recorded in references.read(root, suite).items()
-    }
+    return {name: references.checked(one, f"{path}: {name}") for name, one in references.read(root, suite).items()}
 
 
-def updated(suite: Suite, cells: Iterable[Cell]) -> list[str]:
+def updated(suite: Suite, cells: Iterable[expected.Cell]) -> list[str]:
     """Record the runs behind these cells as the suite's reference; gives lines on the change, and the file.
 
     Raises BadInput as `gather` does, and then writes nothing.

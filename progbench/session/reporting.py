@@ -4,11 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from progbench import environment, places
+from progbench import environment, files, places
 from progbench.errors import BadInput
-from progbench.files import closed, temporary_folder
 from progbench.judging import claims
-from progbench.judging.claims import ClaimVerdict
 from progbench.judging.compared import Compared, PrintAlone
 from progbench.judging.expected import Cell
 from progbench.judging.verdict import Variant, Verdict, unreadable
@@ -50,7 +48,7 @@ def report(suite: Suite) -> Report:
                 warnings |= dict.fromkeys(suite.warnings(cell))
         verdicts += of_table.values()
         every += table.cells
-    shut = closed(suite.folder / suite.name, 2)
+    shut = files.closed(suite.folder / suite.name, 2)
     verdicts += [unreadable(path.relative_to(suite.folder).as_posix(), why) for path, why in shut.items()]
     known = suite.claims()
     on_claims = [claims.unreadable(str(known))] if isinstance(known, BadInput) else map(suite.claim, known)
@@ -64,7 +62,7 @@ def assembled(
     verdicts: Sequence[Verdict],
     warnings: Iterable[str],
     variants: Sequence[Variant],
-    on_claims: Sequence[ClaimVerdict],
+    on_claims: Sequence[claims.ClaimVerdict],
 ) -> Report:
     """The report with these verdicts, and the differences and runs behind these cells."""
     differences, alone, left_out = compared(suite, cells)
@@ -124,7 +122,7 @@ def standing(answers: Path, suite: str = "paper") -> Standing:
 
     A suite of random models is left out: it asks nothing of the paper.
     """
-    with temporary_folder() as folder:  # without a result in it
+    with files.temporary_folder() as folder:  # without a result in it
         printed = report(Suite(suite, answers, Path(folder) / "runs", seeds=None, train=False))
     others = [_recorded(reference.on_copies(answers, name)) for name in reading.suites() if name != suite]
     return Standing(printed, tuple(report for report in others if report.contrasts))

@@ -11,23 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from progbench.errors import BadInput
-from progbench.judging import claims, expected, guards, likeness, sanity, sentences, terms, verdict
+from progbench.judging import claims, expected, guards, judge, likeness, sanity, sentences, terms, verdict
 from progbench.judging.caveats import caveats, unlike
 from progbench.judging.claims import Claim, ClaimVerdict
 from progbench.judging.compared import Compared
 from progbench.judging.expected import Cell
-from progbench.judging.judge import judge_table
 from progbench.judging.terms import Terms
 from progbench.judging.verdict import Observed, Variant, Verdict
 from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe, split_id
 from progbench.runs import predictions, results
-from progbench.runs.results import RunResult
-from progbench.session import claiming, comparing
-from progbench.session.filing import Filing, Runs
-from progbench.session.making import Maker
+from progbench.session import claiming, comparing, filing, making, rescoring
 from progbench.session.observing import columns_of, scores, themselves, unpublished
-from progbench.session.rescoring import Kept
 from progbench.tasks import catalog
 
 
@@ -70,8 +65,8 @@ class Suite:
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
         self._listed = settings.tables
         self._wrong = guards.absent_or_strange(answers, name, settings.tables)
-        self.filing = Filing(folder, wanted, session, train=train)
-        self.maker = Maker(self.filing, device or settings.device, settings.threads)
+        self.filing = filing.Filing(folder, wanted, session, train=train)
+        self.maker = making.Maker(self.filing, device or settings.device, settings.threads)
         self._recipe = functools.cache(lambda file, **which: reading.read(name, file, **which))
         self.kept: dict[Any, Any] = {}
 
@@ -155,7 +150,7 @@ class Suite:
         """The verdicts on a table's cells by id, judged together by the runs on file."""
         asked = [self._asked(cell) for cell in self.table(table).cells]
         by_id = {cell.id: cell for cell, _ in asked}
-        verdicts = judge_table([*by_id.values()], {cell.id: observed for cell, observed in asked})
+        verdicts = judge.judge_table([*by_id.values()], {cell.id: observed for cell, observed in asked})
         verdicts |= self._repeated(table, by_id.values())
         return sanity.sound(verdicts, by_id, lambda cell: self._fine_tuned(cell, verdicts))
 
@@ -248,7 +243,7 @@ class Suite:
         """
         return comparing.of_table(self, self.table(name), self.terms())
 
-    def predictions(self, result: RunResult) -> Kept | None:
+    def predictions(self, result: results.RunResult) -> rescoring.Kept | None:
         """A run's predictions, if it kept them. Raises BadInput for a file that is gone or damaged."""
         key = results.path_of(self.folder, result.recipe, result.seed)
         if result.predictions and key not in self.kept:
@@ -268,7 +263,7 @@ class Suite:
         behind = [self.runs(self._recipe_of(cell, name, variant)) for name, _ in columns_of(cell)]
         return replace(scores(cell, behind), recipes=read, other_data=unpublished(cell, self.good(recipes)))
 
-    def runs(self, wanted: Recipe) -> Runs:
+    def runs(self, wanted: Recipe) -> filing.Runs:
         """The results of a recipe that are on file."""
         return self.filing.runs(wanted)
 
@@ -284,6 +279,6 @@ class Suite:
         compared = {name: wanted for cell in beside for name, wanted in self.needed(cell, variants=True).items()}
         return unlike(self.good(compared.values()))
 
-    def good(self, recipes: Iterable[Recipe]) -> dict[Recipe, list[RunResult]]:
+    def good(self, recipes: Iterable[Recipe]) -> dict[Recipe, list[results.RunResult]]:
         """The results of recipes that are no errors."""
         return {wanted: [run for run in self.runs(wanted).results.values() if not run.error] for wanted in recipes}

@@ -28,7 +28,6 @@ def doubts(root: Path, runs: Mapping[Path, RunResult]) -> list[str]:
 
 
 def _of_run(root: Path, path: Path, result: RunResult) -> Iterator[str]:
-    """What is wrong with one result and its predictions."""
     if not result.sealed:
         yield UNSEALED
     made = str(result.environment.get("commit", "unknown"))
