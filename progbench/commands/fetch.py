@@ -1,31 +1,23 @@
-"""progbench fetch: a suite's models and data at their pinned revisions, before GPU time starts."""
+"""progbench fetch: fetch a suite's models and data, so that its runs need no network.
 
-from __future__ import annotations
+Fetches each model and data set at its pinned revision and checks it. What is damaged is removed.
+
+example: progbench fetch -m glue
+"""
 
 import argparse
 import functools
 import sys
-from typing import Any
 
-from progbench.commands.arguments import add_command, add_suite
-from progbench.commands.exit_codes import ABSENT, FAILED, FINE, INTERRUPTED
-from progbench.commands.suite_asked import opened
+from progbench.commands import shared
+from progbench.commands.shared import ABSENT, FAILED, FINE, INTERRUPTED, opened
 from progbench.report import printing
 from progbench.report.cells import plain
 from progbench.session import fetching, stopping
-from progbench.session.marks import MARKS
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "fetch",
-        "fetch a suite's models and data, so that its runs need no network",
-        "Fetches each model and data set at its pinned revision and checks it. What is damaged is removed.",
-        "progbench fetch -m glue",
-    )
-    parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
-    add_suite(parser)
+def add(parser: argparse.ArgumentParser) -> None:
+    shared.add(parser, "-m", "--suite", "--runs")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,6 +1,9 @@
-"""progbench list: what there is by name: suites, tables, recipes, variants, models and tasks."""
+"""progbench list: the suites, tables, recipes, variants, models or tasks that there are.
 
-from __future__ import annotations
+Prints a line for each name that other commands take. --json prints all that is known of each.
+
+example: progbench list recipes --suite mini
+"""
 
 import argparse
 import json
@@ -8,9 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from progbench.commands.arguments import add_command
-from progbench.commands.exit_codes import FINE
-from progbench.commands.suite_asked import answers_of
+from progbench.commands import shared
 from progbench.errors import BadInput
 from progbench.models.spec import specs
 from progbench.recipes import reading
@@ -25,16 +26,9 @@ WIDTH = 80  # of a list or a plan: as wide as a terminal is when nobody widened 
 OF_RECIPES = {"id": "id", "epochs": "epochs", "learning_rate": "rate", "batch_size": "batch"}
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "list",
-        "the suites, tables, recipes, variants, models or tasks that there are",
-        "Prints a line for each name that other commands take. --json prints all that is known of each.",
-        "progbench list recipes --suite mini",
-    )
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=KINDS, help="what to list")
-    parser.add_argument("--suite", choices=reading.suites(), default="paper", help="of which suite (default: paper)")
+    shared.add(parser, "--suite")
     parser.add_argument("--json", action="store_true", help="as JSON, for a program")
 
 
@@ -43,24 +37,21 @@ def run(options: argparse.Namespace) -> int:
 
     Raises BadInput for a file that cannot be read: of recipes, once those are printed that can.
     """
-    suite = Suite(options.suite, answers_of(options.suite), Path("runs"), train=False)
+    suite = Suite(options.suite, shared.answers_of(options.suite), Path("runs"), train=False)
     rows = KINDS[options.what](suite)
     printing.show(json.dumps(rows, indent=1, ensure_ascii=False) if options.json else _grid(options.what, rows))
     if options.what in ("recipes", "variants") and (wrong := dict.fromkeys(recipe_status.broken(suite))):
         raise BadInput("; ".join(wrong))
-    return FINE
+    return shared.FINE
 
 
 def _grid(what: str, rows: Sequence[Row]) -> str:
     if not rows:
         return f"no {what}"
     headers = OF_RECIPES if "digest" in rows[0] else {name: name for name in rows[0]}
-    lines = [[_words(row[name]) for name in headers] for row in rows]
+    values = ([row[name] for name in headers] for row in rows)
+    lines = [[" ".join(map(str, one)) if isinstance(one, list) else str(one) for one in line] for line in values]
     return text.grid(lines, [*headers.values()], "left " * len(headers), WIDTH)
-
-
-def _words(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _suites(suite: Suite) -> list[Row]:

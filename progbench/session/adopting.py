@@ -3,8 +3,6 @@
 The copies in expected/<suite>/runs are a folder of results. reference.json follows from them alone.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -86,15 +84,12 @@ def updated(suite: Suite, cells: Iterable[Cell], root: Path) -> list[str]:
     if reference.recorded_alone(suite.answers, suite.name):
         return reference.updated(suite, cells)
     wanted = {name: recipe for cell in cells for name, recipe in suite.needed(cell, variants=True).items()}
-    adoption = plan(root, suite.answers, suite.name, wanted | _on_file(suite), suite.folder)
+    names = reference.on_file(suite.answers, suite.name)
+    wanted |= {name: recipe for name, recipe in recipe_status.recipes(suite).items() if name in names}
+    adoption = plan(root, suite.answers, suite.name, wanted, suite.folder)
     if adoption.refused:
         raise BadInput("; ".join(adoption.refused))
     return [*lines(adoption), f"reference: {adoption.write()}"]
-
-
-def _on_file(suite: Suite) -> dict[str, Recipe]:
-    names = reference.on_file(suite.answers, suite.name)
-    return {name: recipe for name, recipe in recipe_status.recipes(suite).items() if name in names}
 
 
 def plan(root: Path, answers: Path, suite: str, known: Mapping[str, Recipe], runs: Path) -> Adoption:

@@ -1,7 +1,5 @@
 """How many seeds of a recipe count: without a gap, and as many as the compared recipe has. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
@@ -30,7 +28,8 @@ def counts(seeds_of: Mapping[str, Set[int]]) -> dict[str, Count]:
     Seeds are 0, 1, 2 and so on: a seed that is chosen after its score was seen proves nothing. Fine-tuning and
     Progtuning of one model and task have the same seeds. Other schedules have no seed that Progtuning lacks.
     """
-    ordered = {name: _without_gap(seeds) for name, seeds in seeds_of.items()}
+    # how many there are from 0 on
+    ordered = {name: next(n for n in range(len(seeds) + 1) if n not in seeds) for name, seeds in seeds_of.items()}
     return {name: _count(name, seeds_of[name], ordered) for name in seeds_of}
 
 
@@ -45,8 +44,3 @@ def _count(name: str, seeds: Set[int], ordered: Mapping[str, int]) -> Count:
     if most == ordered[name]:
         return Count(most, f"{words} left out: there is no seed {most}")
     return Count(most, f"{words} left out: {partner} has {most} seed{'s' * (most != 1)} without a gap")
-
-
-def _without_gap(seeds: Set[int]) -> int:
-    """How many seeds there are from 0 on."""
-    return next(seed for seed in range(len(seeds) + 1) if seed not in seeds)

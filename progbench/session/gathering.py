@@ -1,9 +1,7 @@
 """What a session's tests find, gathered test by test, and the report on all of them, also those not reached."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -70,11 +68,6 @@ def from_property(name: str, value: Any) -> Found:
     return name, json.loads(value) if name.startswith("progbench") and isinstance(value, str) else value
 
 
-def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of one of our dataclasses; JSON has made lists of its tuples."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-
-
 class Gathered:
     """The verdicts of one session's tests, by test; a test is whatever its runner calls it.
 
@@ -86,10 +79,9 @@ class Gathered:
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
         self.selected: dict[str, tuple[str, str]] = {}
-        self._verdicts: dict[str, Verdict] = {}
-        self._claims: dict[str, ClaimVerdict] = {}
-        self._variants: dict[str, list[Variant]] = {}
+        self._judged: dict[str, Verdict | ClaimVerdict] = {}
         self._failures: dict[str, str] = {}
+        self._variants: dict[Variant, None] = {}
         self._warnings: dict[str, None] = {}
 
     def select(self, test: str, table: str, name: str) -> None:
@@ -97,18 +89,19 @@ class Gathered:
 
     def add(self, test: str, name: str, value: Any) -> None:
         """Take one property of a test, however often it comes; other plugins' are passed over."""
-        takers: dict[str, Callable[[Any], None]] = {
-            "progbench": lambda content: self._verdicts.update({test: Verdict(**_plain(content))}),
-            "progbench-claim": lambda content: self._claims.update({test: ClaimVerdict(**content)}),
-            "progbench-warning": lambda warning: self._warnings.update({warning: None}),
-            "progbench-variants": lambda content: self._variants.update({test: [Variant(**each) for each in content]}),
-        }
-        if name in takers:
-            takers[name](value)
+        if name == "progbench":  # JSON has made lists of its tuples
+            fields = {field: tuple(one) if isinstance(one, list) else one for field, one in value.items()}
+            self._judged[test] = Verdict(**fields)
+        elif name == "progbench-claim":
+            self._judged[test] = ClaimVerdict(**value)
+        elif name == "progbench-variants":
+            self._variants |= dict.fromkeys(Variant(**each) for each in value)
+        elif name == "progbench-warning":
+            self._warnings[value] = None
 
     def fail(self, test: str, message: str) -> None:
         """Note why a test failed, unless its verdict says it."""
-        if test not in self._verdicts and test not in self._claims:
+        if test not in self._judged:
             self._failures[test] = message
 
     def unread(self) -> list[str]:
@@ -121,71 +114,45 @@ class Gathered:
 
     def cells(self) -> list[Cell]:
         """The cells that the selected tests are for, each once."""
-        return list({(cell.file, cell.id): cell for cell in self._cells().values()}.values())
+        wanted = dict.fromkeys(self.selected.values())
+        return [cell for table, name in wanted if table != CLAIMS for cell in self._there(table) if cell.id == name]
 
     def report(self) -> Report:
         """Every selected cell and claim, judged or not, with the runs behind them."""
-        variants = list(dict.fromkeys(variant for variants in self._variants.values() for variant in variants))
-        return reporting.assembled(
-            self.suite, self.cells(), self._all_verdicts(), self._warnings, variants, self._all_claims()
-        )
+        verdicts: list[Verdict] = []
+        on_claims: list[ClaimVerdict] = []
+        for (table, name), test in self._subjects().items():
+            judged, failure = self._judged.get(test), self._failures.get(test, "")
+            there = [one for one in self._there(table) if one.id == name]
+            if isinstance(judged, ClaimVerdict):
+                on_claims.append(judged)
+            elif judged:
+                verdicts.append(judged)
+            elif table == CLAIMS and isinstance(known := self.suite.claims(), BadInput):
+                on_claims.append(claims.unreadable(str(known)))
+            elif table == CLAIMS:
+                on_claims += [claims.not_judged(claim, failure) for claim in there]
+            elif failure:
+                verdicts.append(verdict.error(there[0], failure) if there else verdict.unreadable(name, failure))
+            elif there:
+                verdicts.append(verdict.missing(there[0], "session stopped before this cell"))
+        return reporting.assembled(self.suite, self.cells(), verdicts, self._warnings, list(self._variants), on_claims)
+
+    def _there(self, table: str) -> Sequence[Any]:
+        """A table's cells, or the claims; none where that file cannot be read."""
+        known = self.suite.claims() if table == CLAIMS else self.suite.table(table).cells
+        return [] if isinstance(known, BadInput) else known
 
     def _known(self, table: str, name: str) -> str:
         """The cell or claim that a test's id means: another plugin may have added words before or behind it."""
-        if table == CLAIMS:
-            known = self.suite.claims()
-            names = [] if isinstance(known, BadInput) else [claim.id for claim in known]
-        else:
-            names = [cell.id for cell in self.suite.table(table).cells]
-        if name in names:
-            return name
+        names = [one.id for one in self._there(table)]
         meant = [candidate for candidate in names if name.startswith(f"{candidate}-") or name.endswith(f"-{candidate}")]
-        return max(meant, key=len, default=name)
+        return name if name in names else max(meant, key=len, default=name)
 
     def _subjects(self) -> dict[tuple[str, str], str]:
         """Each tested cell or claim, with the test that says most of it: one with a verdict, else one that failed."""
         tests: dict[tuple[str, str], str] = {}
         for test, subject in self.selected.items():
-            best = tests.setdefault(subject, test)
-            if self._says(test) > self._says(best):
-                tests[subject] = test
+            both = (tests.setdefault(subject, test), test)
+            tests[subject] = max(both, key=lambda one: (one in self._judged, one in self._failures))
         return tests
-
-    def _says(self, test: str) -> int:
-        return 2 * (test in self._verdicts or test in self._claims) + (test in self._failures)
-
-    def _cells(self) -> dict[str, Cell]:
-        """The selected cells by test."""
-        by_test: dict[str, Cell] = {}
-        for test, (table, name) in self.selected.items():
-            cells = () if table == CLAIMS else self.suite.table(table).cells
-            by_test.update((test, cell) for cell in cells if cell.id == name)
-        return by_test
-
-    def _all_verdicts(self) -> list[Verdict]:
-        cells, verdicts = self._cells(), []
-        for (table, name), test in self._subjects().items():
-            failure = self._failures.get(test)
-            if test in self._verdicts:
-                verdicts.append(self._verdicts[test])
-            elif test in cells and failure:
-                verdicts.append(verdict.error(cells[test], failure))
-            elif test in cells:
-                verdicts.append(verdict.missing(cells[test], "session stopped before this cell"))
-            elif failure and table != CLAIMS:
-                verdicts.append(verdict.unreadable(name, failure))
-        return verdicts
-
-    def _all_claims(self) -> list[ClaimVerdict]:
-        """The verdicts on claims, also on those that failed to be judged or were not reached."""
-        known = self.suite.claims()
-        verdicts = []
-        for (table, name), test in self._subjects().items():
-            if test in self._claims:
-                verdicts.append(self._claims[test])
-            elif table == CLAIMS and isinstance(known, BadInput):
-                verdicts.append(claims.unreadable(str(known)))
-            elif table == CLAIMS:
-                failure = self._failures.get(test, "")
-                verdicts += [claims.not_judged(claim, failure) for claim in known if claim.id == name]
-        return verdicts

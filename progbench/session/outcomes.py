@@ -1,11 +1,9 @@
 """A verdict as the outcome of a test: passed, failed, skipped or xfailed, and its words."""
 
-from __future__ import annotations
-
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.verdict import Verdict
 
-_OF_CELLS = {
+_OUTCOMES = {  # of cells, and of claims
     "reproduced": "passed",
     "consistent": "passed",
     "deviates": "failed",
@@ -15,13 +13,9 @@ _OF_CELLS = {
     "unjudged": "skipped",
     "not printed": "skipped",
     "inconclusive": "skipped",
-}
-_OF_CLAIMS = {
     "holds": "passed",
     "within noise": "skipped",
     "does not hold": "failed",
-    "error": "failed",
-    "disputed": "xfailed",
     "undecided": "skipped",
 }
 _IS = ("within noise", "undecided")  # what an answer is, where the others are what a sentence does
@@ -35,7 +29,7 @@ def of_cell(verdict: Verdict) -> tuple[str, str]:
     ('failed', 'error: malformed')
     """
     words = verdict.sentence if verdict.outcome == "disputed" else f"{verdict.outcome}: {verdict.sentence}"
-    return _OF_CELLS[verdict.outcome], words
+    return _OUTCOMES[verdict.outcome], words
 
 
 def of_claim(verdict: ClaimVerdict) -> tuple[str, str]:
@@ -50,4 +44,4 @@ def of_claim(verdict: ClaimVerdict) -> tuple[str, str]:
     words = f"{ours}: {verdict.our_words}"
     words = f"on the print it {said}: {verdict.print_words}; {words}" if verdict.printed else words
     lead = f"{verdict.disputed}; " if verdict.outcome == "disputed" else f"{verdict.outcome}: "
-    return _OF_CLAIMS[verdict.outcome], lead + words
+    return _OUTCOMES[verdict.outcome], lead + words

@@ -4,8 +4,6 @@ It is planned, trained, judged and reported like any other suite. Its results ar
 question again goes on from them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -117,7 +115,12 @@ def write(asked: Question, folder: Path) -> None:
             shutil.rmtree(folder / kind)
     written = {
         "tasks.toml": {asked.data.name: asked.data.entry},
-        f"recipes/{name}/suite.toml": _settings(asked),
+        f"recipes/{name}/suite.toml": {
+            "title": f"{asked.model.name} on {asked.data.name}",
+            "seeds": asked.seeds,
+            "device": asked.device,
+            "tables": [TABLE, "claims"],
+        },
         f"recipes/{name}/{FILE}.toml": _recipe(asked),
         f"expected/{name}/{TABLE}.toml": _table(asked),
         f"expected/{name}/claims.toml": claims(asked, {}),
@@ -141,11 +144,6 @@ def difference(suite: Suite, asked: Question, schedule: str) -> Paired:
     cells = {one.schedule: one for one in suite.table(TABLE).cells if one.column == column and one.kind == "scored"}
     (task,) = paired(suite, [cells[schedule]], [cells["constant"]])
     return task
-
-
-def _settings(asked: Question) -> dict[str, Any]:
-    words = f"{asked.model.name} on {asked.data.name}"
-    return {"title": words, "seeds": asked.seeds, "device": asked.device, "tables": [TABLE, "claims"]}
 
 
 def _recipe(asked: Question) -> dict[str, Any]:

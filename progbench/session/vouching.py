@@ -1,7 +1,5 @@
 """What can be vouched for: results that this code made, whole, on the published data, by one kind of machine."""
 
-from __future__ import annotations
-
 import functools
 import re
 import subprocess
@@ -30,7 +28,6 @@ def doubts(root: Path, runs: Mapping[Path, RunResult]) -> list[str]:
 
 
 def _of_run(root: Path, path: Path, result: RunResult) -> Iterator[str]:
-    """What is wrong with one result and its predictions."""
     if not result.sealed:
         yield UNSEALED
     made = str(result.environment.get("commit", "unknown"))

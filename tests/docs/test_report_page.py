@@ -6,7 +6,7 @@ from pathlib import Path
 import pages
 
 from progbench.commands import report as command
-from progbench.commands.exit_codes import FAILED, FINE, USAGE
+from progbench.commands.shared import FAILED, FINE, USAGE
 from progbench.judging import changes
 from progbench.report import report
 from progbench.report.report import Report
