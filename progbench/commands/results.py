@@ -10,7 +10,7 @@ from progbench import places
 from progbench.commands.arguments import add_command
 from progbench.commands.exit_codes import FINE
 from progbench.errors import BadInput
-from progbench.report import printing, record_views
+from progbench.report import printing, record_page
 from progbench.report.cells import plain
 from progbench.session import recording
 
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """Write what is recorded. Raises BadInput for a recorded file that is damaged, and where it cannot be written."""
     found = recording.recorded(places.root() / "expected")
     try:
-        written = record_views.write(found, options.out)
+        written = record_page.write(found, options.out)
     except OSError as problem:
         raise BadInput(f"--out {options.out}: cannot be written: {problem.strerror or problem}") from None
     printing.show("\n".join(f"written: {plain(path)}" for path in written))

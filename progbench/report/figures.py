@@ -21,7 +21,7 @@ def available(report: Report) -> dict[str, str]:
 def draw(name: str, report: Report) -> str:
     """The figure filed as `name`, one of `available`, as SVG text."""
     values, make = _sources(report)[name]
-    return canvas.svg(lambda: make(values), paper=name == ANSWER)
+    return canvas.svg(make, values, paper=name == ANSWER)
 
 
 def narrow_answer(report: Report) -> str:

@@ -66,11 +66,11 @@ def closing(found: Iterable[Attribution]) -> Grid:
     return Grid(headers, rows, "left right left right right", "How much of a gap each variant closes")
 
 
-def costs(found: Iterable[Cost]) -> Grid:
-    """What each schedule takes, as a share of what constant takes."""
+def costs(found: Iterable[Cost], *, unknown: bool = False) -> Grid:
+    """What each schedule takes, as a share of what constant takes, and why what is `unknown` is."""
     rows = []
     for one in found:
-        shares = (one.updated, one.flops, one.step_seconds, one.memory)
-        rows.append([f"{one.body} {one.schedule}", one.task, *map(cells.percent, shares)])
+        shares = map(cells.percent, (one.updated, one.flops, one.step_seconds, one.memory))
+        rows.append([f"{one.body} {one.schedule}", one.task, *shares, *["; ".join(one.unknown)] * unknown])
     headers = ("schedule", "over", "updated parameters", "FLOPs", "step time", "peak memory")
-    return Grid(headers, rows, "left left right right right right")
+    return Grid((*headers, *["not known"] * unknown), rows, "left left right right right right" + " left" * unknown)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from progbench.judging.likeness import MACHINE, VERSIONS
 from progbench.recipes.recipe import split_id
 from progbench.report import provenance, record_costs
-from progbench.report.record import Block, Bullets, Grid, OfSuite, Recorded
+from progbench.report.record import Block, Grid, OfSuite, Recorded
 from progbench.runs.results import RunResult
 from progbench.tasks.catalog import tasks
 
@@ -59,7 +59,7 @@ def made(found: Recorded) -> Iterator[Block]:
             yield f"{suite.name}: nothing is recorded."
             continue
         yield f"{suite.name}:"
-        yield Bullets([*_about(suite)])
+        yield [*_about(suite)]
         rows = [[name, suite.recipes[name].digest, *_where(runs)] for name, runs in suite.results.items()]
         yield Grid(("recipe", "digest", "seeds", "commits", "from", "to"), rows, "left left left left left left")
 
