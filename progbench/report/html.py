@@ -9,7 +9,7 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -72,17 +72,23 @@ def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
 
 
 def page(template: str, **values: object) -> str:
-    """A template of this package, filled in: every value escaped, on one line, and without control characters."""
+    """An HTML template of this package, filled in: every value escaped, on one line, without control characters."""
+    about = {"cells": cells, "minus": minus, "script": None}
+    return filled(template, lambda value: escape(_signed(cells.plain(value))), **(about | values))
+
+
+def filled(template: str, safe: Callable[[object], str], **values: object) -> str:
+    """A template of this package, filled in: what is no Markup goes through `safe`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Markup) else _signed(cells.plain(value)),
+        finalize=lambda value: value if isinstance(value, Markup) else Markup(safe(value)),
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"cells": cells, "minus": minus}
-    return environment.get_template(template).render(**{"script": None, **values})
+    environment.globals |= values
+    return environment.get_template(template).render()
 
 
 def _script() -> dict[str, Markup]:
