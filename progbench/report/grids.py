@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from progbench.judging.verdict import Variant, Verdict
+from progbench.judging.verdict import Attribution, Variant, Verdict
 from progbench.report import cells
-from progbench.report.attribution import Attribution
 from progbench.runs.ledger import Cost
 
 

@@ -13,9 +13,9 @@ from progbench.judging import claims as claiming
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.compared import Compared, PrintAlone
 from progbench.judging.contrast import Contrast
-from progbench.judging.verdict import AGREES, JUDGED, OUTCOMES, Variant, Verdict
+from progbench.judging.verdict import AGREES, JUDGED, OUTCOMES, Attribution, Variant, Verdict, attribute
 from progbench.report import answer as answering
-from progbench.report import attribution, comparisons, counted, provenance
+from progbench.report import comparisons, counted, provenance
 from progbench.runs.ledger import Cost, Entry, costs, mean_costs
 
 if TYPE_CHECKING:
@@ -233,9 +233,9 @@ class Report:
         """The same over tasks."""
         return mean_costs(self.costs)
 
-    def attribution(self) -> list[attribution.Attribution]:
+    def attribution(self) -> list[Attribution]:
         """Which variants close the gaps of the cells that do not agree."""
-        return attribution.attribute(self.verdicts, self.variants)
+        return attribute(self.verdicts, self.variants)
 
     def closest(self) -> str:
         """Which recipe comes nearest to the print, and in how many cells."""
@@ -275,14 +275,15 @@ class Report:
         def named(text: str) -> str:
             return text.replace(str(self.runs), self.runs.name) if self.runs and self.runs.name else text
 
-        return replace(
-            self,
-            verdicts=[replace(one, sentence=named(one.sentence)) for one in self.verdicts],
-            claims=[
-                replace(one, print_words=named(one.print_words), our_words=named(one.our_words)) for one in self.claims
-            ],
-            variants=[replace(one, missing=named(one.missing), error=named(one.error)) for one in self.variants],
-            warnings=[named(one) for one in self.warnings],
-            differences=[replace(one, notes=tuple(map(named, one.notes))) for one in self.differences],
-            contrasts=[replace(one, missing=named(one.missing)) for one in self.contrasts],
-        )
+        said = {
+            "verdicts": ("sentence",),
+            "claims": ("print_words", "our_words"),
+            "variants": ("missing", "error"),
+            "contrasts": ("missing",),
+        }
+        parts = {
+            part: [replace(one, **{name: named(getattr(one, name)) for name in names}) for one in getattr(self, part)]
+            for part, names in said.items()
+        }
+        differences = [replace(one, notes=tuple(map(named, one.notes))) for one in self.differences]
+        return replace(self, **parts, warnings=[*map(named, self.warnings)], differences=differences)
