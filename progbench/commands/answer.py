@@ -12,7 +12,7 @@ from progbench.commands.arguments import add_command
 from progbench.commands.exit_codes import FINE
 from progbench.errors import BadInput
 from progbench.files import read_text, write_atomically
-from progbench.report import answer, answer_page, counted, figures, printing, text
+from progbench.report import answer, answer_page, figures, printing, text
 from progbench.report.cells import plain
 from progbench.session.reporting import Standing, standing
 
@@ -69,4 +69,6 @@ def _text(found: Standing) -> str:
         lines += [line for one in answer.sentences(report.contrasts, report.alone) for line in text.wrapped(one)]
         for table in report.answer_tables():
             lines += ["", table.title, text.grid(table.rows, table.headers, table.align)]
-    return "\n".join([*lines, "", *text.wrapped(answer.NOTE), "", *text.wrapped(counted.words(found.printed.verdicts))])
+    return "\n".join(
+        [*lines, "", *text.wrapped(answer.NOTE), "", *text.wrapped(answer.counted(found.printed.verdicts))]
+    )

@@ -47,7 +47,7 @@ class Verdict:
     `p` belongs to no difference at all, after Holm's correction over the table. `tier` says what it was judged against,
     and `recipes` the runs it was read from, as `<recipe>/<digest>` below the suite's folder of results.
 
-    For a printed count, `basis` is what it rests on (one of `basis.BASES`), and `rounding` how it agrees with the
+    For a printed count, `basis` is what it rests on (one of `guards.BASES`), and `rounding` how it agrees with the
     print: "both", "rounded", "truncated", or "" if it does not.
     """
 

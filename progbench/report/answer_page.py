@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from progbench.errors import BadInput
-from progbench.report import answer, counted, figures, html
+from progbench.report import answer, figures, html
 from progbench.report.figures import ANSWER
 from progbench.report.grids import Grid
 from progbench.report.markdown import as_table, escape
@@ -63,7 +63,7 @@ def put_into(readme: str, made: str) -> str:
 
 
 def _sentence(report: Report) -> str:
-    words = counted.words(report.verdicts)
+    words = answer.counted(report.verdicts)
     return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 

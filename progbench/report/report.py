@@ -15,7 +15,7 @@ from progbench.judging.compared import Compared, PrintAlone
 from progbench.judging.contrast import Contrast
 from progbench.judging.verdict import AGREES, JUDGED, OUTCOMES, Attribution, Variant, Verdict, attribute
 from progbench.report import answer as answering
-from progbench.report import comparisons, counted, provenance
+from progbench.report import comparisons, provenance
 from progbench.runs.ledger import Cost, Entry, costs, mean_costs
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Report:
         deviating = [verdict for verdict in self.verdicts if verdict.outcome == "deviates"]
         names = ", ".join(f"{one.cell} {one.direction or ''}".strip() for one in deviating)
         named = {"deviates": f" ({names})"} if len(deviating) <= NAMED else {}
-        if fitted := counted.fitted(self.verdicts):
+        if fitted := answering.fitted(self.verdicts):
             named["reproduced"] = f" ({fitted} of them {_FITTED})"
         words = {
             outcome: f"{counts[outcome]} {outcome}{named.get(outcome, '')}" for outcome in OUTCOMES if counts[outcome]
@@ -102,7 +102,7 @@ class Report:
     @property
     def answer(self) -> str:
         """What was judged, in every view: how cells and claims came out, and the averages of the differences."""
-        heads = [self.headline, self.judged_by, counted.words(self.verdicts), self.precision]
+        heads = [self.headline, self.judged_by, answering.counted(self.verdicts), self.precision]
         heads = heads if self.verdicts or not self.claims else []
         claimed = [self.claims_headline] if self.claims else []
         return "\n".join(filter(None, [*heads, *claimed, *comparisons.answers(self.differences)]))
@@ -260,7 +260,7 @@ class Report:
             "costs": [asdict(one) for one in self.costs],
             "summary": {
                 "headline": self.headline,
-                "counts": counted.words(self.verdicts),
+                "counts": answering.counted(self.verdicts),
                 "total": len(self.verdicts),
                 "judged": sum(verdict.judged for verdict in self.verdicts),
                 "outcomes": self.tally(),

@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.judging import claims, expected, guards, likeness, sanity, sentences, terms, verdict
+from progbench.judging import claims, expected, guards, likeness, sentences, terms, verdict
 from progbench.judging.caveats import caveats, unlike
 from progbench.judging.claims import Claim, ClaimVerdict
 from progbench.judging.compared import Compared
 from progbench.judging.expected import Cell
-from progbench.judging.judge import judge_table
+from progbench.judging.judge import BASELINE, judge_table, sound
 from progbench.judging.terms import Terms
 from progbench.judging.verdict import Observed, Verdict
 from progbench.recipes import reading
@@ -154,7 +154,7 @@ class Suite:
             cells = [cell for cell, _ in asked]
             verdicts = judge_table(cells, {cell.id: observed for cell, observed in asked})
             verdicts |= self._repeated(table, cells)
-            self._verdicts[table] = sanity.sound(
+            self._verdicts[table] = sound(
                 verdicts, {cell.id: cell for cell in cells}, lambda cell: self._fine_tuned(cell, verdicts)
             )
         return self._verdicts[table]
@@ -162,7 +162,7 @@ class Suite:
     def _fine_tuned(self, cell: Cell, verdicts: Mapping[str, Verdict]) -> Verdict | None:
         """The verdict on the same score of fine-tuning, in the cell's table or another."""
         body, _, column = split_id(cell.id)
-        name = f"{body}-{sanity.BASELINE}-{column}"
+        name = f"{body}-{BASELINE}-{column}"
         if name in verdicts:
             return verdicts[name]
         others = (other for other in self.tables() if other != cell.file)
