@@ -12,7 +12,7 @@ from progbench.files import write_atomically
 from progbench.judging.compared import Compared
 from progbench.judging.compared import name as called
 from progbench.judging.words import UNDECIDED
-from progbench.report import canvas, comparisons, html, markdown, record_ablation, record_costs, record_runs
+from progbench.report import canvas, comparisons, html, markdown, record_ablation, record_runs
 from progbench.report.canvas import BLUE, GREY, INK, ORANGE
 from progbench.report.cells import percent, short
 from progbench.report.record import Block, Figure, Grid, OfSuite, Recorded, Section
@@ -137,7 +137,7 @@ def _short(found: Recorded) -> list[str]:
 
 
 def _saving(suite: OfSuite) -> Iterator[str]:
-    rows = [row for row in record_costs.rows(suite) if row[0] == "shrinking"]
+    rows = [row for row in record_runs.costs(suite).rows if row[0] == "shrinking"]
     if rows:
         updated, flops, cpu = (_middle([row[i] for row in rows]) for i in (3, 4, 5))
         yield (
@@ -191,11 +191,12 @@ def _saves(found: Recorded) -> Iterator[Block]:
         "whole process, which keeps memory of what it trained before."
     )
     for suite in found.suites:
-        if rows := record_costs.rows(suite):
+        costs = record_runs.costs(suite)
+        if costs.rows:
             yield f"{suite.name}:"
-            yield Grid(record_costs.HEADERS, rows, record_costs.ALIGN)
+            yield costs
             runs = [run for run in suite.runs if not run.error]
-            told = sum(map(record_costs.agree, runs))
+            told = sum(map(record_runs.agree, runs))
             yield f"In {told} of {len(runs)} runs of {suite.name} the clock and the processor agree."
         else:
             yield f"{suite.name}: not recorded: no schedule has fine-tuning beside it."

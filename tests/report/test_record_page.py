@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from recorded_runs import record
 
-from progbench.report import record_ablation, record_costs, record_page
+from progbench.report import record_ablation, record_page, record_runs
 from progbench.report.record import Figure, Grid, Printed
 from progbench.session import recording
 
@@ -182,15 +182,16 @@ def test_each_recipe_has_a_line_with_digest_seeds_commit_and_dates(found, sectio
 
 def test_cpu_seconds_are_compared_and_wall_seconds_where_both_agree(answers, tmp_path):
     found = record(answers, tmp_path, cpu={"constant": 10.0, "shrinking": 9.8})
-    (row,) = [row for row in record_costs.rows(found.suites[0]) if row[0] == "shrinking"]
+    costs = record_runs.costs(found.suites[0])
+    (row,) = [row for row in costs.rows if row[0] == "shrinking"]
 
-    assert dict(zip(record_costs.HEADERS, row, strict=True))["CPU seconds"] == "98.0 %"
-    assert dict(zip(record_costs.HEADERS, row, strict=True))["wall seconds"] == "100.0 %"
+    assert dict(zip(costs.headers, row, strict=True))["CPU seconds"] == "98.0 %"
+    assert dict(zip(costs.headers, row, strict=True))["wall seconds"] == "100.0 %"
 
 
 def test_wall_seconds_are_not_told_where_another_program_shared_the_processor(answers, tmp_path):
     found = record(answers, tmp_path, cpu={"constant": 10.0, "shrinking": 6.0})
-    (row,) = [row for row in record_costs.rows(found.suites[0]) if row[0] == "shrinking"]
+    (row,) = [row for row in record_runs.costs(found.suites[0]).rows if row[0] == "shrinking"]
 
     assert row[5:7] == ["60.0 %", "not told"]
 
