@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from progbench.judging.compared import PrintAlone, number
-from progbench.judging.contrast import HIGHER, LOWER, WITHIN, Contrast
+from progbench.judging.compared import HIGHER, LOWER, WITHIN, Contrast, PrintAlone, number
 from progbench.judging.guards import FITTED, PREDICTED, STATED
 from progbench.judging.verdict import Verdict
 from progbench.report.cells import plain

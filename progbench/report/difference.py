@@ -8,8 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from progbench.files import write_atomically
-from progbench.judging.against import Difference
-from progbench.judging.changes import CHANGED, UNDECIDED, WITHIN, Change
+from progbench.judging.against import CHANGED, UNDECIDED, WITHIN, Change, Difference
 from progbench.report import cells, html, markdown, text
 from progbench.report.grids import Grid
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from progbench.judging.contrast import Contrast
+from progbench.judging.compared import Contrast
 from progbench.judging.verdict import Verdict
 from progbench.recipes.recipe import split_id
 from progbench.report import canvas, cells, plots

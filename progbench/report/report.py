@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from progbench.judging import claims as claiming
 from progbench.judging.claims import ClaimVerdict
-from progbench.judging.compared import Compared, PrintAlone
-from progbench.judging.contrast import Contrast
+from progbench.judging.compared import Compared, Contrast, PrintAlone
 from progbench.judging.verdict import AGREES, JUDGED, OUTCOMES, Attribution, Variant, Verdict, attribute
 from progbench.report import answer as answering
 from progbench.report import comparisons, provenance
@@ -281,9 +280,9 @@ class Report:
             "variants": ("missing", "error"),
             "contrasts": ("missing",),
         }
-        parts = {
-            part: [replace(one, **{name: named(getattr(one, name)) for name in names}) for one in getattr(self, part)]
-            for part, names in said.items()
+        lists = {
+            name: [replace(one, **{text: named(getattr(one, text)) for text in texts}) for one in getattr(self, name)]
+            for name, texts in said.items()
         }
         differences = [replace(one, notes=tuple(map(named, one.notes))) for one in self.differences]
-        return replace(self, **parts, warnings=[*map(named, self.warnings)], differences=differences)
+        return replace(self, **lists, warnings=[*map(named, self.warnings)], differences=differences)

@@ -12,8 +12,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from progbench.judging.claims import ClaimVerdict
-from progbench.judging.compared import Compared, PrintAlone
-from progbench.judging.contrast import Contrast
+from progbench.judging.compared import Compared, Contrast, PrintAlone
 from progbench.judging.verdict import OUTCOMES, Attribution, Variant, Verdict
 from progbench.report.report import SCHEMA_VERSION, Report
 from progbench.runs.ledger import Cost, Entry

@@ -9,8 +9,7 @@ from dataclasses import replace
 from progbench.errors import BadInput
 from progbench.judging import claims
 from progbench.judging.claims import Claim
-from progbench.judging.compared import AVERAGE, Compared
-from progbench.judging.contrast import Contrast
+from progbench.judging.compared import AVERAGE, Compared, Contrast
 from progbench.judging.expected import Cell
 from progbench.method import flops
 from progbench.models.spec import spec

@@ -7,8 +7,7 @@ from types import SimpleNamespace
 import pytest
 from made_up import verdict
 
-from progbench.judging.compared import PrintAlone
-from progbench.judging.contrast import Contrast
+from progbench.judging.compared import Contrast, PrintAlone
 from progbench.report import answer, answer_page, figures, html, markdown, text
 from progbench.report.report import Report
 from progbench.runs.ledger import Cost
