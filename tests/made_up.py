@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 from progbench.judging.claims import ClaimVerdict
-from progbench.judging.contrast import Contrast
+from progbench.judging.compared import Contrast
 from progbench.judging.verdict import OUTCOMES, Variant, Verdict
 from progbench.report.report import Report
 from progbench.runs import results

@@ -28,7 +28,7 @@ HEAVY_ON_PURPOSE = {
     "method.advice", "method.anatomy", "method.begun", "method.callback", "method.checks", "method.choice",
     "method.dissect", "method.length", "method.loops", "method.order", "method.pieces",
     "method.plan", "method.saving", "method.stacks", "method.tuning", "method.watch", "method.wrappers",
-    "tasks.metrics", "judging.beside", "judging.compare", "judging.decision", "judging.effect", "judging.hierarchy",
+    "tasks.metrics", "judging.beside", "judging.compare", "judging.decision", "judging.effect",
     "judging.pseudo",
 }  # fmt: skip
 
