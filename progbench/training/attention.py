@@ -10,10 +10,10 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from progbench.training import varlen
-from progbench.training.bias import Bias
-from progbench.training.cpu_dropout import dropout_mask, dropout_scale, drops, masked
+from progbench.training.cpu import dropout_mask, dropout_scale, drops, masked
 from progbench.training.packed import Group, Packing
 from progbench.training.packed_seeds import PackedSeeds
+from progbench.training.varlen import Bias
 
 
 def attention(

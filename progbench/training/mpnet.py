@@ -14,9 +14,9 @@ from torch import nn
 from transformers.models.mpnet import modeling_mpnet as mpnet
 
 from progbench.training.attention import attention
-from progbench.training.bias import Bias
 from progbench.training.packed import Packing
 from progbench.training.packed_seeds import PackedSeeds
+from progbench.training.varlen import Bias
 
 
 class PackedEncoder(mpnet.MPNetEncoder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,14 +14,16 @@ from progbench import environment, files
 from progbench.recipes.recipe import Recipe
 from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
-from progbench.training import checkpoints, lines, process
+from progbench.training import checkpoints, process
 from progbench.training.checkpoints import Checkpoints
-from progbench.training.clock import Clock
 from progbench.training.fitting import Hooks, TrainedEpoch, fit
 from progbench.training.graph import Stages
 from progbench.training.prepared import Prepared
+from progbench.training.process import Clock
 from progbench.training.resuming import Keeper, past_of
 from progbench.training.scoring import NonFinite, epoch_result
+
+LONG = 60.0  # seconds of an epoch, all seeds together; of a shorter one nothing is printed
 
 
 def perform(
@@ -55,7 +58,7 @@ def perform(
             schedule = recipe.build_schedule()
             for trained in fit(prepared.model, recipe, schedule, batches, prepared.steps, past=past.state, hooks=hooks):
                 keeper.after_epoch(_scored(prepared, trained, clock), trained.state)
-                lines.tell(label, trained.t + 1, recipe.epochs, keeper.epochs[-1])
+                tell(label, trained.t + 1, recipe.epochs, keeper.epochs[-1])
         if stages:
             stages.close()
         peak = max(environment.peak_memory(device), past.peak_memory_bytes)
@@ -105,3 +108,16 @@ def _scored(prepared: Prepared, trained: TrainedEpoch, clock: Clock) -> tuple[Ep
         epoch_result(scores, updated, loss, spent[0], steps, flops, spent[1])
         for scores, loss in zip(scored, trained.losses, strict=True)
     )
+
+
+def tell(label: str, epoch: int, epochs: int, results: Sequence[EpochResult]) -> None:
+    """Print an epoch's scores to standard error, a seed each, unless it was short or a terminal shows the bar."""
+    seconds = sum(result.seconds for result in results)
+    if seconds < LONG or sys.stderr.isatty():
+        return
+    scores = [
+        " ".join(f"{100 * score:.1f}" for metrics in result.scores.values() for score in metrics.values()) or "failed"
+        for result in results
+    ]
+    words = f"{label}: epoch {epoch} of {epochs}: {'; '.join(scores)}, {seconds / 60:.0f} min"
+    print(words, file=sys.stderr, flush=True)

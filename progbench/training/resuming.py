@@ -12,9 +12,9 @@ from progbench import environment
 from progbench.runs.results import EpochResult
 from progbench.training import checkpoints
 from progbench.training.checkpoints import Checkpoints, Made, Past
-from progbench.training.clock import Clock
 from progbench.training.fitting import Snapshot
 from progbench.training.prepared import Prepared
+from progbench.training.process import Clock
 from progbench.training.scoring import NonFinite
 
 
