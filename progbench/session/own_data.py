@@ -15,8 +15,8 @@ from progbench import files, kinds
 from progbench.errors import BadInput
 from progbench.tasks import records, squad
 from progbench.tasks.catalog import tasks
-from progbench.tasks.published import refuse_known
 from progbench.tasks.records import Record
+from progbench.tasks.remarks import refuse_known
 
 KINDS = ("classification", "regression", "answers")
 MOST_CLASSES = 100  # more different numbers than this are scores

@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from progbench.tasks import catalog, toy, toy_squad
+from progbench.tasks import catalog, toy
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def generated(folder, train, evaluate):
     with pytest.MonkeyPatch.context() as patch:
         for part, rows in (("train", train), ("evaluate", evaluate)):
             patch.setitem(toy.SIZES, part, rows)
-        for variable, write in (("GLUE_DIR", toy.write), ("SQUAD_DIR", toy_squad.write)):
+        for variable, write in (("GLUE_DIR", toy.write), ("SQUAD_DIR", toy.write_squad)):
             write(folder / variable)
             patch.setitem(catalog._GENERATED, variable, lambda written=folder / variable: written)
         yield
