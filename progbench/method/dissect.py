@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from torch import nn
 
 from progbench.errors import BadInput
-from progbench.method.advice import advice
-from progbench.method.choice import chosen_stacks, path_of
+from progbench.method.choice import advice, chosen_stacks, path_of
 from progbench.method.depth import configuration_of, towers_of
 from progbench.method.layout import AFTER, BEFORE, EMBEDDINGS, HEAD, HELD_BY_THE_FIRST_BLOCK, OUTSIDE, TOWER, rule_for
 from progbench.method.order import order_of_use, used_before
