@@ -5,11 +5,17 @@ from __future__ import annotations
 from torch import nn
 
 from progbench.errors import BadInput
-from progbench.method.depth import configuration_of, depths_of, stages_of, takes_embeddings, towers_of
 from progbench.method.layout import EMBEDDINGS, HEAD, listed, refused
 from progbench.method.pieces import assembled, placed
 from progbench.method.stacks import Stack, around, changed_in, has_parameters, is_list, listed_at, parallel, stacks_in
-from progbench.method.wrappers import transformer_of
+from progbench.method.wrappers import (
+    configuration_of,
+    depths_of,
+    stages_of,
+    takes_embeddings,
+    towers_of,
+    transformer_of,
+)
 
 HALVES = ("encoder", "decoder")
 
@@ -164,16 +170,13 @@ def _sound(model: nn.Module, components: dict[str, list[str]]) -> bool:
     configuration = configuration_of(transformer_of(model))
     stages = stages_of(configuration)
     depths = {sum(stages)} if stages else depths_of(configuration)
-    if any(_may_be_blocks(listed_at(path, inner), components["blocks"]) for path, inner in _lists(model)):
+    lists = [(path, inner) for path, inner in model.named_modules() if is_list(inner) and has_parameters(inner)]
+    if any(_may_be_blocks(listed_at(path, inner), components["blocks"]) for path, inner in lists):
         return False
     try:
         return not assembled(model, pieces)[1] and (not depths or len(components["blocks"]) in depths)
     except BadInput:
         return False
-
-
-def _lists(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    return [(path, inner) for path, inner in model.named_modules() if is_list(inner) and has_parameters(inner)]
 
 
 def _may_be_blocks(stack: Stack, blocks: list[str]) -> bool:

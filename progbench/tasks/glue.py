@@ -63,12 +63,25 @@ class GlueTask(OnHub):
         """Outputs of the classifier: one a class, or a single one for a regression."""
         return len(self.labels) or 1
 
-    def read(self, root: Path, source: Source) -> Data:
-        """The task's data from a folder in GLUE's layout.
+    def read(self, root: Path, source: Source | None = None) -> Data:
+        """The task's data from a folder in GLUE's standard layout, of whatever source.
 
-        Raises Missing for a file that is not there, BadInput (file:line) for one that is malformed.
+        Raises Missing for a file that is not there, and BadInput (file:line) for one that does not fit, and for two
+        that are the same: one is a copy under a wrong name.
         """
-        return read_folder(self, root)
+        train, *evaluation = self.paths(root)
+        seen: dict[bytes, Path] = {}
+        for path in (train, *evaluation):
+            other = seen.setdefault(hashlib.sha256(records.content_of(path)).digest(), path)
+            if other != path:
+                raise BadInput(
+                    f"{path}: holds the same bytes as {other.name}: one of them is a copy under a wrong name"
+                )
+        trained = read_file(train, self)
+        splits = {name: read_file(path, self) for name, path in zip(self.evaluate, evaluation, strict=True)}
+        for path, split in zip(evaluation, splits.values(), strict=True):
+            refuse_known(str(path), zip(*split.texts, strict=True), str(train), zip(*trained.texts, strict=True))
+        return Data(trained, splits, fingerprint=self.fingerprint(root))
 
     def fingerprint(self, root: Path, source: Source | None = None) -> str:
         """A digest of the bytes of all files that `read` reads, of whatever source. Raises Missing as it does."""
@@ -143,25 +156,6 @@ OPTIONAL: dict[str, kinds.Kind] = {
     "unended": kinds.TEXTS,
     "published": kinds.TEXT,
 }
-
-
-def read_folder(task: GlueTask, root: Path) -> Data:
-    """A task's data from a folder in GLUE's standard layout.
-
-    Raises BadInput for a file that does not fit, and for two that are the same: one is a copy under a wrong name.
-    """
-    train, *evaluation = task.paths(root)
-    seen: dict[bytes, Path] = {}
-    for path in (train, *evaluation):
-        content = records.content_of(path)
-        other = seen.setdefault(hashlib.sha256(content).digest(), path)
-        if other != path:
-            raise BadInput(f"{path}: holds the same bytes as {other.name}: one of them is a copy under a wrong name")
-    trained = read_file(train, task)
-    splits = {name: read_file(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)}
-    for path, split in zip(evaluation, splits.values(), strict=True):
-        refuse_known(str(path), zip(*split.texts, strict=True), str(train), zip(*trained.texts, strict=True))
-    return Data(trained, splits, fingerprint=task.fingerprint(root))
 
 
 def read_file(path: Path, task: GlueTask) -> Examples:

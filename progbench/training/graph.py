@@ -10,7 +10,6 @@ import functools
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,14 +22,6 @@ WARM_UP = 3  # steps of a stage that are not captured: what is made once, such a
 SYNCHRONISES = "called a synchronizing CUDA operation"  # as torch warns of it
 
 Function = Callable[[], torch.Tensor]
-
-
-@dataclass
-class Captured:
-    """A step on buffers of its own; `replay` runs it again, and gives the losses of the batch in the buffers."""
-
-    buffers: SeedBatch
-    replay: Function
 
 
 class StandIn:
@@ -157,12 +148,13 @@ class Replayed:
 
     The first `WARM_UP` steps run as they are, and so does the first step of each form of batch: many forms come once.
     The last step of the warm-up is watched, and the next one if torch compiled meanwhile, which may wait for a device.
-    A step that cannot be captured always runs as it is; `refused` says why.
+    A step that cannot be captured always runs as it is; `refused` says why. One that was has buffers of its own in
+    `captured`, and what runs it again on them, giving their batch's losses.
     """
 
     def __init__(self, step: Callable[[dict], torch.Tensor], device: StandIn) -> None:
         self.step, self.device = step, device
-        self.captured: dict[Form, Captured] = {}
+        self.captured: dict[Form, tuple[SeedBatch, Function]] = {}
         self.replays = 0
         self.refused, self._watched = "", False
         self._seen: Counter[Form] = Counter()
@@ -175,8 +167,9 @@ class Replayed:
         if known is None:
             return self._as_it_is(batch)
         self.replays += 1
-        known.buffers.flat.copy_(batch.flat, non_blocking=True)
-        return known.replay().clone()  # the next replay overwrites the graph's own losses
+        buffers, replay = known
+        buffers.flat.copy_(batch.flat, non_blocking=True)
+        return replay().clone()  # the next replay overwrites the graph's own losses
 
     def _as_it_is(self, batch: SeedBatch) -> torch.Tensor:
         there = self.device.put(batch)
@@ -192,7 +185,7 @@ class Replayed:
     def _refuse(self, problem: str) -> None:
         self.refused = f"steps were not captured as a graph: {problem.partition(chr(10))[0]}" if problem else ""
 
-    def _captured(self, batch: SeedBatch) -> Captured | None:
+    def _captured(self, batch: SeedBatch) -> tuple[SeedBatch, Function] | None:
         buffers = SeedBatch(batch.form, self.device.put(batch).flat.clone())
         try:
             replay = self.device.capture(lambda: self.step(buffers.inputs()))
@@ -201,7 +194,7 @@ class Replayed:
         except RuntimeError as problem:
             self._refuse(str(problem) or type(problem).__name__)
             return None
-        return self.captured.setdefault(batch.form, Captured(buffers, replay))
+        return self.captured.setdefault(batch.form, (buffers, replay))
 
 
 class Stages:
