@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 
+import gpu_stand_in  # noqa: F401 (a CPU captures, too)
 import pytest
 
 from progbench.tasks import catalog, toy
