@@ -121,7 +121,7 @@ class Ours(Side):
 
         The same texts make other batches at each call: as in training, the products' library meets new shapes.
         """
-        from progbench.training import allocator, fitting
+        from progbench.training import fitting, process
 
         taken = []
         self.batches = shuffled(self.lengths, self.batch, len(self.batches), next(self.seeds))
@@ -136,7 +136,7 @@ class Ours(Side):
                 taken.append(self._now() - start)
 
         schedule = Schedule("stage", self.spec.blocks, (stage,))
-        with allocator.kept_memory() if self.device == "cpu" else contextlib.nullcontext():
+        with process.kept_memory() if self.device == "cpu" else contextlib.nullcontext():
             list(fitting.fit(self.model, wanted, schedule, batches, WARM_UP + len(self.batches)))
         return statistics.fmean(taken[WARM_UP:])
 
@@ -216,7 +216,6 @@ def ceiling(precision: str, size: int = 1024, times: int = 5) -> float:
     True
     """
     import torch
-
     from progbench.training.cpu_linear import linear
 
     rows, weight = torch.randn(2, size, size, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[precision])

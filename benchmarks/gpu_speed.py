@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import gpu_stand_in  # noqa: F401 (a CPU captures, too)
 import torch
 from contenders import Case, Theirs
 from gpu_hours import SEEDS, grid, projected

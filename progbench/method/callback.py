@@ -17,10 +17,18 @@ from transformers import TrainerCallback, TrainerState, TrainingArguments
 
 from progbench.errors import BadInput
 from progbench.method.anatomy import Anatomy
-from progbench.method.begun import BEGUN, FIGURE, Begun, add_figure, put_back, stand_before_reporters
+from progbench.method.begun import (
+    BEGUN,
+    FIGURE,
+    Begun,
+    add_figure,
+    put_back,
+    record,
+    require_length,
+    stand_before_reporters,
+)
 from progbench.method.checks import Flags, held_by, require_ddp_follows, require_held, require_same_model
 from progbench.method.layout import listed
-from progbench.method.length import record, require_length
 from progbench.method.plan import blocks_of, plan
 from progbench.method.schedule import Schedule
 from progbench.method.watch import StageWatch, two_forms_words

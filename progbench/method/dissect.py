@@ -7,14 +7,12 @@ from collections.abc import Iterable
 from torch import nn
 
 from progbench.errors import BadInput
-from progbench.method.advice import advice
-from progbench.method.choice import chosen_stacks, path_of
-from progbench.method.depth import configuration_of, towers_of
+from progbench.method.choice import advice, chosen_stacks, path_of
 from progbench.method.layout import AFTER, BEFORE, EMBEDDINGS, HEAD, HELD_BY_THE_FIRST_BLOCK, OUTSIDE, TOWER, rule_for
 from progbench.method.order import order_of_use, used_before
 from progbench.method.pieces import Piece, placed
 from progbench.method.stacks import Stack, changed_in, has_parameters, listed_at, runs_as_one, stacks_in
-from progbench.method.wrappers import transformer_of
+from progbench.method.wrappers import configuration_of, towers_of, transformer_of
 
 
 def pieces_of(model: nn.Module, blocks: str | None = None) -> list[Piece]:

@@ -9,9 +9,8 @@ from typing import Any
 from torch import nn
 
 from progbench.method.anatomy import Anatomy
-from progbench.method.depth import configuration_of
 from progbench.method.schedule import Schedule, Stage, constant, require_depth
-from progbench.method.wrappers import transformer_of
+from progbench.method.wrappers import configuration_of, transformer_of
 
 MOMENTS = 2 * 4  # AdamW keeps two numbers of four bytes for an element, from its first step on
 

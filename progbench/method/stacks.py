@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from progbench.method.depth import configuration_of, depths_of, stages_of
 from progbench.method.order import runs_through, used_before
+from progbench.method.wrappers import configuration_of, depths_of, stages_of
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -18,37 +18,13 @@ def prefetched(items: Iterable[Item], most: int = 4) -> Iterator[Item]:
 
     An exception while an item is made comes out in its place. The thread ends with the iteration.
     """
-    made: queue.Queue = queue.Queue(most)
-    stopped = threading.Event()
-
-    def put(what: tuple) -> bool:
-        while not stopped.is_set():
-            try:
-                made.put(what, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def make() -> None:
-        try:
-            for item in items:
-                if not put((item, None)):
-                    return
-            put((None, StopIteration()))
-        except BaseException as problem:  # raised again where the item is asked for
-            put((None, problem))
-
-    thread = threading.Thread(target=make, name="batches", daemon=True)
-    thread.start()
+    source, end = iter(items), object()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
     try:
-        while True:
-            item, problem = made.get()
-            if isinstance(problem, StopIteration):
-                return
-            if problem is not None:
-                raise problem
+        # one more: while the first is used, so many wait, and one is being made
+        made = deque(thread.submit(next, source, end) for _ in range(most + 1))
+        while (item := made.popleft().result()) is not end:
+            made.append(thread.submit(next, source, end))
             yield item
     finally:
-        stopped.set()
-        thread.join()
+        thread.shutdown(cancel_futures=True)

@@ -24,12 +24,10 @@ from progbench.tasks import catalog
 from progbench.training import cpu, scoring, vocabulary
 from progbench.training.packed_seeds import SeedCollator, in_arrays
 from progbench.training.packing import pack
-from progbench.training.planned import require_planned
 from progbench.training.prefetch import prefetched
 from progbench.training.scoring import Infer, Row, Scored
-from progbench.training.seed_axis import SeedAxis
 from progbench.training.side_by_side import StackedSeeds, infer_together, stack
-from progbench.training.step import MicroBatches, autocast
+from progbench.training.step import MicroBatches, SeedAxis, autocast
 from progbench.training.workload import Workload, tokenise
 
 
@@ -73,7 +71,7 @@ class Prepared:
         data = catalog.load(task, recipe.data_source)
         environment.reset_peak_memory(device)
         model, tokenizer, weights = _model(recipe, task, seeds[0])
-        require_planned(Anatomy.of(model, recipe.tuning), recipe)
+        recipe.require_planned(Anatomy.of(model, recipe.tuning).updated_parameters(recipe.build_schedule()))
         model.to(device)
         packed = pack(model) if spec(recipe.model).described else None
         if not packed:

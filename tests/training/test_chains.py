@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from progbench.training import chains
-from progbench.training.normalised import Gelu, Normalised
+from progbench.training.sublayers import Gelu, Normalised
 
 
 def on_meta():
