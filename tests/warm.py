@@ -80,7 +80,7 @@ def instead(program, words):
 
 
 def leave(do, *given):
-    """Do it and end the process, without taking down all that is loaded: that takes longer than most of what is done."""
+    """Do it and end the process, but do not take down what is loaded: that takes longer than most of what is done."""
     status = 0
     try:
         do(*given)
