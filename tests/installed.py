@@ -48,7 +48,9 @@ class Person:
     def __call__(self, program, *arguments, rc=0):
         """Run `progbench`, `pytest` or another module; returns what it printed, and after it what it said of errors."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        env = inherited | {"PYTHONPATH": str(self.site), "PYTEST_ADDOPTS": WITHOUT}
+        env = (
+            inherited | {"PYTHONPATH": str(self.site)} | ({"PYTEST_ADDOPTS": WITHOUT} if program == "progbench" else {})
+        )
         done = self.warm(program, *arguments, cwd=self.here, env=env)
         assert done.returncode == rc, done.stdout + done.stderr
         return done.stdout + done.stderr
