@@ -46,12 +46,6 @@ class Adoption:
         return [path for files in self.kept.values() for path, _ in files.values() if not self._is_copy(path)]
 
     @property
-    def changed(self) -> dict[str, dict]:
-        """The entries of reference.json that change."""
-        fresh = {path.parents[1].name for path in self.taken}
-        return {name: reference.entry(_runs(self.kept[name])) for name in sorted(fresh)}
-
-    @property
     def failed(self) -> list[str]:
         """The runs that failed, among all that the references follow from."""
         return [
@@ -183,9 +177,9 @@ def _copy(path: Path, place: Path) -> None:
 
 def lines(adoption: Adoption) -> Iterable[str]:
     """An adoption's changes, in lines for a person."""
-    if changed := adoption.changed:
-        seeds = len(adoption.taken)
-        yield f"{seeds} results of {len(changed)} recipes are new to the reference of {adoption.suite}"
+    names = sorted({path.parents[1].name for path in adoption.taken})
+    if changed := {name: reference.entry(_runs(adoption.kept[name])) for name in names}:
+        yield f"{len(adoption.taken)} results of {len(changed)} recipes are new to the reference of {adoption.suite}"
         yield reference.changes(reference.on_file(adoption.answers, adoption.suite), changed)
     else:
         yield f"nothing is new to the reference of {adoption.suite}"

@@ -247,10 +247,10 @@ class Suite:
 
     def predictions(self, result: results.RunResult) -> rescoring.Kept | None:
         """A run's predictions, if it kept them. Raises BadInput for a file that is gone or damaged."""
-        key = results.path_of(self.folder, result.recipe, result.seed)
-        if result.predictions and key not in self.kept:
-            self.kept[key] = predictions.load(key, result.predictions)
-        return self.kept.get(key)
+        path = results.path_of(self.folder, result.recipe, result.seed)
+        if result.predictions and path not in self.kept:
+            self.kept[path] = predictions.load(path, result.predictions)
+        return self.kept[path] if result.predictions else None
 
     @_kept
     def observed(self, cell: Cell, variant: str = "") -> Observed:
