@@ -156,10 +156,8 @@ def silence() -> str:
 def _problem(wanted: Files) -> str:
     from huggingface_hub import HfApi
 
-    def ask() -> None:
-        HfApi().repo_info(wanted.repository, revision=wanted.revision, repo_type=wanted.kind, timeout=LONG)
-
-    return _within(LONG, ask)
+    which = {"revision": wanted.revision, "repo_type": wanted.kind}
+    return _within(LONG, lambda: HfApi().repo_info(wanted.repository, **which, timeout=LONG))
 
 
 def _within(seconds: float, ask: Callable[[], object]) -> str:

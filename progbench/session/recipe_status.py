@@ -37,11 +37,7 @@ class Seed:
 
 def recipes(suite: Suite) -> dict[str, Recipe]:
     """Every recipe that a suite's cells and their variants are read from, by its id."""
-    by_id: dict[str, Recipe] = {}
-    for name in suite.tables():
-        for cell in suite.table(name).cells:
-            by_id |= suite.needed(cell, variants=True)
-    return by_id
+    return suite.needed(*(cell for name in suite.tables() for cell in suite.table(name).cells), variants=True)
 
 
 def recipe(suite: Suite, name: str) -> Recipe:

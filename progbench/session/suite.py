@@ -4,6 +4,7 @@ Training and judging meet in result files only: `obtain` trains the missing runs
 are there and hands the judge numbers.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -112,18 +113,19 @@ class Suite:
     def _recipe_of(self, cell: Cell, evaluation_set: str, variant: str = "") -> Recipe:
         return self.recipe(cell, catalog.task_of(evaluation_set).name, variant)
 
-    def needed(self, wanted: Cell | Claim, *, variants: bool = False) -> dict[str, Recipe]:
-        """The recipes behind a cell (with its variants, if asked) or a claim, by id.
+    def needed(self, *wanted: Cell | Claim, variants: bool = False) -> dict[str, Recipe]:
+        """The recipes behind cells (with their variants, if asked) and claims, by id.
 
         A count has none, and neither has what cannot be judged: its verdict says why.
         """
-        try:
-            return self.behind(wanted, variants=variants)
-        except BadInput:
-            return {}
+        recipes = {}
+        for one in wanted:
+            with contextlib.suppress(BadInput):
+                recipes |= self.behind(one, variants=variants)
+        return recipes
 
     def behind(self, wanted: Cell | Claim, *, variants: bool = False) -> dict[str, Recipe]:
-        """The same, but raises BadInput for what cannot be judged."""
+        """The same of one alone. Raises BadInput for what cannot be judged."""
         if wanted.problem:
             raise BadInput(wanted.problem)
         if isinstance(wanted, Claim):
@@ -276,8 +278,7 @@ class Suite:
     @_kept
     def _unlike(self, table: str, column: str) -> list[str]:
         beside = [cell for cell in self.table(table).cells if cell.column == column]
-        compared = {name: wanted for cell in beside for name, wanted in self.needed(cell, variants=True).items()}
-        return unlike(self.good(compared.values()))
+        return unlike(self.good(self.needed(*beside, variants=True).values()))
 
     def good(self, recipes: Iterable[Recipe]) -> dict[Recipe, list[results.RunResult]]:
         """The results of recipes that are no errors."""
