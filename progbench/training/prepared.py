@@ -151,7 +151,7 @@ class Prepared:
             self.collate(piece).to(device).inputs() if self.together else self.collate(piece[0]).to(device)
             for piece in pieces
         ]
-        return MicroBatches(made, [len(piece[0]) / rows for piece in pieces])
+        return [(own, len(piece[0]) / rows) for own, piece in zip(made, pieces, strict=True)]
 
     def score(self) -> list[Scored]:
         """Each seed's scores now, as fractions by evaluation set and metric."""
