@@ -16,6 +16,7 @@ from progbench.session.options import FOLDERS
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["COLUMNS"] = "100"  # whatever the terminal has
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # of the processes that tests start, the first compiles for all
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny models gain nothing from a second thread, and wait for it on a busy machine
 
 ROOT = Path(__file__).resolve().parents[1]
