@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from tabulate import tabulate
 
-from progbench.judging import effect, hierarchy, terms
+from progbench.judging import effect, terms
 from progbench.judging.effect import Components, Estimate
 from progbench.judging.pseudo import pseudo_values
 
@@ -106,7 +106,7 @@ def better_at_either_look(
 
 def models(
     random: np.random.Generator, tables: int, seeds: int, average: float, count: int = 3, margin: float = 0.5
-) -> hierarchy.Averages:
+) -> effect.Averages:
     """What is said of so many models' averages over GLUE's tasks, each of whose differences is truly `average`."""
     tasks: list[Components] = []
     for sd in SPREADS.values():
@@ -115,7 +115,7 @@ def models(
         tasks.append(effect.from_scores(values)._replace(by_rest=floor))
     weights = [columns / sum(COLUMNS.values()) for columns in COLUMNS.values()]
     mean = effect.average([effect.on_this_set(task) for task in tasks], weights)
-    return hierarchy.of_models(Estimate(*mean), margin, 0.05)
+    return effect.of_models(Estimate(*mean), margin, 0.05)
 
 
 def _batches(tables: int) -> Iterator[int]:

@@ -1,10 +1,11 @@
 """Verdicts, runs and results that tests make up."""
 
+import functools
 import json
 from dataclasses import replace
 
 from progbench.judging.claims import ClaimVerdict
-from progbench.judging.contrast import Contrast
+from progbench.judging.compared import Contrast
 from progbench.judging.verdict import OUTCOMES, Variant, Verdict
 from progbench.report.report import Report
 from progbench.runs import results
@@ -81,8 +82,9 @@ def everything(name, words):
     return Report(name, verdicts, about, [words], [claim], [variant, closing], ledger, **others)
 
 
+@functools.cache
 def recipes(answers, suite="smoke"):
-    """Every recipe that a scored cell of a suite is read from, by id."""
+    """Every recipe that a scored cell of a suite is read from, by id; to be read alone, for tests share it."""
     own = Suite(suite, answers, answers, train=False)
     cells = [cell for name in own.tables() for cell in own.table(name).cells if cell.kind == "scored"]
     return {wanted.id: wanted for cell in cells for wanted in own.recipes(cell)}

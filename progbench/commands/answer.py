@@ -13,7 +13,7 @@ from progbench import places
 from progbench.commands.shared import FINE
 from progbench.errors import BadInput
 from progbench.files import read_text, write_atomically
-from progbench.report import answer, answer_page, counted, figures, printing, text
+from progbench.report import answer, answer_page, figures, printing, text
 from progbench.report.cells import plain
 from progbench.session.reporting import Standing, standing
 
@@ -60,4 +60,6 @@ def _text(found: Standing) -> str:
         lines += [line for one in answer.sentences(report.contrasts, report.alone) for line in text.wrapped(one)]
         for table in report.answer_tables():
             lines += ["", table.title, text.grid(table.rows, table.headers, table.align)]
-    return "\n".join([*lines, "", *text.wrapped(answer.NOTE), "", *text.wrapped(counted.words(found.printed.verdicts))])
+    return "\n".join(
+        [*lines, "", *text.wrapped(answer.NOTE), "", *text.wrapped(answer.counted(found.printed.verdicts))]
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 from progbench import places
 from progbench.commands.shared import FINE
 from progbench.errors import BadInput
-from progbench.report import printing, record_views
+from progbench.report import printing, record_page
 from progbench.report.cells import plain
 from progbench.session import recording
 
@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     """Write what is recorded. Raises BadInput for a recorded file that is damaged, and where it cannot be written."""
     found = recording.recorded(places.root() / "expected")
     try:
-        written = record_views.write(found, options.out)
+        written = record_page.write(found, options.out)
     except OSError as problem:
         raise BadInput(f"--out {options.out}: cannot be written: {problem.strerror or problem}") from None
     printing.show("\n".join(f"written: {plain(path)}" for path in written))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from progbench.judging import beside, effect, hierarchy, words
+from progbench.judging import beside, effect, words
 from progbench.judging.compared import AVERAGE, OTHER, SAME, UNTOLD, Compared, Paired
 from progbench.judging.decision import PAPER_SEEDS
 from progbench.judging.effect import Estimate
@@ -73,12 +73,12 @@ def _stacked(estimates: Iterable[Estimate]) -> Estimate:
     return Estimate(*(np.array(column, float) for column in zip(*estimates, strict=True)))
 
 
-def _shown(averages: Mapping[str, Estimate], terms: Terms) -> dict[str, hierarchy.Averages]:
+def _shown(averages: Mapping[str, Estimate], terms: Terms) -> dict[str, effect.Averages]:
     """What each body's average shows, tested among all of them."""
     if not averages:
         return {}
-    shown = hierarchy.of_models(_stacked(averages.values()), terms.average, terms.looks.level)
-    return {body: hierarchy.Averages(*(column[i] for column in shown)) for i, body in enumerate(averages)}
+    shown = effect.of_models(_stacked(averages.values()), terms.average, terms.looks.level)
+    return {body: effect.Averages(*(column[i] for column in shown)) for i, body in enumerate(averages)}
 
 
 def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], terms: Terms) -> list[Compared]:
@@ -86,10 +86,10 @@ def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], terms: Terms) -> l
     level, margin = terms.looks.level, terms.task
     components = [effect.components_of(task) for task in tasks]
     estimates = [effect.on_this_set(component) for component in components]
-    p, differ = hierarchy.of_tasks(_stacked(estimates), level)
+    p, differ = effect.of_tasks(_stacked(estimates), level)
     others = [effect.for_such_examples(component) for component in components]
     known = [estimate for estimate in others if estimate]
-    other_differ = iter(hierarchy.of_tasks(_stacked(known), level)[1] if known else ())
+    other_differ = iter(effect.of_tasks(_stacked(known), level)[1] if known else ())
     lines = []
     for i, (task, estimate, other) in enumerate(zip(tasks, estimates, others, strict=True)):
         seeds = len(task.seeds)
@@ -134,8 +134,8 @@ class _Average:
         self,
         about: dict[str, Any],
         of: int,
-        shown: hierarchy.Averages,
-        other_shown: hierarchy.Averages | None,
+        shown: effect.Averages,
+        other_shown: effect.Averages | None,
         lines: Sequence[Compared],
         terms: Terms,
     ) -> Compared:
@@ -198,7 +198,7 @@ def _word(low: float, high: float, margin: float, differs: bool) -> str:
     return word if differs else words.held(word, low, margin)
 
 
-def _word_of_average(low: float, high: float, margin: float, shown: hierarchy.Averages) -> str:
+def _word_of_average(low: float, high: float, margin: float, shown: effect.Averages) -> str:
     """An average's word, as far as it holds among all the table's bodies."""
     word = words.word(low, high, margin)
     if (word == words.BETTER and shown.better) or (high < -EDGE and shown.lower):

@@ -1,7 +1,8 @@
 """A difference between two schedules: what new seeds and new examples would do to it. Loaded only to judge.
 
-The last axes are seeds and examples. Axes before them are other comparisons, each for itself, so that the code that
-judges the real one also judges thousands of simulated ones. expected/README.md has the procedure and its sources.
+The last axes are seeds and examples; of tests of many models or tasks, that family. Axes before them are other
+comparisons, each for itself, so that the code that judges the real one also judges thousands of simulated ones.
+expected/README.md has the procedure and its sources.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit  # to the bit scipy.stats' t, which takes half a second to load
 
 from progbench.judging.compared import Paired
-from progbench.judging.decision import LEAST_SD
+from progbench.judging.decision import LEAST_SD, holm
 
 NO_SPREAD = 1e-12  # of a variance in points²: what rounding leaves of seeds that differ by the same
 
@@ -169,3 +170,42 @@ def p_above(estimate: Estimate, bound: float) -> NDArray:
     beyond, error = estimate.mean - np.asarray(bound), np.sqrt(estimate.variance)
     score = np.divide(beyond, error, out=np.where(beyond > 0, np.inf, -np.inf), where=error > 0)
     return stdtr(estimate.df, -score)
+
+
+# the order of tests, so that many models and tasks do not make a false answer likely
+
+
+class Averages(NamedTuple):
+    """What each model's average shows after Holm's correction over the models, and the corrected p of *not worse*."""
+
+    not_worse: NDArray
+    better: NDArray
+    lower: NDArray
+    p: NDArray
+
+
+def of_models(estimate: Estimate, margin: float, level: float) -> Averages:
+    """Test the models' averages: *not worse* first, then *better*.
+
+    >>> shown = of_models(Estimate(np.array([0.5, 0.2]), np.array([0.01, 0.04]), np.array([20.0, 20.0])), 0.5, 0.05)
+    >>> shown.not_worse, shown.better  # 5 and 1 standard errors above nothing
+    (array([ True,  True]), array([ True, False]))
+
+    *Better* passes only if *not worse* does: no p of it is smaller. *Lower* is *better* the other way round. Each of
+    the three keeps the chance of any false one among the models at `level`.
+    """
+    not_worse, better = (holm(p_above(estimate, bound)) for bound in (-margin, 0.0))
+    lower = holm(p_above(estimate._replace(mean=-np.asarray(estimate.mean)), 0.0))
+    return Averages(not_worse <= level, better <= level, lower <= level, not_worse)
+
+
+def of_tasks(estimate: Estimate, level: float) -> tuple[NDArray, NDArray]:
+    """The two-sided p of a model's tasks after Holm's correction, and which of them differ at all.
+
+    >>> p, differ = of_tasks(Estimate(np.array([1.0, 0.2]), np.array([0.04, 0.04]), np.array([4.0, 4.0])), 0.05)
+    >>> p.round(3), differ  # t = 5 and 1 at 4 degrees of freedom; the smaller p counts twice
+    (array([0.015, 0.374]), array([ True, False]))
+    """
+    upwards = p_above(estimate, 0.0)
+    p = holm(np.minimum(2 * np.minimum(upwards, 1 - upwards), 1.0))
+    return p, p <= level

@@ -14,7 +14,7 @@ from typing import Any
 from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import read_toml
-from progbench.judging import basis, guards, references
+from progbench.judging import guards, references
 from progbench.judging.references import Reference
 from progbench.method.schedule import ours, require_name
 from progbench.recipes.recipe import run_id
@@ -46,7 +46,7 @@ class Cell:
     `kind` is "scored" (one metric of one evaluation set), "derived" (the mean of other columns, per seed) or "counted"
     (updated parameters). `file` is the table's file, without its ending. `problem` says why the cell cannot be judged
     at all, for example because its file was edited; `disputed`, why its printed value cannot follow from the paper's
-    own equations. `basis` is what a printed count rests on, one of `basis.BASES`, and `basis_words` why.
+    own equations. `basis` is what a printed count rests on, one of `guards.BASES`, and `basis_words` why.
     """
 
     id: str
@@ -103,7 +103,7 @@ def _cells(root: Path, suite: str, name: str) -> list[Cell]:
         columns = root / suite / content["columns_of"]
         problem = problem or guards.edited(columns.parent.resolve(), [columns.name], printed)
     disputes = {cell: why for (file, cell), why in guards.disputed(root, suite)["cells"].items() if file == name}
-    bases = basis.read(root, suite)
+    bases = guards.bases(root, suite)
     bases.require_known(str(path), name, [_row_id(row) for row in content["rows"]])
     cells: dict[str, Cell] = {}
     for row in content["rows"]:

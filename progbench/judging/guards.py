@@ -1,11 +1,16 @@
-"""Whether the files of expected/<suite>/ are those that somebody checked in: none edited, none gone, none unknown."""
+"""Whether the files of expected/<suite>/ are those checked in, what of them is disputed, and what counts rest on.
+
+A count that follows from the paper's own words is a prediction that could have failed. One whose epochs or model were
+chosen to give the printed total could not: its agreement is shown apart.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from progbench import kinds, places
@@ -14,6 +19,7 @@ from progbench.files import read_text, read_toml
 from progbench.recipes import reading
 
 SUMS = "SHA256SUMS"
+STATED, FITTED, PREDICTED = BASES = ("stated", "fitted", "predicted")  # of a printed count; "" for everything else
 NO_TABLES = {"tolerance", "disputed", "basis", "difference"}  # what tables and claims are read with
 
 
@@ -100,6 +106,10 @@ def _sums(folder: Path) -> dict[str, str]:
 
 _OF_CELLS = {"table": kinds.TEXT, "row": kinds.TEXT, "columns": kinds.TEXTS, "argument": kinds.TEXT}
 _OF_CLAIM = {"claim": kinds.TEXT, "argument": kinds.TEXT}
+_OF_ROW = dict.fromkeys(("table", "row", "setting", "argument"), kinds.TEXT) | {
+    "basis": kinds.choice(FITTED, PREDICTED)
+}
+_NOT_PRINTED = dict.fromkeys(("table", "argument"), kinds.TEXT)
 
 
 def entries(path: Path, shapes: Mapping[str, Mapping[str, kinds.Kind]]) -> dict[str, list[dict]]:
@@ -124,6 +134,36 @@ def disputed(root: Path, suite: str) -> dict[str, dict]:
         for column in entry["columns"]
     }
     return {"cells": cells, "claims": {entry["claim"]: entry["argument"] for entry in found["claims"]}}
+
+
+@dataclass(frozen=True)
+class Bases:
+    """A suite's basis.toml: by (table's file, row) a basis with its argument, and by table why no number is printed."""
+
+    rows: Mapping[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    not_printed: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, table: str, row: str) -> tuple[str, str]:
+        """The basis of a row's printed counts, and its argument."""
+        return self.rows.get((table, row), (STATED, ""))
+
+    def require_known(self, where: str, table: str, rows: Container[str]) -> None:
+        """Raise BadInput for an entry on a row that the table does not have."""
+        if unknown := [row for file, row in self.rows if file == table and row not in rows]:
+            raise BadInput(f"{where}: basis.toml speaks of {unknown[0]}, which is no row of it")
+
+
+def bases(root: Path, suite: str) -> Bases:
+    """The content of expected/<suite>/basis.toml; empty if a suite has no such file.
+
+    Raises BadInput, naming file and entry, for an entry of another shape.
+    """
+    found = entries(root / suite / "basis.toml", {"rows": _OF_ROW, "not_printed": _NOT_PRINTED})
+    rows = {
+        (entry["table"], entry["row"]): (entry["basis"], f"{entry['basis']} ({entry['setting']}): {entry['argument']}")
+        for entry in found["rows"]
+    }
+    return Bases(rows, {entry["table"]: entry["argument"] for entry in found["not_printed"]})
 
 
 def require_known(where: str, disputes: set[str], known: set[str]) -> None:

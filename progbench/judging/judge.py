@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from progbench.judging.counts import judge_count
 from progbench.judging.expected import Cell
 from progbench.judging.resolution import beyond
-from progbench.judging.verdict import Observed, Verdict
+from progbench.judging.verdict import AGREES, Observed, Verdict
 
 if TYPE_CHECKING:  # loading it takes seconds, which only judging scores is worth
     from progbench.judging.decision import Decided, Differences
+
+BASELINE = "constant"  # no score of Progtuning deviates from the paper unless fine-tuning's beside it is sound
 
 
 def judge_table(cells: Sequence[Cell], observed: Mapping[str, Observed]) -> dict[str, Verdict]:
@@ -226,3 +228,29 @@ def _more(seeds: float) -> str:
         return "more than 100 more seeds would be needed if mean and spread stayed as they are"
     more = f"{seeds:.0f} more seed{'s' if seeds > 1 else ''} would decide if mean and spread stayed as they are"
     return f"{more} (fix their number first: who looks after each and stops when it suits errs more often)"
+
+
+def sound(
+    verdicts: Mapping[str, Verdict], cells: Mapping[str, Cell], sibling: Callable[[Cell], Verdict | None]
+) -> dict:
+    """A table's verdicts; what deviates beside an unsound fine-tuning becomes *inconclusive*.
+
+    A recipe, data or weights that are not the paper's move both: then nothing is known of Progtuning. `sibling` gives
+    the verdict on fine-tuning's cell, in whatever table, or None. It is sound if it was judged, and neither deviates
+    nor is disputed. Our own references ask another question: whether a score repeats.
+    """
+    return {name: _held(verdict, cells[name], sibling) for name, verdict in verdicts.items()}
+
+
+def _held(verdict: Verdict, cell: Cell, sibling: Callable[[Cell], Verdict | None]) -> Verdict:
+    if verdict.outcome != "deviates" or verdict.tier != "paper" or cell.schedule == BASELINE:
+        return verdict
+    beside = sibling(cell)
+    if beside is None or beside.outcome in (*AGREES, "inconclusive"):
+        return verdict
+    how = {"deviates": "deviates, too", "error": "is an error"}.get(beside.outcome, f"is {beside.outcome}")
+    why = f"fine-tuning's cell {beside.cell} {how}"
+    sentence = (
+        f"{verdict.sentence}; not held against Progtuning, since {why}, so the setting may be another than the paper's"
+    )
+    return replace(verdict, outcome="inconclusive", direction=None, sentence=sentence)

@@ -19,7 +19,7 @@ from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import read_json
 from progbench.recipes.recipe import run_id
-from progbench.runs.fields import score as score_of
+from progbench.runs.results import kind_of_score
 from progbench.tasks.catalog import task_of
 
 SCHEMA_VERSION = 1
@@ -69,7 +69,7 @@ def checked(entry: Any, where: str) -> dict[str, Any]:
             raise BadInput(f"{where}: seed {kinds.shown(seed)}: allowed is a whole number of at least 0")
         for evaluation_set, metrics in kinds.table(scores, f"{where}: seed {seed}").items():
             for metric, score in kinds.table(metrics, f"{where}: seed {seed}: {evaluation_set}").items():
-                kinds.require(score, score_of(metric), f"{where}: seed {seed}: {metric} of {evaluation_set}")
+                kinds.require(score, kind_of_score(metric), f"{where}: seed {seed}: {metric} of {evaluation_set}")
     for seed, about in kinds.table(entry.get("environment", {}), f"{where}: environment").items():
         _require_plain(about, f"{where}: environment: {seed}")
     _require_plain(entry.get("fingerprints", {}), f"{where}: fingerprints")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
@@ -46,7 +47,7 @@ class Verdict:
     `p` belongs to no difference at all, after Holm's correction over the table. `tier` says what it was judged against,
     and `recipes` the runs it was read from, as `<recipe>/<digest>` below the suite's folder of results.
 
-    For a printed count, `basis` is what it rests on (one of `basis.BASES`), and `rounding` how it agrees with the
+    For a printed count, `basis` is what it rests on (one of `guards.BASES`), and `rounding` how it agrees with the
     print: "both", "rounded", "truncated", or "" if it does not.
     """
 
@@ -102,13 +103,10 @@ class Verdict:
         last_digit = 10.0 ** -len(expectation.printed.partition(".")[2]) if expectation.printed else 0.0
         tolerance = last_digit if cell.kind == "counted" else expectation.margin or None
         difference = None if ours is None or expected is None else ours - expected
+        copied = ("table", "row", "column", "kind", "unit", "metric", "basis")
         return cls(
             cell=cell.id,
-            table=cell.table,
-            row=cell.row,
-            column=cell.column,
-            kind=cell.kind,
-            unit=cell.unit,
+            **{name: getattr(cell, name) for name in copied},
             expected=expected,
             printed=expectation.printed or None,
             observed=ours,
@@ -120,8 +118,6 @@ class Verdict:
             direction=("high" if difference > 0 else "low") if outcome == "deviates" and difference else None,
             sentence=sentence,
             recipes=observed.recipes,
-            metric=cell.metric,
-            basis=cell.basis,
             **statistics,
         )
 
@@ -180,6 +176,59 @@ def compare_variants(cell: Cell, primary: Verdict, observed: Mapping[str, Observ
         )
         for name, verdict in verdicts.items()
     ]
+
+
+@dataclass(frozen=True)
+class Closing:
+    """What one variant makes of a cell's gap: the share of |difference| it closes, or None where it has no value."""
+
+    variant: str
+    observed: float | None
+    difference: float | None
+    closed: float | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """A cell that does not agree with what is expected, and its variants, the one that closes most first."""
+
+    cell: str
+    table: str
+    outcome: str
+    unit: str
+    difference: float
+    variants: tuple[Closing, ...]
+
+
+def attribute(verdicts: Sequence[Verdict], variants: Sequence[Variant]) -> list[Attribution]:
+    """Rank the variants of every cell that deviates or is disputed; cells without variants are left out.
+
+    A variant that comes out on the print closes all of the gap (1), one as far away as the primary none (0), and one
+    further away less than none. Those without a value stand last, with the reason.
+    """
+    tried: dict[tuple[str, str], list[Variant]] = {}
+    for one in variants:
+        if one.variant:
+            tried.setdefault((one.table, one.cell), []).append(one)
+    found = []
+    for verdict in verdicts:
+        others = tried.get((verdict.table, verdict.cell))
+        if others and verdict.difference and verdict.outcome in ("deviates", "disputed"):
+            ranked = sorted(
+                (_closing(verdict, one) for one in others),
+                key=lambda one: math.inf if one.closed is None else -one.closed,
+            )
+            about = (verdict.cell, verdict.table, verdict.outcome, verdict.unit, verdict.difference)
+            found.append(Attribution(*about, tuple(ranked)))
+    return found
+
+
+def _closing(verdict: Verdict, one: Variant) -> Closing:
+    if one.difference is None:
+        return Closing(one.variant, one.observed, None, None, one.error or one.missing)
+    closed = 1 - abs(one.difference) / abs(verdict.difference)
+    return Closing(one.variant, one.observed, one.difference, closed)
 
 
 def missing(cell: Cell, why: str) -> Verdict:

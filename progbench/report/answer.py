@@ -6,10 +6,12 @@ memory, stand beside them where there are runs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from progbench.judging.compared import PrintAlone, number
-from progbench.judging.contrast import HIGHER, LOWER, WITHIN, Contrast
+from progbench.judging.compared import HIGHER, LOWER, WITHIN, Contrast, PrintAlone, number
+from progbench.judging.guards import FITTED, PREDICTED, STATED
+from progbench.judging.verdict import Verdict
 from progbench.report.cells import plain
 from progbench.report.comparisons import says
 from progbench.report.grids import Grid
@@ -242,3 +244,34 @@ def _percent(share: float | None) -> str:
 def _listed(words: Sequence[str]) -> str:
     shown = [plain(one) for one in words]
     return " and ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+
+
+def fitted(verdicts: Sequence[Verdict]) -> int:
+    """How many counts agree with the print by a setting that the paper's own totals determined."""
+    found = Counter(one.basis for one in verdicts if one.outcome == "reproduced")
+    return found[FITTED] + found[PREDICTED]
+
+
+def counted(verdicts: Sequence[Verdict]) -> str:
+    """What the printed counts rest on, and that no single rule of rounding gives all; "" where none agrees."""
+    agreeing = [one for one in verdicts if one.outcome == "reproduced" and one.rounding]
+    if not agreeing:
+        return ""
+    basis, ways = (Counter(getattr(one, name) for one in agreeing) for name in ("basis", "rounding"))
+    disputed = sum(one.outcome == "disputed" and one.kind == "counted" for one in verdicts)
+    phrases = [
+        (basis[STATED], f"{basis[STATED]} follow from what the paper states"),
+        (
+            basis[FITTED] + basis[PREDICTED],
+            f"{basis[FITTED] + basis[PREDICTED]} from a setting that its totals determined ({basis[FITTED]} of these "
+            f"determined one, {basis[PREDICTED]} follow from it)",
+        ),
+        (disputed, f"{disputed} disputed"),
+    ]
+    text = f"printed counts: {', '.join(phrase for count, phrase in phrases if count)}"
+    if ways["rounded"] and ways["truncated"]:
+        text += (
+            f"; of the {len(agreeing)} that agree {ways['both']} do so rounded and truncated, {ways['rounded']} only "
+            f"rounded, {ways['truncated']} only truncated: no single rule gives all"
+        )
+    return text

@@ -6,37 +6,42 @@ import re
 import textwrap
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from progbench.errors import BadInput
-from progbench.report import answer, counted, figures
+from progbench.report import answer, figures, html
 from progbench.report.figures import ANSWER
-from progbench.report.markdown import escape, grid
+from progbench.report.grids import Grid
+from progbench.report.markdown import as_table, escape
 from progbench.report.report import Report
 
 COMMAND = "progbench answer --write docs --readme README.md"
 BEGIN, END = f"<!-- Made by: {COMMAND} -->", "<!-- end of what is made -->"
 WIDTH = 120
-CLAIM_HEADERS = ("claim", "sentence", "on the print", "with which numbers", "which rests on")
-COUNT_HEADERS = ("table", "row", "printed counts", "agree", "basis", "why")
 
 
 def page(printed: Report, recorded: Sequence[Report]) -> str:
     """The page: the answer, every contrast, what is recorded of our own, the counts, and the sentences on the print."""
-    lines = [f"# {answer.QUESTION}", "", BEGIN, ""]
-    lines += _contrasts(printed)
-    if ANSWER in figures.available(printed):
-        lines[-1:] = ["", f"![{escape(figures.available(printed)[ANSWER])}]({ANSWER})", ""]
-    for report in recorded:
-        lines += [f"## {escape(report.purpose)}", "", *_contrasts(report)]
-    lines += ["## The printed counts", "", *_wrapped(_sentence(printed)), ""]
-    lines += [grid(_counts(printed), COUNT_HEADERS, "left left right right left left"), ""]
-    rows = [
+    claims = [
         [one.claim, f"{one.sentence} ({one.source})", one.on_print, one.print_words, one.print_rests_on]
         for one in printed.claims
     ]
-    lines += ["## The paper's sentences, on its own print", "", grid(rows, CLAIM_HEADERS), ""]
-    for table in printed.answer_tables(every=True):
-        lines += [f"## {table.title}, task by task", "", grid(table.rows, table.headers, table.align), ""]
-    return "\n".join([*lines, END, ""])
+    made = html.filled(
+        "answer.md",
+        escape,
+        answer=answer,
+        begin=Markup(BEGIN),
+        end=Markup(END),
+        printed=printed,
+        recorded=recorded,
+        captions=figures.available(printed),
+        sentence=_sentence(printed),
+        counts=_counts(printed),
+        claims=Grid(("claim", "sentence", "on the print", "with which numbers", "which rests on"), claims, ""),
+        grid=lambda table: Markup(as_table(table)),
+        wrapped=lambda text, first="": Markup(_wrapped(text, first)),
+    )
+    return f"{made}\n"
 
 
 def section(printed: Report, recorded: Sequence[Report], folder: str) -> str:
@@ -44,7 +49,7 @@ def section(printed: Report, recorded: Sequence[Report], folder: str) -> str:
     said, ours, saved = answer.brief(printed.contrasts)
     known = [f"{one.purpose.partition(':')[0]}: {answer.on_runs(one.contrasts)}" for one in recorded]
     words = [said, *(known or [ours]), saved, _sentence(printed)]
-    bullets = [line for one in words for line in _wrapped(one, "- ")]
+    bullets = [_wrapped(one, "- ") for one in filter(None, words)]
     picture = f"![{escape(figures.available(printed)[ANSWER])}]({folder}/{ANSWER})"
     return "\n".join([BEGIN, "", *bullets, "", picture, "", END])
 
@@ -58,31 +63,25 @@ def put_into(readme: str, made: str) -> str:
 
 
 def _sentence(report: Report) -> str:
-    words = counted.words(report.verdicts)
+    words = answer.counted(report.verdicts)
     return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 
-def _contrasts(report: Report) -> list[str]:
-    lines = [line for one in answer.sentences(report.contrasts, report.alone) for line in _wrapped(one, "- ")]
-    for table in report.answer_tables():
-        lines += ["", f"{table.title}:", "", grid(table.rows, table.headers, table.align)]
-    return [*lines, "", *_wrapped(answer.NOTE), ""]
-
-
-def _counts(report: Report) -> list[list[str]]:
+def _counts(report: Report) -> Grid:
     """A line for each row of a table with printed counts, and one basis."""
     rows: dict[tuple[str, str, str, str], list[str]] = {}
     for one in report.verdicts:
         if one.basis:
             why = one.sentence.partition("; ")[2]
             rows.setdefault((one.table, one.row, one.basis, why), []).append(one.outcome)
-    return [
+    lines = [
         [table, row, str(len(outcomes)), str(outcomes.count("reproduced")), basis, why]
         for (table, row, basis, why), outcomes in rows.items()
     ]
+    headers = ("table", "row", "printed counts", "agree", "basis", "why")
+    return Grid(headers, lines, "left left right right left left")
 
 
-def _wrapped(text: str, first: str = "") -> list[str]:
-    return textwrap.wrap(
-        escape(text), WIDTH, initial_indent=first, subsequent_indent=" " * len(first), break_on_hyphens=False
-    )
+def _wrapped(text: str, first: str = "") -> str:
+    indents = {"initial_indent": first, "subsequent_indent": " " * len(first)}
+    return textwrap.fill(escape(text), WIDTH, break_on_hyphens=False, **indents)

@@ -66,11 +66,11 @@ def legend(axes, columns: int, **options: object) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, **({"borderaxespad": 0.2} | options))
 
 
-def svg(draw: Callable, *, paper: bool = False) -> str:
-    """What `draw` returns, a matplotlib figure, as SVG text; on white `paper` it can be read on a dark page, too."""
+def svg(draw: Callable, *values: object, paper: bool = False) -> str:
+    """The figure that `draw` makes of values, as SVG text; on white `paper` it can be read on a dark page, too."""
     with style():
         text = io.StringIO()
-        draw().savefig(text, format="svg", metadata={"Date": None}, transparent=not paper)
+        draw(*values).savefig(text, format="svg", metadata={"Date": None}, transparent=not paper)
     return text.getvalue()
 
 

@@ -7,17 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from markupsafe import Markup
+
 from progbench.files import write_atomically
-from progbench.judging.against import Difference
-from progbench.judging.changes import CHANGED, UNDECIDED, WITHIN, Change
+from progbench.judging.against import CHANGED, UNDECIDED, WITHIN, Change, Difference
 from progbench.report import cells, html, markdown, text
+from progbench.report.grids import Grid
 
 SCHEMA_VERSION = 1
-HEADERS = ("score", "first", "second", "difference [95 %]", "p")
-ALIGN = "left right right right right"
-RATIO_HEADERS = ("recipe", "step time", "peak memory")
-RATIO_ALIGN = "left right right"
-ENVIRONMENT_HEADERS = ("differs in", "first", "second")
 MOST = 3  # values of a field that are listed
 LINES = 10  # of what a terminal lists to give an idea: differences within chance, and times
 _TITLES = {
@@ -27,16 +24,14 @@ _TITLES = {
 }
 _TIMES = "Step time and peak memory, first as a multiple of second, the slowest first"
 
-Table = tuple[str, Sequence[str], str, list[list[str]]]
-
 
 def as_text(found: Difference) -> str:
     """For a terminal, in 100 columns; of what is within chance, and of times, only the first few are listed."""
     lines = [*text.wrapped(found.headline), *(line for note in _notes(found) for line in text.wrapped(note))]
-    for title, headers, align, rows in _tables(found):
-        shown = rows[:LINES] if title in (_TITLES[WITHIN], _TIMES) else rows
-        more = [f"and {len(rows) - len(shown)} more"] if len(shown) < len(rows) else []
-        lines += ["", title, text.grid(shown, headers, align), *more]
+    for table in _tables(found):
+        shown = table.rows[:LINES] if table.title in (_TITLES[WITHIN], _TIMES) else table.rows
+        more = [f"and {len(table.rows) - len(shown)} more"] if len(shown) < len(table.rows) else []
+        lines += ["", table.title, text.grid(shown, table.headers, table.align), *more]
     for title, names in _lists(found):
         lines += ["", *text.wrapped(title), *(line for name in names for line in text.wrapped(name, "    ", "  "))]
     return "\n".join(lines)
@@ -44,25 +39,12 @@ def as_text(found: Difference) -> str:
 
 def as_markdown(found: Difference) -> str:
     """For a code host or a note."""
-    lines = ["# progbench: two folders of results", "", f"**{markdown.escape(found.headline)}**"]
-    lines += [line for note in _notes(found) for line in ("", markdown.escape(note))]
-    for title, headers, align, rows in _tables(found):
-        lines += ["", f"## {markdown.escape(title)}", "", markdown.grid(rows, headers, align)]
-    for title, names in _lists(found):
-        lines += ["", f"## {markdown.escape(title)}", "", *(f"- {markdown.escape(name)}" for name in names)]
-    return "\n".join(lines) + "\n"
+    return html.filled("difference.md", markdown.escape, **_shown(found), grid=_pipes)
 
 
 def as_html(found: Difference) -> str:
     """As one file: no script, nothing fetched."""
-    return html.page(
-        "difference.html",
-        title=f"progbench: {found.headline}",
-        found=found,
-        notes=_notes(found),
-        tables=_tables(found),
-        lists=_lists(found),
-    )
+    return html.page("difference.html", title=f"progbench: {found.headline}", **_shown(found))
 
 
 def write(found: Difference, folder: Path) -> list[Path]:
@@ -76,6 +58,14 @@ def write(found: Difference, folder: Path) -> list[Path]:
     for name, page in written.items():
         write_atomically(folder / name, page)
     return [folder / name for name in written]
+
+
+def _shown(found: Difference) -> dict[str, object]:
+    return {"found": found, "notes": _notes(found), "tables": _tables(found), "lists": _lists(found)}
+
+
+def _pipes(table: Grid) -> Markup:
+    return Markup(markdown.grid(table.rows, table.headers, table.align))
 
 
 def _notes(found: Difference) -> list[str]:
@@ -92,38 +82,33 @@ def _notes(found: Difference) -> list[str]:
     return notes
 
 
-def _tables(found: Difference) -> list[Table]:
-    """What there is to show as tables: title, headings, alignment and rows."""
+def _tables(found: Difference) -> list[Grid]:
+    """What there is to show as tables."""
     suites = {one.recipe.partition("/")[0] for one in found.ratios}
     suite = f"{suites.pop()}/" if len(suites) == 1 else ""
+    headers = ("score", "first", "second", "difference [95 %]", "p")
+    tables = []
+    for outcome, title in _TITLES.items():
+        chosen = [one for one in found.changes if one.outcome == outcome]
+        chosen.sort(key=lambda one: (1.0 if one.p is None else one.p, -abs(one.difference)))
+        rows = [_row(one, suite) for one in chosen]
+        tables.append(Grid(headers, rows, "left right right right right", title))
     slower = []
     for one in sorted(found.ratios, key=lambda one: -(one.step_seconds or 0.0)):
         ratios = (cells.number(ratio, ".2f") or "unknown" for ratio in (one.step_seconds, one.memory))
         slower.append([one.recipe.removeprefix(suite), *ratios])
+    tables.append(Grid(("recipe", "step time", "peak memory"), slower, "left right right", _TIMES))
     about = [[name, *map(_values, sides)] for name, sides in found.environment.items()]
-    tables: list[Table] = []
-    for outcome, title in _TITLES.items():
-        chosen = sorted((one for one in found.changes if one.outcome == outcome), key=_likelihood)
-        tables.append((title, HEADERS, ALIGN, [_row(one, suite) for one in chosen]))
-    tables += [
-        (_TIMES, RATIO_HEADERS, RATIO_ALIGN, slower),
-        ("Where they were made", ENVIRONMENT_HEADERS, "left left left", about),
-    ]
-    return [table for table in tables if table[3]]
+    tables.append(Grid(("differs in", "first", "second"), about, "left left left", "Where they were made"))
+    return [table for table in tables if table.rows]
 
 
 def _lists(found: Difference) -> list[tuple[str, list[str]]]:
     """What there is to show as lists: title and lines."""
-    sides = list(zip(found.folders, found.only, found.errors, strict=True))
-    lists = [(f"Only in {folder}", list(only)) for folder, only, _ in sides]
-    lists += [
-        (f"Errors in {folder}", [f"{name}: {why}" for name, why in errors.items()]) for folder, _, errors in sides
-    ]
+    lists = [(f"Only in {folder}", [*only]) for folder, only in zip(found.folders, found.only, strict=True)]
+    for folder, errors in zip(found.folders, found.errors, strict=True):
+        lists.append((f"Errors in {folder}", [f"{name}: {why}" for name, why in errors.items()]))
     return [one for one in lists if one[1]]
-
-
-def _likelihood(one: Change) -> tuple[float, float]:
-    return (1.0 if one.p is None else one.p, -abs(one.difference))
 
 
 def _row(one: Change, suite: str) -> list[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from progbench.judging.verdict import Variant, Verdict
+from progbench.judging.verdict import Attribution, Variant, Verdict
 from progbench.report import cells
-from progbench.report.attribution import Attribution
 from progbench.runs.ledger import Cost
 
 
@@ -21,32 +20,27 @@ class Grid:
     title: str = ""
 
 
-def verdicts(found: Iterable[Verdict]) -> Grid:
-    """A line a cell."""
-    headers = ("cell", "expected", "ours", "diff", "margin", "outcome")
-    return Grid(headers, [_verdict(one) for one in found], "left right right right right left")
-
-
-def _verdict(one: Verdict) -> list[str]:
-    ours = f"{cells.observed(one)} {cells.spread(one)}".strip()
-    return [one.cell, cells.expected(one), ours, cells.difference(one), cells.margin(one), cells.outcome(one)]
+def verdicts(found: Iterable[Verdict], *, in_words: bool = False) -> Grid:
+    """A line a cell, with its sentence if it is wanted `in_words`."""
+    rows = []
+    for one in found:
+        ours = f"{cells.observed(one)} {cells.spread(one)}".strip()
+        line = [one.cell, cells.expected(one), ours, cells.difference(one), cells.margin(one), cells.outcome(one)]
+        rows.append([*line, *[one.sentence] * in_words])
+    headers = ("cell", "expected", "ours", "diff", "margin", "outcome", *["in words"] * in_words)
+    return Grid(headers, rows, "left right right right right left" + " left" * in_words)
 
 
 def variants(found: Iterable[Variant]) -> Grid:
     """A line a recipe of a cell; the cell and what is expected of it stand once, with the primary."""
+    rows = []
+    for one in found:
+        expected = "" if one.variant or one.expected is None else f"{round(one.expected, 2):,}"
+        first = ("" if one.variant else one.cell, one.variant or "primary", expected)
+        difference = cells.signed(one.difference, *cells.variant_kind(one))
+        rows.append([*first, cells.variant_value(one), difference, "closest" if one.closest else ""])
     headers = ("cell", "recipe", "expected", "value", "diff", "")
-    return Grid(headers, [_variant(one) for one in found], "left left right right right left")
-
-
-def _variant(one: Variant) -> list[str]:
-    return [
-        "" if one.variant else one.cell,
-        one.variant or "primary",
-        "" if one.variant or one.expected is None else f"{round(one.expected, 2):,}",
-        cells.variant_value(one),
-        cells.signed(one.difference, *cells.variant_kind(one)),
-        "closest" if one.closest else "",
-    ]
+    return Grid(headers, rows, "left left right right right left")
 
 
 def closing(found: Iterable[Attribution]) -> Grid:
@@ -66,11 +60,11 @@ def closing(found: Iterable[Attribution]) -> Grid:
     return Grid(headers, rows, "left right left right right", "How much of a gap each variant closes")
 
 
-def costs(found: Iterable[Cost]) -> Grid:
-    """What each schedule takes, as a share of what constant takes."""
+def costs(found: Iterable[Cost], *, unknown: bool = False) -> Grid:
+    """What each schedule takes, as a share of what constant takes, and why what is `unknown` is."""
     rows = []
     for one in found:
-        shares = (one.updated, one.flops, one.step_seconds, one.memory)
-        rows.append([f"{one.body} {one.schedule}", one.task, *map(cells.percent, shares)])
+        shares = map(cells.percent, (one.updated, one.flops, one.step_seconds, one.memory))
+        rows.append([f"{one.body} {one.schedule}", one.task, *shares, *["; ".join(one.unknown)] * unknown])
     headers = ("schedule", "over", "updated parameters", "FLOPs", "step time", "peak memory")
-    return Grid(headers, rows, "left left right right right right")
+    return Grid((*headers, *["not known"] * unknown), rows, "left left right right right right" + " left" * unknown)

@@ -9,97 +9,99 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from progbench.judging.verdict import Verdict
 from progbench.recipes.recipe import split_id
-from progbench.report import answer, canvas, cells, comparisons, figures, glossary, grids, run_lines, text
+from progbench.report import answer, canvas, cells, comparisons, figures, grids, provenance, text
 from progbench.report.report import Report
 from progbench.report.tables import BOLD, views
-from progbench.runs.ledger import Entry
+from progbench.runs.ledger import Entry, Run
+
+TEMPLATES = Path(__file__).parent / "templates"
+MANY = 2000  # runs: in a longer list a recipe has one link, to its folder, instead of one for each seed
+_REPEATED = (2, 3, 7, 8)  # updated parameters, operations, commit and machine: mostly the same for every seed
 
 
 def render(report: Report, drawn: dict[str, str], folder: Path) -> str:
     """The page as it will lie in `folder`; `drawn` are its figures, as SVG by name."""
-    groups = _groups(report.ledger)
     captions = figures.available(report)
     results = quote(os.fsencode(Path(os.path.relpath(report.runs, folder)).as_posix())) if report.runs else ""
-    many = sum(len(entry.runs) for entry in report.ledger) > run_lines.MANY
-    tables = report.tables()
+    many = sum(len(entry.runs) for entry in report.ledger) > MANY
+    groups: dict[str, list[Entry]] = {}
+    for entry in report.ledger:
+        groups.setdefault(" ".join(split_id(entry.recipe)[:2]), []).append(entry)
+    # where each entry is on the page, and where its group: numbered, so that no name becomes part of an address
+    entries = [(entry.name, f"runs-{i}") for i, group in enumerate(groups.values(), start=1) for entry in group]
+    anchors = {name: (f"run-{i}", group) for i, (name, group) in enumerate(entries, start=1)}
+
+    def anchor(verdict: Verdict) -> str:
+        """The recipe's place for one recipe, their group's for the many of an average, "" where no run is listed."""
+        there = [anchors[name] for name in verdict.recipes if name in anchors]
+        return there[0][len(verdict.recipes) > 1] if there else ""
+
+    def drawing(svg: str, name: str, prefix: str) -> Markup:
+        return Markup(canvas.inline(svg, prefix, captions[name]))
+
     return page(
         "report.html",
         title=f"progbench: {report.suite}, {report.headline}",
         report=report,
         script=_script(),
-        question=answer.QUESTION,
-        sentences=answer.sentences(report.contrasts, report.alone),
-        answer_tables=report.answer_tables(),
-        task_tables=report.answer_tables(every=True),
-        answer_note=answer.NOTE,
-        glossary=glossary.MEANINGS,
-        places={one.name: f"table-{i}" for i, one in enumerate(tables, start=1)},
+        answer=answer,
         comparisons=comparisons,
-        differences=[
-            (title, comparisons.grid(comparisons.FULL, found))
-            for title, found in comparisons.groups(report.differences)
-        ],
-        print_alone=comparisons.grid(comparisons.PRINT, report.alone),
-        closing=grids.closing(report.attribution()),
-        tables=[{"printed": one, "views": views(one, report.yardstick)} for one in tables],
-        figures={
-            name: {
-                "svg": Markup(canvas.inline(svg, name.partition(".")[0], captions[name])),
-                "caption": captions[name],
-            }
-            for name, svg in drawn.items()
-        },
-        narrow_answer=_narrow_answer(report, captions) if figures.ANSWER in drawn else "",
-        costs=grids.costs(report.mean_costs),
-        task_costs=[
-            [*line, "; ".join(one.unknown)]
-            for line, one in zip(grids.costs(report.costs).rows, report.costs, strict=True)
-        ],
-        variants=grids.variants(report.variants),
-        not_judged=report.not_judged(),
+        grids=grids,
+        tables=[(one, views(one, report.yardstick)) for one in report.tables()],
+        figures={name: drawing(svg, name, name.partition(".")[0]) for name, svg in drawn.items()},
+        captions=captions,
+        narrow_answer=lambda: drawing(figures.narrow_answer(report), figures.ANSWER, "answer-narrow"),
         groups=groups,
-        anchors=Anchors(groups),
-        run_lines=lambda entry: run_lines.rows(entry, None if many and results else results),
-        folder=lambda entry: run_lines.folder(entry, results) if many else "",
-        score_names=run_lines.score_names,
+        anchors=anchors,
+        anchor=anchor,
+        lines=lambda entry: _lines(entry, None if many and results else results),
+        folder=lambda entry: _folder(entry, results) if many else "",
+        scored=_scored,
         bold=BOLD,
         why=text.WHY,
-        interval=_interval,
-        as_cell=lambda outcome: cells.AS_CELL.get(outcome, outcome),
     )
-
-
-def _narrow_answer(report: Report, captions: Mapping[str, str]) -> Markup:
-    return Markup(canvas.inline(figures.narrow_answer(report), "answer-narrow", captions[figures.ANSWER]))
 
 
 def page(template: str, **values: object) -> str:
-    """A template of this package, filled in: every value escaped, on one line, and without control characters."""
+    """An HTML template of this package, filled in: every value escaped, on one line, without control characters."""
+    about = {"cells": cells, "minus": minus, "script": None}
+    return filled(template, lambda value: escape(_signed(cells.plain(value))), **(about | values))
+
+
+# LaTeX has its own use for braces
+_OF_TEX = {
+    "variable_start_string": "<<", "variable_end_string": ">>", "block_start_string": "<%", "block_end_string": "%>",
+    "comment_start_string": "<#", "comment_end_string": "#>",
+}  # fmt: skip
+
+
+def filled(template: str, safe: Callable[[object], str], **values: object) -> str:
+    """A template of this package, filled in: what is no Markup goes through `safe`."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=lambda value: value if isinstance(value, Markup) else _signed(cells.plain(value)),
+        finalize=lambda value: value if isinstance(value, Markup) else Markup(safe(value)),
         trim_blocks=True,
         lstrip_blocks=True,
+        **(_OF_TEX if template.endswith(".tex") else {}),
     )
-    environment.globals |= {"cells": cells, "marks": cells.MARKS, "subscript": cells.subscript, "minus": minus}
-    return environment.get_template(template).render(**{"script": None, **values})
+    environment.globals |= values
+    return environment.get_template(template).render()
 
 
 def _script() -> dict[str, Markup]:
     """The page's own script, and the checksum by which the page allows it."""
-    text = (Path(__file__).parent / "templates" / "cells.js").read_text(encoding="utf-8")
+    text = (TEMPLATES / "cells.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return {"text": Markup(text), "hash": Markup(f"sha256-{digest}")}
 
@@ -110,7 +112,7 @@ def minus(number: str) -> str:
     >>> minus("-0.25 [-0.5, +0.1]"), minus("bert-base")
     ('−0.25 [−0.5, +0.1]', 'bert-base')
     """
-    return re.sub(r"^-(?=[\d.])|(?<=[ (\[])-(?=\d)", "−", number)
+    return _signed(re.sub(r"^-(?=[\d.])", "−", number))
 
 
 def _signed(sentence: str) -> str:
@@ -118,46 +120,44 @@ def _signed(sentence: str) -> str:
     return re.sub(r"(?<=[ (\[])-(?=\d)", "−", sentence)
 
 
-def _interval(verdict: Verdict) -> str:
-    if verdict.low is None or verdict.high is None:
-        return ""
-    return f"{minus(f'{verdict.low:+.2f}')} to {minus(f'{verdict.high:+.2f}')}"
+def _folder(entry: Entry, results: str) -> str:
+    """The address of a recipe's results, for the long list; "" where it is not known."""
+    return f"{results}/{quote(entry.runs[0].file.rpartition('/')[0])}/" if results and entry.runs else ""
 
 
-@dataclass(frozen=True)
-class Group:
-    """The recipes of one model, tuning and schedule, under a heading of their own."""
-
-    anchor: str
-    name: str
-    entries: Sequence[Entry]
-
-    @property
-    def runs(self) -> int:
-        return sum(len(entry.runs) for entry in self.entries)
+def _scored(entry: Entry) -> str:
+    """What the scores in a recipe's rows are of, in their order."""
+    return ", ".join(dict.fromkeys(name for run in entry.runs for name in run.scores))
 
 
-def _groups(entries: Sequence[Entry]) -> list[Group]:
-    found: dict[str, list[Entry]] = {}
-    for entry in entries:
-        found.setdefault(" ".join(split_id(entry.recipe)[:2]), []).append(entry)
-    return [Group(f"runs-{i}", name, chosen) for i, (name, chosen) in enumerate(found.items(), start=1)]
+def _lines(entry: Entry, results: str | None) -> Iterator[Markup]:
+    """A row of nine cells for each seed, of which there may be ten thousand: what the row above says is left out.
+
+    `results` is the address of the folder of results, "" where it is not known, None where seeds have no links.
+    """
+    names = _scored(entry).split(", ")
+    above = dict.fromkeys(_REPEATED, "")
+    for run in entry.runs:
+        values = [_seed(run, results), *_numbers(run, names), provenance.commit(run.commit), run.machine]
+        shown = ["" if above.get(i) == one else one for i, one in enumerate(values)]
+        above = {i: values[i] for i in _REPEATED}
+        texts = (one if isinstance(one, Markup) else escape(cells.plain(one)) for one in shown)
+        yield Markup("<tr>" + "".join(f"<td>{one}" for one in texts) + "\n")
 
 
-class Anchors:
-    """Where on the page the runs behind a verdict are; numbered, so that no name becomes part of an address."""
+def _seed(run: Run, results: str | None) -> str:
+    if results is None:
+        return str(run.seed)
+    if not results:
+        return f"{run.seed} ({run.file})"
+    return Markup('<a href="{}/{}">{}</a>').format(results, quote(run.file), run.seed)
 
-    def __init__(self, groups: Sequence[Group]) -> None:
-        entries = [(entry.name, group.anchor) for group in groups for entry in group.entries]
-        self.groups = dict(entries)
-        self.entries = {name: f"run-{i}" for i, (name, _) in enumerate(entries, start=1)}
 
-    def of_entry(self, entry: Entry) -> str:
-        return self.entries[entry.name]
-
-    def of(self, verdict: Verdict) -> str:
-        """The recipe's place for one recipe, their group's for the many of an average, "" where no run is listed."""
-        names = [name for name in verdict.recipes if name in self.entries]
-        if not names:
-            return ""
-        return self.entries[names[0]] if len(verdict.recipes) == 1 else self.groups[names[0]]
+def _numbers(run: Run, names: list[str]) -> list[str]:
+    """Scores, updated parameters, operations, and what the run took."""
+    scores = run.error or ", ".join(f"{run.scores[name]:.2f}" if name in run.scores else "–" for name in names)
+    step = "" if run.step_seconds is None else f"{1000 * run.step_seconds:,.1f}"
+    if step and not run.alone:
+        step += " (not known to be alone)" if run.others is None else f" (beside {run.others} others)"
+    memory = f"{run.memory / 1048576:,.0f}" if run.memory else ""
+    return [scores, cells.number(run.updated, ","), cells.number(run.flops, ".3g"), f"{run.seconds:,.0f}", step, memory]

@@ -69,13 +69,6 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Bullets:
-    """Sentences in a list."""
-
-    lines: Sequence[str]
-
-
-@dataclass(frozen=True)
 class Figure:
     """A drawing as SVG text, filed under its name."""
 
@@ -84,12 +77,5 @@ class Figure:
     caption: str
 
 
-Block = str | Bullets | Grid | Figure
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading and what stands under it, one after another."""
-
-    title: str
-    blocks: Sequence[Block]
+Block = str | list[str] | Grid | Figure  # a list is one of sentences
+Section = tuple[str, Sequence[Block]]  # a heading and what stands under it, one after another

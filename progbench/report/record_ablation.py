@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 from progbench.judging.compared import Compared, name
-from progbench.report import comparisons, record_plots
-from progbench.report.record import Block, Bullets, Figure, Grid, OfSuite, Printed, Recorded
+from progbench.report import canvas, comparisons
+from progbench.report.canvas import BLUE, GREEN, GREY, ORANGE, PURPLE
+from progbench.report.record import Block, Figure, Grid, OfSuite, Printed, Recorded
 from progbench.tasks.catalog import task_of, tasks
 
 OTHERS = ("without_low_blocks", "growing")
@@ -95,7 +96,7 @@ def blocks(found: Recorded) -> Iterator[Block]:
             yield f"{suite.name}, {title}:"
             yield comparisons.grid(comparisons.FULL, those)
         if pairs:
-            yield Bullets(comparisons.remarks(pairs))
+            yield comparisons.remarks(pairs)
         for model in models:
             yield from _of_model(suite, model, found.ablation)
     yield from _what_ifs(found)
@@ -125,10 +126,31 @@ def _of_model(suite: OfSuite, model: str, printed: Sequence[Printed]) -> Iterato
     heads = [f"{evaluation_set} {metric}" for evaluation_set, metric in columns]
     yield Grid(("schedule", *heads), rows, " ".join(["left"] + ["right"] * len(heads)))
     yield _collapsed(points, columns, guesses)
-    drawn = record_plots.ablation(heads, [*points.items()], guesses)
-    yield Figure(
-        f"ablation-{suite.name}-{model}.svg", drawn, f"{suite.name}, {model}: scores by schedule, a dot a seed"
-    )
+    drawn = canvas.svg(_drawn, heads, points, guesses)
+    caption = f"{suite.name}, {model}: scores by schedule, a dot a seed"
+    yield Figure(f"ablation-{suite.name}-{model}.svg", drawn, caption)
+
+
+def _drawn(columns: Sequence[str], rows: Mapping[str, Sequence[Sequence[float]]], guesses: Sequence[float | None]):
+    """Scores of each column on a scale of its own, a dot a seed, a colour a schedule; dotted: the constant guess.
+
+    A schedule without a score is left out.
+    """
+    colors = (BLUE, ORANGE, GREEN, PURPLE)
+    figure = canvas.new_figure(8, 3.4)
+    for x, axes in enumerate(figure.subplots(1, len(columns), squeeze=False)[0]):
+        for i, (label, scores) in enumerate(rows.items()):
+            if any(scores):
+                axes.plot([i] * len(scores[x]), scores[x], "o", color=colors[i % 4], markersize=4, label=label)
+        if guesses[x] is not None:
+            axes.axhline(guesses[x], linestyle=":", color=GREY, linewidth=1.2)
+        axes.plot([], [], ":", color=GREY, linewidth=1.2, label="always the most frequent class")
+        axes.set_title(columns[x].replace(" ", "\n", 1).replace("_", "\n"))
+        axes.set_xlim(-0.7, len(rows) - 0.3)
+        axes.set_xticks([])
+    figure.axes[0].set_ylabel("points")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    return figure
 
 
 def _collapsed(
@@ -201,7 +223,7 @@ def _what_ifs(found: Recorded) -> Iterator[Block]:
         f"Eq. 2's literal floor: it cuts as the recipes here do where the parts divide the blocks ({floors}). "
         + ("They do, so it is the same run, and gives neither number." if whole else "They do not everywhere.")
     )
-    yield Bullets(lines)
+    yield lines
 
 
 def _candidates(suite: OfSuite, targets: Sequence[Printed]) -> Iterator[str]:

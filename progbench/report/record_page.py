@@ -1,16 +1,23 @@
-"""RESULTS.md, section by section: what is recorded, what it says of the paper, and what it cannot say."""
+"""RESULTS.md and its page, section by section: what is recorded, what it says of the paper, and what it cannot say."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from markupsafe import Markup
+
+from progbench.files import write_atomically
 from progbench.judging.compared import Compared
 from progbench.judging.compared import name as called
 from progbench.judging.words import UNDECIDED
-from progbench.report import comparisons, record_ablation, record_costs, record_plots, record_runs
-from progbench.report.cells import percent
-from progbench.report.record import Block, Bullets, Figure, Grid, OfSuite, Recorded, Section
+from progbench.report import canvas, comparisons, html, markdown, record_ablation, record_runs
+from progbench.report.canvas import BLUE, GREY, INK, ORANGE
+from progbench.report.cells import percent, short
+from progbench.report.record import Block, Figure, Grid, OfSuite, Recorded, Section
+
+FOLDER = "results"  # of the figures and the page, beside RESULTS.md
 
 SOURCE = (
     "progbench results writes this page, its figures and results/results.html from the recorded files in expected/ "
@@ -19,20 +26,56 @@ SOURCE = (
 )
 
 
+def files(found: Recorded) -> dict[str, str]:
+    """Every file that is written, by its name: RESULTS.md, the page, and the figures."""
+    shown = sections(found)
+    drawn = [block for _, blocks in shown for block in blocks if isinstance(block, Figure)]
+    return {
+        "RESULTS.md": as_markdown(shown),
+        f"{FOLDER}/results.html": as_html(shown),
+        **{f"{FOLDER}/{one.name}": one.svg for one in drawn},
+    }
+
+
+def write(found: Recorded, folder: Path) -> list[Path]:
+    """Write them below a folder; figures that nobody draws any more go. Gives the files."""
+    written = files(found)
+    for old in (folder / FOLDER).glob("*.svg"):
+        if f"{FOLDER}/{old.name}" not in written:
+            old.unlink()
+    for name, content in written.items():
+        write_atomically(folder / name, content)
+    return [folder / name for name in written]
+
+
+def as_markdown(shown: Sequence[Section]) -> str:
+    """For a code host."""
+    grid = {"grid": lambda table: Markup(markdown.as_table(table)), "folder": FOLDER}
+    return html.filled("results.md", markdown.escape, sections=shown, **grid)
+
+
+def as_html(shown: Sequence[Section]) -> str:
+    """As one file: no script, nothing fetched, the figures inside it."""
+
+    def inline(one: Figure) -> Markup:
+        return Markup(canvas.inline(one.svg, one.name.partition(".")[0], one.caption))
+
+    return html.page("results.html", title="progbench: what is recorded", sections=shown, inline=inline)
+
+
 def sections(found: Recorded) -> list[Section]:
     """Every section, the answers first."""
+    decided = Grid(("date", "decided", "seen by then"), found.decided, "left left left")
     return [
-        Section(
-            "Does Progtuning keep its promise? What is recorded, and what it says", [Bullets(_short(found)), SOURCE]
-        ),
-        Section("Is Progtuning at least as good as fine-tuning?", [*_as_good(found)]),
-        Section("Do the ablations collapse as Table 5 says?", [*record_ablation.blocks(found)]),
-        Section("What does Progtuning save?", [*_saves(found)]),
-        Section("Where does the print contradict itself?", [*_contradictions(found)]),
-        Section("What is recorded, and what is not", [*record_runs.there(found)]),
-        Section("Failed runs", [Bullets(record_runs.failed(found))]),
-        Section("How the runs were made, and how to make one again", [*record_runs.made(found)]),
-        Section("What was decided when", [Grid(("date", "decided", "seen by then"), found.decided, "left left left")]),
+        ("Does Progtuning keep its promise? What is recorded, and what it says", [_short(found), SOURCE]),
+        ("Is Progtuning at least as good as fine-tuning?", [*_as_good(found)]),
+        ("Do the ablations collapse as Table 5 says?", [*record_ablation.blocks(found)]),
+        ("What does Progtuning save?", [*_saves(found)]),
+        ("Where does the print contradict itself?", [*_contradictions(found)]),
+        ("What is recorded, and what is not", [*record_runs.there(found)]),
+        ("Failed runs", [record_runs.failed(found)]),
+        ("How the runs were made, and how to make one again", [*record_runs.made(found)]),
+        ("What was decided when", [decided]),
     ]
 
 
@@ -82,7 +125,7 @@ def _short(found: Recorded) -> list[str]:
 
 
 def _saving(suite: OfSuite) -> Iterator[str]:
-    rows = [row for row in record_costs.rows(suite) if row[0] == "shrinking"]
+    rows = [row for row in record_runs.costs(suite).rows if row[0] == "shrinking"]
     if rows:
         updated, flops, cpu = (_middle([row[i] for row in rows]) for i in (3, 4, 5))
         yield (
@@ -116,14 +159,14 @@ def _as_good(found: Recorded) -> Iterator[Block]:
             yield f"{suite.name}, {title}:"
             yield comparisons.grid(comparisons.FULL, those)
         caption = f"{suite.name}: Progtuning less {called('constant')}, with both intervals and the margin"
-        yield Figure(f"differences-{suite.name}.svg", record_plots.differences(pairs), caption)
-        yield Bullets(comparisons.remarks(pairs))
+        yield Figure(f"differences-{suite.name}.svg", canvas.svg(_drawn, pairs), caption)
+        yield comparisons.remarks(pairs)
     yield (
         "The paper's own models are not among the recorded runs. Its print by itself, which has no seeds, says this of "
         "the averages:"
     )
     yield comparisons.grid(comparisons.PRINT, found.alone)
-    yield Bullets(comparisons.print_remarks(found.alone))
+    yield comparisons.print_remarks(found.alone)
 
 
 def _saves(found: Recorded) -> Iterator[Block]:
@@ -136,11 +179,12 @@ def _saves(found: Recorded) -> Iterator[Block]:
         "whole process, which keeps memory of what it trained before."
     )
     for suite in found.suites:
-        if rows := record_costs.rows(suite):
+        costs = record_runs.costs(suite)
+        if costs.rows:
             yield f"{suite.name}:"
-            yield Grid(record_costs.HEADERS, rows, record_costs.ALIGN)
+            yield costs
             runs = [run for run in suite.runs if not run.error]
-            told = sum(map(record_costs.agree, runs))
+            told = sum(map(record_runs.agree, runs))
             yield f"In {told} of {len(runs)} runs of {suite.name} the clock and the processor agree."
         else:
             yield f"{suite.name}: not recorded: no schedule has fine-tuning beside it."
@@ -151,13 +195,33 @@ def _contradictions(found: Recorded) -> Iterator[Block]:
         "Sentences of the paper that its own printed numbers do not bear out, or that are disputed for the reason "
         "given. That says nothing of the method: a slip of a unit, a metric or a rounding is enough."
     )
-    yield Bullets(
-        [
-            f"{one.sentence} ({one.source}): {one.print_words}{f'. {one.disputed}' if one.disputed else ''}"
-            for one in found.claims
-            if one.on_print == "does not hold" or one.disputed
-        ]
-    )
+    yield [
+        f"{one.sentence} ({one.source}): {one.print_words}{f'. {one.disputed}' if one.disputed else ''}"
+        for one in found.claims
+        if one.on_print == "does not hold" or one.disputed
+    ]
     if found.disputed:
         yield "Printed counts that do not follow from the paper's own equations:"
-        yield Bullets([f"{table}, {cells}: {argument}" for table, cells, argument in found.disputed])
+        yield [f"{table}, {cells}: {argument}" for table, cells, argument in found.disputed]
+
+
+def _drawn(found: Sequence[Compared]):
+    """Each difference with both intervals, a line each, and its margin as a tick."""
+    figure = canvas.new_figure(8, 1.1 + 0.32 * len(found))
+    axes = figure.add_subplot()
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    for y, one in enumerate(found):
+        if one.other_low is not None and one.other_high is not None:
+            axes.plot([one.other_low, one.other_high], [y, y], color=GREY, linewidth=1.0)
+        axes.plot([one.low, one.high], [y, y], color=BLUE, linewidth=3.0, alpha=0.7)
+        axes.plot([one.difference], [y], "D" if one.over else "o", color=INK, markersize=5)
+        axes.plot([-one.margin] * 2, [y - 0.3, y + 0.3], color=ORANGE, linewidth=1.2)
+    axes.plot([], [], color=BLUE, linewidth=3.0, alpha=0.7, label="this development set")
+    axes.plot([], [], color=GREY, linewidth=1.0, label="examples like these")
+    axes.plot([], [], color=ORANGE, linewidth=1.2, label="the margin")
+    names = [f"average of {len(one.over)}" if one.over else one.task for one in found]
+    labels = [short(f"{one.table}, {one.body}: {name}", 44) for one, name in zip(found, names, strict=True)]
+    canvas.lines(axes, labels, fontsize=8)
+    axes.set_xlabel("Progtuning less fine-tuning (points)")
+    canvas.legend(axes, 3)
+    return figure

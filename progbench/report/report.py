@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from progbench.judging import claims as claiming
 from progbench.judging.claims import ClaimVerdict
-from progbench.judging.compared import Compared, PrintAlone
-from progbench.judging.contrast import Contrast
-from progbench.judging.verdict import AGREES, JUDGED, OUTCOMES, Variant, Verdict
+from progbench.judging.compared import Compared, Contrast, PrintAlone
+from progbench.judging.verdict import AGREES, JUDGED, OUTCOMES, Attribution, Variant, Verdict, attribute
 from progbench.report import answer as answering
-from progbench.report import attribution, comparisons, counted, provenance
+from progbench.report import comparisons, provenance
 from progbench.runs.ledger import Cost, Entry, costs, mean_costs
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class Report:
         deviating = [verdict for verdict in self.verdicts if verdict.outcome == "deviates"]
         names = ", ".join(f"{one.cell} {one.direction or ''}".strip() for one in deviating)
         named = {"deviates": f" ({names})"} if len(deviating) <= NAMED else {}
-        if fitted := counted.fitted(self.verdicts):
+        if fitted := answering.fitted(self.verdicts):
             named["reproduced"] = f" ({fitted} of them {_FITTED})"
         words = {
             outcome: f"{counts[outcome]} {outcome}{named.get(outcome, '')}" for outcome in OUTCOMES if counts[outcome]
@@ -102,7 +101,7 @@ class Report:
     @property
     def answer(self) -> str:
         """What was judged, in every view: how cells and claims came out, and the averages of the differences."""
-        heads = [self.headline, self.judged_by, counted.words(self.verdicts), self.precision]
+        heads = [self.headline, self.judged_by, answering.counted(self.verdicts), self.precision]
         heads = heads if self.verdicts or not self.claims else []
         claimed = [self.claims_headline] if self.claims else []
         return "\n".join(filter(None, [*heads, *claimed, *comparisons.answers(self.differences)]))
@@ -233,9 +232,9 @@ class Report:
         """The same over tasks."""
         return mean_costs(self.costs)
 
-    def attribution(self) -> list[attribution.Attribution]:
+    def attribution(self) -> list[Attribution]:
         """Which variants close the gaps of the cells that do not agree."""
-        return attribution.attribute(self.verdicts, self.variants)
+        return attribute(self.verdicts, self.variants)
 
     def closest(self) -> str:
         """Which recipe comes nearest to the print, and in how many cells."""
@@ -260,7 +259,7 @@ class Report:
             "costs": [asdict(one) for one in self.costs],
             "summary": {
                 "headline": self.headline,
-                "counts": counted.words(self.verdicts),
+                "counts": answering.counted(self.verdicts),
                 "total": len(self.verdicts),
                 "judged": sum(verdict.judged for verdict in self.verdicts),
                 "outcomes": self.tally(),
@@ -275,14 +274,15 @@ class Report:
         def named(text: str) -> str:
             return text.replace(str(self.runs), self.runs.name) if self.runs and self.runs.name else text
 
-        return replace(
-            self,
-            verdicts=[replace(one, sentence=named(one.sentence)) for one in self.verdicts],
-            claims=[
-                replace(one, print_words=named(one.print_words), our_words=named(one.our_words)) for one in self.claims
-            ],
-            variants=[replace(one, missing=named(one.missing), error=named(one.error)) for one in self.variants],
-            warnings=[named(one) for one in self.warnings],
-            differences=[replace(one, notes=tuple(map(named, one.notes))) for one in self.differences],
-            contrasts=[replace(one, missing=named(one.missing)) for one in self.contrasts],
-        )
+        said = {
+            "verdicts": ("sentence",),
+            "claims": ("print_words", "our_words"),
+            "variants": ("missing", "error"),
+            "contrasts": ("missing",),
+        }
+        lists = {
+            name: [replace(one, **{text: named(getattr(one, text)) for text in texts}) for one in getattr(self, name)]
+            for name, texts in said.items()
+        }
+        differences = [replace(one, notes=tuple(map(named, one.notes))) for one in self.differences]
+        return replace(self, **lists, warnings=[*map(named, self.warnings)], differences=differences)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 from progbench.files import write_atomically
-from progbench.report import figures, html, latex, markdown, schema, spreadsheet
+from progbench.judging.compared import Contrast
+from progbench.judging.verdict import Verdict
+from progbench.report import figures, html, latex, markdown, schema
+from progbench.report.cells import plain
 from progbench.report.report import Report
+from progbench.runs.ledger import Run
 
 
 def write(report: Report, folder: Path) -> list[Path]:
@@ -20,9 +29,55 @@ def write(report: Report, folder: Path) -> list[Path]:
         "report.json": json.dumps(report.as_json(), indent=1, allow_nan=False) + "\n",
         "report.schema.json": json.dumps(schema.schema(), indent=1) + "\n",
         "report.tex": latex.render(shown),
-        **spreadsheet.files(shown),
+        **spreadsheets(shown),
         **drawn,
     }
     for name, content in written.items():
         write_atomically(folder / name, content)
     return [folder / name for name in written]
+
+
+def spreadsheets(report: Report) -> dict[str, str]:
+    """The CSV files by name: `report.csv` has the cells, `contrasts.csv` the differences, `runs.csv` the seeds."""
+    contrasts = [_values(one, Contrast) | {"on_print": one.on_print} for one in report.contrasts]
+    runs = [
+        {"recipe": entry.recipe, "digest": entry.digest, "planned": entry.planned, **_values(run, Run)}
+        for entry in report.ledger
+        for run in entry.runs
+    ]
+    return {
+        "report.csv": table(
+            [field.name for field in fields(Verdict)], (_values(one, Verdict) for one in report.verdicts)
+        ),
+        "contrasts.csv": table([*(field.name for field in fields(Contrast)), "on_print"], contrasts),
+        "runs.csv": table(["recipe", "digest", "planned", *(field.name for field in fields(Run))], runs),
+    }
+
+
+def table(names: Iterable[str], rows: Iterable[Mapping[str, object]]) -> str:
+    r"""Rows under a line of names; None is empty, and no text is taken for a formula.
+
+    >>> table(["cell", "difference"], [{"cell": "=cmd()", "difference": -0.25}, {"cell": "a,b", "difference": None}])
+    'cell,difference\r\n\'=cmd(),-0.25\r\n"a,b",\r\n'
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(names))
+    writer.writeheader()
+    writer.writerows({name: _safe(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _values(one: object, kind: type) -> dict[str, object]:
+    return {field.name: getattr(one, field.name) for field in fields(kind)}
+
+
+def _safe(value: object) -> object:
+    """A number as it is, and anything else as a text on one line that no spreadsheet calculates."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        value = "; ".join(f"{key}: {one}" for key, one in value.items())
+    elif isinstance(value, list | tuple):
+        value = "; ".join(map(str, value))
+    text = plain(value)
+    return f"'{text}" if re.match(r"[=+\-@]", text) and not re.fullmatch(r"[+-]?\d+(\.\d+)?", text) else text

@@ -10,17 +10,17 @@ import fcntl
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import parse_json, read_text, write_atomically
 from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
-from progbench.runs import fields, predictions, provenance
+from progbench.runs import predictions, provenance
 from progbench.runs.provenance import Provenance
 from progbench.runs.run_result import EpochResult, RunResult
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 SEALED_SINCE = 6  # the SCORES_VERSION whose results all have a checksum
+CORRELATIONS = {"matthews_correlation", "pearson", "spearman"}  # may be below 0
+_SLACK = 1e-9  # a correlation's last bits
 UNSEALED = "without a checksum, as results were before they had one: nobody can see whether it was edited"
 
 
@@ -85,26 +87,22 @@ def load(folder: Path, recipe: Recipe, seed: int) -> RunResult | None:
         return None
     # the folder is named after the digest, which is slow to take twice
     if tuple(map(content.get, ("digest", "seed"))) != (path.parent.name, seed):
-        raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
+        raise _unusable(path, "a result of another recipe, seed or format")
     if content.get("scores_version") != SCORES_VERSION:
-        raise BadInput(
-            f"{path}: scores_version = {kinds.shown(content.get('scores_version'))}, not the {SCORES_VERSION} it is "
-            "filed under; delete it to run this seed again"
-        )
+        theirs = kinds.shown(content.get("scores_version"))
+        raise _unusable(path, f"scores_version = {theirs}, not the {SCORES_VERSION} it is filed under")
     inside = _recipe(path, content)
     if inside != recipe:
         sides = ((name, getattr(inside, name), getattr(recipe, name)) for name in recipe.__dataclass_fields__)
         name, theirs, ours = next(side for side in sides if side[1] != side[2])
-        raise BadInput(
-            f"{path}: the recipe inside is another than the one it is filed under ({name} = {theirs!r}, not "
-            f"{ours!r}); delete it to run this seed again"
-        )
+        but = f"({name} = {theirs!r}, not {ours!r})"
+        raise _unusable(path, f"the recipe inside is another than the one it is filed under {but}")
     if "checksum" not in content:
-        raise BadInput(f"{path}: {_NO_CHECKSUM}")
+        raise _unusable(path, _NO_CHECKSUM)
     return _result(path, content, recipe)
 
 
-_NO_CHECKSUM = "it has no checksum, so nobody can see whether it was edited; delete it to run this seed again"
+_NO_CHECKSUM = "it has no checksum, so nobody can see whether it was edited"
 
 
 def read(path: Path) -> RunResult:
@@ -124,7 +122,7 @@ def read(path: Path) -> RunResult:
     if not result.sealed and _digest(path, content, result.recipe) != digest:
         raise BadInput(f"{path}: filed as {digest}, which is not the digest of the recipe inside")
     if not result.sealed and content["scores_version"] >= SEALED_SINCE:
-        raise BadInput(f"{path}: {_NO_CHECKSUM}")
+        raise _unusable(path, _NO_CHECKSUM)
     return result
 
 
@@ -146,28 +144,31 @@ def checked(result: RunResult) -> RunResult:
     return replace(result, error=why)
 
 
+def _unusable(path: Path, why: str) -> BadInput:
+    return BadInput(f"{path}: {why}; delete it to run this seed again")
+
+
 def _content(path: Path) -> dict:
     try:
         content = parse_json(read_text(path), nan=False)
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():  # what it stands for may be on a disk that is not mounted now
-            raise BadInput(f"{path}: a link to what is not there; delete it to run this seed again") from None
+            raise _unusable(path, "a link to what is not there") from None
         raise
     except PermissionError as problem:  # deleting it would lose a good result
-        raise BadInput(
-            f"{path}: may not be read ({problem.strerror}): ask its owner for the right to, or its folder's"
-        ) from None
+        why = f"may not be read ({problem.strerror}): ask its owner for the right to, or its folder's"
+        raise BadInput(f"{path}: {why}") from None
     except (OSError, ValueError) as problem:
-        raise BadInput(f"{path}: not a readable result ({problem}); delete it to run this seed again") from None
+        raise _unusable(path, f"not a readable result ({problem})") from None
     if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
-        raise BadInput(f"{path}: a result of another recipe, seed or format; delete it to run this seed again")
+        raise _unusable(path, "a result of another recipe, seed or format")
     return content
 
 
 def _recipe(path: Path, content: dict) -> Recipe:
     inside = content.get("recipe")
     if not isinstance(inside, dict):
-        raise BadInput(f"{path}: no recipe inside; delete it to run this seed again")
+        raise _unusable(path, "no recipe inside")
     try:
         inside = {name: tuple(value) if isinstance(value, list) else value for name, value in inside.items()}
         if inside.get("prefix_cache") is False:  # a field that recipes had, and that no recorded result made use of
@@ -186,30 +187,70 @@ def _digest(path: Path, content: dict, inside: Recipe) -> str:
 
 def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
     sealed = "checksum" in content
-    known = (
-        {"notes": (), "session": "", "predictions": {}} | content | {"sealed": sealed}
-    )  # what older results do not have
+    older = {"notes": (), "session": "", "predictions": {}}  # what older results do not have
+    known = older | content | {"sealed": sealed}
     try:
         epochs = tuple(EpochResult(**epoch) for epoch in known["epochs"])
         names = [name for name in RunResult.__dataclass_fields__ if name not in ("recipe", "epochs", "provenance")]
         rest = {name: known[name] for name in names}
-        if strange := [name for name, fits in fields.looked_at(rest, epochs) if not fits]:
+        if strange := [name for name, fits in _looked_at(rest, epochs) if not fits]:
             raise TypeError(f"{strange[0]} is not what it should be")
-        rest["notes"] = tuple(rest["notes"])
+        made = Provenance.of(known["environment"])
         rest |= {
+            "notes": tuple(rest["notes"]),
             "environment": provenance.without(known["environment"]),
-            "provenance": Provenance.of(known["environment"]),
+            "provenance": made,
         }
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
-        raise BadInput(f"{path}: not a whole result ({problem!r}); delete it to run this seed again") from None
+        raise _unusable(path, f"not a whole result ({problem!r})") from None
     if not epochs and not rest["error"]:
-        raise BadInput(f"{path}: a result without an epoch; delete it to run this seed again")
+        raise _unusable(path, "a result without an epoch")
     if sealed and content["checksum"] != checksum(content):
-        raise BadInput(
-            f"{path}: its checksum does not fit its content, so it was damaged or edited; delete it to run this seed "
-            "again"
-        )
+        raise _unusable(path, "its checksum does not fit its content, so it was damaged or edited")
     return RunResult(recipe=recipe, epochs=epochs, **rest)
+
+
+@functools.cache
+def kind_of_score(metric: str) -> kinds.Kind:
+    """The kind of this metric's scores: fractions, and only correlations may be below 0."""
+    least = -1 if metric in CORRELATIONS else 0
+    return kinds.number(f"from {least} to 1", lambda x: least - _SLACK < x < 1 + _SLACK)
+
+
+def _looked_at(rest: Mapping[str, Any], epochs: Sequence[Any]) -> Iterator[tuple[str, bool]]:
+    """Each part of a result that a session computes with, in words, and whether it is of a kind to compute with.
+
+    `rest` is all but the epochs, by name. A part that is wrong fails its judgement, not the session.
+    """
+    yield "seed", kinds.is_whole(rest["seed"])
+    for name, kind in (("error", str), ("session", str), ("final", bool)):
+        yield name, isinstance(rest[name], kind)
+    notes = rest["notes"]
+    yield "notes", isinstance(notes, list | tuple) and all(isinstance(note, str) for note in notes)
+    for name, fits in (
+        ("fingerprints", _plain),
+        ("environment", _plain),
+        ("predictions", lambda value: isinstance(value, str)),
+        ("examples", kinds.is_whole),
+        ("left_out", kinds.is_whole),
+    ):
+        yield name, isinstance(rest[name], dict) and all(map(fits, rest[name].values()))
+    for name in ("seconds", "peak_memory_bytes"):
+        yield name, kinds.is_number(rest[name])
+    yield "updated_parameters", all(map(kinds.is_whole, [epoch.updated_parameters for epoch in epochs]))
+    for name in ("loss", "seconds"):
+        yield name, all(map(kinds.is_number, [getattr(epoch, name) for epoch in epochs]))
+    for name in ("steps", "flops", "cpu_seconds"):
+        known = [value for epoch in epochs if (value := getattr(epoch, name)) is not None]
+        yield name, all(map(kinds.is_number, known))
+    for metric, value in (item for epoch in epochs for scores in epoch.scores.values() for item in scores.items()):
+        words, fits = kind_of_score(metric)
+        if not fits(value):
+            yield f"the score {metric}, {words},", False
+
+
+def _plain(value: object) -> bool:
+    return isinstance(value, str) or kinds.is_number(value)
 
 
 def seeds_on_file(folder: Path, recipe: Recipe) -> list[int]:

@@ -66,7 +66,7 @@ def alone(table: Table, left: Cell, right: Cell, terms: Terms) -> PrintAlone | N
     if None in gaps.values():
         return None
     known = {column: (catalog.task_of(column).name, gap) for column, gap in gaps.items()}
-    from progbench.judging.print_alone import by_print
+    from progbench.judging.on_print import by_print
 
     return by_print(left.table, body_of(left), known, terms.spreads, terms.average)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from progbench.errors import BadInput
 from progbench.judging import claims, compared
-from progbench.judging.contrast import Contrast
+from progbench.judging.compared import Contrast
 from progbench.judging.expected import Cell
 from progbench.method import flops
 from progbench.models.spec import spec

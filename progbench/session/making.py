@@ -20,8 +20,7 @@ from progbench.session import jobs, neighbours
 from progbench.session.filing import Filing
 from progbench.session.progress import Progress
 from progbench.tasks import catalog
-from progbench.training.checkpoints import Checkpoints
-from progbench.training.shared_epochs import shared_epochs
+from progbench.training.checkpoints import Checkpoints, shared_epochs
 
 
 class Maker:

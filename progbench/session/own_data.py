@@ -11,7 +11,7 @@ from typing import Any
 
 from progbench import files, kinds
 from progbench.errors import BadInput
-from progbench.tasks import published, records, squad
+from progbench.tasks import records, remarks, squad
 from progbench.tasks.catalog import tasks
 
 KINDS = ("classification", "regression", "answers")
@@ -76,7 +76,7 @@ def describe(
     (known, first_side), (unknown, second_side) = (records.columns(path, chosen, label) for path in (train, dev))
     if not second_side:
         raise BadInput(f"{dev}: the file holds no examples")
-    published.refuse_known(str(dev), zip(*unknown, strict=True), str(train), zip(*known, strict=True))
+    remarks.refuse_known(str(dev), zip(*unknown, strict=True), str(train), zip(*known, strict=True))
     sides = {train: first_side, dev: second_side}
     labels = [[value for _, value in side] for side in sides.values()]
     kind = kind or _kind(labels[0])

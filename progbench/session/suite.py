@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from progbench.errors import BadInput
-from progbench.judging import claims, expected, guards, judge, likeness, sanity, sentences, terms, verdict
+from progbench.judging import claims, expected, guards, judge, likeness, sentences, terms, verdict
 from progbench.judging.caveats import caveats, unlike
 from progbench.judging.claims import Claim, ClaimVerdict
 from progbench.judging.compared import Compared
@@ -154,12 +154,12 @@ class Suite:
         by_id = {cell.id: cell for cell, _ in asked}
         verdicts = judge.judge_table([*by_id.values()], {cell.id: observed for cell, observed in asked})
         verdicts |= self._repeated(table, by_id.values())
-        return sanity.sound(verdicts, by_id, lambda cell: self._fine_tuned(cell, verdicts))
+        return judge.sound(verdicts, by_id, lambda cell: self._fine_tuned(cell, verdicts))
 
     def _fine_tuned(self, cell: Cell, verdicts: Mapping[str, Verdict]) -> Verdict | None:
         """The verdict on the same score of fine-tuning, in the cell's table or another."""
         body, _, column = split_id(cell.id)
-        name = f"{body}-{sanity.BASELINE}-{column}"
+        name = f"{body}-{judge.BASELINE}-{column}"
         if name in verdicts:
             return verdicts[name]
         others = (other for other in self.tables() if other != cell.file)

@@ -7,7 +7,7 @@ import pages
 
 from progbench.commands import report as command
 from progbench.commands.shared import FAILED, FINE, USAGE
-from progbench.judging import changes
+from progbench.judging import against
 from progbench.report import report
 from progbench.report.report import Report
 
@@ -46,7 +46,7 @@ def test_the_first_line_names_as_many_deviating_cells_as_the_page_says():
 def test_what_the_comparison_says_of_a_score_is_one_of_the_four_words_on_the_page():
     said = pages.section(PAGE, "Results without pytest").partition("one of four things: ")[2].partition(". ")[0]
 
-    assert sorted(re.findall(r"\*([a-z -]+)\*", said)) == sorted(changes.OUTCOMES)
+    assert sorted(re.findall(r"\*([a-z -]+)\*", said)) == sorted(against.OUTCOMES)
 
 
 def test_the_claims_answers_are_those_on_the_page():

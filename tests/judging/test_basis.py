@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from progbench.errors import BadInput
-from progbench.judging import basis, expected
+from progbench.judging import expected, guards
 from progbench.judging.counts import agrees_with_print
 from progbench.method.counting import updated_parameters
 from progbench.method.schedule import constant
@@ -87,7 +87,7 @@ def test_a_count_says_what_it_rests_on(counted):
 
 
 def test_an_entry_on_a_row_there_is_not_is_refused():
-    found = basis.Bases({("table3", "bert-base-adaptr-constant"): ("fitted", "")})
+    found = guards.Bases({("table3", "bert-base-adaptr-constant"): ("fitted", "")})
 
     with pytest.raises(BadInput, match=r"basis\.toml speaks of bert-base-adaptr-constant, which is no row of it"):
         found.require_known("table3.toml", "table3", ["bert-base-adapter-constant"])
@@ -98,4 +98,4 @@ def test_an_entry_of_another_shape_is_refused(tmp_path):
     (tmp_path / "paper" / "basis.toml").write_text('[[rows]]\ntable = "table3"\nrow = "a"\nbasis = "guessed"\n')
 
     with pytest.raises(BadInput, match=r"basis.toml: rows, entry 1: no setting, argument"):
-        basis.read(tmp_path, "paper")
+        guards.bases(tmp_path, "paper")

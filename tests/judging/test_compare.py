@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from progbench.judging import hierarchy
+from progbench.judging import effect
 from progbench.judging.compare import compare, together
 from progbench.judging.compared import Paired
 from progbench.judging.effect import Estimate
@@ -168,12 +168,10 @@ def test_lower_is_said_of_an_average_that_surely_is():
 
 def test_holms_correction_is_over_models_for_not_worse_and_better_apart():
     # p of not worse (by 1): t = 2 of 10 is 0.037; among two models the smaller must be below 0.025
-    found = hierarchy.of_models(
-        Estimate(np.array([0.0, 9.0]), np.array([0.25, 0.25]), np.array([10.0, 10.0])), 1.0, 0.05
-    )
+    found = effect.of_models(Estimate(np.array([0.0, 9.0]), np.array([0.25, 0.25]), np.array([10.0, 10.0])), 1.0, 0.05)
 
     assert found.not_worse.tolist() == [True, True]  # the second is far below 0.025, so that the first may have 0.05
     assert found.better.tolist() == [False, True]
-    assert hierarchy.of_models(Estimate(np.zeros(2), np.full(2, 0.25), np.full(2, 10.0)), 1.0, 0.05).p == pytest.approx(
+    assert effect.of_models(Estimate(np.zeros(2), np.full(2, 0.25), np.full(2, 10.0)), 1.0, 0.05).p == pytest.approx(
         2 * t.sf(2, 10)
     )

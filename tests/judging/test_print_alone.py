@@ -4,7 +4,7 @@ import pytest
 
 from progbench import files
 from progbench.judging import terms
-from progbench.judging.print_alone import by_print
+from progbench.judging.on_print import by_print
 from progbench.judging.terms import Spread
 from progbench.tasks.catalog import task_of
 

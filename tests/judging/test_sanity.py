@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from made_up import result, save_references, suite
 
-from progbench.judging import sanity
+from progbench.judging import judge
 from progbench.judging.expected import Cell, Expectation
 from progbench.judging.judge import judge_table
 from progbench.judging.verdict import Observed
@@ -27,7 +27,7 @@ def judged(fine_tuning, progtuning):
     table = cells()
     observed = {"m-constant-rte": fine_tuning, "m-shrinking-rte": progtuning}
     found = judge_table([*table.values()], {name: Observed(dict(enumerate(one))) for name, one in observed.items()})
-    return sanity.sound(found, table, lambda cell: found["m-constant-rte"])
+    return judge.sound(found, table, lambda cell: found["m-constant-rte"])
 
 
 def test_beside_a_sound_fine_tuning_it_deviates():
@@ -57,13 +57,13 @@ def test_a_reference_that_does_not_repeat_is_another_question(tier):
     poor = judged(FAR, NEAR)["m-constant-rte"]
     found = {name: replace(one, tier=tier) for name, one in judged(NEAR, FAR).items()}
 
-    assert sanity.sound(found, cells(), lambda cell: poor) == found
+    assert judge.sound(found, cells(), lambda cell: poor) == found
 
 
 def test_without_a_fine_tuning_in_any_table_nothing_is_held_back():
     found = judged(NEAR, FAR)
 
-    assert sanity.sound(found, cells(), lambda cell: None) == found
+    assert judge.sound(found, cells(), lambda cell: None) == found
 
 
 def test_table_5_finds_its_fine_tuning_in_table_1(answers, tmp_path):

@@ -7,9 +7,8 @@ from types import SimpleNamespace
 import pytest
 from made_up import verdict
 
-from progbench.judging.compared import PrintAlone
-from progbench.judging.contrast import Contrast
-from progbench.report import answer, answer_page, answer_plot, figures, html, markdown, text
+from progbench.judging.compared import Contrast, PrintAlone
+from progbench.report import answer, answer_page, figures, html, markdown, text
 from progbench.report.report import Report
 from progbench.runs.ledger import Cost
 
@@ -179,7 +178,7 @@ def test_a_report_without_a_pair_of_schedules_has_no_answer_to_give():
 
 
 def test_the_picture_has_a_line_for_each_average_with_what_it_saves():
-    lines = answer_plot.lines([*PRINTED, contrast(body="other"), contrast("RTE", against="growing")])
+    lines = figures.answer_lines([*PRINTED, contrast(body="other"), contrast("RTE", against="growing")])
 
     assert [(line.head.body, len(line.tasks)) for line in lines] == [("m", 4), ("other", 0)]
 

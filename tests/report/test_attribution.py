@@ -3,9 +3,8 @@
 import pytest
 from made_up import verdict
 
-from progbench.judging.verdict import Variant
+from progbench.judging.verdict import Variant, attribute
 from progbench.report import markdown, text
-from progbench.report.attribution import attribute
 from progbench.report.grids import closing
 from progbench.report.report import Report
 from progbench.report.writing import write

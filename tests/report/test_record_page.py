@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from recorded_runs import record
 
-from progbench.report import record_ablation, record_costs, record_page, record_views
-from progbench.report.record import Bullets, Figure, Grid, Printed
+from progbench.report import record_ablation, record_page, record_runs
+from progbench.report.record import Figure, Grid, Printed
 from progbench.session import recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +22,7 @@ def found(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def views(found):
-    return record_views.files(found)
+    return record_page.files(found)
 
 
 @pytest.fixture(scope="module")
@@ -33,20 +33,18 @@ def sections(found):
 def text_of(section):
     """A section's texts, one a line."""
     lines = []
-    for block in section.blocks:
+    for block in section[1]:
         if isinstance(block, Grid):
             lines += [" | ".join(row) for row in [block.headers, *block.rows]]
-        elif isinstance(block, Bullets):
-            lines += block.lines
         elif not isinstance(block, Figure):
-            lines.append(block)
+            lines += [block] if isinstance(block, str) else block
     return "\n".join(lines)
 
 
 @pytest.fixture(scope="module")
 def written():
     """What the checkout's recorded files say."""
-    return record_views.files(recording.recorded(ROOT / "expected"))
+    return record_page.files(recording.recorded(ROOT / "expected"))
 
 
 def test_the_page_in_the_checkout_is_what_the_recorded_files_say(written):
@@ -54,7 +52,7 @@ def test_the_page_in_the_checkout_is_what_the_recorded_files_say(written):
 
 
 def test_no_figure_is_left_of_what_is_not_recorded_any_more(written):
-    there = [path.relative_to(ROOT).as_posix() for path in (ROOT / record_views.FOLDER).iterdir()]
+    there = [path.relative_to(ROOT).as_posix() for path in (ROOT / record_page.FOLDER).iterdir()]
 
     assert sorted(there) == sorted(name for name in written if name != "RESULTS.md")
 
@@ -88,9 +86,9 @@ def test_a_section_says(sections, section, words):
 
 
 def test_the_page_begins_with_what_was_found_and_says_then_who_writes_it(sections):
-    first, *_, last = sections[0].blocks
+    first, *_, last = sections[0][1]
 
-    assert "Progtuning scores" in first.lines[0]
+    assert "Progtuning scores" in first[0]
     assert last == record_page.SOURCE
 
 
@@ -166,8 +164,8 @@ def test_a_failed_run_is_listed_with_its_message(sections):
 
 
 def test_what_is_recorded_and_what_is_not_stands_by_schedule_and_task(sections):
-    rows = {row[0]: row for block in sections[THERE].blocks if isinstance(block, Grid) for row in block.rows}
-    heads = next(block.headers for block in sections[THERE].blocks if isinstance(block, Grid))
+    rows = {row[0]: row for block in sections[THERE][1] if isinstance(block, Grid) for row in block.rows}
+    heads = next(block.headers for block in sections[THERE][1] if isinstance(block, Grid))
     rte = heads.index("rte")
 
     assert [rows[f"minilm {one}"][rte] for one in ("constant", "growing", "without_low_blocks")] == [
@@ -184,25 +182,26 @@ def test_each_recipe_has_a_line_with_digest_seeds_commit_and_dates(found, sectio
 
 def test_cpu_seconds_are_compared_and_wall_seconds_where_both_agree(answers, tmp_path):
     found = record(answers, tmp_path, cpu={"constant": 10.0, "shrinking": 9.8})
-    (row,) = [row for row in record_costs.rows(found.suites[0]) if row[0] == "shrinking"]
+    costs = record_runs.costs(found.suites[0])
+    (row,) = [row for row in costs.rows if row[0] == "shrinking"]
 
-    assert dict(zip(record_costs.HEADERS, row, strict=True))["CPU seconds"] == "98.0 %"
-    assert dict(zip(record_costs.HEADERS, row, strict=True))["wall seconds"] == "100.0 %"
+    assert dict(zip(costs.headers, row, strict=True))["CPU seconds"] == "98.0 %"
+    assert dict(zip(costs.headers, row, strict=True))["wall seconds"] == "100.0 %"
 
 
 def test_wall_seconds_are_not_told_where_another_program_shared_the_processor(answers, tmp_path):
     found = record(answers, tmp_path, cpu={"constant": 10.0, "shrinking": 6.0})
-    (row,) = [row for row in record_costs.rows(found.suites[0]) if row[0] == "shrinking"]
+    (row,) = [row for row in record_runs.costs(found.suites[0]).rows if row[0] == "shrinking"]
 
     assert row[5:7] == ["60.0 %", "not told"]
 
 
 def test_the_page_says_the_same_as_the_markdown(sections):
-    page = record_views.as_html(sections)
+    page = record_page.as_html(sections)
 
-    for section in sections:
-        assert section.title in page
-    assert page.count("<svg") == sum(isinstance(block, Figure) for one in sections for block in one.blocks) == 2
+    for title, _ in sections:
+        assert title in page
+    assert page.count("<svg") == sum(isinstance(block, Figure) for _, blocks in sections for block in blocks) == 2
     assert "<script" not in page
 
 
@@ -215,10 +214,10 @@ def test_figures_are_small(views):
 
 
 def test_figures_that_nobody_draws_any_more_go(found, tmp_path):
-    (tmp_path / record_views.FOLDER).mkdir()
-    (tmp_path / record_views.FOLDER / "old.svg").write_text("")
-    written = record_views.write(found, tmp_path)
+    (tmp_path / record_page.FOLDER).mkdir()
+    (tmp_path / record_page.FOLDER / "old.svg").write_text("")
+    written = record_page.write(found, tmp_path)
 
-    assert sorted(path.name for path in (tmp_path / record_views.FOLDER).iterdir()) == sorted(
+    assert sorted(path.name for path in (tmp_path / record_page.FOLDER).iterdir()) == sorted(
         path.name for path in written if path.name != "RESULTS.md"
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from made_up import HOSTILE, MIXED, entry, everything, run
 
-from progbench.judging.contrast import Contrast
+from progbench.judging.compared import Contrast
 from progbench.report.writing import write
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
