@@ -15,7 +15,7 @@ from progbench.judging.expected import Cell
 from progbench.recipes.recipe import Recipe, split_id
 from progbench.report.cells import plain
 from progbench.runs import predictions, results
-from progbench.session import recipe_status, reference, vouching
+from progbench.session import reference, vouching
 from progbench.session.suite import Suite
 
 _WHOLE, _REDUCED = "constant", "shrinking"  # fine-tuning and Progtuning, which wait for each other
@@ -79,7 +79,7 @@ def updated(suite: Suite, cells: Iterable[Cell], root: Path) -> list[str]:
         return reference.updated(suite, cells)
     wanted = suite.needed(*cells, variants=True)
     names = reference.on_file(suite.answers, suite.name)
-    wanted |= {name: recipe for name, recipe in recipe_status.recipes(suite).items() if name in names}
+    wanted |= {name: recipe for name, recipe in suite.every_recipe().items() if name in names}
     adoption = plan(root, suite.answers, suite.name, wanted, suite.folder)
     if adoption.refused:
         raise BadInput("; ".join(adoption.refused))

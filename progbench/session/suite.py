@@ -124,8 +124,12 @@ class Suite:
                 recipes |= self.behind(one, variants=variants)
         return recipes
 
+    def every_recipe(self) -> dict[str, Recipe]:
+        """The recipes behind all cells and their variants, by id."""
+        return self.needed(*(cell for name in self.tables() for cell in self.table(name).cells), variants=True)
+
     def behind(self, wanted: Cell | Claim, *, variants: bool = False) -> dict[str, Recipe]:
-        """The same of one alone. Raises BadInput for what cannot be judged."""
+        """What `needed` gives of one alone. Raises BadInput for what cannot be judged."""
         if wanted.problem:
             raise BadInput(wanted.problem)
         if isinstance(wanted, Claim):
