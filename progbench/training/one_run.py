@@ -11,8 +11,8 @@ import torch
 
 from progbench import environment, files
 from progbench.recipes.recipe import Recipe
-from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
+from progbench.runs.run_result import Provenance
 from progbench.training import checkpoints, lines, process
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.clock import Clock

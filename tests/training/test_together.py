@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from progbench.errors import BadInput
-from progbench.runs.provenance import Provenance
+from progbench.runs.run_result import Provenance
 from progbench.training import fitting, prepared, train
 from progbench.training.checkpoints import Checkpoints, made_with
 from progbench.training.graph import Stages, StandIn
