@@ -1,8 +1,8 @@
 """Who is compared in the speed benchmark: a training step made our way, and the Hugging Face Trainer's.
 
 Two comparators. *default*: the Trainer as run_glue.py uses it, every text padded to 128 tokens (a window of SQuAD to
-384). *tuned*: as an experienced user would have it, batches grouped by length and bfloat16. Both sides train the same
-stages, so that only the way of computing differs.
+384). *tuned*: as an experienced user would have it, batches grouped by length, in bfloat16, or in float32 where a
+processor has no products of bfloat16. Both sides train the same stages, so that only the way of computing differs.
 
 Both sides' batches have about the task's mean length. Ours, and *default*'s, are random pieces of texts, at even
 steps of the lengths' distribution. *tuned*'s lie at even steps of a group of 50 batches sorted by length, which is how
@@ -121,7 +121,7 @@ class Ours(Side):
 
         The same texts make other batches at each call: as in training, the products' library meets new shapes.
         """
-        from progbench.training import allocator, fitting
+        from progbench.training import fitting, process
 
         taken = []
         self.batches = shuffled(self.lengths, self.batch, len(self.batches), next(self.seeds))
@@ -136,7 +136,7 @@ class Ours(Side):
                 taken.append(self._now() - start)
 
         schedule = Schedule("stage", self.spec.blocks, (stage,))
-        with allocator.kept_memory() if self.device == "cpu" else contextlib.nullcontext():
+        with process.kept_memory() if self.device == "cpu" else contextlib.nullcontext():
             list(fitting.fit(self.model, wanted, schedule, batches, WARM_UP + len(self.batches)))
         return statistics.fmean(taken[WARM_UP:])
 
@@ -205,6 +205,27 @@ class Theirs(Side):
         ids = torch.tensor([row["input_ids"] + [padding] * (wide - len(row["input_ids"])) for row in chosen])
         rest = {name: torch.tensor([row[name] for row in chosen]) for name in TARGETS if name in chosen[0]}
         return {"input_ids": ids, "attention_mask": (ids != padding).long(), **rest}
+
+
+def ceiling(precision: str, size: int = 1024, times: int = 5) -> float:
+    """The most GFLOP/s of this process's threads in a product of two square matrices, which no step can pass.
+
+    The faster of torch's product and the one of our linear layers counts, so that both sides have the same ceiling.
+
+    >>> ceiling("fp32", size=64) > 0
+    True
+    """
+    import torch
+    from progbench.training.cpu_linear import linear
+
+    rows, weight = torch.randn(2, size, size, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[precision])
+    seconds = []
+    with torch.inference_mode():
+        for product in [torch.nn.functional.linear, linear] * times:
+            start = time.perf_counter()
+            product(rows, weight)
+            seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds) / 1e9
 
 
 def peak(side: str, name: str, frozen: int, device: str) -> int:

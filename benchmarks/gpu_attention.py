@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import torch
 from gpu_machine import Machine
 
-from progbench.training.normalised import Normalised
 from progbench.training.packed import PackedCollator
 from progbench.training.packed_seeds import PackedSeeds, SeedCollator
+from progbench.training.sublayers import Normalised
 from progbench.training.varlen import attend, attend_fused
 
 # of two seeds' texts: long ones are brought to bins, the rows of short ones are bins

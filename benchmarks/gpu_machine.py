@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import gpu_stand_in  # noqa: F401 (a CPU captures, too)
 import torch
 from without_dropout import silence
 
@@ -18,7 +19,7 @@ from progbench.runs.results import RunResult
 from progbench.training import graph, train
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.fitting import Hooks, fit
-from progbench.training.graph import Replayed, StandIn, device_of
+from progbench.training.graph import Device, Replayed, device_of
 from progbench.training.optimizer import build_optimizer
 from progbench.training.prepared import Prepared
 from progbench.training.step import Step
@@ -82,7 +83,7 @@ class Machine:
     def __init__(self, device: str) -> None:
         self.device = device
 
-    def graphs(self) -> StandIn:
+    def graphs(self) -> Device:
         return device_of(self.device)
 
     @contextlib.contextmanager

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import gpu_stand_in  # noqa: F401 (a CPU captures, too)
 import torch
 from contenders import Case, Theirs
 from gpu_hours import SEEDS, grid, projected
@@ -28,7 +29,7 @@ from progbench.training import memory, packing, process, vocabulary
 from progbench.training.fitting import Hooks, fit
 from progbench.training.graph import WARM_UP, Replayed, device_of
 from progbench.training.packed_seeds import SeedCollator
-from progbench.training.prefetch import prefetched
+from progbench.training.prepared import prefetched
 from progbench.training.side_by_side import StackedSeeds, stack
 
 

@@ -34,8 +34,8 @@ from tiny_configurations import tiny
 from progbench import Anatomy
 from progbench.errors import BadInput
 from progbench.method.choice import require_stacks
-from progbench.method.depth import stages_of
 from progbench.method.layout import TOWER
+from progbench.method.wrappers import stages_of
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
 HEADS = {

@@ -3,8 +3,6 @@
 The public names load on first use, so that `from progbench import updated_parameters` does not import torch.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -25,19 +23,12 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` lo
     from progbench.method.tuning import apply_tuning
 
 _HOMES = {
-    "Anatomy": "method.anatomy",
-    "ProgressiveFreezing": "method.callback",
-    "apply_tuning": "method.tuning",
-    "load_tuning": "method.saving",
-    "save_tuning": "method.saving",
-    "updated_parameters": "method.counting",
-    "Schedule": "method.schedule",
-    "Stage": "method.schedule",
-    "constant": "method.schedule",
-    "growing": "method.schedule",
-    "shrinking": "method.schedule",
-    "single_block": "method.schedule",
-    "without_low_blocks": "method.schedule",
+    "anatomy": {"Anatomy"},
+    "callback": {"ProgressiveFreezing"},
+    "counting": {"updated_parameters"},
+    "saving": {"load_tuning", "save_tuning"},
+    "schedule": {"Schedule", "Stage", "constant", "growing", "shrinking", "single_block", "without_low_blocks"},
+    "tuning": {"apply_tuning"},
 }
 
 __all__ = [
@@ -62,9 +53,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("progbench")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'progbench' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"progbench.{_HOMES[name]}"), name)
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"progbench.method.{home}"), name)
+    raise AttributeError(f"module 'progbench' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,8 +1,6 @@
 # PYTHON_ARGCOMPLETE_OK
 """The command `progbench`: runs made and planned, what they need fetched, and a report on those that exist."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import importlib
@@ -15,26 +13,11 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from progbench import places
-from progbench.commands.arguments import add_include
-from progbench.commands.exit_codes import USAGE
+from progbench.commands import shared
 from progbench.errors import BadInput
 from progbench.report.cells import plain
 
-COMMANDS = {
-    "reproduce": "reproduce",
-    "compare": "compare",
-    "answer": "answer",
-    "report": "report",
-    "list": "listing",
-    "params": "params",
-    "fetch": "fetch",
-    "plan": "plan",
-    "run": "run",
-    "submit": "submit",
-    "adopt": "adopt",
-    "results": "results",
-    "card": "card",
-}  # a command and its module
+COMMANDS = "reproduce compare answer report list params fetch plan run submit adopt results card".split()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(sys.argv[1:] if arguments is None else [*arguments])
     except BadInput as problem:
         print(f"progbench: {plain(problem)}", file=sys.stderr)
-        return USAGE
+        return shared.USAGE
     finally:  # whoever calls this function has included nothing
         os.environ.pop(places.VARIABLE, None)
         os.environ.update({} if before is None else {places.VARIABLE: before})
@@ -59,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     """The command with these arguments. Included folders are read before all else: the parser lists their suites."""
     early = _Parser(prog="progbench", usage="progbench COMMAND --include DIR ...", add_help=False)
-    add_include(early)
+    shared.add(early, "--include")
     given, rest = early.parse_known_args(arguments)
     folders = given.include or ()
     places.include(folders)
@@ -71,14 +54,14 @@ def _run(arguments: Sequence[str]) -> int:
     options, rest = parser.parse_known_args(rest)
     if options.command == "reproduce":
         rest = [*rest, *(f"--include={one}" for one in folders)]
-    if rest and options.command != "reproduce":
+    elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     try:
         return _module(options.command).run(options)
     except BadInput as problem:
         print(f"progbench {options.command}: {plain(problem)}", file=sys.stderr)
-        return USAGE
+        return shared.USAGE
 
 
 class _Parser(argparse.ArgumentParser):
@@ -91,7 +74,7 @@ class _Parser(argparse.ArgumentParser):
         said, _, names = message.partition(" (choose from ")
         near = difflib.get_close_matches(said.rpartition(": ")[2].strip("'"), re.findall(r"[\w-]+", names), n=1)
         if near:
-            self.exit(USAGE, f"{self.prog}: {plain(said)}: did you mean {near[0]}?\n")
+            self.exit(shared.USAGE, f"{self.prog}: {plain(said)}: did you mean {near[0]}?\n")
         super().error(plain(message))
 
 
@@ -100,23 +83,27 @@ def _parser(first: Sequence[str] = ()) -> argparse.ArgumentParser:
     wanted = [name for name in COMMANDS if name in first] or [*COMMANDS]
     parser = _Parser(prog="progbench", description="Does the paper reproduce, and where does it deviate?")
     parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
-    add_include(parser)
+    shared.add(parser, "--include")
     all_of_them = f"{{{','.join(COMMANDS)}}}" if first and len(wanted) == 1 else None
     commands = parser.add_subparsers(dest="command", required=True, metavar=all_of_them)
     for name in wanted:
-        _module(name).add(commands)
+        module = _module(name)
+        words, about, example, *_ = [*(module.__doc__ or "").strip().split("\n\n"), "", ""]  # none with python -OO
+        command = commands.add_parser(name, help=words.partition(": ")[2][:-1], description=about, epilog=example)
+        shared.add(command, "--include")
+        module.add(command)
     return parser
 
 
 def _module(command: str) -> ModuleType:
-    return importlib.import_module(f"progbench.commands.{COMMANDS[command]}")
+    return importlib.import_module(f"progbench.commands.{'listing' if command == 'list' else command}")
 
 
 class _Version(argparse.Action):
     """Look the version up when it is asked for, which takes a while."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        import importlib.metadata
+        from importlib.metadata import version
 
-        print(f"progbench {importlib.metadata.version('progbench')}")
+        print(f"progbench {version('progbench')}")
         parser.exit()

@@ -1,7 +1,5 @@
 """Where a number was made: commit, versions, hardware, memory. Imports no torch."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import functools

@@ -1,7 +1,5 @@
 """The two ways an input can be unusable, and what each makes of a cell."""
 
-from __future__ import annotations
-
 
 class Missing(Exception):
     """Something the run needs is not here (weights, data, a GPU): the cell is `missing`, with this sentence."""

@@ -1,7 +1,5 @@
 """A file read, or written whole; whether there is room for one, and what killed processes left."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import functools
@@ -86,9 +84,8 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(
-            f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice in one object"
-        )
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
     return found
 
 

@@ -1,7 +1,5 @@
 """Files from the Hugging Face hub at a pinned revision: this machine's cache first, no waiting for a dead network."""
 
-from __future__ import annotations
-
 import functools
 import threading
 import time
@@ -144,18 +142,13 @@ def silence() -> str:
     """
     if _ASKED and (not _ASKED[-1][1] or time.monotonic() - _ASKED[-1][0] < AGAIN):
         return _ASKED[-1][1]
-    problem = _asked()
-    _ASKED.append((time.monotonic(), problem))
-    return problem
-
-
-def _asked() -> str:
     from huggingface_hub import HfApi, get_session
 
     endpoint = HfApi().endpoint
     problem = _within(PATIENCE, lambda: get_session().head(endpoint, timeout=2 * PATIENCE))
     if problem == NO_ANSWER:
-        return f"{endpoint} does not answer within {PATIENCE:g} seconds; with HF_HUB_OFFLINE=1 it is not asked"
+        problem = f"{endpoint} does not answer within {PATIENCE:g} seconds; with HF_HUB_OFFLINE=1 it is not asked"
+    _ASKED.append((time.monotonic(), problem))
     return problem
 
 
@@ -163,10 +156,8 @@ def _asked() -> str:
 def _problem(wanted: Files) -> str:
     from huggingface_hub import HfApi
 
-    def ask() -> None:
-        HfApi().repo_info(wanted.repository, revision=wanted.revision, repo_type=wanted.kind, timeout=LONG)
-
-    return _within(LONG, ask)
+    which = {"revision": wanted.revision, "repo_type": wanted.kind}
+    return _within(LONG, lambda: HfApi().repo_info(wanted.repository, **which, timeout=LONG))
 
 
 def _within(seconds: float, ask: Callable[[], object]) -> str:
@@ -197,10 +188,8 @@ def newest(repository: str) -> str:
     """The revision that a model's repository is at now, to be pinned. Raises Missing where the hub does not say it."""
     from huggingface_hub import HfApi
 
-    if problem := silence():
-        raise Missing(
-            f"{repository}: the hub does not say its newest revision ({problem}); name a folder that holds it"
-        )
+    if why := silence():
+        raise Missing(f"{repository}: the hub does not say its newest revision ({why}); name a folder that holds it")
     try:
         return str(HfApi().model_info(repository, timeout=LONG).sha)
     except Exception as problem:  # of the network or the hub: the reader gets its words

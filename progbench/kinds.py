@@ -1,7 +1,5 @@
 """Of what kind a value from a file must be: text, number, table; what is not is refused with its place."""
 
-from __future__ import annotations
-
 import re
 import reprlib
 from collections.abc import Callable, Mapping
@@ -47,32 +45,25 @@ def choice(*names: str) -> Kind:
     return f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names
 
 
-def _texts(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_text, value)) and len({*value}) == len(value)
+def pattern(words: str, allowed: str) -> Kind:
+    return words, lambda value: isinstance(value, str) and bool(re.fullmatch(allowed, value, re.ASCII))
 
 
-def _text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-TEXT: Kind = ("a text that is not empty", _text)
+TEXT: Kind = ("a text that is not empty", lambda value: isinstance(value, str) and bool(value.strip()))
 ANY_TEXT: Kind = ("a text", lambda value: isinstance(value, str))
-TEXTS: Kind = ("a list of texts, each once", _texts)
-# a name that becomes a folder or a file, on any disk: never a way to another place
-NAME: Kind = (
-    "a plain name of letters, digits, '.', '_' and '-'",
-    lambda value: isinstance(value, str) and bool(re.fullmatch(r"(?!\.\.?$)[A-Za-z0-9._-]+", value)),
+TEXTS: Kind = (
+    "a list of texts, each once",
+    lambda value: isinstance(value, list) and bool(value) and all(map(TEXT[1], value)) and len({*value}) == len(value),
 )
+# a name that becomes a folder or a file, on any disk: never a way to another place
+NAME = pattern("a plain name of letters, digits, '.', '_' and '-'", r"(?!\.\.?$)[A-Za-z0-9._-]+")
 TABLE: Kind = ("a table", lambda value: isinstance(value, dict))
 TABLES: Kind = (
     "one or more tables",
     lambda value: isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value),
 )
 # as the paper prints one: float() would take "nan", "1_0" and digits of other scripts, too
-PRINTED: Kind = (
-    "a number as text",
-    lambda value: isinstance(value, str) and bool(re.fullmatch(r"-?\d+(\.\d+)?", value, re.ASCII)),
-)
+PRINTED = pattern("a number as text", r"-?\d+(\.\d+)?")
 
 
 def shown(value: object) -> str:
@@ -100,9 +91,7 @@ def require(value: object, kind: Kind, where: str) -> None:
         raise BadInput(f"{where} = {shown(value)}: allowed is {allowed}")
 
 
-def fields(
-    value: object, where: str, wanted: Mapping[str, Kind], optional: Mapping[str, Kind] | None = None
-) -> dict[str, Any]:
+def fields(value: object, where: str, wanted: Mapping[str, Kind], optional: Mapping[str, Kind] = {}) -> dict[str, Any]:
     """The value, if it is a table with these fields, each of its kind, and no other.
 
     >>> fields({"lable": "RTE"}, "table1.toml: column rte", {"label": TEXT})
@@ -110,7 +99,7 @@ def fields(
     ...
     progbench.errors.BadInput: table1.toml: column rte: unknown field 'lable'; known are label
     """
-    known = {**wanted, **(optional or {})}
+    known = {**wanted, **optional}
     if not isinstance(value, dict):
         raise BadInput(f"{where} = {shown(value)}: allowed is a table of {', '.join(known)}")
     if unknown := [key for key in value if key not in known]:

@@ -1,17 +1,15 @@
 """Where recipes, expected values, models and tasks lie: the project's own folder, and those that a person includes."""
 
-from __future__ import annotations
-
 import functools
 import os
 import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from progbench.errors import BadInput
 
-_KEPT: list[dict] = []  # of each function that `once` was given
+_KEPT: list[Any] = []  # the cache of each function that `once` was given
 T = TypeVar("T")
 VARIABLE = "PROGBENCH_PATH"
 PACKAGE = Path(__file__).resolve().parent
@@ -25,9 +23,8 @@ def root() -> Path:
 def command(arguments: Iterable[object]) -> str:
     """The command that starts the benchmarks with these arguments, as a person types it where they are now."""
     in_checkout = Path("benchmarks").resolve() == root() / "benchmarks"
-    return shlex.join(
-        [*(["pytest", "benchmarks"] if in_checkout else ["progbench", "reproduce"]), *map(str, arguments)]
-    )
+    start = ["pytest", "benchmarks"] if in_checkout else ["progbench", "reproduce"]
+    return shlex.join([*start, *map(str, arguments)])
 
 
 def included() -> tuple[Path, ...]:
@@ -67,23 +64,14 @@ def include(folders: Iterable[Path]) -> None:
 
 def once(read: Callable[[], T]) -> Callable[[], T]:
     """Keep what a function without arguments gives, for as long as the same folders are included."""
-    kept: dict[tuple[Path, ...], T] = {}
-    _KEPT.append(kept)
-
-    @functools.wraps(read)
-    def found() -> T:
-        folders = included()
-        if folders not in kept:
-            kept[folders] = read()
-        return kept[folders]
-
-    return found
+    _KEPT.append(kept := functools.cache(lambda folders: read()))
+    return functools.wraps(read)(lambda: kept(included()))
 
 
 def forget() -> None:
     """Read what `once` keeps again: somebody has written into an included folder."""
     for kept in _KEPT:
-        kept.clear()
+        kept.cache_clear()
 
 
 def files(name: str) -> list[Path]:

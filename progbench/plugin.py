@@ -4,8 +4,6 @@ Every session of this Python loads it. It does nothing for a session that does n
 options are common words.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from progbench import places

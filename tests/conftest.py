@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from progbench.session.options import FOLDERS
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["COLUMNS"] = "100"  # whatever the terminal has
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # of the processes that tests start, the first compiles for all
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny models gain nothing from a second thread, and wait for it on a busy machine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,6 +85,14 @@ def copied(answers, tmp_path, monkeypatch):
     files.read_toml.cache_clear()
     yield tmp_path / "expected"
     files.read_toml.cache_clear()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_garbage_in_what_was_imported():
+    """Runs collect garbage: to look through all that was imported took longer than most of a tiny one."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

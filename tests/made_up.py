@@ -1,5 +1,6 @@
 """Verdicts, runs and results that tests make up."""
 
+import functools
 import json
 from dataclasses import replace
 
@@ -81,8 +82,9 @@ def everything(name, words):
     return Report(name, verdicts, about, [words], [claim], [variant, closing], ledger, **others)
 
 
+@functools.cache
 def recipes(answers, suite="smoke"):
-    """Every recipe that a scored cell of a suite is read from, by id."""
+    """Every recipe that a scored cell of a suite is read from, by id; to be read alone, for tests share it."""
     own = Suite(suite, answers, answers, train=False)
     cells = [cell for name in own.tables() for cell in own.table(name).cells if cell.kind == "scored"]
     return {wanted.id: wanted for cell in cells for wanted in own.recipes(cell)}

@@ -21,7 +21,7 @@ from progbench.models import folder as model_folder
 from progbench.models import spec as spec_module
 from progbench.recipes import reading
 from progbench.runs import results
-from progbench.tasks import catalog, toy, toy_squad
+from progbench.tasks import catalog, toy
 from progbench.tasks.source import Source
 
 SECONDS = 20  # of this process's own: a hundred times what one look takes
@@ -207,7 +207,7 @@ def test_damaged_recipes_are_refused_or_other_recipes(tmp_path, monkeypatch, tri
 
 
 def test_damaged_tables_of_texts_are_refused_or_other_data(tmp_path, monkeypatch, tries):
-    shutil.copytree(toy.glue_folder(), tmp_path / "glue", dirs_exist_ok=True)
+    shutil.copytree(toy.folder(toy.write), tmp_path / "glue", dirs_exist_ok=True)
     monkeypatch.setenv("GLUE_DIR", str(tmp_path / "glue"))
     source = Source("GLUE_DIR", "", None)
 
@@ -222,7 +222,7 @@ def test_damaged_tables_of_texts_are_refused_or_other_data(tmp_path, monkeypatch
 
 
 def test_damaged_questions_are_refused_or_other_data(tmp_path, monkeypatch, tries):
-    shutil.copytree(toy_squad.folder(), tmp_path / "squad", dirs_exist_ok=True)
+    shutil.copytree(toy.folder(toy.write_squad), tmp_path / "squad", dirs_exist_ok=True)
     monkeypatch.setenv("SQUAD_DIR", str(tmp_path / "squad"))
 
     def look():

@@ -12,7 +12,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from progbench import hub
 from progbench.errors import BadInput, Missing
-from progbench.tasks import hub_splits
+from progbench.tasks import source
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def refused(online, monkeypatch):
     online(port)
 
 
-RTE = hub_splits.files("nyu-mll/glue", "pinned", "rte", ["train"], instead="GLUE_DIR")
+RTE = source.files("nyu-mll/glue", "pinned", "rte", ["train"], instead="GLUE_DIR")
 
 
 def files(repository="a/b", kind="model", instead="PROGBENCH_MODELS"):
@@ -185,7 +185,7 @@ def test_a_table_that_is_no_parquet_file_is_refused_by_its_path(answering, tmp_p
     path.write_bytes(b"version https://git-lfs")
 
     with pytest.raises(BadInput) as problem:
-        hub_splits.fetch(RTE, "rte", ["train"])
+        source.fetch(RTE, "rte", ["train"])
     assert str(problem.value).startswith(f"{path}: cannot be read (")
     reliability(
         "Bringing data",
@@ -199,7 +199,7 @@ def test_a_split_in_two_files_is_read_in_their_order(answering, tmp_path):
     answering(here=str(tmp_path))
     for i, labels in enumerate(([1, 0], [1, 1, 0])):
         datasets.Dataset.from_dict({"label": labels}).to_parquet(tmp_path / "rte" / f"train-0000{i}-of-00002.parquet")
-    found = hub_splits.fetch(RTE, "rte", ["train"])
+    found = source.fetch(RTE, "rte", ["train"])
 
     assert list(found["train"]["label"]) == [1, 0, 1, 1, 0]
 
@@ -210,4 +210,4 @@ def test_the_hubs_tables_are_read_without_a_cache(answering, tmp_path, monkeypat
     answering(here=str(tmp_path))
     datasets.Dataset.from_dict({"label": [1]}).to_parquet(tmp_path / "rte" / "train-00000-of-00001.parquet")
 
-    assert list(hub_splits.fetch(RTE, "rte", ["train"])) == ["train"]
+    assert list(source.fetch(RTE, "rte", ["train"])) == ["train"]

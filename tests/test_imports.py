@@ -25,8 +25,8 @@ WINGS = [wing for row in ROWS for wing in row]
 HEAVY = set("torch transformers datasets evaluate numpy scipy statsmodels sklearn peft matplotlib".split())
 # these are imported by who trains, has a model, or judges scores, where that begins
 HEAVY_ON_PURPOSE = {
-    "method.advice", "method.anatomy", "method.begun", "method.callback", "method.checks", "method.choice",
-    "method.dissect", "method.length", "method.loops", "method.order", "method.pieces",
+    "method.anatomy", "method.begun", "method.callback", "method.checks", "method.choice",
+    "method.dissect", "method.loops", "method.order", "method.pieces",
     "method.plan", "method.saving", "method.stacks", "method.tuning", "method.watch", "method.wrappers",
     "tasks.metrics", "judging.beside", "judging.compare", "judging.decision", "judging.effect",
     "judging.pseudo",

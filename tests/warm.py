@@ -58,8 +58,22 @@ def become(request):
     tempfile.tempdir = None
     ours = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:1] = [os.getcwd(), *ours]
-    sys.argv = request["command"]
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    os.execv = instead
+    run(request["command"])
+
+
+def run(command):
+    sys.argv = command
+    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+
+
+def instead(program, words):
+    """Become another module of this Python, as a process would that loads all libraries again."""
+    assert (program, words[:2]) == (sys.executable, [sys.executable, "-m"])
+    for name in [name for name in sys.modules if name.partition(".")[0] == "progbench"]:
+        del sys.modules[name]
+    run(words[2:])
+    sys.exit()
 
 
 def main():

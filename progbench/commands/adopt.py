@@ -1,34 +1,24 @@
-"""progbench adopt: results that were made elsewhere with this code become our own references."""
+"""progbench adopt: check results, and copy them as our own references.
 
-from __future__ import annotations
+Results that were made elsewhere with this code become the references that a suite of our own is judged by. Each is
+checked first, and nothing is written before you say yes.
+
+example: progbench adopt runs --suite mini
+"""
 
 import argparse
 import sys
-from pathlib import Path
-from typing import Any
 
 from progbench import places
-from progbench.commands.arguments import add_command
-from progbench.commands.exit_codes import FAILED, FINE
-from progbench.commands.suite_asked import on_file
+from progbench.commands.shared import FAILED, FINE, add_folder, on_file
 from progbench.errors import BadInput
-from progbench.recipes import reading
 from progbench.report import printing
 from progbench.report.cells import plain
 from progbench.session import adopting, recipe_status
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "adopt",
-        "check results, and copy them as our own references",
-        "Results that were made elsewhere with this code become the references that a suite of our own is judged by. "
-        "Each is checked first, and nothing is written before you say yes.",
-        "progbench adopt runs --suite mini",
-    )
-    parser.add_argument("runs", type=Path, metavar="RUNS", help="a folder of results")
-    parser.add_argument("--suite", choices=reading.suites(), help="which suite; needed where RUNS has several")
+def add(parser: argparse.ArgumentParser) -> None:
+    add_folder(parser)
     parser.add_argument("--yes", action="store_true", help="write without asking")
 
 
@@ -55,7 +45,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _agreed() -> bool:
-    """Whether a person at a terminal says yes."""
     if not (sys.stdin and sys.stdin.isatty()):
         return False
     print("write this? [y/N] ", end="", flush=True)

@@ -1,15 +1,16 @@
-"""progbench answer: what is known without a run of one's own. Prints it, or writes it as a page and into a README."""
+"""progbench answer: how Progtuning compares with fine-tuning, and what it saves; no run needed.
 
-from __future__ import annotations
+Prints what the paper's numbers, counting and our recorded runs say. With --write it writes that as a page.
+
+example: progbench answer --write docs --readme README.md
+"""
 
 import argparse
 import os
 from pathlib import Path
-from typing import Any
 
 from progbench import places
-from progbench.commands.arguments import add_command
-from progbench.commands.exit_codes import FINE
+from progbench.commands.shared import FINE
 from progbench.errors import BadInput
 from progbench.files import read_text, write_atomically
 from progbench.report import answer, answer_page, figures, printing, text
@@ -17,18 +18,9 @@ from progbench.report.cells import plain
 from progbench.session.reporting import Standing, standing
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "answer",
-        "how Progtuning compares with fine-tuning, and what it saves; no run needed",
-        "Prints what the paper's numbers, counting and our recorded runs say. With --write it writes that as a page.",
-        "progbench answer --write docs --readme README.md",
-    )
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--write", type=Path, metavar="DIR", help="write answer.md and answer.svg there")
-    parser.add_argument(
-        "--readme", type=Path, metavar="FILE", help="with --write: also renew the answer in this README"
-    )
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="with --write: renew the answer in this README")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -55,9 +47,8 @@ def files(found: Standing, folder: Path, readme: Path | None) -> dict[Path, str]
         folder / "answer.svg": figures.draw(figures.ANSWER, found.printed),
     }
     if readme:
-        made = answer_page.section(
-            found.printed, found.recorded, Path(os.path.relpath(folder, readme.parent)).as_posix()
-        )
+        place = Path(os.path.relpath(folder, readme.parent)).as_posix()
+        made = answer_page.section(found.printed, found.recorded, place)
         written[readme] = answer_page.put_into(read_text(readme), made)
     return written
 

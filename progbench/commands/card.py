@@ -1,18 +1,18 @@
-"""progbench card: what a recorded run scored, as the head of a model card that the Hub reads (its model-index)."""
+"""progbench card: the scores of a recorded run as the head of a model card for the Hub.
 
-from __future__ import annotations
+Prints YAML with a model-index: task, dataset, metrics and values of the last epoch, as fractions.
+
+example: progbench card runs/mini/minilm-shrinking-rte/01234567/seed0.json > README.md
+"""
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from progbench.commands.arguments import add_command
-from progbench.commands.exit_codes import FINE
+from progbench.commands.shared import FINE
 from progbench.errors import BadInput
 from progbench.models.spec import spec
 from progbench.report import printing
 from progbench.runs import results
-from progbench.runs.results import RunResult
 from progbench.tasks.catalog import tasks
 from progbench.tasks.source import GENERATED
 
@@ -21,14 +21,7 @@ _DATASETS = {"squad1": "rajpurkar/squad", "squad2": "rajpurkar/squad_v2"}
 _METRICS = {"pearson": "pearsonr", "spearman": "spearmanr"}
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "card",
-        "the scores of a recorded run as the head of a model card for the Hub",
-        "Prints YAML with a model-index: task, dataset, metrics and values of the last epoch, as fractions.",
-        "progbench card runs/mini/minilm-shrinking-rte/01234567/seed0.json > README.md",
-    )
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="a result file: seed0.json")
 
 
@@ -41,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     return FINE
 
 
-def head(result: RunResult) -> str:
+def head(result: results.RunResult) -> str:
     """The YAML between two lines of dashes."""
     from huggingface_hub import EvalResult, ModelCardData
 

@@ -1,19 +1,21 @@
-"""progbench compare: does Progtuning keep up with fine-tuning on your model and your data, and what does it save?"""
+"""progbench compare: fine-tuning and Progtuning on your own model and data.
 
-from __future__ import annotations
+Says what it will take, trains both over several seeds, and ends with how they differ, with an interval, and with what
+Progtuning saves. The same command goes on where it stood.
+
+example: progbench compare minilm --train mine.tsv --dev dev.tsv --margin 0.5
+"""
 
 import argparse
 import functools
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from progbench import kinds, places
 from progbench.commands import plan as plans
-from progbench.commands.arguments import add_command, add_log_to
-from progbench.commands.exit_codes import ABSENT, FAILED, FINE, INTERRUPTED
-from progbench.commands.suite_asked import opened
+from progbench.commands import shared
+from progbench.commands.shared import ABSENT, DEVICES, FAILED, FINE, INTERRUPTED, opened
 from progbench.errors import BadInput, Missing
 from progbench.method.options import TUNINGS
 from progbench.models.spec import spec
@@ -39,15 +41,7 @@ from progbench.session.suite import Suite
 NUMBERS = {"epochs": int, "batch_size": int, "max_length": int, "learning_rate": float}
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "compare",
-        "fine-tuning and Progtuning on your own model and data",
-        "Says what it will take, trains both over several seeds, and ends with how they differ, with an interval, and "
-        "with what Progtuning saves. The same command goes on where it stood.",
-        "progbench compare minilm --train mine.tsv --dev dev.tsv --margin 0.5",
-    )
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a known name, a model's folder, or its name on the hub")
     parser.add_argument("--train", type=Path, required=True, metavar="FILE", help="TSV, CSV, JSON lines, or a folder")
     parser.add_argument("--dev", type=Path, required=True, metavar="FILE", help="what is scored after each epoch")
@@ -58,20 +52,12 @@ def add(commands: Any) -> None:
     parser.add_argument("--tuning", choices=TUNINGS, default="full", help="what trains inside a block (default: full)")
     parser.add_argument("--lora-targets", default="", metavar="NAMES", help="LoRA's modules (default: query,value)")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N-1 (default: 5)")
-    parser.add_argument(
-        "--margin", type=float, default=1.0, metavar="POINTS", help="what would matter to you (default: 1)"
-    )
+    parser.add_argument("--margin", type=float, default=1.0, metavar="POINTS", help="what matters to you (default: 1)")
     for name, kind in NUMBERS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help="of the recipe")
-    parser.add_argument(
-        "--device", choices=("cpu", "cuda", "auto"), default="auto", help="where to train (default: auto)"
-    )
-    parser.add_argument("--runs", type=Path, metavar="DIR", default=Path("runs"), help="where results are kept")
-    parser.add_argument(
-        "--suites", type=Path, metavar="DIR", default=Path("compare"), help="where the suite is written"
-    )
-    parser.add_argument("--report", type=Path, metavar="DIR", help="also write the report there: report.html and more")
-    add_log_to(parser)
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to train (default: auto)")
+    parser.add_argument("--suites", type=Path, metavar="DIR", default=Path("compare"), help="where its suite is kept")
+    shared.add(parser, "--runs", "--report", "--log-to")
     parser.add_argument("--plan", action="store_true", help="say what it would take, and train nothing")
 
 
@@ -88,11 +74,7 @@ def run(options: argparse.Namespace) -> int:
     own_suite.write(asked, folder)
     places.include([folder])
     notes += own_stated.state(asked, folder, options.runs, keep=not options.plan)
-    suite = opened(
-        argparse.Namespace(suite=asked.suite, runs=options.runs, log_to=options.log_to),
-        seeds=f"0-{asked.seeds - 1}",
-        device=asked.device,
-    )
+    suite = opened(argparse.Namespace(**{**vars(options), "suite": asked.suite, "seeds": f"0-{asked.seeds - 1}"}))
     found = probing.filled(planning.plan(suite), suite)
     first = [line for one in (f"{asked.model.name}, {asked.data}", *map(plain, notes)) for line in text.wrapped(one)]
     printing.show("\n".join([*first, *plans.lines(found)]))
@@ -108,16 +90,8 @@ def run(options: argparse.Namespace) -> int:
     report = reporting.report(suite)
     report = replace(report, asked=answer(suite, asked, report))
     written = writing.write(report, options.report) if options.report else []
-    printing.show(
-        "\n".join(
-            [
-                text.render(report),
-                *(f"written: {plain(path)}" for path in written),
-                "",
-                *(line for one in report.asked for line in text.wrapped(one)),
-            ]
-        )
-    )
+    lines = [text.render(report), *(f"written: {plain(path)}" for path in written), ""]
+    printing.show("\n".join([*lines, *(line for one in report.asked for line in text.wrapped(one))]))
     if any(run.error for one in report.ledger for run in one.runs):
         return FAILED
     return FINE if all(suite.runs(one).results for one in recipe_status.recipes(suite).values()) else ABSENT
@@ -163,7 +137,6 @@ def answer(suite: Suite, asked: Question, report: Report) -> list[str]:
         shares = {"updated parameters": cost.updated, "all FLOPs": cost.flops, "time a step": cost.step_seconds}
         shares["memory"] = cost.memory
         known = [f"{name} {cells.percent(share)}" for name, share in shares.items() if share is not None]
-        lines.append(
-            f"{own_suite.called(cost.schedule)} takes, of fine-tuning's: {'; '.join([', '.join(known), *cost.unknown])}"
-        )
+        words = "; ".join([", ".join(known), *cost.unknown])
+        lines.append(f"{own_suite.called(cost.schedule)} takes, of fine-tuning's: {words}")
     return lines

@@ -1,31 +1,22 @@
-"""progbench fetch: a suite's models and data at their pinned revisions, before GPU time starts."""
+"""progbench fetch: fetch a suite's models and data, so that its runs need no network.
 
-from __future__ import annotations
+Fetches each model and data set at its pinned revision and checks it. What is damaged is removed.
+
+example: progbench fetch -m glue
+"""
 
 import argparse
 import functools
 import sys
-from typing import Any
 
-from progbench.commands.arguments import add_command, add_suite
-from progbench.commands.exit_codes import ABSENT, FAILED, FINE, INTERRUPTED
-from progbench.commands.suite_asked import opened
+from progbench.commands import shared
 from progbench.report import printing
 from progbench.report.cells import plain
 from progbench.session import fetching, stopping
-from progbench.session.marks import MARKS
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "fetch",
-        "fetch a suite's models and data, so that its runs need no network",
-        "Fetches each model and data set at its pinned revision and checks it. What is damaged is removed.",
-        "progbench fetch -m glue",
-    )
-    parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
-    add_suite(parser)
+def add(parser: argparse.ArgumentParser) -> None:
+    shared.add(parser, "-m", "--suite", "--runs")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,10 +25,10 @@ def run(options: argparse.Namespace) -> int:
     0 where all is here, 1 where something was damaged (and removed: the same command fetches it anew), 3 where
     something is missing, and 130 where it was told to end. Raises BadInput for a table that cannot be read.
     """
-    needed = fetching.needs(opened(options, train=False), options.mark)
+    needed = fetching.needs(shared.opened(options, train=False), options.mark)
     if not needed:
         printing.show("nothing to fetch: models and data are made on the spot, or no run is behind what was asked for")
-        return FINE
+        return shared.FINE
     got = []
     with stopping.interrupted_when_told():
         try:
@@ -47,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
                 got.append(found.state)
         except KeyboardInterrupt:
             printing.show(f"told to end: {len(got)} of {len(needed)} are done; start the same again for the rest")
-            return INTERRUPTED
+            return shared.INTERRUPTED
     if "damaged" in got:
-        return FAILED
-    return ABSENT if "missing" in got else FINE
+        return shared.FAILED
+    return shared.ABSENT if "missing" in got else shared.FINE

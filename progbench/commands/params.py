@@ -1,13 +1,14 @@
-"""progbench params: a plan of what a schedule trains in a model, without its weights."""
+"""progbench params: what each stage of a schedule trains in a model; no weights needed.
 
-from __future__ import annotations
+Takes a model apart and prints how many parameters each epoch updates, and what that saves.
+
+example: progbench params bert-base --epochs 3 --schedule progtuning
+"""
 
 import argparse
-from typing import Any
 
 from progbench import kinds
-from progbench.commands.arguments import add_command
-from progbench.commands.exit_codes import FINE
+from progbench.commands.shared import FINE
 from progbench.errors import BadInput
 from progbench.method.options import TUNINGS
 from progbench.method.schedule import PAPERS, SCHEDULES, named
@@ -18,19 +19,11 @@ from progbench.report import printing
 EPOCHS, LABELS = kinds.whole(1, 1000), kinds.whole(1, 10_000)
 
 
-def add(commands: Any) -> None:
-    params = add_command(
-        commands,
-        "params",
-        "what each stage of a schedule trains in a model; no weights needed",
-        "Takes a model apart and prints how many parameters each epoch updates, and what that saves.",
-        "progbench params bert-base --epochs 3 --schedule progtuning",
-    )
+def add(params: argparse.ArgumentParser) -> None:
     params.add_argument("model", metavar="MODEL", help="a known name, a model's folder, or its config.json")
     params.add_argument("--epochs", type=int, required=True, metavar="T", help="how many stages")
-    params.add_argument(
-        "--schedule", default="shrinking", help=f"{', '.join([*PAPERS, *SCHEDULES])}, or single_block_b<N>"
-    )
+    schedules = ", ".join([*PAPERS, *SCHEDULES, "or single_block_b<N>"])
+    params.add_argument("--schedule", default="shrinking", help=schedules)
     params.add_argument("--tuning", choices=TUNINGS, default="full", help="what trains inside a block")
     params.add_argument("--labels", type=int, default=2, metavar="N", help="outputs of the classifier; default 2")
 

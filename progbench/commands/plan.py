@@ -1,50 +1,39 @@
-"""progbench plan: what is missing, what it will take, what is being trained, and with a budget what to do first."""
+"""progbench plan: what is missing, what it will take here, and what is being trained; trains nothing.
 
-from __future__ import annotations
+Times are from results that this machine made, or from a step of each shape that is timed here, for at most a minute in
+all.
+
+example: progbench plan --suite mini -m glue --budget 6h
+"""
 
 import argparse
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from progbench.commands.arguments import add_command, add_suite
-from progbench.commands.exit_codes import FINE
-from progbench.commands.listing import WIDTH
-from progbench.commands.suite_asked import opened
+from progbench.commands import listing, shared
 from progbench.report import printing, text
 from progbench.report.cells import plain
-from progbench.session import planning, probing
-from progbench.session.marks import MARKS
+from progbench.session import planning, probing, progress
 from progbench.session.planning import Lack, Plan
-from progbench.session.progress import said
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "plan",
-        "what is missing, what it will take here, and what is being trained; trains nothing",
-        "Times are from results that this machine made, or from a step of each shape that is timed here, for at most a "
-        "minute in all.",
-        "progbench plan --suite mini -m glue --budget 6h",
-    )
-    parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark needs")
+def add(parser: argparse.ArgumentParser) -> None:
+    shared.add(parser, "-m", "--suite", "--runs")
     parser.add_argument("--budget", metavar="TIME", help="choose the runs that settle most in this time: 6h, 90m, 2d")
     parser.add_argument("--untimed", action="store_true", help="know times from results alone, and time no step here")
-    add_suite(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the plan. Raises BadInput for a budget that is no time, and a table that cannot be read."""
     seconds = planning.seconds_of(options.budget) if options.budget else None
-    suite = opened(options, train=False)
+    suite = shared.opened(options, train=False)
     found = planning.plan(suite, options.mark)
     if not options.untimed:
         found = probing.filled(found, suite)
     chosen = planning.chosen(found, seconds) if seconds is not None else None
     printing.show("\n".join(lines(found, chosen, options.budget)))
-    return FINE
+    return shared.FINE
 
 
 def lines(found: Plan, chosen: Sequence[Lack] | None = None, budget: str = "") -> list[str]:
@@ -54,10 +43,15 @@ def lines(found: Plan, chosen: Sequence[Lack] | None = None, budget: str = "") -
     if chosen is not None:
         shown += [_table(chosen, settles=True), _choice(found, chosen, budget)]
     else:
-        shown += [_table(found.lacks), *_unknown(found), *_training(found)]
+        # why times are unknown, each reason once
+        why = Counter(one.each.source for one in found.lacks if one.seeds and one.seconds is None)
+        unknown = [plain(f"{words} ({count} recipe{'s' * (count > 1)})") for words, count in why.items()]
+        here = [f"{one.recipe.id} ({' '.join(map(str, one.training))})" for one in found.lacks if one.training]
+        training = f"being trained now, by the locks of their results: {', '.join(here)}" if here else ""
+        shown += [_table(found.lacks), *unknown, training]
     if names := planning.telling(found.lacks):
         shown.append(f"one seed of each, alone on this machine, would tell the time of the rest: {', '.join(names)}")
-    return [line for line in [*shown, *_elsewhere(found)] if line]
+    return [line for line in [*shown, _elsewhere(found)] if line]
 
 
 def _head(found: Plan) -> str:
@@ -73,7 +67,7 @@ def _head(found: Plan) -> str:
     words = [f"{found.runs} runs of {sum(1 for one in found.lacks if one.seeds)} recipes are missing"]
     words += [f"{training} more {'is' if training == 1 else 'are'} being trained now"] if training else []
     words += [f"{waits} cells and claims wait for them, {found.settled} have all their runs"]
-    known = f"{probing.at_least(found.lacks)}{said(seconds)} on one {plain(found.kind)}, one after another"
+    known = f"{probing.at_least(found.lacks)}{progress.said(seconds)} on one {plain(found.kind)}, one after another"
     if unknown == found.runs:
         known = "what they will take is unknown"
     elif unknown:
@@ -86,7 +80,7 @@ def _table(lacks: Sequence[Lack], *, settles: bool = False) -> str:
         [
             one.recipe.id,
             " ".join(map(str, one.seeds)),
-            "?" if one.seconds is None else said(one.seconds),
+            "?" if one.seconds is None else progress.said(one.seconds),
             *([one.settles or ""] if settles else []),
             "" if one.seconds is None else one.each.source,
         ]
@@ -94,29 +88,18 @@ def _table(lacks: Sequence[Lack], *, settles: bool = False) -> str:
         if one.seeds
     ]
     headers = ("recipe", "seeds", "takes", *(["settles"] if settles else []), "time from")
-    return text.grid(rows, headers, "left " * len(headers), WIDTH) if rows else ""
+    return text.grid(rows, headers, "left " * len(headers), listing.WIDTH) if rows else ""
 
 
-def _unknown(found: Plan) -> list[str]:
-    """Why times are unknown, each reason once."""
-    why = Counter(one.each.source for one in found.lacks if one.seeds and one.seconds is None)
-    return [plain(f"{words} ({count} recipe{'s' * (count > 1)})") for words, count in why.items()]
-
-
-def _training(found: Plan) -> list[str]:
-    here = [f"{one.recipe.id} ({' '.join(map(str, one.training))})" for one in found.lacks if one.training]
-    return [f"being trained now, by the locks of their results: {', '.join(here)}"] if here else []
-
-
-def _elsewhere(found: Plan) -> list[str]:
+def _elsewhere(found: Plan) -> str:
     if not found.elsewhere:
-        return []
+        return ""
     size, folders = 0, sorted({plain(path.parent) for path in found.elsewhere})
     for path in found.elsewhere:
         with contextlib.suppress(OSError):  # its run may go on elsewhere, and remove it now
             size += path.stat().st_size
     held = f"checkpoints of recipes that this suite does not have: {len(found.elsewhere)}, with {size / 1e9:.1f} GB"
-    return [f"{held}; delete them if nobody goes on from them: {', '.join(folders)}"]
+    return f"{held}; delete them if nobody goes on from them: {', '.join(folders)}"
 
 
 def _choice(found: Plan, chosen: Sequence[Lack], budget: str) -> str:
@@ -126,6 +109,6 @@ def _choice(found: Plan, chosen: Sequence[Lack], budget: str) -> str:
     if not chosen:
         words = f"nothing whose time is known fits {budget}"
     else:
-        runs = sum(len(one.seeds) for one in chosen)
-        words = f"{runs} of {found.runs} runs fit {budget}: they take {said(seconds)} and settle {settled} of {waits}"
+        runs, took = sum(len(one.seeds) for one in chosen), progress.said(seconds)
+        words = f"{runs} of {found.runs} runs fit {budget}: they take {took} and settle {settled} of {waits}"
     return f"{words}; {unknown} runs of unknown time were not considered" if unknown else words

@@ -1,30 +1,21 @@
-"""progbench reproduce: the benchmarks as pytest runs them, from any folder and from an installed package."""
+"""progbench reproduce: train what is missing, judge it, and report: pytest on the benchmarks.
 
-from __future__ import annotations
+Trains what is missing, judges it, and reports. The options are those of `pytest benchmarks`: -m MARK, --suite, --seeds,
+--device, --no-train, --report DIR, and all of pytest's own, which --pytest-help lists.
+
+example: progbench reproduce -m glue --suite smoke
+"""
 
 import argparse
 import os
 import sys
-from typing import Any
 
 from progbench import places
-from progbench.commands.arguments import add_command
-
-HELP = """Trains what is missing, judges it, and reports. The options are those of `pytest benchmarks`: -m MARK,
---suite, --seeds, --device, --no-train, --report DIR, and all of pytest's own, which --pytest-help lists."""
 
 
-def add(commands: Any) -> None:
-    """Give the parser this command; its options are pytest's, which gets all that this parser does not know."""
-    parser = add_command(
-        commands,
-        "reproduce",
-        "train what is missing, judge it, and report: pytest on the benchmarks",
-        HELP,
-        "progbench reproduce -m glue --suite smoke",
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    """Its options are pytest's, which gets all that this parser does not know."""
     parser.add_argument("--pytest-help", action="store_true", help="print the options of pytest and of the benchmarks")
-    parser.set_defaults(rest=[])
 
 
 def run(options: argparse.Namespace) -> int:

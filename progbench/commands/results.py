@@ -1,28 +1,22 @@
-"""progbench results: RESULTS.md, its figures and its page, from the recorded files alone."""
+"""progbench results: write RESULTS.md, with figures and a page, from the recorded files.
 
-from __future__ import annotations
+Writes what all recorded runs of ours say, as they lie in expected/. Trains nothing.
+
+example: progbench results --out pages
+"""
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from progbench import places
-from progbench.commands.arguments import add_command
-from progbench.commands.exit_codes import FINE
+from progbench.commands.shared import FINE
 from progbench.errors import BadInput
 from progbench.report import printing, record_page
 from progbench.report.cells import plain
 from progbench.session import recording
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "results",
-        "write RESULTS.md, with figures and a page, from the recorded files",
-        "Writes what all recorded runs of ours say, as they lie in expected/. Trains nothing.",
-        "progbench results --out pages",
-    )
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", default=places.root(), help="the folder to write to (default: this checkout)"
     )

@@ -1,43 +1,29 @@
-"""progbench submit: what is missing, made by an engine: processes of this machine, a Slurm or a Ray cluster."""
+"""progbench submit: have an engine train what is missing, on this machine or on many.
 
-from __future__ import annotations
+Starts `progbench run` for each recipe that lacks results: in processes of this machine, or on a Slurm or a Ray cluster.
+
+example: progbench submit --engine local -m glue --suite smoke
+"""
 
 import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from progbench import places
-from progbench.commands.arguments import add_command, add_device, add_suite
-from progbench.commands.exit_codes import FAILED, FINE, INTERRUPTED
-from progbench.commands.suite_asked import opened
+from progbench import files, places
+from progbench.commands import shared
 from progbench.errors import BadInput
-from progbench.files import require_room
 from progbench.report import printing
 from progbench.report.cells import plain
 from progbench.session import engine_local, engine_ray, engine_slurm, planning, sharing, stopping, submitting
-from progbench.session.marks import MARKS
-from progbench.session.submitting import RunCommand
 from progbench.session.suite import Suite
 
 LIBRARIES = {"slurm": "submitit", "ray": "ray"}
 
 
-def add(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "submit",
-        "have an engine train what is missing, on this machine or on many",
-        "Starts `progbench run` for each recipe that lacks results: in processes of this machine, or on a Slurm or "
-        "a Ray cluster.",
-        "progbench submit --engine local -m glue --suite smoke",
-    )
+def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=("local", *LIBRARIES), required=True, help="who starts the units")
-    add_suite(parser)
-    parser.add_argument("-m", dest="mark", choices=MARKS, default="", help="only what this mark judges")
-    parser.add_argument("--seeds", default="", metavar="SEEDS", help="0,1,2 or 0-4 (default: the suite's own)")
-    add_device(parser)
+    shared.add(parser, "--suite", "-m", "--seeds", "--device", "--runs")
     parser.add_argument(
         "--workers", type=int, metavar="N", help="local: units at a time (default: one for each GPU, or each core)"
     )
@@ -60,18 +46,18 @@ def run(options: argparse.Namespace) -> int:
         raise BadInput(f"--workers {options.workers}: at least 1")
     if library := LIBRARIES.get(options.engine):
         submitting.require_extra(library, options.engine)
-    suite = opened(options, seeds=options.seeds, device=options.device or "")
+    suite = shared.opened(options)
     found = planning.plan(suite, options.mark)
     for error in found.errors:
         _say(f"an error, not tried again: {error}")
     if training := sum(len(one.training) for one in found.lacks):
         _say(f"{training} runs are being trained by others now, and are left to them")
-    commands = submitting.run_commands(suite, found.lacks, options.device or "")
+    commands = submitting.run_commands(suite, found.lacks, options.device)
     if not commands:
         _say(f"nothing to start: {_judge(suite)}")
-        return FAILED if found.errors else FINE
+        return shared.FAILED if found.errors else shared.FINE
     try:
-        require_room(suite.folder)
+        files.require_room(suite.folder)
     except OSError as problem:
         raise BadInput(f"--runs {suite.folder}: cannot be written: {problem.strerror or problem}") from None
     _say(f"{len(commands)} units with {found.runs} runs are missing in {suite.folder}")
@@ -80,10 +66,10 @@ def run(options: argparse.Namespace) -> int:
             return _made(options, suite, commands)
         except KeyboardInterrupt:
             _say("told to end: what is filed is kept; start the same again for the rest")
-            return INTERRUPTED
+            return shared.INTERRUPTED
 
 
-def _made(options: argparse.Namespace, suite: Suite, commands: Sequence[RunCommand]) -> int:
+def _made(options: argparse.Namespace, suite: Suite, commands: Sequence[submitting.RunCommand]) -> int:
     device, threads = suite.maker.device, suite.maker.threads
     if options.engine == "local":
         workers = options.workers or (submitting.on_gpu(device) and len(sharing.gpus())) or sharing.cores()
@@ -96,7 +82,7 @@ def _made(options: argparse.Namespace, suite: Suite, commands: Sequence[RunComma
             jobs = engine_slurm.submit(commands, device, logs, given)
             _say(f"submitted as {jobs[0].job_id.partition('_')[0]}: squeue shows the jobs, and {logs} what they say")
             _say(f"when they are done: {_judge(suite)}")
-            return FINE
+            return shared.FINE
         codes = engine_slurm.on_this_machine(commands, device, logs, given, _say)
     words = Counter(submitting.outcome(code) for code in codes)
     _say(f"{len(commands)} units: {', '.join(f'{count} {what}' for what, count in words.items())}; {_judge(suite)}")

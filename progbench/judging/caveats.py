@@ -9,8 +9,7 @@ from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 from progbench.tasks import catalog
-from progbench.tasks.published import other_counts
-from progbench.tasks.remarks import is_cut
+from progbench.tasks.remarks import is_cut, other_counts
 from progbench.tasks.source import GENERATED
 
 

@@ -11,9 +11,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from progbench.errors import BadInput
-from progbench.method.advice import unassigned
 from progbench.method.checks import Flags, moving_statistics, require_held, require_no_dead_block, require_unchanged
-from progbench.method.choice import require_divided
+from progbench.method.choice import require_divided, unassigned
 from progbench.method.dissect import pieces_of
 from progbench.method.layout import EMBEDDINGS, HEAD, listed
 from progbench.method.loops import LoopWatch, several_optimizers
@@ -202,6 +201,12 @@ class Anatomy:
     def names(self) -> dict[int, str]:
         return {id(parameter): name for name, parameter in self.model.named_parameters()}
 
+    def modules_of(self, blocks: Iterable[int]) -> list[tuple[str, nn.Module]]:
+        """The modules that make up these blocks, with their paths."""
+        components, modules = {f"block {number}" for number in blocks}, dict(self.model.named_modules())
+        paths = [piece.path for piece in self.pieces if piece.component in components]
+        return [(path, modules[path]) for path in paths if path in modules]
+
     @contextlib.contextmanager
     def staged(
         self, schedule: Schedule, optimizer: Optimizer | Iterable[Optimizer] | None = None, *, unfreeze: bool = False
@@ -249,10 +254,8 @@ class Anatomy:
 
     def moving_statistics(self, schedule: Schedule) -> str:
         """A warning of batch normalisation in blocks that a stage freezes; "" where there is none."""
-        frozen = {f"block {number}" for stage in schedule for number in range(self.L) if number not in stage.blocks}
-        modules = dict(self.model.named_modules())
-        paths = [piece.path for piece in self.pieces if piece.component in frozen and piece.path in modules]
-        if not (moving := moving_statistics((path, modules[path]) for path in paths)):
+        frozen = {number for stage in schedule for number in range(self.L) if number not in stage.blocks}
+        if not (moving := moving_statistics(self.modules_of(frozen))):
             return ""
         return (
             f"{self.name}: the running statistics of {listed(moving)} go on moving while their blocks are frozen, "

@@ -9,9 +9,8 @@ from typing import Any
 from torch import nn
 
 from progbench.method.anatomy import Anatomy
-from progbench.method.depth import configuration_of
 from progbench.method.schedule import Schedule, Stage, constant, require_depth
-from progbench.method.wrappers import transformer_of
+from progbench.method.wrappers import configuration_of, transformer_of
 
 MOMENTS = 2 * 4  # AdamW keeps two numbers of four bytes for an element, from its first step on
 
@@ -36,8 +35,8 @@ def rows(anatomy: Anatomy, schedule: Schedule) -> list[Row]:
     require_depth(schedule, anatomy.L, anatomy.name)
     whole = [list[nn.Parameter]() for _ in range(anatomy.L)]
     for piece in anatomy.pieces:
-        if piece.component.startswith("block "):
-            whole[int(piece.component.removeprefix("block "))] += piece.parameters
+        if piece.block >= 0:
+            whole[piece.block] += piece.parameters
     updated, moments, seen, table = 0, 0, set[int](), []
     for stage in schedule:
         trains = anatomy.trainable(stage)

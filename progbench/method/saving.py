@@ -151,6 +151,7 @@ def origin_of(model: nn.Module, own: Container[int]) -> dict[str, Any]:
 
     Parameters are read in the order of registration: LoRA and adapters change their names.
     """
+    labels: dict[int, str] = getattr(_configuration(model), "id2label", None) or {}
     digest, kinds = hashlib.blake2b(digest_size=16), set[str]()
     for parameter in model.parameters():
         if id(parameter) not in own:
@@ -160,7 +161,7 @@ def origin_of(model: nn.Module, own: Container[int]) -> dict[str, Any]:
     return {
         "weights": digest.hexdigest(),
         "weights_dtype": " and ".join(sorted(kinds)),
-        "id2label": {str(number): label for number, label in sorted(_labels(model).items())},
+        "id2label": {str(number): label for number, label in sorted(labels.items())},
     }
 
 
@@ -194,7 +195,3 @@ def require_origin(model: nn.Module, own: Container[int], described: dict[str, A
 
 def _configuration(model: nn.Module) -> Any:
     return getattr(model, "config", None) or getattr(transformer_of(model), "config", None)
-
-
-def _labels(model: nn.Module) -> dict[int, str]:
-    return getattr(_configuration(model), "id2label", None) or {}

@@ -38,68 +38,43 @@ class StageWatch:
     """
 
     def __init__(self, anatomy: Any, extra: Iterable[nn.Parameter] = ()) -> None:
-        self._anatomy = anatomy
-        self._extra = list(extra)
+        self._anatomy, self._extra = anatomy, list(extra)
         beside = {id(p): f"a weight of shape {tuple(p.shape)} beside the model, as of a loss" for p in self._extra}
         self._names = beside | anatomy.names()
-        self._peft = has_peft_layers(anatomy.model)
         self._said: set[str] = set()
-        self._frozen: list[nn.Parameter] = []
-        self._unseen: dict[int, nn.Parameter] = {}
-        self._versions: list[int] = []
-        self._planned = self._steps = 0
+        self._frozen, self._unseen, self._buffers = _Frozen([]), _Unseen([]), _Buffers([])
+        self._steps = 0
 
     @property
     def trained(self) -> int:
         """How many elements train in this stage; after its first step, without those that had no gradient."""
-        return self._planned - (sum(p.numel() for p in self._unseen.values()) if self._steps else 0)
-
-    @property
-    def unseen(self) -> list[str]:
-        """The names of the stage's parameters that have had no gradient yet."""
-        return [self._names[identity] for identity in self._unseen]
+        return self._unseen.planned - (sum(p.numel() for p in self._unseen.parameters()) if self._steps else 0)
 
     def enter(self, stage: Stage) -> None:
         """Begin a stage, to which the model has just been frozen."""
         live = {id(p): p for p in (*self._anatomy.trainable(stage), *self._extra)}
         everything = (*self._anatomy.parameters(), *self._anatomy.frozen)
-        self._frozen = [p for p in everything if id(p) not in live and not p.is_meta and p.numel()]
-        self._unseen, self._planned, self._steps = live, sum(p.numel() for p in live.values()), 0
-        self._began = {identity: p._version for identity, p in live.items()}
-        self._cpu = all(p.device.type == "cpu" for p in self._frozen)
-        self._remember()
-        self._modules = self._frozen_modules(stage)
-        self._buffers = {name: (buffer, _bits(_sample(buffer)).clone()) for name, buffer in self._moving()}
+        self._frozen = _Frozen([p for p in everything if id(p) not in live and not p.is_meta and p.numel()])
+        self._unseen, self._steps = _Unseen(live.values()), 0
+        self._buffers = _Buffers(self._anatomy.modules_of(n for n in range(self._anatomy.L) if n not in stage.blocks))
 
     def before_step(self) -> None:
         """Raise BadInput if something that this stage freezes was unfrozen; note what has a gradient."""
-        if thawed := [p for p in self._frozen if p.requires_grad or p.grad is not None]:
+        if thawed := [p for p in self._frozen.tensors if p.requires_grad or p.grad is not None]:
             raise BadInput(
                 f"{len(thawed)} parameters that this stage freezes were unfrozen while it lasted: "
-                f"{listed(self._called(thawed), 3)}. {self._by_whom()}"
+                f"{listed(self._called(thawed), 3)}. {_thawer(self._anatomy.model)}"
             )
-        self._note_seen()
-
-    def _require_same_kind(self) -> None:
-        """Raise BadInput if what is frozen was converted or sent elsewhere: an optimizer's states do not follow."""
-        for p, (device, dtype) in zip(self._frozen, self._as, strict=True):
-            if (p.device, p.dtype) != (device, dtype):
-                raise BadInput(
-                    f"the model was converted while a stage lasts: {self._called([p])[0]} was {dtype} on {device}, and "
-                    f"is {p.dtype} on {p.device}. Call .to(), .double(), .half() and the like before the first stage"
-                )
+        self._unseen.look()
 
     def after_step(self, optimizer: object) -> str:
         """Raise BadInput if the step moved what this stage freezes; gives a warning of buffers that moved, or ""."""
-        self._note_seen()
+        self._unseen.look()
         self._steps += 1
-        versions = [p._version for p in self._frozen]
-        if self._steps == 1 or self._cpu or versions != self._versions:
+        written = self._frozen.was_written()
+        if self._steps == 1 or self._frozen.on_cpu or written:
             self.require_still(optimizer)
-            self._versions = versions
-        if self._steps > 1:
-            return ""
-        moved = [name for name, now in self._moving() if self._has_moved(name, now) and name not in self._said]
+        moved = [name for name in self._buffers.moved() if name not in self._said] if self._steps == 1 else []
         self._said |= set(moved)
         if not moved:
             return ""
@@ -111,24 +86,23 @@ class StageWatch:
 
     def require_still(self, optimizer: object = None) -> None:
         """Raise BadInput if what this stage freezes is not what it was when the stage began, bit by bit."""
-        self._require_same_kind()
-        if [p.data_ptr() for p in self._frozen] == self._places and all(
-            torch.equal(_bits(torch.cat(views)), kept) for views, kept in zip(self._views, self._kept, strict=True)
-        ):
-            return
-        before = {id(p): bits for p, bits in self._samples()}
-        if moved := [p for p in self._frozen if not torch.equal(_bits(_sample(p)), before[id(p)])]:
+        if converted := self._frozen.converted():  # an optimizer's states do not follow
+            p, device, dtype = converted
             raise BadInput(
-                f"{len(moved)} of {len(self._frozen)} tensors that this stage freezes have moved, although they have "
-                f"no gradient: {listed(self._called(moved), 3)}. {_mover(optimizer)}. Train with an optimizer that "
-                "leaves alone what has no gradient (AdamW, SGD, Adafactor, Muon)"
+                f"the model was converted while a stage lasts: {self._called([p])[0]} was {dtype} on {device}, and "
+                f"is {p.dtype} on {p.device}. Call .to(), .double(), .half() and the like before the first stage"
             )
-        self._remember()
+        if moved := self._frozen.moved():
+            raise BadInput(
+                f"{len(moved)} of {len(self._frozen.tensors)} tensors that this stage freezes have moved, although "
+                f"they have no gradient: {listed(self._called(moved), 3)}. {_mover(optimizer)}. Train with an "
+                "optimizer that leaves alone what has no gradient (AdamW, SGD, Adafactor, Muon)"
+            )
 
     def unseen_words(self) -> str:
         """A warning of the stage's parameters that have had no gradient, once each; else ""."""
-        new = [name for name in self.unseen if name not in self._said]
-        if not new or len(self._unseen) == len(self._began):
+        new = [name for name in self._called(self._unseen.parameters()) if name not in self._said]
+        if not new or self._unseen.all():
             return ""
         self._said |= set(new)
         return (
@@ -136,63 +110,113 @@ class StageWatch:
             f"counted as updated until they have one: {listed(new)}. The loss does not depend on them"
         )
 
-    def _note_seen(self) -> None:
-        for identity, p in [*self._unseen.items()]:
-            if p.grad is not None or p._version != self._began[identity]:  # it may have been moved and cleared at once
-                del self._unseen[identity]
+    def _called(self, parameters: Iterable[nn.Parameter]) -> list[str]:
+        return [self._names[id(p)] for p in parameters]
+
+
+class _Frozen:
+    """Tensors and a sample of each as it is now; samples of one device and type lie together, to be compared at once.
+
+    A look at a GPU makes it wait; `was_written` asks torch's version counters alone.
+    """
+
+    def __init__(self, tensors: Sequence[nn.Parameter]) -> None:
+        self.tensors = tensors
+        self.on_cpu = all(p.device.type == "cpu" for p in tensors)
+        self._remember()
 
     def _remember(self) -> None:
-        """Keep a sample of all that is frozen, those of one device and type together, to compare them at once."""
         self._kinds: dict[tuple[torch.device, torch.dtype], list[nn.Parameter]] = {}
-        for p in self._frozen:
+        for p in self.tensors:
             self._kinds.setdefault((p.device, p.dtype), []).append(p)
         self._views = [[_sample(p) for p in kind] for kind in self._kinds.values()]
         self._kept = [_bits(torch.cat(views)) for views in self._views]
-        self._places = [p.data_ptr() for p in self._frozen]
-        self._as = [(p.device, p.dtype) for p in self._frozen]
-        self._versions = [p._version for p in self._frozen]
+        self._places = [p.data_ptr() for p in self.tensors]
+        self._versions = [p._version for p in self.tensors]
 
-    def _samples(self) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
-        """Each frozen tensor with its sample's bits, as they were kept."""
+    def was_written(self) -> bool:
+        """Whether something wrote to one of them since the last time that this was asked."""
+        before, self._versions = self._versions, [p._version for p in self.tensors]
+        return before != self._versions
+
+    def converted(self) -> tuple[nn.Parameter, torch.device, torch.dtype] | None:
+        """The first that has another device or type than it had, and those that it had."""
+        for kind, tensors in self._kinds.items():
+            for p in tensors:
+                if (p.device, p.dtype) != kind:
+                    return p, *kind
+        return None
+
+    def moved(self) -> list[nn.Parameter]:
+        """Those that are not what they were, bit by bit. If only their memory is another, that is kept from now on."""
+        if [p.data_ptr() for p in self.tensors] == self._places and all(
+            torch.equal(_bits(torch.cat(views)), kept) for views, kept in zip(self._views, self._kept, strict=True)
+        ):
+            return []
+        before: dict[int, torch.Tensor] = {}
         for kind, views, kept in zip(self._kinds.values(), self._views, self._kept, strict=True):
-            yield from zip(kind, kept.split([view.numel() * view.element_size() for view in views]), strict=True)
+            sizes = [view.numel() * view.element_size() for view in views]
+            before |= {id(p): bits for p, bits in zip(kind, kept.split(sizes), strict=True)}
+        moved = [p for p in self.tensors if not torch.equal(_bits(_sample(p)), before[id(p)])]
+        if not moved:
+            self._remember()
+        return moved
 
-    def _frozen_modules(self, stage: Stage) -> list[tuple[str, nn.Module]]:
-        """The modules of the blocks that a stage freezes, without batch normalisation, which has its own warning."""
-        frozen = {f"block {number}" for number in range(self._anatomy.L) if number not in stage.blocks}
-        modules = dict(self._anatomy.model.named_modules())
-        paths = [piece.path for piece in self._anatomy.pieces if piece.component in frozen and piece.path in modules]
-        places = [(path, modules[path]) for path in paths]
-        spoken_of = {*moving_statistics(places)}
-        inside = ((path, *named) for path, module in places for named in module.named_modules())
-        modules_of = ((f"{path}.{name}" if name else path, module) for path, name, module in inside)
-        return [(path, module) for path, module in modules_of if module._buffers and path not in spoken_of]
 
-    def _moving(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Every buffer of the frozen blocks, looked up anew: a module may put another tensor in its place."""
+class _Unseen:
+    """Parameters that train, of which those go that have had a gradient; `planned` is how many elements they are."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
+        self._left = {id(p): (p, p._version) for p in parameters}
+        self._all = len(self._left)
+        self.planned = sum(p.numel() for p in self.parameters())
+
+    def parameters(self) -> list[nn.Parameter]:
+        return [p for p, _ in self._left.values()]
+
+    def all(self) -> bool:
+        """Whether none of them has had a gradient."""
+        return len(self._left) == self._all
+
+    def look(self) -> None:
+        for identity, (p, version) in [*self._left.items()]:
+            if p.grad is not None or p._version != version:  # it may have been moved and cleared at once
+                del self._left[identity]
+
+
+class _Buffers:
+    """The buffers of some modules as they are now, without batch normalisation's, which have a warning of their own."""
+
+    def __init__(self, modules: Sequence[tuple[str, nn.Module]]) -> None:
+        spoken_of = {*moving_statistics(modules)}
+        inside = ((path, *named) for path, module in modules for named in module.named_modules())
+        named = ((f"{path}.{name}" if name else path, module) for path, name, module in inside)
+        self._modules = [(path, module) for path, module in named if module._buffers and path not in spoken_of]
+        self._before = {name: _bits(_sample(buffer)).clone() for name, buffer in self._now()}
+
+    def _now(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Every buffer, looked up anew: a module may put another tensor in its place."""
         for path, module in self._modules:
             for name, buffer in module._buffers.items():
                 if buffer is not None and not buffer.is_meta and buffer.numel():
                     yield f"{path}.{name}", buffer
 
-    def _has_moved(self, name: str, now: torch.Tensor) -> bool:
-        before = self._buffers.get(name)
-        return before is not None and not torch.equal(_bits(_sample(now)), before[1])
+    def moved(self) -> list[str]:
+        known = ((name, buffer) for name, buffer in self._now() if name in self._before)
+        return [name for name, buffer in known if not torch.equal(_bits(_sample(buffer)), self._before[name])]
 
-    def _called(self, parameters: Sequence[nn.Parameter]) -> list[str]:
-        return [self._names[id(p)] for p in parameters]
 
-    def _by_whom(self) -> str:
-        if self._peft:
-            return (
-                "peft's disable_adapter(), set_adapter() and enable_adapters() do so, as in a reference pass without "
-                "adapters: take the reference from a model of its own, or compute it before training "
-                "(precompute_ref_log_probs in trl)"
-            )
+def _thawer(model: nn.Module) -> str:
+    if has_peft_layers(model):
         return (
-            "requires_grad_(True) and methods such as unfreeze() do so, on the model or some of it: call them before "
-            "training, so that the schedule knows of it"
+            "peft's disable_adapter(), set_adapter() and enable_adapters() do so, as in a reference pass without "
+            "adapters: take the reference from a model of its own, or compute it before training "
+            "(precompute_ref_log_probs in trl)"
         )
+    return (
+        "requires_grad_(True) and methods such as unfreeze() do so, on the model or some of it: call them before "
+        "training, so that the schedule knows of it"
+    )
 
 
 def _mover(optimizer: object) -> str:

@@ -15,7 +15,7 @@ from progbench.models.folder import fingerprint, is_whole, require_whole
 from progbench.models.spec import MOST_BLOCKS, ModelSpec, spec, specs
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 HUB_FILES = ("*.json", "*.txt", "model.safetensors")
 
@@ -83,17 +83,16 @@ def build(model: ModelSpec, num_labels: int, head: str = "classification") -> Pr
     `head` is "classification" or "question_answering" (two outputs a token, and no pooler). Draws from torch's global
     generator: seed it first. Raises BadInput for an architecture it does not know.
     """
-    configuration = configuration_of(model, num_labels) if model.described else _in_folder(model, num_labels)
+    import transformers
+
+    if model.described:
+        configuration = configuration_of(model, num_labels)
+    else:
+        configuration = transformers.AutoConfig.from_pretrained(fetch(model), num_labels=num_labels)
     if type(configuration) not in _automatic(head)._model_mapping:
         what = head.replace("_", " ")
         raise BadInput(f"{model.name}: transformers has no model of {model.architecture!r} for {what}")
     return _automatic(head).from_config(configuration)
-
-
-def _in_folder(model: ModelSpec, num_labels: int) -> PreTrainedConfig:
-    import transformers
-
-    return transformers.AutoConfig.from_pretrained(fetch(model), num_labels=num_labels)
 
 
 def _automatic(head: str) -> type:

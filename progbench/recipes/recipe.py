@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any
 
+from progbench.errors import BadInput
 from progbench.method import schedule
 from progbench.method.counting import updated_by_epoch
 from progbench.method.options import TUNINGS
@@ -117,6 +118,14 @@ class Recipe:
 
     def planned(self) -> int:
         return sum(self.planned_by_epoch())
+
+    def require_planned(self, counted: int) -> None:
+        """Raise BadInput if a run of the model at hand would update another number of parameters than is planned."""
+        if counted != self.planned():
+            raise BadInput(
+                f"{self.id}: its schedule plans {self.planned():,} updated parameters, but this model would update "
+                f"{counted:,}: E, its blocks or H are not of the sizes that models.toml says of {self.model}"
+            )
 
     def planned_by_epoch(self) -> tuple[int, ...]:
         """The updated parameters of each of its run's epochs, by arithmetic alone."""

@@ -95,6 +95,7 @@ _COLUMNS: dict[str, dict[str, Callable[[Record], str]]] = {
         "stages": lambda one: _listed(one["stage_measured"][1:], 2),
         "by FLOPs": lambda one: _listed((one["stage_formula"] or ())[1:], 2),
         "GFLOP/s": lambda one: f"{one['gflops']:.0f}" if one["gflops"] else "",
+        "of the ceiling": lambda one: f"{100 * one['gflops'] / one['ceiling']:.0f} %" if "ceiling" in one else "",
     },
     "memory": {
         "model": lambda one: one["model"],

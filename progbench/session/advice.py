@@ -1,7 +1,5 @@
 """The nearest right command: for an unknown mark or name, and for a machine without a GPU."""
 
-from __future__ import annotations
-
 import difflib
 import re
 import shlex

@@ -1,32 +1,15 @@
 """A sentence of the paper with what answers it: printed numbers, counts, and paired runs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import Protocol
 
 from progbench.errors import BadInput
-from progbench.judging import claims
-from progbench.judging.claims import Claim, ClaimVerdict, Comparison, Measured
-from progbench.judging.compared import AVERAGE, Compared
+from progbench.judging import claims, compared, expected
 from progbench.judging.counts import agrees_with_print
-from progbench.judging.expected import Cell
-from progbench.judging.terms import Terms
-from progbench.judging.verdict import Observed
 from progbench.session.comparing import alone, body_of
 from progbench.session.pairing import Source, paired
 
 
-class Answering(Source, Protocol):
-    """Where a sentence finds its cells, and what there is of them: a suite."""
-
-    def cell(self, name: str) -> Cell: ...
-    def observed(self, cell: Cell, variant: str = "") -> Observed: ...
-    def compared(self, name: str) -> tuple[list[Compared], list[str]]: ...
-    def terms(self) -> Terms: ...
-
-
-def judged(suite: Answering, claim: Claim) -> ClaimVerdict:
+def judged(suite: Source, claim: claims.Claim) -> claims.ClaimVerdict:
     """The verdict on a sentence, by the runs on file. Raises BadInput for a cell that cannot be read."""
     if claim.problem:
         return claims.judge(claim, [])
@@ -44,13 +27,12 @@ def judged(suite: Answering, claim: Claim) -> ClaimVerdict:
     return claims.judge(claim, [_measured(suite, claim, comparison) for comparison in claim.comparisons])
 
 
-def _measured(suite: Answering, claim: Claim, comparison: Comparison) -> Measured:
+def _measured(suite: Source, claim: claims.Claim, comparison: claims.Comparison) -> claims.Measured:
     left, right = ([suite.cell(name) for name in side] for side in (comparison.left, comparison.right))
     printed = [[cell.expectation.printed for cell in side] for side in (left, right)]
     metric = claim.metric.get(comparison.column, "")
-    ours = [
-        [suite.observed(replace(cell, metric=metric) if metric else cell) for cell in side] for side in (left, right)
-    ]
+    asked = ([replace(cell, metric=metric) if metric else cell for cell in side] for side in (left, right))
+    ours = [[suite.observed(cell) for cell in side] for side in asked]
     metrics = list(dict.fromkeys(cell.metric for cell in (*left, *right)))
     measured = replace(
         claims.our_quantity(claim, comparison.column, *ours),
@@ -73,10 +55,10 @@ def _measured(suite: Answering, claim: Claim, comparison: Comparison) -> Measure
     return replace(measured, tasks=tuple(tasks), compared=_average(suite, left, right))
 
 
-def _average(suite: Answering, left: list[Cell], right: list[Cell]) -> Compared | None:
+def _average(suite: Source, left: list[expected.Cell], right: list[expected.Cell]) -> compared.Compared | None:
     """The difference table's verdict on an average, corrected for the table's number of models."""
     if len(left) != 1 or len(right) != 1 or left[0].kind != "derived":
         return None
-    wanted = (body_of(left[0]), left[0].schedule, right[0].schedule, AVERAGE)
+    wanted = (body_of(left[0]), left[0].schedule, right[0].schedule, compared.AVERAGE)
     lines, _ = suite.compared(left[0].file)
     return next((line for line in lines if (line.body, line.left, line.right, line.task) == wanted), None)

@@ -1,7 +1,5 @@
 """Which schedules of a suite's tables are compared, and the verdicts on our runs and on the print alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from progbench.judging.compared import Compared, Paired, PrintAlone
@@ -10,8 +8,6 @@ from progbench.judging.terms import LEAST_SEEDS, Terms
 from progbench.session.observing import columns_of
 from progbench.session.pairing import Source, paired, printed
 from progbench.tasks import catalog
-
-Sides = tuple[Cell, Cell]
 
 
 def schedules(table: Table) -> list[tuple[str, str]]:
@@ -85,7 +81,7 @@ def body_of(cell: Cell) -> str:
     return cell.model if cell.tuning == "full" else f"{cell.model}-{cell.tuning}"
 
 
-def _columns(table: Table, left: str, right: str) -> Iterator[Sides]:
+def _columns(table: Table, left: str, right: str) -> Iterator[tuple[Cell, Cell]]:
     """A table's cells of one schedule, each with the other schedule's; an average replaces its columns."""
     cells = {(body_of(cell), cell.schedule, cell.column): cell for cell in table.cells if not cell.problem}
     for (body, schedule, column), cell in cells.items():

@@ -1,15 +1,12 @@
 """A suite's contrasts: Progtuning less fine-tuning, and less each ablation."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from progbench.errors import BadInput
-from progbench.judging import claims
-from progbench.judging.claims import Claim
-from progbench.judging.compared import AVERAGE, Compared, Contrast
+from progbench.judging import claims, compared
+from progbench.judging.compared import Contrast
 from progbench.judging.expected import Cell
 from progbench.method import flops
 from progbench.models.spec import spec
@@ -17,10 +14,10 @@ from progbench.recipes.recipe import Recipe, split_id
 from progbench.session.suite import Suite
 
 PROGTUNING = "shrinking"
-_DIFFERENCE = Claim("", "", "", "difference", ())
+_DIFFERENCE = claims.Claim("", "", "", "difference", ())
 
 
-def contrasts(suite: Suite, cells: Iterable[Cell], differences: Sequence[Compared] = ()) -> list[Contrast]:
+def contrasts(suite: Suite, cells: Iterable[Cell], differences: Sequence[compared.Compared] = ()) -> list[Contrast]:
     """The contrasts among these cells, by the results on file; nothing is trained.
 
     `differences` are the verdicts on them. Models with random weights are left out: their scores say nothing of the
@@ -28,7 +25,12 @@ def contrasts(suite: Suite, cells: Iterable[Cell], differences: Sequence[Compare
     """
     # MNLI's two columns are one task there, which neither of them is
     verdicts = {(verdict.table, verdict.body, verdict.right, verdict.task): verdict for verdict in differences}
-    return [_contrast(suite, left, right, verdicts.get(_key(left, right))) for left, right in _pairs(cells)]
+    found = []
+    for left, right in _pairs(cells):
+        task = compared.AVERAGE if left.kind == "derived" else left.column
+        verdict = verdicts.get((left.table, split_id(left.id)[0], right.schedule, task))
+        found.append(_contrast(suite, left, right, verdict))
+    return found
 
 
 def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:
@@ -45,12 +47,7 @@ def _pairs(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:
     return pairs
 
 
-def _key(left: Cell, right: Cell) -> tuple[str, str, str, str]:
-    """What the verdict on two cells is found by: table, body, rival, and the column's label."""
-    return left.table, split_id(left.id)[0], right.schedule, AVERAGE if left.kind == "derived" else left.column
-
-
-def _contrast(suite: Suite, left: Cell, right: Cell, verdict: Compared | None) -> Contrast:
+def _contrast(suite: Suite, left: Cell, right: Cell, verdict: compared.Compared | None) -> Contrast:
     body, whole = split_id(left.id)[0], left.kind == "derived"
     contrast = Contrast(left.table, body, left.schedule, right.schedule, left.column, whole)
     texts = [cell.expectation.printed for cell in (left, right)]

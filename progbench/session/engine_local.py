@@ -1,7 +1,5 @@
 """The engine `local`: run commands as processes of this machine, each with a GPU or CPU threads of its own."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import threading

@@ -3,8 +3,6 @@
 The cluster is the one that RAY_ADDRESS names, or one that runs on this machine, or else one started for this time.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

@@ -3,15 +3,12 @@
 With the parameter cluster=local, submitit starts the same jobs on this machine without Slurm, one after the other.
 """
 
-from __future__ import annotations
-
-import contextlib
 import os
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,10 +21,7 @@ from progbench.session.submitting import LOST, RunCommand, here, on_gpu, told
 DEFAULTS = {"name": "progbench", "timeout_min": 240, "slurm_additional_parameters": {"requeue": True}}
 MOST_TIMEOUTS = 100
 # submitit's parameters that are not Slurm's alone, and which of its executors is meant
-SHARED = set(
-    "cluster name timeout_min mem_gb nodes cpus_per_task gpus_per_node tasks_per_node stderr_to_stdout".split()
-)
-Say = Callable[[str], None]
+SHARED = "cluster name timeout_min mem_gb nodes cpus_per_task gpus_per_node tasks_per_node stderr_to_stdout".split()
 
 
 class Task:
@@ -104,10 +98,8 @@ def submit(commands: Sequence[RunCommand], device: str, logs: Path, given: Mappi
     try:
         # the signal to leave would end a process that has not come to its handler yet, and its job would have failed
         ignoring = f"""trap "" {submitit.JobEnvironment.USR_SIG}; exec "$0" "$@\""""
-        python = f"sh -c {shlex.quote(ignoring)} {shlex.quote(sys.executable)}"
-        executor = submitit.AutoExecutor(
-            logs, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS, slurm_python=python
-        )
+        start = f"sh -c {shlex.quote(ignoring)} {shlex.quote(sys.executable)}"
+        executor = submitit.AutoExecutor(logs, cluster=cluster, slurm_max_num_timeout=MOST_TIMEOUTS, slurm_python=start)
         executor.update_parameters(**asked)
         return executor.map_array(Task(), commands)
     except (AssertionError, NameError, RuntimeError, ValueError, submitit.core.utils.FailedJobError) as problem:
@@ -123,13 +115,17 @@ def on_this_machine(
     """
     codes = []
     for command in commands:
-        with _heeding_ctrl_c():
-            (job,) = submit([command], device, logs, given)
+        # let it hear Ctrl-C, even if this process ignores it, as one started by `&` does
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            while not job.done():
-                time.sleep(0.1)
+            (job,) = submit([command], device, logs, given)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        try:
+            _wait(job)
         except BaseException:
-            _end(job)
+            job.cancel()  # as Ctrl-C would end it; submitit kills what has not ended a second later
+            _wait(job)
             raise
         code = LOST
         if job.paths.result_pickle.exists():  # or submitit would wait for it
@@ -142,21 +138,9 @@ def on_this_machine(
     return codes
 
 
-def _end(job: Any) -> None:
-    """End a job of this machine as Ctrl-C would; submitit kills what has not ended a second later."""
-    job.cancel()
+def _wait(job: Any) -> None:
     while not job.done():
         time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def _heeding_ctrl_c() -> Iterator[None]:
-    """Let a process that starts meanwhile hear Ctrl-C, even if this one ignores it, as one started by `&` does."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _first_line(problem: BaseException) -> str:

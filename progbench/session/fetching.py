@@ -1,7 +1,5 @@
 """A suite's models and data, fetched before GPU time starts: what is needed, each once, and how each went."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,10 +10,7 @@ from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.session import marks
 from progbench.session.suite import Suite
-from progbench.tasks import catalog
-from progbench.tasks.source import GENERATED
-
-STATES = ("here", "fetched", "missing", "damaged")
+from progbench.tasks import catalog, source
 
 
 @dataclass(frozen=True)
@@ -28,17 +23,10 @@ class Need:
     files: hub.Files | None = None
     missing: str = ""
 
-    def require(self) -> None:
-        """Check what a folder or a package has. Raises Missing or BadInput as a training would."""
-        if self.is_model:
-            loading.require(spec(self.recipe.model))
-        else:
-            catalog.require(catalog.tasks()[self.recipe.task], self.recipe.data_source)
-
 
 @dataclass(frozen=True)
 class Got:
-    """What became of a need: its state, one of STATES, and details."""
+    """What became of a need: its state ("here", "fetched", "missing" or "damaged"), and details."""
 
     name: str
     state: str
@@ -60,7 +48,7 @@ def needs(suite: Suite, mark: str = "") -> list[Need]:
         if not spec(recipe.model).random:
             files = loading.on_hub(spec(recipe.model))
             models.setdefault(recipe.model, Need(f"weights of {recipe.model}", recipe, True, files))
-        if recipe.dataset != GENERATED:
+        if recipe.dataset != source.GENERATED:
             data.setdefault((recipe.task, recipe.dataset, recipe.revision), _data(recipe))
     return [*models.values(), *data.values()]
 
@@ -82,7 +70,10 @@ def fetch(need: Need, say: Callable[[str], None] = lambda line: None) -> Got:
         if need.missing:
             raise Missing(need.missing)
         if need.files is None:
-            need.require()
+            if need.is_model:
+                loading.require(spec(need.recipe.model))
+            else:
+                catalog.require(catalog.tasks()[need.recipe.task], need.recipe.data_source)
             return Got(need.name, "here", "in a folder or a package of this machine, which the hub has no checksums of")
         return _from_hub(need, need.files, say)
     except Missing as problem:

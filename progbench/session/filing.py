@@ -1,7 +1,6 @@
 """The results of one session: looked up on file, filed, and kept in mind where a file cannot be written."""
 
-from __future__ import annotations
-
+import functools
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from progbench.errors import BadInput
 from progbench.recipes.recipe import Recipe
 from progbench.runs import cleanup, results
 from progbench.runs.results import RunResult
-from progbench.session.inputs_changed import DataHere, inputs_changed
+from progbench.session.inputs_changed import data_changed, data_here, inputs_changed
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Filing:
         self.hopeless: set[str] = set()
         self._before: dict[tuple[str, int], str | None] = {}
         self._runs: dict[str, Runs] = {}
-        self._data = DataHere()
+        self._data_here = functools.cache(data_here)  # looked at once a session
         self._not_filed: dict[tuple[str, int], RunResult] = {}
 
     def runs(self, wanted: Recipe) -> Runs:
@@ -53,7 +52,7 @@ class Filing:
             by_seed = {seed: result for seed in seeds if (result := self._on_file(wanted, seed))}
             why = "" if self.train or self.seeds is None else " (--no-train)"
             missing = self.missing.get(wanted.id, f"not run yet: nothing in {self.folder}{why}")
-            changed = {seed: why for seed, result in by_seed.items() if (why := self._data.changed(result))}
+            changed = {seed: why for seed, result in by_seed.items() if (why := data_changed(result, self._data_here))}
             self._runs[wanted.id] = Runs(by_seed, missing if not seeds or len(by_seed) < len(seeds) else "", changed)
         return self._runs[wanted.id]
 

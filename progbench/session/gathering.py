@@ -1,9 +1,7 @@
-"""What a session's tests find, gathered test by test, and the report on all of them, also those not reached."""
-
-from __future__ import annotations
+"""What a session's tests find: a verdict as a test's outcome, and all of them as a report, also those not reached."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +18,22 @@ from progbench.session.suite import Suite
 
 CLAIMS = "claims"  # in the place of a table's name: the test is for a claim
 Found = tuple[str, Any]
+_OUTCOMES = {  # of cells, and of claims
+    "reproduced": "passed",
+    "consistent": "passed",
+    "deviates": "failed",
+    "error": "failed",
+    "disputed": "xfailed",
+    "missing": "skipped",
+    "unjudged": "skipped",
+    "not printed": "skipped",
+    "inconclusive": "skipped",
+    "holds": "passed",
+    "within noise": "skipped",
+    "does not hold": "failed",
+    "undecided": "skipped",
+}
+_IS = ("within noise", "undecided")  # what an answer is, where the others are what a sentence does
 
 
 def to_train(suite: Suite, asked: Iterable[Cell | Claim], tables: Iterable[str], *, variants: bool) -> list[Recipe]:
@@ -28,11 +42,8 @@ def to_train(suite: Suite, asked: Iterable[Cell | Claim], tables: Iterable[str],
     So a verdict depends neither on the order of tables nor on other processes. A cell that nobody asked for is judged
     by the results on file.
     """
-    wanted: dict[str, Recipe] = {}
-    for item in asked:
-        wanted |= suite.needed(item, variants=variants and isinstance(item, Cell))
-    cells = [cell for table in dict.fromkeys(tables) for cell in suite.table(table).cells]
-    here = {name for cell in cells for name in suite.needed(cell, variants=variants)}
+    wanted = suite.needed(*asked, variants=variants)
+    here = suite.needed(*(cell for table in tables for cell in suite.table(table).cells), variants=variants)
     return [recipe for name, recipe in wanted.items() if name in here]
 
 
@@ -70,9 +81,30 @@ def from_property(name: str, value: Any) -> Found:
     return name, json.loads(value) if name.startswith("progbench") and isinstance(value, str) else value
 
 
-def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of one of our dataclasses; JSON has made lists of its tuples."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+def of_cell(verdict: Verdict) -> tuple[str, str]:
+    """The outcome of a cell's test, and its words.
+
+    >>> from progbench.judging.verdict import unreadable
+    >>> of_cell(unreadable("table1", "malformed"))
+    ('failed', 'error: malformed')
+    """
+    words = verdict.sentence if verdict.outcome == "disputed" else f"{verdict.outcome}: {verdict.sentence}"
+    return _OUTCOMES[verdict.outcome], words
+
+
+def of_claim(verdict: ClaimVerdict) -> tuple[str, str]:
+    """The outcome of a claim's test, and its words: the answer of the print, and that of our runs.
+
+    >>> from progbench.judging.claims import unreadable
+    >>> of_claim(unreadable("malformed"))[0]
+    'failed'
+    """
+    said = f"is {verdict.on_print}" if verdict.on_print in _IS else verdict.on_print
+    ours = "by counting" if verdict.by_counts else "on our runs"
+    words = f"{ours}: {verdict.our_words}"
+    words = f"on the print it {said}: {verdict.print_words}; {words}" if verdict.printed else words
+    lead = f"{verdict.disputed}; " if verdict.outcome == "disputed" else f"{verdict.outcome}: "
+    return _OUTCOMES[verdict.outcome], lead + words
 
 
 class Gathered:
@@ -86,10 +118,9 @@ class Gathered:
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
         self.selected: dict[str, tuple[str, str]] = {}
-        self._verdicts: dict[str, Verdict] = {}
-        self._claims: dict[str, ClaimVerdict] = {}
-        self._variants: dict[str, list[Variant]] = {}
+        self._judged: dict[str, Verdict | ClaimVerdict] = {}
         self._failures: dict[str, str] = {}
+        self._variants: dict[Variant, None] = {}
         self._warnings: dict[str, None] = {}
 
     def select(self, test: str, table: str, name: str) -> None:
@@ -97,18 +128,19 @@ class Gathered:
 
     def add(self, test: str, name: str, value: Any) -> None:
         """Take one property of a test, however often it comes; other plugins' are passed over."""
-        takers: dict[str, Callable[[Any], None]] = {
-            "progbench": lambda content: self._verdicts.update({test: Verdict(**_plain(content))}),
-            "progbench-claim": lambda content: self._claims.update({test: ClaimVerdict(**content)}),
-            "progbench-warning": lambda warning: self._warnings.update({warning: None}),
-            "progbench-variants": lambda content: self._variants.update({test: [Variant(**each) for each in content]}),
-        }
-        if name in takers:
-            takers[name](value)
+        if name == "progbench":  # JSON has made lists of its tuples
+            fields = {field: tuple(one) if isinstance(one, list) else one for field, one in value.items()}
+            self._judged[test] = Verdict(**fields)
+        elif name == "progbench-claim":
+            self._judged[test] = ClaimVerdict(**value)
+        elif name == "progbench-variants":
+            self._variants |= dict.fromkeys(Variant(**each) for each in value)
+        elif name == "progbench-warning":
+            self._warnings[value] = None
 
     def fail(self, test: str, message: str) -> None:
         """Note why a test failed, unless its verdict says it."""
-        if test not in self._verdicts and test not in self._claims:
+        if test not in self._judged:
             self._failures[test] = message
 
     def unread(self) -> list[str]:
@@ -121,71 +153,45 @@ class Gathered:
 
     def cells(self) -> list[Cell]:
         """The cells that the selected tests are for, each once."""
-        return list({(cell.file, cell.id): cell for cell in self._cells().values()}.values())
+        wanted = dict.fromkeys(self.selected.values())
+        return [cell for table, name in wanted if table != CLAIMS for cell in self._there(table) if cell.id == name]
 
     def report(self) -> Report:
         """Every selected cell and claim, judged or not, with the runs behind them."""
-        variants = list(dict.fromkeys(variant for variants in self._variants.values() for variant in variants))
-        return reporting.assembled(
-            self.suite, self.cells(), self._all_verdicts(), self._warnings, variants, self._all_claims()
-        )
+        verdicts: list[Verdict] = []
+        on_claims: list[ClaimVerdict] = []
+        for (table, name), test in self._subjects().items():
+            judged, failure = self._judged.get(test), self._failures.get(test, "")
+            there = [one for one in self._there(table) if one.id == name]
+            if isinstance(judged, ClaimVerdict):
+                on_claims.append(judged)
+            elif judged:
+                verdicts.append(judged)
+            elif table == CLAIMS and isinstance(known := self.suite.claims(), BadInput):
+                on_claims.append(claims.unreadable(str(known)))
+            elif table == CLAIMS:
+                on_claims += [claims.not_judged(claim, failure) for claim in there]
+            elif failure:
+                verdicts.append(verdict.error(there[0], failure) if there else verdict.unreadable(name, failure))
+            elif there:
+                verdicts.append(verdict.missing(there[0], "session stopped before this cell"))
+        return reporting.assembled(self.suite, self.cells(), verdicts, self._warnings, list(self._variants), on_claims)
+
+    def _there(self, table: str) -> Sequence[Any]:
+        """A table's cells, or the claims; none where that file cannot be read."""
+        known = self.suite.claims() if table == CLAIMS else self.suite.table(table).cells
+        return [] if isinstance(known, BadInput) else known
 
     def _known(self, table: str, name: str) -> str:
         """The cell or claim that a test's id means: another plugin may have added words before or behind it."""
-        if table == CLAIMS:
-            known = self.suite.claims()
-            names = [] if isinstance(known, BadInput) else [claim.id for claim in known]
-        else:
-            names = [cell.id for cell in self.suite.table(table).cells]
-        if name in names:
-            return name
+        names = [one.id for one in self._there(table)]
         meant = [candidate for candidate in names if name.startswith(f"{candidate}-") or name.endswith(f"-{candidate}")]
-        return max(meant, key=len, default=name)
+        return name if name in names else max(meant, key=len, default=name)
 
     def _subjects(self) -> dict[tuple[str, str], str]:
         """Each tested cell or claim, with the test that says most of it: one with a verdict, else one that failed."""
         tests: dict[tuple[str, str], str] = {}
         for test, subject in self.selected.items():
-            best = tests.setdefault(subject, test)
-            if self._says(test) > self._says(best):
-                tests[subject] = test
+            both = (tests.setdefault(subject, test), test)
+            tests[subject] = max(both, key=lambda one: (one in self._judged, one in self._failures))
         return tests
-
-    def _says(self, test: str) -> int:
-        return 2 * (test in self._verdicts or test in self._claims) + (test in self._failures)
-
-    def _cells(self) -> dict[str, Cell]:
-        """The selected cells by test."""
-        by_test: dict[str, Cell] = {}
-        for test, (table, name) in self.selected.items():
-            cells = () if table == CLAIMS else self.suite.table(table).cells
-            by_test.update((test, cell) for cell in cells if cell.id == name)
-        return by_test
-
-    def _all_verdicts(self) -> list[Verdict]:
-        cells, verdicts = self._cells(), []
-        for (table, name), test in self._subjects().items():
-            failure = self._failures.get(test)
-            if test in self._verdicts:
-                verdicts.append(self._verdicts[test])
-            elif test in cells and failure:
-                verdicts.append(verdict.error(cells[test], failure))
-            elif test in cells:
-                verdicts.append(verdict.missing(cells[test], "session stopped before this cell"))
-            elif failure and table != CLAIMS:
-                verdicts.append(verdict.unreadable(name, failure))
-        return verdicts
-
-    def _all_claims(self) -> list[ClaimVerdict]:
-        """The verdicts on claims, also on those that failed to be judged or were not reached."""
-        known = self.suite.claims()
-        verdicts = []
-        for (table, name), test in self._subjects().items():
-            if test in self._claims:
-                verdicts.append(self._claims[test])
-            elif table == CLAIMS and isinstance(known, BadInput):
-                verdicts.append(claims.unreadable(str(known)))
-            elif table == CLAIMS:
-                failure = self._failures.get(test, "")
-                verdicts += [claims.not_judged(claim, failure) for claim in known if claim.id == name]
-        return verdicts

@@ -1,9 +1,8 @@
 """Whether the data or weights that lie here are others than those a result was made with."""
 
-from __future__ import annotations
-
 import functools
 import re
+from collections.abc import Callable
 
 from progbench.errors import BadInput, Missing
 from progbench.models import folder, loading
@@ -43,33 +42,27 @@ def _inputs(wanted: Recipe) -> dict[str, str]:
     return {what: value.rpartition(":")[2] for what, value in fingerprints.items()}
 
 
-class DataHere:
-    """What lies in the folders of data now, looked at once a session."""
+def data_here(task: str, source: Source) -> str:
+    """The digest of a task's files as they lie here now, or why they cannot be read; "" where there are none."""
+    try:
+        return catalog.fingerprint_here(catalog.tasks()[task], source)
+    except Missing:
+        return ""
+    except (BadInput, OSError) as problem:
+        return f"not readable ({problem})"
 
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, Source], str] = {}
 
-    def changed(self, result: RunResult) -> str:
-        """What to say of a result that was made on other files than those that lie here, with both digests; else "".
+def data_changed(result: RunResult, here: Callable[[str, Source], str] = data_here) -> str:
+    """What to say of a result that was made on other files than those that lie here, with both digests; else "".
 
-        >>> from progbench.recipes.reading import read
-        >>> DataHere().changed(RunResult(read("smoke", "glue", model="tiny-bert", schedule="constant", task="rte"), 0))
-        ''
+    >>> from progbench.recipes.reading import read
+    >>> data_changed(RunResult(read("smoke", "glue", model="tiny-bert", schedule="constant", task="rte"), 0))
+    ''
 
-        Generated data cannot change, and files that are not here say nothing about a result that is.
-        """
-        then = result.fingerprints.get("data", "")
-        if result.error or not _WHOLE.fullmatch(then):
-            return ""
-        now = self._now(result.recipe.task, result.recipe.data_source)
-        return "" if now in ("", then) else f"made on other data: {then}, and here it is {now}"
-
-    def _now(self, task: str, source: Source) -> str:
-        if (task, source) not in self._found:
-            try:
-                self._found[task, source] = catalog.fingerprint_here(catalog.tasks()[task], source)
-            except Missing:
-                self._found[task, source] = ""
-            except (BadInput, OSError) as problem:
-                self._found[task, source] = f"not readable ({problem})"
-        return self._found[task, source]
+    Generated data cannot change, and files that are not here say nothing about a result that is.
+    """
+    then = result.fingerprints.get("data", "")
+    if result.error or not _WHOLE.fullmatch(then):
+        return ""
+    now = here(result.recipe.task, result.recipe.data_source)
+    return "" if now in ("", then) else f"made on other data: {then}, and here it is {now}"

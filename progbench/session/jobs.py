@@ -1,7 +1,5 @@
 """What is trained in one go: a recipe with one seed, or on a GPU with all the seeds that it lacks, side by side."""
 
-from __future__ import annotations
-
 import errno
 import math
 import tempfile
@@ -101,7 +99,6 @@ def execute(job: Job, threads: int, kept: Checkpoints | None) -> Iterator[RunRes
 
 
 def _errors(job: Job, seeds: Iterable[int], problem: Exception) -> Iterator[RunResult]:
-    """An exception while training as the result of each of these seeds."""
     from progbench.training.scoring import NonFinite
 
     final = isinstance(problem, NonFinite)

@@ -6,28 +6,21 @@ are taken together: their shared epochs are trained once. On a GPU the seeds tha
 (`jobs.families`).
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from progbench import environment, files
 from progbench.errors import BadInput, Missing
-from progbench.files import require_room
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.runs import cleanup, results
-from progbench.runs.results import RunResult
 from progbench.session import jobs, neighbours
 from progbench.session.filing import Filing
-from progbench.session.jobs import Job
 from progbench.session.progress import Progress
-from progbench.session.tracking import nothing
 from progbench.tasks import catalog
-from progbench.training.checkpoints import Checkpoints
-from progbench.training.shared_epochs import shared_epochs
+from progbench.training.checkpoints import Checkpoints, shared_epochs
 
 
 class Maker:
@@ -41,8 +34,7 @@ class Maker:
         self.filing = filing
         self.device = device
         self.threads = threads
-        self.send: Callable[[RunResult], None] = nothing
-        self._swept = False
+        self.send: Callable[[results.RunResult], object] = lambda result: None
         self._tried: set[str] = set()
 
     def make(
@@ -58,7 +50,10 @@ class Maker:
         import filelock  # a report, which makes nothing, does without
 
         fresh = {recipe.id: recipe for recipe in wanted if recipe.id not in self._tried}.values()
-        self._sweep({recipe.suite for recipe in fresh})
+        if self.filing.train and not self._tried:  # once a session; one that trains nothing removes nothing
+            files.sweep_temporary_folders()
+            for suite in {recipe.suite for recipe in fresh}:
+                cleanup.sweep_results(self.filing.folder / suite)
         self._tried |= {recipe.id for recipe in fresh}
         self.filing.forget(fresh)
         families = jobs.families((recipe, *self._lacking(recipe)) for recipe in fresh)
@@ -75,14 +70,6 @@ class Maker:
                     held.append(family)
             families = held
 
-    def _sweep(self, suites: Iterable[str]) -> None:
-        """Remove, once a session, what killed sessions left; a session that trains nothing removes nothing."""
-        if self.filing.train and not self._swept:
-            self._swept = True
-            files.sweep_temporary_folders()
-            for suite in suites:
-                cleanup.sweep_results(self.filing.folder / suite)
-
     def require(self, wanted: Recipe) -> str:
         """The device to train on. Raises Missing if this recipe cannot run here: no GPU, else no data or no weights.
 
@@ -91,20 +78,16 @@ class Maker:
         """
         if self.device == "cuda" and not environment.gpu_count():
             raise Missing("no GPU here, and this suite or --device asks for one (--device cpu trains without)")
-        absent = []
-        for require in (
-            lambda: catalog.require(catalog.tasks()[wanted.task], wanted.data_source),
-            lambda: loading.require(spec(wanted.model)),
-        ):
+        task, absent = catalog.tasks()[wanted.task], []
+        for require in (lambda: catalog.require(task, wanted.data_source), lambda: loading.require(spec(wanted.model))):
             try:
                 require()
             except Missing as problem:
                 absent.append(str(problem))
         if absent:
             raise Missing("; ".join(absent))
-        if self.device == "auto":
-            return "cuda" if environment.gpu_count() else "cpu"
-        return self.device
+        found = "cuda" if environment.gpu_count() else "cpu"
+        return found if self.device == "auto" else self.device
 
     def _lacking(self, wanted: Recipe) -> tuple[list[int], str]:
         """The seeds to train, and the device; no seeds if there is no device."""
@@ -121,7 +104,7 @@ class Maker:
         return [], ""
 
     @contextlib.contextmanager
-    def _locked(self, family: Iterable[Job], *, blocking: bool) -> Iterator[None]:
+    def _locked(self, family: Iterable[jobs.Job], *, blocking: bool) -> Iterator[None]:
         """Hold the locks of a family's runs. Raises Timeout if another process holds one of them."""
         import filelock
 
@@ -137,7 +120,7 @@ class Maker:
                     self.filing.refuse(recipe, [seed], problem.filename or "its lock", problem)
             yield
 
-    def _with_checkpoints(self, family: Sequence[Job]) -> Iterator[tuple[Job, Checkpoints]]:
+    def _with_checkpoints(self, family: Sequence[jobs.Job]) -> Iterator[tuple[jobs.Job, Checkpoints]]:
         """A family's jobs, each with its checkpoints: its shared epochs are left to those behind it."""
         epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
         folders = [results.path_of(self.filing.folder, job.recipe, job.seeds[0]).parent for job in family]
@@ -146,7 +129,7 @@ class Maker:
             later = tuple(folder for other, folder in behind if epochs and other.seeds == job.seeds)
             yield job, Checkpoints(folders[number], epochs, later)
 
-    def _train(self, job: Job, kept: Checkpoints, progress: Progress) -> None:
+    def _train(self, job: jobs.Job, kept: Checkpoints, progress: Progress) -> None:
         """Train a job's seeds and file each as soon as it is there, unless that is done or cannot succeed."""
         wanted, filing = job.recipe, self.filing
         seeds = tuple(seed for seed in job.seeds if not filing.settled(wanted, seed))
@@ -155,7 +138,7 @@ class Maker:
         with contextlib.ExitStack() as while_training:
             where: object = kept.folder
             try:
-                require_room(kept.folder)
+                files.require_room(kept.folder)
                 where = "a temporary folder"
                 place = while_training.enter_context(neighbours.at(job.device))
             except OSError as problem:

@@ -1,7 +1,5 @@
 """The tables of each pytest mark, and the cells and claims that a mark asks for."""
 
-from __future__ import annotations
-
 from progbench.errors import BadInput
 from progbench.judging.claims import Claim
 from progbench.judging.expected import Cell
@@ -41,18 +39,7 @@ def needed(suite: Suite, mark: str = "") -> list[dict[str, Recipe]]:
     Raises BadInput as `asked` does, and for a cell, a claim or a recipe that cannot be read: a plan without it would
     look as if nothing were missing.
     """
-    recipes = []
-    for item in asked(suite, mark):
-        if item.problem:
-            raise BadInput(item.problem)
-        pairs = item.comparisons if isinstance(item, Claim) else ()
-        cells = [suite.cell(name) for pair in pairs for name in (*pair.left, *pair.right)]
-        for cell in cells if isinstance(item, Claim) else [item]:
-            if cell.problem:
-                raise BadInput(cell.problem)
-            suite.recipes(cell)  # raises what `needed` passes over
-        recipes.append(suite.needed(item))
-    return recipes
+    return [suite.behind(item) for item in asked(suite, mark)]
 
 
 def asked(suite: Suite, mark: str = "") -> list[Cell | Claim]:

@@ -4,8 +4,6 @@ Only runs count that were made on this kind of machine and had it to themselves.
 a task's size is taken from any result.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import statistics
@@ -73,14 +71,15 @@ class Times:
     """
 
     def __init__(self, kind: str, made: Mapping[Recipe, Sequence[RunResult]]) -> None:
-        self.kind = kind or _usual(made)
-        self._measured = {
-            wanted: _median(alone)
-            for wanted, runs in made.items()
-            if (alone := [run for run in runs if kind_of(run.environment) == self.kind and _alone(run)])
-        }
+        # a machine without a GPU plans for the card that made most of the results
+        cards = [kind_of(run.environment) for runs in made.values() for run in runs if "gpu" in run.environment]
+        self.kind = kind or max(cards, key=Counter(cards).__getitem__, default="")
+        self._measured: dict[Recipe, _Measured] = {}
         self._sizes: dict[tuple, dict[str, tuple[int, float]]] = {}
         for wanted, runs in made.items():
+            on_this = [run for run in runs if kind_of(run.environment) == self.kind]
+            if alone := [run for run in on_this if run.provenance.others == 0]:
+                self._measured[wanted] = _median(alone)
             if size := next((counted for run in runs if (counted := _size(wanted, run))), None):
                 self._sizes.setdefault(_data(wanted), {})[wanted.model] = size
 
@@ -112,16 +111,6 @@ class Times:
         rows, length = sizes.get(wanted.model) or next(iter(sizes.values()))
         base, linear, square = _by_length(wanted)
         return rows * (base + linear * length + square * length * length)
-
-
-def _usual(made: Mapping[Recipe, Sequence[RunResult]]) -> str:
-    """The GPU that made most of the results: a machine without one plans for that."""
-    cards = Counter(kind_of(run.environment) for runs in made.values() for run in runs if "gpu" in run.environment)
-    return max(cards, key=cards.__getitem__, default="")
-
-
-def _alone(run: RunResult) -> bool:
-    return run.provenance.others == 0
 
 
 def _total(run: RunResult) -> int | None:

@@ -4,8 +4,6 @@ Each run has a temporary folder with a file for its device, and one for each run
 before it looks around, so that of two that begin at once one sees the other.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,28 +1,23 @@
 """What there is to judge a scored cell by: its recipes' results, seed by seed, in points."""
 
-from __future__ import annotations
-
 import filecmp
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.judging import resolution
-from progbench.judging.caveats import other_data
-from progbench.judging.expected import THEMSELVES, Cell
-from progbench.judging.verdict import Observed
+from progbench.judging import caveats, expected, resolution, verdict
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult, path_of
 from progbench.session.filing import Runs
 
 
-def columns_of(cell: Cell) -> list[tuple[str, str]]:
+def columns_of(cell: expected.Cell) -> list[tuple[str, str]]:
     """The evaluation sets of a scored cell, mostly one, each with its metric; the cell is their mean."""
     return list(cell.mean_of.items()) or [(cell.evaluation_set, cell.metric)]
 
 
-def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
+def scores(cell: expected.Cell, behind: Sequence[Runs]) -> verdict.Observed:
     """A cell's points by seed, and what is missing or wrong; `behind` has the runs of each of its evaluation sets.
 
     A mean over several sets has a value for each seed that all of them have.
@@ -47,9 +42,13 @@ def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
     values = {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}
     if cell.mean_of and not shared and not reasons:
         reasons["no seed has all of them"] = list(cell.mean_of)
-    changed = dict.fromkeys(f"{_seeds(runs)} {why}" for runs in behind for why in dict.fromkeys(runs.changed.values()))
+    changed = {  # each once
+        f"seed{'s' * (len(runs.changed) > 1)} {', '.join(map(str, sorted(runs.changed)))}: {why}": None
+        for runs in behind
+        for why in runs.changed.values()
+    }
     missing = [f"{', '.join(names)}: {why}" if cell.mean_of else why for why, names in reasons.items()]
-    return Observed(
+    return verdict.Observed(
         values,
         errors=errors,
         missing="; ".join(missing),
@@ -58,19 +57,13 @@ def scores(cell: Cell, behind: Sequence[Runs]) -> Observed:
     )
 
 
-def _seeds(runs: Runs) -> str:
-    """The seeds that were made on other data than lies here, as the beginning of a sentence."""
-    seeds = sorted(runs.changed)
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}:"
-
-
-def unpublished(cell: Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:
+def unpublished(cell: expected.Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:
     """Why a cell's runs were not made on the published data, else ""."""
     printed = bool(cell.expectation.printed)
     return "; ".join(
         f"{wanted.task}: {why}" if cell.mean_of else why
         for wanted, runs in made.items()
-        for why in other_data(wanted, runs, printed=printed)
+        for why in caveats.other_data(wanted, runs, printed=printed)
     )
 
 
@@ -80,5 +73,5 @@ def themselves(folder: Path, copies: Path, made: Mapping[Recipe, Iterable[RunRes
         for run in runs:
             ours, theirs = (path_of(place, wanted, run.seed) for place in (folder, copies))
             if theirs.is_file() and filecmp.cmp(ours, theirs, shallow=False):  # a comparison with itself says nothing
-                return THEMSELVES
+                return expected.THEMSELVES
     return ""

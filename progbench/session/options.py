@@ -1,17 +1,13 @@
 """A session's options, checked before anything is collected, trained or read."""
 
-from __future__ import annotations
-
 import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from progbench import environment, kinds
+from progbench import environment, files, kinds
 from progbench.errors import BadInput
-from progbench.files import is_folder, require_room
 from progbench.recipes import reading
-from progbench.recipes.reading import MOST_SEEDS
 from progbench.session import reference, tracking
 from progbench.session.suite import Suite
 
@@ -46,7 +42,7 @@ def opened(
     done. Raises BadInput for options, variables or settings that no session can start with.
     """
     for variable in FOLDERS:
-        if (folder := os.environ.get(variable)) and not is_folder(Path(folder), f"{variable}: "):
+        if (folder := os.environ.get(variable)) and not files.is_folder(Path(folder), f"{variable}: "):
             raise BadInput(f"{variable} is set to {folder}, which is not a folder")
     if name not in (known := reading.suites()):
         near = difflib.get_close_matches(name, known, n=1)
@@ -56,40 +52,27 @@ def opened(
         )
     if isinstance(seeds, int) and seeds < 1:
         raise BadInput(f"--seeds {seeds}: at least 1")
-    if isinstance(seeds, int) and seeds > MOST_SEEDS:  # each is looked up in each recipe: it would hang
-        raise BadInput(f"--seeds {kinds.shown(seeds)}: at most {MOST_SEEDS:,}")
+    if isinstance(seeds, int) and seeds > reading.MOST_SEEDS:  # each is looked up in each recipe: it would hang
+        raise BadInput(f"--seeds {kinds.shown(seeds)}: at most {reading.MOST_SEEDS:,}")
     if require_gpu and not environment.gpu_count():
         raise BadInput("--require-gpu: the CUDA driver shows this process no GPU")
     if update_reference:
-        _require_referable(name, root, worker)
+        if name == "paper":
+            raise BadInput("--update-reference: the paper's numbers are the paper's; only own suites have one")
+        if not worker:
+            reference.refuse_dirty_tree(root, "--update-reference: ")
         seeds = seeds or reference.REFERENCE_SEEDS
     for option, folder in (("--runs", runs), ("--report", report)):
-        if folder and not is_folder(folder, f"{option} ") and os.path.lexists(folder):
+        if folder and not files.is_folder(folder, f"{option} ") and os.path.lexists(folder):
             raise BadInput(f"{option} {folder}: not a folder")
     if report and not worker:
         try:
-            require_room(report)  # now, and not after hours
+            files.require_room(report)  # now, and not after hours
         except OSError as problem:
             raise BadInput(f"--report {report}: cannot be written: {problem.strerror or problem}") from None
     send = tracking.tracker(log_to, runs / "logs")
     suite = Suite(
-        name,
-        reading.home(name, root) / "expected",
-        runs,
-        seeds=seeds or 0,
-        device=device,
-        train=train,
-        session=session,
+        name, reading.home(name, root) / "expected", runs, seeds=seeds or 0, device=device, train=train, session=session
     )
     suite.maker.send = send
     return suite
-
-
-def _require_referable(suite: str, root: Path, worker: bool) -> None:
-    if suite == "paper":
-        raise BadInput("--update-reference: the paper's numbers are the paper's; only own suites have one")
-    if not worker:
-        try:
-            reference.refuse_dirty_tree(root)
-        except BadInput as problem:
-            raise BadInput(f"--update-reference: {problem}") from None

@@ -1,7 +1,5 @@
 """A person's training and development data: what kind of task they are, and its entry of a tasks.toml."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json
@@ -13,10 +11,8 @@ from typing import Any
 
 from progbench import files, kinds
 from progbench.errors import BadInput
-from progbench.tasks import records, squad
+from progbench.tasks import records, remarks, squad
 from progbench.tasks.catalog import tasks
-from progbench.tasks.published import refuse_known
-from progbench.tasks.records import Record
 
 KINDS = ("classification", "regression", "answers")
 MOST_CLASSES = 100  # more different numbers than this are scores
@@ -73,11 +69,14 @@ def describe(
     if label not in first[1]:
         shown = f"no column {kinds.shown(label)}: name it with --label; there are {records.listed(first[1])}"
         raise BadInput(f"{first[0]}: {shown}")
-    chosen = _chosen(text, label) or _texts(train, label)
+    if len(text) > 2 or len({*text}) < len(text) or label in text:
+        given = kinds.shown(",".join(text))
+        raise BadInput(f"--text {given}: wanted is one column or two different ones, and not that of labels ({label})")
+    chosen = list(text) or _texts(train, label)
     (known, first_side), (unknown, second_side) = (records.columns(path, chosen, label) for path in (train, dev))
     if not second_side:
         raise BadInput(f"{dev}: the file holds no examples")
-    refuse_known(str(dev), zip(*unknown, strict=True), str(train), zip(*known, strict=True))
+    remarks.refuse_known(str(dev), zip(*unknown, strict=True), str(train), zip(*known, strict=True))
     sides = {train: first_side, dev: second_side}
     labels = [[value for _, value in side] for side in sides.values()]
     kind = kind or _kind(labels[0])
@@ -86,14 +85,6 @@ def describe(
     classes = about["labels"]
     metrics = METRICS.get(kind) or ("accuracy", *(["f1"] if len(classes) == 2 else []), "matthews_correlation")
     return Described(name, about | {"metrics": list(metrics)}, digest, kind, metrics, tuple(map(len, labels)))
-
-
-def _chosen(text: Sequence[str], label: str) -> list[str]:
-    """The columns that a person named. Raises BadInput for more than two, one named twice, and the label's."""
-    if len(text) > 2 or len({*text}) < len(text) or label in text:
-        given = kinds.shown(",".join(text))
-        raise BadInput(f"--text {given}: wanted is one column or two different ones, and not that of labels ({label})")
-    return list(text)
 
 
 def _kind(labels: Sequence[str]) -> str:
@@ -167,28 +158,23 @@ def _files(train: Path, dev: Path, name: str, *rows: int) -> dict[str, Any]:
 def _texts(path: Path, label: str) -> list[str]:
     """The columns that hold texts. Raises BadInput if they are not one or two: then a person must say which."""
     rows = [row for _, row in itertools.islice(records.read(path), 100)]
-    columns = [name for name in rows[0] if name != label and not all(_is_number(row.get(name)) for row in rows)]
+    words = {name for row in rows for name, value in row.items() if isinstance(value, str) and not is_plain(value)}
+    columns = [name for name in rows[0] if name != label and name in words]
     if len(columns) not in (1, 2):
         wanted = f"which columns are the text, or its two texts? Say --text NAME, of {records.listed(rows[0])}"
         raise BadInput(f"{path}: {wanted}")
     return columns
 
 
-def _is_number(value: object) -> bool:
-    return not isinstance(value, str) or is_plain(value)
-
-
 def _answers(path: Path) -> bool:
-    """Whether a file holds questions about contexts."""
     if path.suffix.lower() in (".tsv", ".csv"):
         return False
-    if path.suffix.lower() == ".json" and _is_squad(path):
-        return True
-    first = next(records.read(path), ("", {}))[1]
-    return {"context", "question", "answers"} <= set(first)
+    return _is_squad(path) or {"context", "question", "answers"} <= set(next(records.read(path), ("", {}))[1])
 
 
 def _is_squad(path: Path) -> bool:
+    if path.suffix.lower() != ".json":
+        return False
     try:
         content = files.read_json(path)
     except BadInput:
@@ -197,29 +183,26 @@ def _is_squad(path: Path) -> bool:
 
 
 def _answering(name: str, train: Path, dev: Path, folder: Path, digest: str) -> Described:
-    paths, counts, open_ones = [], [], False
-    for side, given in (("train", train), ("dev", dev)):
-        path = given
-        if path.suffix.lower() == ".json" and _is_squad(path):
-            answers = [question.answers for question in squad.file_questions(path)]
+    paths, answers = {"train": train, "dev": dev}, {}
+    for side, path in paths.items():
+        if _is_squad(path):
+            answers[side] = [question.answers for question in squad.file_questions(path)]
         else:
             rows = enumerate(records.read(path))
             questions = [_question(where, row, f"{side}-{number}") for number, (where, row) in rows]
             paragraphs = [{"context": question.pop("context"), "qas": [question]} for question in questions]
             whole = {"data": [{"title": path.name, "paragraphs": paragraphs}]}
-            answers = [question["answers"] for question in questions]
-            path = folder / f"{side}.json"
-            files.write_atomically(path, json.dumps(whole, ensure_ascii=False) + "\n")
-        if not answers:
-            raise BadInput(f"{given}: the file holds no questions")
-        paths.append(path)
-        counts.append(len(answers))
-        open_ones = open_ones or not all(answers)
-    about = _files(*paths, name, *counts) | {"unanswerable": open_ones}
-    return Described(name, about, digest, "answers", METRICS["answers"], tuple(counts))
+            answers[side] = [question["answers"] for question in questions]
+            paths[side] = folder / f"{side}.json"
+            files.write_atomically(paths[side], json.dumps(whole, ensure_ascii=False) + "\n")
+        if not answers[side]:
+            raise BadInput(f"{path}: the file holds no questions")
+    rows = tuple(map(len, answers.values()))
+    about = _files(*paths.values(), name, *rows) | {"unanswerable": not all(map(all, answers.values()))}
+    return Described(name, about, digest, "answers", METRICS["answers"], rows)
 
 
-def _question(where: str, row: Record, name: str) -> dict[str, Any]:
+def _question(where: str, row: records.Record, name: str) -> dict[str, Any]:
     """A row in the layout of SQuAD's file. Raises BadInput for a row in another layout than SQuAD's in `datasets`."""
     answers = kinds.table(row.get("answers"), f"{where}: answers")
     texts, starts = answers.get("text"), answers.get("answer_start")

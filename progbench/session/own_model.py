@@ -1,7 +1,6 @@
 """Anyone's model: a known name, or a folder with its files, and its entry of a models.toml."""
 
-from __future__ import annotations
-
+import contextlib
 import hashlib
 import re
 from dataclasses import dataclass
@@ -35,26 +34,18 @@ def describe(wanted: str) -> Guest:
     """
     folder = Path(wanted)
     if not folder.is_dir():
-        try:
+        with contextlib.suppress(BadInput):
             known = spec(wanted)
-        except BadInput:
-            if not re.fullmatch(r"[\w.-]+/[\w.-]+", wanted):
-                names = ", ".join(specs())
-                raise BadInput(
-                    f"{wanted}: no folder, and no known model; wanted is one of {names}, a folder, or a name on the hub"
-                ) from None
-            folder = hub.fetch(hub.Files(wanted, hub.newest(wanted), "model", loading.HUB_FILES, "MODEL", is_whole))
-        else:
             return Guest(known.name, {}, known.readable)
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", wanted):
+            there = f"wanted is one of {', '.join(specs())}, a folder, or a name on the hub"
+            raise BadInput(f"{wanted}: no folder, and no known model; {there}")
+        folder = hub.fetch(hub.Files(wanted, hub.newest(wanted), "model", loading.HUB_FILES, "MODEL", is_whole))
     require_whole(folder)
-    return _of_folder(folder, _named(wanted))
-
-
-def _named(wanted: str) -> str:
-    """A name for a folder: it can stand in a path, and is no known model's."""
-    plain = re.sub(r"[^a-z0-9.]+", "-", Path(wanted).resolve().name.lower()).strip("-.") or "model"
+    # it can stand in a path, and is no known model's
     taken = {name for known in specs().values() for name in known.answers_to}
-    return f"{plain}-own" if plain in taken else plain
+    plain = re.sub(r"[^a-z0-9.]+", "-", Path(wanted).resolve().name.lower()).strip("-.") or "model"
+    return _of_folder(folder, f"{plain}-own" if plain in taken else plain)
 
 
 def _of_folder(folder: Path, name: str) -> Guest:

@@ -1,7 +1,5 @@
 """What a comparison stated before its results were there, kept so that nobody takes a later margin for it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path
@@ -10,16 +8,14 @@ from progbench import files, kinds
 from progbench.errors import BadInput
 from progbench.recipes import reading
 from progbench.runs import results
-from progbench.session import own_data, own_suite
-from progbench.session.own_model import Guest
-from progbench.session.own_suite import Question
+from progbench.session import own_data, own_model, own_suite
 
 MADE_FROM = "made_from.json"  # in a suite's folder: which files its question is about
 MARGIN = "margin.json"  # beside the results that a margin was stated for
 _STATED = {"points": kinds.number("above 0", lambda x: x > 0), "runs": kinds.whole(0, 10**6)}
 
 
-def home(suites: Path, model: Guest, train: Path, dev: Path) -> tuple[str, Path]:
+def home(suites: Path, model: own_model.Guest, train: Path, dev: Path) -> tuple[str, Path]:
     """A name for the data, and the folder of its suite: never one where a question about other files lies.
 
     Its results and its answer would else be hidden by this one's. The name then ends in a digest of the paths.
@@ -33,16 +29,16 @@ def home(suites: Path, model: Guest, train: Path, dev: Path) -> tuple[str, Path]
     return name, folder
 
 
-def take(folder: Path, model: Guest, train: Path, dev: Path) -> None:
+def take(folder: Path, model: own_model.Guest, train: Path, dev: Path) -> None:
     """Say in a suite's folder which files its question is about, for `home`."""
     files.write_atomically(folder / MADE_FROM, json.dumps(_files(model, train, dev), indent=1) + "\n")
 
 
-def _files(model: Guest, train: Path, dev: Path) -> dict[str, str]:
+def _files(model: own_model.Guest, train: Path, dev: Path) -> dict[str, str]:
     return {"model": model.entry.get("path", model.name), "train": str(train.resolve()), "dev": str(dev.resolve())}
 
 
-def state(asked: Question, folder: Path, runs: Path, *, keep: bool) -> list[str]:
+def state(asked: own_suite.Question, folder: Path, runs: Path, *, keep: bool) -> list[str]:
     """Write when each claim of the included suite was asked; what was not before the first result is returned in words.
 
     With `keep` the margin is kept beside the results to come. Raises BadInput for a recipe that cannot be.
@@ -65,8 +61,7 @@ def state(asked: Question, folder: Path, runs: Path, *, keep: bool) -> list[str]
     return [f"{claim}: {words}" for claim, words in sources.items() if words != own_suite.BEFORE]
 
 
-def _folder(asked: Question, schedule: str, runs: Path) -> Path:
-    """Where the results of a schedule are filed."""
+def _folder(asked: own_suite.Question, schedule: str, runs: Path) -> Path:
     which = {"model": asked.model.name, "schedule": schedule, "task": asked.data.name, "tuning": asked.tuning}
     try:
         return results.path_of(runs, reading.read(asked.suite, own_suite.FILE, **which), 0).parent

@@ -4,8 +4,6 @@ It is planned, trained, judged and reported like any other suite. Its results ar
 question again goes on from them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -117,7 +115,12 @@ def write(asked: Question, folder: Path) -> None:
             shutil.rmtree(folder / kind)
     written = {
         "tasks.toml": {asked.data.name: asked.data.entry},
-        f"recipes/{name}/suite.toml": _settings(asked),
+        f"recipes/{name}/suite.toml": {
+            "title": f"{asked.model.name} on {asked.data.name}",
+            "seeds": asked.seeds,
+            "device": asked.device,
+            "tables": [TABLE, "claims"],
+        },
         f"recipes/{name}/{FILE}.toml": _recipe(asked),
         f"expected/{name}/{TABLE}.toml": _table(asked),
         f"expected/{name}/claims.toml": claims(asked, {}),
@@ -143,11 +146,6 @@ def difference(suite: Suite, asked: Question, schedule: str) -> Paired:
     return task
 
 
-def _settings(asked: Question) -> dict[str, Any]:
-    words = f"{asked.model.name} on {asked.data.name}"
-    return {"title": words, "seeds": asked.seeds, "device": asked.device, "tables": [TABLE, "claims"]}
-
-
 def _recipe(asked: Question) -> dict[str, Any]:
     answering = asked.data.kind == "answers"
     length = min(384 if answering else 128, asked.model.readable)
@@ -167,11 +165,8 @@ def _recipe(asked: Question) -> dict[str, Any]:
     if strange := sorted(set(asked.values) - set(values)):
         raise BadInput(f"{strange[0]} means nothing to {asked.tuning} tuning of {asked.data.kind}")
 
-    def line(field: str, value: Any) -> dict[str, Any]:
-        source = "chosen" if field in asked.values else "compare's default"
-        return {"value": asked.values.get(field, value), "source": source}
-
-    lines = {field: line(field, value) for field, value in values.items()}
+    lines = {field: {"value": value, "source": "compare's default"} for field, value in values.items()}
+    lines |= {field: {"value": value, "source": "chosen"} for field, value in asked.values.items()}
     of_tuning = {field: lines.pop(field) for field in OPTIONS[asked.tuning]}
     return {"defaults": lines, "tunings": {asked.tuning: of_tuning}}
 

@@ -1,11 +1,9 @@
 """The results of cells and of their rivals, paired by seed, and by example if predictions were kept."""
 
-from __future__ import annotations
-
 import functools
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Any
 
 from progbench.errors import BadInput
 from progbench.judging.compared import Paired
@@ -16,23 +14,11 @@ from progbench.recipes.recipe import Recipe, run_id
 from progbench.runs.results import RunResult
 from progbench.session.filing import Runs
 from progbench.session.observing import columns_of, unpublished
-from progbench.session.rescoring import Kept
 from progbench.tasks import catalog
-
-if TYPE_CHECKING:
-    import numpy as np
 
 Column = tuple[str, str]  # an evaluation set and a metric
 OfSeeds = Sequence[Sequence[RunResult]]  # of one side: for each seed the runs whose mean it is
-
-
-class Source(Protocol):
-    """Where tables, recipes, results and their predictions come from: a suite."""
-
-    def table(self, name: str) -> Table: ...
-    def recipe(self, cell: Cell, task: str = "", variant: str = "") -> Recipe: ...
-    def runs(self, wanted: Recipe) -> Runs: ...
-    def predictions(self, result: RunResult) -> Kept | None: ...
+Source = Any  # where tables, recipes, results and predictions come from: a Suite, whose module imports this one
 
 
 def paired(source: Source, left: Sequence[Cell], right: Sequence[Cell], metric: str = "") -> list[Paired]:
@@ -75,24 +61,23 @@ def _of_task(
     source: Source, left: Sequence[Cell], right: Sequence[Cell], label: str, task: str, columns: Sequence[Column]
 ) -> Paired:
     """One task of both sides, with the seeds that all of their recipes have and that are pairs."""
-    table = source.table(left[0].file)
     sides = [[source.recipe(cell, task) for cell in side] for side in (left, right)]
     runs_of = {recipe: source.runs(recipe) for side in sides for recipe in side}
     single = len(left) == len(right) == 1
     if why := _missing((*left, *right), runs_of):
         return Paired(label, len(columns), missing=why)
-    runs: tuple[list[list[RunResult]], ...] = ([], [])
-    notes = []
+    pairs, notes = [], []
     for seed in sorted(set.intersection(*(set(runs.results) for runs in runs_of.values()))):
         pair = [[runs_of[recipe].results[seed] for recipe in side] for side in sides]
         if why := _unpaired(source, pair[0][0], pair[1][0]) if single else "":
             notes.append(f"{label}, seed {seed}: not a pair: {why}")
-            continue
-        for side, of_seed in zip(runs, pair, strict=True):
-            side.append(of_seed)
-    if not runs[0]:
+        else:
+            pairs.append(pair)
+    runs = [*zip(*pairs, strict=True)]
+    if not runs:
         return Paired(label, len(columns), notes=tuple(notes), missing="no seed has a pair of runs")
     differences = _differences(source, *runs, columns)
+    table = source.table(left[0].file)
     gaps = [printed(table, left[0], right[0], evaluation_set) if single else None for evaluation_set, _ in columns]
     first = [of_seed[0] for side in runs for of_seed in side]
     least = [least_sd(metric, examples_of(evaluation_set, first)) for evaluation_set, metric in columns]
@@ -145,9 +130,7 @@ def _scores(side: OfSeeds, columns: Sequence[Column]) -> tuple[float, ...]:
     return tuple(statistics.fmean(run.score(*column) for run in of_seed for column in columns) for of_seed in side)
 
 
-def _differences(
-    source: Source, left: OfSeeds, right: OfSeeds, columns: Sequence[Column]
-) -> tuple[np.ndarray, ...] | None:
+def _differences(source: Source, left: OfSeeds, right: OfSeeds, columns: Sequence[Column]) -> tuple | None:
     """The differences by seed and example, an array for each evaluation set; None if a run kept no predictions."""
     import numpy as np
 
@@ -166,7 +149,7 @@ def _differences(
     return tuple(differences)
 
 
-def _values(source: Source, run: RunResult, evaluation_set: str, metric: str) -> np.ndarray | None:
+def _values(source: Source, run: RunResult, evaluation_set: str, metric: str) -> Any:
     """Each example's share of the last epoch's metric, in points. Raises BadInput if their mean is not the score."""
     from progbench.judging.pseudo import METRICS, of_kept
 

@@ -1,7 +1,5 @@
 """What a suite lacks, what that takes, what is trained now, and which runs to do first. Nothing is trained."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -12,7 +10,6 @@ from progbench.errors import BadInput
 from progbench.recipes.recipe import Recipe
 from progbench.runs import cleanup, results
 from progbench.session import marks, measuring, recipe_status
-from progbench.session.measuring import Estimate, Times
 from progbench.session.suite import Suite
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -29,7 +26,7 @@ class Lack:
     recipe: Recipe
     seeds: tuple[int, ...]
     training: tuple[int, ...]
-    each: Estimate
+    each: measuring.Estimate
     settles: int = 0
 
     @property
@@ -83,7 +80,7 @@ def plan(suite: Suite, mark: str = "") -> Plan:
     needed = marks.needed(suite, mark)
     wanted = {name: recipe for recipes in needed for name, recipe in recipes.items()}
     everything = [*recipe_status.recipes(suite).values()]
-    times = Times(measuring.here(suite.maker.device, suite.maker.threads), suite.good(everything))
+    times = measuring.Times(measuring.here(suite.maker.device, suite.maker.threads), suite.good(everything))
     lacks, errors, changed = [], [], []
     for name, recipe in wanted.items():
         runs = suite.runs(recipe).results

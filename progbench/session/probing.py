@@ -4,8 +4,6 @@ The model has its real dimensions and random weights. The texts are random words
 nothing is fetched. The time leaves out reading, loading and other processes, so it is said with "at least".
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import math
@@ -14,17 +12,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from progbench import environment, places
+from progbench import environment, files, places
 from progbench.errors import BadInput, Missing
-from progbench.files import read_toml
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
 from progbench.session.measuring import Estimate
 from progbench.session.planning import Plan
 from progbench.session.suite import Suite
-from progbench.tasks import catalog, toy
-from progbench.tasks.source import GENERATED
+from progbench.tasks import catalog, source, toy
 
 SECONDS = 0.2  # of steps that are timed, for each kind of stage
 MOST_TOKENS = 2048  # in a batch that is timed; of a larger one, a part stands for all
@@ -159,14 +155,14 @@ def seconds(recipe: Recipe, device: str, threads: int, probe: Probe) -> float:
 def _sizes(recipe: Recipe) -> tuple[int, int, float, int]:
     """The rows trained on in an epoch, those scored after it, their mean length, and their different words."""
     task = catalog.tasks()[recipe.task]
-    if recipe.dataset == GENERATED and not task.home:
+    if recipe.dataset == source.GENERATED and not task.home:
         return toy.SIZES["train"], toy.SIZES["evaluate"] * len(task.evaluate), 12.0, len(toy.WORDS)
     counts = {evaluation_set: count[0] for evaluation_set, count in task.rows.items()}
     if not counts:
         raise Missing(f"nobody says how many rows {task.name} has")
     rows = recipe.train_questions or counts.pop("train")
     counts.pop("train", None)
-    known = read_toml(places.root() / "benchmarks" / "lengths.toml")
+    known = files.read_toml(places.root() / "benchmarks" / "lengths.toml")
     name = "squad1" if recipe.task == "squad2" else recipe.task
     length = known[name]["mean"] if name in known else _length(recipe)
     words = known.get(name, {}).get("words", WORDS)

@@ -1,7 +1,6 @@
 """A session's lines while it trains: one as a run begins, and one as it is done, with the time left."""
 
-from __future__ import annotations
-
+import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
@@ -36,32 +35,25 @@ class Progress:
         if run in self._left:
             self._left.remove(run)
         number = self._total - len(self._left)
+        words = f"error: {result.error}"
         if not result.error:
             for kind in _kinds(result.recipe):
                 self._taken.setdefault(kind, []).append(result.seconds)
-        self._say(f"{number} of {self._total} {result.recipe.id} seed {result.seed}: {_words(result)}{self._rest()}")
+            scores = next(iter(result.epochs[-1].scores.values()))
+            words = f"{100 * next(iter(scores.values())):.1f}, {said(result.seconds)}"
+        self._say(f"{number} of {self._total} {result.recipe.id} seed {result.seed}: {words}{self._rest()}")
 
     def _rest(self) -> str:
         """How long the others will take, one after another: each as long as the runs most like it did."""
         if not self._left or not self._taken:
             return ""
-        seconds = 0.0
-        for recipe, _ in self._left:
-            known = next(self._taken[kind] for kind in _kinds(recipe) if kind in self._taken)
-            seconds += statistics.fmean(known)
-        return f", about {said(seconds)} left"
+        like = (next(self._taken[kind] for kind in _kinds(recipe) if kind in self._taken) for recipe, _ in self._left)
+        return f", about {said(math.fsum(map(statistics.fmean, like)))} left"
 
 
 def _kinds(recipe: Recipe) -> list[tuple[str, ...]]:
     """What a run is like, the nearest likeness first."""
     return [(recipe.id,), (recipe.model, recipe.tuning, recipe.task), (recipe.model, recipe.task), (recipe.model,), ()]
-
-
-def _words(result: RunResult) -> str:
-    if result.error:
-        return f"error: {result.error}"
-    scores = next(iter(result.epochs[-1].scores.values()))
-    return f"{100 * next(iter(scores.values())):.1f}, {said(result.seconds)}"
 
 
 def said(seconds: float) -> str:

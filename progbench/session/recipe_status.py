@@ -4,17 +4,14 @@ Whoever spreads runs over machines starts `progbench run` for a recipe, also twi
 is on file is not trained again, and what another process is training is waited for.
 """
 
-from __future__ import annotations
-
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from progbench.errors import BadInput
 from progbench.method.schedule import in_our_words
 from progbench.recipes.recipe import Recipe
 from progbench.runs import results
-from progbench.runs.results import RunResult
 from progbench.session.suite import Suite
 
 STATES = ("there", "trained", "made by another process", "error", "not kept", "inconclusive", "missing")
@@ -40,11 +37,7 @@ class Seed:
 
 def recipes(suite: Suite) -> dict[str, Recipe]:
     """Every recipe that a suite's cells and their variants are read from, by its id."""
-    by_id: dict[str, Recipe] = {}
-    for name in suite.tables():
-        for cell in suite.table(name).cells:
-            by_id |= suite.needed(cell, variants=True)
-    return by_id
+    return suite.needed(*(cell for name in suite.tables() for cell in suite.table(name).cells), variants=True)
 
 
 def recipe(suite: Suite, name: str) -> Recipe:
@@ -82,6 +75,8 @@ def there(suite: Suite, wanted: Recipe) -> frozenset[int]:
 def look(suite: Suite, wanted: Recipe, before: frozenset[int] = frozenset(), why: str = "") -> list[Seed]:
     """The state of each seed now; those `before` are not this session's work, and `why` is why any are missing."""
     runs = suite.runs(wanted)
+    wrong = [seed for seed, result in runs.results.items() if result.error and not result.epochs]
+    not_run = f"not run, for what is wrong with seed {wrong[0]} is wrong with all" if wrong else runs.missing
     told = []
     for seed in suite.filing.seeds or sorted(runs.results):
         if result := runs.results.get(seed):
@@ -91,17 +86,11 @@ def look(suite: Suite, wanted: Recipe, before: frozenset[int] = frozenset(), why
                 state, words = "inconclusive", f"{words}; {changed}; delete {path} to train this seed on the data here"
             told.append(Seed(wanted.id, seed, state, words))
         else:
-            told.append(Seed(wanted.id, seed, "missing", why or _why(runs.missing, runs.results)))
+            told.append(Seed(wanted.id, seed, "missing", why or not_run))
     return told
 
 
-def _why(missing: str, by_seed: Mapping[int, RunResult]) -> str:
-    wrong = [seed for seed, result in by_seed.items() if result.error and not result.epochs]
-    return f"not run, for what is wrong with seed {wrong[0]} is wrong with all" if wrong else missing
-
-
-def _told(suite: Suite, result: RunResult, before: frozenset[int]) -> tuple[str, str]:
-    """A result's state, and its scores or its error."""
+def _told(suite: Suite, result: results.RunResult, before: frozenset[int]) -> tuple[str, str]:
     if result.error:
         return "error", result.error
     last = result.epochs[-1].scores.items()

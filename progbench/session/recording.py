@@ -1,25 +1,19 @@
 """The recorded files as RESULTS.md needs them: our own references, and what the paper prints."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from progbench import kinds
+from progbench import files, kinds
 from progbench.errors import BadInput
-from progbench.files import read_toml
 from progbench.judging import guards
-from progbench.judging.claims import ClaimVerdict
-from progbench.judging.compared import PrintAlone
 from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe
 from progbench.report.record import OfSuite, Printed, Recorded
 from progbench.runs import results
-from progbench.runs.results import RunResult
 from progbench.session import comparing, recipe_status, reference, reporting, rescoring
 from progbench.session.suite import Suite
 from progbench.tasks.catalog import tasks
@@ -37,9 +31,12 @@ def recorded(answers: Path) -> Recorded:
     ours = [name for name in reading.suites() if name != PAPER and (answers / name).is_dir()]
     names = [name for name in ours if not reference.recorded_alone(answers, name)]
     paper = reference.on_copies(answers, PAPER)
-    table = paper.table("table5")
+    tables = [paper.table(name) for name in paper.tables()]
+    table, sentences = paper.table("table5"), paper.claims()
     if table.problem:
         raise BadInput(table.problem)
+    if isinstance(sentences, BadInput):
+        raise sentences
     cells = [cell for cell in table.cells if cell.expectation.printed]
     cut = {f"{cell.model} (paper)": paper.recipe(cell) for cell in cells}
     of_suites = sorted((_of_suite(answers, name) for name in names), key=lambda suite: -len(suite.runs))
@@ -48,8 +45,8 @@ def recorded(answers: Path) -> Recorded:
         cut |= {f"{wanted.model} ({suite.name})": wanted for wanted in growing}
     return Recorded(
         suites=of_suites,
-        alone=_alone(paper),
-        claims=_claims(paper),
+        alone=[line for one in tables for line in comparing.of_print(one, paper.terms())],
+        claims=[paper.claim(claim) for claim in sentences],
         ablation=[
             Printed(cell.schedule, cell.column, cell.evaluation_set, cell.metric, float(cell.expectation.printed))
             for cell in cells
@@ -64,20 +61,18 @@ def _of_suite(answers: Path, name: str) -> OfSuite:
     suite = reference.on_copies(answers, name)
     recipes = recipe_status.recipes(suite)
     # as they are filed: a session would add to an error what is to be done about it here
-    runs_of = {wanted: _filed(suite.folder, recipe) for wanted, recipe in recipes.items()}
-    made = {wanted: runs for wanted, runs in runs_of.items() if runs}
+    made: dict[str, list[results.RunResult]] = {}
+    for wanted, recipe in recipes.items():
+        loaded = (results.load(suite.folder, recipe, seed) for seed in results.seeds_on_file(suite.folder, recipe))
+        if runs := [run for run in loaded if run]:
+            made[wanted] = runs
     report = reporting.report(suite)
     warnings = [line.replace(str(suite.folder), f"{answers.name}/{name}/runs") for line in report.warnings]
     return OfSuite(name, replace(report, warnings=warnings), recipes, made, _guesses(suite, recipes, made))
 
 
-def _filed(folder: Path, wanted: Recipe) -> list[RunResult]:
-    loaded = (results.load(folder, wanted, seed) for seed in results.seeds_on_file(folder, wanted))
-    return [run for run in loaded if run]
-
-
 def _guesses(
-    suite: Suite, recipes: Mapping[str, Recipe], runs_of: Mapping[str, Sequence[RunResult]]
+    suite: Suite, recipes: Mapping[str, Recipe], runs_of: Mapping[str, Sequence[results.RunResult]]
 ) -> dict[str, float]:
     """The scores of always answering the most frequent class, from the labels beside the predictions."""
     guesses: dict[str, float] = {}
@@ -94,18 +89,6 @@ def _guesses(
     return {name: score for name, score in guesses.items() if math.isfinite(score)}
 
 
-def _alone(paper: Suite) -> list[PrintAlone]:
-    tables = [paper.table(name) for name in paper.tables()]
-    return [line for table in tables for line in comparing.of_print(table, paper.terms())]
-
-
-def _claims(paper: Suite) -> list[ClaimVerdict]:
-    known = paper.claims()
-    if isinstance(known, BadInput):
-        raise known
-    return [paper.claim(claim) for claim in known]
-
-
 def _disputed(answers: Path) -> list[tuple[str, str, str]]:
     """Disputed cells by their argument: the row, its columns, and the reason."""
     cells_of: dict[tuple[str, str], list[str]] = {}
@@ -115,7 +98,7 @@ def _disputed(answers: Path) -> list[tuple[str, str, str]]:
 
 
 def _decided(path: Path) -> list[tuple[str, str, str]]:
-    content = kinds.fields(read_toml(path), str(path), {"decided": kinds.TABLES})
+    content = kinds.fields(files.read_toml(path), str(path), {"decided": kinds.TABLES})
     for number, entry in enumerate(content["decided"], start=1):
         kinds.fields(entry, f"{path}: decided, entry {number}", _DECIDED)
     return [(entry["date"], entry["what"], entry["seen"]) for entry in content["decided"]]

@@ -4,8 +4,6 @@ If expected/<suite>/runs has copies of the results, reference.json follows from 
 anybody makes its runs again in minutes.
 """
 
-from __future__ import annotations
-
 import json
 import statistics
 import subprocess
@@ -17,27 +15,24 @@ from tabulate import tabulate
 
 from progbench import environment, files
 from progbench.errors import BadInput
-from progbench.judging import guards, references
-from progbench.judging.caveats import other_data
-from progbench.judging.expected import Cell
+from progbench.judging import caveats, expected, guards, references
 from progbench.judging.references import REFERENCE_SEEDS, SCHEMA_VERSION
 from progbench.runs import results
-from progbench.runs.results import RunResult
 from progbench.session.suite import Suite
 
 
-def refuse_dirty_tree(root: Path) -> None:
+def refuse_dirty_tree(root: Path, lead: str = "") -> None:
     """Raise BadInput unless the checkout at `root` is exactly one commit: a reference names the code that made it."""
     try:
         changed = environment.git(root, "status", "--porcelain", "--untracked-files=normal").splitlines()
     except (OSError, subprocess.CalledProcessError):
-        raise BadInput(f"{root} is not a git checkout, so a reference could not name its commit") from None
+        raise BadInput(f"{lead}{root} is not a git checkout, so a reference could not name its commit") from None
     if changed:
-        more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
-        raise BadInput(f"the tree is dirty ({'; '.join(changed[:5])}{more}): commit first, then record references")
+        shown = "; ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        raise BadInput(f"{lead}the tree is dirty ({shown}): commit first, then record references")
 
 
-def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
+def gather(suite: Suite, cells: Iterable[expected.Cell]) -> dict[str, dict]:
     """The raw scores of every recipe that the cells need, as reference.json holds them.
 
     Recipes that were not run stay as they are on file. Raises BadInput if none was run, and for a run with an error, on
@@ -56,12 +51,11 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
             commit = str(result.environment.get("commit", "unknown"))
             if commit == "unknown" or commit.endswith(environment.DIRTY):
                 raise BadInput(f"{path}: made by code that is not a commit ({commit}); delete it and run it again")
-        if why := other_data(wanted, list(by_seed.values())):
+        if why := caveats.other_data(wanted, list(by_seed.values())):
             raise BadInput(f"{name}: {why[0]}: no reference for those who have the published data")
         if changed:
-            raise BadInput(
-                f"{name}, seed {min(changed)}: {changed[min(changed)]}: no reference; delete it, run it again"
-            )
+            seed, why = min(changed.items())
+            raise BadInput(f"{name}, seed {seed}: {why}: no reference; delete it, run it again")
         if len(by_seed) < REFERENCE_SEEDS:
             raise BadInput(f"{name}: {len(by_seed)} seeds; a reference needs {REFERENCE_SEEDS}")
         gathered[name] = entry(by_seed.values())
@@ -70,17 +64,16 @@ def gather(suite: Suite, cells: Iterable[Cell]) -> dict[str, dict]:
     return gathered
 
 
-def entry(runs: Iterable[RunResult]) -> dict[str, Any]:
+def entry(runs: Iterable[results.RunResult]) -> dict[str, Any]:
     """One recipe's runs as reference.json holds them: raw scores by seed, where each was made, and the errors."""
-    every = {str(run.seed): run for run in sorted(runs, key=lambda run: run.seed)}
-    good = {seed: run for seed, run in every.items() if not run.error}
-    errors = {seed: run.error for seed, run in every.items() if run.error}
-    first = next(iter(every.values()))
+    every = sorted(runs, key=lambda run: run.seed)
+    good = [run for run in every if not run.error]
+    errors = {str(run.seed): run.error for run in every if run.error}
     return {
-        "digest": first.recipe.digest,
-        "seeds": {seed: run.epochs[-1].scores for seed, run in good.items()},
-        "environment": {seed: run.about for seed, run in good.items()},
-        "fingerprints": next(iter(good.values()), first).fingerprints,
+        "digest": every[0].recipe.digest,
+        "seeds": {str(run.seed): run.epochs[-1].scores for run in good},
+        "environment": {str(run.seed): run.about for run in good},
+        "fingerprints": (good or every)[0].fingerprints,
         **({"errors": errors} if errors else {}),
     }
 
@@ -130,7 +123,7 @@ def derived(root: Path, suite: str) -> dict[str, dict]:
 
     Raises BadInput for a damaged copy, and for a recipe with results of two digests: one of them is stale.
     """
-    runs_of: dict[str, list[RunResult]] = {}
+    runs_of: dict[str, list[results.RunResult]] = {}
     for path in sorted((copies(root, suite) / suite).glob("*/*/seed*.json")):
         run = results.read(path)
         runs_of.setdefault(run.recipe.id, []).append(run)
@@ -162,12 +155,10 @@ def text(suite: str, runs: dict[str, dict], about: dict[str, Any] | None = None)
 def on_file(root: Path, suite: str) -> dict[str, dict]:
     """The recorded runs. Raises BadInput for a damaged one, which would else be written again as if sound."""
     path = root / suite / "reference.json"
-    return {
-        name: references.checked(recorded, f"{path}: {name}") for name, recorded in references.read(root, suite).items()
-    }
+    return {name: references.checked(one, f"{path}: {name}") for name, one in references.read(root, suite).items()}
 
 
-def updated(suite: Suite, cells: Iterable[Cell]) -> list[str]:
+def updated(suite: Suite, cells: Iterable[expected.Cell]) -> list[str]:
     """Record the runs behind these cells as the suite's reference; gives lines on the change, and the file.
 
     Raises BadInput as `gather` does, and then writes nothing.

@@ -1,23 +1,16 @@
 """A suite's report, without pytest: the runs behind its cells, and all that is on file."""
 
-from __future__ import annotations
-
-import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from progbench import environment, places
+from progbench import environment, files, places
 from progbench.errors import BadInput
-from progbench.files import closed, temporary_folder
-from progbench.judging import claims
-from progbench.judging.claims import ClaimVerdict
+from progbench.judging import claims, expected
 from progbench.judging.compared import Compared, PrintAlone
-from progbench.judging.expected import Cell
 from progbench.judging.verdict import Variant, Verdict, unreadable
 from progbench.models.spec import spec
 from progbench.recipes import reading
-from progbench.recipes.recipe import Recipe
 from progbench.report.report import Report
 from progbench.runs import ledger
 from progbench.runs.ledger import Entry
@@ -26,20 +19,11 @@ from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
 
-def behind(suite: Suite, cells: Iterable[Cell]) -> list[Entry]:
+def behind(suite: Suite, cells: Iterable[expected.Cell]) -> list[Entry]:
     """The runs of these cells, as a report lists them; nothing is trained."""
-    entries = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in _recipes(suite, cells)]
+    recipes = suite.needed(*cells).values()
+    entries = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in recipes]
     return [entry for entry in entries if entry.runs]
-
-
-def _recipes(suite: Suite, cells: Iterable[Cell]) -> list[Recipe]:
-    """The recipes of the scores among these cells, each once."""
-    recipes: dict[str, Recipe] = {}
-    for cell in cells:
-        if cell.kind != "counted" and not cell.problem:
-            with contextlib.suppress(BadInput):  # which the cell's verdict says
-                recipes |= {wanted.id: wanted for wanted in suite.recipes(cell)}
-    return list(recipes.values())
 
 
 def report(suite: Suite) -> Report:
@@ -47,7 +31,7 @@ def report(suite: Suite) -> Report:
     verdicts: list[Verdict] = []
     variants: list[Variant] = []
     warnings: dict[str, None] = {}
-    every: list[Cell] = []
+    every: list[expected.Cell] = []
     for name in suite.tables():
         table = suite.table(name)
         if table.problem:
@@ -57,24 +41,27 @@ def report(suite: Suite) -> Report:
         for cell in table.cells:
             verdict = of_table[cell.id]
             if verdict.outcome in ("deviates", "disputed"):
-                variants += _tried(suite.variants(cell, verdict))
+                tried = suite.variants(cell, verdict)
+                variants += tried if any(one.variant and one.observed is not None for one in tried) else []
             if verdict.observed is not None:
                 warnings |= dict.fromkeys(suite.warnings(cell))
         verdicts += of_table.values()
         every += table.cells
-    shut = closed(suite.folder / suite.name, 2)
+    shut = files.closed(suite.folder / suite.name, 2)
     verdicts += [unreadable(path.relative_to(suite.folder).as_posix(), why) for path, why in shut.items()]
-    found = assembled(suite, every, verdicts, warnings, variants, _claims(suite))
+    known = suite.claims()
+    on_claims = [claims.unreadable(str(known))] if isinstance(known, BadInput) else map(suite.claim, known)
+    found = assembled(suite, every, verdicts, warnings, variants, [*on_claims])
     return replace(found, warnings=[*found.warnings, *_stale(suite, every)])
 
 
 def assembled(
     suite: Suite,
-    cells: Sequence[Cell],
+    cells: Sequence[expected.Cell],
     verdicts: Sequence[Verdict],
     warnings: Iterable[str],
     variants: Sequence[Variant],
-    on_claims: Sequence[ClaimVerdict],
+    on_claims: Sequence[claims.ClaimVerdict],
 ) -> Report:
     """The report with these verdicts, and the differences and runs behind these cells."""
     differences, alone, left_out = compared(suite, cells)
@@ -95,7 +82,7 @@ def assembled(
     )
 
 
-def compared(suite: Suite, cells: Iterable[Cell]) -> tuple[list[Compared], list[PrintAlone], list[str]]:
+def compared(suite: Suite, cells: Iterable[expected.Cell]) -> tuple[list[Compared], list[PrintAlone], list[str]]:
     """The verdicts on schedules in these cells' tables: our runs' and the print's, and why seeds or tasks have none."""
     differences: list[Compared] = []
     alone: list[PrintAlone] = []
@@ -111,24 +98,14 @@ def compared(suite: Suite, cells: Iterable[Cell]) -> tuple[list[Compared], list[
     return differences, alone, list(dict.fromkeys(left_out))
 
 
-def _tried(variants: Sequence[Variant]) -> list[Variant]:
-    """A cell's variants, if one has a value."""
-    return list(variants) if any(variant.variant and variant.observed is not None for variant in variants) else []
-
-
-def _stale(suite: Suite, cells: Iterable[Cell]) -> list[str]:
+def _stale(suite: Suite, cells: Iterable[expected.Cell]) -> list[str]:
     """A sentence on results from before an edit of the suite's recipes: they are on file, and do not count."""
-    names = {wanted.id: wanted.digest for wanted in _recipes(suite, cells)}
+    names = {name: wanted.digest for name, wanted in suite.needed(*cells).items()}
     folders = (path for path in (suite.folder / suite.name).glob("*/*") if path.is_dir())
     old = sorted({path.parent.name for path in folders if names.get(path.parent.name, path.name) != path.name})
     more = f" and {len(old) - 3} more" if len(old) > 3 else ""
     words = "there are results of other digests (the recipe was edited, or SCORES_VERSION raised), which do not count"
     return [f"{', '.join(old[:3])}{more}: {words}"] if old else []
-
-
-def _claims(suite: Suite) -> list[ClaimVerdict]:
-    known = suite.claims()
-    return [claims.unreadable(str(known))] if isinstance(known, BadInput) else [suite.claim(claim) for claim in known]
 
 
 @dataclass(frozen=True)
@@ -144,10 +121,9 @@ def standing(answers: Path, suite: str = "paper") -> Standing:
 
     A suite of random models is left out: it asks nothing of the paper.
     """
-    with temporary_folder() as folder:  # without a result in it
+    with files.temporary_folder() as folder:  # without a result in it
         printed = report(Suite(suite, answers, Path(folder) / "runs", seeds=None, train=False))
-    names = [name for name in reading.suites() if name != suite]
-    others = [_recorded(reference.on_copies(answers, name)) for name in names]
+    others = [_recorded(reference.on_copies(answers, name)) for name in reading.suites() if name != suite]
     return Standing(printed, tuple(report for report in others if report.contrasts))
 
 

@@ -1,7 +1,5 @@
 """Scores computed again from a run's predictions, by the metrics that scored it: equal to the last bit."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -29,19 +27,10 @@ def _of_set(task: Task, lists: Mapping[str, Sequence[Any]]) -> list[dict[str, fl
     if "gold" not in lists:
         both = zip(lists["exact"], lists["f1"], strict=True)
         return [{"exact_match": fmean(exact), "f1": fmean(f1)} for exact, f1 in both]
+    import numpy
+
     from progbench.tasks.metrics import GlueMetric
 
     metric = GlueMetric(task)
-    epochs = lists["epochs"] if task.labels else [_as_float32(values) for values in lists["epochs"]]
+    epochs = lists["epochs"] if task.labels else [numpy.float32(values).tolist() for values in lists["epochs"]]
     return [metric.compute(predictions=predicted, references=lists["gold"]) for predicted in epochs]
-
-
-def _as_float32(values: Sequence[float]) -> list[float]:
-    """The float32 that nine digits stand for, as Python's floats.
-
-    >>> _as_float32([0.333333343])
-    [0.3333333432674408]
-    """
-    import numpy
-
-    return numpy.float32(values).tolist()

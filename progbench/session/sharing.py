@@ -1,10 +1,9 @@
 """One machine's GPUs and CPU threads, shared out among processes before they load torch."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Mapping
+from typing import Self
 
 from progbench import environment
 
@@ -44,7 +43,7 @@ class Shares:
         self._lock = threading.Lock()  # workers may be threads, each with a process
 
     @classmethod
-    def here(cls, workers: int) -> Shares:
+    def here(cls, workers: int) -> Self:
         """The shares of this machine, as far as this process may use it."""
         return cls(workers, gpus(), cores())
 

@@ -1,15 +1,12 @@
 """A session that is told to end ends as by Ctrl-C: with a report of what is done, and no temporary folder left."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import threading
 from collections.abc import Iterator
 
 # batch systems can be asked for SIGUSR1 or SIGUSR2 before the time is up; a limit of CPU time sends SIGXCPU
-_NAMES = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
-_SIGNALS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 
 
 @contextlib.contextmanager

@@ -4,8 +4,6 @@ A command does not train what is on file, and waits for what another process tra
 by whatever engine, and the results are the same.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import runpy

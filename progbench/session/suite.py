@@ -4,32 +4,40 @@ Training and judging meet in result files only: `obtain` trains the missing runs
 are there and hands the judge numbers.
 """
 
-from __future__ import annotations
-
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from progbench.errors import BadInput
-from progbench.judging import claims, expected, guards, likeness, sentences, terms, verdict
+from progbench.judging import claims, expected, guards, judge, likeness, sentences, terms, verdict
 from progbench.judging.caveats import caveats, unlike
 from progbench.judging.claims import Claim, ClaimVerdict
 from progbench.judging.compared import Compared
 from progbench.judging.expected import Cell
-from progbench.judging.judge import BASELINE, judge_table, sound
 from progbench.judging.terms import Terms
-from progbench.judging.verdict import Observed, Verdict
+from progbench.judging.verdict import Observed, Variant, Verdict
 from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe, split_id
 from progbench.runs import predictions, results
-from progbench.runs.results import RunResult
-from progbench.session import claiming, comparing
-from progbench.session.filing import Filing, Runs
-from progbench.session.making import Maker
+from progbench.session import claiming, comparing, filing, making, rescoring
 from progbench.session.observing import columns_of, scores, themselves, unpublished
-from progbench.session.rescoring import Kept
 from progbench.tasks import catalog
+
+
+def _kept(method: Callable) -> Callable:
+    """Keep what a method of Suite gives, for a cell by its name and metric, until `obtain` may have trained runs."""
+
+    @functools.wraps(method)
+    def found(suite: "Suite", *asked: Any) -> Any:
+        key = (method, *((one.file, one.id, one.metric) if isinstance(one, Cell) else one for one in asked))
+        if key not in suite.kept:
+            suite.kept[key] = method(suite, *asked)
+        return suite.kept[key]
+
+    return found
 
 
 class Suite:
@@ -58,15 +66,10 @@ class Suite:
         wanted = range(seeds or settings.seeds) if isinstance(seeds, int) else seeds
         self._listed = settings.tables
         self._wrong = guards.absent_or_strange(answers, name, settings.tables)
-        self.filing = Filing(folder, wanted, session, train=train)
-        self.maker = Maker(self.filing, device or settings.device, settings.threads)
+        self.filing = filing.Filing(folder, wanted, session, train=train)
+        self.maker = making.Maker(self.filing, device or settings.device, settings.threads)
         self._recipe = functools.cache(lambda file, **which: reading.read(name, file, **which))
-        self._of_cell: dict[tuple[str, str, str], list[Recipe]] = {}
-        self._observed: dict[tuple[str, ...], Observed] = {}
-        self._verdicts: dict[str, dict[str, Verdict]] = {}
-        self._unlike: dict[tuple[str, str], list[str]] = {}
-        self._compared: dict[str, tuple[list[Compared], list[str]]] = {}
-        self._predictions: dict[Path, Kept] = {}
+        self.kept: dict[Any, Any] = {}
 
     def has(self, name: str) -> bool:
         """Whether a table, or "claims", belongs to this suite: it is listed, or its file is or was there."""
@@ -101,37 +104,38 @@ class Suite:
             cell.recipe_file, model=cell.model, schedule=cell.schedule, task=task, tuning=cell.tuning, variant=variant
         )
 
+    @_kept
     def recipes(self, cell: Cell, variant: str = "") -> list[Recipe]:
-        """Every recipe of a cell: one, or for an average one a task. They are looked for once."""
-        asked = (cell.file, cell.id, variant)
-        if asked not in self._of_cell:
-            tasks = dict.fromkeys(catalog.task_of(name).name for name in cell.mean_of) or [""]
-            self._of_cell[asked] = [self.recipe(cell, task, variant) for task in tasks]
-        return self._of_cell[asked]
+        """Every recipe of a cell: one, or for an average one a task."""
+        tasks = dict.fromkeys(catalog.task_of(name).name for name in cell.mean_of) or [""]
+        return [self.recipe(cell, task, variant) for task in tasks]
 
     def _recipe_of(self, cell: Cell, evaluation_set: str, variant: str = "") -> Recipe:
         return self.recipe(cell, catalog.task_of(evaluation_set).name, variant)
 
-    def needed(self, wanted: Cell | Claim, *, variants: bool = False) -> dict[str, Recipe]:
-        """The recipes behind a cell (with its variants, if asked) or a claim, by id.
+    def needed(self, *wanted: Cell | Claim, variants: bool = False) -> dict[str, Recipe]:
+        """The recipes behind cells (with their variants, if asked) and claims, by id.
 
         A count has none, and neither has what cannot be judged: its verdict says why.
         """
-        try:
-            if isinstance(wanted, Claim):
-                names = [name for comparison in wanted.comparisons for name in (*comparison.left, *comparison.right)]
-                cells = [] if wanted.problem else [self.cell(name) for name in names]
-            else:
-                cells = [wanted]
-            recipes = {}
-            for cell in cells:
-                if cell.kind == "counted" or cell.problem:
-                    continue
-                others = self._variants(cell) if variants else []
-                recipes |= {recipe.id: recipe for name in ("", *others) for recipe in self.recipes(cell, name)}
-            return recipes
-        except BadInput:
+        recipes = {}
+        for one in wanted:
+            with contextlib.suppress(BadInput):
+                recipes |= self.behind(one, variants=variants)
+        return recipes
+
+    def behind(self, wanted: Cell | Claim, *, variants: bool = False) -> dict[str, Recipe]:
+        """The same of one alone. Raises BadInput for what cannot be judged."""
+        if wanted.problem:
+            raise BadInput(wanted.problem)
+        if isinstance(wanted, Claim):
+            names = [name for comparison in wanted.comparisons for name in (*comparison.left, *comparison.right)]
+            return {name: recipe for cell in map(self.cell, names) for name, recipe in self.behind(cell).items()}
+        recipes = self.recipes(wanted)
+        if wanted.kind == "counted":
             return {}
+        names = self._variants(wanted) if variants else []
+        return {one.id: one for one in (*recipes, *(one for name in names for one in self.recipes(wanted, name)))}
 
     def _variants(self, cell: Cell) -> list[str]:
         return reading.variants(self.name, cell.recipe_file, cell.tuning, cell.schedule)
@@ -141,28 +145,21 @@ class Suite:
     ) -> None:
         """Train what these recipes' runs lack, once a session; `say` is told as by `Maker.make`."""
         self.maker.make(wanted, say, aloud=aloud)
-        self._observed.clear()
-        self._verdicts.clear()
-        self._unlike.clear()
-        self._compared.clear()
-        self._predictions.clear()
+        self.kept.clear()
 
+    @_kept
     def verdicts(self, table: str) -> dict[str, Verdict]:
         """The verdicts on a table's cells by id, judged together by the runs on file."""
-        if table not in self._verdicts:
-            asked = [self._asked(cell) for cell in self.table(table).cells]
-            cells = [cell for cell, _ in asked]
-            verdicts = judge_table(cells, {cell.id: observed for cell, observed in asked})
-            verdicts |= self._repeated(table, cells)
-            self._verdicts[table] = sound(
-                verdicts, {cell.id: cell for cell in cells}, lambda cell: self._fine_tuned(cell, verdicts)
-            )
-        return self._verdicts[table]
+        asked = [self._asked(cell) for cell in self.table(table).cells]
+        by_id = {cell.id: cell for cell, _ in asked}
+        verdicts = judge.judge_table([*by_id.values()], {cell.id: observed for cell, observed in asked})
+        verdicts |= self._repeated(table, by_id.values())
+        return judge.sound(verdicts, by_id, lambda cell: self._fine_tuned(cell, verdicts))
 
     def _fine_tuned(self, cell: Cell, verdicts: Mapping[str, Verdict]) -> Verdict | None:
         """The verdict on the same score of fine-tuning, in the cell's table or another."""
         body, _, column = split_id(cell.id)
-        name = f"{body}-{BASELINE}-{column}"
+        name = f"{body}-{judge.BASELINE}-{column}"
         if name in verdicts:
             return verdicts[name]
         others = (other for other in self.tables() if other != cell.file)
@@ -203,7 +200,7 @@ class Suite:
                 observed = replace(observed, same=likeness.same_scores(reference, columns, made))
         return cell, observed
 
-    def variants(self, cell: Cell, primary: Verdict) -> list[verdict.Variant]:
+    def variants(self, cell: Cell, primary: Verdict) -> list[Variant]:
         """A cell's value under its primary recipe and each of its variants; empty for a cell that cannot be judged."""
         if cell.problem:
             return []
@@ -240,35 +237,27 @@ class Suite:
         """How differences are judged, as stated beforehand. Raises BadInput if that cannot be read."""
         return terms.read(self.answers, self.name)
 
+    @_kept
     def compared(self, name: str) -> tuple[list[Compared], list[str]]:
         """The verdicts on a table's schedules, by the runs on file, and why seeds or tasks have none.
 
         Raises BadInput if nobody can say.
         """
-        if name not in self._compared:
-            self._compared[name] = comparing.of_table(self, self.table(name), self.terms())
-        return self._compared[name]
+        return comparing.of_table(self, self.table(name), self.terms())
 
-    def predictions(self, result: RunResult) -> Kept | None:
+    def predictions(self, result: results.RunResult) -> rescoring.Kept | None:
         """A run's predictions, if it kept them. Raises BadInput for a file that is gone or damaged."""
-        if not result.predictions:
-            return None
-        path = results.path_of(self.folder, result.recipe, result.seed)
-        if path not in self._predictions:
-            self._predictions[path] = predictions.load(path, result.predictions)
-        return self._predictions[path]
+        key = results.path_of(self.folder, result.recipe, result.seed)
+        if result.predictions and key not in self.kept:
+            self.kept[key] = predictions.load(key, result.predictions)
+        return self.kept.get(key)
 
+    @_kept
     def observed(self, cell: Cell, variant: str = "") -> Observed:
         """What there is to judge a cell by, apart from its reference: a count, or scores by seed.
 
         Raises BadInput for a cell without a sound recipe.
         """
-        asked = (cell.file, cell.id, cell.metric, variant)
-        if asked not in self._observed:
-            self._observed[asked] = self._read(cell, variant)
-        return self._observed[asked]
-
-    def _read(self, cell: Cell, variant: str) -> Observed:
         recipes = self.recipes(cell, variant)
         read = tuple(f"{wanted.id}/{wanted.digest}" for wanted in recipes)
         if cell.kind == "counted":
@@ -276,7 +265,7 @@ class Suite:
         behind = [self.runs(self._recipe_of(cell, name, variant)) for name, _ in columns_of(cell)]
         return replace(scores(cell, behind), recipes=read, other_data=unpublished(cell, self.good(recipes)))
 
-    def runs(self, wanted: Recipe) -> Runs:
+    def runs(self, wanted: Recipe) -> filing.Runs:
         """The results of a recipe that are on file."""
         return self.filing.runs(wanted)
 
@@ -284,13 +273,13 @@ class Suite:
         """What a reader should know of a cell's runs, and of those in its column."""
         if cell.kind == "counted" or cell.problem:
             return []
-        column = (cell.file, cell.column)
-        if column not in self._unlike:
-            beside = [other for other in self.table(cell.file).cells if other.column == cell.column]
-            compared = {name: wanted for other in beside for name, wanted in self.needed(other, variants=True).items()}
-            self._unlike[column] = unlike(self.good(compared.values()))
-        return [*caveats(cell.id, self.good(self.recipes(cell))), *self._unlike[column]]
+        return [*caveats(cell.id, self.good(self.recipes(cell))), *self._unlike(cell.file, cell.column)]
 
-    def good(self, recipes: Iterable[Recipe]) -> dict[Recipe, list[RunResult]]:
+    @_kept
+    def _unlike(self, table: str, column: str) -> list[str]:
+        beside = [cell for cell in self.table(table).cells if cell.column == column]
+        return unlike(self.good(self.needed(*beside, variants=True).values()))
+
+    def good(self, recipes: Iterable[Recipe]) -> dict[Recipe, list[results.RunResult]]:
         """The results of recipes that are no errors."""
         return {wanted: [run for run in self.runs(wanted).results.values() if not run.error] for wanted in recipes}

@@ -1,11 +1,9 @@
 """The losses and scores of each run that is trained, sent to an experiment tracker by what transformers has."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +22,10 @@ def tracker(name: str, folder: Path) -> Callable[[RunResult], None]:
     sending is said on standard error, and stops no run. Raises BadInput where the tracker's package is not installed,
     or cannot be used.
 
-    >>> tracker("", Path("logs")) is nothing
-    True
+    >>> send = tracker("", Path("logs"))  # nowhere
     """
     if not name:
-        return nothing
+        return lambda result: None
     if not any(map(importlib.util.find_spec, PACKAGES[name])):
         raise BadInput(f"--log-to {name} needs a package that is not installed: pip install {PACKAGES[name][0]}")
     if name == "wandb":
@@ -54,10 +51,6 @@ def tracker(name: str, folder: Path) -> Callable[[RunResult], None]:
     return send
 
 
-def nothing(result: RunResult) -> None:
-    """Send it nowhere."""
-
-
 def _send(callback: Any, result: RunResult, folder: Path) -> None:
     """One run, from its beginning to its end, as a Trainer would tell it to the callback."""
     from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -78,23 +71,13 @@ def _send(callback: Any, result: RunResult, folder: Path) -> None:
     state, control = TrainerState(is_world_process_zero=True), TrainerControl()
     callback.on_train_begin(arguments, state, control)
     try:
-        for state.epoch, state.global_step, logs in _epochs(result):
-            callback.on_log(arguments, state, control, logs=logs)
+        for state.epoch, epoch in enumerate(result.epochs, 1):
+            state.global_step += epoch.steps or 1  # of the optimizer; epochs, where nobody counted them
+            logs = {"epoch": state.epoch, "loss": epoch.loss, "updated_parameters": epoch.updated_parameters}
+            for evaluation_set, scores in epoch.scores.items():
+                logs |= {f"eval_{evaluation_set}_{name}": score for name, score in scores.items()}
+            callback.on_log(arguments, state, control, logs=logs | {"seconds": epoch.seconds})
     finally:
         callback.on_train_end(arguments, state, control)
         if wandb := getattr(callback, "_wandb", None):  # or the next run would be taken for more of this one
             wandb.finish()
-
-
-def _epochs(result: RunResult) -> Iterator[tuple[int, int, dict[str, float]]]:
-    """Of each epoch its number, the optimizer's steps so far (epochs, where nobody counted them), and what it gave."""
-    steps = 0
-    for number, epoch in enumerate(result.epochs, 1):
-        steps += epoch.steps or 1
-        scores = {
-            f"eval_{evaluation_set}_{name}": score
-            for evaluation_set, of in epoch.scores.items()
-            for name, score in of.items()
-        }
-        logs = {"loss": epoch.loss, "updated_parameters": epoch.updated_parameters, "seconds": epoch.seconds}
-        yield number, steps, {"epoch": number, **logs, **scores}

@@ -6,18 +6,19 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from progbench import hub, places
 from progbench.errors import BadInput, Missing
-from progbench.tasks import entries, glue, squad, toy, toy_squad
+from progbench.tasks import entries, glue, squad, toy
 from progbench.tasks.glue import SCALE, Data, GlueTask, glue_tasks
 from progbench.tasks.source import GENERATED, Source
 from progbench.tasks.squad import SquadData, SquadTask, squad_tasks
 
 Task = GlueTask | SquadTask
 
-_GENERATED = {"GLUE_DIR": toy.glue_folder, "SQUAD_DIR": toy_squad.folder}
+_GENERATED = {"GLUE_DIR": partial(toy.folder, toy.write), "SQUAD_DIR": partial(toy.folder, toy.write_squad)}
 
 
 @places.once
@@ -46,13 +47,13 @@ def _own_tasks(path: Path) -> dict[str, Task]:
     Raises BadInput naming the file, the entry, the field and what is allowed.
     """
     own: dict[str, Task] = {}
-    for answering, module in ((False, glue), (True, squad)):
+    for answering, module, made in ((False, glue, GlueTask), (True, squad, SquadTask)):
         optional = module.OPTIONAL | {name: kind for name, kind in module.WANTED.items() if name in _NEED_NOT}
         wanted = {name: kind for name, kind in module.WANTED.items() if name not in _NEED_NOT}
         read = entries.read(path, wanted, optional, lambda entry, a=answering: ("unanswerable" in entry) is a)
         for name, entry in read.items():
             left = {name: value for name, value in _NEED_NOT.items() if name in module.WANTED}
-            own[name] = module.made(name, left | entry | {"home": str(path.parent)})
+            own[name] = made(name=name, **entries.frozen(left | entry | {"home": str(path.parent)}))
     return own
 
 

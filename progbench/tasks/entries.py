@@ -54,3 +54,14 @@ def read(
                 f"{where}: rows are of {', '.join(sorted(entry['rows']))}: wanted are {', '.join(sorted(sets))}"
             )
     return by_name
+
+
+def frozen(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry's fields with tuples in the place of lists, and of the single values of its tables."""
+    return {key: _frozen(value) for key, value in entry.items()}
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: tuple(item) if isinstance(item, list) else (item,) for key, item in value.items()}
+    return tuple(value) if isinstance(value, list) else value

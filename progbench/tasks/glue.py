@@ -12,19 +12,19 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from progbench import hub, kinds
+from progbench import kinds
 from progbench.errors import BadInput, Missing
-from progbench.tasks import entries, hub_splits, records
-from progbench.tasks.published import blank, refuse_known
-from progbench.tasks.source import Source
+from progbench.tasks import entries, records
+from progbench.tasks.remarks import blank, refuse_known
+from progbench.tasks.source import OnHub, Source
 
 SCALE = (0.0, 5.0)  # of STS-B's scores
 
 
 @dataclass(frozen=True)
-class GlueTask:
+class GlueTask(OnHub):
     """One entry of glue.toml, or of a person's tasks.toml: the files of a task, their columns, its labels and metrics.
 
     >>> glue_tasks()["rte"].labels
@@ -63,36 +63,42 @@ class GlueTask:
         """Outputs of the classifier: one a class, or a single one for a regression."""
         return len(self.labels) or 1
 
-    @property
-    def splits(self) -> list[str]:
-        return ["train", *(split for _, split in self.evaluate.values())]
+    def read(self, root: Path, source: Source | None = None) -> Data:
+        """The task's data from a folder in GLUE's standard layout, of whatever source.
 
-    def read(self, root: Path, source: Source) -> Data:
-        """The task's data from a folder in GLUE's layout.
-
-        Raises Missing for a file that is not there, BadInput (file:line) for one that is malformed.
+        Raises Missing for a file that is not there, and BadInput (file:line) for one that does not fit, and for two
+        that are the same: one is a copy under a wrong name.
         """
-        return read_folder(self, root)
+        train, *evaluation = self.paths(root)
+        seen: dict[bytes, Path] = {}
+        for path in (train, *evaluation):
+            other = seen.setdefault(hashlib.sha256(records.content_of(path)).digest(), path)
+            if other != path:
+                raise BadInput(
+                    f"{path}: holds the same bytes as {other.name}: one of them is a copy under a wrong name"
+                )
+        trained = read_file(train, self)
+        splits = {name: read_file(path, self) for name, path in zip(self.evaluate, evaluation, strict=True)}
+        for path, split in zip(evaluation, splits.values(), strict=True):
+            refuse_known(str(path), zip(*split.texts, strict=True), str(train), zip(*trained.texts, strict=True))
+        return Data(trained, splits, fingerprint=self.fingerprint(root))
 
     def fingerprint(self, root: Path, source: Source | None = None) -> str:
         """A digest of the bytes of all files that `read` reads, of whatever source. Raises Missing as it does."""
         digest = hashlib.sha256()
-        for path in _paths(self, root):
+        for path in self.paths(root):
             digest.update(records.content_of(path))
         return f"sha256:{digest.hexdigest()}"
 
+    def paths(self, root: Path, source: Source | None = None) -> list[Path]:
+        files = [self.train, *(file for file, _ in self.evaluate.values())]
+        paths = [root / self.folder / file for file in files]
+        if absent := [str(path) for path in paths if not path.is_file() and not (self.home and path.is_dir())]:
+            raise Missing(f"no data of {self.name}: no file {' and no '.join(absent)}")
+        return paths
+
     def fetch(self, source: Source) -> Data:
-        return _load_hub(self, source.dataset, source.revision)
-
-    def on_hub(self, source: Source) -> hub.Files:
-        return hub_splits.files(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
-
-    def require(self, root: Path | None, source: Source) -> None:
-        """Raise Missing, without reading a file, where `read` or (without a folder) `fetch` is bound to."""
-        if root:
-            _paths(self, root)
-        else:
-            hub.require(self.on_hub(source))
+        return _load_hub(self, source)
 
 
 @dataclass(frozen=True)
@@ -124,11 +130,10 @@ class Data:
 def glue_tasks() -> dict[str, GlueTask]:
     """Every task of glue.toml by name."""
     path = Path(__file__).with_suffix(".toml")
-    return {name: made(name, entry) for name, entry in entries.read(path, WANTED, OPTIONAL).items()}
-
-
-def made(name: str, entry: dict[str, Any]) -> GlueTask:
-    return GlueTask(name=name, **{key: _frozen(value) for key, value in entry.items()})
+    return {
+        name: GlueTask(name=name, **entries.frozen(entry))
+        for name, entry in entries.read(path, WANTED, OPTIONAL).items()
+    }
 
 
 _SCALE: kinds.Kind = (
@@ -151,39 +156,6 @@ OPTIONAL: dict[str, kinds.Kind] = {
     "unended": kinds.TEXTS,
     "published": kinds.TEXT,
 }
-
-
-def _frozen(value):
-    if isinstance(value, dict):
-        return {key: tuple(item) if isinstance(item, list) else (item,) for key, item in value.items()}
-    return tuple(value) if isinstance(value, list) else value
-
-
-def read_folder(task: GlueTask, root: Path) -> Data:
-    """A task's data from a folder in GLUE's standard layout.
-
-    Raises BadInput for a file that does not fit, and for two that are the same: one is a copy under a wrong name.
-    """
-    train, *evaluation = _paths(task, root)
-    seen: dict[bytes, Path] = {}
-    for path in (train, *evaluation):
-        content = records.content_of(path)
-        other = seen.setdefault(hashlib.sha256(content).digest(), path)
-        if other != path:
-            raise BadInput(f"{path}: holds the same bytes as {other.name}: one of them is a copy under a wrong name")
-    trained = read_file(train, task)
-    splits = {name: read_file(path, task) for name, path in zip(task.evaluate, evaluation, strict=True)}
-    for path, split in zip(evaluation, splits.values(), strict=True):
-        refuse_known(str(path), zip(*split.texts, strict=True), str(train), zip(*trained.texts, strict=True))
-    return Data(trained, splits, fingerprint=task.fingerprint(root))
-
-
-def _paths(task: GlueTask, root: Path) -> list[Path]:
-    files = [task.train, *(file for file, _ in task.evaluate.values())]
-    paths = [root / task.folder / file for file in files]
-    if absent := [str(path) for path in paths if not path.is_file() and not (task.home and path.is_dir())]:
-        raise Missing(f"no data of {task.name}: no file {' and no '.join(absent)}")
-    return paths
 
 
 def read_file(path: Path, task: GlueTask) -> Examples:
@@ -265,8 +237,8 @@ def _label(text: str, task: GlueTask, where: str) -> int | float:
     return float(text)
 
 
-def _load_hub(task: GlueTask, dataset: str, revision: str) -> Data:
-    loaded = hub_splits.fetch(task.on_hub(Source(dataset, revision)), task.hub, task.splits)
+def _load_hub(task: GlueTask, source: Source) -> Data:
+    loaded, dataset = task.from_hub(source), source.dataset
 
     def examples(split: str) -> Examples:
         rows, where = loaded[split], f"{dataset} {split}"
@@ -284,4 +256,4 @@ def _load_hub(task: GlueTask, dataset: str, revision: str) -> Data:
     for (_, split), own in zip(task.evaluate.values(), evaluation.values(), strict=True):
         where, known = f"{dataset} {split}", zip(*trained.texts, strict=True)
         refuse_known(where, zip(*own.texts, strict=True), f"{dataset} train", known)
-    return Data(trained, evaluation, f"hub:{dataset}@{revision}")
+    return Data(trained, evaluation, f"hub:{dataset}@{source.revision}")

@@ -111,14 +111,9 @@ class SquadMetric(_WithoutFiles):
 
     def each(self, predicted: str, answers: list[str]) -> tuple[bool, float]:
         """Exact match and F1 of one answer to one question."""
-        gold = self._gold(answers)
+        gold = [answer for answer in answers if _words(answer)] or [""] if self.unanswerable else answers
         exact = max((_words(predicted) == _words(answer) for answer in gold), default=False)
         return exact, max((self._f1(predicted, answer) for answer in gold), default=0.0)
-
-    def _gold(self, answers: list[str]) -> list[str]:
-        if not self.unanswerable:
-            return answers
-        return [answer for answer in answers if _words(answer)] or [""]
 
     def _f1(self, predicted: str, answer: str) -> float:
         ours, gold = _words(predicted), _words(answer)

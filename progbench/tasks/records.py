@@ -12,7 +12,7 @@ from typing import Any
 from progbench import kinds
 from progbench.errors import BadInput
 from progbench.files import parse_json, refuse_halves
-from progbench.tasks.published import blank
+from progbench.tasks.remarks import blank
 
 Record = dict[str, Any]
 ENDINGS = (".tsv", ".csv", ".jsonl", ".json")

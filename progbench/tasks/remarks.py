@@ -1,9 +1,11 @@
-"""What a reader should know of the texts that a model was scored on, counted from the files read. No torch."""
+"""What is wrong with data, or what a reader should know of it, as the files read say. No torch."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from progbench.errors import BadInput
 
 _CUT = re.compile(r"[\d,]+ of [\d,]+ texts of \S+ are cut at [\d,]+ tokens")
 
@@ -57,3 +59,40 @@ def doubles(
         stands = "stands" if torn == 1 else "stand"
         remarks.append(f"{torn:,}{whole} {stands} in {name} with two labels: not all can be right")
     return "; ".join(remarks)
+
+
+def blank(text: str) -> bool:
+    """Whether a text has no character that a reader could see, as in a file that was cut, or filled with zeros by a
+    disk.
+
+    >>> [blank(text) for text in ("", " \\t", "\\u200b", "?")]
+    [True, True, True, False]
+    """
+    return not any(letter.isprintable() and not letter.isspace() for letter in text)
+
+
+def other_counts(
+    published: Mapping[str, tuple[int, ...]], examples: Mapping[str, int], left_out: Mapping[str, int]
+) -> list[str]:
+    """A sentence on each set of which a run read another number of rows than any that was published.
+
+    >>> other_counts({"train": (2490,), "rte": (277,)}, {"train": 32, "rte": 277}, {})
+    ['read 32 rows of train (published: 2,490)']
+
+    Some authors count the rows that are left out here, and some do not: with them or without, one count must fit.
+    """
+    differences = []
+    for name, counts in published.items():
+        if (read := examples.get(name)) is None:
+            differences.append(f"does not say how many rows of {name} it read")
+        elif not {read, read + left_out.get(name, 0)} & {*counts}:
+            differences.append(
+                f"read {read:,} rows of {name} (published: {' or '.join(f'{count:,}' for count in counts)})"
+            )
+    return differences
+
+
+def refuse_known(where: str, texts: Iterable[Sequence[str]], train: str, trained: Iterable[Sequence[str]]) -> None:
+    """Raise BadInput for a file of evaluation whose every text (or pair of texts) a model is trained on."""
+    if {*map(tuple, texts)} <= {*map(tuple, trained)}:
+        raise BadInput(f"{where}: every text in it also stands in {train}; evaluation must not know them")

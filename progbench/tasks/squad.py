@@ -15,11 +15,11 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from progbench import hub, kinds
+from progbench import kinds
 from progbench.errors import BadInput, Missing
-from progbench.tasks import entries, hub_splits
-from progbench.tasks.published import blank, refuse_known
-from progbench.tasks.source import Source
+from progbench.tasks import entries
+from progbench.tasks.remarks import blank, refuse_known
+from progbench.tasks.source import OnHub, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class SquadData:
 
 
 @dataclass(frozen=True)
-class SquadTask:
+class SquadTask(OnHub):
     head: ClassVar[str] = "question_answering"
     variable: ClassVar[str] = "SQUAD_DIR"
     files: ClassVar[str] = "the SQuAD files (train-v1.1.json, ...)"
@@ -78,35 +78,21 @@ class SquadTask:
     def recipe_fields(self) -> tuple[str, ...]:
         return ("doc_stride", "n_best", "max_answer_length", *(("null_threshold",) if self.unanswerable else ()))
 
-    @property
-    def splits(self) -> list[str]:
-        return ["train", *(split for _, split in self.evaluate.values())]
-
     def read(self, root: Path, source: Source) -> SquadData:
         """The task's questions from a folder with the authors' files.
 
         Raises Missing for a file that is not there, BadInput, naming article and question, for one that is malformed.
         """
-        return self._data(source, [(str(path), file_questions(path)) for path in self._paths(root, source)])
+        return self._data(source, [(str(path), file_questions(path)) for path in self.paths(root, source)])
 
     def fingerprint(self, root: Path, source: Source) -> str:
         """A digest of all questions that `read` reads, whatever file they stand in. Raises as it does."""
         return self.read(root, source).fingerprint
 
     def fetch(self, source: Source) -> SquadData:
-        loaded = hub_splits.fetch(self.on_hub(source), self.hub, self.splits)
+        loaded = self.from_hub(source)
         named = [(f"{source.dataset} {split}", split) for split in self.splits]
         return self._data(source, [(where, _hub_entries(where, loaded[split])) for where, split in named])
-
-    def on_hub(self, source: Source) -> hub.Files:
-        return hub_splits.files(source.dataset, source.revision, self.hub, self.splits, instead=self.variable)
-
-    def require(self, root: Path | None, source: Source) -> None:
-        """Raise Missing, without reading a file, where `read` or (without a folder) `fetch` is bound to."""
-        if root:
-            self._paths(root, source)
-        else:
-            hub.require(self.on_hub(source))
 
     def questions(self, path: Path) -> list[Question]:
         """The questions of one file. Raises BadInput, naming file, article and question, for what does not fit."""
@@ -128,7 +114,7 @@ class SquadTask:
                 raise BadInput(f"{where}: {known}: a training question has the same id; evaluation must not know it")
         return SquadData(questions, evaluate, tuple(set_aside), _fingerprint(questions, *evaluate.values()))
 
-    def _paths(self, root: Path, source: Source) -> list[Path]:
+    def paths(self, root: Path, source: Source) -> list[Path]:
         train = root / self.train
         if source.train_questions and self.beginning and not train.is_file():
             train = root / self.beginning
@@ -176,13 +162,10 @@ def _texts(questions: Iterable[Question]) -> Iterator[tuple[str, str]]:
 def squad_tasks() -> dict[str, SquadTask]:
     """Every task of squad.toml by name."""
     path = Path(__file__).with_suffix(".toml")
-    return {name: made(name, entry) for name, entry in entries.read(path, WANTED, OPTIONAL).items()}
-
-
-def made(name: str, entry: dict[str, Any]) -> SquadTask:
-    evaluate = {split: tuple(files) for split, files in entry["evaluate"].items()}
-    rows = {split: tuple(count) if isinstance(count, list) else (count,) for split, count in entry["rows"].items()}
-    return SquadTask(name=name, **entry | {"evaluate": evaluate, "rows": rows})
+    return {
+        name: SquadTask(name=name, **entries.frozen(entry))
+        for name, entry in entries.read(path, WANTED, OPTIONAL).items()
+    }
 
 
 OPTIONAL: dict[str, kinds.Kind] = {"beginning": kinds.TEXT}

@@ -1,12 +1,15 @@
-"""The embedded default: small generated GLUE files, in GLUE's own layout, so that smoke needs nothing else.
+"""The embedded default: small generated files in GLUE's and SQuAD's own layouts, so that smoke needs nothing else.
 
-Each task has a cue that a tiny model can learn in a hundred steps. Rare words and wrong labels keep a right trainer
-below 100: a reference at the ceiling could not see a worse trainer.
+Each of GLUE's tasks has a cue that a tiny model can learn in a hundred steps. Rare words and wrong labels keep a right
+trainer below 100: a reference at the ceiling could not see a worse trainer. In SQuAD's, it learns to find a place's
+name: a context is a few clauses, one of which names a place, the answer, sometimes with the word before it, so that
+exact match and F1 differ. In v2.0 some contexts name it vaguely, which is no answer. Some are longer than a window.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import random
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,9 +17,11 @@ from pathlib import Path
 
 from progbench.files import temporary_folder
 from progbench.tasks.glue import GlueTask, glue_tasks
+from progbench.tasks.squad import SquadTask, squad_tasks
 
 SIZES = {"train": 400, "evaluate": 250}
 WRONG_LABELS = 0.06
+UNANSWERABLE = 0.4
 
 NOUNS = "fox dog cat bird horse farmer teacher child sailor baker river garden house boat road".split()
 VERBS = "sees follows finds likes helps meets hears paints".split()
@@ -31,14 +36,8 @@ NEGATIVE = "not no cannot nowhere nothing neither nor none".split()
 UNSURE = "perhaps maybe possibly probably supposedly apparently seemingly might".split()
 FUNCTION_WORDS = 'the a is was film in and where ? . , " NA'.split()
 
-WORDS = sorted(
-    {
-        word.lower()
-        for group in (NOUNS, VERBS, WRONG_VERBS, GOOD, BAD, SAME, OTHER, PLACES, VAGUE, NEGATIVE, UNSURE)
-        for word in group
-    }
-    | {word.lower() for word in FUNCTION_WORDS}
-)
+_GROUPS = (NOUNS, VERBS, WRONG_VERBS, GOOD, BAD, SAME, OTHER, PLACES, VAGUE, NEGATIVE, UNSURE, FUNCTION_WORDS)
+WORDS = sorted({word.lower() for group in _GROUPS for word in group})
 
 
 def clause(rng: random.Random, *extra: str, verbs: Sequence[str] = VERBS) -> str:
@@ -115,7 +114,7 @@ def rows(task: GlueTask, file: str, count: int) -> list[tuple[list[str], str]]:
 
 
 def write(root: Path) -> None:
-    """Write every task's files below `root` in GLUE's layout."""
+    """Write the files of every task of GLUE below `root` in its layout."""
     for task in glue_tasks().values():
         (root / task.folder).mkdir(parents=True)
         for file in (task.train, *(name for name, _ in task.evaluate.values())):
@@ -126,12 +125,52 @@ def write(root: Path) -> None:
             (root / task.folder / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-_keep: list[tempfile.TemporaryDirectory] = []
+def paragraphs(task: SquadTask, file: str, count: int) -> list[dict]:
+    """`count` paragraphs of one question each, as SQuAD's JSON has them; the same ones every time.
+
+    >>> paragraphs(squad_tasks()["squad1"], "dev-v1.1.json", 1)[0]["qas"][0]["answers"]
+    [{'text': 'Quito', 'answer_start': 28}]
+    """
+    rng = random.Random(f"{task.name}/{file}")
+    return [_paragraph(rng, f"{file}/{number}", task.unanswerable) for number in range(count)]
+
+
+def _paragraph(rng: random.Random, name: str, unanswerable: bool) -> dict:
+    who = rng.choice(NOUNS)
+    vague = unanswerable and rng.random() < UNANSWERABLE
+    place = " ".join([*_adjective(rng, 0.4), cue(rng, VAGUE if vague else PLACES)])
+    clauses = [clause(rng, *_adjective(rng, 0.3)) for _ in range(rng.randrange(1, 8))]
+    clauses.insert(rng.randrange(len(clauses) + 1), clause(rng, place))
+    context = " . ".join(clauses)
+    answer = place
+    if rng.random() < WRONG_LABELS:  # an annotator's slip
+        answer = rng.choice(context.split())
+    answers = [] if vague else [{"text": answer, "answer_start": context.index(answer)}]
+    question = {"id": name, "question": f"where was {who} ?", "answers": answers}
+    return {"context": context, "qas": [question | ({"is_impossible": vague} if unanswerable else {})]}
+
+
+def _adjective(rng: random.Random, share: float) -> list[str]:
+    return [cue(rng, rng.choice((GOOD, BAD)))] if rng.random() < share else []
+
+
+def write_squad(root: Path) -> None:
+    """Write the files of both of SQuAD's tasks below `root`, under the official names."""
+    root.mkdir(parents=True, exist_ok=True)
+    for task in squad_tasks().values():
+        for file in (task.train, *(name for name, _ in task.evaluate.values())):
+            rows = paragraphs(task, file, SIZES["train" if file == task.train else "evaluate"])
+            content = {"version": "generated", "data": [{"title": "Generated", "paragraphs": rows}]}
+            (root / file).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+_KEPT: list[tempfile.TemporaryDirectory] = []
 
 
 @functools.cache
-def glue_folder() -> Path:
-    """The generated files, written once a process to a folder that goes when the process does."""
-    _keep.append(temporary_folder())
-    write(Path(_keep[0].name))
-    return Path(_keep[0].name)
+def folder(written: Callable[[Path], None]) -> Path:
+    """The files that `write` or `write_squad` writes, once a process, to a folder that goes when the process does."""
+    _KEPT.append(temporary_folder())
+    root = Path(_KEPT[-1].name)
+    written(root)
+    return root

@@ -1,8 +1,9 @@
 """Checkpoints: what a run has behind it, in a file beside its result's lock, so that a killed run goes on from there.
 
 A file's name says its run, the number of steps, and the checksum of its content. Two are kept: if a machine loses its
-power while it writes the newer one, the older one is taken. The epochs that two schedules share are a checkpoint of the
-second run, which the first run leaves.
+power while it writes the newer one, the older one is taken. The schedules of one recipe and seed are one run until
+their stages differ: the epochs that they share are a checkpoint of the second run, which the first one leaves, and
+which ends as it would alone, to the last bit.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import json
 import os
 import pickle
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from progbench import environment, files
-from progbench.recipes.recipe import SCORES_VERSION
+from progbench.recipes.recipe import SCORES_VERSION, Recipe
 from progbench.runs.cleanup import checkpoint_of
 from progbench.runs.results import EpochResult
 
@@ -207,3 +209,15 @@ def _read(path: Path, whole: Made) -> Past:
     content["micro_batches"] = content.pop("parts")
     epochs = tuple(tuple(EpochResult(**result) for result in epoch) for epoch in content["epochs"])
     return Past(**content | {"epochs": epochs, "spent": tuple(content["spent"])})
+
+
+def shared_epochs(recipes: Sequence[Recipe]) -> int:
+    """How many epochs, from the first one on, recipes share that differ in their schedules alone.
+
+    >>> from progbench.recipes.reading import read
+    >>> names = ("constant", "shrinking")
+    >>> shared_epochs([read("paper", "glue", model="bert-base", schedule=name, task="rte") for name in names])
+    1
+    """
+    stages = [recipe.build_schedule() for recipe in recipes]
+    return sum(1 for _ in takewhile(lambda column: len({*column}) == 1, zip(*stages, strict=True)))

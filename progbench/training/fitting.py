@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +20,9 @@ from tqdm import tqdm
 from progbench.method.anatomy import Anatomy
 from progbench.method.schedule import Schedule, require_depth
 from progbench.recipes.recipe import Recipe
-from progbench.training import state
-from progbench.training.losses import Losses
-from progbench.training.optimizer import build_optimizer, release, schedule_of_rates
-from progbench.training.seed_axis import SeedAxis
-from progbench.training.step import Step
+from progbench.training.optimizer import build_optimizer, release, schedule_of_rates, state_now, take_over
+from progbench.training.scoring import NonFinite
+from progbench.training.step import SeedAxis, Step
 
 Snapshot = Callable[[], dict[str, Any]]
 
@@ -82,11 +81,11 @@ def fit(
     rate = schedule_of_rates(optimizer, recipe, total)
     begin, done, seen = (past["epoch"], past["step"], past["losses"]) if past else (0, 0, [])
     if past:
-        state.take_over(past, anatomy, optimizer, rate)
+        take_over(past, anatomy, optimizer, rate)
 
     def snapshot(t: int, step: int, losses: Losses | None = None) -> dict[str, Any]:
         place = {"epoch": t, "step": step, "losses": losses.seen() if losses else []}
-        return place | state.taken(anatomy, optimizer, rate)
+        return place | state_now(anatomy, optimizer, rate)
 
     with tqdm(
         total=total, initial=begin * steps + done, desc=hooks.label, unit="step", disable=None, leave=False
@@ -108,3 +107,45 @@ def fit(
             optimizer.zero_grad(set_to_none=True)  # scoring does without them
             updated = anatomy.count(stage) // hooks.axis.count
             yield TrainedEpoch(t, updated, losses.means(), functools.partial(snapshot, t + 1, 0))
+
+
+class Losses:
+    """An epoch's losses, looked at a few dozen at a time: reading each would make a GPU wait in every step.
+
+    A loss that is not finite is so found up to that many steps late; nothing of such a run is kept.
+    """
+
+    LOOK_EVERY = 32
+
+    def __init__(self, t: int, axis: SeedAxis, seen: Sequence[Sequence[float]] = ()) -> None:
+        self.t = t
+        self.latest = math.nan
+        self._axis = axis
+        self._seen = [list(losses) for losses in seen]
+        self._waiting: list[torch.Tensor] = []
+
+    def add(self, losses: torch.Tensor) -> None:
+        self._waiting.append(losses.reshape(-1))
+        if len(self._waiting) == self.LOOK_EVERY or not self._seen:
+            self._look()
+
+    def seen(self) -> list[list[float]]:
+        """The losses of the epoch's steps so far, a list a step; they are looked at now."""
+        self._look()
+        return self._seen
+
+    def means(self) -> tuple[float, ...]:
+        """Each seed's mean loss over the epoch's steps."""
+        return tuple(math.fsum(losses) / len(losses) for losses in zip(*self.seen(), strict=True))
+
+    def _look(self) -> None:
+        """Note NonFinite, naming epoch and step, for each seed's first loss that is not finite."""
+        for losses in torch.stack(self._waiting).tolist() if self._waiting else ():
+            self._seen.append(losses)
+            for place, loss in enumerate(losses):
+                if not math.isfinite(loss):
+                    where = f"epoch {self.t + 1}, step {len(self._seen)}"
+                    self._axis.fail(place, NonFinite(f"{where}: the loss is {loss}"))
+            going = [loss for place, loss in enumerate(losses) if place not in self._axis.failed]
+            self.latest = math.fsum(going) / len(going)
+        self._waiting.clear()

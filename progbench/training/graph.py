@@ -10,12 +10,11 @@ import functools
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from progbench.training import chains, recording
+from progbench.training import chains
 from progbench.training.packed_seeds import Form, SeedBatch
 from progbench.training.step import Step
 
@@ -25,24 +24,10 @@ SYNCHRONISES = "called a synchronizing CUDA operation"  # as torch warns of it
 Function = Callable[[], torch.Tensor]
 
 
-@dataclass
-class Captured:
-    """A step on buffers of its own; `replay` runs it again, and gives the losses of the batch in the buffers."""
+class Device:
+    """Runs steps as they are, and captures none; `Graphs` do, and so does benchmarks' stand-in for them."""
 
-    buffers: SeedBatch
-    replay: Function
-
-
-class StandIn:
-    """A CPU in the place of a GPU: it captures a recording, which knows as little of Python as a graph does.
-
-    >>> number = torch.zeros(())
-    >>> replay = StandIn().capture(lambda: number.add_(1))
-    >>> number.item(), replay().item()
-    (0.0, 1.0)
-    """
-
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: str) -> None:
         self.device = device
 
     def put(self, batch: SeedBatch) -> SeedBatch:
@@ -55,14 +40,14 @@ class StandIn:
 
     def watched(self, function: Function) -> tuple[torch.Tensor, str]:
         """Run a function as it is; gives its result, and the first thing it did that no capture allows, or ""."""
-        return recording.watched(function)
+        return self.run(function), ""
 
     def capture(self, function: Function) -> Function:
         """Record what a function does, without doing it; returns what does it. Raises RuntimeError if it cannot."""
-        return recording.recorded(function)
+        raise RuntimeError(f"a {self.device} captures none")
 
 
-class Graphs(StandIn):
+class Graphs(Device):
     """A GPU that captures. Its graphs share their memory, since they are replayed one after another.
 
     What is not captured runs on the capturing stream too, as torch asks for: a gradient belongs to a stream.
@@ -139,9 +124,13 @@ def _stream() -> torch.cuda.Stream:
     return torch.cuda.Stream()
 
 
-def device_of(name: str) -> StandIn:
-    """What runs steps on a device: with graphs on a GPU, with their stand-in on a CPU."""
-    return Graphs() if name.startswith("cuda") else StandIn(name)
+DEVICES: dict[str, Callable[[], Device]] = {"cuda": Graphs}  # those that capture, by their kind
+
+
+def device_of(name: str) -> Device:
+    """What runs steps on a device."""
+    kind = name.partition(":")[0]
+    return DEVICES[kind]() if kind in DEVICES else Device(name)
 
 
 class Replayed:
@@ -151,18 +140,19 @@ class Replayed:
     >>> from progbench.training.packed_seeds import SeedCollator
     >>> row = {"input_ids": [5, 6, 7], "labels": 1}
     >>> batch = SeedCollator(PackedCollator(), pad=0, longest=8)([[row], [row]])
-    >>> run = Replayed(lambda inputs: inputs["labels"].sum(1), StandIn())
-    >>> [run(batch).tolist() for _ in range(WARM_UP + 2)][-1], len(run.captured)
-    ([1, 1], 1)
+    >>> run = Replayed(lambda inputs: inputs["labels"].sum(1), Device("cpu"))
+    >>> [run(batch).tolist() for _ in range(WARM_UP + 2)][-1], run.refused
+    ([1, 1], 'steps were not captured as a graph: a cpu captures none')
 
     The first `WARM_UP` steps run as they are, and so does the first step of each form of batch: many forms come once.
     The last step of the warm-up is watched, and the next one if torch compiled meanwhile, which may wait for a device.
-    A step that cannot be captured always runs as it is; `refused` says why.
+    A step that cannot be captured always runs as it is; `refused` says why. One that was has buffers of its own in
+    `captured`, and what runs it again on them, giving their batch's losses.
     """
 
-    def __init__(self, step: Callable[[dict], torch.Tensor], device: StandIn) -> None:
+    def __init__(self, step: Callable[[dict], torch.Tensor], device: Device) -> None:
         self.step, self.device = step, device
-        self.captured: dict[Form, Captured] = {}
+        self.captured: dict[Form, tuple[SeedBatch, Function]] = {}
         self.replays = 0
         self.refused, self._watched = "", False
         self._seen: Counter[Form] = Counter()
@@ -175,8 +165,9 @@ class Replayed:
         if known is None:
             return self._as_it_is(batch)
         self.replays += 1
-        known.buffers.flat.copy_(batch.flat, non_blocking=True)
-        return known.replay().clone()  # the next replay overwrites the graph's own losses
+        buffers, replay = known
+        buffers.flat.copy_(batch.flat, non_blocking=True)
+        return replay().clone()  # the next replay overwrites the graph's own losses
 
     def _as_it_is(self, batch: SeedBatch) -> torch.Tensor:
         there = self.device.put(batch)
@@ -192,7 +183,7 @@ class Replayed:
     def _refuse(self, problem: str) -> None:
         self.refused = f"steps were not captured as a graph: {problem.partition(chr(10))[0]}" if problem else ""
 
-    def _captured(self, batch: SeedBatch) -> Captured | None:
+    def _captured(self, batch: SeedBatch) -> tuple[SeedBatch, Function] | None:
         buffers = SeedBatch(batch.form, self.device.put(batch).flat.clone())
         try:
             replay = self.device.capture(lambda: self.step(buffers.inputs()))
@@ -201,7 +192,7 @@ class Replayed:
         except RuntimeError as problem:
             self._refuse(str(problem) or type(problem).__name__)
             return None
-        return self.captured.setdefault(batch.form, Captured(buffers, replay))
+        return self.captured.setdefault(batch.form, (buffers, replay))
 
 
 class Stages:

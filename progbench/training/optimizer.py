@@ -1,8 +1,9 @@
-"""AdamW over everything that may train, built once, and how its learning rate goes."""
+"""AdamW over everything that may train, built once; how its learning rate goes; and what the next step depends on."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import transformers
@@ -10,7 +11,9 @@ import transformers
 from progbench.method.anatomy import Anatomy
 from progbench.method.schedule import Schedule, Stage
 from progbench.recipes.recipe import Recipe
-from progbench.training.seed_axis import SeedAxis
+from progbench.training.step import SeedAxis
+
+Rate = torch.optim.lr_scheduler.LRScheduler
 
 
 def build_optimizer(
@@ -45,9 +48,7 @@ def build_optimizer(
     )
 
 
-def schedule_of_rates(
-    optimizer: torch.optim.Optimizer, recipe: Recipe, total: int
-) -> torch.optim.lr_scheduler.LRScheduler:
+def schedule_of_rates(optimizer: torch.optim.Optimizer, recipe: Recipe, total: int) -> Rate:
     """How the learning rate goes over all steps: it rises through warm-up, and falls linearly or stays."""
     shape = "linear" if recipe.decay == "linear" else "constant_with_warmup"
     return transformers.get_scheduler(shape, optimizer, math.ceil(recipe.warmup * total), total)
@@ -59,3 +60,30 @@ def release(optimizer: torch.optim.Optimizer, anatomy: Anatomy, schedule: Schedu
     for parameter in anatomy.parameters():
         if id(parameter) not in later:
             optimizer.state.pop(parameter, None)
+
+
+def state_now(anatomy: Anatomy, optimizer: torch.optim.Optimizer, rate: Rate) -> dict[str, Any]:
+    """The state as it is now, but for the order of the rows. Nothing is copied or drawn."""
+    parameters = [parameter.detach() for parameter in anatomy.parameters()]
+    random = {"cpu": torch.get_rng_state()}
+    if parameters[0].is_cuda:
+        random["cuda"] = torch.cuda.get_rng_state(parameters[0].device)
+    moments = {"optimizer": optimizer.state_dict(), "rate": rate.state_dict()}
+    return {"parameters": parameters, "random": random} | moments
+
+
+@torch.no_grad()
+def take_over(state: dict[str, Any], anatomy: Anatomy, optimizer: torch.optim.Optimizer, rate: Rate) -> None:
+    """Go on from a state, and empty it: it would be a second copy for the rest of the run."""
+    for parameter, then in zip(anatomy.parameters(), state.pop("parameters"), strict=True):
+        parameter.copy_(then)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    optimizer.load_state_dict(state.pop("optimizer"))
+    for group, own in zip(optimizer.param_groups, rates, strict=True):
+        if isinstance(own, torch.Tensor):  # the one that captured steps read
+            group["lr"] = own.fill_(float(group["lr"]))
+    rate.load_state_dict(state.pop("rate"))
+    random = state.pop("random")
+    torch.set_rng_state(random["cpu"])
+    if "cuda" in random:
+        torch.cuda.set_rng_state(random["cuda"], anatomy.parameters()[0].device)

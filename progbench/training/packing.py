@@ -16,8 +16,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 
 from progbench.errors import BadInput
 from progbench.method.layout import Layout, layout_of
-from progbench.training import mpnet
-from progbench.training.attention import attention
+from progbench.training.attention import Served, attention
 from progbench.training.packed import PackedCollator, Packing
 from progbench.training.packed_seeds import PackedSeeds
 from progbench.training.process import products
@@ -95,7 +94,7 @@ def _hooks(model: nn.Module, layout: Layout) -> list:
             top = blocks[-1].get_submodule(layout.after_attention)
             hooks.append(top.register_forward_pre_hook(first_tokens))
     if layout.relative_positions:
-        hooks.append(mpnet.Served(model, current, blocks, tokens is None))
+        hooks.append(Served(model, current, blocks, tokens is None))
     return [*hooks, model.register_forward_pre_hook(remember, with_kwargs=True)]
 
 

@@ -41,8 +41,7 @@ from progbench.runs.results import RunResult
 from progbench.runs.run_result import Provenance
 from progbench.tasks import catalog
 from progbench.training import process, scoring
-from progbench.training.clock import Clock
-from progbench.training.planned import require_planned
+from progbench.training.process import Clock
 from progbench.training.scoring import Batch, NonFinite, epoch_result
 from progbench.training.workload import tokenise
 
@@ -71,7 +70,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         apply_tuning(model, recipe.tuning, **recipe.tuning_options)
         model.to(device)
         anatomy, schedule = Anatomy.of(model, recipe.tuning), recipe.build_schedule()
-        require_planned(anatomy, recipe)
+        recipe.require_planned(anatomy.updated_parameters(schedule))
         work = tokenise(task, data, tokenizer, recipe, Path(folder))
         padded = transformers.DataCollatorWithPadding(tokenizer)
         steps = math.ceil(len(work.rows) / recipe.batch_size)

@@ -15,12 +15,11 @@ import torch
 from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from progbench.training.adamw import ClippedAdamW, excess
-from progbench.training.normalised import Around, Normalised
+from progbench.training.chains import chain
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.scoring import Batch, Infer, Row
-from progbench.training.seed_axis import SeedAxis
-from progbench.training.sublayers import fuse
+from progbench.training.step import SeedAxis
+from progbench.training.sublayers import Around, Normalised, fuse
 
 TARGETS = ("labels", "start_positions", "end_positions")
 # numbers of one seed's product that keep a card busy by themselves: 192 tiles of 128 by 128; reckoned, not measured
@@ -218,3 +217,53 @@ def losses_of(outputs: Mapping[str, Any], batch: Mapping[str, torch.Tensor]) -> 
 def _cross_entropy(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """(seeds, texts, classes) and (seeds, texts) to (seeds,)."""
     return nn.functional.cross_entropy(logits.transpose(1, 2), wanted, reduction="none").mean(1)
+
+
+@torch.no_grad()
+def excess(parameters: Sequence[nn.Parameter], norm: float) -> torch.Tensor:
+    """Each seed's gradient norm over `norm`, at least 1: what `clip_grad_norm_` divides by. Shape: (seeds,).
+
+    >>> weight = nn.Parameter(torch.zeros(2, 4))
+    >>> weight.grad = torch.tensor([[3.0, 4.0, 0.0, 0.0], [0.1, 0.0, 0.0, 0.0]])
+    >>> excess([weight], norm=1.0)
+    tensor([5.0000, 1.0000])
+    """
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norms = [torch.stack(torch._foreach_norm([*those])) for those in zip(*gradients, strict=True)]
+    whole = torch.linalg.vector_norm(torch.stack(norms), dim=1)
+    return ((whole + 1e-6) / norm).clamp(min=1.0)
+
+
+class ClippedAdamW(torch.optim.AdamW):
+    """`torch.optim.AdamW` over stacked parameters; it divides each seed's gradients by `excess` first.
+
+    A norm over a list of tensors is a few kernel launches, however long the list: so `excess` takes a seed's tensors as
+    a list of views, and the chain of AdamW divides the gradients itself. Torch's fused kernel could divide, but would
+    write the gradients that it has divided, which nothing reads.
+    """
+
+    excess: torch.Tensor
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        for group in self.param_groups:
+            *tensors, steps = [], [], [], [], []  # weights, gradients, and their two moments
+            self._init_group(group, *tensors, [], steps)
+            if not steps:
+                continue
+            torch._foreach_add_(steps, 1)
+            (beta1, beta2), count = group["betas"], torch.stack(steps).double()
+            keep = 1 - group["lr"] * group["weight_decay"]
+            # a parameter's two numbers lie beside each other: at odd places torch.compile would copy one number first
+            corrections = torch.stack((group["lr"] / (1 - beta1**count), (1 - beta2**count).sqrt()), 1)
+            for *those, correction in zip(*tensors, corrections, strict=True):
+                flat = (tensor.detach().flatten(1) for tensor in those)
+                _move(*flat, self.excess, keep, correction, beta1, beta2, group["eps"])
+
+
+@chain
+def _move(weights, gradients, first, second, excess, keep, correction, beta1, beta2, eps):
+    gradients = gradients / excess[:, None]
+    first.lerp_(gradients, 1 - beta1)
+    second.mul_(beta2).addcmul_(gradients, gradients, value=1 - beta2)
+    weights.mul_(keep).sub_(correction[0] * first / (second.sqrt() / correction[1] + eps))

@@ -1,27 +1,52 @@
-"""One training step: forward, backward, clip, and the optimizer."""
+"""One training step: forward, backward, clip, and the optimizer; for one seed, or for several at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
 from progbench.recipes.recipe import Recipe
-from progbench.training.scoring import Batch
-from progbench.training.seed_axis import SeedAxis
+from progbench.training.scoring import Batch, NonFinite
 
 
-@dataclass(frozen=True)
-class MicroBatches:
-    """A batch in smaller ones, to save memory. Its loss is a mean over rows, so each counts by its share of them."""
+class SeedAxis:
+    """What a step does for one seed; `side_by_side.StackedSeeds` does it for several at once.
 
-    batches: Sequence[Batch]
-    shares: Sequence[float]
+    `failed` holds, by the seed's place, what stopped it. One seed alone stops the run.
+    """
 
-    def __iter__(self) -> Iterator[tuple[Batch, float]]:
-        return zip(self.batches, self.shares, strict=True)
+    count = 1
+
+    def __init__(self) -> None:
+        self.failed: dict[int, NonFinite] = {}
+
+    def losses(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        """The mean loss over a batch, a number a seed."""
+        return model(**batch).loss
+
+    def clip(self, parameters: Sequence[nn.Parameter], norm: float) -> None:
+        nn.utils.clip_grad_norm_(parameters, norm)
+
+    def adamw(self, groups: list[dict[str, Any]], **options: Any) -> torch.optim.AdamW:
+        """The optimizer of parameters in groups; its step comes after `clip`."""
+        return torch.optim.AdamW(groups, **options)
+
+    def is_matrix(self, parameter: nn.Parameter) -> bool:
+        """Whether weight decay is for it: in these models everything else is a bias or a LayerNorm."""
+        return parameter.ndim >= 2
+
+    def fail(self, place: int, problem: NonFinite) -> None:
+        """Note what stopped a seed. Raises it when none is left."""
+        self.failed.setdefault(place, problem)
+        if len(self.failed) == self.count:
+            raise self.failed[min(self.failed)]
+
+
+MicroBatches = list[tuple[Batch, float]]  # of a batch: the loss is a mean over rows, so each has its share of them
 
 
 @dataclass
@@ -43,7 +68,7 @@ class Step:
     def __call__(self, batch: Batch | MicroBatches) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         losses: list[torch.Tensor] = []
-        for own, share in batch if isinstance(batch, MicroBatches) else [(batch, 1.0)]:
+        for own, share in batch if isinstance(batch, list) else [(batch, 1.0)]:
             with autocast(self.model, self.recipe):
                 of_rows = self.axis.losses(self.model, own)
             if share < 1:

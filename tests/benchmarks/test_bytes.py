@@ -10,8 +10,8 @@ import torch
 from progbench import Anatomy
 from progbench.models.spec import spec
 from progbench.training import memory
-from progbench.training.normalised import Normalised
 from progbench.training.side_by_side import Product, StackedSeeds
+from progbench.training.sublayers import Normalised
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import gpu_bytes

@@ -26,6 +26,7 @@ import gpu_hours
 import gpu_machine
 import gpu_promises
 import gpu_speed
+import gpu_stand_in
 import test_speed
 
 pytestmark = pytest.mark.usefixtures("few_texts")
@@ -78,7 +79,7 @@ def test_a_step_that_is_never_replayed_is_found(monkeypatch):
     def refuse(self, function):
         raise RuntimeError("not while capturing")
 
-    monkeypatch.setattr(graph.StandIn, "capture", refuse)
+    monkeypatch.setattr(gpu_stand_in.StandIn, "capture", refuse)
     words = [found_of(name).words for name in ("d side", "m a constant")]
 
     assert words == ["NotReplayed: steps were not captured as a graph: not while capturing"] * 2

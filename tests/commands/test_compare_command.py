@@ -49,6 +49,13 @@ def test_a_plan_alone_trains_nothing(compare, trained):
     assert "less fine-tuning" not in said
 
 
+def test_a_report_that_has_no_place_is_refused_before_anything_is_trained(compare, trained):
+    code, _, said = compare("--report", "mine.tsv")
+
+    assert (code, trained) == (2, [])
+    assert "--report mine.tsv: not a folder" in said
+
+
 def test_the_same_again_trains_nothing_and_new_data_is_trained_anew(compare, trained, tmp_path):
     compare("--seeds", "2")
     trained.clear()

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,18 +14,32 @@ import pytest
 from made_up import recipes, result, save_references
 
 from progbench import cli, places
+from progbench.report import figures
 from progbench.runs import results
+from progbench.session import reporting
 
 
-def save_some(answers, folder):
+@pytest.fixture(scope="module", autouse=True)
+def without_figures():
+    """They are drawn in tests/report, and by the process below."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "available", lambda report: {})
+        yield
+
+
+@pytest.fixture(scope="module")
+def filed(tmp_path_factory):
     """The smoke suite's references as a folder of results: RTE and CoLA of tiny-bert, seeds 0 to 4."""
-    save_references(answers, folder, lambda one: one.task in ("rte", "cola") and one.model == "tiny-bert")
+    folder = tmp_path_factory.mktemp("filed") / "runs"
+    expected = places.root() / "expected"
+    save_references(expected, folder, lambda one: one.task in ("rte", "cola") and one.model == "tiny-bert")
     return folder
 
 
 @pytest.fixture
-def folder(answers, tmp_path):
-    return save_some(answers, tmp_path / "runs")
+def folder(filed, tmp_path):
+    """A copy of it, to damage."""
+    return shutil.copytree(filed, tmp_path / "runs")
 
 
 def times(folder):
@@ -43,15 +58,21 @@ def outcomes(folder):
 
 
 @pytest.fixture(scope="module")
-def agreeing(tmp_path_factory):
+def agreeing(filed, tmp_path_factory):
     """One report on results that agree, and the files of these results with their times, before and after it."""
-    runs, written = (tmp_path_factory.mktemp("agreeing") / name for name in ("runs", "out"))
-    save_some(places.root() / "expected", runs)
-    before = times(runs)
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        code = cli.main(["report", str(runs), "--report", str(written)])
+    written, before, found = tmp_path_factory.mktemp("agreeing") / "out", times(filed), []
+    make = reporting.report
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:
+        patch.setattr(reporting, "report", lambda suite: found.append(make(suite)) or found[0])
+        code = cli.main(["report", str(filed), "--report", str(written)])
     lines = said.getvalue().splitlines()
-    return SimpleNamespace(code=code, lines=lines, written=written, files=(before, times(runs)))
+    return SimpleNamespace(code=code, lines=lines, written=written, files=(before, times(filed)), report=found[0])
+
+
+@pytest.fixture
+def judged(agreeing, monkeypatch):
+    """For what becomes of a report: the one above, and nothing is judged anew."""
+    monkeypatch.setattr(reporting, "report", lambda suite: agreeing.report)
 
 
 def test_what_agrees_ends_with_0_and_the_answer_first(agreeing):
@@ -163,8 +184,8 @@ def test_where_no_folder_may_be_read_there_is_more_to_say_than_no_results(folder
 LONG = "x" * 300
 
 
-def test_a_name_too_long_for_a_folder_is_a_usage_error_with_the_name(folder, capsys, reliability):
-    for arguments in ([LONG], [folder, "--against", LONG], [folder, "--report", LONG]):
+def test_a_name_too_long_for_a_folder_is_a_usage_error_with_the_name(filed, capsys, reliability):
+    for arguments in ([LONG], [filed, "--against", LONG], [filed, "--report", LONG]):
         code, said = report(capsys, *arguments)
         assert (code, said.err.endswith(f"{LONG}: cannot be looked at: File name too long\n")) == (2, True)
 
@@ -221,23 +242,24 @@ def test_of_several_suites_one_must_be_chosen(answers, folder, capsys):
 
 
 @pytest.mark.parametrize("more", [[], ["--against", "same"]])
-def test_a_report_that_is_no_folder_is_refused_before_anything_is_read(folder, capsys, tmp_path, more):
+def test_a_report_that_is_no_folder_is_refused_before_anything_is_read(filed, capsys, tmp_path, more):
     (tmp_path / "file").touch()
-    arguments = [folder if one == "same" else one for one in more]
-    code, said = report(capsys, folder, *arguments, "--report", tmp_path / "file")
+    arguments = [filed if one == "same" else one for one in more]
+    code, said = report(capsys, filed, *arguments, "--report", tmp_path / "file")
 
     assert (code, said.out) == (2, "")
     assert f"--report {tmp_path / 'file'}: not a folder" in said.err
 
 
+@pytest.mark.usefixtures("judged")
 @pytest.mark.parametrize(("more", "said_all_the_same"), [
     ([], "\n72 of 186 judged: 72 consistent; 114 missing\n"), (["--against", "same"], "8 bit-identical"),
 ])  # fmt: skip
-def test_a_report_that_cannot_be_written_is_said_and_a_usage_error(folder, capsys, tmp_path, more, said_all_the_same):
+def test_a_report_that_cannot_be_written_is_said_and_a_usage_error(filed, capsys, tmp_path, more, said_all_the_same):
     (tmp_path / "file").touch()
     unwritable = tmp_path / "file" / "below"
-    arguments = [folder if one == "same" else one for one in more]
-    code, said = report(capsys, folder, *arguments, "--report", unwritable)
+    arguments = [filed if one == "same" else one for one in more]
+    code, said = report(capsys, filed, *arguments, "--report", unwritable)
 
     assert (code, said.err) == (2, f"progbench report: --report {unwritable}: cannot be written: Not a directory\n")
     assert said_all_the_same in said.out
@@ -246,11 +268,12 @@ def test_a_report_that_cannot_be_written_is_said_and_a_usage_error(folder, capsy
 REPORT = "Reading a report"
 
 
+@pytest.mark.usefixtures("judged")
 @pytest.mark.parametrize(("encoding", "spread"), [("ascii", r"\xb1"), ("latin-1", "±")])
-def test_what_a_terminal_has_no_sign_for_is_spelled_out(folder, monkeypatch, encoding, spread, reliability):
+def test_what_a_terminal_has_no_sign_for_is_spelled_out(filed, monkeypatch, encoding, spread, reliability):
     said = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     monkeypatch.setattr(sys, "stdout", said)
-    code = cli.main(["report", str(folder)])
+    code = cli.main(["report", str(filed)])
     words = said.buffer.getvalue().decode(encoding)
 
     assert code == 0
@@ -270,10 +293,11 @@ class Full(io.StringIO):
         raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize("arguments", [["report", "FOLDER"], ["params", "bert-base", "--epochs", "3"]])
-def test_output_that_finds_no_room_is_a_usage_error(folder, capsys, monkeypatch, arguments, reliability):
+@pytest.mark.usefixtures("judged")
+@pytest.mark.parametrize("arguments", [["report", "FOLDER"], ["list", "suites"]])
+def test_output_that_finds_no_room_is_a_usage_error(filed, capsys, monkeypatch, arguments, reliability):
     monkeypatch.setattr(sys, "stdout", Full())
-    code = cli.main([str(folder) if one == "FOLDER" else one for one in arguments])
+    code = cli.main([str(filed) if one == "FOLDER" else one for one in arguments])
     said = capsys.readouterr().err
 
     assert (code, said) == (2, f"progbench {arguments[0]}: the output cannot be written: No space left on device\n")
@@ -286,26 +310,26 @@ def test_output_that_finds_no_room_is_a_usage_error(folder, capsys, monkeypatch,
         )
 
 
-def test_the_names_of_written_files_cannot_move_the_cursor(folder, capsys, tmp_path):
-    _, said = report(capsys, folder, "--against", folder, "--report", tmp_path / "o\x1b[2Jut")
+def test_the_names_of_written_files_cannot_move_the_cursor(filed, capsys, tmp_path):
+    _, said = report(capsys, filed, "--against", filed, "--report", tmp_path / "o\x1b[2Jut")
 
     assert f"written: {tmp_path}/o\\x1b[2Jut/difference.md" in said.out
     assert "\x1b" not in said.out
 
 
-def test_a_folder_against_itself_is_bit_identical(folder, capsys):
-    code, said = report(capsys, folder, "--against", folder)
+def test_a_folder_against_itself_is_bit_identical(filed, capsys):
+    code, said = report(capsys, filed, "--against", filed)
 
     assert code == 0
     assert said.out.splitlines()[0] == "8 scores compared: 8 bit-identical"
 
 
-def test_a_change_ends_with_1_and_is_written_in_three_views(answers, folder, capsys, tmp_path):
+def test_a_change_ends_with_1_and_is_written_in_three_views(answers, filed, capsys, tmp_path):
     other = tmp_path / "other"
     recipe = recipes(answers)["tiny-bert-constant-rte"]
     for seed in range(5):
         results.save(other, result(recipe, seed, {"rte": {"accuracy": 0.01 + seed / 1000}}))
-    code, said = report(capsys, folder, "--against", other, "--report", tmp_path / "out")
+    code, said = report(capsys, filed, "--against", other, "--report", tmp_path / "out")
 
     assert code == 1
     assert said.out.startswith("1 scores compared: 1 changed; ")
@@ -314,13 +338,13 @@ def test_a_change_ends_with_1_and_is_written_in_three_views(answers, folder, cap
     }  # fmt: skip
 
 
-def test_as_a_process_it_loads_no_torch_and_its_output_may_be_cut_short(folder, tmp_path):
+def test_as_a_process_it_loads_no_torch_and_its_output_may_be_cut_short(filed, tmp_path):
     code = (
         "import sys; from progbench import cli; code = cli.main(sys.argv[1:]); "
         "print(code, [name for name in ('torch', 'transformers', 'datasets') if name in sys.modules], file=sys.stderr)"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code, "report", folder, "--report", tmp_path / "out"],
+        [sys.executable, "-c", code, "report", filed, "--report", tmp_path / "out"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         process.stdout.close()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pages import ROOT
 
 from progbench.session.suite import Suite
-from progbench.training.shared_epochs import shared_epochs
+from progbench.training.checkpoints import shared_epochs
 
 # Training examples as GLUE's files have them; windows of SQuAD as run_qa.py makes them, of 384 tokens
 TRAINING = {

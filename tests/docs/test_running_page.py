@@ -7,7 +7,7 @@ import pages
 import pytest
 
 from progbench import cli
-from progbench.commands.exit_codes import ABSENT, FAILED, FINE, INTERRUPTED, USAGE
+from progbench.commands.shared import ABSENT, FAILED, FINE, INTERRUPTED, USAGE
 from progbench.session import engine_slurm, submitting
 
 PAGE = pages.read("docs/running.md")

@@ -11,7 +11,7 @@ from torch import nn
 
 from progbench import Anatomy
 from progbench.errors import BadInput
-from progbench.method.advice import suggestion
+from progbench.method.choice import suggestion
 
 
 @pytest.mark.parametrize("name", tiny.MODELS)

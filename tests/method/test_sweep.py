@@ -12,7 +12,7 @@ import sweep_checks
 
 from progbench import Anatomy
 from progbench.errors import BadInput
-from progbench.method.advice import suggestion
+from progbench.method.choice import suggestion
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore"

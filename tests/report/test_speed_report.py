@@ -21,6 +21,10 @@ def test_a_ratio_is_shown_with_its_range_and_against_the_share_of_real_tokens():
     )
 
 
+def test_a_step_is_shown_as_a_share_of_what_the_machine_can_do():
+    assert Speed(steps=[{**STEP, "ceiling": 480.8}]).as_text().split()[-2:] == ["50", "%"]
+
+
 def test_of_many_stages_the_first_and_the_last_are_shown():
     times = [100.0, 90.0, 80.0, 70.0, 60.0]
     row = Speed(steps=[{**STEP, "milliseconds": times, "stage_formula": None}]).as_text().splitlines()[-1]

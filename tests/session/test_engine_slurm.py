@@ -76,7 +76,7 @@ def test_parameters_are_handed_on(commands, tmp_path, sbatch):
 
 
 def test_the_parameters_without_slurms_name_are_submitits():
-    assert {*submitit.AutoExecutor._typed_parameters(), "cluster"} == engine_slurm.SHARED
+    assert {*submitit.AutoExecutor._typed_parameters(), "cluster"} == {*engine_slurm.SHARED}
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cuda", "1"), ("cpu", None)])

@@ -73,7 +73,7 @@ def flipped(path, at):
 
 def test_a_changed_byte_of_data_is_another_fingerprint(tmp_path, monkeypatch):
     folder = tmp_path / "glue"
-    shutil.copytree(toy.glue_folder(), folder)
+    shutil.copytree(toy.folder(toy.write), folder)
     monkeypatch.setenv("GLUE_DIR", str(folder))
     task = catalog.tasks()["rte"]
     before, again = (catalog.load(task, Source("GLUE_DIR")).fingerprint for _ in range(2))

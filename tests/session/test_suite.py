@@ -10,7 +10,7 @@ from progbench.judging.expected import Expectation
 from progbench.runs import results
 from progbench.runs.run_result import Provenance
 from progbench.session.suite import Suite
-from progbench.tasks import toy_squad
+from progbench.tasks import toy
 from progbench.tasks.catalog import tasks
 from progbench.training import train
 
@@ -18,7 +18,7 @@ from progbench.training import train
 @pytest.fixture
 def squad_files(tmp_path, monkeypatch):
     """SQUAD_DIR and a package with weights, as far as a look at whether they are there goes."""
-    toy_squad.write(tmp_path / "squad")
+    toy.write_squad(tmp_path / "squad")
     monkeypatch.setenv("SQUAD_DIR", str(tmp_path / "squad"))
     monkeypatch.setattr("progbench.models.loading.require", lambda model: None)
 

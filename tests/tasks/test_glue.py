@@ -189,7 +189,7 @@ def test_a_copy_of_the_training_file_is_not_evaluated_on(tmp_path, reliability):
     shutil.copy(tmp_path / "RTE" / "train.tsv", tmp_path / "RTE" / "dev.tsv")
 
     with pytest.raises(BadInput) as problem:
-        glue.read_folder(glue.glue_tasks()["rte"], tmp_path)
+        glue.glue_tasks()["rte"].read(tmp_path)
     reliability(
         "Bringing data",
         "the training file copied over the evaluation file",
@@ -202,18 +202,18 @@ def test_missing_files_are_named(tmp_path):
     with pytest.raises(
         Missing, match=r"no data of mnli: no file .*train\.tsv and no .*dev_matched\.tsv and no .*dev_mism"
     ):
-        glue.read_folder(MNLI, tmp_path)
+        MNLI.read(tmp_path)
 
 
 def test_another_file_gives_another_fingerprint(tmp_path):
     toy.write(tmp_path / "a")
     toy.write(tmp_path / "b")
-    same = glue.read_folder(SST2, tmp_path / "b").fingerprint
+    same = SST2.read(tmp_path / "b").fingerprint
     with (tmp_path / "b" / "SST-2" / "train.tsv").open("a") as file:
         file.write("one more\t1\n")
 
-    assert glue.read_folder(SST2, tmp_path / "a").fingerprint == same
-    assert glue.read_folder(SST2, tmp_path / "b").fingerprint != same
+    assert SST2.read(tmp_path / "a").fingerprint == same
+    assert SST2.read(tmp_path / "b").fingerprint != same
 
 
 REAL = {"cola": 6023, "sst2": 37569, "mrpc": 2474, "rte": 1241}  # class-1 rows, as the data's documentation counts them
@@ -222,7 +222,7 @@ REAL = {"cola": 6023, "sst2": 37569, "mrpc": 2474, "rte": 1241}  # class-1 rows,
 @pytest.mark.parametrize("name", [*REAL, "stsb"])
 def test_the_real_files_have_as_many_rows_as_were_published_and_none_is_cut(glue_dir, name):
     task = glue.glue_tasks()[name]
-    data = glue.read_folder(task, glue_dir)
+    data = task.read(glue_dir)
     splits = {"train": data.train, **data.evaluate}
 
     assert {part: (len(split),) for part, split in splits.items()} == task.rows
@@ -245,7 +245,7 @@ def test_real_files_of_tasks_that_are_not_all_here_lose_no_row(glue_dir, name, p
 @pytest.mark.parametrize("task", glue.glue_tasks().values(), ids=lambda task: task.name)
 def test_generated_files_are_as_large_as_said(tmp_path, task):
     toy.write(tmp_path / "glue")
-    data = glue.read_folder(task, tmp_path / "glue")
+    data = task.read(tmp_path / "glue")
 
     assert len(data.train) == 400
     assert {len(split) for split in data.evaluate.values()} == {250}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from progbench.errors import BadInput, Missing
-from progbench.tasks import catalog, toy_squad
+from progbench.tasks import catalog, toy
 from progbench.tasks.source import Source
 from progbench.tasks.squad import Question, squad_tasks
 
@@ -38,7 +38,7 @@ def write(path, what):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """SQUAD_DIR with generated files of both versions."""
-    toy_squad.write(tmp_path / "squad")
+    toy.write_squad(tmp_path / "squad")
     monkeypatch.setenv("SQUAD_DIR", str(tmp_path / "squad"))
     return tmp_path / "squad"
 

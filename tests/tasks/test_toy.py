@@ -6,7 +6,7 @@ import pytest
 
 from progbench.method.options import TUNINGS
 from progbench.models import toy_tokenizer
-from progbench.tasks import toy, toy_squad
+from progbench.tasks import toy
 from progbench.tasks.glue import glue_tasks
 from progbench.tasks.metrics import GlueMetric
 from progbench.tasks.squad import squad_tasks
@@ -54,14 +54,14 @@ def test_every_reference_score_on_questions_lies_well_above_answering_at_random(
 
 
 def test_of_the_generated_v2_questions_about_two_fifths_have_no_answer():
-    paragraphs = toy_squad.paragraphs(squad_tasks()["squad2"], "train-v2.0.json", 400)
+    paragraphs = toy.paragraphs(squad_tasks()["squad2"], "train-v2.0.json", 400)
     impossible = sum(paragraph["qas"][0]["is_impossible"] for paragraph in paragraphs)
 
     assert 130 <= impossible <= 190
 
 
 def test_some_generated_contexts_are_longer_than_a_window():
-    paragraphs = toy_squad.paragraphs(squad_tasks()["squad1"], "train-v1.1.json", 400)
+    paragraphs = toy.paragraphs(squad_tasks()["squad1"], "train-v1.1.json", 400)
     words = [len(paragraph["context"].split()) for paragraph in paragraphs]
 
     assert 50 < sum(count > 32 - 3 - 4 for count in words) < 350
@@ -81,9 +81,7 @@ def test_classes_are_about_equally_frequent(task):
 @pytest.mark.parametrize("architecture", ["bert", "roberta"])
 def test_the_tokenizer_knows_every_generated_word(architecture):
     tokenizer = toy_tokenizer.build(architecture)
-    texts = [
-        p["context"] + " " + p["qas"][0]["question"] for p in toy_squad.paragraphs(squad_tasks()["squad2"], "t", 400)
-    ]
+    texts = [p["context"] + " " + p["qas"][0]["question"] for p in toy.paragraphs(squad_tasks()["squad2"], "t", 400)]
     texts += [text for task in glue_tasks().values() for pair, _ in toy.rows(task, "train.tsv", 400) for text in pair]
 
     assert all(tokenizer.unk_token_id not in ids for ids in tokenizer(texts)["input_ids"])

@@ -3,9 +3,10 @@
 import contextlib
 import dataclasses
 
+import gpu_stand_in  # noqa: F401 (a CPU captures, too)
 import pytest
 
-from progbench.tasks import catalog, toy, toy_squad
+from progbench.tasks import catalog, toy
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def generated(folder, train, evaluate):
     with pytest.MonkeyPatch.context() as patch:
         for part, rows in (("train", train), ("evaluate", evaluate)):
             patch.setitem(toy.SIZES, part, rows)
-        for variable, write in (("GLUE_DIR", toy.write), ("SQUAD_DIR", toy_squad.write)):
+        for variable, write in (("GLUE_DIR", toy.write), ("SQUAD_DIR", toy.write_squad)):
             write(folder / variable)
             patch.setitem(catalog._GENERATED, variable, lambda written=folder / variable: written)
         yield

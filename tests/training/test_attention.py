@@ -8,8 +8,8 @@ import torch
 
 from progbench.training import packed_seeds
 from progbench.training.attention import WithDropout, attention
-from progbench.training.bias import Bias
 from progbench.training.packed import Packing
+from progbench.training.varlen import Bias
 
 LENGTHS = [1, 2, 2, 4]
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from progbench.training import allocator, cpu, cpu_linear, step, train
+from progbench.training import cpu, process, step, train
 
 WANTED = [(True, True, True), (True, False, False), (False, True, False), (False, False, True), (True, False, True)]
 
@@ -20,14 +20,14 @@ def onednn(monkeypatch):
     """oneDNN whatever this processor is, and the shapes of the products it was given."""
     if not torch.backends.mkldnn.is_available():
         pytest.skip("this torch comes without oneDNN")
-    monkeypatch.setattr(cpu_linear, "ONEDNN", True)
-    shapes, product = [], cpu_linear._product
+    monkeypatch.setattr(cpu, "ONEDNN", True)
+    shapes, product = [], cpu._product
 
     def noted(rows, *rest):
         shapes.append(rows.shape)
         return product(rows, *rest)
 
-    monkeypatch.setattr(cpu_linear, "_product", noted)
+    monkeypatch.setattr(cpu, "_product", noted)
     return shapes
 
 
@@ -97,7 +97,7 @@ def test_a_gradient_that_is_not_wanted_keeps_nothing_alive(onednn):
 def test_what_onednn_is_not_for_stays_with_torch(onednn, monkeypatch, case):
     rows, weight = torch.randn(3, 7), torch.randn(5, 7)
     if case == "another processor":
-        monkeypatch.setattr(cpu_linear, "ONEDNN", False)
+        monkeypatch.setattr(cpu, "ONEDNN", False)
     if case == "float64":
         rows, weight = rows.double(), weight.double()
     if case == "one dimension":
@@ -142,12 +142,12 @@ def test_a_weight_that_trains_again_has_its_gradient_and_keeps_no_copy():
     layer, rows = nn.Linear(7, 5).requires_grad_(False), torch.randn(3, 7)
     with torch.autocast("cpu", torch.bfloat16):
         cpu.linear(rows, layer.weight)
-        frozen = layer.weight in cpu_linear._COPIES
+        frozen = layer.weight in cpu._COPIES
         layer.weight.requires_grad_()
         cpu.linear(rows, layer.weight).float().sum().backward()
 
     assert layer.weight.grad.any()
-    assert (frozen, layer.weight in cpu_linear._COPIES) == (True, False)
+    assert (frozen, layer.weight in cpu._COPIES) == (True, False)
 
 
 def test_a_copy_made_in_inference_mode_can_be_trained_through():
@@ -161,16 +161,16 @@ def test_a_copy_made_in_inference_mode_can_be_trained_through():
 
 
 def test_copies_go_with_their_model():
-    before = len(cpu_linear._COPIES)
+    before = len(cpu._COPIES)
     layer = nn.Linear(7, 5).requires_grad_(False)
     cpu.take_over(layer)
     with torch.autocast("cpu", torch.bfloat16):
         layer(torch.randn(3, 7))
-    inside = len(cpu_linear._COPIES)
+    inside = len(cpu._COPIES)
     gc.disable()  # at once, not when somebody collects
     try:
         del layer
-        left = len(cpu_linear._COPIES)
+        left = len(cpu._COPIES)
     finally:
         gc.enable()
 
@@ -227,7 +227,7 @@ def test_training_keeps_its_memory_until_it_ends_however_it_ends(smoke_recipe, m
         finally:
             seen.append("given back")
 
-    monkeypatch.setattr(allocator, "kept_memory", kept)
+    monkeypatch.setattr(process, "kept_memory", kept)
     if breaks:
         monkeypatch.setattr(step, "autocast", lambda *given: 1 / 0)
     with contextlib.suppress(ZeroDivisionError):
@@ -239,7 +239,7 @@ def test_training_keeps_its_memory_until_it_ends_however_it_ends(smoke_recipe, m
 ROOT = Path(__file__).resolve().parents[2]
 PAGE_FAULTS = """
 import resource, torch
-from progbench.training import allocator
+from progbench.training import process
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -248,7 +248,7 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 usual = faults()
-with allocator.kept_memory():
+with process.kept_memory():
     faults(), faults()
     kept = faults()
 print(usual, kept)

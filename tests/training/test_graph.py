@@ -3,11 +3,12 @@
 import pytest
 import torch
 from alone_and_stacked import batches, compare, model, rows
+from gpu_stand_in import StandIn
 
 from progbench import Anatomy
 from progbench.method import schedule
 from progbench.training import chains
-from progbench.training.graph import WARM_UP, Replayed, StandIn
+from progbench.training.graph import WARM_UP, Replayed
 from progbench.training.optimizer import build_optimizer
 from progbench.training.packed import PackedCollator
 from progbench.training.packed_seeds import SeedCollator

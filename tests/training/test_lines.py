@@ -3,13 +3,13 @@
 import pytest
 
 from progbench.runs.results import EpochResult
-from progbench.training import lines
+from progbench.training import one_run
 
 
 @pytest.fixture
 def said(capsys):
     def tell(seconds):
-        lines.tell("a-recipe seed 0", 1, 3, [EpochResult({"rte": {"accuracy": 0.581}}, 10, 0.5, seconds)])
+        one_run.tell("a-recipe seed 0", 1, 3, [EpochResult({"rte": {"accuracy": 0.581}}, 10, 0.5, seconds)])
         return capsys.readouterr().err
 
     return tell
@@ -24,6 +24,6 @@ def test_a_short_epoch_says_nothing(said):
 
 
 def test_on_a_terminal_the_bar_says_it(said, monkeypatch):
-    monkeypatch.setattr(lines.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(one_run.sys.stderr, "isatty", lambda: True)
 
     assert said(600.0) == ""

@@ -15,7 +15,7 @@ from progbench.training import fitting, memory, one_run, prepared, scoring, side
 from progbench.training.checkpoints import Checkpoints
 from progbench.training.prepared import Prepared
 from progbench.training.scoring import Batch
-from progbench.training.seed_axis import SeedAxis
+from progbench.training.step import SeedAxis
 
 EXHAUSTED = "CUDA out of memory. Tried to allocate 2.00 GiB"
 SECTION = "Running, on one machine or on many"

@@ -1,11 +1,18 @@
 """The GPU's stand-in knows as little of Python as a graph does, and forbids what a capture forbids."""
 
+import doctest
 import random
 
+import gpu_stand_in
 import pytest
 import torch
+from gpu_stand_in import recorded, watched
 
-from progbench.training.recording import recorded, watched
+
+def test_its_examples_are_true():
+    found = doctest.testmod(gpu_stand_in)
+
+    assert (found.failed, found.attempted > 0) == (0, True)
 
 
 @pytest.fixture

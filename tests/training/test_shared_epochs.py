@@ -11,8 +11,7 @@ from interrupted import learnt
 from progbench.recipes import reading
 from progbench.runs import results
 from progbench.training import checkpoints, fitting, one_run, train
-from progbench.training.checkpoints import Checkpoints
-from progbench.training.shared_epochs import shared_epochs
+from progbench.training.checkpoints import Checkpoints, shared_epochs
 
 pytestmark = pytest.mark.usefixtures("forty_rows")  # what two runs share does not depend on how much they learn
 

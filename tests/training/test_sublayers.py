@@ -8,10 +8,10 @@ import torch
 from alone_and_stacked import model, rows
 
 from progbench.training import side_by_side
-from progbench.training.normalised import Gelu, Normalised
 from progbench.training.packed_seeds import SeedCollator
 from progbench.training.packing import pack
 from progbench.training.side_by_side import stack
+from progbench.training.sublayers import Gelu, Normalised
 
 
 def as_they_were(models, monkeypatch):

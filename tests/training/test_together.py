@@ -5,12 +5,13 @@ import time
 
 import pytest
 import torch
+from gpu_stand_in import StandIn
 
 from progbench.errors import BadInput
 from progbench.runs.run_result import Provenance
 from progbench.training import fitting, prepared, train
 from progbench.training.checkpoints import Checkpoints, made_with
-from progbench.training.graph import Stages, StandIn
+from progbench.training.graph import Stages
 from progbench.training.side_by_side import StackedSeeds
 
 pytestmark = pytest.mark.usefixtures("four_batches")

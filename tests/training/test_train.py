@@ -10,7 +10,7 @@ from progbench.errors import BadInput
 from progbench.method.flops import step_flops
 from progbench.models import loading, toy_tokenizer
 from progbench.recipes import reading
-from progbench.tasks import catalog, toy_squad
+from progbench.tasks import catalog, toy
 from progbench.tasks.catalog import tasks
 from progbench.training import one_run, train, workload
 
@@ -61,7 +61,7 @@ def test_every_task_trains_through_its_own_files(smoke_recipe, task):
 
 @pytest.mark.parametrize("name", ["squad1", "squad2"])
 def test_a_run_on_questions_counts_its_windows_and_names_what_it_set_aside(smoke_recipe, monkeypatch, tmp_path, name):
-    toy_squad.write(tmp_path)
+    toy.write_squad(tmp_path)
     monkeypatch.setenv("SQUAD_DIR", str(tmp_path))
     path = tmp_path / tasks()[name].train
     content = json.loads(path.read_text())

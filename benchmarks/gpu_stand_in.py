@@ -18,6 +18,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
+from progbench.training import graph
+
 Function = Callable[[], torch.Tensor]
 
 # what reads a number from a device, asks it for a size, or brings it something from the host
@@ -200,3 +202,25 @@ def _written(func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> list[tor
             given = kwargs.get(wanted.name) if wanted.kwarg_only or place >= len(args) else args[place]
             written += _tensors(given)
     return written
+
+
+class StandIn(graph.Device):
+    """A CPU in the place of a GPU: it captures a recording, which knows as little of Python as a graph does.
+
+    >>> number = torch.zeros(())
+    >>> replay = StandIn().capture(lambda: number.add_(1))
+    >>> number.item(), replay().item()
+    (0.0, 1.0)
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+
+    def watched(self, function: Function) -> tuple[torch.Tensor, str]:
+        return watched(function)
+
+    def capture(self, function: Function) -> Function:
+        return recorded(function)
+
+
+graph.DEVICES["cpu"] = StandIn  # from now on, in this process
