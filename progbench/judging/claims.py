@@ -4,8 +4,6 @@
 *does not hold* or *undecided*; printed scores may also be *within noise* (`on_print`). Pure: no files.
 """
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence

@@ -4,8 +4,6 @@ Mostly Progtuning less fine-tuning; any two schedules of a model can be compared
 because they share the correction for their number.
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean, stdev

@@ -4,8 +4,6 @@ Accuracy's are what everybody averages. F1 and correlations are no means of exam
 what the example contributes to it, to first order, so that the pseudo-values' spread is the metric's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The paper's sentences, read from expected/<suite>/claims.toml. No torch, no judging."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ Every view begins with it. What the paper prints and what counting gives need no
 memory, stand beside them where there are runs.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Drawing as SVG text: one look for every figure, the same file for the same numbers. Loads matplotlib only to draw."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

@@ -1,7 +1,5 @@
 """Two folders of results side by side, for a terminal, as Markdown, HTML and JSON."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict

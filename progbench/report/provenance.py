@@ -1,7 +1,5 @@
 """Which code made a report's runs, and what speaks against taking their numbers, times or files as they are."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """The section on Table 5: other schedules beside Progtuning, what would make them collapse, and what a guess scores."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 

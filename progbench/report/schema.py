@@ -3,8 +3,6 @@
 Libraries that do this (pydantic for one) want models of their own, and would be a dependency for one file.
 """
 
-from __future__ import annotations
-
 import types
 import typing
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """A report as files: every view of it, and its figures."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
