@@ -80,7 +80,6 @@ def _shown(averages: Mapping[str, Estimate], terms: Terms) -> dict[str, effect.A
 
 
 def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], terms: Terms) -> list[Compared]:
-    """The verdicts on one body's tasks."""
     level, margin = terms.looks.level, terms.task
     components = [effect.components_of(task) for task in tasks]
     estimates = [effect.on_this_set(component) for component in components]
@@ -104,7 +103,8 @@ def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], terms: Terms) -> l
                 margin=margin,
                 beside=_word(found["low"], found["high"], terms.beside, differ[i]),
                 p=float(p[i]),
-                needed=beside.seeds_needed(_pooled_sd(task), margin),
+                # one schedule's spread over seeds, from both
+                needed=beside.seeds_needed(fmean([stdev(task.left) ** 2, stdev(task.right) ** 2]) ** 0.5, margin),
                 every_task=None,
                 notes=(*task.notes, *filter(None, [terms.looks.words(seeds)])),
                 **_of_scores(task.left, task.right, level),
@@ -164,7 +164,6 @@ class _Average:
         )
 
     def _mean(self, side: str, seed: int) -> float:
-        """One schedule's average with a seed that all tasks have."""
         scores = [getattr(task, side)[task.seeds.index(seed)] for task in self.tasks]
         return sum(map(operator.mul, scores, self.weights))
 
@@ -202,11 +201,6 @@ def _word_of_average(low: float, high: float, margin: float, shown: effect.Avera
     if (word == words.BETTER and shown.better) or (high < -EDGE and shown.lower):
         return word
     return words.NOT_WORSE if shown.not_worse else words.UNDECIDED
-
-
-def _pooled_sd(task: Paired) -> float:
-    """One schedule's standard deviation over seeds, from both."""
-    return fmean([stdev(task.left) ** 2, stdev(task.right) ** 2]) ** 0.5
 
 
 def _of_scores(left: Sequence[float], right: Sequence[float], level: float) -> dict[str, float | None]:

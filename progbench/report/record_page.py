@@ -87,7 +87,6 @@ def _named(pairs: Sequence[Compared]) -> str:
 
 
 def _short(found: Recorded) -> list[str]:
-    """The answers in a few sentences."""
     lines = []
     for suite in found.suites:
         pairs = suite.of_schedule("constant")
