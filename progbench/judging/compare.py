@@ -96,8 +96,6 @@ def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], terms: Terms) -> l
                 **about,
                 **found,
                 task=task.task,
-                over=(),
-                of=1,
                 seeds=(seeds, seeds),
                 examples=components[i].examples,
                 margin=margin,
@@ -105,7 +103,6 @@ def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], terms: Terms) -> l
                 p=float(p[i]),
                 # one schedule's spread over seeds, from both
                 needed=beside.seeds_needed(fmean([stdev(task.left) ** 2, stdev(task.right) ** 2]) ** 0.5, margin),
-                every_task=None,
                 notes=(*task.notes, *filter(None, [terms.looks.words(seeds)])),
                 **_of_scores(task.left, task.right, level),
                 **_against_print(estimate, task.printed, _print_variance(task, estimate), level, margin),
@@ -154,9 +151,7 @@ class _Average:
             seeds=(min(counts), max(counts)),
             examples=self.examples,
             margin=margin,
-            beside="",
             p=float(shown.p),
-            needed=None,
             every_task=bool(shown.not_worse) and all(line.low > -line.margin + EDGE for line in lines),
             notes=tuple(dict.fromkeys(filter(None, notes))),
             **_of_scores(*([self._mean(side, seed) for seed in shared] for side in ("left", "right")), level),
@@ -225,7 +220,7 @@ def _against_print(
 ) -> dict[str, float | str | None]:
     """Whether our difference is the printed one, which has a `variance`, too."""
     if printed is None:
-        return {"printed": None, "print_low": None, "print_high": None, "print_word": ""}
+        return {}
     low, high = ends(Estimate(estimate.mean - printed, estimate.variance + variance, estimate.df), level)
     within = low > -margin + EDGE and high < margin - EDGE
     word = SAME if within else OTHER if low > EDGE or high < -EDGE else UNTOLD
