@@ -1,7 +1,5 @@
 """Two folders of results side by side, for a terminal, as Markdown, HTML and JSON."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -83,7 +81,6 @@ def _notes(found: Difference) -> list[str]:
 
 
 def _tables(found: Difference) -> list[Grid]:
-    """What there is to show as tables."""
     suites = {one.recipe.partition("/")[0] for one in found.ratios}
     suite = f"{suites.pop()}/" if len(suites) == 1 else ""
     headers = ("score", "first", "second", "difference [95 %]", "p")

@@ -3,8 +3,6 @@
 Its one script sorts and filters cells. The page names it by its checksum, so that a browser runs no other.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """The paper's tables as LaTeX: each with its three views below each other, in a document that compiles as it stands."""
 
-from __future__ import annotations
-
 from progbench.report.cells import plain, subscript
 from progbench.report.html import filled
 from progbench.report.report import Report

@@ -1,7 +1,5 @@
 """RESULTS.md and its page, section by section: what is recorded, what it says of the paper, and what it cannot say."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -89,7 +87,6 @@ def _named(pairs: Sequence[Compared]) -> str:
 
 
 def _short(found: Recorded) -> list[str]:
-    """The answers in a few sentences."""
     lines = []
     for suite in found.suites:
         pairs = suite.of_schedule("constant")

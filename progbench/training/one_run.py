@@ -15,8 +15,8 @@ import torch
 
 from progbench import environment, files
 from progbench.recipes.recipe import Recipe
-from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
+from progbench.runs.run_result import Provenance
 from progbench.training import checkpoints, process
 from progbench.training.checkpoints import Checkpoints, Made, Past
 from progbench.training.fitting import Hooks, Snapshot, TrainedEpoch, fit
