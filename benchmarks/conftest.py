@@ -19,7 +19,7 @@ from progbench.report import text
 from progbench.report.cells import plain
 from progbench.report.report import Report
 from progbench.report.speed import Speed
-from progbench.session import adopting, advice, gathering, marks, outcomes, sharing, stopping, tracking
+from progbench.session import adopting, advice, gathering, marks, sharing, stopping, tracking
 from progbench.session import options as session_options
 from progbench.session.gathering import CLAIMS, Gathered, from_property, to_property
 from progbench.session.suite import Suite
@@ -185,7 +185,7 @@ def judged(request, record_property, made):
         for variant in variants or ():
             if variant.error:
                 _show("failed", f"variant {variant.variant}: {variant.error}")
-        _show(*outcomes.of_cell(verdict))
+        _show(*gathering.of_cell(verdict))
 
     return judge
 
@@ -203,7 +203,7 @@ def weighed(request, record_property):
         verdict = suite.claim(claim)
         for name, value in gathering.properties_of_claim(verdict):
             record_property(name, value)
-        _show(*outcomes.of_claim(verdict))
+        _show(*gathering.of_claim(verdict))
 
     return weigh
 

@@ -29,7 +29,7 @@ from progbench.training import memory, packing, process, vocabulary
 from progbench.training.fitting import Hooks, fit
 from progbench.training.graph import WARM_UP, Replayed, device_of
 from progbench.training.packed_seeds import SeedCollator
-from progbench.training.prefetch import prefetched
+from progbench.training.prepared import prefetched
 from progbench.training.side_by_side import StackedSeeds, stack
 
 

@@ -54,7 +54,7 @@ def _run(arguments: Sequence[str]) -> int:
     options, rest = parser.parse_known_args(rest)
     if options.command == "reproduce":
         rest = [*rest, *(f"--include={one}" for one in folders)]
-    if rest and options.command != "reproduce":
+    elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
     try:

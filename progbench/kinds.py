@@ -49,17 +49,12 @@ def pattern(words: str, allowed: str) -> Kind:
     return words, lambda value: isinstance(value, str) and bool(re.fullmatch(allowed, value, re.ASCII))
 
 
-def _texts(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_text, value)) and len({*value}) == len(value)
-
-
-def _text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-TEXT: Kind = ("a text that is not empty", _text)
+TEXT: Kind = ("a text that is not empty", lambda value: isinstance(value, str) and bool(value.strip()))
 ANY_TEXT: Kind = ("a text", lambda value: isinstance(value, str))
-TEXTS: Kind = ("a list of texts, each once", _texts)
+TEXTS: Kind = (
+    "a list of texts, each once",
+    lambda value: isinstance(value, list) and bool(value) and all(map(TEXT[1], value)) and len({*value}) == len(value),
+)
 # a name that becomes a folder or a file, on any disk: never a way to another place
 NAME = pattern("a plain name of letters, digits, '.', '_' and '-'", r"(?!\.\.?$)[A-Za-z0-9._-]+")
 TABLE: Kind = ("a table", lambda value: isinstance(value, dict))

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 import os
 import shutil
 import tempfile
@@ -84,6 +85,14 @@ def copied(answers, tmp_path, monkeypatch):
     files.read_toml.cache_clear()
     yield tmp_path / "expected"
     files.read_toml.cache_clear()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_garbage_in_what_was_imported():
+    """Runs collect garbage: to look through all that was imported took longer than most of a tiny one."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

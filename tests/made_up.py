@@ -10,8 +10,8 @@ from progbench.judging.verdict import OUTCOMES, Variant, Verdict
 from progbench.report.report import Report
 from progbench.runs import results
 from progbench.runs.ledger import Entry, Run
-from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
+from progbench.runs.run_result import Provenance
 from progbench.session.suite import Suite
 from progbench.tasks.catalog import tasks
 

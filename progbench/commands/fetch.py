@@ -10,7 +10,6 @@ import functools
 import sys
 
 from progbench.commands import shared
-from progbench.commands.shared import ABSENT, FAILED, FINE, INTERRUPTED, opened
 from progbench.report import printing
 from progbench.report.cells import plain
 from progbench.session import fetching, stopping
@@ -26,10 +25,10 @@ def run(options: argparse.Namespace) -> int:
     0 where all is here, 1 where something was damaged (and removed: the same command fetches it anew), 3 where
     something is missing, and 130 where it was told to end. Raises BadInput for a table that cannot be read.
     """
-    needed = fetching.needs(opened(options, train=False), options.mark)
+    needed = fetching.needs(shared.opened(options, train=False), options.mark)
     if not needed:
         printing.show("nothing to fetch: models and data are made on the spot, or no run is behind what was asked for")
-        return FINE
+        return shared.FINE
     got = []
     with stopping.interrupted_when_told():
         try:
@@ -39,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
                 got.append(found.state)
         except KeyboardInterrupt:
             printing.show(f"told to end: {len(got)} of {len(needed)} are done; start the same again for the rest")
-            return INTERRUPTED
+            return shared.INTERRUPTED
     if "damaged" in got:
-        return FAILED
-    return ABSENT if "missing" in got else FINE
+        return shared.FAILED
+    return shared.ABSENT if "missing" in got else shared.FINE

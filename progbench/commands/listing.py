@@ -7,7 +7,7 @@ example: progbench list recipes --suite mini
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from progbench.tasks.catalog import tasks
 
 Row = dict[str, Any]
 WIDTH = 80  # of a list or a plan: as wide as a terminal is when nobody widened it
-# What a line says of a recipe, and how that is headed: its id says the rest, and JSON has all of it.
+KINDS = ("suites", "tables", "recipes", "variants", "models", "tasks")
+# What JSON says of a recipe; and what a line says of it, and how that is headed: the id says the rest.
+OF_JSON = ("id", "digest", "model", "tuning", "schedule", "task", "epochs", "learning_rate", "batch_size")
 OF_RECIPES = {"id": "id", "epochs": "epochs", "learning_rate": "rate", "batch_size": "batch"}
 
 
@@ -38,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     Raises BadInput for a file that cannot be read: of recipes, once those are printed that can.
     """
     suite = Suite(options.suite, shared.answers_of(options.suite), Path("runs"), train=False)
-    rows = KINDS[options.what](suite)
+    rows = [*_rows(options.what, suite)]
     printing.show(json.dumps(rows, indent=1, ensure_ascii=False) if options.json else _grid(options.what, rows))
     if options.what in ("recipes", "variants") and (wrong := dict.fromkeys(recipe_status.broken(suite))):
         raise BadInput("; ".join(wrong))
@@ -54,79 +56,31 @@ def _grid(what: str, rows: Sequence[Row]) -> str:
     return text.grid(lines, [*headers.values()], "left " * len(headers), WIDTH)
 
 
-def _suites(suite: Suite) -> list[Row]:
-    """Every suite, whichever was asked for."""
-    rows = []
-    for name in reading.suites():
-        one = reading.settings(name)
-        rows.append({"suite": name, "seeds": one.seeds, "device": one.device, "tables": list(one.tables)})
-    return rows
-
-
-def _tables(suite: Suite) -> list[Row]:
-    rows = []
-    for name in suite.tables():
-        table = suite.table(name)
-        kinds = [cell.kind for cell in table.cells]
-        of_mark = (mark for mark, names in marks.MARKS.items() if name in names)
-        mark = next(of_mark, "own" if name in marks.own(suite) else "params")
-        rows.append(
-            {
-                "table": name,
-                "called": table.problem or table.cells[0].table,
-                "scores": len(kinds) - kinds.count("counted"),
-                "counts": kinds.count("counted"),
-                "mark": mark,
-            }
-        )
-    return rows
-
-
-def _recipes(suite: Suite) -> list[Row]:
-    return [_recipe(one) for one in recipe_status.recipes(suite).values() if not one.variant]
-
-
-def _variants(suite: Suite) -> list[Row]:
-    return [_recipe(one) for one in recipe_status.recipes(suite).values() if one.variant]
-
-
-def _recipe(one) -> Row:
-    names = ("id", "digest", "model", "tuning", "schedule", "task", "epochs", "learning_rate", "batch_size")
-    return {name: getattr(one, name) for name in names}
-
-
-def _models(suite: Suite) -> list[Row]:
-    """Every model, whichever suite was asked for."""
-    return [
-        {
-            "model": one.name,
-            "architecture": one.architecture,
-            "blocks": one.blocks,
-            "weights": "random" if one.random else one.hub or one.package or "PROGBENCH_MODELS",
-        }
-        for one in specs().values()
-    ]
-
-
-def _tasks(suite: Suite) -> list[Row]:
-    """Every task, whichever suite was asked for."""
-    return [
-        {
-            "task": name,
-            "head": one.head,
-            "sets": list(one.evaluate),
-            "metrics": list(one.metrics),
-            "train": one.rows["train"][0] if "train" in one.rows else "any",
-        }
-        for name, one in tasks().items()
-    ]
-
-
-KINDS: dict[str, Callable[[Suite], list[Row]]] = {
-    "suites": _suites,
-    "tables": _tables,
-    "recipes": _recipes,
-    "variants": _variants,
-    "models": _models,
-    "tasks": _tasks,
-}
+def _rows(what: str, suite: Suite) -> Iterator[Row]:
+    """A row for each; of suites, models and tasks every one, whichever suite was asked for."""
+    match what:
+        case "suites":
+            for name in reading.suites():
+                one = reading.settings(name)
+                yield {"suite": name, "seeds": one.seeds, "device": one.device, "tables": list(one.tables)}
+        case "tables":
+            for name in suite.tables():
+                table, own = suite.table(name), name in marks.own(suite)
+                mark = next((mark for mark, names in marks.MARKS.items() if name in names), "own" if own else "params")
+                called = table.problem or table.cells[0].table
+                counts = sum(1 for cell in table.cells if cell.kind == "counted")
+                scores = len(table.cells) - counts
+                yield {"table": name, "called": called, "scores": scores, "counts": counts, "mark": mark}
+        case "recipes" | "variants":
+            for one in suite.every_recipe().values():
+                if bool(one.variant) is (what == "variants"):
+                    yield {name: getattr(one, name) for name in OF_JSON}
+        case "models":
+            for one in specs().values():
+                weights = "random" if one.random else one.hub or one.package or "PROGBENCH_MODELS"
+                yield {"model": one.name, "architecture": one.architecture, "blocks": one.blocks, "weights": weights}
+        case "tasks":
+            for name, one in tasks().items():
+                scored = {"sets": list(one.evaluate), "metrics": list(one.metrics)}
+                train = one.rows["train"][0] if "train" in one.rows else "any"
+                yield {"task": name, "head": one.head, **scored, "train": train}

@@ -19,6 +19,8 @@ from progbench.report import printing, text
 from progbench.report.cells import plain
 from progbench.session import reporting
 
+Found = tuple[Callable[[Path], list[Path]], str, bool]  # what writes a report, its text, and whether something is wrong
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     shared.add_folder(parser)
@@ -32,12 +34,21 @@ def run(options: argparse.Namespace) -> int:
         raise BadInput(f"--report {options.report}: not a folder")
     gc.disable()  # thousands of results are millions of objects, none of them garbage: looking takes half the time
     try:
-        return _against(options) if options.against else _report(options)
+        write, words, failed = _against(options) if options.against else _report(options)
+        problem, written = None, []
+        try:  # before the text: whoever reads that, `head` for one, may stop reading
+            written = write(options.report) if options.report else []
+        except OSError as failure:
+            problem = BadInput(f"--report {options.report}: cannot be written: {failure.strerror or failure}")
+        printing.show("\n".join([words, *(f"written: {plain(path)}" for path in written)]))
     finally:
         gc.enable()
+    if problem:
+        raise problem
+    return shared.FAILED if failed else shared.FINE
 
 
-def _report(options: argparse.Namespace) -> int:
+def _report(options: argparse.Namespace) -> Found:
     found = reporting.report(shared.on_file(options.runs, options.suite))
 
     def write(folder: Path) -> list[Path]:
@@ -45,27 +56,13 @@ def _report(options: argparse.Namespace) -> int:
 
         return writing.write(found, folder)
 
-    return _finish(options, write, text.render(found), found.failed)
+    return write, text.render(found), found.failed
 
 
-def _against(options: argparse.Namespace) -> int:
+def _against(options: argparse.Namespace) -> Found:
     from progbench.judging import against
     from progbench.report import difference
 
     suite = options.suite or ""
     found = against.compare(against.read(options.runs, suite), against.read(options.against, suite))
-    return _finish(options, functools.partial(difference.write, found), difference.as_text(found), found.failed)
-
-
-def _finish(options: argparse.Namespace, write: Callable[[Path], list[Path]], text: str, failed: bool) -> int:
-    """Write first: whoever reads the text, `head` for one, may stop reading."""
-    problem = None
-    written: list[Path] = []
-    try:
-        written = write(options.report) if options.report else []
-    except OSError as failure:
-        problem = BadInput(f"--report {options.report}: cannot be written: {failure.strerror or failure}")
-    printing.show("\n".join([text, *(f"written: {plain(path)}" for path in written)]))
-    if problem:
-        raise problem
-    return shared.FAILED if failed else shared.FINE
+    return functools.partial(difference.write, found), difference.as_text(found), found.failed

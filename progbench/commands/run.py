@@ -10,7 +10,6 @@ import functools
 import sys
 
 from progbench.commands import shared
-from progbench.commands.shared import ABSENT, FAILED, FINE, INTERRUPTED, opened
 from progbench.report import printing
 from progbench.report.cells import plain
 from progbench.session import recipe_status, stopping
@@ -28,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     missing: no weights, data or GPU. Told to end, by Ctrl-C or a signal, it prints what is done and returns 130; the
     same command then does the rest. Raises BadInput for a recipe that the suite does not have.
     """
-    suite = opened(options)
+    suite = shared.opened(options)
     wanted = recipe_status.recipe(suite, options.recipe)
     say = functools.partial(print, file=sys.stderr, flush=True)
     before, told = recipe_status.there(suite, wanted), ""
@@ -40,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         seeds = recipe_status.look(suite, wanted, before, f"{told}; start the same again for the rest" if told else "")
         printing.show("\n".join(plain(str(one)) for one in seeds))
     if told:
-        return INTERRUPTED
+        return shared.INTERRUPTED
     if any(one.state in ("error", "not kept") for one in seeds):
-        return FAILED
-    return FINE if all(one.good for one in seeds) else ABSENT
+        return shared.FAILED
+    return shared.FINE if all(one.good for one in seeds) else shared.ABSENT

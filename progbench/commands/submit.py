@@ -12,7 +12,6 @@ from pathlib import Path
 
 from progbench import files, places
 from progbench.commands import shared
-from progbench.commands.shared import FAILED, FINE, INTERRUPTED, opened
 from progbench.errors import BadInput
 from progbench.report import printing
 from progbench.report.cells import plain
@@ -47,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         raise BadInput(f"--workers {options.workers}: at least 1")
     if library := LIBRARIES.get(options.engine):
         submitting.require_extra(library, options.engine)
-    suite = opened(options)
+    suite = shared.opened(options)
     found = planning.plan(suite, options.mark)
     for error in found.errors:
         _say(f"an error, not tried again: {error}")
@@ -56,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     commands = submitting.run_commands(suite, found.lacks, options.device)
     if not commands:
         _say(f"nothing to start: {_judge(suite)}")
-        return FAILED if found.errors else FINE
+        return shared.FAILED if found.errors else shared.FINE
     try:
         files.require_room(suite.folder)
     except OSError as problem:
@@ -67,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             return _made(options, suite, commands)
         except KeyboardInterrupt:
             _say("told to end: what is filed is kept; start the same again for the rest")
-            return INTERRUPTED
+            return shared.INTERRUPTED
 
 
 def _made(options: argparse.Namespace, suite: Suite, commands: Sequence[submitting.RunCommand]) -> int:
@@ -83,7 +82,7 @@ def _made(options: argparse.Namespace, suite: Suite, commands: Sequence[submitti
             jobs = engine_slurm.submit(commands, device, logs, given)
             _say(f"submitted as {jobs[0].job_id.partition('_')[0]}: squeue shows the jobs, and {logs} what they say")
             _say(f"when they are done: {_judge(suite)}")
-            return FINE
+            return shared.FINE
         codes = engine_slurm.on_this_machine(commands, device, logs, given, _say)
     words = Counter(submitting.outcome(code) for code in codes)
     _say(f"{len(commands)} units: {', '.join(f'{count} {what}' for what, count in words.items())}; {_judge(suite)}")

@@ -4,8 +4,6 @@ Neither side is the truth. Spreads are pooled over both sides and over a model's
 is over all compared scores.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

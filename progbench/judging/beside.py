@@ -1,7 +1,5 @@
 """What is shown beside a difference: a correlation, how often one schedule is ahead, and what so few seeds can see."""
 
-from __future__ import annotations
-
 import bisect
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What a reader should know of the runs behind a cell before comparing its score. No torch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 from progbench import environment

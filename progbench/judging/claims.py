@@ -4,8 +4,6 @@
 *does not hold* or *undecided*; printed scores may also be *within noise* (`on_print`). Pure: no files.
 """
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -154,7 +152,7 @@ def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
     ('does not hold', 'holds')
     """
     if claim.problem:
-        return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
+        return not_judged(claim, claim.problem)
     printed = _together(claim, measured, lambda comparison: on_print.read(claim.inside, comparison))
     on_ours = _together(claim, measured, lambda comparison: _of_ours(claim, comparison, len(measured)))
     exact = bool(measured) and all(comparison.exact is not None for comparison in measured)
@@ -167,7 +165,7 @@ def judge(claim: Claim, measured: Sequence[Measured]) -> ClaimVerdict:
 def judge_fit(claim: Claim, printed: Sequence[str], agree: Sequence[bool], elsewhere: Sequence[bool]) -> ClaimVerdict:
     """The verdict on a claim about printed totals: which `agree` under its variant, and which `elsewhere`."""
     if claim.problem:
-        return _verdict(claim, (UNDECIDED, claim.problem), (UNDECIDED, claim.problem), "error")
+        return not_judged(claim, claim.problem)
     words = (
         f"{sum(agree)} of {len(printed)} printed totals fit {claim.variant}, {sum(elsewhere)} fit the model of their "
         "primary recipe"

@@ -4,8 +4,6 @@ Mostly Progtuning less fine-tuning; any two schedules of a model can be compared
 because they share the correction for their number.
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean, stdev
@@ -82,7 +80,6 @@ def _shown(averages: Mapping[str, Estimate], terms: Terms) -> dict[str, effect.A
 
 
 def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], terms: Terms) -> list[Compared]:
-    """The verdicts on one body's tasks."""
     level, margin = terms.looks.level, terms.task
     components = [effect.components_of(task) for task in tasks]
     estimates = [effect.on_this_set(component) for component in components]
@@ -99,15 +96,13 @@ def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], terms: Terms) -> l
                 **about,
                 **found,
                 task=task.task,
-                over=(),
-                of=1,
                 seeds=(seeds, seeds),
                 examples=components[i].examples,
                 margin=margin,
                 beside=_word(found["low"], found["high"], terms.beside, differ[i]),
                 p=float(p[i]),
-                needed=beside.seeds_needed(_pooled_sd(task), margin),
-                every_task=None,
+                # one schedule's spread over seeds, from both
+                needed=beside.seeds_needed(fmean([stdev(task.left) ** 2, stdev(task.right) ** 2]) ** 0.5, margin),
                 notes=(*task.notes, *filter(None, [terms.looks.words(seeds)])),
                 **_of_scores(task.left, task.right, level),
                 **_against_print(estimate, task.printed, _print_variance(task, estimate), level, margin),
@@ -156,9 +151,7 @@ class _Average:
             seeds=(min(counts), max(counts)),
             examples=self.examples,
             margin=margin,
-            beside="",
             p=float(shown.p),
-            needed=None,
             every_task=bool(shown.not_worse) and all(line.low > -line.margin + EDGE for line in lines),
             notes=tuple(dict.fromkeys(filter(None, notes))),
             **_of_scores(*([self._mean(side, seed) for seed in shared] for side in ("left", "right")), level),
@@ -166,7 +159,6 @@ class _Average:
         )
 
     def _mean(self, side: str, seed: int) -> float:
-        """One schedule's average with a seed that all tasks have."""
         scores = [getattr(task, side)[task.seeds.index(seed)] for task in self.tasks]
         return sum(map(operator.mul, scores, self.weights))
 
@@ -206,11 +198,6 @@ def _word_of_average(low: float, high: float, margin: float, shown: effect.Avera
     return words.NOT_WORSE if shown.not_worse else words.UNDECIDED
 
 
-def _pooled_sd(task: Paired) -> float:
-    """One schedule's standard deviation over seeds, from both."""
-    return fmean([stdev(task.left) ** 2, stdev(task.right) ** 2]) ** 0.5
-
-
 def _of_scores(left: Sequence[float], right: Sequence[float], level: float) -> dict[str, float | None]:
     """What is shown beside a difference, from the scores of the seeds."""
     differences = list(map(operator.sub, left, right))
@@ -233,7 +220,7 @@ def _against_print(
 ) -> dict[str, float | str | None]:
     """Whether our difference is the printed one, which has a `variance`, too."""
     if printed is None:
-        return {"printed": None, "print_low": None, "print_high": None, "print_word": ""}
+        return {}
     low, high = ends(Estimate(estimate.mean - printed, estimate.variance + variance, estimate.df), level)
     within = low > -margin + EDGE and high < margin - EDGE
     word = SAME if within else OTHER if low > EDGE or high < -EDGE else UNTOLD

@@ -48,7 +48,7 @@ class Paired:
         return len(self.seeds) >= LEAST_SEEDS and not self.missing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Compared:
     """The verdict on one difference, in points: of a task, or of an average.
 
@@ -70,8 +70,8 @@ class Compared:
     left: str
     right: str
     task: str
-    over: tuple[str, ...]
-    of: int
+    over: tuple[str, ...] = ()
+    of: int = 1
     seeds: tuple[int, int]
     examples: int
     difference: float
@@ -80,7 +80,7 @@ class Compared:
     level: float
     margin: float
     word: str
-    beside: str
+    beside: str = ""
     other_low: float | None
     other_high: float | None
     other_word: str
@@ -91,12 +91,12 @@ class Compared:
     share_high: float | None
     cv_left: float | None
     cv_right: float | None
-    needed: int | None
-    printed: float | None
-    print_low: float | None
-    print_high: float | None
-    print_word: str
-    every_task: bool | None
+    needed: int | None = None
+    printed: float | None = None
+    print_low: float | None = None
+    print_high: float | None = None
+    print_word: str = ""
+    every_task: bool | None = None
     notes: tuple[str, ...]
 
     @property

@@ -1,7 +1,5 @@
 """The verdict on a count of updated parameters, against a printed string or our own integer."""
 
-from __future__ import annotations
-
 from progbench.judging.expected import Cell
 from progbench.judging.verdict import Observed, Verdict
 

@@ -4,8 +4,6 @@ The last axis is a table's cells (in `values`, the last but one: seeds follow). 
 judged for itself, so that the code that judges the real table also judges thousands of simulated ones.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

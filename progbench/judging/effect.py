@@ -5,8 +5,6 @@ comparisons, each for itself, so that the code that judges the real one also jud
 expected/README.md has the procedure and its sources.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ A file has the paper's shape: columns, and rows of printed strings. A suite of o
 the raw scores of reference runs in reference.json.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -4,8 +4,6 @@ A count that follows from the paper's own words is a prediction that could have 
 chosen to give the printed total could not: its agreement is shown apart.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

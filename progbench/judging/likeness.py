@@ -1,7 +1,5 @@
 """Whether runs are alike: so much that their scores must be the same, or in all but their schedules. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 from progbench import environment

@@ -4,8 +4,6 @@ Print gives no spread. A margin is about the standard error of one score on othe
 same examples differ by less noise. Spreads that others published for these tasks are the closer yardstick.
 """
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Mapping, Sequence

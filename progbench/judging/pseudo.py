@@ -4,8 +4,6 @@ Accuracy's are what everybody averages. F1 and correlations are no means of exam
 what the example contributes to it, to first order, so that the pseudo-values' spread is the metric's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -50,10 +48,6 @@ def of_kept(metric: str, kept: Mapping[str, Sequence]) -> NDArray:
     return pseudo_values(metric, kept["gold"], kept["epochs"][-1])
 
 
-def _accuracy(gold: NDArray, predicted: NDArray) -> NDArray:
-    return (gold == predicted).astype(float)
-
-
 def _f1(gold: NDArray, predicted: NDArray) -> NDArray:
     """F1 as a ratio of means, 2·TP over (gold + predicted), in its linear expansion."""
     hits, named = 2.0 * ((gold == 1) & (predicted == 1)), (gold == 1) * 1.0 + (predicted == 1)
@@ -79,7 +73,7 @@ def _pearson(gold: NDArray, predicted: NDArray) -> NDArray:
 
 
 _OF: dict[str, Callable[[NDArray, NDArray], NDArray]] = {
-    "accuracy": _accuracy,
+    "accuracy": lambda gold, predicted: (gold == predicted).astype(float),
     "f1": _f1,
     "matthews_correlation": _matthews,
     "pearson": _pearson,

@@ -4,8 +4,6 @@ A file that cannot be read is a problem of every scored cell of the suite. A wro
 judges.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import re

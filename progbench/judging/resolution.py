@@ -4,8 +4,6 @@ A score of n examples moves in steps of 100/n points. Five equal seeds do not sh
 example nearest to the boundary may be right in one seed and wrong in the next.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """The paper's sentences, read from expected/<suite>/claims.toml. No torch, no judging."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -83,20 +81,13 @@ def _claim(entry: dict[str, Any], arguments: Mapping[str, str], problem: str, wh
         rows = entry.get(side, ())
         return tuple(f"{row}-{column}" for row in ([rows] if isinstance(rows, str) else rows))
 
+    copied = ("id", "sentence", "source", "quantity", "wanted", "margin", "reason", "metric", "variant")
     return Claim(
-        id=entry["id"],
-        sentence=entry["sentence"],
-        source=entry["source"],
-        quantity=entry["quantity"],
+        **{name: entry[name] for name in copied if name in entry},
         comparisons=tuple(Comparison(name, cells("left", name), cells("right", name)) for name in entry["columns"]),
         lowest=lowest,
         highest=entry.get("at_most", math.inf),
         strict="above" in entry or "wanted" in entry,
-        wanted=entry.get("wanted", ""),
-        margin=entry.get("margin", 0.0),
-        reason=entry.get("reason", ""),
-        metric=entry.get("metric", {}),
-        variant=entry.get("variant", ""),
         disputed=arguments.get(entry["id"], ""),
         problem=problem,
     )

@@ -3,8 +3,6 @@
 They are in expected/paper/difference.toml, for every suite.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

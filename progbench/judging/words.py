@@ -1,7 +1,5 @@
 """What an interval says of a difference, in the words of expected/README.md. Pure."""
 
-from __future__ import annotations
-
 from progbench.judging.resolution import EDGE
 
 BETTER, NOT_WORSE, A_LITTLE_LOWER = "better", "not worse", "lower, by less than the margin"

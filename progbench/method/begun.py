@@ -71,8 +71,7 @@ class BeforeReporters(TrainerCallback):
     def on_init_end(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         put_back(kwargs.get("model"))
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
-        put_back(kwargs.get("model"))
+    on_train_begin = on_init_end
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         add_figure(kwargs.get("model"), kwargs["logs"], state)

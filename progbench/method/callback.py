@@ -16,17 +16,8 @@ from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerState, TrainingArguments
 
 from progbench.errors import BadInput
+from progbench.method import begun
 from progbench.method.anatomy import Anatomy
-from progbench.method.begun import (
-    BEGUN,
-    FIGURE,
-    Begun,
-    add_figure,
-    put_back,
-    record,
-    require_length,
-    stand_before_reporters,
-)
 from progbench.method.checks import Flags, held_by, require_ddp_follows, require_held, require_same_model
 from progbench.method.layout import listed
 from progbench.method.plan import blocks_of, plan
@@ -79,7 +70,7 @@ class ProgressiveFreezing(TrainerCallback):
         self.by = by
         self._model: nn.Module | None = None
         self._heard = False  # it stands before the loggers, or has said that it does not
-        stand_before_reporters()
+        begun.stand_before_reporters()
 
     def plan(self, model: nn.Module) -> None:
         """Print what each stage would train in this model, and what it costs beside `constant`; trains nothing.
@@ -125,11 +116,11 @@ class ProgressiveFreezing(TrainerCallback):
 
     def restore(self) -> None:
         """Restore every `requires_grad` from before training, after a run that broke off; else nothing changes."""
-        put_back(self._model, whatever=True)
+        begun.put_back(self._model, whatever=True)
         self._model = None
 
     def on_init_end(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
-        put_back(kwargs.get("model"))
+        begun.put_back(kwargs.get("model"))
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         model, optimizer = kwargs["model"], kwargs.get("optimizer")
@@ -140,13 +131,13 @@ class ProgressiveFreezing(TrainerCallback):
                 "transformers' Trainer tells: its TrainingArguments, a torch module and an optimizer. SetFit's Trainer "
                 "tells other things: train its model_body with a SentenceTransformerTrainer"
             )
-        put_back(model)  # a run that broke off, or a try of auto_find_batch_size that found no room
-        require_length(self.schedule, self.by, args, state)
+        begun.put_back(model)  # a run that broke off, or a try of auto_find_batch_size that found no room
+        begun.require_length(self.schedule, self.by, args, state)
         anatomy = self.anatomy or Anatomy.of(model, self.tuning)
         require_same_model(model, anatomy.parameters(), anatomy.frozen)
         self._anatomy = anatomy.without_frozen(self.schedule)
         require_held([optimizer], self._anatomy.ever_trained(self.schedule), self._anatomy.names())
-        record(self.schedule, self.tuning, self.by, state)
+        begun.record(self.schedule, self.tuning, self.by, state)
         self._epoch = state.global_step // max(1, state.max_steps // self.schedule.T) - 1
         self._stage, self._says, self._looked = -1, state.is_world_process_zero, True
         _require_wrapper_follows(model, self.schedule)
@@ -161,8 +152,8 @@ class ProgressiveFreezing(TrainerCallback):
             LOGGER.info("%d parameters were frozen before training and stay so: %s", left, listed(frozen))
         self._watch = StageWatch(self._anatomy, self._beside(optimizer))
         self._model = model
-        self._run = Begun(Flags(model), Flags(model), weakref.ref(self._watch))
-        BEGUN[model] = self._run
+        self._run = begun.Begun(Flags(model), Flags(model), weakref.ref(self._watch))
+        begun.BEGUN[model] = self._run
 
     def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
         self._epoch += 1  # as the Trainer counts: an epoch that a callback ended early is one, too
@@ -174,8 +165,9 @@ class ProgressiveFreezing(TrainerCallback):
             self._enter(state.global_step // self.by, state)
         elif self.by == "fraction":
             self._enter(self.schedule.T * state.global_step // state.max_steps, state)
-        if self._model is not None and BEGUN.get(self._model) is not self._run:  # a Trainer made in a callback's event
-            BEGUN[self._model] = self._run
+        # not so if a Trainer was made in a callback's event
+        if self._model is not None and begun.BEGUN.get(self._model) is not self._run:
+            begun.BEGUN[self._model] = self._run
             self._anatomy.freeze(self.schedule[self._stage])
         self._looked = False
 
@@ -201,14 +193,14 @@ class ProgressiveFreezing(TrainerCallback):
         self._watch.require_still()
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:
-        logs, told = kwargs["logs"], FIGURE in kwargs["logs"]
-        add_figure(kwargs["model"], logs, state)
-        if FIGURE in logs and not told and args.report_to and not self._heard and self._says:
+        logs, told = kwargs["logs"], begun.FIGURE in kwargs["logs"]
+        begun.add_figure(kwargs["model"], logs, state)
+        if begun.FIGURE in logs and not told and args.report_to and not self._heard and self._says:
             self._heard = True
             LOGGER.warning(
                 "this Trainer was made before its ProgressiveFreezing, which so stands behind the loggers of report_to "
                 "(%s): they do not see %s. Make the callback first, or train inside `with callback.attached(trainer):`",
-                ", ".join(args.report_to), FIGURE,
+                ", ".join(args.report_to), begun.FIGURE,
             )  # fmt: skip
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: Any, **kwargs: Any) -> None:

@@ -5,25 +5,18 @@ from __future__ import annotations
 from torch import nn
 
 from progbench.errors import BadInput
+from progbench.method import wrappers
 from progbench.method.layout import EMBEDDINGS, HEAD, listed, refused
 from progbench.method.pieces import assembled, placed
 from progbench.method.stacks import Stack, around, changed_in, has_parameters, is_list, listed_at, parallel, stacks_in
-from progbench.method.wrappers import (
-    configuration_of,
-    depths_of,
-    stages_of,
-    takes_embeddings,
-    towers_of,
-    transformer_of,
-)
 
 HALVES = ("encoder", "decoder")
 
 
 def require_stacks(model: nn.Module) -> list[Stack]:
     """The one stack of a model, or encoder and decoder. Raises BadInput where there is none, or others."""
-    base = transformer_of(model)
-    configuration, name = configuration_of(base), type(model).__name__
+    base = wrappers.transformer_of(model)
+    configuration, name = wrappers.configuration_of(base), type(model).__name__
     if why := refused(configuration):
         raise BadInput(f"{name}: {why}")
     every = list(stacks_in(base, path_of(model, base)))
@@ -63,7 +56,7 @@ def chosen_stacks(model: nn.Module, path: str | None) -> list[Stack]:
         raise BadInput(f"{type(model).__name__} has no list of modules {path!r}: blocks is the path of a ModuleList")
     names = path.split(".")[:-1]
     for holder in (model.get_submodule(".".join(names[:end])) for end in range(len(names) + 1)):
-        configuration = configuration_of(holder) or configuration
+        configuration = wrappers.configuration_of(holder) or configuration
     return [listed_at(path, module, configuration)]
 
 
@@ -78,10 +71,10 @@ def require_divided(model: nn.Module, blocks: int) -> None:
 
 
 def _none(model: nn.Module) -> str:
-    configuration = configuration_of(transformer_of(model))
-    if stages := stages_of(configuration):
+    configuration = wrappers.configuration_of(wrappers.transformer_of(model))
+    if stages := wrappers.stages_of(configuration):
         return f"no list of stages with {list(stages)} blocks, as its configuration says, was found; {advice(model)}"
-    if depths := depths_of(configuration):
+    if depths := wrappers.depths_of(configuration):
         return (
             f"no list of {' or '.join(map(str, depths))} blocks, as its configuration says, was found, nor exactly one "
             f"of like blocks with attentions; {advice(model)}. If blocks were taken out, the configuration can say so"
@@ -90,7 +83,7 @@ def _none(model: nn.Module) -> str:
 
 
 def _outside_towers(base: nn.Module, stacks: list[Stack]) -> list[Stack]:
-    towers = towers_of(configuration_of(base)) if takes_embeddings(base) else set()
+    towers = wrappers.towers_of(wrappers.configuration_of(base)) if wrappers.takes_embeddings(base) else set()
     return [stack for stack in stacks if type(stack.configuration) not in towers]
 
 
@@ -144,7 +137,7 @@ def suggestion(model: nn.Module) -> str:
     outside them that is as long, or has an attention in each member.
     """
     stacks = list(stacks_in(model))
-    if len(stacks) > 1 or (not stacks and configuration_of(transformer_of(model))):
+    if len(stacks) > 1 or (not stacks and wrappers.configuration_of(wrappers.transformer_of(model))):
         return ""
     if stacks:
         blocks = [path for group in stacks[0].paths for path in group]
@@ -167,9 +160,9 @@ def _sound(model: nn.Module, components: dict[str, list[str]]) -> bool:
     pieces = [placed(model, EMBEDDINGS, path) for path in components["embeddings"]]
     pieces += [placed(model, f"block {number}", path) for number, path in enumerate(components["blocks"])]
     pieces += [placed(model, HEAD, path) for path in components["head"]]
-    configuration = configuration_of(transformer_of(model))
-    stages = stages_of(configuration)
-    depths = {sum(stages)} if stages else depths_of(configuration)
+    configuration = wrappers.configuration_of(wrappers.transformer_of(model))
+    stages = wrappers.stages_of(configuration)
+    depths = {sum(stages)} if stages else wrappers.depths_of(configuration)
     lists = [(path, inner) for path, inner in model.named_modules() if is_list(inner) and has_parameters(inner)]
     if any(_may_be_blocks(listed_at(path, inner), components["blocks"]) for path, inner in lists):
         return False

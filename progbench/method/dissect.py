@@ -9,9 +9,9 @@ from torch import nn
 from progbench.errors import BadInput
 from progbench.method.choice import advice, chosen_stacks, path_of
 from progbench.method.layout import AFTER, BEFORE, EMBEDDINGS, HEAD, HELD_BY_THE_FIRST_BLOCK, OUTSIDE, TOWER, rule_for
-from progbench.method.order import order_of_use, used_before
+from progbench.method.order import order_of_use, runs_through, used_before
 from progbench.method.pieces import Piece, placed
-from progbench.method.stacks import Stack, changed_in, has_parameters, listed_at, runs_as_one, stacks_in
+from progbench.method.stacks import Stack, changed_in, has_parameters, listed_at, stacks_in
 from progbench.method.wrappers import configuration_of, towers_of, transformer_of
 
 
@@ -131,7 +131,9 @@ class _Walk:
     def _is_apart(self, path: str) -> bool:
         """Whether a list is sure not to belong to the blocks: it has no attention, they all do, and it runs as one."""
         free = listed_at(path, self.model.get_submodule(path)).is_free_of_attention
-        return free and all(stack.attends for stack in self.stacks.values()) and runs_as_one(self.model, path)
+        above, _, name = path.rpartition(".")
+        attend = all(stack.attends for stack in self.stacks.values())
+        return free and attend and runs_through(self.model.get_submodule(above), name)
 
 
 def _has(block: nn.Module, path: str) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layout:
-    """Module paths: `embeddings` and `blocks` below the base model; the rest below one block.
+    """Module paths: `blocks` below the base model; the rest below one block.
 
     What lies outside the base model is the classifier. `attention` holds the `projections` LoRA may target. From
     `after_attention` on no token sees another. `first_token` is the module that reads a text's first token alone.
@@ -25,7 +25,6 @@ class Layout:
     attention adds a bias by relative position, and is not in transformers' registry.
     """
 
-    embeddings: str = "embeddings"
     blocks: str = "encoder.layer"
     attention: str = "attention.self"
     projections: tuple[str, ...] = ("query", "key", "value")

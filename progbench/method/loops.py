@@ -27,8 +27,8 @@ class LoopWatch:
         self._watch = watch
         self._wanted, self._names = list(wanted), names
         self._ours = {id(parameter) for parameter in self._wanted}
-        self._holds: dict[int, bool] = {}
-        self._stepped: dict[int, Optimizer] = {}
+        # those that stepped, by their ids, and whether they are ours; kept, so that no other one is given an id
+        self._known: dict[int, tuple[Optimizer, bool]] = {}
 
     def __enter__(self) -> LoopWatch:
         self._handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
@@ -44,8 +44,8 @@ class LoopWatch:
     def leave(self) -> None:
         """End a stage. Raises BadInput for what moved in it, and if no optimizer holds what some stage trains."""
         self._watch.require_still()
-        if self._stepped:
-            require_held(self._stepped.values(), self._wanted, self._names)
+        if stepped := [optimizer for optimizer, ours in self._known.values() if ours]:
+            require_held(stepped, self._wanted, self._names)
             if words := self._watch.unseen_words():
                 warnings.warn(words, stacklevel=3)
 
@@ -58,8 +58,7 @@ class LoopWatch:
             warnings.warn(words, stacklevel=3)
 
     def _is_ours(self, optimizer: Optimizer) -> bool:
-        if id(optimizer) not in self._holds:
-            self._holds[id(optimizer)] = any(id(parameter) in self._ours for parameter in held_by(optimizer))
-            if self._holds[id(optimizer)]:
-                self._stepped[id(optimizer)] = optimizer  # kept, so that no other one is given its id
-        return self._holds[id(optimizer)]
+        if id(optimizer) not in self._known:
+            ours = any(id(parameter) in self._ours for parameter in held_by(optimizer))
+            self._known[id(optimizer)] = optimizer, ours
+        return self._known[id(optimizer)][1]

@@ -34,7 +34,10 @@ def used_before(holder: nn.Module, name: str, others: set[str]) -> bool:
 
 
 def runs_through(module: nn.Module, name: str) -> bool:
-    """Whether the module's own `forward` loops over its member of this name, and over no other beside it."""
+    """Whether the module's own `forward` loops over its member of this name, and over no other beside it.
+
+    Then all that the member lists runs in one call, as a feature extractor's layers do.
+    """
     kind: type = type(module)
     source = _method(kind, "forward")
     loops = [node.iter for node in ast.walk(source[1]) if isinstance(node, ast.For)] if source else []

@@ -26,6 +26,12 @@ class Piece:
     why: str
     parameters: tuple[nn.Parameter, ...]
 
+    @property
+    def block(self) -> int:
+        """The number of its block; below 0 for embeddings and head."""
+        outside = {EMBEDDINGS: -2, HEAD: -1}
+        return outside.get(self.component) or int(self.component.removeprefix("block "))
+
 
 def several(places: Iterable[Place]) -> list[Place]:
     return [places] if isinstance(places, str) else list(places)
@@ -54,8 +60,7 @@ def assembled(model: nn.Module, pieces: list[Piece]) -> tuple[dict[str, Paramete
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     components: dict[str, dict[int, nn.Parameter]] = {EMBEDDINGS: {}, HEAD: {}}
     owner: dict[int, str] = {}
-    order = {EMBEDDINGS: -2, HEAD: -1}
-    for piece in sorted(pieces, key=lambda own: order.get(own.component) or int(own.component.removeprefix("block "))):
+    for piece in sorted(pieces, key=lambda own: own.block):
         component = components.setdefault(piece.component, {})
         for parameter in piece.parameters:
             first = owner.setdefault(id(parameter), piece.component)
@@ -72,22 +77,18 @@ def assembled(model: nn.Module, pieces: list[Piece]) -> tuple[dict[str, Paramete
 
 def shown(name: str, pieces: Iterable[Piece], live: Iterable[nn.Parameter], frozen: Iterable[nn.Parameter]) -> str:
     """The anatomy as a table: a row for E, for each run of blocks of one size, and for H, with elements and paths."""
-    trains = {id(parameter) for parameter in live}
-    seen: set[int] = set()
-    counts: list[tuple[Piece, int]] = []
-    for piece in pieces:
-        own = [p for p in piece.parameters if id(p) in trains and not (id(p) in seen or seen.add(id(p)))]  # type: ignore
-        counts.append((piece, sum(parameter.numel() for parameter in own)))
+    left = {id(parameter): parameter.numel() for parameter in live}  # each counts where it comes first
+    counts = [(piece, sum(left.pop(id(parameter), 0) for parameter in piece.parameters)) for piece in pieces]
     rows = [_row("E", [(piece, count) for piece, count in counts if piece.component == EMBEDDINGS])]
-    blocks: dict[str, tuple[int, list[str], str]] = {}
-    for piece, count in counts:
-        if piece.component not in (EMBEDDINGS, HEAD):
-            before, paths, _ = blocks.setdefault(piece.component, (0, [], ""))
-            blocks[piece.component] = (before + count, [*paths, piece.path], f" ({piece.why})" if piece.why else "")
-    upwards = [blocks[one] for one in sorted(blocks, key=lambda one: int(one.removeprefix("block ")))]
+    blocks: list[tuple[int, str, str]] = []
+    of_blocks = sorted((own for own in counts if own[0].block >= 0), key=lambda own: own[0].block)
+    for _, group in itertools.groupby(of_blocks, key=lambda own: own[0].block):
+        members, sizes = zip(*group, strict=True)
+        why = f" ({members[-1].why})" if members[-1].why else ""
+        blocks.append((sum(sizes), why, ", ".join(piece.path for piece in members)))
     number = 1
-    for (size, why), group in itertools.groupby(upwards, key=operator.itemgetter(0, 2)):
-        alike = [", ".join(paths) for _, paths, _ in group]
+    for (size, why), run in itertools.groupby(blocks, key=operator.itemgetter(0, 1)):
+        alike = [paths for *_, paths in run]
         last = number + len(alike) - 1
         if len(alike) == 1:
             rows.append((f"B{number}", size, alike[0] + why))

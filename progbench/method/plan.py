@@ -35,8 +35,8 @@ def rows(anatomy: Anatomy, schedule: Schedule) -> list[Row]:
     require_depth(schedule, anatomy.L, anatomy.name)
     whole = [list[nn.Parameter]() for _ in range(anatomy.L)]
     for piece in anatomy.pieces:
-        if piece.component.startswith("block "):
-            whole[int(piece.component.removeprefix("block "))] += piece.parameters
+        if piece.block >= 0:
+            whole[piece.block] += piece.parameters
     updated, moments, seen, table = 0, 0, set[int](), []
     for stage in schedule:
         trains = anatomy.trainable(stage)

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from progbench.method.order import runs_through, used_before
+from progbench.method.order import used_before
 from progbench.method.wrappers import configuration_of, depths_of, stages_of
 
 
@@ -101,12 +101,6 @@ def is_list(module: object) -> bool:
 
 def has_parameters(owner: nn.Module | nn.Parameter) -> bool:
     return isinstance(owner, nn.Parameter) or any(True for _ in owner.parameters())
-
-
-def runs_as_one(model: nn.Module, path: str) -> bool:
-    """Whether the module that holds this list runs all its members in one call, as a feature extractor's layers."""
-    above, _, name = path.rpartition(".")
-    return runs_through(model.get_submodule(above), name)
 
 
 def around(holder: nn.Module, path: str, inner: str) -> Iterator[tuple[str, bool]]:

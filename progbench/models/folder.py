@@ -9,7 +9,6 @@ import functools
 import hashlib
 import json
 import operator
-from collections.abc import Iterator
 from pathlib import Path
 
 from progbench.errors import BadInput
@@ -78,19 +77,15 @@ def _require_vocabulary(folder: Path) -> None:
 
 
 def _require_lines(path: Path) -> None:
-    lines = [line for line in _lines(path) if line.strip() and not line.startswith("#version")]
-    if not lines:
+    text = ""
+    if path.is_file():
+        _refuse_pointer(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as problem:
+            raise BadInput(f"{path}: cannot be read: {problem}") from None
+    if not any(line.strip() and not line.startswith("#version") for line in text.splitlines()):
         raise BadInput(f"{path}: is not there, or holds nothing, so that words could not be told apart")
-
-
-def _lines(path: Path) -> Iterator[str]:
-    if not path.is_file():
-        return
-    _refuse_pointer(path)
-    try:
-        yield from path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as problem:
-        raise BadInput(f"{path}: cannot be read: {problem}") from None
 
 
 def _json(path: Path) -> dict:

@@ -54,10 +54,6 @@ _WANTED = {field.name for field in fields(Recipe) if field.default is MISSING}
 _FLOATS = {field.name for field in fields(Recipe) if str(field.type).startswith("float")}
 
 
-def _kind(name: str) -> Kind:
-    return choice(*tasks()) if name == "task" else ALLOWED[name]
-
-
 def checked(values: dict[str, Any], where: str) -> Recipe:
     """The recipe with these values; those at their default may be left out.
 
@@ -68,7 +64,7 @@ def checked(values: dict[str, Any], where: str) -> Recipe:
     if unknown := [name for name in values if name not in _KNOWN]:
         raise BadInput(f"{where}: unknown field {', '.join(unknown)}; known are {', '.join(_KNOWN)}")
     for name, value in values.items():
-        kinds.require(value, _kind(name), f"{where}: {name}")
+        kinds.require(value, choice(*tasks()) if name == "task" else ALLOWED[name], f"{where}: {name}")
     _require_fields(values, where)
     _require_sense(values, where)
     made = {name: float(value) if name in _FLOATS else value for name, value in values.items()}

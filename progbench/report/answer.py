@@ -4,8 +4,6 @@ Every view begins with it. What the paper prints and what counting gives need no
 memory, stand beside them where there are runs.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -204,33 +202,23 @@ def _beyond(tasks: Sequence[Contrast]) -> list[str]:
 
 
 def _saved(heads: Sequence[Contrast]) -> str:
-    each: dict[str, Contrast] = {}
-    for one in heads:
-        if one.updated is not None:
-            each.setdefault(one.body, one)
-    groups: dict[str, list[Contrast]] = {}
-    for one in each.values():
-        groups.setdefault(_why(one), []).append(one)
-    known = [f"{_updates(those)}{_spends(those, why)}" for why, those in groups.items()]
+    # why FLOPs are saved less than parameters, or as they are: where the gradient goes below the frozen blocks
+    reasons = (
+        "a gradient still passes through the frozen blocks to the embeddings",
+        "no gradient passes below the lowest block that trains",
+    )
+    groups: dict[str, dict[str, Contrast]] = {}
+    for one in (one for one in heads if one.updated is not None):
+        groups.setdefault(reasons[one.tuning in ("adapter", "lora")], {}).setdefault(one.body, one)
+    known = []
+    for why, those in groups.items():
+        updates = [f"{_percent(one.updated)} fewer parameters of {body}" for body, one in those.items()]
+        shares = [*dict.fromkeys(f"{_percent(one.flops)} fewer" for one in those.values() if one.flops is not None)]
+        spent = "no fewer" if shares == [NONE_FEWER] else _listed(shares)
+        spends = f" and spends {spent} FLOPs in the blocks' weights, since {why}" if shares else ""
+        known.append(f"updates {_listed(updates)}{spends}")
     stays = "AdamW's moments and peak memory stay, since the first epoch trains every block"
     return f"Progtuning {'; it '.join(known)}; {stays}." if known else ""
-
-
-def _updates(those: Sequence[Contrast]) -> str:
-    return f"updates {_listed([f'{_percent(one.updated)} fewer parameters of {one.body}' for one in those])}"
-
-
-def _spends(those: Sequence[Contrast], why: str) -> str:
-    shares = list(dict.fromkeys(f"{_percent(one.flops)} fewer" for one in those if one.flops is not None))
-    shown = "no fewer" if shares == [NONE_FEWER] else _listed(shares)
-    return f" and spends {shown} FLOPs in the blocks' weights, since {why}" if shares else ""
-
-
-def _why(one: Contrast) -> str:
-    """Why FLOPs are saved less than parameters, or as they are: where the gradient goes below the frozen blocks."""
-    if one.tuning in ("adapter", "lora"):
-        return "no gradient passes below the lowest block that trains"
-    return "a gradient still passes through the frozen blocks to the embeddings"
 
 
 def _whose(one: Contrast) -> str:

@@ -1,7 +1,5 @@
 """The answer as a page of its own and as a part of the README: every number in both comes from here."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Sequence

@@ -1,12 +1,9 @@
 """Drawing as SVG text: one look for every figure, the same file for the same numbers. Loads matplotlib only to draw."""
 
-from __future__ import annotations
-
-import contextlib
 import io
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 # told apart by colour-blind readers, too (Okabe and Ito)
 BLUE, ORANGE, GREEN, PURPLE, SKY, GREY, INK = (
@@ -29,15 +26,6 @@ _STYLE = {
     "legend.frameon": False,
     "savefig.transparent": True,
 }
-
-
-@contextlib.contextmanager
-def style() -> Iterator[None]:
-    """Figures made and saved inside look alike; matplotlib's own settings come back afterwards."""
-    import matplotlib
-
-    with matplotlib.rc_context(_STYLE):
-        yield
 
 
 def new_figure(width: float, height: float, left: float | None = None):
@@ -68,7 +56,9 @@ def legend(axes, columns: int, **options: object) -> None:
 
 def svg(draw: Callable, *values: object, paper: bool = False) -> str:
     """The figure that `draw` makes of values, as SVG text; on white `paper` it can be read on a dark page, too."""
-    with style():
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE):  # matplotlib's own settings come back afterwards
         text = io.StringIO()
         draw(*values).savefig(text, format="svg", metadata={"Date": None}, transparent=not paper)
     return text.getvalue()

@@ -1,7 +1,5 @@
 """A verdict's numbers and outcome, as every view writes them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Progtuning less fine-tuning, as every view shows it: a line a task and average, and what it can and cannot say."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 

@@ -1,11 +1,11 @@
 """Two folders of results side by side, for a terminal, as Markdown, HTML and JSON."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+
+from markupsafe import Markup
 
 from progbench.files import write_atomically
 from progbench.judging.against import CHANGED, UNDECIDED, WITHIN, Change, Difference
@@ -37,20 +37,12 @@ def as_text(found: Difference) -> str:
 
 def as_markdown(found: Difference) -> str:
     """For a code host or a note."""
-    lines = ["# progbench: two folders of results", "", f"**{markdown.escape(found.headline)}**"]
-    lines += [line for note in _notes(found) for line in ("", markdown.escape(note))]
-    for table in _tables(found):
-        grid = markdown.grid(table.rows, table.headers, table.align)
-        lines += ["", f"## {markdown.escape(table.title)}", "", grid]
-    for title, names in _lists(found):
-        lines += ["", f"## {markdown.escape(title)}", "", *(f"- {markdown.escape(name)}" for name in names)]
-    return "\n".join(lines) + "\n"
+    return html.filled("difference.md", markdown.escape, **_shown(found), grid=_pipes)
 
 
 def as_html(found: Difference) -> str:
     """As one file: no script, nothing fetched."""
-    about = {"notes": _notes(found), "tables": _tables(found), "lists": _lists(found)}
-    return html.page("difference.html", title=f"progbench: {found.headline}", found=found, **about)
+    return html.page("difference.html", title=f"progbench: {found.headline}", **_shown(found))
 
 
 def write(found: Difference, folder: Path) -> list[Path]:
@@ -64,6 +56,14 @@ def write(found: Difference, folder: Path) -> list[Path]:
     for name, page in written.items():
         write_atomically(folder / name, page)
     return [folder / name for name in written]
+
+
+def _shown(found: Difference) -> dict[str, object]:
+    return {"found": found, "notes": _notes(found), "tables": _tables(found), "lists": _lists(found)}
+
+
+def _pipes(table: Grid) -> Markup:
+    return Markup(markdown.grid(table.rows, table.headers, table.align))
 
 
 def _notes(found: Difference) -> list[str]:
@@ -81,7 +81,6 @@ def _notes(found: Difference) -> list[str]:
 
 
 def _tables(found: Difference) -> list[Grid]:
-    """What there is to show as tables."""
     suites = {one.recipe.partition("/")[0] for one in found.ratios}
     suite = f"{suites.pop()}/" if len(suites) == 1 else ""
     headers = ("score", "first", "second", "difference [95 %]", "p")

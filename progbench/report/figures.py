@@ -1,7 +1,5 @@
 """A report's figures: the answer's, the paper's two, and what its tables do not show at a glance. Drawn from values."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple

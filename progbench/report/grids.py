@@ -1,7 +1,5 @@
 """Tables of texts, as every view shows them: cells, variants, what closes a gap, and costs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Its one script sorts and filters cells. The page names it by its checksum, so that a browser runs no other.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import os
@@ -77,6 +75,13 @@ def page(template: str, **values: object) -> str:
     return filled(template, lambda value: escape(_signed(cells.plain(value))), **(about | values))
 
 
+# LaTeX has its own use for braces
+_OF_TEX = {
+    "variable_start_string": "<<", "variable_end_string": ">>", "block_start_string": "<%", "block_end_string": "%>",
+    "comment_start_string": "<#", "comment_end_string": "#>",
+}  # fmt: skip
+
+
 def filled(template: str, safe: Callable[[object], str], **values: object) -> str:
     """A template of this package, filled in: what is no Markup goes through `safe`."""
     environment = jinja2.Environment(
@@ -86,6 +91,7 @@ def filled(template: str, safe: Callable[[object], str], **values: object) -> st
         finalize=lambda value: value if isinstance(value, Markup) else Markup(safe(value)),
         trim_blocks=True,
         lstrip_blocks=True,
+        **(_OF_TEX if template.endswith(".tex") else {}),
     )
     environment.globals |= values
     return environment.get_template(template).render()

@@ -1,7 +1,5 @@
 """The report as Markdown: the paper's tables in three views, then every cell with its sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup

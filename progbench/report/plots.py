@@ -1,7 +1,5 @@
 """The report's own figures: every scored cell, score against parameters, and cost beside parameters."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Sequence

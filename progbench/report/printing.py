@@ -1,7 +1,5 @@
 """A text on standard output, whatever that can show and whether or not there is room."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

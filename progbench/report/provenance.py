@@ -1,13 +1,11 @@
 """Which code made a report's runs, and what speaks against taking their numbers, times or files as they are."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from progbench.environment import DIRTY
 from progbench.report.cells import some
-from progbench.runs.ledger import Entry, Run
+from progbench.runs.ledger import Entry
 
 MOST = 3  # runs and commits that a sentence names
 _UNKNOWN = "made by code of unknown commit, as an installed package's is (a git checkout would name it)"
@@ -40,19 +38,13 @@ def doubts(environment: Mapping[str, object], entries: Sequence[Entry]) -> list[
     changed = [f"{name} ({commit(run.commit)})" for name, run in trained.items() if run.commit.endswith(DIRTY)]
     found += _said(changed, "made by changed code, which no commit has")
     found += _said([name for name, run in trained.items() if run.commit == "unknown"], _UNKNOWN)
-    return found + _of_time(trained)
+    # which step times say nothing of a run alone
+    timed = {name: run for name, run in trained.items() if run.step_seconds is not None and not run.alone}
+    shared = [f"{name} ({run.others})" for name, run in timed.items() if run.others]
+    found += _said(shared, "beside other runs on the same device, with step times left out")
+    unknown = [name for name, run in timed.items() if run.others is None]
+    return found + _said(unknown, "without a record of what else used the device, with step times left out")
 
 
 def _said(names: Sequence[str], what: str) -> list[str]:
     return [f"{len(names)} run{'s' * (len(names) > 1)} {what}: {some(names, MOST)}"] if names else []
-
-
-def _of_time(runs: Mapping[str, Run]) -> list[str]:
-    """Which step times say nothing of a run alone."""
-    timed = {name: run for name, run in runs.items() if run.step_seconds is not None and not run.alone}
-    shared = [f"{name} ({run.others})" for name, run in timed.items() if run.others]
-    unknown = [name for name, run in timed.items() if run.others is None]
-    return [
-        *_said(shared, "beside other runs on the same device, with step times left out"),
-        *_said(unknown, "without a record of what else used the device, with step times left out"),
-    ]

@@ -1,7 +1,5 @@
 """What is recorded: our own reference runs by suite, and what the print says by itself. Values alone; no files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The section on Table 5: other schedules beside Progtuning, what would make them collapse, and what a guess scores."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -104,15 +102,16 @@ def blocks(found: Recorded) -> Iterator[Block]:
 
 def _of_model(suite: OfSuite, model: str, printed: Sequence[Printed]) -> Iterator[Block]:
     """A model's scores by schedule, beside the printed ones and a guess's."""
-    columns = _columns(printed)
-    schedules = [(name(one), f"{model}-{one}") for one in _ROWS]
-    schedules += [
-        (f"{name(recipe.schedule)}, {recipe.variant}", one) for one, recipe in _variants(suite, model).items()
-    ]
-    points = {
-        label: [suite.points(_id(stem, evaluation_set), evaluation_set, metric) for evaluation_set, metric in columns]
-        for label, stem in schedules
-    }
+    order = list(dict.fromkeys(one.evaluation_set for one in printed))
+    columns = sorted({(one.evaluation_set, one.metric): 0 for one in printed}, key=lambda one: order.index(one[0]))
+    schedules = {name(one): (one, "") for one in _ROWS}  # with their what-ifs
+    for recipe in suite.recipes.values():
+        if recipe.optimized != "all" and recipe.model == model and recipe.schedule in OTHERS:
+            schedules[f"{name(recipe.schedule)}, {recipe.variant}"] = recipe.schedule, f"~{recipe.variant}"
+    points: dict[str, list[list[float]]] = {}
+    for label, (schedule, variant) in schedules.items():
+        ids = [f"{model}-{schedule}-{task_of(evaluation_set).name}{variant}" for evaluation_set, _ in columns]
+        points[label] = [suite.points(one, *column) for one, column in zip(ids, columns, strict=True)]
     if not any(any(scores) for scores in points.values()):
         yield f"{suite.name}, {model}: not recorded."
         return
@@ -164,29 +163,6 @@ def _collapsed(
             if below:
                 found.append(f"{label}, {evaluation_set} {metric}: {below} of {len(values)}")
     return f"Seeds that score no more than always the most frequent class: {'; '.join(found) or 'none'}."
-
-
-def _columns(printed: Sequence[Printed]) -> list[tuple[str, str]]:
-    """The evaluation sets and metrics of Table 5's columns, MRPC with both of its metrics."""
-    order = list(dict.fromkeys(one.evaluation_set for one in printed))
-    return sorted(
-        dict.fromkeys((one.evaluation_set, one.metric) for one in printed), key=lambda column: order.index(column[0])
-    )
-
-
-def _variants(suite: OfSuite, model: str) -> dict[str, object]:
-    """The what-if recipes of a model's other schedules, each once, by the beginning of their ids."""
-    found = {}
-    for recipe in suite.recipes.values():
-        if recipe.optimized != "all" and recipe.model == model and recipe.schedule in OTHERS:
-            found[f"{model}-{recipe.schedule}~{recipe.variant}"] = recipe
-    return found
-
-
-def _id(stem: str, evaluation_set: str) -> str:
-    """A recipe's id from its beginning ("minilm-growing~late") and an evaluation set."""
-    body, _, variant = stem.partition("~")
-    return f"{body}-{task_of(evaluation_set).name}" + (f"~{variant}" if variant else "")
 
 
 def _mean(points: Sequence[float]) -> str:

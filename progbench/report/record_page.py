@@ -1,7 +1,5 @@
 """RESULTS.md and its page, section by section: what is recorded, what it says of the paper, and what it cannot say."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -50,20 +48,8 @@ def write(found: Recorded, folder: Path) -> list[Path]:
 
 def as_markdown(shown: Sequence[Section]) -> str:
     """For a code host."""
-    lines: list[str] = []
-    for title, blocks in shown:
-        lines += [f"{'##' if lines else '#'} {markdown.escape(title)}", ""]
-        for block in blocks:
-            if isinstance(block, Grid):
-                lines.append(markdown.as_table(block))
-            elif isinstance(block, Figure):
-                lines.append(f"![{markdown.escape(block.caption)}]({FOLDER}/{block.name})")
-            elif isinstance(block, str):
-                lines.append(markdown.escape(block))
-            else:
-                lines += [f"- {markdown.escape(line)}" for line in block]
-            lines.append("")
-    return "\n".join(lines[:-1]) + "\n"
+    grid = {"grid": lambda table: Markup(markdown.as_table(table)), "folder": FOLDER}
+    return html.filled("results.md", markdown.escape, sections=shown, **grid)
 
 
 def as_html(shown: Sequence[Section]) -> str:
@@ -101,7 +87,6 @@ def _named(pairs: Sequence[Compared]) -> str:
 
 
 def _short(found: Recorded) -> list[str]:
-    """The answers in a few sentences."""
     lines = []
     for suite in found.suites:
         pairs = suite.of_schedule("constant")

@@ -1,7 +1,5 @@
 """The sections on the runs themselves: which there are, which failed, how each was made, and what it took."""
 
-from __future__ import annotations
-
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

@@ -3,46 +3,30 @@
 Libraries that do this (pydantic for one) want models of their own, and would be a dependency for one file.
 """
 
-from __future__ import annotations
-
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from progbench.judging.claims import ClaimVerdict
-from progbench.judging.compared import Compared, Contrast, PrintAlone
-from progbench.judging.verdict import OUTCOMES, Attribution, Variant, Verdict
+from progbench.judging.verdict import OUTCOMES, Attribution
 from progbench.report.report import SCHEMA_VERSION, Report
-from progbench.runs.ledger import Cost, Entry
+from progbench.runs.ledger import Cost
 
 _PLAIN = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 _SUMMARY = {
     "headline": str, "counts": str, "total": int, "judged": int, "outcomes": dict[str, int], "warnings": list[str],
 }  # fmt: skip
-_KEYS: dict[str, Any] = {
-    "suite": str,
-    "purpose": str,
-    "asked": list[str],
-    "contrasts": list[Contrast],
-    "verdicts": list[Verdict],
-    "claims": list[ClaimVerdict],
-    "variants": list[Variant],
-    "differences": list[Compared],
-    "print_alone": list[PrintAlone],
-    "attribution": list[Attribution],
-    "runs": list[Entry],
-    "costs": list[Cost],
-    "summary": _SUMMARY,
-}
 # what is written beside a class's own fields: texts that follow from them
 _TEXTS = {"contrasts": "on_print", "differences": "sentence", "print_alone": "word"}
 
 
 def schema() -> dict[str, Any]:
     """The schema of `Report.as_json`."""
-    properties = {name: of(kind) for name, kind in _KEYS.items()}
+    hints = typing.get_type_hints(Report)
+    hints |= {"print_alone": hints["alone"], "runs": hints["ledger"], "attribution": list[Attribution]}
+    kinds = hints | {"schema_version": int, "costs": list[Cost], "summary": _SUMMARY}
+    properties = {name: of(kinds[name]) for name in Report("", [], {}).as_json()}
     for key, text in _TEXTS.items():
         properties[key]["items"]["properties"][text] = {"type": "string"}
         properties[key]["items"]["required"].append(text)
@@ -51,7 +35,7 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A report of progbench",
-        **_object({name: properties[name] for name in Report("", [], {}).as_json()}),
+        **_object(properties),
     }
 
 

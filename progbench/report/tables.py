@@ -1,7 +1,5 @@
 """The paper's tables as it prints them: verdicts in rows, columns and spans. Layouts are data: tables.toml."""
 
-from __future__ import annotations
-
 import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence, Set

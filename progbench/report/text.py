@@ -5,8 +5,6 @@ It is as wide as the terminal, and never wider than 100 columns.
 What is long ends with the answer again: it is the end that stays on a screen.
 """
 
-from __future__ import annotations
-
 import itertools
 import shutil
 import textwrap

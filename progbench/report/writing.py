@@ -1,7 +1,5 @@
 """A report as files: every view of it, and its figures."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -39,18 +37,17 @@ def write(report: Report, folder: Path) -> list[Path]:
 
 def spreadsheets(report: Report) -> dict[str, str]:
     """The CSV files by name: `report.csv` has the cells, `contrasts.csv` the differences, `runs.csv` the seeds."""
-    contrasts = [_values(one, Contrast) | {"on_print": one.on_print} for one in report.contrasts]
+    contrasts = [vars(one) | {"on_print": one.on_print} for one in report.contrasts]
     runs = [
-        {"recipe": entry.recipe, "digest": entry.digest, "planned": entry.planned, **_values(run, Run)}
+        {"recipe": entry.recipe, "digest": entry.digest, "planned": entry.planned, **vars(run)}
         for entry in report.ledger
         for run in entry.runs
     ]
+    cell, contrast, run = ([field.name for field in fields(kind)] for kind in (Verdict, Contrast, Run))
     return {
-        "report.csv": table(
-            [field.name for field in fields(Verdict)], (_values(one, Verdict) for one in report.verdicts)
-        ),
-        "contrasts.csv": table([*(field.name for field in fields(Contrast)), "on_print"], contrasts),
-        "runs.csv": table(["recipe", "digest", "planned", *(field.name for field in fields(Run))], runs),
+        "report.csv": table(cell, map(vars, report.verdicts)),
+        "contrasts.csv": table([*contrast, "on_print"], contrasts),
+        "runs.csv": table(["recipe", "digest", "planned", *run], runs),
     }
 
 
@@ -65,10 +62,6 @@ def table(names: Iterable[str], rows: Iterable[Mapping[str, object]]) -> str:
     writer.writeheader()
     writer.writerows({name: _safe(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
-
-
-def _values(one: object, kind: type) -> dict[str, object]:
-    return {field.name: getattr(one, field.name) for field in fields(kind)}
 
 
 def _safe(value: object) -> object:

@@ -1,7 +1,5 @@
 """What runs leave beside their results on the way to them, and what killed sessions left. No torch."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Collection
 from pathlib import Path

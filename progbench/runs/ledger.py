@@ -3,8 +3,6 @@
 Pure: from results to values, without files, torch or pytest.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

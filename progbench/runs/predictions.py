@@ -3,8 +3,6 @@
 The result names the file and the checksum of its uncompressed content, since compression differs between machines.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json

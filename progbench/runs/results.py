@@ -20,9 +20,8 @@ from progbench.errors import BadInput
 from progbench.files import parse_json, read_text, write_atomically
 from progbench.recipes import allowed
 from progbench.recipes.recipe import SCORES_VERSION, Recipe
-from progbench.runs import predictions, provenance
-from progbench.runs.provenance import Provenance
-from progbench.runs.run_result import EpochResult, RunResult
+from progbench.runs import predictions
+from progbench.runs.run_result import EpochResult, Provenance, RunResult, without
 
 if TYPE_CHECKING:
     import filelock
@@ -198,7 +197,7 @@ def _result(path: Path, content: dict, recipe: Recipe) -> RunResult:
         made = Provenance.of(known["environment"])
         rest |= {
             "notes": tuple(rest["notes"]),
-            "environment": provenance.without(known["environment"]),
+            "environment": without(known["environment"]),
             "provenance": made,
         }
     except (KeyError, TypeError, AttributeError, ValueError) as problem:

@@ -4,7 +4,7 @@ The copies in expected/<suite>/runs are a folder of results. reference.json foll
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from progbench.errors import BadInput
 from progbench.files import aside
 from progbench.judging.caveats import unlike
 from progbench.judging.expected import Cell
-from progbench.recipes.recipe import Recipe
+from progbench.recipes.recipe import Recipe, split_id
 from progbench.report.cells import plain
 from progbench.runs import predictions, results
-from progbench.runs.results import RunResult
-from progbench.session import complete, recipe_status, reference, vouching
+from progbench.session import reference, vouching
 from progbench.session.suite import Suite
 
-Filed = dict[int, tuple[Path, RunResult]]  # one recipe's results with their files, by seed
+_WHOLE, _REDUCED = "constant", "shrinking"  # fine-tuning and Progtuning, which wait for each other
+Filed = dict[int, tuple[Path, results.RunResult]]  # one recipe's results with their files, by seed
 
 
 @dataclass
@@ -44,12 +44,6 @@ class Adoption:
     def taken(self) -> list[Path]:
         """The results to copy."""
         return [path for files in self.kept.values() for path, _ in files.values() if not self._is_copy(path)]
-
-    @property
-    def changed(self) -> dict[str, dict]:
-        """The entries of reference.json that change."""
-        fresh = {path.parents[1].name for path in self.taken}
-        return {name: reference.entry(_runs(self.kept[name])) for name in sorted(fresh)}
 
     @property
     def failed(self) -> list[str]:
@@ -83,9 +77,9 @@ def updated(suite: Suite, cells: Iterable[Cell], root: Path) -> list[str]:
     """
     if reference.recorded_alone(suite.answers, suite.name):
         return reference.updated(suite, cells)
-    wanted = {name: recipe for cell in cells for name, recipe in suite.needed(cell, variants=True).items()}
+    wanted = suite.needed(*cells, variants=True)
     names = reference.on_file(suite.answers, suite.name)
-    wanted |= {name: recipe for name, recipe in recipe_status.recipes(suite).items() if name in names}
+    wanted |= {name: recipe for name, recipe in suite.every_recipe().items() if name in names}
     adoption = plan(root, suite.answers, suite.name, wanted, suite.folder)
     if adoption.refused:
         raise BadInput("; ".join(adoption.refused))
@@ -111,15 +105,13 @@ def plan(root: Path, answers: Path, suite: str, known: Mapping[str, Recipe], run
     new = _read(runs / suite, known, adoption.refused, adoption.left_out)
     adoption.kept = dict(copied)
     for name, files in new.items():
-        if why := vouching.doubts(root, dict(files.values())):
+        why = vouching.doubts(root, dict(files.values()))
+        merged, lost = _merged(copied.get(name, {}), files)
+        if why := why or lost or vouching.mixed(dict(merged.values())):
             adoption.refused += why
-            continue
-        merged, why = _merged(copied.get(name, {}), files)
-        if why := why or vouching.mixed(dict(merged.values())):
-            adoption.refused += why
-            continue
-        adoption.kept[name] = merged
-    for name, count in complete.counts({name: {*files} for name, files in adoption.kept.items()}).items():
+        else:
+            adoption.kept[name] = merged
+    for name, count in counts({name: {*files} for name, files in adoption.kept.items()}).items():
         files = adoption.kept[name]
         whole = {seed: files[seed] for seed in files if seed < count.seeds or adoption._is_copy(files[seed][0])}
         if count.why and len(whole) < len(files):
@@ -166,11 +158,11 @@ def _merged(old: Filed, new: Filed) -> tuple[Filed, list[str]]:
     return new, []
 
 
-def _same(run: RunResult, other: RunResult) -> bool:
+def _same(run: results.RunResult, other: results.RunResult) -> bool:
     return [epoch.scores for epoch in run.epochs] == [epoch.scores for epoch in other.epochs]
 
 
-def _runs(files: Filed) -> list[RunResult]:
+def _runs(files: Filed) -> list[results.RunResult]:
     return [run for _, (_, run) in sorted(files.items())]
 
 
@@ -185,12 +177,50 @@ def _copy(path: Path, place: Path) -> None:
 
 def lines(adoption: Adoption) -> Iterable[str]:
     """An adoption's changes, in lines for a person."""
-    if changed := adoption.changed:
-        seeds = len(adoption.taken)
-        yield f"{seeds} results of {len(changed)} recipes are new to the reference of {adoption.suite}"
+    names = sorted({path.parents[1].name for path in adoption.taken})
+    if changed := {name: reference.entry(_runs(adoption.kept[name])) for name in names}:
+        yield f"{len(adoption.taken)} results of {len(changed)} recipes are new to the reference of {adoption.suite}"
         yield reference.changes(reference.on_file(adoption.answers, adoption.suite), changed)
     else:
         yield f"nothing is new to the reference of {adoption.suite}"
     yield from (f"failed run, on file as such: {plain(why)}" for why in adoption.failed)
     yield from (f"left out: {plain(why)}" for why in adoption.left_out)
     yield from (f"refused: {plain(why)}" for why in adoption.refused)
+
+
+@dataclass(frozen=True)
+class Count:
+    """The seeds from 0 to `seeds` - 1 count; `why` says what is left out, "" for nothing."""
+
+    seeds: int
+    why: str = ""
+
+
+def counts(seeds_of: Mapping[str, Set[int]]) -> dict[str, Count]:
+    """How many of each recipe's seeds count.
+
+    >>> found = counts({"m-constant-rte": {0, 1, 2}, "m-shrinking-rte": {0, 1}, "m-growing-rte": {0, 2}})
+    >>> found["m-constant-rte"]
+    Count(seeds=2, why='seed 2 is left out: m-shrinking-rte has 2 seeds without a gap')
+    >>> found["m-growing-rte"]
+    Count(seeds=1, why='seed 2 is left out: there is no seed 1')
+
+    Seeds are 0, 1, 2 and so on: a seed that is chosen after its score was seen proves nothing. Fine-tuning and
+    Progtuning of one model and task have the same seeds. Other schedules have no seed that Progtuning lacks.
+    """
+    # how many there are from 0 on
+    ordered = {name: next(n for n in range(len(seeds) + 1) if n not in seeds) for name, seeds in seeds_of.items()}
+    return {name: _count(name, seeds_of[name], ordered) for name in seeds_of}
+
+
+def _count(name: str, seeds: Set[int], ordered: Mapping[str, int]) -> Count:
+    body, schedule, task = split_id(name.partition("~")[0])
+    partner = f"{body}-{_REDUCED if schedule != _REDUCED else _WHOLE}-{task}"
+    most = min(ordered[name], ordered.get(partner, ordered[name]))
+    out = sorted(seed for seed in seeds if seed >= most)
+    if not out:
+        return Count(most)
+    words = f"seeds {', '.join(map(str, out))} are" if len(out) > 1 else f"seed {out[0]} is"
+    if most == ordered[name]:
+        return Count(most, f"{words} left out: there is no seed {most}")
+    return Count(most, f"{words} left out: {partner} has {most} seed{'s' * (most != 1)} without a gap")

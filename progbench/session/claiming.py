@@ -4,13 +4,12 @@ from dataclasses import replace
 
 from progbench.errors import BadInput
 from progbench.judging import claims, compared, expected
-from progbench.judging.claims import Claim, ClaimVerdict, Comparison, Measured
 from progbench.judging.counts import agrees_with_print
 from progbench.session.comparing import alone, body_of
 from progbench.session.pairing import Source, paired
 
 
-def judged(suite: Source, claim: Claim) -> ClaimVerdict:
+def judged(suite: Source, claim: claims.Claim) -> claims.ClaimVerdict:
     """The verdict on a sentence, by the runs on file. Raises BadInput for a cell that cannot be read."""
     if claim.problem:
         return claims.judge(claim, [])
@@ -28,7 +27,7 @@ def judged(suite: Source, claim: Claim) -> ClaimVerdict:
     return claims.judge(claim, [_measured(suite, claim, comparison) for comparison in claim.comparisons])
 
 
-def _measured(suite: Source, claim: Claim, comparison: Comparison) -> Measured:
+def _measured(suite: Source, claim: claims.Claim, comparison: claims.Comparison) -> claims.Measured:
     left, right = ([suite.cell(name) for name in side] for side in (comparison.left, comparison.right))
     printed = [[cell.expectation.printed for cell in side] for side in (left, right)]
     metric = claim.metric.get(comparison.column, "")

@@ -1,4 +1,4 @@
-"""What a session's tests find, gathered test by test, and the report on all of them, also those not reached."""
+"""What a session's tests find: a verdict as a test's outcome, and all of them as a report, also those not reached."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -18,6 +18,22 @@ from progbench.session.suite import Suite
 
 CLAIMS = "claims"  # in the place of a table's name: the test is for a claim
 Found = tuple[str, Any]
+_OUTCOMES = {  # of cells, and of claims
+    "reproduced": "passed",
+    "consistent": "passed",
+    "deviates": "failed",
+    "error": "failed",
+    "disputed": "xfailed",
+    "missing": "skipped",
+    "unjudged": "skipped",
+    "not printed": "skipped",
+    "inconclusive": "skipped",
+    "holds": "passed",
+    "within noise": "skipped",
+    "does not hold": "failed",
+    "undecided": "skipped",
+}
+_IS = ("within noise", "undecided")  # what an answer is, where the others are what a sentence does
 
 
 def to_train(suite: Suite, asked: Iterable[Cell | Claim], tables: Iterable[str], *, variants: bool) -> list[Recipe]:
@@ -26,11 +42,8 @@ def to_train(suite: Suite, asked: Iterable[Cell | Claim], tables: Iterable[str],
     So a verdict depends neither on the order of tables nor on other processes. A cell that nobody asked for is judged
     by the results on file.
     """
-    wanted: dict[str, Recipe] = {}
-    for item in asked:
-        wanted |= suite.needed(item, variants=variants and isinstance(item, Cell))
-    cells = [cell for table in dict.fromkeys(tables) for cell in suite.table(table).cells]
-    here = {name for cell in cells for name in suite.needed(cell, variants=variants)}
+    wanted = suite.needed(*asked, variants=variants)
+    here = suite.needed(*(cell for table in tables for cell in suite.table(table).cells), variants=variants)
     return [recipe for name, recipe in wanted.items() if name in here]
 
 
@@ -66,6 +79,32 @@ def from_property(name: str, value: Any) -> Found:
     ('progbench', {'n': 5})
     """
     return name, json.loads(value) if name.startswith("progbench") and isinstance(value, str) else value
+
+
+def of_cell(verdict: Verdict) -> tuple[str, str]:
+    """The outcome of a cell's test, and its words.
+
+    >>> from progbench.judging.verdict import unreadable
+    >>> of_cell(unreadable("table1", "malformed"))
+    ('failed', 'error: malformed')
+    """
+    words = verdict.sentence if verdict.outcome == "disputed" else f"{verdict.outcome}: {verdict.sentence}"
+    return _OUTCOMES[verdict.outcome], words
+
+
+def of_claim(verdict: ClaimVerdict) -> tuple[str, str]:
+    """The outcome of a claim's test, and its words: the answer of the print, and that of our runs.
+
+    >>> from progbench.judging.claims import unreadable
+    >>> of_claim(unreadable("malformed"))[0]
+    'failed'
+    """
+    said = f"is {verdict.on_print}" if verdict.on_print in _IS else verdict.on_print
+    ours = "by counting" if verdict.by_counts else "on our runs"
+    words = f"{ours}: {verdict.our_words}"
+    words = f"on the print it {said}: {verdict.print_words}; {words}" if verdict.printed else words
+    lead = f"{verdict.disputed}; " if verdict.outcome == "disputed" else f"{verdict.outcome}: "
+    return _OUTCOMES[verdict.outcome], lead + words
 
 
 class Gathered:
@@ -121,7 +160,11 @@ class Gathered:
         """Every selected cell and claim, judged or not, with the runs behind them."""
         verdicts: list[Verdict] = []
         on_claims: list[ClaimVerdict] = []
-        for (table, name), test in self._subjects().items():
+        tests: dict[tuple[str, str], str] = {}  # of each cell or claim the test that says most: a verdict, or a failure
+        for test, subject in self.selected.items():
+            both = (tests.setdefault(subject, test), test)
+            tests[subject] = max(both, key=lambda one: (one in self._judged, one in self._failures))
+        for (table, name), test in tests.items():
             judged, failure = self._judged.get(test), self._failures.get(test, "")
             there = [one for one in self._there(table) if one.id == name]
             if isinstance(judged, ClaimVerdict):
@@ -148,11 +191,3 @@ class Gathered:
         names = [one.id for one in self._there(table)]
         meant = [candidate for candidate in names if name.startswith(f"{candidate}-") or name.endswith(f"-{candidate}")]
         return name if name in names else max(meant, key=len, default=name)
-
-    def _subjects(self) -> dict[tuple[str, str], str]:
-        """Each tested cell or claim, with the test that says most of it: one with a verdict, else one that failed."""
-        tests: dict[tuple[str, str], str] = {}
-        for test, subject in self.selected.items():
-            both = (tests.setdefault(subject, test), test)
-            tests[subject] = max(both, key=lambda one: (one in self._judged, one in self._failures))
-        return tests

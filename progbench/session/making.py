@@ -18,7 +18,6 @@ from progbench.recipes.recipe import Recipe
 from progbench.runs import cleanup, results
 from progbench.session import jobs, neighbours
 from progbench.session.filing import Filing
-from progbench.session.jobs import Job
 from progbench.session.progress import Progress
 from progbench.tasks import catalog
 from progbench.training.checkpoints import Checkpoints, shared_epochs
@@ -36,7 +35,6 @@ class Maker:
         self.device = device
         self.threads = threads
         self.send: Callable[[results.RunResult], object] = lambda result: None
-        self._swept = False
         self._tried: set[str] = set()
 
     def make(
@@ -52,8 +50,7 @@ class Maker:
         import filelock  # a report, which makes nothing, does without
 
         fresh = {recipe.id: recipe for recipe in wanted if recipe.id not in self._tried}.values()
-        if self.filing.train and not self._swept:  # a session that trains nothing removes nothing
-            self._swept = True
+        if self.filing.train and not self._tried:  # once a session; one that trains nothing removes nothing
             files.sweep_temporary_folders()
             for suite in {recipe.suite for recipe in fresh}:
                 cleanup.sweep_results(self.filing.folder / suite)
@@ -107,7 +104,7 @@ class Maker:
         return [], ""
 
     @contextlib.contextmanager
-    def _locked(self, family: Iterable[Job], *, blocking: bool) -> Iterator[None]:
+    def _locked(self, family: Iterable[jobs.Job], *, blocking: bool) -> Iterator[None]:
         """Hold the locks of a family's runs. Raises Timeout if another process holds one of them."""
         import filelock
 
@@ -123,7 +120,7 @@ class Maker:
                     self.filing.refuse(recipe, [seed], problem.filename or "its lock", problem)
             yield
 
-    def _with_checkpoints(self, family: Sequence[Job]) -> Iterator[tuple[Job, Checkpoints]]:
+    def _with_checkpoints(self, family: Sequence[jobs.Job]) -> Iterator[tuple[jobs.Job, Checkpoints]]:
         """A family's jobs, each with its checkpoints: its shared epochs are left to those behind it."""
         epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
         folders = [results.path_of(self.filing.folder, job.recipe, job.seeds[0]).parent for job in family]
@@ -132,7 +129,7 @@ class Maker:
             later = tuple(folder for other, folder in behind if epochs and other.seeds == job.seeds)
             yield job, Checkpoints(folders[number], epochs, later)
 
-    def _train(self, job: Job, kept: Checkpoints, progress: Progress) -> None:
+    def _train(self, job: jobs.Job, kept: Checkpoints, progress: Progress) -> None:
         """Train a job's seeds and file each as soon as it is there, unless that is done or cannot succeed."""
         wanted, filing = job.recipe, self.filing
         seeds = tuple(seed for seed in job.seeds if not filing.settled(wanted, seed))

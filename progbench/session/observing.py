@@ -6,19 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from progbench.errors import BadInput
-from progbench.judging import caveats, resolution, verdict
-from progbench.judging.expected import THEMSELVES, Cell
+from progbench.judging import caveats, expected, resolution, verdict
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult, path_of
 from progbench.session.filing import Runs
 
 
-def columns_of(cell: Cell) -> list[tuple[str, str]]:
+def columns_of(cell: expected.Cell) -> list[tuple[str, str]]:
     """The evaluation sets of a scored cell, mostly one, each with its metric; the cell is their mean."""
     return list(cell.mean_of.items()) or [(cell.evaluation_set, cell.metric)]
 
 
-def scores(cell: Cell, behind: Sequence[Runs]) -> verdict.Observed:
+def scores(cell: expected.Cell, behind: Sequence[Runs]) -> verdict.Observed:
     """A cell's points by seed, and what is missing or wrong; `behind` has the runs of each of its evaluation sets.
 
     A mean over several sets has a value for each seed that all of them have.
@@ -58,7 +57,7 @@ def scores(cell: Cell, behind: Sequence[Runs]) -> verdict.Observed:
     )
 
 
-def unpublished(cell: Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:
+def unpublished(cell: expected.Cell, made: Mapping[Recipe, Sequence[RunResult]]) -> str:
     """Why a cell's runs were not made on the published data, else ""."""
     printed = bool(cell.expectation.printed)
     return "; ".join(
@@ -74,5 +73,5 @@ def themselves(folder: Path, copies: Path, made: Mapping[Recipe, Iterable[RunRes
         for run in runs:
             ours, theirs = (path_of(place, wanted, run.seed) for place in (folder, copies))
             if theirs.is_file() and filecmp.cmp(ours, theirs, shallow=False):  # a comparison with itself says nothing
-                return THEMSELVES
+                return expected.THEMSELVES
     return ""

@@ -165,11 +165,8 @@ def _recipe(asked: Question) -> dict[str, Any]:
     if strange := sorted(set(asked.values) - set(values)):
         raise BadInput(f"{strange[0]} means nothing to {asked.tuning} tuning of {asked.data.kind}")
 
-    def line(field: str, value: Any) -> dict[str, Any]:
-        source = "chosen" if field in asked.values else "compare's default"
-        return {"value": asked.values.get(field, value), "source": source}
-
-    lines = {field: line(field, value) for field, value in values.items()}
+    lines = {field: {"value": value, "source": "compare's default"} for field, value in values.items()}
+    lines |= {field: {"value": value, "source": "chosen"} for field, value in asked.values.items()}
     of_tuning = {field: lines.pop(field) for field in OPTIONS[asked.tuning]}
     return {"defaults": lines, "tunings": {asked.tuning: of_tuning}}
 

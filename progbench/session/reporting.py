@@ -6,9 +6,8 @@ from pathlib import Path
 
 from progbench import environment, files, places
 from progbench.errors import BadInput
-from progbench.judging import claims
+from progbench.judging import claims, expected
 from progbench.judging.compared import Compared, PrintAlone
-from progbench.judging.expected import Cell
 from progbench.judging.verdict import Variant, Verdict, unreadable
 from progbench.models.spec import spec
 from progbench.recipes import reading
@@ -20,10 +19,10 @@ from progbench.session.contrasts import contrasts
 from progbench.session.suite import Suite
 
 
-def behind(suite: Suite, cells: Iterable[Cell]) -> list[Entry]:
+def behind(suite: Suite, cells: Iterable[expected.Cell]) -> list[Entry]:
     """The runs of these cells, as a report lists them; nothing is trained."""
-    recipes = {name: wanted for cell in cells for name, wanted in suite.needed(cell).items()}
-    entries = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in recipes.values()]
+    recipes = suite.needed(*cells).values()
+    entries = [ledger.entry(wanted, suite.runs(wanted).results.values()) for wanted in recipes]
     return [entry for entry in entries if entry.runs]
 
 
@@ -32,7 +31,7 @@ def report(suite: Suite) -> Report:
     verdicts: list[Verdict] = []
     variants: list[Variant] = []
     warnings: dict[str, None] = {}
-    every: list[Cell] = []
+    every: list[expected.Cell] = []
     for name in suite.tables():
         table = suite.table(name)
         if table.problem:
@@ -58,7 +57,7 @@ def report(suite: Suite) -> Report:
 
 def assembled(
     suite: Suite,
-    cells: Sequence[Cell],
+    cells: Sequence[expected.Cell],
     verdicts: Sequence[Verdict],
     warnings: Iterable[str],
     variants: Sequence[Variant],
@@ -83,7 +82,7 @@ def assembled(
     )
 
 
-def compared(suite: Suite, cells: Iterable[Cell]) -> tuple[list[Compared], list[PrintAlone], list[str]]:
+def compared(suite: Suite, cells: Iterable[expected.Cell]) -> tuple[list[Compared], list[PrintAlone], list[str]]:
     """The verdicts on schedules in these cells' tables: our runs' and the print's, and why seeds or tasks have none."""
     differences: list[Compared] = []
     alone: list[PrintAlone] = []
@@ -99,9 +98,9 @@ def compared(suite: Suite, cells: Iterable[Cell]) -> tuple[list[Compared], list[
     return differences, alone, list(dict.fromkeys(left_out))
 
 
-def _stale(suite: Suite, cells: Iterable[Cell]) -> list[str]:
+def _stale(suite: Suite, cells: Iterable[expected.Cell]) -> list[str]:
     """A sentence on results from before an edit of the suite's recipes: they are on file, and do not count."""
-    names = {name: wanted.digest for cell in cells for name, wanted in suite.needed(cell).items()}
+    names = {name: wanted.digest for name, wanted in suite.needed(*cells).items()}
     folders = (path for path in (suite.folder / suite.name).glob("*/*") if path.is_dir())
     old = sorted({path.parent.name for path in folders if names.get(path.parent.name, path.name) != path.name})
     more = f" and {len(old) - 3} more" if len(old) > 3 else ""

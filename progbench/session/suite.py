@@ -4,6 +4,7 @@ Training and judging meet in result files only: `obtain` trains the missing runs
 are there and hands the judge numbers.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -112,18 +113,23 @@ class Suite:
     def _recipe_of(self, cell: Cell, evaluation_set: str, variant: str = "") -> Recipe:
         return self.recipe(cell, catalog.task_of(evaluation_set).name, variant)
 
-    def needed(self, wanted: Cell | Claim, *, variants: bool = False) -> dict[str, Recipe]:
-        """The recipes behind a cell (with its variants, if asked) or a claim, by id.
+    def needed(self, *wanted: Cell | Claim, variants: bool = False) -> dict[str, Recipe]:
+        """The recipes behind cells (with their variants, if asked) and claims, by id.
 
         A count has none, and neither has what cannot be judged: its verdict says why.
         """
-        try:
-            return self.behind(wanted, variants=variants)
-        except BadInput:
-            return {}
+        recipes = {}
+        for one in wanted:
+            with contextlib.suppress(BadInput):
+                recipes |= self.behind(one, variants=variants)
+        return recipes
+
+    def every_recipe(self) -> dict[str, Recipe]:
+        """The recipes behind all cells and their variants, by id."""
+        return self.needed(*(cell for name in self.tables() for cell in self.table(name).cells), variants=True)
 
     def behind(self, wanted: Cell | Claim, *, variants: bool = False) -> dict[str, Recipe]:
-        """The same, but raises BadInput for what cannot be judged."""
+        """What `needed` gives of one alone. Raises BadInput for what cannot be judged."""
         if wanted.problem:
             raise BadInput(wanted.problem)
         if isinstance(wanted, Claim):
@@ -245,10 +251,10 @@ class Suite:
 
     def predictions(self, result: results.RunResult) -> rescoring.Kept | None:
         """A run's predictions, if it kept them. Raises BadInput for a file that is gone or damaged."""
-        key = results.path_of(self.folder, result.recipe, result.seed)
-        if result.predictions and key not in self.kept:
-            self.kept[key] = predictions.load(key, result.predictions)
-        return self.kept.get(key)
+        path = results.path_of(self.folder, result.recipe, result.seed)
+        if result.predictions and path not in self.kept:
+            self.kept[path] = predictions.load(path, result.predictions)
+        return self.kept[path] if result.predictions else None
 
     @_kept
     def observed(self, cell: Cell, variant: str = "") -> Observed:
@@ -276,8 +282,7 @@ class Suite:
     @_kept
     def _unlike(self, table: str, column: str) -> list[str]:
         beside = [cell for cell in self.table(table).cells if cell.column == column]
-        compared = {name: wanted for cell in beside for name, wanted in self.needed(cell, variants=True).items()}
-        return unlike(self.good(compared.values()))
+        return unlike(self.good(self.needed(*beside, variants=True).values()))
 
     def good(self, recipes: Iterable[Recipe]) -> dict[Recipe, list[results.RunResult]]:
         """The results of recipes that are no errors."""

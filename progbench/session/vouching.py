@@ -12,14 +12,13 @@ from progbench.judging.caveats import other_data
 from progbench.judging.likeness import MACHINE, VERSIONS
 from progbench.recipes.recipe import SCORES_VERSION
 from progbench.runs import predictions, results
-from progbench.runs.results import UNSEALED, RunResult
 from progbench.session import rescoring
 from progbench.tasks.catalog import tasks
 
 _RECIPE = "progbench/recipes/recipe.py"  # which says SCORES_VERSION, in every commit
 
 
-def doubts(root: Path, runs: Mapping[Path, RunResult]) -> list[str]:
+def doubts(root: Path, runs: Mapping[Path, results.RunResult]) -> list[str]:
     """Why nobody can vouch for one recipe's results, each by its file; empty if everybody can.
 
     The code of the checkout at `root` must have made them. A failed run is vouched for, too: it did fail.
@@ -27,9 +26,9 @@ def doubts(root: Path, runs: Mapping[Path, RunResult]) -> list[str]:
     return [f"{path}: {why}" for path, result in runs.items() for why in _of_run(root, path, result)]
 
 
-def _of_run(root: Path, path: Path, result: RunResult) -> Iterator[str]:
+def _of_run(root: Path, path: Path, result: results.RunResult) -> Iterator[str]:
     if not result.sealed:
-        yield UNSEALED
+        yield results.UNSEALED
     made = str(result.environment.get("commit", "unknown"))
     earlier = re.findall(r"trained by commit (\S+)", " ".join(result.notes))  # of a run that another commit began
     for commit in dict.fromkeys([made, *earlier]):
@@ -48,7 +47,7 @@ def _of_run(root: Path, path: Path, result: RunResult) -> Iterator[str]:
     yield from of_predictions(result, kept)
 
 
-def of_predictions(result: RunResult, kept: rescoring.Kept) -> Iterator[str]:
+def of_predictions(result: results.RunResult, kept: rescoring.Kept) -> Iterator[str]:
     """Why a result's scores do not follow from its predictions."""
     for name, lists in kept.items():
         counts = {len(predicted) for predicted in lists["epochs"]}
@@ -84,7 +83,7 @@ def other_code(root: Path, commit: str) -> str:
     return "" if theirs == SCORES_VERSION else f"made at SCORES_VERSION {theirs}, which is {SCORES_VERSION} here"
 
 
-def mixed(runs: Mapping[Path, RunResult]) -> list[str]:
+def mixed(runs: Mapping[Path, results.RunResult]) -> list[str]:
     """How one recipe's good results differ in machine, threads, versions, data or weights.
 
     Each such field has a sentence, which names the first two files that differ.

@@ -15,8 +15,8 @@ import torch
 
 from progbench import environment, files
 from progbench.recipes.recipe import Recipe
-from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
+from progbench.runs.run_result import Provenance
 from progbench.training import checkpoints, process
 from progbench.training.checkpoints import Checkpoints, Made, Past
 from progbench.training.fitting import Hooks, Snapshot, TrainedEpoch, fit
@@ -53,7 +53,10 @@ def perform(
         keeper = Keeper(prepared, device, kept, made, past, clock)
         stages = Stages(device) if together and past.micro_batches == 1 else None
         label = f"{recipe.id} seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-        hooks = _hooks(prepared, stages, keeper, label)
+        parameter = next(prepared.model.parameters())
+        # replayed steps read the learning rate from a tensor
+        held = torch.zeros((), dtype=parameter.dtype, device=parameter.device) if stages else None
+        hooks = Hooks(prepared.axis, stages or Hooks.runner, held, keeper.after_step, label)
         batches = functools.partial(prepared.batches, past.micro_batches)
         with contextlib.suppress(NonFinite):  # no seed is left: `failed` has what stopped each
             keeper.begin()
@@ -86,15 +89,6 @@ def perform(
         )
         for place, seed in enumerate(seeds)
     ]
-
-
-def _hooks(prepared: Prepared, stages: Stages | None, keeper: Keeper, label: str) -> Hooks:
-    """The loop's hooks of a run; with `stages` its steps are replayed, and read the learning rate from a tensor."""
-    if stages is None:
-        return Hooks(prepared.axis, after_step=keeper.after_step, label=label)
-    parameter = next(prepared.model.parameters())
-    held = torch.zeros((), dtype=parameter.dtype, device=parameter.device)
-    return Hooks(prepared.axis, stages, held, keeper.after_step, label)
 
 
 def _scored(prepared: Prepared, trained: TrainedEpoch, clock: Clock) -> tuple[EpochResult, ...]:

@@ -37,8 +37,8 @@ from progbench.method.tuning import apply_tuning
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
-from progbench.runs.provenance import Provenance
 from progbench.runs.results import RunResult
+from progbench.runs.run_result import Provenance
 from progbench.tasks import catalog
 from progbench.training import process, scoring
 from progbench.training.process import Clock

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import transformers
@@ -24,11 +26,12 @@ from progbench.tasks import catalog
 from progbench.training import cpu, scoring, vocabulary
 from progbench.training.packed_seeds import SeedCollator, in_arrays
 from progbench.training.packing import pack
-from progbench.training.prefetch import prefetched
 from progbench.training.scoring import Infer, Row, Scored
 from progbench.training.side_by_side import StackedSeeds, infer_together, stack
 from progbench.training.step import MicroBatches, SeedAxis, autocast
 from progbench.training.workload import Workload, tokenise
+
+Item = TypeVar("Item")
 
 
 class NotServed(Exception):
@@ -148,7 +151,7 @@ class Prepared:
             self.collate(piece).to(device).inputs() if self.together else self.collate(piece[0]).to(device)
             for piece in pieces
         ]
-        return MicroBatches(made, [len(piece[0]) / rows for piece in pieces])
+        return [(own, len(piece[0]) / rows) for own, piece in zip(made, pieces, strict=True)]
 
     def score(self) -> list[Scored]:
         """Each seed's scores now, as fractions by evaluation set and metric."""
@@ -174,3 +177,23 @@ def _model(
     model, tokenizer, weights = loading.load(spec(recipe.model), task.num_labels, task.head)
     apply_tuning(model, recipe.tuning, **recipe.tuning_options)
     return model, tokenizer, weights
+
+
+def prefetched(items: Iterable[Item], most: int = 4) -> Iterator[Item]:
+    """The same items in the same order, up to `most` of them made while earlier ones are used.
+
+    >>> list(prefetched(n * n for n in range(3)))
+    [0, 1, 4]
+
+    An exception while an item is made comes out in its place. The thread ends with the iteration.
+    """
+    source, end = iter(items), object()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
+    try:
+        # one more: while the first is used, so many wait, and one is being made
+        made = deque(thread.submit(next, source, end) for _ in range(most + 1))
+        while (item := made.popleft().result()) is not end:
+            made.append(thread.submit(next, source, end))
+            yield item
+    finally:
+        thread.shutdown(cancel_futures=True)

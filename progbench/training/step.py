@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,15 +46,7 @@ class SeedAxis:
             raise self.failed[min(self.failed)]
 
 
-@dataclass(frozen=True)
-class MicroBatches:
-    """A batch in smaller ones, to save memory. Its loss is a mean over rows, so each counts by its share of them."""
-
-    batches: Sequence[Batch]
-    shares: Sequence[float]
-
-    def __iter__(self) -> Iterator[tuple[Batch, float]]:
-        return zip(self.batches, self.shares, strict=True)
+MicroBatches = list[tuple[Batch, float]]  # of a batch: the loss is a mean over rows, so each has its share of them
 
 
 @dataclass
@@ -76,7 +68,7 @@ class Step:
     def __call__(self, batch: Batch | MicroBatches) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
         losses: list[torch.Tensor] = []
-        for own, share in batch if isinstance(batch, MicroBatches) else [(batch, 1.0)]:
+        for own, share in batch if isinstance(batch, list) else [(batch, 1.0)]:
             with autocast(self.model, self.recipe):
                 of_rows = self.axis.losses(self.model, own)
             if share < 1:

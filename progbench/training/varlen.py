@@ -155,7 +155,7 @@ class Efficient(torch.autograd.Function):
 
 
 class Bias:
-    """What is added to each text's scores, and where the texts are.
+    """A bias by relative position, which some models add to each text's scores, and where the texts are.
 
     >>> bias = Bias(torch.zeros(1, 2, 3, 3), Packing.of([2, 3]))
     >>> bias.masked(3, torch.tensor([[True, True, False], [True, True, True]])[:, None, None])[:, 0, 0].tolist()

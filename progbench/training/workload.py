@@ -15,7 +15,7 @@ from progbench.tasks import remarks, windows
 from progbench.tasks.catalog import Task
 from progbench.tasks.glue import Data, Examples, GlueTask
 from progbench.tasks.source import GENERATED
-from progbench.tasks.squad import SquadData, SquadTask
+from progbench.tasks.squad import SquadData
 from progbench.training.answering import answering
 from progbench.training.scoring import Infer, Row, Scored, by_split, classes
 
@@ -46,11 +46,12 @@ def tokenise(
 ) -> Workload:
     """Tokenise a task's data; what is large lies in files in `folder`, which must outlive the workload."""
     importlib.import_module("progbench.tasks.metrics")  # scoring needs it: a fault in it comes out before training
-    make = {"classification": _classification, "question_answering": _answering}[task.head]
-    return make(task, data, tokenizer, recipe, folder)
+    if task.head == "classification":
+        return _classification(task, data, tokenizer, recipe)
+    return _answering(data, tokenizer, recipe, folder)
 
 
-def _classification(task: GlueTask, data: Data, tokenizer, recipe: Recipe, folder: Path) -> Workload:
+def _classification(task: GlueTask, data: Data, tokenizer, recipe: Recipe) -> Workload:
     encoded = {name: encode(split, tokenizer, recipe.max_length) for name, split in data.evaluate.items()}
     splits = {"train": data.train, **data.evaluate}
     rows = encode(data.train, tokenizer, recipe.max_length)
@@ -95,7 +96,7 @@ def encode(examples: Examples, tokenizer, max_length: int) -> list[dict]:
     return [{name: encoded[name][i] for name in names} | {"labels": label} for i, label in enumerate(examples.labels)]
 
 
-def _answering(task: SquadTask, data: SquadData, tokenizer, recipe: Recipe, folder: Path) -> Workload:
+def _answering(data: SquadData, tokenizer, recipe: Recipe, folder: Path) -> Workload:
     cut = {
         name: windows.write(
             questions,

@@ -14,7 +14,7 @@ from progbench.errors import BadInput
 from progbench.judging import caveats
 from progbench.report.report import Report
 from progbench.runs import results
-from progbench.runs.provenance import Provenance
+from progbench.runs.run_result import Provenance
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import engine_check

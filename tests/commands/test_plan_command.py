@@ -9,8 +9,8 @@ from progbench import cli
 from progbench.commands import plan as plans
 from progbench.method.flops import step_flops
 from progbench.runs import results
-from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
+from progbench.runs.run_result import Provenance
 from progbench.session import measuring
 from progbench.session.planning import Plan
 

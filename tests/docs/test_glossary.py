@@ -11,9 +11,9 @@ GLOSSARY = pages.read("docs/architecture.md").partition("\n## ")[2].partition("\
 ROWS = pages.table(GLOSSARY, "word")
 # where a word's one meaning is at home: names with that word stand in these files alone
 HOME = {
-    "part": {"method/schedule.py", "runs/provenance.py"},  # `batch_parts` in a result's file is older than the rule
+    "part": {"method/schedule.py", "runs/run_result.py"},  # `batch_parts` in a result's file is older than the rule
     "unit": {  # of measurement
-        "judging/claims.py", "judging/expected.py", "judging/verdict.py", "method/plan.py", "report/attribution.py",
+        "judging/claims.py", "judging/expected.py", "judging/verdict.py", "method/plan.py",
         "report/cells.py", "session/fetching.py", "session/planning.py",
     },
 }  # fmt: skip

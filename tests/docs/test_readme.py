@@ -18,7 +18,7 @@ from progbench import cli
 from progbench.judging import verdict
 from progbench.models.spec import spec
 from progbench.recipes import reading
-from progbench.session import marks, outcomes
+from progbench.session import gathering, marks
 
 README = pages.read("README.md")
 COMMANDS = pages.read("docs/commands.md")
@@ -161,7 +161,7 @@ def test_every_outcome_is_explained_and_shows_in_pytest_as_the_page_says():
 
     assert list(rows) == list(verdict.OUTCOMES)
     for outcome, shown in rows.items():
-        assert outcomes.of_cell(replace(unread, outcome=outcome))[0] == shown
+        assert gathering.of_cell(replace(unread, outcome=outcome))[0] == shown
 
 
 def test_the_snippet_runs_as_it_stands(tmp_path, warm):

@@ -11,7 +11,7 @@ from progbench.errors import BadInput
 from progbench.judging import against
 from progbench.report import difference
 from progbench.runs import results
-from progbench.runs.provenance import Provenance
+from progbench.runs.run_result import Provenance
 from progbench.tasks import catalog
 
 NAME = "tiny-bert-constant-rte"

@@ -45,11 +45,12 @@ def test_the_interval_of_a_mean_is_scipys(alpha):
     assert decision.interval(np.mean(values), error, 4, alpha) == pytest.approx((theirs.low, theirs.high))
 
 
-def test_holms_correction_is_that_of_statsmodels_to_the_last_bit():
+def test_holms_correction_is_that_of_statsmodels_to_the_last_bit(monkeypatch):
     from statsmodels.stats.multitest import multipletests
 
     tables = np.random.default_rng(0).uniform(0, 0.2, (50, 7))
     tables[:, 3] = tables[:, 5]  # ties
+    monkeypatch.setattr("gc.collect", lambda: 0)  # for each family it looks through all that was imported
 
     assert (decision.holm(tables) == [multipletests(one, method="holm")[1] for one in tables]).all()
 

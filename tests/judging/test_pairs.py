@@ -7,8 +7,8 @@ import pytest
 from made_up import recipes, result
 
 from progbench.judging.likeness import not_a_pair
-from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult
+from progbench.runs.run_result import Provenance
 
 
 @pytest.fixture

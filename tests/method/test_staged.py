@@ -1,5 +1,8 @@
 """A training loop of one's own: `with anatomy.staged(schedule) as stages`."""
 
+import gc
+import weakref
+
 import peft
 import pytest
 import tiny
@@ -111,6 +114,19 @@ def test_two_optimizers_that_share_the_parameters_are_fine():
         for _ in stages:
             for one in both:
                 step(model, one)
+
+
+def test_the_optimizer_of_another_model_that_goes_leaves_its_identity_to_no_other():
+    """An optimizer of this model with its identity would be taken for it, and not be watched."""
+    with Anatomy.of(tiny.model("BERT")).staged(growing(4, 2)) as stages:
+        next(stages)
+        other = torch.optim.SGD([nn.Parameter(torch.zeros(1))])
+        other.step()
+        left = weakref.ref(other)
+        del other
+        gc.collect()
+
+        assert left() is not None
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")

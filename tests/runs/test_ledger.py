@@ -7,7 +7,7 @@ from made_up import entry, result, run
 
 from progbench.runs.ledger import costs, mean_costs
 from progbench.runs.ledger import entry as entry_of
-from progbench.runs.provenance import Provenance
+from progbench.runs.run_result import Provenance
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from made_up import MADE_ON, result, rewrite
 
 from progbench.errors import BadInput
 from progbench.runs import results
-from progbench.runs.provenance import Provenance
+from progbench.runs.run_result import Provenance
 
 SIDE_BY_SIDE = Provenance(side_by_side=(0, 3), batch_parts=2, resumed=1, others=4, trainer="plain")
 

@@ -317,11 +317,11 @@ class Session:
     def __init__(self, place):
         self.answers, self.folder = place.answers, place.runs
 
-    def needed(self, cell, *, variants):
+    def needed(self, *cells, variants):
         return {recipe().id: recipe()}
 
-    def tables(self):
-        return []
+    def every_recipe(self):
+        return {}
 
 
 def test_a_session_that_updates_its_reference_adopts_its_runs(place):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from progbench.session.complete import Count, counts
+from progbench.session.adopting import Count, counts
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ import pytest
 from progbench import files
 from progbench.errors import BadInput, Missing
 from progbench.runs import results
-from progbench.runs.provenance import Provenance
 from progbench.runs.results import RunResult
+from progbench.runs.run_result import Provenance
 from progbench.session import neighbours
 from progbench.session.filing import Filing
 from progbench.session.making import Maker

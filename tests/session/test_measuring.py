@@ -7,8 +7,8 @@ import pytest
 from progbench import environment
 from progbench.method.flops import step_flops
 from progbench.recipes.reading import read
-from progbench.runs.provenance import Provenance
 from progbench.runs.results import EpochResult, RunResult
+from progbench.runs.run_result import Provenance
 from progbench.session import measuring
 from progbench.session.measuring import Times
 

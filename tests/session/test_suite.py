@@ -8,7 +8,7 @@ from made_up import cell, judged, result, suite
 from progbench.errors import Missing
 from progbench.judging.expected import Expectation
 from progbench.runs import results
-from progbench.runs.provenance import Provenance
+from progbench.runs.run_result import Provenance
 from progbench.session.suite import Suite
 from progbench.tasks import toy
 from progbench.tasks.catalog import tasks

@@ -78,15 +78,8 @@ def there_and_back(rows, size=4, trains=True):
     Gelu.apply(out, weight).sum().backward()
 
 
-def test_compilations_are_counted(graphs):
+def test_rows_of_any_number_share_a_graph_for_each_size_of_blocks_and_graphs_are_counted(graphs):
     before = chains.compilations()
-    for rows in (192, 320, 96):
-        there_and_back(rows)
-
-    assert chains.compilations() - before == graphs.total() == 7
-
-
-def test_rows_of_any_number_share_a_graph_for_each_size_of_blocks(graphs):
     for rows in (192, 320, 448, 72, 88, 104, 96, 160):  # of blocks of 64, 8 and 32
         there_and_back(rows)
     there_and_back(192, trains=False)
@@ -94,18 +87,22 @@ def test_rows_of_any_number_share_a_graph_for_each_size_of_blocks(graphs):
     sums = {"_to_rows_and_sums": 3, "_gelu_backward_and_sums": 3}
     without_sums = {"_backward": 1, "_gelu_backward": 1}
     assert graphs == {"_forward": 1, "_gelu": 1, "_means": 1} | sums | without_sums
+    assert chains.compilations() - before == graphs.total()
     assert not chains.refused
 
 
-def test_a_backward_passs_thread_compiles_for_more_forms_than_torch_does_of_itself(graphs):
-    def run():
-        for size in (3, 4, 5, 6, 7):
-            for rows in (192, 96):
-                there_and_back(rows, size)
+def test_a_backward_passs_thread_compiles_for_more_forms_than_torch_does_of_itself(graphs, monkeypatch):
+    """Torch's own limit is two here: to reach the eight that it is takes five sizes."""
 
+    def run():
+        for rows in (192, 96, 72):
+            there_and_back(rows)
+
+    for limit in ("recompile_limit", "accumulated_recompile_limit"):
+        monkeypatch.setattr(torch._dynamo.config, limit, 2)
     with warnings.catch_warnings(), ThreadPoolExecutor(1) as pool:
         warnings.simplefilter("error")
         pool.submit(run).result()
 
-    assert graphs["_to_rows_and_sums"] == 10 > torch._dynamo.config.recompile_limit
+    assert graphs["_to_rows_and_sums"] == 3
     assert not chains.refused

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from progbench.training.prefetch import prefetched
+from progbench.training.prepared import prefetched
 
 
 def test_items_come_in_their_order():

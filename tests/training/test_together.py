@@ -8,7 +8,7 @@ import torch
 from gpu_stand_in import StandIn
 
 from progbench.errors import BadInput
-from progbench.runs.provenance import Provenance
+from progbench.runs.run_result import Provenance
 from progbench.training import fitting, prepared, train
 from progbench.training.checkpoints import Checkpoints, made_with
 from progbench.training.graph import Stages
