@@ -40,7 +40,7 @@ class Reference:
 
 
 class _Entries(dict[str, Any]):
-    """Entries of the reference.json at `path`, each checked once, as many cells ask for it; where none is, an empty one."""
+    """Entries of the reference.json at `path`, each checked once, as many cells ask for it; else an empty one."""
 
     def __init__(self, entries: Mapping[str, Any], path: Path) -> None:
         super().__init__(entries)
