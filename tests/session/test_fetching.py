@@ -80,12 +80,14 @@ def gets(server, name):
     return [ranges for command, path, ranges in server.asked if command == "GET" and path.endswith(f"/{name}")]
 
 
-def test_a_model_is_fetched_whole_and_its_size_is_said_first(at, need, tiny, known):
-    lines = []
+def test_a_model_is_fetched_whole_its_size_is_said_first_and_a_slow_hub_waited_for(at, need, tiny, known, monkeypatch):
+    within, lines, waits = hub._within, [], []
+    monkeypatch.setattr(hub, "_within", lambda seconds, ask: waits.append(seconds) or within(seconds, ask))
     got = fetching.fetch(need, lines.append)
     size = sum(len(content) for content in tiny.values())
 
     assert got.state == "fetched"
+    assert waits == [600.0, 601.0]  # once it has answered
     assert lines == [f"weights of tiny: tiny/bert@01234567: {len(tiny)} files to fetch, {fetching.said(size)}"]
     assert {path.name: path.read_bytes() for path in loading.fetch(known).iterdir()} == tiny
 
@@ -110,14 +112,6 @@ def test_afterwards_it_is_loaded_without_a_network(at, need, known, monkeypatch)
     assert model.config.num_hidden_layers == known.blocks
     assert fetching.fetch(need).words.endswith("not held to the hub's checksums: HF_HUB_OFFLINE is set")
     assert at.asked == []
-
-
-def test_a_slow_hub_is_waited_for_once_it_has_answered(at, need, monkeypatch):
-    within, waits = hub._within, []
-    monkeypatch.setattr(hub, "_within", lambda seconds, ask: waits.append(seconds) or within(seconds, ask))
-
-    assert fetching.fetch(need).state == "fetched"
-    assert waits == [600.0, 601.0]
 
 
 def test_a_download_that_is_cut_off_goes_on_where_it_stopped(at, need, tiny, known, monkeypatch, reliability):
@@ -201,24 +195,18 @@ def test_a_byte_that_changed_since_is_noticed(at, need, known, reliability):
     )
 
 
-@pytest.mark.parametrize(
-    ("status", "words", "fault"),
-    [
-        (401, "GatedRepoError: 401", "a repository that the hub refuses with 401"),
-        (404, "RepositoryNotFoundError: 404", "a repository that the hub refuses with 404"),
-    ],
-)
-def test_a_hub_that_refuses_is_said_in_its_words(at, need, status, words, fault, reliability):
+@pytest.mark.parametrize(("status", "words"), [(401, "GatedRepoError: 401"), (404, "RepositoryNotFoundError: 404")])
+def test_a_hub_that_refuses_is_said_in_its_words(at, need, status, words, reliability):
     at.refuses = status
     got = fetching.fetch(need)
 
     assert got.state == "missing"
     assert words in got.words
     assert len(gets(at, WEIGHTS)) == 0
-    if status == 401:  # the others are alike
+    if status == 401:  # the other is alike
         reliability(
             SECTION,
-            fault,
+            "a repository that the hub refuses with 401",
             happens="its cells are missing, in the hub's words",
             kept="all other models and data, which are fetched",
         )

@@ -26,13 +26,6 @@ def hand_over(gathered, test, cell):
         gathered.add(test, name, value)
 
 
-def test_a_verdict_that_a_test_handed_over_is_in_the_report(gathered):
-    cell = gathered.suite.cell(f"table1/{CELL}")
-    hand_over(gathered, "one", cell)
-
-    assert gathered.report().verdicts == [gathered.suite.verdict(cell)]
-
-
 def test_what_is_handed_over_twice_counts_once(gathered):
     variant = {
         "cell": CELL, "table": "Table 1", "variant": "v", "unit": "points", "expected": None, "observed": None,
@@ -51,24 +44,23 @@ def test_a_cell_whose_test_is_repeated_counts_once_and_its_verdict_stands(suite,
     """As pytest-repeat's --count names its tests."""
     cell = suite.cell(f"table1/{CELL}")
     gathered.select("again", "table1", name.format(CELL))
-    hand_over(gathered, "again", cell)
     gathered.fail("one", "it broke")
 
+    assert [(one.outcome, one.sentence) for one in gathered.report().verdicts] == [("error", "it broke")]
+    hand_over(gathered, "again", cell)
     assert gathered.report().verdicts == [suite.verdict(cell)]
     assert gathered.cells() == [cell]
 
 
-def test_a_repeated_test_without_a_verdict_counts_as_one_error(gathered):
-    gathered.select("again", "table1", f"{CELL}-2-2")
-    gathered.fail("again", "it broke")
-
-    assert [(one.outcome, one.sentence) for one in gathered.report().verdicts] == [("error", "it broke")]
+def by_json(name, value):
+    return gathering.from_property(*gathering.to_property(name, value))
 
 
-def test_a_verdict_comes_back_from_json_as_it_went(suite, gathered):
+@pytest.mark.parametrize("by", [lambda *given: given, by_json], ids=["here", "by json"])
+def test_a_verdict_that_a_test_handed_over_is_in_the_report_also_by_json(suite, gathered, by):
     cell = suite.cell(f"table1/{CELL}")
     for name, value in gathering.properties_of(suite, cell, suite.verdict(cell), None):
-        gathered.add("one", *gathering.from_property(*gathering.to_property(name, value)))
+        gathered.add("one", *by(name, value))
 
     assert gathered.report().verdicts == [suite.verdict(cell)]
 
@@ -108,19 +100,14 @@ def test_a_table_that_cannot_be_read_is_one_error(copied, tmp_path):
     assert (found.cell, found.outcome, found.sentence) == ("table2", "error", "line 1 is no TOML")
 
 
-def test_a_claim_that_a_test_handed_over_is_in_the_report(gathered):
+def test_a_claim_that_was_not_reached_is_undecided_and_one_that_a_test_handed_over_is_in_the_report(gathered):
     claim = gathered.suite.claims()[0]
     gathered.select("three", CLAIMS, claim.id)
-    for name, value in gathering.properties_of_claim(gathered.suite.claim(claim)):
-        gathered.add("three", name, value)
-
-    assert gathered.report().claims == [gathered.suite.claim(claim)]
-
-
-def test_a_claim_that_was_not_reached_is_undecided(gathered):
-    gathered.select("three", CLAIMS, gathered.suite.claims()[0].id)
 
     assert [one.outcome for one in gathered.report().claims] == ["undecided"]
+    for name, value in gathering.properties_of_claim(gathered.suite.claim(claim)):
+        gathered.add("three", name, value)
+    assert gathered.report().claims == [gathered.suite.claim(claim)]
 
 
 def test_claims_that_cannot_be_read_are_one_error(copied, tmp_path):
