@@ -35,6 +35,10 @@ class Files:
     def __str__(self) -> str:
         return f"{self.repository}@{self.revision[:8]}"
 
+    @property
+    def pinned(self) -> dict[str, str]:
+        return {"revision": self.revision, "repo_type": self.kind}
+
 
 def fetch(wanted: Files) -> Path:
     """The folder with a repository's files, as the hub's checksums say they are.
@@ -95,7 +99,7 @@ def remove_damaged(wanted: Files) -> list[str]:
     """
     from huggingface_hub import HfApi
 
-    found = HfApi().verify_repo_checksums(wanted.repository, revision=wanted.revision, repo_type=wanted.kind)
+    found = HfApi().verify_repo_checksums(wanted.repository, **wanted.pinned)
     names = [one["path"] for one in found.mismatches]
     for path in (found.verified_path / name for name in names):
         path.resolve().unlink(missing_ok=True)  # what it stands for, which another revision may use, too
@@ -113,13 +117,7 @@ def offline() -> bool:
 def _snapshot(wanted: Files, **options: Any) -> Any:
     from huggingface_hub import snapshot_download
 
-    return snapshot_download(
-        wanted.repository,
-        revision=wanted.revision,
-        repo_type=wanted.kind,
-        allow_patterns=list(wanted.patterns),
-        **options,
-    )
+    return snapshot_download(wanted.repository, allow_patterns=list(wanted.patterns), **wanted.pinned, **options)
 
 
 @functools.cache
@@ -156,8 +154,7 @@ def silence() -> str:
 def _problem(wanted: Files) -> str:
     from huggingface_hub import HfApi
 
-    which = {"revision": wanted.revision, "repo_type": wanted.kind}
-    return _within(LONG, lambda: HfApi().repo_info(wanted.repository, **which, timeout=LONG))
+    return _within(LONG, lambda: HfApi().repo_info(wanted.repository, **wanted.pinned, timeout=LONG))
 
 
 def _within(seconds: float, ask: Callable[[], object]) -> str:

@@ -14,7 +14,7 @@ from progbench.commands.shared import FAILED, FINE, add_folder, on_file
 from progbench.errors import BadInput
 from progbench.report import printing
 from progbench.report.cells import plain
-from progbench.session import adopting, recipe_status
+from progbench.session import adopting
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     suite = on_file(options.runs, options.suite)
     if suite.name == "paper":
         raise BadInput("the paper's numbers are the paper's; only own suites have references of ours")
-    found = adopting.plan(places.root(), suite.answers, suite.name, recipe_status.recipes(suite), options.runs)
+    found = adopting.plan(places.root(), suite.answers, suite.name, suite.every_recipe(), options.runs)
     printing.show("\n".join(adopting.lines(found)))
     if not found.taken:
         return FAILED if found.refused else FINE

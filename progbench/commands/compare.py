@@ -24,17 +24,7 @@ from progbench.recipes.reading import MOST_SEEDS
 from progbench.report import cells, printing, text, writing
 from progbench.report.cells import plain
 from progbench.report.report import Report
-from progbench.session import (
-    own_data,
-    own_model,
-    own_stated,
-    own_suite,
-    planning,
-    probing,
-    recipe_status,
-    reporting,
-    stopping,
-)
+from progbench.session import own_data, own_model, own_stated, own_suite, planning, probing, reporting, stopping
 from progbench.session.own_suite import Question
 from progbench.session.suite import Suite
 
@@ -83,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     say = functools.partial(print, file=sys.stderr, flush=True)
     with stopping.interrupted_when_told():
         try:
-            suite.obtain(recipe_status.recipes(suite).values(), say, aloud=sys.stderr.isatty())
+            suite.obtain(suite.every_recipe().values(), say, aloud=sys.stderr.isatty())
         except KeyboardInterrupt:
             printing.show("told to end: what is filed is kept; start the same again for the rest")
             return INTERRUPTED
@@ -94,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     printing.show("\n".join([*lines, *(line for one in report.asked for line in text.wrapped(one))]))
     if any(run.error for one in report.ledger for run in one.runs):
         return FAILED
-    return FINE if all(suite.runs(one).results for one in recipe_status.recipes(suite).values()) else ABSENT
+    return FINE if all(suite.runs(one).results for one in suite.every_recipe().values()) else ABSENT
 
 
 def _question(options: argparse.Namespace) -> Question:

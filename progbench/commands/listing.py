@@ -72,7 +72,7 @@ def _rows(what: str, suite: Suite) -> Iterator[Row]:
                 scores = len(table.cells) - counts
                 yield {"table": name, "called": called, "scores": scores, "counts": counts, "mark": mark}
         case "recipes" | "variants":
-            for one in recipe_status.recipes(suite).values():
+            for one in suite.every_recipe().values():
                 if bool(one.variant) is (what == "variants"):
                     yield {name: getattr(one, name) for name in OF_JSON}
         case "models":

@@ -15,7 +15,7 @@ from progbench.judging.expected import Cell
 from progbench.recipes.recipe import Recipe, split_id
 from progbench.report.cells import plain
 from progbench.runs import predictions, results
-from progbench.session import recipe_status, reference, vouching
+from progbench.session import reference, vouching
 from progbench.session.suite import Suite
 
 _WHOLE, _REDUCED = "constant", "shrinking"  # fine-tuning and Progtuning, which wait for each other
@@ -44,12 +44,6 @@ class Adoption:
     def taken(self) -> list[Path]:
         """The results to copy."""
         return [path for files in self.kept.values() for path, _ in files.values() if not self._is_copy(path)]
-
-    @property
-    def changed(self) -> dict[str, dict]:
-        """The entries of reference.json that change."""
-        fresh = {path.parents[1].name for path in self.taken}
-        return {name: reference.entry(_runs(self.kept[name])) for name in sorted(fresh)}
 
     @property
     def failed(self) -> list[str]:
@@ -85,7 +79,7 @@ def updated(suite: Suite, cells: Iterable[Cell], root: Path) -> list[str]:
         return reference.updated(suite, cells)
     wanted = suite.needed(*cells, variants=True)
     names = reference.on_file(suite.answers, suite.name)
-    wanted |= {name: recipe for name, recipe in recipe_status.recipes(suite).items() if name in names}
+    wanted |= {name: recipe for name, recipe in suite.every_recipe().items() if name in names}
     adoption = plan(root, suite.answers, suite.name, wanted, suite.folder)
     if adoption.refused:
         raise BadInput("; ".join(adoption.refused))
@@ -183,9 +177,9 @@ def _copy(path: Path, place: Path) -> None:
 
 def lines(adoption: Adoption) -> Iterable[str]:
     """An adoption's changes, in lines for a person."""
-    if changed := adoption.changed:
-        seeds = len(adoption.taken)
-        yield f"{seeds} results of {len(changed)} recipes are new to the reference of {adoption.suite}"
+    names = sorted({path.parents[1].name for path in adoption.taken})
+    if changed := {name: reference.entry(_runs(adoption.kept[name])) for name in names}:
+        yield f"{len(adoption.taken)} results of {len(changed)} recipes are new to the reference of {adoption.suite}"
         yield reference.changes(reference.on_file(adoption.answers, adoption.suite), changed)
     else:
         yield f"nothing is new to the reference of {adoption.suite}"

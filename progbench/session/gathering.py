@@ -160,7 +160,11 @@ class Gathered:
         """Every selected cell and claim, judged or not, with the runs behind them."""
         verdicts: list[Verdict] = []
         on_claims: list[ClaimVerdict] = []
-        for (table, name), test in self._subjects().items():
+        tests: dict[tuple[str, str], str] = {}  # of each cell or claim the test that says most: a verdict, or a failure
+        for test, subject in self.selected.items():
+            both = (tests.setdefault(subject, test), test)
+            tests[subject] = max(both, key=lambda one: (one in self._judged, one in self._failures))
+        for (table, name), test in tests.items():
             judged, failure = self._judged.get(test), self._failures.get(test, "")
             there = [one for one in self._there(table) if one.id == name]
             if isinstance(judged, ClaimVerdict):
@@ -187,11 +191,3 @@ class Gathered:
         names = [one.id for one in self._there(table)]
         meant = [candidate for candidate in names if name.startswith(f"{candidate}-") or name.endswith(f"-{candidate}")]
         return name if name in names else max(meant, key=len, default=name)
-
-    def _subjects(self) -> dict[tuple[str, str], str]:
-        """Each tested cell or claim, with the test that says most of it: one with a verdict, else one that failed."""
-        tests: dict[tuple[str, str], str] = {}
-        for test, subject in self.selected.items():
-            both = (tests.setdefault(subject, test), test)
-            tests[subject] = max(both, key=lambda one: (one in self._judged, one in self._failures))
-        return tests

@@ -79,7 +79,9 @@ class Times:
         for wanted, runs in made.items():
             on_this = [run for run in runs if kind_of(run.environment) == self.kind]
             if alone := [run for run in on_this if run.provenance.others == 0]:
-                self._measured[wanted] = _median(alone)
+                training = statistics.median(math.fsum(epoch.seconds for epoch in run.epochs) for run in alone)
+                rest = max(0.0, statistics.median(run.seconds for run in alone) - training)
+                self._measured[wanted] = _Measured(training, rest, _total(alone[0]))
             if size := next((counted for run in runs if (counted := _size(wanted, run))), None):
                 self._sizes.setdefault(_data(wanted), {})[wanted.model] = size
 
@@ -99,7 +101,12 @@ class Times:
         like = {recipe: m for recipe, m in self._measured.items() if m.flops and recipe.precision == wanted.precision}
         if not like:
             return Estimate(None, f"unknown: no run in {wanted.precision} was measured on this kind of machine")
-        likest = min(like, key=functools.partial(_distance, wanted, flops, like))
+
+        def distance(other: Recipe) -> tuple:
+            unlike = (getattr(wanted, name) != getattr(other, name) for name in ("model", "tuning", "task"))
+            return (*unlike, abs(math.log(flops / like[other].flops)), other.id)
+
+        likest = min(like, key=distance)
         measured = like[likest]
         return Estimate(measured.rest + measured.training * flops / measured.flops, f"by FLOPs from {likest.id}")
 
@@ -116,17 +123,6 @@ class Times:
 def _total(run: RunResult) -> int | None:
     flops = [epoch.flops for epoch in run.epochs]
     return None if None in flops else sum(flops)
-
-
-def _median(alone: Sequence[RunResult]) -> _Measured:
-    training = statistics.median(math.fsum(epoch.seconds for epoch in run.epochs) for run in alone)
-    whole = statistics.median(run.seconds for run in alone)
-    return _Measured(training, max(0.0, whole - training), _total(alone[0]))
-
-
-def _distance(wanted: Recipe, flops: float, like: Mapping[Recipe, _Measured], other: Recipe) -> tuple:
-    unlike = (getattr(wanted, name) != getattr(other, name) for name in ("model", "tuning", "task"))
-    return (*unlike, abs(math.log(flops / like[other].flops)), other.id)
 
 
 def _data(wanted: Recipe) -> tuple:

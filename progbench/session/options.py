@@ -4,6 +4,7 @@ import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from progbench import environment, files, kinds
 from progbench.errors import BadInput
@@ -21,13 +22,11 @@ def opened(
     *,
     report: Path | None = None,
     seeds: int | Sequence[int] | None = None,
-    device: str = "",
-    train: bool = True,
     require_gpu: bool = False,
     update_reference: bool = False,
     log_to: str = "",
-    session: str = "",
     worker: bool = False,
+    **of_suite: Any,
 ) -> Suite:
     """The suite `name` of a session in the checkout at `root`, judged by the results in `runs`.
 
@@ -36,20 +35,18 @@ def opened(
     ...
     progbench.errors.BadInput: --seeds 0: at least 1
 
-    `seeds` are a number of them or the seeds themselves; `seeds` and `device` are the suite's own where they are None
-    and "". `require_gpu` refuses a machine without one, `update_reference` is for runs that become our reference, and
-    `log_to` is the tracker that runs are sent to. A `worker` of a `session` does not look at git, which its starter has
-    done. Raises BadInput for options, variables or settings that no session can start with.
+    `seeds` are a number of them or the seeds themselves, None for the suite's own. `device`, `train` and `session` are
+    as `Suite` has them. `require_gpu` refuses a machine without one, `update_reference` is for runs that become our
+    reference, and `log_to` is the tracker that runs are sent to. A `worker` of a session does not look at git, which
+    its starter has done. Raises BadInput for options, variables or settings that no session can start with.
     """
     for variable in FOLDERS:
         if (folder := os.environ.get(variable)) and not files.is_folder(Path(folder), f"{variable}: "):
             raise BadInput(f"{variable} is set to {folder}, which is not a folder")
     if name not in (known := reading.suites()):
         near = difflib.get_close_matches(name, known, n=1)
-        raise BadInput(
-            f"--suite {name}: no such suite; there are {', '.join(known)}"
-            + (f": did you mean --suite {near[0]}?" if near else "; --include DIR adds those of your own folder")
-        )
+        hint = f": did you mean --suite {near[0]}?" if near else "; --include DIR adds those of your own folder"
+        raise BadInput(f"--suite {name}: no such suite; there are {', '.join(known)}{hint}")
     if isinstance(seeds, int) and seeds < 1:
         raise BadInput(f"--seeds {seeds}: at least 1")
     if isinstance(seeds, int) and seeds > reading.MOST_SEEDS:  # each is looked up in each recipe: it would hang
@@ -70,9 +67,6 @@ def opened(
             files.require_room(report)  # now, and not after hours
         except OSError as problem:
             raise BadInput(f"--report {report}: cannot be written: {problem.strerror or problem}") from None
-    send = tracking.tracker(log_to, runs / "logs")
-    suite = Suite(
-        name, reading.home(name, root) / "expected", runs, seeds=seeds or 0, device=device, train=train, session=session
-    )
-    suite.maker.send = send
+    suite = Suite(name, reading.home(name, root) / "expected", runs, seeds=seeds or 0, **of_suite)
+    suite.maker.send = tracking.tracker(log_to, runs / "logs")
     return suite

@@ -9,7 +9,7 @@ from pathlib import Path
 from progbench.errors import BadInput
 from progbench.recipes.recipe import Recipe
 from progbench.runs import cleanup, results
-from progbench.session import marks, measuring, recipe_status
+from progbench.session import marks, measuring
 from progbench.session.suite import Suite
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -79,7 +79,7 @@ def plan(suite: Suite, mark: str = "") -> Plan:
     """
     needed = marks.needed(suite, mark)
     wanted = {name: recipe for recipes in needed for name, recipe in recipes.items()}
-    everything = [*recipe_status.recipes(suite).values()]
+    everything = [*suite.every_recipe().values()]
     times = measuring.Times(measuring.here(suite.maker.device, suite.maker.threads), suite.good(everything))
     lacks, errors, changed = [], [], []
     for name, recipe in wanted.items():

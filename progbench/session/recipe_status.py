@@ -35,17 +35,12 @@ class Seed:
         return self.state in STATES[:3]
 
 
-def recipes(suite: Suite) -> dict[str, Recipe]:
-    """Every recipe that a suite's cells and their variants are read from, by its id."""
-    return suite.needed(*(cell for name in suite.tables() for cell in suite.table(name).cells), variants=True)
-
-
 def recipe(suite: Suite, name: str) -> Recipe:
     """The recipe of this id, in which a schedule may have the paper's name.
 
     Raises BadInput where the suite has none, with the nearest ids that it has.
     """
-    known = recipes(suite)
+    known = suite.every_recipe()
     if wanted := known.get(name) or known.get(in_our_words(name)):
         return wanted
     unreadable = dict.fromkeys(broken(suite))  # it may be there, and not be readable

@@ -14,7 +14,7 @@ from progbench.recipes import reading
 from progbench.recipes.recipe import Recipe
 from progbench.report.record import OfSuite, Printed, Recorded
 from progbench.runs import results
-from progbench.session import comparing, recipe_status, reference, reporting, rescoring
+from progbench.session import comparing, reference, reporting, rescoring
 from progbench.session.suite import Suite
 from progbench.tasks.catalog import tasks
 
@@ -59,7 +59,7 @@ def recorded(answers: Path) -> Recorded:
 
 def _of_suite(answers: Path, name: str) -> OfSuite:
     suite = reference.on_copies(answers, name)
-    recipes = recipe_status.recipes(suite)
+    recipes = suite.every_recipe()
     # as they are filed: a session would add to an error what is to be done about it here
     made: dict[str, list[results.RunResult]] = {}
     for wanted, recipe in recipes.items():

@@ -124,8 +124,12 @@ class Suite:
                 recipes |= self.behind(one, variants=variants)
         return recipes
 
+    def every_recipe(self) -> dict[str, Recipe]:
+        """The recipes behind all cells and their variants, by id."""
+        return self.needed(*(cell for name in self.tables() for cell in self.table(name).cells), variants=True)
+
     def behind(self, wanted: Cell | Claim, *, variants: bool = False) -> dict[str, Recipe]:
-        """The same of one alone. Raises BadInput for what cannot be judged."""
+        """What `needed` gives of one alone. Raises BadInput for what cannot be judged."""
         if wanted.problem:
             raise BadInput(wanted.problem)
         if isinstance(wanted, Claim):
@@ -247,10 +251,10 @@ class Suite:
 
     def predictions(self, result: results.RunResult) -> rescoring.Kept | None:
         """A run's predictions, if it kept them. Raises BadInput for a file that is gone or damaged."""
-        key = results.path_of(self.folder, result.recipe, result.seed)
-        if result.predictions and key not in self.kept:
-            self.kept[key] = predictions.load(key, result.predictions)
-        return self.kept.get(key)
+        path = results.path_of(self.folder, result.recipe, result.seed)
+        if result.predictions and path not in self.kept:
+            self.kept[path] = predictions.load(path, result.predictions)
+        return self.kept[path] if result.predictions else None
 
     @_kept
     def observed(self, cell: Cell, variant: str = "") -> Observed:

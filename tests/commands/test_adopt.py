@@ -16,7 +16,7 @@ def place(tmp_path, monkeypatch, answers):
     commit = checkout(tmp_path / "checkout")
     (tmp_path / "checkout" / "expected" / "mini").mkdir(parents=True)
     monkeypatch.setattr(places, "root", lambda: tmp_path / "checkout")
-    monkeypatch.setattr("progbench.session.recipe_status.recipes", lambda suite: {recipe().id: recipe()})
+    monkeypatch.setattr("progbench.session.suite.Suite.every_recipe", lambda suite: {recipe().id: recipe()})
     saved(tmp_path / "runs", commit, recipe(), [200])
     return tmp_path, commit
 
@@ -54,7 +54,7 @@ def test_a_person_at_a_terminal_is_asked(place, monkeypatch, answer, code):
 def test_what_is_refused_is_said_and_the_rest_is_written(place, monkeypatch, capsys):
     folder, commit = place
     both = {one.id: one for one in (recipe(), recipe("growing"))}
-    monkeypatch.setattr("progbench.session.recipe_status.recipes", lambda suite: both)
+    monkeypatch.setattr("progbench.session.suite.Suite.every_recipe", lambda suite: both)
     results.save(folder / "runs", made(f"{commit}-dirty", recipe("growing"), 0))
     assert cli.main(["adopt", str(folder / "runs"), "--yes"]) == 1
     assert reference_of(folder).is_file()
@@ -68,7 +68,5 @@ def test_the_papers_numbers_are_not_replaced(tmp_path, capsys):
 
 
 def test_a_suites_recipes_are_those_of_its_scored_cells_and_of_their_variants(answers, tmp_path):
-    from progbench.session import recipe_status
-
-    names = recipe_status.recipes(Suite("smoke", answers, tmp_path, train=False))
+    names = Suite("smoke", answers, tmp_path, train=False).every_recipe()
     assert {"tiny-bert-constant-rte", "tiny-bert-growing-rte", "tiny-roberta-lora-constant-rte~alpha-8"} <= {*names}

@@ -318,10 +318,10 @@ class Session:
         self.answers, self.folder = place.answers, place.runs
 
     def needed(self, *cells, variants):
-        return {recipe().id: recipe()} if cells else {}
+        return {recipe().id: recipe()}
 
-    def tables(self):
-        return []
+    def every_recipe(self):
+        return {}
 
 
 def test_a_session_that_updates_its_reference_adopts_its_runs(place):

@@ -103,7 +103,7 @@ def test_plan_names_it(answers, runs, dev, capsys):
 
 def test_no_reference_is_recorded_from_it(answers, runs, dev, monkeypatch):
     dev.write_text(FLIPPED)
-    monkeypatch.setattr(reference, "other_data", lambda wanted, made: [])
+    monkeypatch.setattr(reference.caveats, "other_data", lambda wanted, made: [])
     own = suite(answers, runs, "mini", train=False)
 
     with pytest.raises(BadInput, match=rf"{NAME}, seed 0: made on other data: .*: no reference; delete it"):

@@ -11,7 +11,7 @@ from progbench.method.counting import updated_parameters
 from progbench.method.schedule import constant, shrinking
 from progbench.models import loading, toy_tokenizer
 from progbench.models.spec import spec
-from progbench.session import own_model, own_suite, recipe_status
+from progbench.session import own_model, own_suite
 from progbench.session.own_data import describe
 from progbench.session.own_suite import Question
 from progbench.session.suite import Suite
@@ -130,7 +130,7 @@ def test_the_counts_of_another_architecture_are_those_of_the_model_itself(saved,
 
 def test_another_architecture_is_trained_scored_and_counted_as_planned(saved, asked):
     suite = asked(own_model.describe(str(saved(electra()))), values={"epochs": 2, "batch_size": 2})
-    recipes = recipe_status.recipes(suite)
+    recipes = suite.every_recipe()
     suite.obtain(recipes.values())
     results = [suite.runs(one).results[0] for one in recipes.values()]
 
