@@ -1,8 +1,10 @@
 """The speed benchmark's measurements as tables and as JSON; test_speed.py is the benchmark itself."""
 
+import doctest
 import json
 
-from progbench.report.speed import Speed
+import speed_tables
+from speed_tables import Speed
 
 STEP = {
     "model": "m", "device": "cpu", "case": "full-fp32-default", "task": "sst2", "texts": "real", "ratio": 12.0,
@@ -87,3 +89,7 @@ def test_measurements_from_before_there_were_gpus_are_read(tmp_path):
     path.write_text('{"steps": [], "memory": [], "sessions": [{"session": "x", "seconds": 1.0}]}')
 
     assert Speed.read(path).gpu == []
+
+
+def test_its_example_is_true():
+    assert doctest.testmod(speed_tables) == (0, 1)
