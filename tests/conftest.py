@@ -154,6 +154,17 @@ def smoke_recipe():
 
 
 @pytest.fixture
+def few_rows(tmp_path, monkeypatch):
+    """32 generated rows of each task of GLUE to train on, and 32 to score, for tests that ask not what is learnt."""
+    from progbench.tasks import catalog, toy
+
+    for name in toy.SIZES:
+        monkeypatch.setitem(toy.SIZES, name, 32)
+    toy.write(tmp_path / "few rows")
+    monkeypatch.setitem(catalog._GENERATED, "GLUE_DIR", lambda: tmp_path / "few rows")
+
+
+@pytest.fixture
 def made_in():
     """Where the runs of `trained` say they were made."""
     return {"commit": "c" * 40, "torch": "2.13.0", "cpu": "EPYC", "device": "cpu", "threads": 2}

@@ -10,6 +10,8 @@ from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("progbench", "benchmarks", "expected", "pyproject.toml", "README.md", "LICENSE")
+# a plugin that every pytest loads: half of the time of a session, which has no use for it
+WITHOUT = "-p no:hypothesispytest"
 OURS = ("GLUE_DIR", "SQUAD_DIR", "PROGBENCH_", "PYTEST_", "PYTHONPATH")
 
 
@@ -46,7 +48,9 @@ class Person:
     def __call__(self, program, *arguments, rc=0):
         """Run `progbench`, `pytest` or another module; returns what it printed, and after it what it said of errors."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        env = inherited | {"PYTHONPATH": str(self.site)}
+        env = (
+            inherited | {"PYTHONPATH": str(self.site)} | ({"PYTEST_ADDOPTS": WITHOUT} if program == "progbench" else {})
+        )
         done = self.warm(program, *arguments, cwd=self.here, env=env)
         assert done.returncode == rc, done.stdout + done.stderr
         return done.stdout + done.stderr

@@ -57,11 +57,11 @@ def test_a_folder_outside_any_checkout_is_of_no_known_commit(tmp_path, monkeypat
     assert environment.commit_of(tmp_path) == "unknown"
 
 
-@pytest.mark.parametrize("name", ["new.py", "local.py", "templates/new.html"])
-def test_a_file_in_the_package_that_git_does_not_track_makes_it_dirty(checkout, name, reliability):
+@pytest.mark.parametrize("name", ["new.py", "local.py", "templates/new.html", "environment.py", "../other.txt"])
+def test_a_file_in_the_package_that_git_does_not_track_or_a_changed_one_makes_it_dirty(checkout, name, reliability):
     path = checkout / "package" / name
     path.parent.mkdir(exist_ok=True)
-    path.write_text("")
+    path.write_text("changed")
 
     assert environment.commit_of(checkout / "package") == f"{head(checkout)}-dirty"
     reliability(
@@ -72,29 +72,20 @@ def test_a_file_in_the_package_that_git_does_not_track_makes_it_dirty(checkout, 
     )
 
 
-@pytest.mark.parametrize("settings", [[], ["status.showUntrackedFiles", "no"]])
-def test_no_setting_of_git_hides_that(checkout, settings):
-    if settings:
-        git(checkout, "config", *settings)
+def test_no_setting_of_git_hides_that(checkout):
+    git(checkout, "config", "status.showUntrackedFiles", "no")
     (checkout / "package" / "new.py").write_text("")
 
     assert environment.commit_of(checkout / "package").endswith("-dirty")
 
 
-@pytest.mark.parametrize("name", ["__pycache__/environment.pyc", ".DS_Store"])
-def test_what_nobody_loads_leaves_it_clean(checkout, name):
-    path = checkout / "package" / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("")
+def test_what_nobody_loads_leaves_it_clean(checkout):
+    for name in ("__pycache__/environment.pyc", ".DS_Store"):
+        path = checkout / "package" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
 
     assert environment.commit_of(checkout / "package") == head(checkout)
-
-
-@pytest.mark.parametrize("name", ["package/environment.py", "other.txt"])
-def test_a_changed_file_makes_it_dirty(checkout, name):
-    (checkout / name).write_text("changed")
-
-    assert environment.commit_of(checkout / "package") == f"{head(checkout)}-dirty"
 
 
 def test_a_hooks_variables_do_not_lead_to_another_repository(checkout, tmp_path, monkeypatch):
@@ -128,17 +119,10 @@ class Driver:
         return self.code
 
 
-@pytest.mark.parametrize(
-    ("driver", "name"), [(Driver(), "000102030405060708090a0b0c0d0e0f"), (Driver(code=1), ""), (None, "")]
-)
-def test_a_card_is_called_as_the_driver_calls_it(monkeypatch, driver, name):
+@pytest.mark.parametrize(("driver", "uuid", "name"), [
+    (Driver(), "000102030405060708090a0b0c0d0e0f", "NVIDIA H100"), (Driver(code=1), "", ""), (None, "", ""),
+])  # fmt: skip
+def test_a_card_and_its_model_are_told_as_the_driver_calls_them_without_torch(monkeypatch, driver, uuid, name):
     monkeypatch.setattr(environment, "_driver", lambda: driver)
 
-    assert environment.gpu_uuid.__wrapped__() == name
-
-
-@pytest.mark.parametrize(("driver", "name"), [(Driver(), "NVIDIA H100"), (Driver(code=1), ""), (None, "")])
-def test_a_cards_model_is_told_without_torch(monkeypatch, driver, name):
-    monkeypatch.setattr(environment, "_driver", lambda: driver)
-
-    assert environment.gpu_name.__wrapped__() == name
+    assert (environment.gpu_uuid.__wrapped__(), environment.gpu_name.__wrapped__()) == (uuid, name)

@@ -91,15 +91,11 @@ def test_a_hub_that_never_answers_is_said_with_what_to_set(silent, reliability):
     )
 
 
-def test_a_silent_hub_is_not_asked_again_at_once(silent):
+def test_a_silent_hub_is_not_asked_again_at_once_but_after_some_minutes(silent, monkeypatch):
     words()
     words("google-bert/bert-base-uncased", "model", "PROGBENCH_MODELS")
 
     assert silent() == 1
-
-
-def test_a_silent_hub_is_asked_again_after_some_minutes(silent, monkeypatch):
-    words()
     monkeypatch.setattr(hub, "AGAIN", 0.0)
     words()
 

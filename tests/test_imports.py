@@ -45,22 +45,32 @@ def modules():
 
 
 MODULES = modules()
+OURS = {f"progbench.{module}": module for module in MODULES}
 
 
-def statements(tree, *, lazily):
+INNER = ast.stmt | ast.ExceptHandler | ast.match_case  # in which a statement may stand
+
+
+@functools.cache
+def tree(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def statements(node, *, lazily):
     """Every statement of a file; if not `lazily` without what functions do when called, and without types alone."""
-    for node in ast.iter_child_nodes(tree):
-        types_alone = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        if lazily or not (types_alone or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)):
-            yield node
-            yield from statements(node, lazily=lazily)
+    for inner in ast.iter_child_nodes(node):
+        types_alone = isinstance(inner, ast.If) and "TYPE_CHECKING" in ast.unparse(inner.test)
+        called = isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
+        if isinstance(inner, INNER) and (lazily or not (types_alone or called)):
+            yield inner
+            yield from statements(inner, lazily=lazily)
 
 
 @functools.cache
 def imported(path, *, lazily=True):
     """Everything a file imports: at any time, for types alone too; or, if not `lazily`, when it is loaded."""
     names = set()
-    for node in statements(ast.parse(path.read_text(encoding="utf-8")), lazily=lazily):
+    for node in statements(tree(path), lazily=lazily):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
@@ -78,7 +88,7 @@ def reached(module, *, lazily=True):
         if one not in found:
             found.add(one)
             names = imported(file_of(one), lazily=lazily)
-            todo += [other for other in MODULES if f"progbench.{other}" in names]
+            todo += [OURS[name] for name in names & OURS.keys()]
     return found
 
 
@@ -100,7 +110,7 @@ def test_modules_are_imported_by_their_own_names():
     whole = {"progbench"} | {f"progbench.{wing}" for wing in WINGS if (PACKAGE / wing).is_dir()}
     hidden = []
     for module in MODULES:
-        for node in ast.walk(ast.parse(file_of(module).read_text(encoding="utf-8"))):
+        for node in statements(tree(file_of(module)), lazily=True):
             if isinstance(node, ast.Import):
                 hidden += [(module, alias.name) for alias in node.names if alias.name in whole]
             if isinstance(node, ast.ImportFrom) and node.module in whole:
@@ -129,10 +139,10 @@ def test_what_collecting_counting_and_judging_need_loads_nothing_heavy():
 def test_a_wings_own_file_says_what_it_is_for_and_imports_nothing():
     for wing in WINGS:
         if (PACKAGE / wing).is_dir():
-            tree = ast.parse((PACKAGE / wing / "__init__.py").read_text(encoding="utf-8"))
+            whole = tree(PACKAGE / wing / "__init__.py")
 
-            assert [type(node) for node in tree.body] == [ast.Expr], wing
-            assert " first" in ast.get_docstring(tree), wing  # which file to read first
+            assert [type(node) for node in whole.body] == [ast.Expr], wing
+            assert " first" in ast.get_docstring(whole), wing  # which file to read first
 
 
 def test_only_the_benchmarks_and_their_entry_point_know_pytest():
@@ -155,11 +165,9 @@ def test_half_of_the_modules_have_at_most_130_lines():
 
 def test_the_loop_does_not_ask_which_schedule_or_tuning_it_runs():
     """A recipe's tuning is handed to the anatomy, and a schedule's name to nobody."""
-    tree = ast.parse(file_of("training.fitting").read_text(encoding="utf-8"))
-    asked = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in ("tuning", "schedule")]
-    handed = [
-        node.args[1] for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Anatomy.of"
-    ]
+    nodes = [*ast.walk(tree(file_of("training.fitting")))]
+    asked = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr in ("tuning", "schedule")]
+    handed = [node.args[1] for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "Anatomy.of"]
 
     assert [ast.unparse(node) for node in asked] == ["recipe.tuning"]
     assert [ast.unparse(node) for node in handed] == ["recipe.tuning"]
@@ -170,7 +178,7 @@ def test_no_text_of_the_trainer_names_the_answers():
     texts = {
         node.value
         for path in folder.glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value
     }
 

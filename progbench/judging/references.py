@@ -39,8 +39,22 @@ class Reference:
     df: int
 
 
+class _Entries(dict[str, Any]):
+    """Entries of the reference.json at `path`, each checked once, as many cells ask for it; else an empty one."""
+
+    def __init__(self, entries: Mapping[str, Any], path: Path) -> None:
+        super().__init__(entries)
+        self._path, self._sound = path, set[str]()
+
+    def __getitem__(self, recipe_id: str) -> Any:
+        if recipe_id in self and recipe_id not in self._sound:
+            checked(self.get(recipe_id), f"{self._path}: {recipe_id}")
+            self._sound.add(recipe_id)
+        return self.get(recipe_id, {"seeds": {}, "digest": ""})
+
+
 def read(root: Path, suite: str) -> dict[str, Any]:
-    """The unchecked entries of a suite's reference.json by recipe id; empty without a file.
+    """The entries of a suite's reference.json by recipe id, each checked when it is first taken; empty without a file.
 
     Raises BadInput, naming the file, if it cannot be read as a reference.
     """
@@ -50,7 +64,7 @@ def read(root: Path, suite: str) -> dict[str, Any]:
     content = kinds.table(read_json(path), str(path))
     if content.get("schema_version") != SCHEMA_VERSION:
         raise BadInput(f"{path}: not a reference of schema_version {SCHEMA_VERSION}")
-    return kinds.table(content.get("runs"), f"{path}: runs")
+    return _Entries(kinds.table(content.get("runs"), f"{path}: runs"), path)
 
 
 def checked(entry: Any, where: str) -> dict[str, Any]:
@@ -108,8 +122,7 @@ def _points(
     for evaluation_set, metric in metrics.items():
         recipe_id = run_id(row["model"], row.get("tuning", "full"), row["schedule"], task_of(evaluation_set).name)
         where = f"{path}: {recipe_id}"
-        entry = checked(entries[recipe_id], where) if recipe_id in entries else {"seeds": {}, "digest": ""}
-        runs[recipe_id] = entry
+        runs[recipe_id] = entry = entries[recipe_id]
         for seed, scores in entry["seeds"].items():
             if metric not in scores.get(evaluation_set, {}):
                 raise BadInput(f"{where}: seed {seed}: no {metric} of {evaluation_set}")

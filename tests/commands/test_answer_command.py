@@ -8,14 +8,27 @@ import pytest
 
 from progbench import cli
 from progbench.commands import answer as command
+from progbench.report import figures
 from progbench.session.reporting import standing
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def found():
+    """How the question stands, and its picture, which every start of the command makes anew: here once for all."""
+    found, draw, drawn = standing(ROOT / "expected"), figures.draw, {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "standing", {ROOT / "expected": found}.__getitem__)
+        patch.setattr(
+            figures, "draw", lambda name, report: drawn.get(name) or drawn.setdefault(name, draw(name, report))
+        )
+        yield found
+
+
 @pytest.fixture(scope="module")
-def made():
-    return command.files(standing(ROOT / "expected"), ROOT / "docs", ROOT / "README.md")
+def made(found):
+    return command.files(found, ROOT / "docs", ROOT / "README.md")
 
 
 @pytest.mark.parametrize("name", ["docs/answer.md", "README.md"])

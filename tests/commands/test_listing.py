@@ -48,16 +48,14 @@ def test_models_and_tasks_are_listed(listed):
     assert [one["task"] for one in json.loads(listed("tasks", "--json"))] == list(tasks())
 
 
-def test_a_table_for_a_person_has_a_heading_and_a_row_each(listed):
-    lines = listed("suites").splitlines()
-
-    assert lines[0].split() == ["suite", "seeds", "device", "tables"]
-    assert [line.split()[0] for line in lines[2:] if line[0] != " "] == reading.suites()
-
-
 @pytest.mark.parametrize("what", ["suites", "tables", "recipes", "variants", "models", "tasks"])
-def test_a_table_for_a_person_fits_80_columns(listed, what):
-    assert max(map(len, listed(what).splitlines())) <= 80
+def test_a_table_for_a_person_has_a_heading_and_a_row_each_within_80_columns(listed, what):
+    lines = listed(what).splitlines()
+
+    assert max(map(len, lines)) <= 80
+    if what == "suites":
+        assert lines[0].split() == ["suite", "seeds", "device", "tables"]
+        assert [line.split()[0] for line in lines[2:] if line[0] != " "] == reading.suites()
 
 
 @pytest.mark.parametrize(("typed", "meant"), [

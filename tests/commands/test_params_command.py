@@ -26,20 +26,14 @@ def test_params_with_a_tuning_counts_what_that_trains(capsys):
     assert "updated parameters: 60,248,224," in capsys.readouterr().out  # Table 3: 60.2
 
 
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (["no-such-model", "--epochs", "3"], "no-such-model: no folder, no file, and no known name: bert-base"),
-        (["bert-base", "--epochs", "0"], "--epochs = 0: allowed is a whole number from 1 to 1,000"),
-        (["bert-base", "--epochs", "1001"], "--epochs = 1001: allowed is a whole number from 1 to 1,000"),
-        (["bert-base", "--epochs", "3", "--labels", "0"], "--labels = 0: allowed is a whole number from 1 to 10,000"),
-        (["bert-base", "--epochs", "3", "--labels", "10001"], "--labels = 10001: allowed is a whole number from 1 to"),
-        (
-            ["bert-base", "--epochs", "3", "--schedule", "melting"],
-            "_b12 (fine-tuning is constant, progtuning is shrinking)",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "problem"), [
+    (["no-such-model", "--epochs", "3"], "no-such-model: no folder, no file, and no known name: bert-base"),
+    (["bert-base", "--epochs", "0"], "--epochs = 0: allowed is a whole number from 1 to 1,000"),
+    (["bert-base", "--epochs", "1001"], "--epochs = 1001: allowed is a whole number from 1 to 1,000"),
+    (["bert-base", "--epochs", "3", "--labels", "0"], "--labels = 0: allowed is a whole number from 1 to 10,000"),
+    (["bert-base", "--epochs", "3", "--labels", "10001"], "--labels = 10001: allowed is a whole number from 1 to"),
+    (["bert-base", "--epochs", "3", "--schedule=melting"], "_b12 (fine-tuning is constant, progtuning is shrinking)"),
+])  # fmt: skip
 def test_params_that_cannot_be_planned_are_a_usage_error(capsys, arguments, problem):
     assert cli.main(["params", *arguments]) == 2
     assert problem in capsys.readouterr().err
@@ -51,30 +45,19 @@ SMALL = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("fault", "content", "words"),
-    [
-        ("a config.json of null, for params", None, "no configuration of a transformers model: "),
-        ("a config.json of a number, for params", 5, "no configuration of a transformers model: "),
-        ("a config.json with a width that is a text, for params", {"hidden_size": "a"}, "hidden_size"),
-        ("a config.json without a head, for params", {"num_attention_heads": 0}, "integer modulo by zero"),
-        ("a config.json whose heads do not share out the width, for params", {"num_attention_heads": 7}, "heads (7)"),
-        ("a config.json with an activation nobody knows, for params", {"hidden_act": "melt"}, "'melt'"),
-        ("a config.json without a vocabulary, for params", {"vocab_size": 0}, "no configuration of a transformers"),
-        (
-            "a config.json without a vocabulary and padding, for params",
-            {"vocab_size": 0, "pad_token_id": None},
-            "has nothing in its bert.embeddings.word_embeddings.weight",
-        ),
-        ("a config.json of an architecture that is a list, for params", {"model_type": ["bert"]}, "unhashable"),
-        (
-            "a config.json of a million blocks, for params",
-            {"num_hidden_layers": 10**6},
-            "num_hidden_layers = 1,000,000: at most 1,000",
-        ),
-    ],
-)
-def test_params_of_an_unsound_config_json_names_the_file(tmp_path, capsys, reliability, fault, content, words):
+@pytest.mark.parametrize(("content", "words"), [
+    (None, "no configuration of a transformers model: "),
+    (5, "no configuration of a transformers model: "),
+    ({"hidden_size": "a"}, "hidden_size"),
+    ({"num_attention_heads": 0}, "integer modulo by zero"),
+    ({"num_attention_heads": 7}, "heads (7)"),  # which do not share out the width
+    ({"hidden_act": "melt"}, "'melt'"),
+    ({"vocab_size": 0}, "no configuration of a transformers"),
+    ({"vocab_size": 0, "pad_token_id": None}, "has nothing in its bert.embeddings.word_embeddings.weight"),
+    ({"model_type": ["bert"]}, "unhashable"),
+    ({"num_hidden_layers": 10**6}, "num_hidden_layers = 1,000,000: at most 1,000"),
+])  # fmt: skip
+def test_params_of_an_unsound_config_json_names_the_file(tmp_path, capsys, reliability, content, words):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(SMALL | content if isinstance(content, dict) else content))
 
@@ -82,7 +65,8 @@ def test_params_of_an_unsound_config_json_names_the_file(tmp_path, capsys, relia
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith(f"progbench params: {path}: ")
     assert words in said
-    if fault in ("a config.json of a million blocks, for params",):  # the others are alike
+    if "1,000,000" in words:  # the others are alike
+        fault = "a config.json of a million blocks, for params"
         reliability("Naming a model", fault, happens=said, kept="nothing is counted; the file is left as it is")
 
 

@@ -75,25 +75,23 @@ def judged(agreeing, monkeypatch):
     monkeypatch.setattr(reporting, "report", lambda suite: agreeing.report)
 
 
-def test_what_agrees_ends_with_0_and_the_answer_first(agreeing):
+def test_what_agrees_ends_with_0_and_the_answer_first_and_what_was_not_run_is_missing(agreeing):
+    found = outcomes(agreeing.written)
+
     assert agreeing.code == 0
     # 62 counts, 4 scores of Table 1 and 6 of Table 5
     assert agreeing.lines[1] == "72 of 186 judged: 72 consistent; 114 missing"
-
-
-def test_the_whole_suite_is_reported_and_what_was_not_run_is_missing(agreeing):
-    found = outcomes(agreeing.written)
-
     assert found["Table 1", "tiny-bert-shrinking-rte"] == "consistent"
     assert found["Table 1", "tiny-bert-shrinking-avg"] == "missing"
     assert found["Table 1", "tiny-roberta-shrinking-rte"] == "missing"
 
 
-def test_every_view_is_written_and_named(agreeing):
+def test_every_view_is_written_and_named_and_nothing_is_written_into_the_results(agreeing):
     named = {Path(line.removeprefix("written: ")).name for line in agreeing.lines if line.startswith("written")}
 
     assert {"report.md", "report.html", "report.json", "report.tex"} <= named
     assert named == {path.name for path in agreeing.written.iterdir()}
+    assert agreeing.files[0] == agreeing.files[1]
 
 
 def test_the_seeds_on_file_are_used_whichever_they_are(answers, capsys, tmp_path):
@@ -151,23 +149,21 @@ def shut(folder, monkeypatch):
     return place
 
 
-def test_a_folder_of_results_that_may_not_be_read_is_an_error_with_its_path(shut, folder, capsys, reliability):
+def test_a_folder_of_results_that_may_not_be_read_is_an_error_with_its_path_compared_too(
+    shut, folder, capsys, reliability
+):
     code, said = report(capsys, folder)
     why = f"{shut}: cannot be looked into (Permission denied), so what it holds is not in this report"
 
     assert code == 1
     assert unwrapped(why) in unwrapped(said.out)
+    code, said = report(capsys, folder, "--against", folder)
+    assert code == 1
+    assert unwrapped(f"{shut}: cannot be looked into (Permission denied)") in unwrapped(said.out)
     reliability(
         "Reading a report", "a folder of results that may not be read",
         happens=f"exit code 1, and: {why.replace(shut.name, '…')}", kept="the rest, which is reported",
     )  # fmt: skip
-
-
-def test_compared_with_another_it_is_an_error_too(shut, folder, capsys):
-    code, said = report(capsys, folder, "--against", folder)
-
-    assert code == 1
-    assert unwrapped(f"{shut}: cannot be looked into (Permission denied)") in unwrapped(said.out)
 
 
 def test_where_no_folder_may_be_read_there_is_more_to_say_than_no_results(folder, capsys, monkeypatch):
@@ -210,12 +206,6 @@ def test_results_of_an_edited_recipe_are_said_not_to_count(folder, capsys):
     assert "warning: tiny-bert-constant-cola: there are results of other digests" in said.out
 
 
-def test_nothing_is_trained_and_nothing_is_written_into_the_results(agreeing):
-    before, after = agreeing.files
-
-    assert before == after
-
-
 @pytest.mark.parametrize(("arguments", "words"), [
     (["none"], "no such folder: none"),
     (["no\x1b[2Jne"], "no such folder: no\\x1b[2Jne"),  # which cannot move the cursor
@@ -241,25 +231,20 @@ def test_of_several_suites_one_must_be_chosen(answers, folder, capsys):
     assert "has results of mini, smoke: choose one with --suite" in said.err
 
 
-@pytest.mark.parametrize("more", [[], ["--against", "same"]])
-def test_a_report_that_is_no_folder_is_refused_before_anything_is_read(filed, capsys, tmp_path, more):
-    (tmp_path / "file").touch()
-    arguments = [filed if one == "same" else one for one in more]
-    code, said = report(capsys, filed, *arguments, "--report", tmp_path / "file")
-
-    assert (code, said.out) == (2, "")
-    assert f"--report {tmp_path / 'file'}: not a folder" in said.err
-
-
 @pytest.mark.usefixtures("judged")
 @pytest.mark.parametrize(("more", "said_all_the_same"), [
     ([], "\n72 of 186 judged: 72 consistent; 114 missing\n"), (["--against", "same"], "8 bit-identical"),
 ])  # fmt: skip
 def test_a_report_that_cannot_be_written_is_said_and_a_usage_error(filed, capsys, tmp_path, more, said_all_the_same):
+    """Where a file has its name, it is refused before anything is read."""
     (tmp_path / "file").touch()
+    against = [filed if one == "same" else one for one in more]
+    code, said = report(capsys, filed, *against, "--report", tmp_path / "file")
+
+    assert (code, said.out) == (2, "")
+    assert f"--report {tmp_path / 'file'}: not a folder" in said.err
     unwritable = tmp_path / "file" / "below"
-    arguments = [filed if one == "same" else one for one in more]
-    code, said = report(capsys, filed, *arguments, "--report", unwritable)
+    code, said = report(capsys, filed, *against, "--report", unwritable)
 
     assert (code, said.err) == (2, f"progbench report: --report {unwritable}: cannot be written: Not a directory\n")
     assert said_all_the_same in said.out

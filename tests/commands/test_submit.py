@@ -120,8 +120,10 @@ def test_the_exit_code_is_that_of_the_worst_unit(submit, monkeypatch, codes, exp
     assert submit("--engine", "local")[0] == expected
 
 
-def test_a_unit_is_the_command_run_in_a_process_of_its_own(submit):
+def test_a_unit_is_the_command_run_in_a_process_of_its_own(submit, monkeypatch):
     """One for which nothing is here, so that nothing is trained."""
+    run_commands = submitting.run_commands
+    monkeypatch.setattr(submitting, "run_commands", lambda *given: run_commands(*given)[:1])
     code, said = submit("--engine", "local", "-m", "figures", "--seeds", "0", "--workers", "1", suite="mini")
 
     assert code == 3, said

@@ -82,13 +82,17 @@ def test_the_old_result_is_whole_and_there_is_no_stump(tmp_path, recipe, step):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_run_whose_result_has_no_room_says_so_once_and_exits_1(tmp_path, recipe, step, trained, capsys, reliability):
+def test_a_run_whose_result_has_no_room_says_so_once_and_exits_1_and_the_next_one_files_it(
+    tmp_path, recipe, step, trained, capsys, reliability
+):
     with full(step):
         code, said = run(tmp_path / "runs", recipe, capsys)
 
     assert (code, len(said), len(trained)) == (1, 1, 1)
     assert f"cannot be written ({WORDS}): its scores count in this report, and are not kept" in said[0]
     assert listing(tmp_path) == {}
+    assert run(tmp_path / "runs", recipe, capsys)[0] == 0
+    assert [path.name for path in listing(tmp_path)] == ["seed0.json"]
     reliability(
         SECTION,
         "a disk that is full at a step of filing a result: opened, written, flushed, synchronised or moved",
@@ -107,13 +111,3 @@ def test_where_there_is_no_room_beforehand_nothing_is_trained_and_it_is_said_onc
     assert (code, len(said), trained) == (1, 1, [])
     assert f"cannot be written ({WORDS})" in said[0]
     assert listing(tmp_path) == {}
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_the_next_run_files_what_had_no_room(tmp_path, recipe, step, trained, capsys):
-    with full(step):
-        run(tmp_path / "runs", recipe, capsys)
-    code, _ = run(tmp_path / "runs", recipe, capsys)
-
-    assert code == 0
-    assert [path.name for path in listing(tmp_path)] == ["seed0.json"]

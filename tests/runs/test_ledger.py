@@ -23,17 +23,11 @@ def listed(smoke_recipe):
     return make
 
 
-def test_a_run_is_listed_with_its_last_scores_in_points(listed):
-    assert listed().scores == {"sst2 accuracy": 62.5}
-
-
-def test_a_run_is_listed_with_its_file_below_the_folder_of_results(listed, smoke_recipe):
-    assert listed().file == f"smoke/tiny-bert-shrinking-sst2/{smoke_recipe().digest}/seed3.json"
-
-
-def test_steps_take_the_mean_of_the_training_time(listed, smoke_recipe):
+def test_a_run_is_listed_with_its_last_scores_in_points_its_file_and_the_mean_of_its_steps(listed, smoke_recipe):
     found = listed()
 
+    assert found.scores == {"sst2 accuracy": 62.5}
+    assert found.file == f"smoke/tiny-bert-shrinking-sst2/{smoke_recipe().digest}/seed3.json"
     assert found.step_seconds == 0.5  # 2 seconds and 4 steps an epoch
     assert found.flops == 1000 * smoke_recipe().epochs
 
@@ -53,11 +47,14 @@ def test_an_error_is_listed_with_its_message(listed):
     assert (found.error, found.scores, found.updated) == ("the loss is nan", {}, None)
 
 
-def test_a_machine_is_its_gpu_or_cpu_and_its_threads(listed):
-    on_cpu = {"cpu": "some CPU", "threads": 2}
+@pytest.mark.parametrize(("about", "machine", "on_gpu"), [
+    ({"cpu": "some CPU", "threads": 2}, "some CPU, 2 threads", False),
+    ({"cpu": "some CPU", "threads": 2, "gpu": "some GPU"}, "some GPU, 2 threads", True),
+])  # fmt: skip
+def test_a_machine_is_its_gpu_or_cpu_and_its_threads(listed, about, machine, on_gpu):
+    found = listed(environment=about)
 
-    assert listed(environment=on_cpu).machine == "some CPU, 2 threads"
-    assert listed(environment={**on_cpu, "gpu": "some GPU"}).machine == "some GPU, 2 threads"
+    assert (found.machine, found.on_gpu) == (machine, on_gpu)
 
 
 def test_times_of_a_run_whose_batches_were_split_are_not_those_of_its_machine(listed):
@@ -115,11 +112,6 @@ def test_memory_on_a_cpu_is_the_processes_and_no_share_of_it_is_told():
 
     assert (cost.flops, cost.step_seconds, cost.memory) == (1.0, 1.0, None)
     assert cost.unknown == ("peak memory: on a CPU not measured apart from its process",)
-
-
-@pytest.mark.parametrize(("about", "on_gpu"), [({"cpu": "one"}, False), ({"cpu": "one", "gpu": "H100"}, True)])
-def test_a_run_says_whether_a_gpu_trained_it(listed, about, on_gpu):
-    assert listed(environment=about).on_gpu is on_gpu
 
 
 def test_unrecorded_operations_are_said_to_be_unknown():

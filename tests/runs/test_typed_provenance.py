@@ -62,14 +62,11 @@ def test_seeds_that_are_no_numbers_are_refused(filed):
         load()
 
 
-def test_a_session_completes_a_result_once(smoke_recipe):
-    made = result(smoke_recipe(), 3, {}, notes=("one",), provenance=Provenance())
-    found = made.completed("two", others=2, session="s")
+@pytest.mark.parametrize(("before", "after"), [
+    (Provenance(), Provenance(others=2)),
+    (Provenance(resumed=1), Provenance(resumed=1)),  # what used the device before is not known
+])  # fmt: skip
+def test_a_session_completes_a_result_once(smoke_recipe, before, after):
+    found = result(smoke_recipe(), 3, {}, notes=("one",), provenance=before).completed("two", others=2, session="s")
 
-    assert (found.notes, found.session, found.provenance) == (("one", "two"), "s", Provenance(others=2))
-
-
-def test_what_used_the_device_before_a_run_was_resumed_is_not_known(smoke_recipe):
-    made = result(smoke_recipe(), 3, {}, provenance=Provenance(resumed=1))
-
-    assert made.completed(others=2).provenance == Provenance(resumed=1)
+    assert (found.notes, found.session, found.provenance) == (("one", "two"), "s", after)

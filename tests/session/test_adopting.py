@@ -47,17 +47,15 @@ def test_results_and_their_predictions_are_copied_as_they_are(place):
     assert predictions.path_beside(copy).read_bytes() == predictions.path_beside(path).read_bytes()
 
 
-def test_the_reference_has_the_scores_and_the_environment_of_each_seed(place):
+def test_the_reference_has_the_scores_and_the_environment_of_each_seed_and_follows_from_the_copies_alone(place):
     saved(place.runs, place.commit, recipe(), [200, 201])
-    place.plan().write()
+    found = place.plan()
 
+    assert [*(place.answers / "mini").iterdir()] == []  # before it is asked for
+    found.write()
     assert place.entry()["seeds"] == {"0": {"rte": {"accuracy": 200 / 277}}, "1": {"rte": {"accuracy": 201 / 277}}}
     assert place.entry()["environment"]["1"]["commit"] == place.commit
-
-
-def test_the_reference_follows_from_the_copies_alone(place):
-    saved(place.runs, place.commit, recipe(), [200, 201])
-    place.plan().write()
+    assert (place.plan().taken, place.plan().refused) == ([], [])  # what is on file already is not new
     path = place.answers / "mini" / "reference.json"
     before = path.read_text()
     shutil.rmtree(place.runs)
@@ -73,20 +71,6 @@ def test_the_checksum_of_the_reference_is_renewed(place):
     place.plan().write()
 
     assert guards.edited(place.answers / "mini", ["reference.json"], printed=False) == ""
-
-
-def test_nothing_is_written_before_it_is_asked_for(place):
-    saved(place.runs, place.commit, recipe(), [200])
-    place.plan()
-
-    assert [*(place.answers / "mini").iterdir()] == []
-
-
-def test_results_that_are_on_file_already_are_not_new(place):
-    saved(place.runs, place.commit, recipe(), [200])
-    place.plan().write()
-
-    assert (place.plan().taken, place.plan().refused) == ([], [])
 
 
 def test_the_change_is_shown_with_mean_spread_and_number_of_seeds(place):

@@ -1,5 +1,6 @@
 """From result files to what is said of two schedules: pairs, predictions, and what takes no part."""
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -19,27 +20,33 @@ def predicted(gold, chance, random):
     return np.where(random.random(len(gold)) < chance, gold, 1 - gold).tolist()
 
 
+GOLD = np.random.default_rng(0).integers(0, 2, 60)
+
+
+@functools.cache
+def epoch(task, seed, drawn):
+    """Scores of an epoch that is drawn by this number, by set and metric, and the predictions that give them."""
+    from sklearn.metrics import accuracy_score, matthews_corrcoef
+
+    metric, of = ("matthews_correlation", matthews_corrcoef) if task == "cola" else ("accuracy", accuracy_score)
+    found = predicted(GOLD, 0.8, np.random.default_rng([seed, drawn]))
+    return {task: {metric: float(of(GOLD, found))}}, {task: {"gold": GOLD.tolist(), "predicted": found}}
+
+
 class Runs:
     """Result files of tiny-bert's CoLA and RTE under two schedules, with or without predictions."""
 
     def __init__(self, answers, folder):
         self.folder = folder
         self.recipes = recipes(answers)
-        self.gold = np.random.default_rng(0).integers(0, 2, 60)
 
     def save(self, name, seed, *, kept=True, first=0, last=None, **values):
         """A run with a first epoch drawn by `first`, and later ones by `last`; predictions give its scores."""
-        from sklearn.metrics import accuracy_score, matthews_corrcoef
-
         recipe = self.recipes[name]
-        scores = {"matthews_correlation": matthews_corrcoef} if recipe.task == "cola" else {"accuracy": accuracy_score}
         epochs = []
         for t, updated in enumerate(recipe.planned_by_epoch()):
-            random = np.random.default_rng([seed, first if t == 0 or last is None else last])
-            found = predicted(self.gold, 0.8, random)
-            score = {recipe.task: {metric: float(of(self.gold, found)) for metric, of in scores.items()}}
-            made = {recipe.task: {"gold": self.gold.tolist(), "predicted": found}} if kept else {}
-            epochs.append(EpochResult(score, updated, 0.5, 1.0, predictions=made))
+            scores, made = epoch(recipe.task, seed, first if t == 0 or last is None else last)
+            epochs.append(EpochResult(scores, updated, 0.5, 1.0, predictions=made if kept else {}))
         return results.save(self.folder, replace(result(recipe, seed, {}), epochs=tuple(epochs), **values))
 
     def pairs(self, *tasks, seeds=5, **values):
@@ -214,9 +221,7 @@ def test_edited_terms_are_a_warning_of_the_report_and_an_error_of_the_claims(cop
 
 
 def test_a_claim_on_an_average_has_the_difference_tables_answer(runs, own, answers):
-    tasks = {wanted.task for wanted in runs.recipes.values() if wanted.id.startswith("tiny-bert-constant-")}
-    every = [task for task in tasks if task not in ("mnli", "stsb", "squad1", "squad2", "mrpc", "qqp")]
-    runs.pairs(*every)
+    runs.pairs("cola", "qnli", "rte", "sst2")  # of the nine
     verdict = next(own.claim(one) for one in own.claims() if one.id == "avg")
 
     assert verdict.on_ours == "undecided"

@@ -17,21 +17,17 @@ def test_seeds_count_up_to_the_first_gap(seeds, count, why):
     assert counts({"m-constant-rte": seeds}) == {"m-constant-rte": Count(count, why)}
 
 
-def test_fine_tuning_and_progtuning_wait_for_each_other():
-    found = counts({"m-constant-rte": {0}, "m-shrinking-rte": {0, 1}})
-    assert [one.seeds for one in found.values()] == [1, 1]
-
-
-def test_another_schedule_keeps_nobody_waiting():
-    found = counts({"m-constant-rte": {0, 1}, "m-shrinking-rte": {0, 1}, "m-growing-rte": {0}})
-    assert [one.seeds for one in found.values()] == [2, 2, 1]
-
-
-def test_a_variant_has_no_seed_that_progtuning_has_not():
-    found = counts({"m-shrinking-rte": {0}, "m-growing-rte~late": {0, 1}})
-    assert found["m-growing-rte~late"].seeds == 1
-
-
-def test_tasks_tunings_and_models_do_not_wait_for_each_other():
-    found = counts({"m-constant-rte": {0, 1}, "m-shrinking-cola": {0}, "m-lora-shrinking-rte": {0}})
-    assert [one.seeds for one in found.values()] == [2, 1, 1]
+@pytest.mark.parametrize(("there", "seeds"), [
+    pytest.param({"m-constant-rte": {0}, "m-shrinking-rte": {0, 1}}, [1, 1], id="both schedules wait for each other"),
+    pytest.param(
+        {"m-constant-rte": {0, 1}, "m-shrinking-rte": {0, 1}, "m-growing-rte": {0}}, [2, 2, 1],
+        id="another schedule keeps nobody waiting",
+    ),
+    pytest.param({"m-shrinking-rte": {0}, "m-growing-rte~late": {0, 1}}, [1, 1], id="a variant waits for progtuning"),
+    pytest.param(
+        {"m-constant-rte": {0, 1}, "m-shrinking-cola": {0}, "m-lora-shrinking-rte": {0}}, [2, 1, 1],
+        id="tasks, tunings and models do not wait for each other",
+    ),
+])  # fmt: skip
+def test_a_seed_counts_where_those_it_is_compared_with_have_it(there, seeds):
+    assert [one.seeds for one in counts(there).values()] == seeds

@@ -111,6 +111,7 @@ def test_a_trainer_that_does_not_learn_turns_its_cell_red(answers, tmp_path, mon
     assert (verdict.outcome, verdict.direction) == ("deviates", "low")
 
 
+@pytest.mark.usefixtures("few_rows")
 def test_a_run_that_followed_another_schedule_is_an_error(answers, tmp_path, monkeypatch):
     """Scores alone would not show it: on a toy task both schedules learn."""
     monkeypatch.setitem(SCHEDULES, "shrinking", SCHEDULES["constant"])

@@ -287,6 +287,7 @@ def blocked(monkeypatch):
     new_session()
 
 
+@pytest.mark.usefixtures("few_rows")
 def test_smoke_trains_without_an_attempt_to_connect(blocked, smoke_recipe):
     result = train.train(smoke_recipe(task="rte", epochs=1, schedule="constant"), 0, threads=1)
 

@@ -17,11 +17,6 @@ def own_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_run_alone_met_nobody():
-    with neighbours.at("cpu") as place:
-        assert neighbours.met(place) == 0
-
-
 def test_who_comes_later_is_met_by_who_was_there_and_the_other_way_round():
     with neighbours.at("cpu") as first, neighbours.at("cpu") as second:
         assert (neighbours.met(first), neighbours.met(second)) == (1, 1)
@@ -35,11 +30,10 @@ def test_who_has_come_and_gone_was_met_all_the_same():
         assert neighbours.met(first) == 1
 
 
-def test_who_has_gone_before_is_not_met():
-    with neighbours.at("cpu"):
-        pass
-    with neighbours.at("cpu") as place:
-        assert neighbours.met(place) == 0
+def test_a_run_alone_met_nobody_nor_who_has_gone_before():
+    for _ in range(2):
+        with neighbours.at("cpu") as place:
+            assert neighbours.met(place) == 0
 
 
 def test_another_process_is_met(own_folder):

@@ -108,9 +108,16 @@ def test_squads_own_file_is_taken_as_it_is(files, tmp_path):
     assert found.entry["train"] == str(tmp_path / "mine.json")
 
 
-def test_what_is_not_quite_squads_layout_is_refused_with_its_place(files):
-    with pytest.raises(BadInput, match=r"mine.json: article 1: .*paragraphs"):
-        files(json.dumps({"data": [{"title": "t"}]}), ending="json")
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"no\.tsv: there is no such file"):
+        describe(tmp_path / "no.tsv", tmp_path / "no.tsv", tmp_path)
+
+
+def test_other_data_has_another_digest(files):
+    assert files("text\tlabel\na\tx\nb\ty\n").digest != files("text\tlabel\na\tx\nc\ty\n").digest
+
+
+SCORED = "text\tlabel\na\t1.33\nb\t0.2\nc\t2.5\n"
 
 
 @pytest.mark.parametrize(("train", "dev", "options", "problem"), [
@@ -122,34 +129,7 @@ def test_what_is_not_quite_squads_layout_is_refused_with_its_place(files):
     ("text\tlabel\na\n", None, {}, r"mine.tsv:2: 1 column, expected 2"),
     ("text\tlabel\n \tx\nb\ty\n", None, {}, r"mine.tsv:2: text = ' ': wanted is a text that is not empty"),
     ("text\tlabel\n", None, {}, r"mine.tsv: the file holds no examples"),
-])  # fmt: skip
-def test_what_cannot_be_used_is_refused_with_its_place(files, train, dev, options, problem):
-    with pytest.raises(BadInput, match=problem):
-        files(train, dev, **options)
-
-
-def test_a_file_that_is_not_there_or_of_another_kind_is_refused(files, tmp_path):
-    with pytest.raises(BadInput, match=r"no\.tsv: there is no such file"):
-        describe(tmp_path / "no.tsv", tmp_path / "no.tsv", tmp_path)
-    with pytest.raises(BadInput, match=r"wanted is \.tsv, \.csv, \.jsonl, \.json, or a folder"):
-        files("x", ending="txt")
-
-
-def test_other_data_has_another_digest(files):
-    assert files("text\tlabel\na\tx\nb\ty\n").digest != files("text\tlabel\na\tx\nc\ty\n").digest
-
-
-def test_a_development_file_that_the_model_is_trained_on_is_refused(files):
-    text = "text\tlabel\na\tx\nb\ty\n"
-
-    with pytest.raises(BadInput, match=r"dev.tsv: every text in it also stands in .*mine.tsv"):
-        files(text, text)
-
-
-SCORED = "text\tlabel\na\t1.33\nb\t0.2\nc\t2.5\n"
-
-
-@pytest.mark.parametrize(("train", "dev", "options", "problem"), [
+    ("text\tlabel\na\tx\nb\ty\n",) * 2 + ({}, r"dev.tsv: every text in it also stands in .*mine.tsv"),
     (SCORED + "d\tNaN\n", None, {}, r"mine.tsv:5: the label is 'NaN': a score is a plain decimal number"),
     (SCORED + "d\t1e-3\n", None, {"kind": "regression"}, r"mine.tsv:5: the label is '1e-3'"),
     (SCORED, "text\tlabel\nx\t1.5\ny\t\n", {}, r"dev.tsv:3: label = '': wanted is a text or a number"),
@@ -160,32 +140,27 @@ SCORED = "text\tlabel\na\t1.33\nb\t0.2\nc\t2.5\n"
     (SCORED, None, {"label": "x" * 5000}, r"mine.tsv:2: no column 'x{47}\.\.\.x{48}': name it with --label"),
     ("text\tlabel\ra\tx\rb\ty\r", None, {}, r"mine.tsv:1: a carriage return alone ends its lines"),
 ])  # fmt: skip
-def test_a_refusal_blames_the_row_or_the_option_that_is_wrong(files, train, dev, options, problem):
+def test_what_cannot_be_used_is_refused_by_the_row_or_the_option_that_is_wrong(files, train, dev, options, problem):
     with pytest.raises(BadInput, match=problem):
         files(train, dev, **options)
+
+
+LINES = '{"text": "a", "label": "x"}\n{"text": "b", "label": "y"}\n{"text": "c", "label": LABEL}\n'
 
 
 @pytest.mark.parametrize(("ending", "text", "problem"), [
     ("csv", "text;label\na;x\n", r"mine.csv:1: a semicolon stands between its columns: wanted is a comma"),
     ("tsv", "text,label\na,x\n", r"mine.tsv:1: a comma stands between its columns: wanted is a tab"),
     ("json", '[{"text": "a", "label": "x"}]\n', r"mine.json:1: \[.*\] is no object; wanted is one object a line"),
+    ("json", json.dumps({"data": [{"title": "t"}]}), r"mine.json: article 1: .*paragraphs"),
+    ("jsonl", LINES.replace('"c"', '"\\ud800x"'), r"mine.jsonl:3: '\\ud800' is half of a character"),
+    *(("jsonl", LINES.replace("LABEL", label), r"mine.jsonl:3: label = .*: wanted is a text or a number")
+      for label in ("null", '["x"]', '{"a": 1}', '" "')),
+    ("txt", "x", r"wanted is \.tsv, \.csv, \.jsonl, \.json, or a folder"),
 ])  # fmt: skip
-def test_a_file_in_another_layout_than_its_ending_says_is_told_so(files, ending, text, problem):
+def test_a_file_that_is_not_as_its_ending_says_is_told_so(files, ending, text, problem):
     with pytest.raises(BadInput, match=problem):
-        files(text, ending=ending)
-
-
-@pytest.mark.parametrize("label", ["null", '["x"]', '{"a": 1}', '" "'])
-def test_what_is_no_label_does_not_become_a_class(files, label):
-    rows = '{"text": "a", "label": "x"}\n{"text": "b", "label": "y"}\n{"text": "c", "label": LABEL}\n'
-
-    with pytest.raises(BadInput, match=r"mine.jsonl:3: label = .*: wanted is a text or a number"):
-        files(rows.replace("LABEL", label), ending="jsonl")
-
-
-def test_half_of_a_character_is_refused_with_its_row(files):
-    with pytest.raises(BadInput, match=r"mine.jsonl:2: '\\ud800' is half of a character"):
-        files('{"text": "a", "label": "x"}\n{"text": "b", "label": "\\ud800x"}\n', ending="jsonl")
+        files(text.replace("LABEL", '"y"'), ending=ending)
 
 
 def test_a_row_that_datasets_has_no_class_for_is_refused(tmp_path):

@@ -28,23 +28,16 @@ def lack(suite, name=NAME):
     return {one.recipe.id: one for one in planning.plan(suite, "glue").lacks}.get(name)
 
 
-def test_without_results_every_seed_is_missing(suite):
-    assert lack(suite).seeds == (0, 1)
-    assert lack(suite).each.seconds is None
-
-
-def test_what_is_on_file_is_not_missing(suite, rte):
-    results.save(suite.folder, result(rte, 1, {"rte": {"accuracy": 0.5}}))
-
-    assert lack(suite).seeds == (0,)
-
-
-def test_a_recipe_with_all_its_seeds_lacks_nothing(suite, rte):
-    for seed in (0, 1):
+@pytest.mark.parametrize(("filed", "lacking", "settled"), [((), (0, 1), 0), ((1,), (0,), 0), ((0, 1), None, 1)])
+def test_what_is_not_on_file_is_missing(suite, rte, tmp_path, filed, lacking, settled):
+    for seed in filed:
         results.save(suite.folder, result(rte, seed, {"rte": {"accuracy": 0.5}}))
+    found = planning.plan(suite, "glue")
+    seeds = {one.recipe.id: one.seeds for one in found.lacks}
 
-    assert lack(suite) is None
-    assert planning.plan(suite, "glue").settled == 1
+    assert (seeds.get(NAME), found.settled) == (lacking, settled)
+    assert {one.each.seconds for one in found.lacks} == {None}
+    assert filed or [*tmp_path.iterdir()] == []  # a look makes no file
 
 
 @pytest.mark.parametrize(("final", "seeds", "said"), [(False, (0, 1), 0), (True, (1,), 1)])
@@ -61,12 +54,6 @@ def test_what_another_process_holds_is_being_trained_now(suite, rte):
 
     assert (found.seeds, found.training) == ((0,), (1,))
     assert lack(suite).training == ()
-
-
-def test_a_look_makes_no_file(suite, tmp_path):
-    planning.plan(suite)
-
-    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_lock_that_nobody_holds_trains_nothing(suite, rte):
