@@ -27,6 +27,10 @@ def test_a_step_is_shown_as_a_share_of_what_the_machine_can_do():
     assert Speed(steps=[{**STEP, "ceiling": 480.8}]).as_text().split()[-2:] == ["50", "%"]
 
 
+def test_a_column_of_which_no_record_knows_anything_is_left_out():
+    assert "of the ceiling" not in Speed(steps=[STEP]).as_text()
+
+
 def test_of_many_stages_the_first_and_the_last_are_shown():
     times = [100.0, 90.0, 80.0, 70.0, 60.0]
     row = Speed(steps=[{**STEP, "milliseconds": times, "stage_formula": None}]).as_text().splitlines()[-1]
@@ -75,7 +79,7 @@ GPU = {
 def test_a_seeds_step_on_a_gpu_is_shown_with_its_ratios():
     row = Speed(gpu=[GPU]).as_markdown().splitlines()[-1].replace(" ", "")
 
-    assert row == "|mfull|sst2x32|tf32|5|2.50|400|12.00||25%|7|3.0|"
+    assert row == "|mfull|sst2x32|tf32|5|2.50|400|12.00|25%|7|3.0|"
 
 
 def test_hours_are_shown_by_table():
