@@ -18,7 +18,6 @@ from progbench.recipes import reading
 from progbench.report import text
 from progbench.report.cells import plain
 from progbench.report.report import Report
-from progbench.report.speed import Speed
 from progbench.session import adopting, advice, gathering, marks, sharing, stopping, tracking
 from progbench.session import options as session_options
 from progbench.session.gathering import CLAIMS, Gathered, from_property, to_property
@@ -269,7 +268,7 @@ class Collector:
         self.config = config
         self.suite = suite
         self.gathered = Gathered(suite)
-        self.speed = Speed()
+        self.speed: list[tuple[str, Any]] = []
 
     def pytest_collection_finish(self, session):
         self._select(item.nodeid for item in session.items)
@@ -293,7 +292,7 @@ class Collector:
         for name, value in (from_property(*pair) for pair in report.user_properties):
             self.gathered.add(report.nodeid, name, value)
             if name.startswith("progbench-speed-") and report.when == "call":
-                self.speed.add(name.removeprefix("progbench-speed-"), value)
+                self.speed.append((name.removeprefix("progbench-speed-"), value))
         if report.failed:
             words = str(report.longrepr).strip().splitlines()[-1]
             # what is no phase of a test comes from a plugin that ran it elsewhere, as --forked does
@@ -307,9 +306,14 @@ class Collector:
         if hasattr(self.config, "workerinput"):  # a worker knows its own tests only
             return
         if self.speed:
+            from speed_tables import Speed  # beside this file, as what is measured with
+
+            speed = Speed()
+            for kind, record in self.speed:
+                speed.add(kind, record)
             terminalreporter.section("speed")
-            self._say(self.speed.as_text())
-            self._written(lambda folder: [self.speed.write(folder, environment.describe())])
+            self._say(speed.as_text())
+            self._written(lambda folder: [speed.write(folder, environment.describe())])
         for problem in self.gathered.unread() if self.config.option.keyword else []:
             self._say(f"not searched by -k, as it cannot be read: {plain(problem)}")
         if not self.gathered.selected:

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from progbench.method.schedule import Stage
+from progbench.models import spec as specs
 from progbench.models.spec import spec
 from progbench.recipes import reading
 from progbench.tasks import catalog, toy
-from progbench.training import fitting, graph, side_by_side
+from progbench.training import fitting, graph, packed_seeds, side_by_side, text_groups
 from progbench.training.packed_seeds import PackedSeeds
 from progbench.training.step import Step
 
@@ -37,15 +38,23 @@ RIGHT = [name for name in gpu_checks.CHECKS if not name.startswith("h")]
 
 @pytest.fixture(scope="module")
 def few_texts(tmp_path_factory):
-    """Few generated texts in small batches: twelve steps in each of the two stages, where a GPU has twenty."""
+    """Few generated texts in small batches: eight steps in each of the two stages, where a GPU has twenty.
+
+    They are replayed from a stage's second step on, as all have one form. Models have two blocks, of which one freezes.
+    """
     folder, wanted = tmp_path_factory.mktemp("few"), gpu_machine.recipe
     with pytest.MonkeyPatch.context() as patch:
-        for part, rows in (("train", 60), ("evaluate", 10)):
+        for part, rows in (("train", 40), ("evaluate", 10)):
             patch.setitem(toy.SIZES, part, rows)
         toy.write(folder)
         patch.setitem(catalog._GENERATED, "GLUE_DIR", lambda: folder)
         patch.setattr(gpu_checks, "recipe", lambda *given, **changes: replace(wanted(*given, **changes), batch_size=5))
-        patch.setattr(gpu_checks, "going_on", functools.partial(gpu_checks.going_on, step=18))
+        patch.setattr(gpu_checks, "going_on", functools.partial(gpu_checks.going_on, step=12))
+        patch.setattr(graph, "WARM_UP", 1)
+        patch.setattr(packed_seeds, "in_bins", lambda lengths, _: text_groups.in_bins(lengths, (128,)))
+        shallow = {name: replace(spec(name), blocks=2) for name in ("tiny-roberta", "tiny-mpnet")}
+        all_of_them = specs.specs() | shallow
+        patch.setattr(specs, "specs", lambda: all_of_them)
         yield
 
 

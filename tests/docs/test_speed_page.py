@@ -7,8 +7,7 @@ import grid
 import pages
 import pytest
 from pages import ROOT
-
-from progbench.report.speed import Speed
+from speed_tables import Speed
 
 PAGE = pages.read("docs/speed.md")
 WORDS = " ".join(PAGE.split())

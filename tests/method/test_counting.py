@@ -94,11 +94,6 @@ def test_closed_form_of_question_answering_equals_the_model_itself(name, tuning)
     assert by_name == updated_parameters(model, stages, tuning)
 
 
-def test_an_unknown_head_is_refused_with_the_known_ones():
-    with pytest.raises(BadInput, match="unknown head 'translation': known are classification, question_answering"):
-        updated_parameters("bert-base", constant(12, 3), head="translation")
-
-
 @pytest.mark.parametrize("name", ["bert-base", "bert-base-uncased", "google-bert/bert-base-uncased"])
 def test_a_model_goes_by_its_short_name_its_hub_id_and_that_ids_last_part(name):
     assert updated_parameters(name, constant(12, 3)) == 328_451_334
@@ -129,22 +124,20 @@ def test_counting_by_name_loads_no_torch():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["328451334", "False"]
 
 
-@pytest.mark.parametrize("name", ["bert-huge", ""])
-def test_an_unknown_name_is_refused_with_the_known_ones(name):
-    with pytest.raises(BadInput, match=f"unknown model '{name}': known are bert-base"):
-        updated_parameters(name, constant(12, 3))
-
-
-def test_an_unknown_tuning_is_refused_with_the_known_ones():
-    with pytest.raises(BadInput, match="unknown tuning 'prefix': known are full"):
-        updated_parameters("bert-base", constant(12, 3), tuning="prefix")
-
-
-def test_a_schedule_for_another_depth_is_refused():
-    with pytest.raises(BadInput, match="cut for L=24 blocks, but bert-base has 12"):
-        updated_parameters("bert-base", constant(24, 3))
-
-
-def test_num_labels_with_a_model_object_is_refused():
-    with pytest.raises(BadInput, match="a model object already has them"):
-        updated_parameters(torch.nn.Linear(1, 1), constant(1, 1), num_labels=2)
+@pytest.mark.parametrize(
+    ("model", "L", "options", "problem"),
+    [
+        ("bert-huge", 12, {}, "unknown model 'bert-huge': known are bert-base"),
+        ("", 12, {}, "unknown model '': known are bert-base"),
+        ("bert-base", 12, {"tuning": "prefix"}, "unknown tuning 'prefix': known are full"),
+        (
+            "bert-base", 12, {"head": "translation"},
+            "unknown head 'translation': known are classification, question_answering",
+        ),
+        ("bert-base", 24, {}, "cut for L=24 blocks, but bert-base has 12"),
+        (torch.nn.Linear(1, 1), 1, {"num_labels": 2}, "a model object already has them"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_counted_is_refused_with_what_can(model, L, options, problem):
+    with pytest.raises(BadInput, match=problem):
+        updated_parameters(model, constant(L, 3), **options)

@@ -17,7 +17,7 @@ from progbench.method.layout import EMBEDDINGS, HEAD
 from progbench.method.schedule import growing, shrinking
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
-SETTINGS = {"num_train_epochs": 2, "per_device_train_batch_size": 2, "learning_rate": 1e-2, "warmup_steps": 0}
+SETTINGS = {"num_train_epochs": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-2, "warmup_steps": 0}
 TUNINGS = {"lora": {"rank": 2}, "adapter": {"reduction": 4}, "bitfit": {}}
 WITHOUT_BIASES = {"ModernBERT", "Llama", "Qwen3", "Gemma 3", "T5"}  # in their blocks
 

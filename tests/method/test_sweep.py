@@ -45,9 +45,11 @@ def first(kind):
     return model_sweep.pairs([kind])[0]
 
 
-@functools.cache
+judged = functools.cache(model_sweep.judged)
+
+
 def found(kind):
-    return model_sweep.judged(first(kind))
+    return judged(first(kind))
 
 
 @pytest.mark.parametrize(("kind", "blocks"), [*(ONE_LIST | STAGES | BY_USE | HALVES | TOWERS | PARALLEL).items()])
@@ -74,7 +76,7 @@ def test_a_split_that_is_printed_can_be_run_and_has_the_configured_depth(kind):
 
 @pytest.mark.parametrize("kind", ["bert", "swin", "xlm", "gemma3", "albert"])
 def test_the_page_has_the_sweeps_row(kind):
-    rows = model_sweep.table(model_sweep.judged(pair) for pair in model_sweep.pairs([kind]))
+    rows = model_sweep.table(judged(pair) for pair in model_sweep.pairs([kind]))
     page = model_sweep.PAGE.read_text(encoding="utf-8").splitlines()
 
     assert [row for row in page if row.startswith(f"| {kind} |")] == rows

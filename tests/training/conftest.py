@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 
+import datasets
 import gpu_stand_in  # noqa: F401 (a CPU captures, too)
 import pytest
 
@@ -17,6 +18,14 @@ def wanted(smoke_recipe):
         return dataclasses.replace(smoke_recipe(epochs=2, weight_decay=0.1), tuning=tuning, **changes)
 
     return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_fingerprints():
+    """Evaluate makes a data set of what it scores, whose fingerprint took half of the time; nobody reads it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets.arrow_dataset, "generate_fingerprint", lambda dataset: "")
+        yield
 
 
 @contextlib.contextmanager
@@ -42,11 +51,4 @@ def forty_rows(tmp_path_factory):
 def two_dozen_rows(tmp_path_factory):
     """24 training rows and 20 to evaluate: two batches of eleven, whose halves are unlike, and one of two."""
     with generated(tmp_path_factory.mktemp("two-dozen"), 24, 20):
-        yield
-
-
-@pytest.fixture(scope="module")
-def four_batches(tmp_path_factory):
-    """64 training rows and 30 to evaluate: a stage's graph is captured within an epoch, and replayed."""
-    with generated(tmp_path_factory.mktemp("four-batches"), 64, 30):
         yield

@@ -177,13 +177,16 @@ def test_a_model_whose_attention_looks_elsewhere_is_not_served():
     assert not model._forward_pre_hooks
 
 
-def test_an_mpnet_that_breaks_while_it_is_proved_has_its_own_classes_again(monkeypatch):
-    model = loading.build(spec("tiny-mpnet"), 2)
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-mpnet"])
+def test_a_model_that_breaks_while_it_is_proved_is_left_as_it_was(monkeypatch, name):
+    """And an MPNet has its own classes again."""
+    model = loading.build(spec(name), 2)
     classes = [type(module) for module in model.modules()]
-    monkeypatch.setattr(model.mpnet.embeddings, "forward", lambda **inputs: inputs["no such input"])
+    monkeypatch.setattr(model.base_model.embeddings, "forward", lambda **inputs: inputs["no such input"])
     with pytest.raises(KeyError, match="no such input"):
         packing.pack(model)
 
+    assert model.config._attn_implementation != packing.ATTENTION
     assert [type(module) for module in model.modules()] == classes
     assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())
 
@@ -203,34 +206,19 @@ def test_a_packed_mpnet_makes_no_bias_or_mask_over_a_whole_row(monkeypatch):
     assert made == [(1, 1, 1, 1), (1, spec("tiny-mpnet").heads, max(LENGTHS), max(LENGTHS))]
 
 
-def test_a_model_that_is_not_served_keeps_no_hook():
-    model = transformers.BertForMaskedLM(loading.build(spec("tiny-bert"), 2).config)
-
-    assert packing.pack(model) is None
-    assert not model._forward_pre_hooks
-
-
 def test_an_unknown_architecture_is_not_served():
     configuration = transformers.DistilBertConfig(vocab_size=99, dim=16, n_layers=1, n_heads=2, hidden_dim=32)
 
     assert packing.pack(transformers.DistilBertForSequenceClassification(configuration)) is None
 
 
-@pytest.mark.parametrize("kind", [transformers.BertModel, transformers.BertForPreTraining])
+@pytest.mark.parametrize(
+    "kind", [transformers.BertModel, transformers.BertForPreTraining, transformers.BertForMaskedLM]
+)
 def test_a_model_whose_outputs_are_not_known_is_left_as_it_was(kind):
     model = kind(loading.build(spec("tiny-bert"), 2).config)
 
     assert packing.pack(model) is None
-    assert model.config._attn_implementation != packing.ATTENTION
-    assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())
-
-
-def test_a_model_that_breaks_while_it_is_proved_is_left_as_it_was(monkeypatch):
-    model = loading.build(spec("tiny-bert"), 2)
-    monkeypatch.setattr(model.bert.embeddings, "forward", lambda **inputs: inputs["no such input"])
-    with pytest.raises(KeyError, match="no such input"):
-        packing.pack(model)
-
     assert model.config._attn_implementation != packing.ATTENTION
     assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())
 

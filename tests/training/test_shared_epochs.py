@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("forty_rows")  # what two runs share does n
 
 def pair(file="glue", task="sst2", model="tiny-bert", tuning="full"):
     read = functools.partial(reading.read, "smoke", file, model=model, tuning=tuning, task=task)
-    return [dataclasses.replace(read(schedule=name), epochs=3) for name in ("constant", "shrinking")]
+    return [dataclasses.replace(read(schedule=name), epochs=2) for name in ("constant", "shrinking")]
 
 
 def kept(folder, first, second):
@@ -32,7 +32,6 @@ def kept(folder, first, second):
     [
         ("glue", "sst2", "tiny-roberta", "full"),
         ("peft", "rte", "tiny-bert-wide", "adapter"),
-        ("peft", "rte", "tiny-roberta", "lora"),
         ("squad", "squad1", "tiny-bert", "full"),
     ],
 )
@@ -63,7 +62,7 @@ def test_shared_epochs_are_not_trained_again(tmp_path, monkeypatch):
     for one, where in zip(both, kept(tmp_path, *both), strict=True):
         train.train(one, 0, threads=1, kept=where)
 
-    assert trained == [0, 1, 2, 1, 2]
+    assert trained == [0, 1, 1]
 
 
 def test_a_run_that_goes_on_keeps_no_second_copy_of_what_it_took_over(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from progbench.method import schedule
 from progbench.training import side_by_side
 
 
-@pytest.mark.parametrize("seeds", [(3,), (0, 2, 4), (0, 1, 2, 3, 4)])
+@pytest.mark.parametrize("seeds", [(3,), (0, 2, 4)])
 def test_any_company_trains_as_alone(wanted, seeds):
     compare(wanted(), "tiny-bert", "classification", "full", schedule.shrinking, seeds)
 

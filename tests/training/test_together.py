@@ -9,43 +9,58 @@ from gpu_stand_in import StandIn
 
 from progbench.errors import BadInput
 from progbench.runs.run_result import Provenance
-from progbench.training import fitting, prepared, train
+from progbench.training import fitting, graph, packed_seeds, prepared, text_groups, train
 from progbench.training.checkpoints import Checkpoints, made_with
 from progbench.training.graph import Stages
 from progbench.training.side_by_side import StackedSeeds
 
-pytestmark = pytest.mark.usefixtures("four_batches")
+pytestmark = pytest.mark.usefixtures("two_dozen_rows")
+SEEDS = (0, 2, 3)
+
+
+@pytest.fixture(autouse=True)
+def as_it_is(monkeypatch):
+    """Steps run as they are: what their replays compute is in test_replayed_runs."""
+    monkeypatch.setattr(graph, "WARM_UP", 10**6)
+
+
+@pytest.fixture
+def replayed(as_it_is, monkeypatch):
+    """Steps are replayed from a stage's second one on: of one length of bins, so that each has the same form."""
+    monkeypatch.setattr(graph, "WARM_UP", 1)
+    monkeypatch.setattr(packed_seeds, "in_bins", lambda lengths, _: text_groups.in_bins(lengths, (128,)))
 
 
 @pytest.fixture
 def wanted(smoke_recipe):
     def make(**changes):
-        return smoke_recipe(**{"model": "tiny-roberta", "epochs": 2, "task": "rte"} | changes)
+        return smoke_recipe(**{"model": "tiny-roberta", "epochs": 2, "task": "rte", "batch_size": 6} | changes)
 
     return make
+
+
+whole = {}  # what a recipe's seeds learnt that nothing disturbed
 
 
 def together(recipe, seeds, **options):
     return list(train.train_together(recipe, seeds, "cpu", 1, **options))
 
 
-def test_a_result_names_the_seeds_it_was_trained_with(wanted):
-    found = together(wanted(epochs=1), [0, 2])
-
-    assert [(one.seed, one.provenance.side_by_side) for one in found] == [(0, (0, 2)), (2, (0, 2))]
-
-
-def test_the_same_company_gives_the_same_scores(wanted):
-    first, second = (together(wanted(epochs=1), [0, 1]) for _ in range(2))
-
-    assert [one.epochs[0].loss for one in first] == [one.epochs[0].loss for one in second]
+def undisturbed(recipe):
+    if recipe not in whole:
+        whole[recipe] = together(recipe, SEEDS)
+    return whole[recipe]
 
 
-def test_what_a_seed_updated_is_what_its_schedule_plans(wanted):
-    recipe = wanted(schedule="shrinking")
+def learnt(result):
+    return [(one.scores, one.loss) for one in result.epochs]
 
-    for one in together(recipe, [0, 1, 2]):
-        assert sum(epoch.updated_parameters for epoch in one.epochs) == recipe.planned()
+
+def test_a_result_names_the_seeds_it_was_trained_with_and_what_each_updated_is_what_its_schedule_plans(wanted):
+    found = undisturbed(wanted())
+
+    assert [(one.seed, one.provenance.side_by_side) for one in found] == [(seed, SEEDS) for seed in SEEDS]
+    assert [sum(epoch.updated_parameters for epoch in one.epochs) for one in found] == [wanted().planned()] * 3
 
 
 class Broken(StackedSeeds):
@@ -63,17 +78,12 @@ class Broken(StackedSeeds):
 
 
 def test_a_loss_that_is_not_finite_stops_its_seed_and_no_other(wanted, monkeypatch):
-    whole = together(wanted(), [0, 1, 2])
+    """And the same company gives the same scores."""
     monkeypatch.setattr(prepared, "StackedSeeds", Broken)
-    found = together(wanted(), [0, 1, 2])
+    first, second, third = together(wanted(), SEEDS)
 
-    assert found[1].error == "epoch 1, step 3: the loss is nan"
-    assert found[1].final
-    assert found[1].epochs == ()
-    for place in (0, 2):
-        assert [(one.scores, one.loss) for one in found[place].epochs] == [
-            (one.scores, one.loss) for one in whole[place].epochs
-        ]
+    assert (second.error, second.final, second.epochs) == ("epoch 1, step 3: the loss is nan", True, ())
+    assert [learnt(first), learnt(third)] == [learnt(undisturbed(wanted())[place]) for place in (0, 2)]
 
 
 def test_where_no_seed_is_left_training_stops(wanted, monkeypatch):
@@ -88,32 +98,31 @@ def test_where_no_seed_is_left_training_stops(wanted, monkeypatch):
     assert len(trained) == 1
 
 
-def test_epochs_that_two_schedules_share_are_taken_over_by_the_same_seeds(wanted, tmp_path):
-    first, second = wanted(schedule="constant", epochs=3), wanted(schedule="shrinking", epochs=3)
-    alone = together(second, [0, 1])
-    left = together(first, [0, 1], kept=Checkpoints(tmp_path / "first", 1, (tmp_path / "second",)))
-    made = {seeds: made_with(seeds, "cpu", 1, left[0].fingerprints, together=True) for seeds in ((0, 1), (0, 2), (0,))}
-    found = {seeds: Checkpoints(tmp_path / "second").load(one)[0] for seeds, one in made.items()}
-    taken = together(second, [0, 1], kept=Checkpoints(tmp_path / "second"))
-
-    assert [[(one.scores, one.loss) for one in run.epochs] for run in taken] == [
-        [(one.scores, one.loss) for one in run.epochs] for run in alone
-    ]
-    assert found[0, 1].seeds == (0, 1)
-    assert found[0, 2] is found[0,] is None
-
-
-def test_a_seed_that_failed_in_a_shared_epoch_has_failed_in_the_run_that_takes_it_over(wanted, tmp_path, monkeypatch):
-    first, second = wanted(schedule="constant", epochs=3), wanted(schedule="shrinking", epochs=3)
+def test_epochs_that_two_schedules_share_are_taken_over_by_the_same_seeds_also_one_that_failed_there(
+    wanted, tmp_path, monkeypatch
+):
     with monkeypatch.context() as patch:
         patch.setattr(prepared, "StackedSeeds", Broken)
-        together(first, [0, 1, 2], kept=Checkpoints(tmp_path / "first", 1, (tmp_path / "second",)))
-    taken = together(second, [0, 1, 2], kept=Checkpoints(tmp_path / "second"))
+        first, *_ = together(
+            wanted(schedule="constant"), SEEDS, kept=Checkpoints(tmp_path / "first", 1, (tmp_path / "second",))
+        )
+    kept = Checkpoints(tmp_path / "second")
+    of_seeds = [
+        kept.load(made_with(seeds, "cpu", 1, first.fingerprints, together=True))[0]
+        for seeds in (SEEDS, (0, 2, 4), (0, 2))
+    ]
+    steps, step = [], fitting.Step.__call__
+    monkeypatch.setattr(fitting.Step, "__call__", lambda self, batch: steps.append(1) or step(self, batch))
+    taken = together(wanted(), SEEDS, kept=kept)
 
+    assert len(steps) == 4  # of the second epoch
     assert [one.error for one in taken] == ["", "epoch 1, step 3: the loss is nan", ""]
+    assert [learnt(taken[place]) for place in (0, 2)] == [learnt(undisturbed(wanted())[place]) for place in (0, 2)]
+    assert of_seeds[0].seeds == SEEDS
+    assert of_seeds[1:] == [None, None]
 
 
-def test_a_stage_that_goes_on_keeps_its_graphs_and_another_lets_them_go(wanted, monkeypatch):
+def test_a_stage_that_goes_on_keeps_its_graphs_and_another_lets_them_go(replayed, wanted, monkeypatch):
     seen, call = [], Stages.__call__
 
     def noted(self, step):
@@ -124,11 +133,11 @@ def test_a_stage_that_goes_on_keeps_its_graphs_and_another_lets_them_go(wanted, 
 
     made = []
     monkeypatch.setattr(Stages, "__call__", noted)
-    together(wanted(schedule="constant", epochs=2), [0])
+    together(wanted(schedule="constant"), [0])
     assert len({one for one, _ in seen}) == 1
     assert seen[1][1] > 0
     seen.clear(), made.clear()
-    together(wanted(schedule="shrinking", epochs=2), [0])
+    together(wanted(), [0])
 
     assert len({one for one, _ in seen}) == 2
     assert seen[1][1] == 0
@@ -175,7 +184,7 @@ def test_seeds_of_a_model_that_packing_does_not_serve_are_trained_alone_and_say_
     assert {one.provenance for one in found} == {Provenance(trainer="plain")}
 
 
-def test_a_step_that_was_not_captured_is_said(wanted, monkeypatch):
+def test_a_step_that_was_not_captured_is_said(replayed, wanted, monkeypatch):
     def refuse(self, function):
         raise RuntimeError("not while capturing")
 

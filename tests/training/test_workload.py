@@ -91,35 +91,23 @@ def spans(start, end, context=None, n_best=20, max_answer_length=30):
     return (first, last) if math.isfinite(score) else None
 
 
-def test_the_best_span_is_the_highest_sum_of_a_start_and_a_later_end():
-    # 5 + 4 at (0, 2) beats 5 + 1 at (0, 0) and 3 + 4 at (2, 2)
-    assert spans([5.0, 0.0, 3.0], [1.0, 0.0, 4.0]) == (0, 2)
-
-
-def test_a_span_that_ends_before_it_starts_is_none():
-    # 9 + 9 would be (2, 0); of the others 9 + 2 at (2, 2) is highest
-    assert spans([0.0, 0.0, 9.0], [9.0, 1.0, 2.0]) == (2, 2)
-
-
-def test_a_span_of_more_tokens_than_allowed_is_none():
-    assert spans([9.0, 0.0, 1.0], [0.0, 0.0, 9.0], max_answer_length=3) == (0, 2)
-    assert spans([9.0, 0.0, 1.0], [0.0, 0.0, 9.0], max_answer_length=2) == (2, 2)
-
-
-def test_a_span_outside_the_context_is_none():
-    assert spans([9.0, 1.0, 0.0], [9.0, 0.0, 1.0], context=[False, True, True]) == (1, 2)
-
-
-def test_a_window_without_context_has_no_span():
-    assert spans([9.0, 1.0], [9.0, 1.0], context=[False, False]) is None
-
-
-def test_only_the_n_best_starts_and_ends_are_tried():
+# starts, ends, what else is asked, the best span
+SPANS = {
+    "the highest sum of a start and a later end": ([5, 0, 3], [1, 0, 4], {}, (0, 2)),  # 5 + 4, not 5 + 1 or 3 + 4
+    "it does not end before it starts": ([0, 0, 9], [9, 1, 2], {}, (2, 2)),  # 9 + 9 would be (2, 0)
+    "as many tokens as allowed": ([9, 0, 1], [0, 0, 9], {"max_answer_length": 3}, (0, 2)),
+    "no more of them": ([9, 0, 1], [0, 0, 9], {"max_answer_length": 2}, (2, 2)),
+    "within the context": ([9, 1, 0], [9, 0, 1], {"context": [False, True, True]}, (1, 2)),
+    "no context, no span": ([9, 1], [9, 1], {"context": [False, False]}, None),
     # the two best starts lie after the two best ends: with two candidates nothing fits
-    start, end = [1.0, 1.0, 9.0, 8.0], [9.0, 8.0, 1.0, 1.0]
+    "of the n best starts and ends": ([2, 1, 9, 8], [9, 8, 1, 4], {"n_best": 2}, None),
+    "of one more": ([2, 1, 9, 8], [9, 8, 1, 4], {"n_best": 3}, (2, 3)),
+}
 
-    assert spans(start, end, n_best=2) is None
-    assert spans(start, end, n_best=3) is not None
+
+@pytest.mark.parametrize(("start", "end", "options", "found"), SPANS.values(), ids=SPANS)
+def test_the_best_span_is(start, end, options, found):
+    assert spans([*map(float, start)], [*map(float, end)], **options) == found
 
 
 def test_best_spans_equal_an_exhaustive_search_over_random_scores():

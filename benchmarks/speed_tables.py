@@ -70,8 +70,9 @@ class Speed:
         tables = []
         for kind, columns in _COLUMNS.items():
             if records := getattr(self, kind):
-                rows = [[value(one) for value in columns.values()] for one in records]
-                tables.append(tabulate(rows, list(columns), tablefmt=style, disable_numparse=True))
+                table = {heading: [value(one) for one in records] for heading, value in columns.items()}
+                known = {heading: values for heading, values in table.items() if any(value != "" for value in values)}
+                tables.append(tabulate(known, "keys", tablefmt=style, disable_numparse=True))
         return "\n\n".join(tables)
 
 

@@ -1,8 +1,10 @@
 """The speed benchmark's measurements as tables and as JSON; test_speed.py is the benchmark itself."""
 
+import doctest
 import json
 
-from progbench.report.speed import Speed
+import speed_tables
+from speed_tables import Speed
 
 STEP = {
     "model": "m", "device": "cpu", "case": "full-fp32-default", "task": "sst2", "texts": "real", "ratio": 12.0,
@@ -23,6 +25,10 @@ def test_a_ratio_is_shown_with_its_range_and_against_the_share_of_real_tokens():
 
 def test_a_step_is_shown_as_a_share_of_what_the_machine_can_do():
     assert Speed(steps=[{**STEP, "ceiling": 480.8}]).as_text().split()[-2:] == ["50", "%"]
+
+
+def test_a_column_of_which_no_record_knows_anything_is_left_out():
+    assert "of the ceiling" not in Speed(steps=[STEP]).as_text()
 
 
 def test_of_many_stages_the_first_and_the_last_are_shown():
@@ -73,7 +79,7 @@ GPU = {
 def test_a_seeds_step_on_a_gpu_is_shown_with_its_ratios():
     row = Speed(gpu=[GPU]).as_markdown().splitlines()[-1].replace(" ", "")
 
-    assert row == "|mfull|sst2x32|tf32|5|2.50|400|12.00||25%|7|3.0|"
+    assert row == "|mfull|sst2x32|tf32|5|2.50|400|12.00|25%|7|3.0|"
 
 
 def test_hours_are_shown_by_table():
@@ -87,3 +93,7 @@ def test_measurements_from_before_there_were_gpus_are_read(tmp_path):
     path.write_text('{"steps": [], "memory": [], "sessions": [{"session": "x", "seconds": 1.0}]}')
 
     assert Speed.read(path).gpu == []
+
+
+def test_its_example_is_true():
+    assert doctest.testmod(speed_tables) == (0, 1)
