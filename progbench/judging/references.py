@@ -121,11 +121,10 @@ def _points(
     columns, runs = [], {}
     for evaluation_set, metric in metrics.items():
         recipe_id = run_id(row["model"], row.get("tuning", "full"), row["schedule"], task_of(evaluation_set).name)
-        where = f"{path}: {recipe_id}"
         runs[recipe_id] = entry = entries[recipe_id]
         for seed, scores in entry["seeds"].items():
             if metric not in scores.get(evaluation_set, {}):
-                raise BadInput(f"{where}: seed {seed}: no {metric} of {evaluation_set}")
+                raise BadInput(f"{path}: {recipe_id}: seed {seed}: no {metric} of {evaluation_set}")
         columns.append({int(seed): 100 * scores[evaluation_set][metric] for seed, scores in entry["seeds"].items()})
     shared = sorted(set.intersection(*(set(column) for column in columns)))
     return {seed: statistics.fmean(column[seed] for column in columns) for seed in shared}, runs
