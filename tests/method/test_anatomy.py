@@ -21,20 +21,16 @@ def names_of(model, parameters):
     return {name for name, parameter in model.named_parameters() if id(parameter) in wanted}
 
 
-def test_bert_head_is_pooler_and_classifier():
-    model = build("tiny-bert")
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [("tiny-bert", ("bert.pooler.dense", "classifier")), ("tiny-roberta", ("classifier.dense", "classifier.out_proj"))],
+)
+def test_the_head_is_the_dense_and_the_output_layer(name, modules):
+    model = build(name)
 
     assert names_of(model, Anatomy.of(model).head) == {
-        "bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias",
-    }  # fmt: skip
-
-
-def test_roberta_head_is_the_dense_and_the_output_layer():
-    model = build("tiny-roberta")
-
-    assert {name.removeprefix("classifier.") for name in names_of(model, Anatomy.of(model).head)} == {
-        "dense.weight", "dense.bias", "out_proj.weight", "out_proj.bias",
-    }  # fmt: skip
+        f"{module}.{what}" for module in modules for what in ("weight", "bias")
+    }
 
 
 @pytest.mark.parametrize("name", TINY)

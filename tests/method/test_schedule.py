@@ -22,20 +22,17 @@ def blocks(schedule):
     return [list(stage.blocks) for stage in schedule]
 
 
-def test_eq3_trains_parts_t_to_T():
-    assert blocks(shrinking(6, 3)) == [[0, 1, 2, 3, 4, 5], [2, 3, 4, 5], [4, 5]]
+BY_HAND = {
+    "Eq. 3 trains parts t to T": (shrinking(6, 3), [[0, 1, 2, 3, 4, 5], [2, 3, 4, 5], [4, 5]]),
+    "Eq. 4 trains parts after t and ends with no block": (without_low_blocks(6, 3), [[2, 3, 4, 5], [4, 5], []]),
+    "Eq. 5 trains the last part first and ends with all": (growing(6, 3), [[4, 5], [2, 3, 4, 5], [0, 1, 2, 3, 4, 5]]),
+    "fine-tuning trains every block in every epoch": (constant(2, 3), [[0, 1], [0, 1], [0, 1]]),
+}
 
 
-def test_eq4_trains_parts_after_t_and_ends_with_no_block():
-    assert blocks(without_low_blocks(6, 3)) == [[2, 3, 4, 5], [4, 5], []]
-
-
-def test_eq5_trains_the_last_part_first_and_ends_with_all():
-    assert blocks(growing(6, 3)) == [[4, 5], [2, 3, 4, 5], [0, 1, 2, 3, 4, 5]]
-
-
-def test_fine_tuning_trains_every_block_in_every_epoch():
-    assert blocks(constant(2, 3)) == [[0, 1], [0, 1], [0, 1]]
+@pytest.mark.parametrize(("schedule", "wanted"), BY_HAND.values(), ids=BY_HAND)
+def test_by_hand(schedule, wanted):
+    assert blocks(schedule) == wanted
 
 
 def test_more_epochs_than_blocks_gives_the_printed_lora_total_of_table3():
@@ -129,17 +126,19 @@ def test_a_schedule_is_found_by_its_own_name(name):
     assert named(name, 4, 3).name == name
 
 
-@pytest.mark.parametrize("name", ["melting", "single_block", "single_block_b", "single_block_bx", ""])
-def test_an_unknown_name_is_refused_with_the_known_ones(name):
-    with pytest.raises(
-        ValueError, match="known are constant, shrinking, without_low_blocks, growing, single_block_b1 to"
-    ):
-        named(name, 12, 3)
+KNOWN = "known are constant, shrinking, without_low_blocks, growing, single_block_b1 to"
+NOT_THERE = "i must be a block from 0 to 11"
 
 
-@pytest.mark.parametrize("name", ["single_block_b0", "single_block_b13"])
-def test_a_named_block_there_is_not_is_refused(name):
-    with pytest.raises(ValueError, match="i must be a block from 0 to 11"):
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        *((name, KNOWN) for name in ("melting", "single_block", "single_block_b", "single_block_bx", "")),
+        *((name, NOT_THERE) for name in ("single_block_b0", "single_block_b13")),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_known_ones_and_a_block_there_is_not_with_those_there_are(name, problem):
+    with pytest.raises(ValueError, match=problem):
         named(name, 12, 3)
 
 
