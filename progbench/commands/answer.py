@@ -41,7 +41,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def files(found: Standing, folder: Path, readme: Path | None) -> dict[Path, str]:
-    """What --write and --readme write, by its path."""
+    """What --write and --readme write, by its path.
+
+    Raises BadInput for a README that cannot be read, or that has no marks.
+    """
     written = {
         folder / "answer.md": answer_page.page(found.printed, found.recorded),
         folder / "answer.svg": figures.draw(figures.ANSWER, found.printed),
@@ -49,7 +52,12 @@ def files(found: Standing, folder: Path, readme: Path | None) -> dict[Path, str]
     if readme:
         place = Path(os.path.relpath(folder, readme.parent)).as_posix()
         made = answer_page.section(found.printed, found.recorded, place)
-        written[readme] = answer_page.put_into(read_text(readme), made)
+        try:
+            before = read_text(readme)
+        except (OSError, ValueError) as problem:
+            why = getattr(problem, "strerror", None) or problem
+            raise BadInput(f"--readme {readme}: cannot be read: {why}") from None
+        written[readme] = answer_page.put_into(before, made)
     return written
 
 

@@ -70,6 +70,17 @@ def test_the_picture_of_a_readme_needs_a_place(capsys):
     assert "--readme needs --write" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["not there", "no text"])
+def test_a_readme_that_cannot_be_read_is_a_usage_error_with_its_path(tmp_path, capsys, content):
+    readme = tmp_path / "README.md"
+    if content:
+        readme.write_bytes(content)
+
+    assert cli.main(["answer", "--write", str(tmp_path), "--readme", str(readme)]) == 2
+    assert f"--readme {readme}: cannot be read" in capsys.readouterr().err
+    assert not (tmp_path / "answer.md").exists()
+
+
 def test_a_readme_that_nobody_named_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "README.md").write_text("# mine\n")
