@@ -216,6 +216,7 @@ def ceiling(precision: str, size: int = 1024, times: int = 5) -> float:
     True
     """
     import torch
+
     from progbench.training.cpu import linear
 
     rows, weight = torch.randn(2, size, size, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[precision])

@@ -140,16 +140,17 @@ def named(name: str, L: int, T: int) -> Schedule:
     """
     if name in SCHEDULES:
         return SCHEDULES[name](L, T)
-    if (number := _single_block(name)) is None:
+    if not (number := _single_block(name)):
         paper = ", ".join(f"{theirs} is {name_here}" for theirs, name_here in PAPERS.items())
         known = f"{', '.join(SCHEDULES)}, single_block_b1 to _b{L} ({paper})"
         raise ValueError(f"unknown schedule {name!r}: known are {known}")
-    return single_block(L, T, number - 1)
+    return single_block(L, T, int(number) - 1)
 
 
-def _single_block(name: str) -> int | None:
+def _single_block(name: str) -> str:
+    """The block's number as text, "" for another name: `int` raises ValueError for thousands of digits."""
     number = name.removeprefix("single_block_b")
-    return int(number) if number != name and number.isdecimal() else None
+    return number if number != name and number.isdecimal() else ""
 
 
 def ours(name: str) -> str:
@@ -163,7 +164,7 @@ def ours(name: str) -> str:
 
 def require_name(name: str, where: str) -> None:
     """Raise BadInput, naming the place, for what no schedule of any depth is called."""
-    if ours(name) not in SCHEDULES and _single_block(name) is None:
+    if ours(name) not in SCHEDULES and not _single_block(name):
         known = ", ".join([*PAPERS, *SCHEDULES])
         raise BadInput(f"{where}: unknown schedule {name!r}: known are {known}, single_block_b1 and so on")
 

@@ -10,6 +10,7 @@ from progbench.method.schedule import (
     growing,
     named,
     parts,
+    require_name,
     shrinking,
     single_block,
     without_low_blocks,
@@ -146,3 +147,11 @@ def test_an_unknown_name_is_refused_with_the_known_ones_and_a_block_there_is_not
 def test_fewer_than_one_epoch_is_refused(name):
     with pytest.raises(ValueError, match="T must be a whole number of at least 1, got 0"):
         named(name, 12, 0)
+
+
+def test_the_name_of_a_block_of_any_number_is_one_and_that_block_is_none_of_a_model():
+    name = f"single_block_b{'9' * 5000}"  # more digits than Python makes a number of
+
+    assert require_name(name, "table5.toml: row 1") is None
+    with pytest.raises(ValueError, match="digits"):
+        named(name, 12, 3)
