@@ -50,15 +50,6 @@ def test_the_range_of_what_float32_gains_beyond_padding_is_that_of_the_tables():
     assert f"{min(found.values()):.1f} to {max(found.values()):.1f} times beyond that ({highest:.1f} times for" in WORDS
 
 
-def test_what_a_step_on_mrpc_could_gain_without_avx512_follows_from_its_share_of_the_ceiling():
-    steps = json.loads((ROOT / "benchmarks" / "measured" / "zen3-1.json").read_text(encoding="utf-8"))["steps"]
-    (step,) = (one for one in steps if one["task"] == "mrpc")
-    share = step["gflops"] / step["ceiling"]
-
-    assert f"is at {100 * share:.0f} % of the ceiling" in WORDS
-    assert f"{step['ratio'] / share:.1f} times as fast as the Trainer's" in WORDS
-
-
 def test_the_range_of_the_ratios_in_bfloat16_is_that_of_the_tables():
     full, lora, cached = (ratios(case) for case in (r"full-bf16-tuned-\w+", "lora-bf16-tuned-sst2", ".*-cached"))
     small, large = (("minilm", "sst2"), ("bert-base", "sst2"))
