@@ -20,6 +20,7 @@ from tqdm import tqdm
 from progbench.method.anatomy import Anatomy
 from progbench.method.schedule import Schedule, require_depth
 from progbench.recipes.recipe import Recipe
+from progbench.training.lines import Lines
 from progbench.training.optimizer import build_optimizer, release, schedule_of_rates, state_now, take_over
 from progbench.training.scoring import NonFinite
 from progbench.training.step import SeedAxis, Step
@@ -87,9 +88,9 @@ def fit(
         place = {"epoch": t, "step": step, "losses": losses.seen() if losses else []}
         return place | state_now(anatomy, optimizer, rate)
 
-    with tqdm(
-        total=total, initial=begin * steps + done, desc=hooks.label, unit="step", disable=None, leave=False
-    ) as progress:
+    before = begin * steps + done
+    lines = Lines(hooks.label, total, before)
+    with tqdm(total=total, initial=before, desc=hooks.label, unit="step", disable=None, leave=False) as progress:
         for t in range(begin, schedule.T):
             stage = schedule[t]
             model.train()
@@ -101,7 +102,9 @@ def fit(
                 losses.add(run(batch))
                 rate.step()
                 progress.update()
-                progress.set_postfix_str(f"epoch {t + 1}/{schedule.T}, loss {losses.latest:.3f}", refresh=False)
+                where = f"epoch {t + 1}/{schedule.T}, loss {losses.latest:.3f}"
+                progress.set_postfix_str(where, refresh=False)
+                lines.step(where)
                 hooks.after_step(functools.partial(snapshot, t, step + 1, losses))
             done, seen = 0, []
             optimizer.zero_grad(set_to_none=True)  # scoring does without them
@@ -119,9 +122,9 @@ class Losses:
 
     def __init__(self, t: int, axis: SeedAxis, seen: Sequence[Sequence[float]] = ()) -> None:
         self.t = t
-        self.latest = math.nan
         self._axis = axis
         self._seen = [list(losses) for losses in seen]
+        self.latest = self._mean(self._seen[-1]) if self._seen else math.nan
         self._waiting: list[torch.Tensor] = []
 
     def add(self, losses: torch.Tensor) -> None:
@@ -146,6 +149,9 @@ class Losses:
                 if not math.isfinite(loss):
                     where = f"epoch {self.t + 1}, step {len(self._seen)}"
                     self._axis.fail(place, NonFinite(f"{where}: the loss is {loss}"))
-            going = [loss for place, loss in enumerate(losses) if place not in self._axis.failed]
-            self.latest = math.fsum(going) / len(going)
+            self.latest = self._mean(losses)
         self._waiting.clear()
+
+    def _mean(self, losses: Sequence[float]) -> float:
+        going = [loss for place, loss in enumerate(losses) if place not in self._axis.failed]
+        return math.fsum(going) / len(going)

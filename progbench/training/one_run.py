@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,15 +16,13 @@ from progbench import environment, files
 from progbench.recipes.recipe import Recipe
 from progbench.runs.results import EpochResult, RunResult
 from progbench.runs.run_result import Provenance
-from progbench.training import checkpoints, process
+from progbench.training import checkpoints, lines, process
 from progbench.training.checkpoints import Checkpoints, Made, Past
 from progbench.training.fitting import Hooks, Snapshot, TrainedEpoch, fit
 from progbench.training.graph import Stages
 from progbench.training.prepared import Prepared
 from progbench.training.process import Clock
 from progbench.training.scoring import NonFinite, epoch_result
-
-LONG = 60.0  # seconds of an epoch, all seeds together; of a shorter one nothing is printed
 
 
 def perform(
@@ -45,7 +42,7 @@ def perform(
     """
     clock = Clock()
     environment.commit()  # is that of the code now, not of a tree that moves on while it trains
-    with files.temporary_folder() as folder, process.settings(recipe, device, threads) as used:
+    with files.temporary_folder() as folder, process.settings(recipe.precision, device, threads) as used:
         prepared = Prepared.of(recipe, seeds, device, Path(folder), together=together)
         made = checkpoints.made_with(prepared.seeds, device, used, prepared.fingerprints, together=together)
         past = past_of(prepared, kept, made, micro_batches)
@@ -63,7 +60,7 @@ def perform(
             schedule = recipe.build_schedule()
             for trained in fit(prepared.model, recipe, schedule, batches, prepared.steps, past=past.state, hooks=hooks):
                 keeper.after_epoch(_scored(prepared, trained, clock), trained.state)
-                tell(label, trained.t + 1, recipe.epochs, keeper.epochs[-1])
+                lines.epoch(label, trained.t + 1, recipe.epochs, keeper.epochs[-1])
         if stages:
             stages.close()
         peak = max(environment.peak_memory(device), past.peak_memory_bytes)
@@ -104,19 +101,6 @@ def _scored(prepared: Prepared, trained: TrainedEpoch, clock: Clock) -> tuple[Ep
         epoch_result(scores, updated, loss, spent[0], steps, flops, spent[1])
         for scores, loss in zip(scored, trained.losses, strict=True)
     )
-
-
-def tell(label: str, epoch: int, epochs: int, results: Sequence[EpochResult]) -> None:
-    """Print an epoch's scores to standard error, a seed each, unless it was short or a terminal shows the bar."""
-    seconds = sum(result.seconds for result in results)
-    if seconds < LONG or sys.stderr.isatty():
-        return
-    scores = [
-        " ".join(f"{100 * score:.1f}" for metrics in result.scores.values() for score in metrics.values()) or "failed"
-        for result in results
-    ]
-    words = f"{label}: epoch {epoch} of {epochs}: {'; '.join(scores)}, {seconds / 60:.0f} min"
-    print(words, file=sys.stderr, flush=True)
 
 
 def past_of(prepared: Prepared, kept: Checkpoints | None, made: Made, micro_batches: int) -> Past:

@@ -1,0 +1,52 @@
+"""What a long run says of itself into a log: how far it is, and each epoch's scores. A terminal has a bar instead."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from progbench.runs.results import EpochResult
+
+LONG = 60.0  # seconds of an epoch, all seeds together; of a shorter one nothing is printed
+SILENCE = 600.0  # seconds after which a run that still trains says how far it is
+
+
+class Lines:
+    """How far a run of `total` steps is, for a log: a line whenever SILENCE seconds of steps have gone by.
+
+    `before` are the steps that it has behind it when it begins. A reader of a log sees so that an epoch of half an hour
+    goes on, and how long it may take.
+    """
+
+    def __init__(self, label: str, total: int, before: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._label, self._total, self._before, self._now = label, total, before, now
+        self._done = before
+        self._start = self._said = now()
+
+    def step(self, where: str) -> None:
+        """Count a step, and print a line with `where` if it is time for one."""
+        self._done += 1
+        now = self._now()
+        if now - self._said < SILENCE:
+            return
+        self._said = now
+        each = (now - self._start) / (self._done - self._before)
+        left = each * (self._total - self._done) / 60
+        steps = f"step {self._done} of {self._total}"
+        _say(f"{self._label}: {steps}, {where}, {each:.1f} s a step, about {left:.0f} min left")
+
+
+def epoch(label: str, number: int, epochs: int, results: Sequence[EpochResult]) -> None:
+    """Print an epoch's scores, a seed each, unless it was short."""
+    seconds = sum(result.seconds for result in results)
+    if seconds < LONG:
+        return
+    scores = [
+        " ".join(f"{100 * score:.1f}" for metrics in result.scores.values() for score in metrics.values()) or "failed"
+        for result in results
+    ]
+    _say(f"{label}: epoch {number} of {epochs}: {'; '.join(scores)}, {seconds / 60:.0f} min")
+
+
+def _say(line: str) -> None:
+    if not sys.stderr.isatty():
+        print(line, file=sys.stderr, flush=True)
