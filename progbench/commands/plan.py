@@ -19,7 +19,7 @@ from progbench.session.planning import Lack, Plan
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    shared.add(parser, "-m", "--suite", "--runs")
+    shared.add(parser, "-m", "--suite", "--device", "--runs")
     parser.add_argument("--budget", metavar="TIME", help="choose the runs that settle most in this time: 6h, 90m, 2d")
     parser.add_argument("--untimed", action="store_true", help="know times from results alone, and time no step here")
 

@@ -23,7 +23,8 @@ from progbench.session.suite import Suite
 from progbench.tasks import catalog, source, toy
 
 SECONDS = 0.2  # of steps that are timed, for each kind of stage
-MOST_TOKENS = 2048  # in a batch that is timed; of a larger one, a part stands for all
+# tokens in a batch that is timed; of a larger one, a part stands for all. 2,048 of a base model take one core 20 s
+MOST_TOKENS = {"cuda": 2048, "cpu": 512}
 PATIENCE = 60.0  # seconds for all shapes
 WORDS = 10_000  # different ones, where nobody has counted them
 SAMPLE = 200  # texts of a person's own that are measured for their length
@@ -44,6 +45,17 @@ class Shape(NamedTuple):
     length: int
     device: str
     threads: int
+    precision: str = "fp32"
+
+    @property
+    def tokens(self) -> int:
+        """In a batch."""
+        return self.size * self.length
+
+    @property
+    def alike(self) -> "Shape":
+        """The shape without its batch: two that are alike have the same time a token, nearly."""
+        return self._replace(words=0, size=0, length=0)
 
 
 class Probe:
@@ -63,50 +75,58 @@ class Probe:
             memory.free_all("cuda" if any(shape.device == "cuda" for shape in self._costs) else "cpu")
 
     def costs(self, shape: Shape) -> Costs:
-        """What the steps of a shape take. Raises Missing if `end` has come before they were timed."""
-        if shape not in self._costs:
-            if time.perf_counter() >= self.end:
-                raise Missing(f"the {PATIENCE:.0f} s for timing steps were over")
-            self._costs[shape] = self.time(shape)
-        return self._costs[shape]
+        """What the steps of a shape take; once `end` has come, by the tokens of another batch of the same model.
+
+        Raises Missing if no batch of that model was timed before `end`.
+        """
+        if shape in self._costs:
+            return self._costs[shape]
+        if time.perf_counter() < self.end:
+            return self._costs.setdefault(shape, self.time(shape))
+        alike = [one for one in self._costs if one.alike == shape.alike]
+        if not alike:
+            raise Missing(f"the {PATIENCE:.0f} s for timing steps were over")
+        nearest = min(alike, key=lambda one: abs(one.length - shape.length))
+        factor = shape.tokens / nearest.tokens
+        return self._costs[nearest][0] * factor, self._costs[nearest][1] * factor
 
     def time(self, shape: Shape) -> Costs:
-        """The seconds of a step that trains every block, and of one that trains embeddings and head alone."""
-        import torch
+        """The seconds of a step that trains every block, and of one that trains embeddings and head alone.
+
+        Of a batch with more than MOST_TOKENS some texts stand for all; the optimizer's share is timed by itself, since
+        it does not grow with the batch.
+        """
+        from torch.nn.utils import clip_grad_norm_
 
         from progbench.method.schedule import Stage
+        from progbench.training import process
+        from progbench.training.step import autocast
 
-        before = torch.get_num_threads()
-        torch.set_num_threads(shape.threads or before)
-        try:
-            with torch.random.fork_rng():
-                made, anatomy, optimizer = self._ready(shape)
-                words = min(shape.words, made.get_input_embeddings().num_embeddings)
-                ids = torch.randint(5, words, (shape.size, shape.length), device=shape.device)
-                target = {"labels": torch.zeros(shape.size, dtype=torch.long, device=shape.device)}
-                if shape.head == "question_answering":
-                    target = dict.fromkeys(("start_positions", "end_positions"), target["labels"])
-                batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), **target}
+        size = max(1, min(shape.size, MOST_TOKENS[shape.device] // shape.length))
+        with process.settings(shape.precision, shape.device, shape.threads):
+            made, anatomy, optimizer, collate = self._ready(shape)
+            batch = _batch(made, shape, size, collate)
 
-                def step() -> None:
-                    made(**batch).loss.backward()
-                    optimizer.step()
-                    optimizer.zero_grad()
-                    if shape.device == "cuda":
-                        torch.cuda.synchronize()
+            def gradients() -> None:
+                with autocast(made, shape.precision):
+                    loss = made(**batch).loss
+                loss.backward()
 
-                costs = []
-                for blocks in (range(anatomy.L), range(anatomy.L, anatomy.L)):
-                    anatomy.freeze(Stage(blocks))
-                    step()  # which makes moments, and buffers
-                    costs.append(_timed(step))
-                return costs[0], min(costs)
-        finally:
-            torch.set_num_threads(before)
+            def update() -> None:
+                clip_grad_norm_(anatomy.parameters(), 1.0)
+                optimizer.step()
+
+            costs = []
+            for blocks in (range(anatomy.L), range(anatomy.L, anatomy.L)):
+                anatomy.freeze(Stage(blocks))
+                gradients()
+                update()  # which makes moments
+                costs.append(_timed(gradients) * shape.size / size + _timed(update))
+            return costs[0], min(costs)
 
     def _ready(self, shape: Shape) -> tuple:
-        """A model as it is trained, of random weights; its anatomy, and an optimizer."""
-        wanted = (shape.model, shape.tuning, shape.head, shape.options, shape.words, shape.device)
+        """A model as it is trained, of random weights; its anatomy, an optimizer, and what makes its batches."""
+        wanted = shape._replace(size=0, length=0)
         if wanted not in self._made:
             self._made.clear()
             self._made[wanted] = _made(shape)
@@ -116,8 +136,8 @@ class Probe:
 def filled(plan: Plan, suite: Suite) -> Plan:
     """A plan with a time for each run that results tell nothing of, if this machine could train it.
 
-    No step is begun after PATIENCE, as on a machine that is busy with other things. What has a step's shape that was
-    timed, as the schedules of one model and task have, is known all the same. The rest stays unknown, and says so.
+    No step is begun after PATIENCE, as on a machine that is busy with other things. After that a task's time is by the
+    tokens of another task of the same model. The rest stays unknown, and says so.
     """
     probe = Probe(time.perf_counter() + PATIENCE)
     lacks = [replace(lack, each=_better(lack.each, lack.recipe, suite, probe)) for lack in plan.lacks]
@@ -142,10 +162,10 @@ def seconds(recipe: Recipe, device: str, threads: int, probe: Probe) -> float:
     Raises Missing if the model or the size of the data is not known here, or as `Probe.costs` does.
     """
     rows, scored, length, words = _sizes(recipe)
-    size = max(1, min(recipe.batch_size, MOST_TOKENS // round(length)))
     options = tuple(sorted(recipe.tuning_options.items()))
     head = catalog.tasks()[recipe.task].head
-    shape = Shape(recipe.model, recipe.tuning, head, options, words, size, round(length), device, threads)
+    size, precision = recipe.batch_size, recipe.precision
+    shape = Shape(recipe.model, recipe.tuning, head, options, words, size, round(length), device, threads, precision)
     whole, least = probe.costs(shape)
     blocks = spec(recipe.model).blocks
     each = [least + (whole - least) * len(stage.blocks) / blocks for stage in recipe.build_schedule()]
@@ -185,25 +205,50 @@ def _made(shape: Shape) -> tuple:
 
     from progbench.method.anatomy import Anatomy
     from progbench.method.tuning import apply_tuning
-    from progbench.training import vocabulary
+    from progbench.training import cpu, packing, vocabulary
 
     known = spec(shape.model)
     made = loading.build(known, 2, shape.head)
     if shape.tuning != "full":
         apply_tuning(made, shape.tuning, **dict(shape.options))
+    made.to(shape.device).train()
+    collate = packing.pack(made) if known.described else None
+    if collate and shape.device == "cpu":
+        cpu.take_over(made)
     if known.described:
         vocabulary.cut(made, range(min(shape.words, known.vocabulary)))
-    made.to(shape.device).train()
     anatomy = Anatomy.of(made, shape.tuning)
-    return made, anatomy, torch.optim.AdamW(anatomy.parameters(), lr=1e-6)
+    return made, anatomy, torch.optim.AdamW(anatomy.parameters(), lr=1e-6, fused=True), collate
 
 
-def _timed(step) -> float:
-    """The seconds of the quickest step that fits in SECONDS: a disturbance only makes one slower."""
+def _batch(made, shape: Shape, size: int, collate):
+    """Texts of random words; in a packed row, if the model takes it."""
+    import torch
+    from transformers import BatchEncoding
+
+    words = min(shape.words, made.get_input_embeddings().num_embeddings)
+    ids = torch.randint(5, words, (size, shape.length))
+    answers = ("start_positions", "end_positions") if shape.head == "question_answering" else ("labels",)
+    if collate:
+        batch = collate([{"input_ids": row, **dict.fromkeys(answers, 0)} for row in ids.tolist()])
+    else:
+        zeros = torch.zeros(size, dtype=torch.long)
+        batch = BatchEncoding(
+            {"input_ids": ids, "attention_mask": torch.ones_like(ids), **dict.fromkeys(answers, zeros)}
+        )
+    return batch.to(shape.device)
+
+
+def _timed(work) -> float:
+    """The seconds of the quickest of those that fit in SECONDS: a disturbance only makes one slower."""
+    import torch
+
     end, taken = time.perf_counter() + SECONDS, []
     while not taken or time.perf_counter() < end:
         start = time.perf_counter()
-        step()
+        work()
+        if torch.cuda.is_initialized():
+            torch.cuda.synchronize()
         taken.append(time.perf_counter() - start)
     return min(taken)
 

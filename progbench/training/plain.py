@@ -61,7 +61,7 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
     """
     clock = Clock()
     environment.commit()  # of the code that trains now: the tree may change meanwhile
-    with files.temporary_folder() as folder, process.settings(recipe, device, threads) as used:
+    with files.temporary_folder() as folder, process.settings(recipe.precision, device, threads) as used:
         environment.reset_peak_memory(device)
         task = catalog.tasks()[recipe.task]
         data = catalog.load(task, recipe.data_source)

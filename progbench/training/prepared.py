@@ -155,7 +155,7 @@ class Prepared:
 
     def score(self) -> list[Scored]:
         """Each seed's scores now, as fractions by evaluation set and metric."""
-        with autocast(self.model, self.recipe):
+        with autocast(self.model, self.recipe.precision):
             return self.work.score(self.model, self.infer)
 
     def updated_parameters(self, counted: int) -> int:

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 
 import torch
 
-from progbench.recipes.recipe import Recipe
-
 
 @contextlib.contextmanager
-def settings(recipe: Recipe, device: str, threads: int) -> Iterator[int]:
-    """Set the process for a run, and restore it at the end; gives the number of torch's CPU threads.
+def settings(precision: str, device: str, threads: int) -> Iterator[int]:
+    """Set the process for a run in this precision, and restore it at the end; gives the number of torch's CPU threads.
 
     `threads` 0 leaves as many as the process has. The global random generators are restored, too.
     """
@@ -24,7 +22,7 @@ def settings(recipe: Recipe, device: str, threads: int) -> Iterator[int]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
-        with torch.random.fork_rng(cards), products(recipe.precision), memory:
+        with torch.random.fork_rng(cards), products(precision), memory:
             yield torch.get_num_threads()
     finally:
         torch.set_num_threads(before)

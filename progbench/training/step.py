@@ -69,7 +69,7 @@ class Step:
         self.optimizer.zero_grad(set_to_none=True)
         losses: list[torch.Tensor] = []
         for own, share in batch if isinstance(batch, list) else [(batch, 1.0)]:
-            with autocast(self.model, self.recipe):
+            with autocast(self.model, self.recipe.precision):
                 of_rows = self.axis.losses(self.model, own)
             if share < 1:
                 of_rows = of_rows * share
@@ -89,10 +89,10 @@ class Step:
             raise RuntimeError(f"epoch {self.t + 1}: {updated} elements have a gradient, but its stage holds {stage}")
 
 
-def autocast(model: nn.Module, recipe: Recipe) -> torch.autocast:
-    """A forward pass in the recipe's precision; weights, gradients and optimizer stay in float32 whatever it is.
+def autocast(model: nn.Module, precision: str) -> torch.autocast:
+    """A forward pass in a recipe's precision; weights, gradients and optimizer stay in float32 whatever it is.
 
     On a GPU casts are not kept from one layer to another: a captured step must make its own.
     """
     device = next(model.parameters()).device.type
-    return torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16", cache_enabled=device == "cpu")
+    return torch.autocast(device, torch.bfloat16, enabled=precision == "bf16", cache_enabled=device == "cpu")

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from made_up import MADE_ON, recipes, result
 
-from progbench import cli
+from progbench import cli, environment
 from progbench.commands import plan as plans
 from progbench.method.flops import step_flops
 from progbench.runs import results
 from progbench.runs.results import EpochResult, RunResult
 from progbench.runs.run_result import Provenance
-from progbench.session import measuring
+from progbench.session import measuring, probing
 from progbench.session.planning import Plan
 
 
@@ -47,6 +47,16 @@ def test_without_a_run_it_says_how_much_is_missing_and_that_its_time_is_unknown(
     assert "unknown: no run on file was made alone on this kind of machine" in lines[-2]
     assert lines[1].split() == ["recipe", "seeds", "takes", "time", "from"]
     assert max(map(len, lines[1:-2])) <= 80
+
+
+@pytest.mark.parametrize(("asked", "known"), [((), "unknown"), (("--device", "cpu"), "on one some CPU, 1 thread")])
+def test_a_suite_for_a_gpu_is_planned_for_a_cpu_where_that_is_asked(asked, known, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(measuring, "here", lambda device, threads: "some CPU, 1 thread" if device == "cpu" else "")
+    monkeypatch.setattr(environment, "gpu_count", lambda: 0)
+    monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: (5.0, 1.0))
+    cli.main(["plan", "--suite", "base", "-m", "glue", "--runs", str(tmp_path), *asked])
+
+    assert known in capsys.readouterr().out.splitlines()[0]
 
 
 def test_who_trains_what_now_is_said(plan, answers, tmp_path):

@@ -44,7 +44,7 @@ def test_the_shape_is_the_recipes_own(recipe, steps):
     (shape,) = steps
 
     assert shape[:3] == ("tiny-bert", "full", "classification")
-    assert shape[5:] == (16, 12, "cpu", 1)  # rows, tokens, where
+    assert shape[5:] == (16, 12, "cpu", 1, "fp32")  # rows, tokens, where, how
 
 
 def test_real_tasks_are_as_long_as_was_measured_of_their_files(steps):
@@ -109,6 +109,38 @@ def test_what_the_time_for_timing_left_out_says_so(answers, tmp_path, steps, mon
     found = probing.filled(planning.plan(suite, "ablation"), suite)
 
     assert {one.each.source for one in found.lacks} == {"unknown: the 0 s for timing steps were over"}
+
+
+def test_after_the_time_for_timing_a_batch_costs_as_another_of_its_model_by_tokens(steps):
+    probe = probing.Probe()
+    probe.costs(SMALL)  # 5 and 1 seconds for 4 texts of 8
+    probe.end = 0.0
+
+    assert probe.costs(SMALL._replace(length=16, size=3)) == (5.0 * 48 / 32, 1.0 * 48 / 32)
+    with pytest.raises(Missing):
+        probe.costs(SMALL._replace(tuning="lora"))
+
+
+def test_of_a_large_batch_some_texts_stand_for_all_and_the_optimizer_is_counted_once(monkeypatch):
+    sizes, seconds = [], iter((7.0, 0.5, 3.0, 0.25))  # gradients and optimizer: of all blocks, and of none
+    monkeypatch.setattr(probing, "_timed", lambda work: next(seconds))
+    monkeypatch.setattr(probing, "MOST_TOKENS", {"cpu": 16})
+    batch = probing._batch
+    monkeypatch.setattr(probing, "_batch", lambda *given: sizes.append(given[2]) or batch(*given))
+
+    assert probing.Probe().costs(SMALL) == (7.0 * 2 + 0.5, 3.0 * 2 + 0.25)
+    assert sizes == [2]  # of 4 texts of 8 tokens
+
+
+@pytest.mark.parametrize("head", ["classification", "question_answering"])
+def test_the_step_that_is_timed_takes_a_packed_row_as_a_run_does(head):
+    shape = SMALL._replace(head=head)
+    made, _, _, collate = probing._made(shape)
+    batch = probing._batch(made, shape, 4, collate)
+
+    assert batch["input_ids"].shape == (1, 4 * 8)
+    assert batch["packing"].lengths == (8, 8, 8, 8)
+    assert made(**batch).loss.isfinite()
 
 
 def test_on_a_busy_machine_progtuning_has_its_time_by_the_step_that_was_timed_for_fine_tuning(
