@@ -6,8 +6,9 @@ A schedule is a list of stages, one an epoch. `part.start` against `part.stop` i
 
 from __future__ import annotations
 
+import itertools
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from progbench.errors import BadInput
@@ -178,6 +179,15 @@ def in_our_words(text: str) -> str:
     for paper, ours in PAPERS.items():
         text = text.replace(paper, ours)
     return text
+
+
+def shared_epochs(schedules: Iterable[Schedule]) -> int:
+    """How many epochs, from the first one on, are the same in all of them: those need to be trained only once.
+
+    >>> shared_epochs([constant(12, 3), shrinking(12, 3)]), shared_epochs([constant(12, 3), growing(12, 3)])
+    (1, 0)
+    """
+    return sum(1 for _ in itertools.takewhile(lambda column: len({*column}) == 1, zip(*schedules, strict=True)))
 
 
 def require_depth(schedule: Schedule, blocks: int, name: str) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from progbench import environment, files
 from progbench.errors import BadInput, Missing
+from progbench.method.schedule import shared_epochs
 from progbench.models import loading
 from progbench.models.spec import spec
 from progbench.recipes.recipe import Recipe
@@ -20,7 +21,7 @@ from progbench.session import jobs, neighbours
 from progbench.session.filing import Filing
 from progbench.session.progress import Progress
 from progbench.tasks import catalog
-from progbench.training.checkpoints import Checkpoints, shared_epochs
+from progbench.training.checkpoints import Checkpoints
 
 
 class Maker:
@@ -122,7 +123,7 @@ class Maker:
 
     def _with_checkpoints(self, family: Sequence[jobs.Job]) -> Iterator[tuple[jobs.Job, Checkpoints]]:
         """A family's jobs, each with its checkpoints: its shared epochs are left to those behind it."""
-        epochs = shared_epochs([job.recipe for job in family]) if len(family) > 1 else 0
+        epochs = shared_epochs(job.recipe.build_schedule() for job in family) if len(family) > 1 else 0
         folders = [results.path_of(self.filing.folder, job.recipe, job.seeds[0]).parent for job in family]
         for number, job in enumerate(family):
             behind = zip(family[number + 1 :], folders[number + 1 :], strict=True)

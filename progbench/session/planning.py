@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from progbench.errors import BadInput
+from progbench.method.schedule import shared_epochs
 from progbench.recipes.recipe import Recipe
 from progbench.runs import cleanup, results
 from progbench.session import marks, measuring
@@ -20,7 +21,7 @@ class Lack:
     """One recipe's missing runs: `seeds` that nobody trains, and those that somebody is `training` now.
 
     `each` is the time of a seed. `settles` counts the cells and claims that wait for no other run, once those before it
-    in its list are there.
+    in its list are there. `spared` is the share of its time that another schedule's run of this plan trains for it.
     """
 
     recipe: Recipe
@@ -28,11 +29,12 @@ class Lack:
     training: tuple[int, ...]
     each: measuring.Estimate
     settles: int = 0
+    spared: float = 0.0
 
     @property
     def seconds(self) -> float | None:
         """The time of all its seeds that nobody trains, one after another."""
-        return None if self.each.seconds is None else self.each.seconds * len(self.seeds)
+        return None if self.each.seconds is None else self.each.seconds * len(self.seeds) * (1 - self.spared)
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,27 @@ def plan(suite: Suite, mark: str = "") -> Plan:
             training = [seed for seed in seeds if results.being_made(suite.folder, recipe, seed)]
             rest = tuple(seed for seed in seeds if seed not in training)
             lacks.append(Lack(recipe, rest, tuple(training), times.of(recipe)))
+    lacks = _sharing(lacks)
     lacking = frozenset(lack.recipe.id for lack in lacks)
     waiting = tuple(open_ones for recipes in needed if (open_ones := lacking & set(recipes)))
     settled = sum(1 for recipes in needed if recipes and not lacking & set(recipes))
     folders = {results.path_of(suite.folder, recipe, 0).parent for recipe in everything}
     elsewhere = cleanup.checkpoints_elsewhere(suite.folder / suite.name, folders)
     return Plan(tuple(lacks), tuple(errors), times.kind, waiting, settled, tuple(elsewhere), tuple(changed))
+
+
+def _sharing(lacks: Sequence[Lack]) -> list[Lack]:
+    """The lacks; of recipes that differ in their schedules alone, all but the first are spared the shared epochs."""
+    families: dict[Recipe, list[Lack]] = {}
+    found = []
+    for lack in lacks:
+        families.setdefault(replace(lack.recipe, schedule=""), []).append(lack)
+    for lack in lacks:
+        family = families[replace(lack.recipe, schedule="")]
+        epochs = shared_epochs(one.recipe.build_schedule() for one in family) if lack is not family[0] else 0
+        both = len({*lack.seeds} & {*family[0].seeds})
+        found.append(replace(lack, spared=measuring.share_of(lack.recipe, epochs) * both / max(1, len(lack.seeds))))
+    return found
 
 
 def chosen(planned: Plan, seconds: float) -> list[Lack]:

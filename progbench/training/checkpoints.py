@@ -14,14 +14,13 @@ import json
 import os
 import pickle
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from progbench import environment, files
-from progbench.recipes.recipe import SCORES_VERSION, Recipe
+from progbench.recipes.recipe import SCORES_VERSION
 from progbench.runs.cleanup import checkpoint_of
 from progbench.runs.results import EpochResult
 
@@ -209,15 +208,3 @@ def _read(path: Path, whole: Made) -> Past:
     content["micro_batches"] = content.pop("parts")
     epochs = tuple(tuple(EpochResult(**result) for result in epoch) for epoch in content["epochs"])
     return Past(**content | {"epochs": epochs, "spent": tuple(content["spent"])})
-
-
-def shared_epochs(recipes: Sequence[Recipe]) -> int:
-    """How many epochs, from the first one on, recipes share that differ in their schedules alone.
-
-    >>> from progbench.recipes.reading import read
-    >>> names = ("constant", "shrinking")
-    >>> shared_epochs([read("paper", "glue", model="bert-base", schedule=name, task="rte") for name in names])
-    1
-    """
-    stages = [recipe.build_schedule() for recipe in recipes]
-    return sum(1 for _ in takewhile(lambda column: len({*column}) == 1, zip(*stages, strict=True)))

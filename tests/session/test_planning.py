@@ -1,9 +1,12 @@
 """What is missing, who is at it, and which runs settle most for their time."""
 
+from dataclasses import replace
+
 import pytest
 from made_up import result
 
 from progbench.errors import BadInput
+from progbench.method.flops import step_flops
 from progbench.runs import results
 from progbench.runs.results import RunResult
 from progbench.session import planning, recipe_status
@@ -112,3 +115,17 @@ def test_the_runs_that_settle_most_for_their_time_are_chosen(times, needs, train
 
 def test_the_total_says_how_many_runs_have_no_time():
     assert planning.total(made({"a": 10.0, "b": None, "c": 5.0}, []).lacks) == (15.0, 1)
+
+
+@pytest.mark.parametrize(("filed", "spared"), [((), 1.0), ((1,), 0.5), ((0, 1), 0.0)])
+def test_progtuning_is_spared_the_epoch_that_fine_tuning_trains_for_it(suite, rte, filed, spared):
+    for seed in filed:
+        results.save(suite.folder, result(rte, seed, {"rte": {"accuracy": 0.5}}))
+    found = replace(lack(suite, "tiny-bert-shrinking-rte"), each=Estimate(60.0, "measured"))
+    epochs = [step_flops("tiny-bert", range(first, 4), lengths=[64]) for first in (0, 1, 2)]
+
+    assert found.seconds == pytest.approx(2 * 60.0 * (1 - spared * epochs[0] / sum(epochs)))
+
+
+def test_who_trains_the_shared_epoch_is_spared_nothing(suite):
+    assert lack(suite).spared == 0.0

@@ -8,10 +8,11 @@ import pytest
 import torch
 from interrupted import learnt
 
+from progbench.method.schedule import shared_epochs
 from progbench.recipes import reading
 from progbench.runs import results
 from progbench.training import checkpoints, fitting, one_run, train
-from progbench.training.checkpoints import Checkpoints, shared_epochs
+from progbench.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.usefixtures("forty_rows")  # what two runs share does not depend on how much they learn
 
@@ -24,7 +25,8 @@ def pair(file="glue", task="sst2", model="tiny-bert", tuning="full"):
 def kept(folder, first, second):
     """Where two runs keep their checkpoints, the first leaving what they share for the second."""
     one, other = (results.path_of(folder, recipe, 0).parent for recipe in (first, second))
-    return Checkpoints(one, shared_epochs([first, second]), (other,)), Checkpoints(other)
+    epochs = shared_epochs(recipe.build_schedule() for recipe in (first, second))
+    return Checkpoints(one, epochs, (other,)), Checkpoints(other)
 
 
 @pytest.mark.parametrize(
@@ -110,13 +112,7 @@ def test_schedules_share_the_epochs_before_the_first_block_freezes(T, tuning, sh
         for name in ("constant", "shrinking")
     ]
 
-    assert shared_epochs([dataclasses.replace(one, epochs=T) for one in both]) == shared
-
-
-def test_schedules_that_begin_differently_share_nothing():
-    growing = reading.read("paper", "glue", model="bert-base", schedule="growing", task="rte")
-
-    assert shared_epochs([dataclasses.replace(growing, schedule="shrinking"), growing]) == 0
+    assert shared_epochs(dataclasses.replace(one, epochs=T).build_schedule() for one in both) == shared
 
 
 def test_a_disk_too_full_for_the_shared_epochs_costs_no_run(tmp_path, monkeypatch):
