@@ -15,12 +15,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from progbench.method.anatomy import Anatomy
 from progbench.method.schedule import Schedule, require_depth
 from progbench.recipes.recipe import Recipe
-from progbench.training.lines import Lines
+from progbench.training import lines
 from progbench.training.optimizer import build_optimizer, release, schedule_of_rates, state_now, take_over
 from progbench.training.scoring import NonFinite
 from progbench.training.step import SeedAxis, Step
@@ -88,9 +87,7 @@ def fit(
         place = {"epoch": t, "step": step, "losses": losses.seen() if losses else []}
         return place | state_now(anatomy, optimizer, rate)
 
-    before = begin * steps + done
-    lines = Lines(hooks.label, total, before)
-    with tqdm(total=total, initial=before, desc=hooks.label, unit="step", disable=None, leave=False) as progress:
+    with lines.steps(hooks.label, total, begin * steps + done) as step_done:
         for t in range(begin, schedule.T):
             stage = schedule[t]
             model.train()
@@ -101,10 +98,7 @@ def fit(
             for step, batch in enumerate(itertools.islice(batches(), done, None), done):
                 losses.add(run(batch))
                 rate.step()
-                progress.update()
-                where = f"epoch {t + 1}/{schedule.T}, loss {losses.latest:.3f}"
-                progress.set_postfix_str(where, refresh=False)
-                lines.step(where)
+                step_done(f"epoch {t + 1}/{schedule.T}, loss {losses.latest:.3f}")
                 hooks.after_step(functools.partial(snapshot, t, step + 1, losses))
             done, seen = 0, []
             optimizer.zero_grad(set_to_none=True)  # scoring does without them

@@ -1,13 +1,34 @@
-"""What a long run says of itself into a log: how far it is, and each epoch's scores. A terminal has a bar instead."""
+"""What a long run says of itself: how far it is, and each epoch's scores; on a terminal by a bar, in a log by lines."""
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+
+from tqdm import tqdm
 
 from progbench.runs.results import EpochResult
 
 LONG = 60.0  # seconds of an epoch, all seeds together; of a shorter one nothing is printed
 SILENCE = 600.0  # seconds after which a run that still trains says how far it is
+
+
+@contextlib.contextmanager
+def steps(label: str, total: int, before: int = 0) -> Iterator[Callable[[str], None]]:
+    """Give what counts the steps of a run, told where in it each was; `before` are those that it has behind it.
+
+    >>> with steps("a recipe, seed 0", total=2) as done:
+    ...     done("epoch 1/2, loss 0.5")
+    """
+    lines = Lines(label, total, before)
+    with tqdm(total=total, initial=before, desc=label, unit="step", disable=None, leave=False) as progress:
+
+        def done(where: str) -> None:
+            progress.update()
+            progress.set_postfix_str(where, refresh=False)
+            lines.step(where)
+
+        yield done
 
 
 class Lines:

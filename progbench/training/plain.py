@@ -40,7 +40,7 @@ from progbench.recipes.recipe import Recipe
 from progbench.runs.results import RunResult
 from progbench.runs.run_result import Provenance
 from progbench.tasks import catalog
-from progbench.training import process, scoring
+from progbench.training import lines, process, scoring
 from progbench.training.process import Clock
 from progbench.training.scoring import Batch, NonFinite, epoch_result
 from progbench.training.workload import tokenise
@@ -81,25 +81,29 @@ def train(recipe: Recipe, seed: int, device: str = "cpu", threads: int = 0) -> R
         torch.manual_seed(seed)
 
         epochs, fingerprints = [], {"data": data.fingerprint, "weights": weights}
+        label = f"{recipe.id} seed {seed}"
         try:
-            for t, stage in enumerate(schedule):
-                anatomy.freeze(stage)
-                losses = []
-                clock.begin_epoch()
-                for rows in torch.randperm(len(work.rows), generator=order).split(recipe.batch_size):
-                    batch = padded([work.rows[i] for i in rows.tolist()]).to(device)
-                    losses.append(_step(model, batch, recipe, optimizer, anatomy.trainable(stage)))
-                    rate.step()
-                    if not math.isfinite(losses[-1]):
-                        raise NonFinite(f"epoch {t + 1}, step {len(losses)}: the loss is {losses[-1]}")
-                seconds, cpu_seconds = clock.epoch()
-                updated = sum(p.numel() for p in model.parameters() if p.grad is not None)
-                with _autocast(recipe, device):
-                    (scores,) = work.score(model, scoring.alone(padded))
-                if isinstance(scores, NonFinite):
-                    raise scores
-                loss = statistics.fmean(losses)
-                epochs.append(epoch_result(scores, updated, loss, seconds, steps, None, cpu_seconds))
+            with lines.steps(label, total) as step_done:
+                for t, stage in enumerate(schedule):
+                    anatomy.freeze(stage)
+                    losses = []
+                    clock.begin_epoch()
+                    for rows in torch.randperm(len(work.rows), generator=order).split(recipe.batch_size):
+                        batch = padded([work.rows[i] for i in rows.tolist()]).to(device)
+                        losses.append(_step(model, batch, recipe, optimizer, anatomy.trainable(stage)))
+                        rate.step()
+                        if not math.isfinite(losses[-1]):
+                            raise NonFinite(f"epoch {t + 1}, step {len(losses)}: the loss is {losses[-1]}")
+                        step_done(f"epoch {t + 1}/{schedule.T}, loss {losses[-1]:.3f}")
+                    seconds, cpu_seconds = clock.epoch()
+                    updated = sum(p.numel() for p in model.parameters() if p.grad is not None)
+                    with _autocast(recipe, device):
+                        (scores,) = work.score(model, scoring.alone(padded))
+                    if isinstance(scores, NonFinite):
+                        raise scores
+                    loss = statistics.fmean(losses)
+                    epochs.append(epoch_result(scores, updated, loss, seconds, steps, None, cpu_seconds))
+                    lines.epoch(label, t + 1, schedule.T, epochs[-1:])
         except NonFinite as problem:
             raise NonFinite(str(problem), fingerprints) from None
         peak = environment.peak_memory(device)

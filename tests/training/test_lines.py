@@ -1,9 +1,10 @@
 """The lines that a long run leaves in a log."""
 
 import pytest
+from plain_and_fast import recipe
 
 from progbench.runs.results import EpochResult
-from progbench.training import lines
+from progbench.training import lines, plain, train
 from progbench.training.fitting import Losses
 from progbench.training.step import SeedAxis
 
@@ -67,6 +68,19 @@ def test_a_run_that_goes_on_counts_the_steps_behind_it_and_not_their_time(steps)
 
 def test_ten_minutes_of_short_steps_are_no_line_before_they_are_over(steps):
     assert steps(5.9) == []
+
+
+@pytest.mark.usefixtures("two_dozen_rows")
+@pytest.mark.parametrize("trainer", [plain, train])
+def test_both_trainers_say_each_step_and_each_epoch(trainer, capsys, monkeypatch):
+    monkeypatch.setattr(lines, "SILENCE", 0.0)
+    monkeypatch.setattr(lines, "LONG", 0.0)
+    wanted = recipe(kind="single text")  # two epochs of three steps
+    trainer.train(wanted, 0, threads=1)
+    said = [line.removeprefix(f"{wanted.id} seed 0: ")[:12] for line in capsys.readouterr().err.splitlines()]
+
+    steps = [f"step {number} of 6" for number in range(1, 7)]
+    assert [line.rstrip(", :") for line in said] == [*steps[:3], "epoch 1 of 2", *steps[3:], "epoch 2 of 2"]
 
 
 def test_the_loss_of_an_epoch_that_goes_on_is_known_at_once():
