@@ -67,7 +67,7 @@ def _head(found: Plan) -> str:
     words = [f"{found.runs} runs of {sum(1 for one in found.lacks if one.seeds)} recipes are missing"]
     words += [f"{training} more {'is' if training == 1 else 'are'} being trained now"] if training else []
     words += [f"{waits} cells and claims wait for them, {found.settled} have all their runs"]
-    known = f"{probing.at_least(found.lacks)}{progress.said(seconds)} on one {plain(found.kind)}, one after another"
+    known = f"{probing.bound(found.lacks)}{progress.said(seconds)} on one {plain(found.kind)}, one after another"
     if unknown == found.runs:
         known = "what they will take is unknown"
     elif unknown:

@@ -30,6 +30,7 @@ WORDS = 10_000  # different ones, where nobody has counted them
 SAMPLE = 200  # texts of a person's own that are measured for their length
 TOKENS_A_WORD = 1.4  # of English in the vocabularies of BERT and RoBERTa
 SOURCE = "a step timed here"
+ALONE = "a step of one seed timed here"  # on a GPU, where seeds side by side take less than one after another
 Costs = tuple[float, float]  # the seconds of a step that trains every block, and of one that trains none
 
 
@@ -151,7 +152,8 @@ def _better(known: Estimate, recipe: Recipe, suite: Suite, probe: Probe) -> Esti
         return known
     device = "cuda" if device != "cpu" and environment.gpu_count() else "cpu"
     try:
-        return Estimate(seconds(recipe, device, suite.maker.threads, probe), SOURCE)
+        source = ALONE if device == "cuda" else SOURCE
+        return Estimate(seconds(recipe, device, suite.maker.threads, probe), source)
     except (Missing, BadInput, MemoryError) as problem:
         return Estimate(None, f"unknown: {problem or 'no step fits into memory'}")
 
@@ -253,6 +255,7 @@ def _timed(work) -> float:
     return min(taken)
 
 
-def at_least(lacks: Iterable) -> str:
-    """ "at least " if one of the times was estimated by a step, else ""."""
-    return "at least " if any(lack.each.source == SOURCE for lack in lacks) else ""
+def bound(lacks: Iterable) -> str:
+    """What stands before a time: "at least " if a step timed here is in it, "about " if that was of a GPU, else ""."""
+    sources = {lack.each.source for lack in lacks}
+    return "at least " if SOURCE in sources else "about " if ALONE in sources else ""

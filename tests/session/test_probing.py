@@ -159,3 +159,15 @@ def test_on_a_busy_machine_progtuning_has_its_time_by_the_step_that_was_timed_fo
     assert len(steps) == 1
     assert timed == {"constant", "shrinking"}
     assert any(one.each.seconds is None for one in found.lacks)  # another model has another step
+
+
+@pytest.mark.parametrize(("device", "words"), [("cpu", "at least "), ("cuda", "about ")])
+def test_a_gpus_time_is_no_bound_since_seeds_side_by_side_take_less(
+    device, words, answers, tmp_path, steps, monkeypatch
+):
+    monkeypatch.setattr(probing.environment, "gpu_count", lambda: 1)
+    suite = Suite("smoke", answers, tmp_path / "runs", device=device, train=False)
+    monkeypatch.setattr(planning.measuring, "here", lambda *given: "a machine")
+    monkeypatch.setattr(probing.Probe, "end_now", lambda probe: None)  # nothing was made
+
+    assert probing.bound(probing.filled(planning.plan(suite, "ablation"), suite).lacks) == words
