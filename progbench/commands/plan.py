@@ -8,6 +8,7 @@ example: progbench plan --suite mini -m glue --budget 6h
 
 import argparse
 import contextlib
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 
@@ -32,8 +33,14 @@ def run(options: argparse.Namespace) -> int:
     if not options.untimed:
         found = probing.filled(found, suite)
     chosen = planning.chosen(found, seconds) if seconds is not None else None
-    printing.show("\n".join(lines(found, chosen, options.budget)))
+    printing.show(wrapped(lines(found, chosen, options.budget)))
     return shared.FINE
+
+
+def wrapped(shown: Sequence[str]) -> str:
+    """A plan's lines as they are printed: a table as it is, the others as wide as a terminal, but for a long path."""
+    options = {"subsequent_indent": "    ", "break_on_hyphens": False, "break_long_words": False}
+    return "\n".join(line if "\n" in line else textwrap.fill(line, text.columns(), **options) for line in shown)
 
 
 def lines(found: Plan, chosen: Sequence[Lack] | None = None, budget: str = "") -> list[str]:

@@ -1,5 +1,6 @@
 """progbench plan, as a person starts it."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -14,16 +15,20 @@ from progbench.runs.run_result import Provenance
 from progbench.session import measuring, probing
 from progbench.session.planning import Plan
 
+UNWRAPPED = re.compile(r"\n {4}(?=\S)")  # what stands before a line's rest; a table's rows are further to the right
+
 
 @pytest.fixture
 def plan(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(measuring, "here", lambda device, threads: "some CPU, 1 thread")
 
     def start(*arguments):
         ours = ("--suite", "smoke", "--runs", str(tmp_path), "-m", "ablation", "--untimed")
         code = cli.main(["plan", *ours, *arguments])
         said = capsys.readouterr()
-        return code, said.out.splitlines(), said.err
+        assert all(len(line) <= 80 or " " not in line.strip() for line in said.out.splitlines())
+        return code, UNWRAPPED.sub(" ", said.out).splitlines(), said.err
 
     return start
 
@@ -46,7 +51,6 @@ def test_without_a_run_it_says_how_much_is_missing_and_that_its_time_is_unknown(
     assert lines[0].endswith("; what they will take is unknown")
     assert "unknown: no run on file was made alone on this kind of machine" in lines[-2]
     assert lines[1].split() == ["recipe", "seeds", "takes", "time", "from"]
-    assert max(map(len, lines[1:-2])) <= 80
 
 
 @pytest.mark.parametrize(("asked", "known"), [((), "unknown"), (("--device", "cpu"), "on one some CPU, 1 thread")])
@@ -56,7 +60,7 @@ def test_a_suite_for_a_gpu_is_planned_for_a_cpu_where_that_is_asked(asked, known
     monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: (5.0, 1.0))
     cli.main(["plan", "--suite", "base", "-m", "glue", "--runs", str(tmp_path), *asked])
 
-    assert known in capsys.readouterr().out.splitlines()[0]
+    assert known in UNWRAPPED.sub(" ", capsys.readouterr().out).splitlines()[0]
 
 
 def test_who_trains_what_now_is_said(plan, answers, tmp_path):
