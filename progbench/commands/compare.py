@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> int:
     notes += own_stated.state(asked, folder, options.runs, keep=not options.plan)
     suite = opened(argparse.Namespace(**{**vars(options), "suite": asked.suite, "seeds": f"0-{asked.seeds - 1}"}))
     found = probing.filled(planning.plan(suite), suite)
-    printing.show(plans.wrapped([f"{asked.model.name}, {asked.data}", *map(plain, notes), *plans.lines(found)]))
+    first = [plain(one) for one in (f"{asked.model.name}, {asked.data}", *notes)]
+    printing.show(plans.wrapped([*first, *plans.lines(found)]))
     if options.plan:
         return FINE
     say = functools.partial(print, file=sys.stderr, flush=True)
