@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from pages import ROOT
 
+from progbench.method.schedule import shared_epochs
 from progbench.session.suite import Suite
-from progbench.training.checkpoints import shared_epochs
 
 # Training examples as GLUE's files have them; windows of SQuAD as run_qa.py makes them, of 384 tokens
 TRAINING = {
@@ -46,4 +46,5 @@ def shared_steps(*tables):
     families = {}
     for one in recipes(*tables):
         families.setdefault(replace(one, schedule=""), []).append(one)
-    return SEEDS * sum((len(all_of) - 1) * shared_epochs(all_of) * epoch(all_of[0]) for all_of in families.values())
+    shared = {one: shared_epochs(other.build_schedule() for other in all_of) for one, all_of in families.items()}
+    return SEEDS * sum((len(all_of) - 1) * shared[one] * epoch(all_of[0]) for one, all_of in families.items())
