@@ -55,8 +55,8 @@ def made(found: Recorded) -> Iterator[Block]:
     yield (
         "One line makes a recipe's runs again, at the commit that the grid names and with as many threads "
         "(OMP_NUM_THREADS) as are said here: progbench run RECIPE --suite SUITE --seeds 0-4 --device cpu. The digest "
-        "comes out the same everywhere; on the same kind of machine, with the same versions, so do the scores, to the "
-        "last bit."
+        "comes out the same everywhere; on the same kind of machine, which the grid gives by its number for each seed, "
+        "with the same versions, so do the scores, to the last bit."
     )
     for suite in found.suites:
         if not suite.runs:
@@ -64,17 +64,32 @@ def made(found: Recorded) -> Iterator[Block]:
             continue
         yield f"{suite.name}:"
         yield [*_about(suite)]
-        rows = [[name, suite.recipes[name].digest, *_where(runs)] for name, runs in suite.results.items()]
-        yield Grid(("recipe", "digest", "seeds", "commits", "from", "to"), rows, "left left left left left left")
+        machines = _machines(suite.runs)
+        rows = [
+            [name, suite.recipes[name].digest, *_where(those, str(number))]
+            for name, runs in suite.results.items()
+            for number, machine in enumerate(machines, start=1)
+            if (those := [run for run in runs if _told(run, MACHINE) == machine])
+        ]
+        headers = ("recipe", "digest", "seeds", "machine", "commits", "from", "to")
+        yield Grid(headers, rows, "left left left right left left left")
+
+
+def _machines(runs: Iterable[RunResult]) -> dict[str, int]:
+    """How many runs each kind of machine made, the most first."""
+    return dict(Counter(_told(run, MACHINE) for run in runs).most_common())
+
+
+def _told(run: RunResult, fields: Iterable[str]) -> str:
+    return ", ".join(f"{key} {run.environment[key]}" for key in fields if key in run.environment)
 
 
 def _about(suite: OfSuite) -> Iterator[str]:
     good = [run for run in suite.runs if not run.error]
-    for words, fields in (("machine", MACHINE), ("versions", VERSIONS)):
-        counts = Counter(
-            ", ".join(f"{key} {run.environment[key]}" for key in fields if key in run.environment) for run in good
-        )
-        yield from (f"{words}, {count} runs: {value}" for value, count in counts.most_common())
+    for number, (machine, count) in enumerate(_machines(suite.runs).items(), start=1):
+        yield f"machine {number}, {count} runs: {machine}"
+    versions = Counter(_told(run, VERSIONS) for run in good)
+    yield from (f"versions, {count} runs: {value}" for value, count in versions.most_common())
     wall, cpu = hours(good)
     yield (
         f"training took {wall:.1f} hours by the clock and {cpu:.1f} CPU hours in all; an epoch that two schedules "
@@ -85,12 +100,13 @@ def _about(suite: OfSuite) -> Iterator[str]:
     yield from suite.report.warnings
 
 
-def _where(runs: Sequence[RunResult]) -> list[str]:
+def _where(runs: Sequence[RunResult], machine: str) -> list[str]:
     seeds = sorted(run.seed for run in runs)
-    whole = seeds == list(range(len(seeds))) and len(seeds) > 1
+    whole = seeds == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 1
     dates = sorted(str(run.environment.get("date", "unknown"))[:16] for run in runs)
     commits = dict.fromkeys(provenance.commit(str(run.environment.get("commit", "unknown"))) for run in runs)
-    return [f"0-{seeds[-1]}" if whole else ", ".join(map(str, seeds)), ", ".join(commits), dates[0], dates[-1]]
+    told = f"{seeds[0]}-{seeds[-1]}" if whole else ", ".join(map(str, seeds))
+    return [told, machine, ", ".join(commits), dates[0], dates[-1]]
 
 
 @dataclass(frozen=True)

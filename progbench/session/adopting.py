@@ -89,7 +89,8 @@ def updated(suite: Suite, cells: Iterable[Cell], root: Path) -> list[str]:
 def plan(root: Path, answers: Path, suite: str, known: Mapping[str, Recipe], runs: Path) -> Adoption:
     """What adopting the results in `runs` changes; `known` has the suite's recipes by id, `root` is the checkout.
 
-    If one of a recipe's results is refused, all are: to leave a seed out would be a choice. Raises BadInput if the
+    If one of a recipe's results is refused, all are: to leave a seed out would be a choice. If a seed's schedules were
+    made on different kinds of machine, all recipes of that model and task are. Raises BadInput if the
     reference on file was recorded without its results, copies are damaged, or data or weights differ between the
     results.
     """
@@ -111,6 +112,12 @@ def plan(root: Path, answers: Path, suite: str, known: Mapping[str, Recipe], run
             adoption.refused += why
         else:
             adoption.kept[name] = merged
+    for whole, family in _families(adoption.kept).items():
+        if why := [why for name in family for why in vouching.apart(adoption.kept[name], adoption.kept[whole])]:
+            adoption.refused += why
+            for name in family:
+                del adoption.kept[name]
+            adoption.kept |= {name: copied[name] for name in family if name in copied}
     for name, count in counts({name: {*files} for name, files in adoption.kept.items()}).items():
         files = adoption.kept[name]
         whole = {seed: files[seed] for seed in files if seed < count.seeds or adoption._is_copy(files[seed][0])}
@@ -122,6 +129,15 @@ def plan(root: Path, answers: Path, suite: str, known: Mapping[str, Recipe], run
     if why := unlike(made):
         raise BadInput(f"{runs}: {why[0]}")
     return adoption
+
+
+def _families(names: Iterable[str]) -> dict[str, list[str]]:
+    """The recipes of one model and task, by fine-tuning's, where that is among them."""
+    families: dict[str, list[str]] = {}
+    for name in sorted(names):
+        body, _, task = split_id(name.partition("~")[0])
+        families.setdefault(f"{body}-{_WHOLE}-{task}", []).append(name)
+    return {whole: family for whole, family in families.items() if whole in family}
 
 
 def _read(folder: Path, known: Mapping[str, Recipe], refused: list[str], left_out: list[str]) -> dict[str, Filed]:

@@ -1,9 +1,9 @@
-"""What can be vouched for: results that this code made, whole, on the published data, by one kind of machine."""
+"""What can be vouched for: results that this code made, whole, on the published data, a seed on one kind of machine."""
 
 import functools
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from progbench import environment
@@ -15,6 +15,8 @@ from progbench.runs import predictions, results
 from progbench.session import rescoring
 from progbench.tasks.catalog import tasks
 
+Runs = Mapping[int, tuple[Path, results.RunResult]]  # one recipe's, by seed
+_KIND = ("cpu", "cpu_model", "device", "gpu")  # of MACHINE: which processor
 _RECIPE = "progbench/recipes/recipe.py"  # which says SCORES_VERSION, in every commit
 
 
@@ -86,15 +88,31 @@ def other_code(root: Path, commit: str) -> str:
 def mixed(runs: Mapping[Path, results.RunResult]) -> list[str]:
     """How one recipe's good results differ in machine, threads, versions, data or weights.
 
-    Each such field has a sentence, which names the first two files that differ.
+    Each such field has a sentence, which names the first two files that differ. Seeds may come from different kinds of
+    CPU: these round differently in the last bits, which is one more thing that differs between seeds. A GPU has other
+    arithmetic and other dropout.
     """
-    sentences = []
-    for field in (*MACHINE, *VERSIONS, "data", "weights"):
+    good = {path: run for path, run in runs.items() if not run.error}
+    on_cpu = all(run.about.get("device") == "cpu" for run in good.values())
+    machine = MACHINE if not on_cpu else [field for field in MACHINE if field not in _KIND]
+    return list(_differing(good, (*machine, *VERSIONS, "data", "weights")))
+
+
+def apart(runs: Runs, whole: Runs) -> list[str]:
+    """How a recipe's seeds differ in kind of machine from the same seeds of fine-tuning, `whole`.
+
+    A difference between schedules is taken seed by seed, so it must not be one between machines.
+    """
+    pairs = [dict((whole[seed], runs[seed])) for seed in sorted(runs.keys() & whole.keys())]
+    good = [pair for pair in pairs if not any(run.error for run in pair.values())]
+    return [sentence for pair in good for sentence in _differing(pair, _KIND)]
+
+
+def _differing(runs: Mapping[Path, results.RunResult], fields: Iterable[str]) -> Iterator[str]:
+    for field in fields:
         values: dict[str, Path] = {}
         for path, run in runs.items():
-            if not run.error:
-                values.setdefault(str((run.about | run.fingerprints).get(field, "unknown")), path)
+            values.setdefault(str((run.about | run.fingerprints).get(field, "unknown")), path)
         if len(values) > 1:
             (value, here), (other, there), *_ = values.items()
-            sentences.append(f"{there}: made on another {field} ({other}) than {here} ({value})")
-    return sentences
+            yield f"{there}: made on another {field} ({other}) than {here} ({value})"

@@ -177,7 +177,19 @@ def test_what_is_recorded_and_what_is_not_stands_by_schedule_and_task(sections):
 def test_each_recipe_has_a_line_with_digest_seeds_commit_and_dates(found, sections):
     digest = next(recipe.digest for recipe in found.suites[0].recipes.values() if recipe.id == "minilm-constant-rte")
 
-    assert f"minilm-constant-rte | {digest} | 0-2 | {'c' * 10} | unknown | unknown" in text_of(sections[7])
+    assert f"minilm-constant-rte | {digest} | 0-2 | 1 | {'c' * 10} | unknown | unknown" in text_of(sections[7])
+
+
+def test_seeds_of_two_kinds_of_machine_have_a_line_each(found):
+    suite = found.suites[0]
+    name = "minilm-constant-rte"
+    *early, last = suite.results[name]
+    last = replace(last, environment=last.environment | {"cpu": "another CPU"})
+    suite = replace(suite, results=suite.results | {name: [*early, last]})
+    lines = text_of(("", record_runs.made(replace(found, suites=[suite])))).splitlines()
+
+    assert [line.split(" | ")[2:4] for line in lines if line.startswith(name)] == [["0-1", "1"], ["2", "2"]]
+    assert [line for line in lines if line.startswith("machine 2, 1 runs: cpu another CPU")]
 
 
 def test_cpu_seconds_are_compared_and_wall_seconds_where_both_agree(answers, tmp_path):

@@ -202,7 +202,7 @@ REFUSED = {
         lambda place, path: rewrite(path, epochs=[{**one, "updated_parameters": 7} for one in epochs_of(path)]),
         "the run updated 21 parameters, but its schedule plans",
     ),
-    "another machine": (
+    "another number of threads": (
         lambda place, path: results.save(
             place.runs,
             dataclasses.replace(one := made(place.commit, recipe(), 0), environment=one.environment | {"threads": 2}),
@@ -244,6 +244,37 @@ def test_other_scores_replace_all_of_the_seeds_on_file_or_none(place, rights):
 
     assert scores == [right / 277 for right in (rights if len(rights) == 2 else (200, 201))]
     assert [said in why for why in found.refused] == [True] * (len(rights) == 1)
+
+
+def elsewhere(place, wanted, seed, right, **about):
+    one = made(place.commit, wanted, seed, right)
+    return results.save(place.runs, dataclasses.replace(one, environment=one.environment | about))
+
+
+def test_a_recipes_seeds_may_come_from_different_kinds_of_cpu(place):
+    saved(place.runs, place.commit, recipe(), [200])
+    elsewhere(place, recipe(), 1, 201, cpu="another", cpu_model="cpu family 6")
+    place.plan().write()
+
+    assert [about["cpu"] for about in place.entry()["environment"].values()] == ["some CPU", "another"]
+
+
+def test_a_recipes_seeds_may_not_come_from_a_cpu_and_a_gpu(place):
+    saved(place.runs, place.commit, recipe(), [200])
+    elsewhere(place, recipe(), 1, 201, device="cuda", gpu="H200")
+
+    assert "made on another device (cuda) than" in place.plan().refused[0]
+
+
+def test_a_seeds_schedules_come_from_one_kind_of_cpu_or_all_of_that_model_and_task_are_refused(place):
+    both = recipe("constant"), recipe("shrinking")
+    saved(place.runs, place.commit, both[0], [200])
+    path = elsewhere(place, both[1], 0, 200, cpu="another")
+    found = place.plan(*both)
+
+    assert (found.taken, found.kept) == ([], {})
+    (line,) = found.refused
+    assert line.startswith(f"{path}: made on another cpu (another) than ")
 
 
 def test_a_commit_of_another_branch_or_scores_version_is_refused(place):
