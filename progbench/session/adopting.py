@@ -132,10 +132,13 @@ def plan(root: Path, answers: Path, suite: str, known: Mapping[str, Recipe], run
 
 
 def _families(names: Iterable[str]) -> dict[str, list[str]]:
-    """The recipes of one model and task, by fine-tuning's, where that is among them."""
+    """The recipes of one model and task, by fine-tuning's, where that is among them.
+
+    A variant (with ~) is compared with the print, and not seed by seed.
+    """
     families: dict[str, list[str]] = {}
-    for name in sorted(names):
-        body, _, task = split_id(name.partition("~")[0])
+    for name in sorted(name for name in names if "~" not in name):
+        body, _, task = split_id(name)
         families.setdefault(f"{body}-{_WHOLE}-{task}", []).append(name)
     return {whole: family for whole, family in families.items() if whole in family}
 

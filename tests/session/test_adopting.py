@@ -277,6 +277,14 @@ def test_a_seeds_schedules_come_from_one_kind_of_cpu_or_all_of_that_model_and_ta
     assert line.startswith(f"{path}: made on another cpu (another) than ")
 
 
+def test_a_variants_seeds_may_come_from_another_kind_of_cpu_than_fine_tunings(place):
+    both = recipe("constant"), recipe("growing", variant="optimizer-after-freeze")
+    saved(place.runs, place.commit, both[0], [200])
+    elsewhere(place, both[1], 0, 200, cpu="another")
+
+    assert place.plan(*both).refused == []
+
+
 def test_a_commit_of_another_branch_or_scores_version_is_refused(place):
     git(place.root, "checkout", "-q", "-b", "other")
     other = checkout(place.root, version=5)
