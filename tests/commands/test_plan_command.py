@@ -57,7 +57,7 @@ def test_without_a_run_it_says_how_much_is_missing_and_that_its_time_is_unknown(
 def test_a_suite_for_a_gpu_is_planned_for_a_cpu_where_that_is_asked(asked, known, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(measuring, "here", lambda device, threads: "some CPU, 1 thread" if device == "cpu" else "")
     monkeypatch.setattr(environment, "gpu_count", lambda: 0)
-    monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: (5.0, 1.0))
+    monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: ((5.0, 0.0), (1.0, 0.0)))
     cli.main(["plan", "--suite", "base", "-m", "glue", "--runs", str(tmp_path), *asked])
 
     assert known in UNWRAPPED.sub(" ", capsys.readouterr().out).splitlines()[0]

@@ -10,6 +10,7 @@ from progbench.recipes import reading
 from progbench.session import measuring, planning, probing
 from progbench.session.suite import Suite
 
+STEPS = ((4.0, 1.0), (0.75, 0.25))  # gradients and optimizer: of all blocks, and of none
 SMALL = probing.Shape("tiny-bert", "full", "classification", (), 50, 4, 8, "cpu", 1)
 
 
@@ -24,7 +25,7 @@ def recipe():
 def steps(monkeypatch):
     """A step takes 5 seconds with all blocks, and 1 with none; returns what was timed."""
     timed = []
-    monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: timed.append(shape) or (5.0, 1.0))
+    monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: timed.append(shape) or STEPS)
     return timed
 
 
@@ -113,10 +114,10 @@ def test_what_the_time_for_timing_left_out_says_so(answers, tmp_path, steps, mon
 
 def test_after_the_time_for_timing_a_batch_costs_as_another_of_its_model_by_tokens(steps):
     probe = probing.Probe()
-    probe.costs(SMALL)  # 5 and 1 seconds for 4 texts of 8
+    probe.costs(SMALL)  # 4 texts of 8
     probe.end = 0.0
 
-    assert probe.costs(SMALL._replace(length=16, size=3)) == (5.0 * 48 / 32, 1.0 * 48 / 32)
+    assert probe.costs(SMALL._replace(length=16, size=3)) == (4.0 * 48 / 32 + 1.0, 0.75 * 48 / 32 + 0.25)
     with pytest.raises(Missing):
         probe.costs(SMALL._replace(tuning="lora"))
 
@@ -130,6 +131,21 @@ def test_of_a_large_batch_some_texts_stand_for_all_and_the_optimizer_is_counted_
 
     assert probing.Probe().costs(SMALL) == (7.0 * 2 + 0.5, 3.0 * 2 + 0.25)
     assert sizes == [2]  # of 4 texts of 8 tokens
+
+
+def test_gradients_are_made_anew_as_in_a_run_and_not_added_to_those_before(monkeypatch):
+    held, ready = [], probing.Probe._ready
+
+    def ready_with_spy(probe, shape):
+        made, *others = ready(probe, shape)
+        made.register_forward_pre_hook(lambda *_: held.append(sum(p.grad is not None for p in made.parameters())))
+        return made, *others
+
+    monkeypatch.setattr(probing.Probe, "_ready", ready_with_spy)
+    monkeypatch.setattr(probing, "SECONDS", 0.0)
+    probing.Probe().costs(SMALL)
+
+    assert held == [0] * 4  # two kinds of stages, each once before it is timed
 
 
 @pytest.mark.parametrize("head", ["classification", "question_answering"])
@@ -149,7 +165,7 @@ def test_on_a_busy_machine_progtuning_has_its_time_by_the_step_that_was_timed_fo
     def slow(probe, shape):
         steps.append(shape)
         monkeypatch.setattr(probing.time, "perf_counter", lambda: 1e9)  # the first step took longer than all may
-        return 5.0, 1.0
+        return STEPS
 
     monkeypatch.setattr(probing.Probe, "time", slow)
     suite = Suite("smoke", answers, tmp_path / "runs", train=False)
