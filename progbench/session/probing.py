@@ -97,12 +97,14 @@ class Probe:
 
         Of a batch with more than MOST_TOKENS some texts stand for all.
         """
-        from torch.nn.utils import clip_grad_norm_
+        import torch
 
         from progbench.method.schedule import Stage
         from progbench.training import process
         from progbench.training.step import autocast
 
+        if shape.device == "cuda" and not torch.cuda.is_available():
+            raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it")
         size = max(1, min(shape.size, MOST_TOKENS[shape.device] // shape.length))
         with process.settings(shape.precision, shape.device, shape.threads):
             made, anatomy, optimizer, collate = self._ready(shape)
@@ -115,7 +117,7 @@ class Probe:
                 loss.backward()
 
             def update() -> None:
-                clip_grad_norm_(anatomy.parameters(), 1.0)
+                torch.nn.utils.clip_grad_norm_(anatomy.parameters(), 1.0)
                 optimizer.step()
 
             costs = []
@@ -155,8 +157,14 @@ def _better(known: Estimate, recipe: Recipe, suite: Suite, probe: Probe) -> Esti
     try:
         source = ALONE if device == "cuda" else SOURCE
         return Estimate(seconds(recipe, device, suite.maker.threads, probe), source)
-    except (Missing, BadInput, MemoryError) as problem:
-        return Estimate(None, f"unknown: {problem or 'no step fits into memory'}")
+    except (Missing, BadInput) as problem:
+        return Estimate(None, f"unknown: {problem}")
+    except (MemoryError, RuntimeError) as problem:
+        from progbench.training import memory
+
+        if not memory.ran_out(problem):
+            raise
+        return Estimate(None, "unknown: no step fits into memory")
 
 
 def seconds(recipe: Recipe, device: str, threads: int, probe: Probe) -> float:

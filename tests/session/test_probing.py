@@ -4,6 +4,7 @@ import weakref
 from dataclasses import replace
 
 import pytest
+import torch
 
 from progbench.errors import Missing
 from progbench.recipes import reading
@@ -76,6 +77,27 @@ def test_what_cannot_be_known_stays_unknown(answers, tmp_path, monkeypatch):
     assert {one.each for one in probing.filled(found, smoke).lacks} == {
         measuring.Estimate(None, "unknown: nobody says how many rows there are")
     }
+
+
+@pytest.mark.parametrize("problem", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")])
+def test_a_model_that_does_not_fit_is_of_unknown_time(problem, answers, tmp_path, monkeypatch):
+    def full(*_):
+        raise problem
+
+    monkeypatch.setattr(probing.Probe, "time", full)
+    smoke = Suite("smoke", answers, tmp_path / "runs", train=False)
+    found = probing.filled(planning.plan(smoke, "ablation"), smoke)
+
+    assert {one.each.source for one in found.lacks} == {"unknown: no step fits into memory"}
+
+
+def test_a_gpu_that_torch_cannot_use_is_said(answers, tmp_path, monkeypatch):
+    monkeypatch.setattr(probing.environment, "gpu_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    smoke = Suite("smoke", answers, tmp_path / "runs", device="cuda", train=False)
+    (words,) = {one.each.source for one in probing.filled(planning.plan(smoke, "ablation"), smoke).lacks}
+
+    assert words == f"unknown: a GPU is here, but torch {torch.__version__} cannot use it"
 
 
 def test_a_step_is_really_timed(monkeypatch):
