@@ -117,6 +117,6 @@ def _choice(found: Plan, chosen: Sequence[Lack], budget: str) -> str:
     if not chosen:
         words = f"nothing whose time is known fits {budget}"
     else:
-        runs, took = sum(len(one.seeds) for one in chosen), progress.said(seconds)
+        runs, took = sum(len(one.seeds) for one in chosen), f"{probing.bound(chosen)}{progress.said(seconds)}"
         words = f"{runs} of {found.runs} runs fit {budget}: they take {took} and settle {settled} of {waits}"
     return f"{words}; {unknown} runs of unknown time were not considered" if unknown else words

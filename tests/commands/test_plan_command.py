@@ -119,6 +119,13 @@ def test_a_budget_chooses_the_runs_that_fit_and_says_what_they_settle(plan, meas
     assert plan("--budget", "10m")[1][-2].startswith("nothing whose time is known fits 10m")
 
 
+def test_of_runs_that_were_chosen_by_a_step_timed_here_it_says_at_least_too(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: ((5.0, 0.0), (1.0, 0.0)))
+    cli.main(["plan", "--suite", "smoke", "-m", "ablation", "--runs", str(tmp_path), "--budget", "2d"])
+
+    assert " fit 2d: they take at least " in UNWRAPPED.sub(" ", capsys.readouterr().out).splitlines()[-1]
+
+
 def test_where_times_are_unknown_it_names_one_recipe_a_task_that_would_tell(plan, measured):
     _, lines, _ = plan()
     _, names = lines[-1].split(" would tell the time of the rest: ")
