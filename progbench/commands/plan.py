@@ -1,6 +1,6 @@
 """progbench plan: what is missing, what it will take here, and what is being trained; trains nothing.
 
-Times are from results that this machine made, or from a step of each shape that is timed here, for at most a minute in
+Times are from results that this machine made, or from a step of each shape that is timed here, for about a minute in
 all.
 
 example: progbench plan --suite mini -m glue --budget 6h
@@ -20,7 +20,8 @@ from progbench.session.planning import Lack, Plan
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    shared.add(parser, "-m", "--suite", "--device", "--runs")
+    shared.add(parser, "-m", "--suite", "--runs")
+    parser.add_argument("--device", choices=shared.DEVICES, default="", help="plan for it (default: the suite's own)")
     parser.add_argument("--budget", metavar="TIME", help="choose the runs that settle most in this time: 6h, 90m, 2d")
     parser.add_argument("--untimed", action="store_true", help="know times from results alone, and time no step here")
 
@@ -116,6 +117,6 @@ def _choice(found: Plan, chosen: Sequence[Lack], budget: str) -> str:
     if not chosen:
         words = f"nothing whose time is known fits {budget}"
     else:
-        runs, took = sum(len(one.seeds) for one in chosen), progress.said(seconds)
+        runs, took = sum(len(one.seeds) for one in chosen), f"{probing.bound(chosen)}{progress.said(seconds)}"
         words = f"{runs} of {found.runs} runs fit {budget}: they take {took} and settle {settled} of {waits}"
     return f"{words}; {unknown} runs of unknown time were not considered" if unknown else words

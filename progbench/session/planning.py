@@ -122,11 +122,12 @@ def chosen(planned: Plan, seconds: float) -> list[Lack]:
 
     The rule, repeated until nothing fits: of the open cells and claims, take the one whose missing runs settle the most
     an hour, all others that they settle included. A cell is settled once no run that it waits for is missing. A
-    recipe's seeds go together. Greedy, so not always the best choice, but one that can be followed. Runs of unknown
-    time are never chosen; runs that somebody trains now count as done.
+    recipe's seeds go together, and spared nothing: `progbench run`, which trains a recipe by itself, shares no epoch.
+    Greedy, so not always the best choice, but one that can be followed. Runs of unknown time are never chosen; runs
+    that somebody trains now count as done.
     """
-    costs = {lack.recipe.id: lack.seconds for lack in planned.lacks if lack.seeds}
-    by_name = {lack.recipe.id: lack for lack in planned.lacks}
+    by_name = {lack.recipe.id: replace(lack, spared=0.0) for lack in planned.lacks}
+    costs = {name: lack.seconds for name, lack in by_name.items() if lack.seeds}
     left, order = seconds, []
     waiting = [needs & frozenset(costs) for needs in planned.needs]
     waiting = [needs for needs in waiting if needs and None not in (costs[name] for name in needs)]

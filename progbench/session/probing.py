@@ -31,7 +31,9 @@ SAMPLE = 200  # texts of a person's own that are measured for their length
 TOKENS_A_WORD = 1.4  # of English in the vocabularies of BERT and RoBERTa
 SOURCE = "a step timed here"
 ALONE = "a step of one seed timed here"  # on a GPU, where seeds side by side take less than one after another
-Costs = tuple[float, float]  # the seconds of a step that trains every block, and of one that trains none
+# the seconds of a step that trains every block, and of one that trains none: of each its gradients, which grow with the
+# batch, and its optimizer, which does not
+Costs = tuple[tuple[float, float], tuple[float, float]]
 
 
 class Shape(NamedTuple):
@@ -75,46 +77,47 @@ class Probe:
 
             memory.free_all("cuda" if any(shape.device == "cuda" for shape in self._costs) else "cpu")
 
-    def costs(self, shape: Shape) -> Costs:
-        """What the steps of a shape take; once `end` has come, by the tokens of another batch of the same model.
+    def costs(self, shape: Shape) -> tuple[float, float]:
+        """What a step that trains every block takes, and one that trains none, which takes no longer.
 
-        Raises Missing if no batch of that model was timed before `end`.
+        Once `end` has come, it is by the tokens of another batch of the same model. Raises Missing if none was timed.
         """
-        if shape in self._costs:
-            return self._costs[shape]
-        if time.perf_counter() < self.end:
-            return self._costs.setdefault(shape, self.time(shape))
+        if shape not in self._costs and time.perf_counter() < self.end:
+            self._costs[shape] = self.time(shape)
         alike = [one for one in self._costs if one.alike == shape.alike]
         if not alike:
             raise Missing(f"the {PATIENCE:.0f} s for timing steps were over")
-        nearest = min(alike, key=lambda one: abs(one.length - shape.length))
+        nearest = min(alike, key=lambda one: (one != shape, abs(one.length - shape.length)))
         factor = shape.tokens / nearest.tokens
-        return self._costs[nearest][0] * factor, self._costs[nearest][1] * factor
+        whole, least = (gradients * factor + update for gradients, update in self._costs[nearest])
+        return whole, min(whole, least)
 
     def time(self, shape: Shape) -> Costs:
-        """The seconds of a step that trains every block, and of one that trains embeddings and head alone.
+        """The costs of a step that trains every block, and of one that trains embeddings and head alone.
 
-        Of a batch with more than MOST_TOKENS some texts stand for all; the optimizer's share is timed by itself, since
-        it does not grow with the batch.
+        Of a batch with more than MOST_TOKENS some texts stand for all.
         """
-        from torch.nn.utils import clip_grad_norm_
+        import torch
 
         from progbench.method.schedule import Stage
         from progbench.training import process
         from progbench.training.step import autocast
 
+        if shape.device == "cuda" and not torch.cuda.is_available():
+            raise Missing(f"a GPU is here, but torch {torch.__version__} cannot use it")
         size = max(1, min(shape.size, MOST_TOKENS[shape.device] // shape.length))
         with process.settings(shape.precision, shape.device, shape.threads):
             made, anatomy, optimizer, collate = self._ready(shape)
             batch = _batch(made, shape, size, collate)
 
             def gradients() -> None:
+                optimizer.zero_grad(set_to_none=True)
                 with autocast(made, shape.precision):
                     loss = made(**batch).loss
                 loss.backward()
 
             def update() -> None:
-                clip_grad_norm_(anatomy.parameters(), 1.0)
+                torch.nn.utils.clip_grad_norm_(anatomy.parameters(), 1.0)
                 optimizer.step()
 
             costs = []
@@ -122,8 +125,8 @@ class Probe:
                 anatomy.freeze(Stage(blocks))
                 gradients()
                 update()  # which makes moments
-                costs.append(_timed(gradients) * shape.size / size + _timed(update))
-            return costs[0], min(costs)
+                costs.append((_timed(gradients) * shape.size / size, _timed(update)))
+            return costs[0], costs[1]
 
     def _ready(self, shape: Shape) -> tuple:
         """A model as it is trained, of random weights; its anatomy, an optimizer, and what makes its batches."""
@@ -154,8 +157,14 @@ def _better(known: Estimate, recipe: Recipe, suite: Suite, probe: Probe) -> Esti
     try:
         source = ALONE if device == "cuda" else SOURCE
         return Estimate(seconds(recipe, device, suite.maker.threads, probe), source)
-    except (Missing, BadInput, MemoryError) as problem:
-        return Estimate(None, f"unknown: {problem or 'no step fits into memory'}")
+    except (Missing, BadInput) as problem:
+        return Estimate(None, f"unknown: {problem}")
+    except (MemoryError, RuntimeError) as problem:
+        from progbench.training import memory
+
+        if not memory.ran_out(problem):
+            raise
+        return Estimate(None, "unknown: no step fits into memory")
 
 
 def seconds(recipe: Recipe, device: str, threads: int, probe: Probe) -> float:

@@ -9,7 +9,7 @@ import os
 import runpy
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from progbench import environment, places
@@ -56,9 +56,10 @@ class RunCommand:
 def run_commands(suite: Suite, lacks: Iterable[Lack], device: str = "") -> list[RunCommand]:
     """The commands for what is missing and nobody trains now, the longest first, so that none keeps the others waiting.
 
-    `device` is the one that was asked for; without it each command takes the suite's own.
+    Each trains a recipe by itself, so none is spared an epoch that another schedule's run trains, too. `device` is the
+    one that was asked for; without it each command takes the suite's own.
     """
-    longest = sorted(lacks, key=lambda lack: lack.seconds or 0, reverse=True)
+    longest = sorted(lacks, key=lambda lack: replace(lack, spared=0.0).seconds or 0, reverse=True)
     runs = suite.folder.absolute()
     return [RunCommand(lack.recipe.id, lack.seeds, suite.name, runs, device) for lack in longest if lack.seeds]
 

@@ -52,8 +52,8 @@ class Lines:
         self._said = now
         each = (now - self._start) / (self._done - self._before)
         left = each * (self._total - self._done) / 60
-        steps = f"step {self._done} of {self._total}"
-        _say(f"{self._label}: {steps}, {where}, {each:.1f} s a step, about {left:.0f} min left")
+        took = f"{each:.1f} s" if each >= 1 else f"{1000 * each:.0f} ms"
+        _say(f"{self._label}: step {self._done} of {self._total}, {where}, {took} a step, about {left:.0f} min left")
 
 
 def epoch(label: str, number: int, epochs: int, results: Sequence[EpochResult]) -> None:

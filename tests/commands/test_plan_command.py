@@ -57,7 +57,7 @@ def test_without_a_run_it_says_how_much_is_missing_and_that_its_time_is_unknown(
 def test_a_suite_for_a_gpu_is_planned_for_a_cpu_where_that_is_asked(asked, known, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(measuring, "here", lambda device, threads: "some CPU, 1 thread" if device == "cpu" else "")
     monkeypatch.setattr(environment, "gpu_count", lambda: 0)
-    monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: (5.0, 1.0))
+    monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: ((5.0, 0.0), (1.0, 0.0)))
     cli.main(["plan", "--suite", "base", "-m", "glue", "--runs", str(tmp_path), *asked])
 
     assert known in UNWRAPPED.sub(" ", capsys.readouterr().out).splitlines()[0]
@@ -117,6 +117,13 @@ def test_a_budget_chooses_the_runs_that_fit_and_says_what_they_settle(plan, meas
     assert "runs fit 110m: they take 1 h " in lines[-2]
     assert lines[-2].endswith("runs of unknown time were not considered")
     assert plan("--budget", "10m")[1][-2].startswith("nothing whose time is known fits 10m")
+
+
+def test_of_runs_that_were_chosen_by_a_step_timed_here_it_says_at_least_too(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: ((5.0, 0.0), (1.0, 0.0)))
+    cli.main(["plan", "--suite", "smoke", "-m", "ablation", "--runs", str(tmp_path), "--budget", "2d"])
+
+    assert " fit 2d: they take at least " in UNWRAPPED.sub(" ", capsys.readouterr().out).splitlines()[-1]
 
 
 def test_where_times_are_unknown_it_names_one_recipe_a_task_that_would_tell(plan, measured):

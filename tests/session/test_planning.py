@@ -113,6 +113,14 @@ def test_the_runs_that_settle_most_for_their_time_are_chosen(times, needs, train
     assert [(one.recipe.id, one.settles) for one in found] == order
 
 
+def test_a_run_that_is_chosen_takes_its_whole_time_since_nobody_trains_a_part_of_it_before():
+    planned = made({"a": 10.0, "b": 10.0}, ["a", "b"])
+    planned = replace(planned, lacks=(planned.lacks[0], replace(planned.lacks[1], spared=0.5)))
+
+    assert [one.recipe.id for one in planning.chosen(planned, 9.0)] == []
+    assert planning.total(planning.chosen(planned, 20.0)) == (20.0, 0)
+
+
 def test_the_total_says_how_many_runs_have_no_time():
     assert planning.total(made({"a": 10.0, "b": None, "c": 5.0}, []).lacks) == (15.0, 1)
 

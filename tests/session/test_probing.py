@@ -4,12 +4,14 @@ import weakref
 from dataclasses import replace
 
 import pytest
+import torch
 
 from progbench.errors import Missing
 from progbench.recipes import reading
 from progbench.session import measuring, planning, probing
 from progbench.session.suite import Suite
 
+STEPS = ((4.0, 1.0), (0.75, 0.25))  # gradients and optimizer: of all blocks, and of none
 SMALL = probing.Shape("tiny-bert", "full", "classification", (), 50, 4, 8, "cpu", 1)
 
 
@@ -24,7 +26,7 @@ def recipe():
 def steps(monkeypatch):
     """A step takes 5 seconds with all blocks, and 1 with none; returns what was timed."""
     timed = []
-    monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: timed.append(shape) or (5.0, 1.0))
+    monkeypatch.setattr(probing.Probe, "time", lambda probe, shape: timed.append(shape) or STEPS)
     return timed
 
 
@@ -77,6 +79,27 @@ def test_what_cannot_be_known_stays_unknown(answers, tmp_path, monkeypatch):
     }
 
 
+@pytest.mark.parametrize("problem", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")])
+def test_a_model_that_does_not_fit_is_of_unknown_time(problem, answers, tmp_path, monkeypatch):
+    def full(*_):
+        raise problem
+
+    monkeypatch.setattr(probing.Probe, "time", full)
+    smoke = Suite("smoke", answers, tmp_path / "runs", train=False)
+    found = probing.filled(planning.plan(smoke, "ablation"), smoke)
+
+    assert {one.each.source for one in found.lacks} == {"unknown: no step fits into memory"}
+
+
+def test_a_gpu_that_torch_cannot_use_is_said(answers, tmp_path, monkeypatch):
+    monkeypatch.setattr(probing.environment, "gpu_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    smoke = Suite("smoke", answers, tmp_path / "runs", device="cuda", train=False)
+    (words,) = {one.each.source for one in probing.filled(planning.plan(smoke, "ablation"), smoke).lacks}
+
+    assert words == f"unknown: a GPU is here, but torch {torch.__version__} cannot use it"
+
+
 def test_a_step_is_really_timed(monkeypatch):
     monkeypatch.setattr(probing, "SECONDS", 0.0)
     whole, least = probing.Probe().costs(SMALL)
@@ -113,10 +136,10 @@ def test_what_the_time_for_timing_left_out_says_so(answers, tmp_path, steps, mon
 
 def test_after_the_time_for_timing_a_batch_costs_as_another_of_its_model_by_tokens(steps):
     probe = probing.Probe()
-    probe.costs(SMALL)  # 5 and 1 seconds for 4 texts of 8
+    probe.costs(SMALL)  # 4 texts of 8
     probe.end = 0.0
 
-    assert probe.costs(SMALL._replace(length=16, size=3)) == (5.0 * 48 / 32, 1.0 * 48 / 32)
+    assert probe.costs(SMALL._replace(length=16, size=3)) == (4.0 * 48 / 32 + 1.0, 0.75 * 48 / 32 + 0.25)
     with pytest.raises(Missing):
         probe.costs(SMALL._replace(tuning="lora"))
 
@@ -130,6 +153,21 @@ def test_of_a_large_batch_some_texts_stand_for_all_and_the_optimizer_is_counted_
 
     assert probing.Probe().costs(SMALL) == (7.0 * 2 + 0.5, 3.0 * 2 + 0.25)
     assert sizes == [2]  # of 4 texts of 8 tokens
+
+
+def test_gradients_are_made_anew_as_in_a_run_and_not_added_to_those_before(monkeypatch):
+    held, ready = [], probing.Probe._ready
+
+    def ready_with_spy(probe, shape):
+        made, *others = ready(probe, shape)
+        made.register_forward_pre_hook(lambda *_: held.append(sum(p.grad is not None for p in made.parameters())))
+        return made, *others
+
+    monkeypatch.setattr(probing.Probe, "_ready", ready_with_spy)
+    monkeypatch.setattr(probing, "SECONDS", 0.0)
+    probing.Probe().costs(SMALL)
+
+    assert held == [0] * 4  # two kinds of stages, each once before it is timed
 
 
 @pytest.mark.parametrize("head", ["classification", "question_answering"])
@@ -149,7 +187,7 @@ def test_on_a_busy_machine_progtuning_has_its_time_by_the_step_that_was_timed_fo
     def slow(probe, shape):
         steps.append(shape)
         monkeypatch.setattr(probing.time, "perf_counter", lambda: 1e9)  # the first step took longer than all may
-        return 5.0, 1.0
+        return STEPS
 
     monkeypatch.setattr(probing.Probe, "time", slow)
     suite = Suite("smoke", answers, tmp_path / "runs", train=False)

@@ -1,6 +1,7 @@
 """What is missing, as units; and what becomes of their exit codes."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ def test_the_longest_comes_first_and_what_nobody_has_measured_last(answers, tmp_
     found = submitting.run_commands(suite(answers, tmp_path), lacking)
 
     assert [command.recipe.rpartition("-")[2] for command in found] == ["mnli", "rte", "cola"]
+
+
+def test_a_run_is_as_long_as_alone_since_its_command_shares_no_epoch(answers, tmp_path, smoke_recipe):
+    spared = replace(lack(smoke_recipe, "rte", 60.0), spared=0.5)
+    found = submitting.run_commands(suite(answers, tmp_path), [lack(smoke_recipe, "cola", 50.0), spared])
+
+    assert [command.recipe.rpartition("-")[2] for command in found] == ["rte", "cola"]
 
 
 def test_a_units_command_names_the_folder_by_its_whole_path(answers, tmp_path, smoke_recipe, monkeypatch):

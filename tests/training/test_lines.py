@@ -66,6 +66,12 @@ def test_a_run_that_goes_on_counts_the_steps_behind_it_and_not_their_time(steps)
     assert "25.0 s a step" in steps(25.0, before=55)[0]
 
 
+def test_steps_of_a_few_milliseconds_do_not_take_none(steps, monkeypatch):
+    monkeypatch.setattr(lines, "SILENCE", 0.3)
+
+    assert ", 5 ms a step, " in steps(0.005)[0]
+
+
 def test_ten_minutes_of_short_steps_are_no_line_before_they_are_over(steps):
     assert steps(5.9) == []
 
