@@ -44,9 +44,10 @@ def page(printed: Report, recorded: Sequence[Report]) -> str:
 
 def section(printed: Report, recorded: Sequence[Report], folder: str) -> str:
     """What stands in a README between the two marks; the picture lies in `folder`, as seen from there."""
-    said, ours, saved = answer.brief(printed.contrasts)
+    said, ours, saved = answer.brief(printed.contrasts, printed.alone)
     known = [f"{one.purpose.partition(':')[0]}: {answer.on_runs(one.contrasts)}" for one in recorded]
-    words = [said, *(known or [ours]), saved, _sentence(printed)]
+    counts, *_ = _sentence(printed).rstrip(".").partition("; ")  # how they round is for the page
+    words = [said, ours, *known, saved, counts and f"{counts}."]
     bullets = [_wrapped(one, "- ") for one in filter(None, words)]
     picture = f"![{escape(figures.available(printed)[ANSWER])}]({folder}/{ANSWER})"
     return "\n".join([BEGIN, "", *bullets, "", picture, "", END])

@@ -106,7 +106,17 @@ def test_the_print_is_read_in_pairs_too():
     alone = PrintAlone("Table 1", "m", 0.4, 5, 8, 0.14, 1.36, 0.1, 0.7, "rte", 0.1, 0.5)
     (said,) = [line for line in answer.sentences(PRINTED, [alone]) if line.startswith("Read in pairs")]
 
-    assert "the average of m is beyond chance (it is at spreads of up to 1.36 times theirs) and may not hold on" in said
+    assert (
+        "the average of m is beyond chance (it is at spreads of up to 1.36 times theirs), and 5 of 8 tasks go" in said
+    )
+
+
+@pytest.mark.parametrize(("factor", "says"), [(1.36, True), (0.9, False)])
+def test_in_short_it_says_whose_average_lies_beyond_borrowed_spreads(factor, says):
+    alone = PrintAlone("Table 1", "m", 0.4, 5, 8, 0.14, factor, 0.1, 0.7, "rte", 0.1, 0.5)
+    said, *_ = answer.brief(PRINTED, [alone])
+
+    assert said.endswith("borrowed from other runs m lie beyond chance.") == says
 
 
 def test_runs_without_a_complete_average_are_not_called_none():
