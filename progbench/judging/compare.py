@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from progbench.judging import beside, effect, words
-from progbench.judging.compared import AVERAGE, OTHER, SAME, UNTOLD, Compared, Paired
+from progbench.judging.compared import AVERAGE, OTHER, SAME, UNTOLD, Compared, Paired, number
 from progbench.judging.decision import PAPER_SEEDS
 from progbench.judging.effect import Estimate
 from progbench.judging.resolution import EDGE
@@ -102,7 +102,9 @@ def _of_tasks(about: dict[str, Any], tasks: Sequence[Paired], terms: Terms) -> l
                 beside=_word(found["low"], found["high"], terms.beside, differ[i]),
                 p=float(p[i]),
                 # one schedule's spread over seeds, from both
-                needed=beside.seeds_needed(fmean([stdev(task.left) ** 2, stdev(task.right) ** 2]) ** 0.5, margin),
+                needed=beside.seeds_needed(
+                    fmean([stdev(task.left) ** 2, stdev(task.right) ** 2]) ** 0.5, margin, level
+                ),
                 notes=(*task.notes, *filter(None, [terms.looks.words(seeds)])),
                 **_of_scores(task.left, task.right, level),
                 **_against_print(estimate, task.printed, _print_variance(task, estimate), level, margin),
@@ -138,6 +140,7 @@ class _Average:
         counts = [len(task.seeds) for task in self.tasks]
         shared = sorted(set.intersection(*(set(task.seeds) for task in self.tasks)))
         notes = [*(note for task in self.tasks for note in task.notes), *map(terms.looks.words, counts)]
+        notes.append(self._without_most(level))
         print_variance = sum(
             weight**2 * _print_variance(task, estimate)
             for task, estimate, weight in zip(self.tasks, self.estimates, self.weights, strict=True)
@@ -157,6 +160,14 @@ class _Average:
             **_of_scores(*([self._mean(side, seed) for seed in shared] for side in ("left", "right")), level),
             **_against_print(self.on_this_set, self._printed(), print_variance, level, margin),
         )
+
+    def _without_most(self, level: float) -> str:
+        """The average without the task that has the largest share in it: whether one task makes the answer."""
+        shares = [abs(weight * float(one.mean)) for weight, one in zip(self.weights, self.estimates, strict=True)]
+        most = self.tasks[shares.index(max(shares))]
+        rest, _ = together([task for task in self.tasks if task is not most])
+        found = number(float(rest.mean), *ends(rest, level))
+        return f"without {most.task}, which has the largest share in it, the average is {found}"
 
     def _mean(self, side: str, seed: int) -> float:
         scores = [getattr(task, side)[task.seeds.index(seed)] for task in self.tasks]

@@ -45,6 +45,6 @@ def in_words(said: str, margin: float, other: str = "fine-tuning") -> str:
         NOT_WORSE: f"not worse than {other} by {margin:g}",
         A_LITTLE_LOWER: f"lower than {other}, by less than {margin:g}",
         WORSE: f"worse than {other} by more than {margin:g}",
-        LOWER: f"lower than {other}, by more or less than {margin:g}",
+        LOWER: f"lower than {other}, perhaps by less than {margin:g}",
         UNDECIDED: f"undecided whether it is worse than {other} by {margin:g}",
     }[said]

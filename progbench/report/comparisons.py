@@ -62,6 +62,11 @@ SHORT: tuple[Column, ...] = (  # what a terminal has room for
     ("P(≥)", "right", lambda one: cells.number(one.share, ".2f")),
     *_TOGETHER,
 )  # fmt: skip
+_BY_PRINT: tuple[Column, ...] = (
+    ("printed", "right", lambda one: cells.number(one.printed, "+z.2f")),
+    ("ours less printed", "left", lambda one: _interval(one.print_low, one.print_high)),
+    ("is it the printed one?", "left", lambda one: one.print_word),
+)
 FULL: tuple[Column, ...] = (
     _TASK, _SEEDS, _ON_THIS_SET, _SAYS,
     ("by the second margin", "left", lambda one: one.beside),
@@ -69,10 +74,7 @@ FULL: tuple[Column, ...] = (
     ("for such examples", "left", lambda one: _interval(one.other_low, one.other_high) or "unknown"),
     ("says", "left", lambda one: says(one.other_word, one.margin)),
     ("P(≥)", "left", _share),
-    *_TOGETHER,
-    ("printed", "right", lambda one: cells.number(one.printed, "+z.2f")),
-    ("ours less printed", "left", lambda one: _interval(one.print_low, one.print_high)),
-    ("is it the printed one?", "left", lambda one: one.print_word),
+    *_TOGETHER, *_BY_PRINT,
 )  # fmt: skip
 PRINT: tuple[Column, ...] = (
     ("print alone", "left", lambda one: f"{one.table}, {one.body}"),
@@ -87,8 +89,13 @@ PRINT: tuple[Column, ...] = (
 
 
 def grid(columns: Sequence[Column], found: Iterable[Compared] | Iterable[PrintAlone]) -> Grid:
-    """Differences, or what the print alone says, as a table of texts."""
-    headers, aligns, values = zip(*columns, strict=True)
+    """Differences, or what the print alone says, as a table of texts.
+
+    Columns that hold them against the print are left out where nothing is printed.
+    """
+    found = list(found)
+    there = [column for column in columns if column not in _BY_PRINT or any(column[2](one) for one in found)]
+    headers, aligns, values = zip(*there, strict=True)
     return Grid(headers, [[value(one) for value in values] for one in found], " ".join(aligns))
 
 
@@ -113,15 +120,16 @@ def remarks(differences: Sequence[Compared]) -> list[str]:
     found = [
         f"Over paired seeds. An interval leaves out {100 * level:g} % on each side: of new seeds on this development "
         "set, and of new examples like these. P(≥) is the share of seeds in which the first scores at least as high, ρ "
-        "the correlation of the two over seeds, CV* how much each varies, in percent."
+        "the correlation of the two over seeds, CV* how much each varies, in percent. A task's p is two-sided, of no "
+        "difference; an average's is one-sided, of being worse by the margin."
     ]
     tasks = [one for one in differences if not one.over]
     if short := [f"{_named(one)} ({one.needed})" for one in tasks if _hardly_decided(one)]:
         found.append(
             f"So few seeds hardly decide these alone: {', '.join(short)}. As many seeds as in brackets would "
-            "show, with a chance of 80 %, that equal schedules are not worse by the margin. Their number must be fixed "
-            "beforehand: looking after each further seed, and stopping when it suits, turns an error of 5 % into one "
-            "of 7 to 17 %."
+            "show, with a chance of 80 %, that equal schedules are not worse by the margin; fewer may, by luck. Their "
+            "number must be fixed beforehand: looking after each further seed, and stopping when it suits, turns an "
+            "error of 5 % into one of 7 to 17 %."
         )
     fewest = min(one.seeds[0] for one in differences)
     found.append(
@@ -132,7 +140,7 @@ def remarks(differences: Sequence[Compared]) -> list[str]:
         found.append(
             f"Not all of their results kept predictions, so they are judged by scores alone: {', '.join(alone)}."
         )
-    return found + list(dict.fromkeys(f"{one.body}: {note}" for one in tasks for note in one.notes))
+    return found + list(dict.fromkeys(f"{one.body}: {note}" for one in differences for note in one.notes))
 
 
 def print_remarks(alone: Sequence[PrintAlone]) -> list[str]:
@@ -141,10 +149,13 @@ def print_remarks(alone: Sequence[PrintAlone]) -> list[str]:
         return []
     assumed = list(dict.fromkeys(task for one in alone for task in one.assumed))
     return [
-        "c* is the factor on all published spreads up to which an average's difference is beyond chance at 5 %, which "
-        "takes more than 1. A sign flip speaks for tasks like these where its p is at most 0.05. The last column is "
-        "the average without the task, in brackets, that has the largest share in it."
-        + (f" Spreads are assumed for {', '.join(assumed)} (difference.toml)." if assumed else "")
+        "The paper prints no spread over seeds. So spreads are borrowed, most of them from runs of RoBERTa-base with "
+        "LoRA (difference.toml names each source). c* is the factor on all of them up to which an average's difference "
+        "is beyond chance at 5 %, which takes more than 1; the interval is at 90 %. An average is of the printed "
+        "scores of its tasks, and not the printed one, which is rounded. A sign flip speaks for tasks like these where "
+        "its p is at most 0.05; it is one-sided, and not corrected for the number of models. The last column is the "
+        "average without the task, in brackets, that has the largest share in it."
+        + (f" Spreads are assumed for {', '.join(assumed)}." if assumed else "")
     ]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from progbench.judging.claims import ClaimVerdict
 from progbench.judging.compared import Compared, PrintAlone
+from progbench.judging.terms import Looks
 from progbench.recipes.recipe import Recipe
 from progbench.report.grids import Grid
 from progbench.report.report import Report
@@ -16,6 +17,7 @@ class OfSuite:
     """A suite's recorded runs: its report, its recipes and their results by id.
 
     `guesses` are the scores, in points by "set metric", of always answering the development set's most frequent class.
+    `looks` are the numbers of seeds at which its differences are judged.
     """
 
     name: str
@@ -23,6 +25,7 @@ class OfSuite:
     recipes: Mapping[str, Recipe]
     results: Mapping[str, Sequence[RunResult]]
     guesses: Mapping[str, float]
+    looks: Looks
 
     @property
     def runs(self) -> list[RunResult]:

@@ -10,7 +10,8 @@ from progbench.files import write_atomically
 from progbench.judging.compared import Compared
 from progbench.judging.compared import name as called
 from progbench.judging.words import UNDECIDED
-from progbench.report import canvas, comparisons, html, markdown, record_ablation, record_runs
+from progbench.recipes.recipe import split_id
+from progbench.report import canvas, comparisons, html, markdown, record_ablation, record_limits, record_runs
 from progbench.report.canvas import BLUE, GREY, INK, ORANGE
 from progbench.report.cells import percent, short
 from progbench.report.record import Block, Figure, Grid, OfSuite, Recorded, Section
@@ -67,7 +68,7 @@ def sections(found: Recorded) -> list[Section]:
     return [
         ("Does Progtuning keep its promise? What is recorded, and what it says", [_short(found), SOURCE]),
         ("Is Progtuning at least as good as fine-tuning?", [*_as_good(found)]),
-        ("Do the ablations collapse as Table 5 says?", [*record_ablation.blocks(found)]),
+        ("Do the ablations fall as Table 5 says?", [*record_ablation.blocks(found)]),
         ("What does Progtuning save?", [*_saves(found)]),
         ("Where does the print contradict itself?", [*_contradictions(found)]),
         ("What is recorded, and what is not", [*record_runs.there(found)]),
@@ -87,7 +88,10 @@ def _named(pairs: Sequence[Compared]) -> str:
 
 
 def _short(found: Recorded) -> list[str]:
-    lines = []
+    lines = [
+        "None of the paper's own models is recorded, so no table of the paper has been run again. What follows is of "
+        "other models, and of what the paper prints."
+    ]
     for suite in found.suites:
         pairs = suite.of_schedule("constant")
         answers = comparisons.answers(pairs) or [one.sentence for one in pairs]
@@ -109,15 +113,13 @@ def _short(found: Recorded) -> list[str]:
         if one.table == "Table 1"
     ]
     lines.append(
-        f"The print by itself, Progtuning less fine-tuning on average in Table 1: {', '.join(print_alone)}. Of the "
+        "The print by itself, Progtuning less fine-tuning on average in Table 1, by spreads over seeds that are "
+        f"borrowed from other runs, since the paper has none: {', '.join(print_alone)}. Of the "
         f"paper's {len(found.claims)} sentences here, {len(refuted)} are not borne out by its own printed numbers, "
         f"and {disputed} are disputed, for reasons given below."
     )
     recorded = ", ".join(f"{len(one.results)} of the {len(one.recipes)} recipes of {one.name}" for one in found.suites)
-    lines.append(
-        f"Recorded so far: {recorded}; none of the paper's own models. What is not recorded says nothing for the paper "
-        "or against it."
-    )
+    lines.append(f"Recorded so far: {recorded}. What is not recorded says nothing for the paper or against it.")
     return lines
 
 
@@ -141,13 +143,18 @@ def _as_good(found: Recorded) -> Iterator[Block]:
     yield (
         "Pairs of runs with the same seed start from the same head, see the same batches, and have the same first "
         "epoch. So a difference is taken by seed and by example. Two questions are answered: what new seeds would say "
-        "on this development set, which is the paper's too (on this set), and what examples like these would say (for "
-        "such examples). The margin is 0.5 points on an average and 1 on a task. Holm's correction is taken over a "
-        "suite's models, and over a model's tasks; a word is what is left after it. A task's word says which is "
-        "higher only where the two-sided p is at most the share that the interval leaves out on one side. So an "
-        "interval can leave out 0 by little, and the word still be undecided."
+        "on this development set (on this set), and what examples like these would say (for such examples). We take "
+        "the development set to be what the paper scores, too, since the labels of GLUE's test set are hidden. The "
+        "margin is 0.5 points on an average and 1 on a task, with 0.5 as a second one beside it. Holm's correction is "
+        "taken over a table's models, and over a model's tasks; a word is what is left after it. A task's word says "
+        "which is higher only where the two-sided p is at most the share that the interval leaves out on one side. So "
+        "an interval can leave out 0 by little, and the word still be undecided. The second interval can be a little "
+        "narrower than the first, since examples add degrees of freedom; then the first says how much is known."
     )
     for suite in found.suites:
+        if scores := _scores(suite):
+            yield f"{suite.name}, scores: mean ± standard deviation over seeds, and how many there are:"
+            yield scores
         pairs = suite.of_schedule("constant")
         if not pairs:
             yield f"{suite.name}: not recorded: no task has three pairs of runs."
@@ -158,19 +165,36 @@ def _as_good(found: Recorded) -> Iterator[Block]:
         caption = f"{suite.name}: Progtuning less {called('constant')}, with both intervals and the margin"
         yield Figure(f"differences-{suite.name}.svg", canvas.svg(_drawn, pairs), caption)
         yield comparisons.remarks(pairs)
-    yield (
-        "The paper's own models are not among the recorded runs. Its print by itself, which has no seeds, says this of "
-        "the averages:"
-    )
+    yield "What could bias this, or is not said by it:"
+    yield record_limits.lines(found) or ["Nothing is recorded."]
+    yield "The paper's print by itself, which has no seeds, says this of the averages:"
     yield comparisons.grid(comparisons.PRINT, found.alone)
     yield comparisons.print_remarks(found.alone)
 
 
+def _scores(suite: OfSuite) -> Grid | None:
+    """Both schedules' scores of each model and task that is recorded; None where none is."""
+    rows: dict[str, dict[str, str]] = {}
+    for name, recipe in suite.recipes.items():
+        good = [run for run in suite.results.get(name, ()) if not run.error]
+        if good and recipe.schedule in ("shrinking", "constant") and "~" not in name:
+            row = rows.setdefault(f"{split_id(name)[0]} {called(recipe.schedule)}", {})
+            for evaluation_set, scores in good[0].epochs[-1].scores.items():
+                for metric in scores:
+                    points = suite.points(name, evaluation_set, metric)
+                    row[f"{evaluation_set} {metric}"] = record_ablation.mean(points)
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    lines = [[label, *(row.get(column, "not recorded") for column in columns)] for label, row in rows.items()]
+    return Grid(("schedule", *columns), lines, " ".join(["left"] + ["right"] * len(columns))) if lines else None
+
+
 def _saves(found: Recorded) -> Iterator[Block]:
     yield (
-        "Shares of what fine-tuning of the same model, task and seeds takes. Updated parameters are arithmetic, FLOPs "
-        "are counted from the tokens that were trained on. Seconds are those of training steps alone, without scoring. "
-        "CPU seconds are the process's own; they grow, too, where another program has the core's other thread. Wall "
+        "Shares of what fine-tuning of the same model, task and seeds takes, seconds as the median over seeds. Updated "
+        "parameters are arithmetic. FLOPs are those of whole steps on the tokens that were trained on (docs/answer.md "
+        "has those in the blocks' weights alone). Seconds are those of training steps alone, without scoring. "
+        "CPU seconds are the process's own; they grow, too, where another program has the core's other thread. So "
+        "schedules of the same FLOPs differ by some points in them, and a share is no more certain than that. Wall "
         "seconds are compared only where the clock and the processor agree within 5 % in every run, which they do not "
         "where other programs share the processor (not told). Peak memory is not compared: a CPU's is that of the "
         "whole process, which keeps memory of what it trained before."

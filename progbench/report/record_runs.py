@@ -2,8 +2,8 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from progbench.judging.likeness import MACHINE, VERSIONS
 from progbench.recipes.recipe import split_id
@@ -14,6 +14,9 @@ from progbench.runs import ledger
 from progbench.runs.results import RunResult
 from progbench.tasks.catalog import tasks
 
+_SETTINGS = {
+    "epochs": "epochs", "learning_rate": "learning rate", "batch_size": "batch size", "max_length": "most tokens",
+}  # fmt: skip
 AGREE = 0.05  # of wall seconds: a process that waits longer shares its processor
 
 
@@ -58,42 +61,56 @@ def made(found: Recorded) -> Iterator[Block]:
         "comes out the same everywhere; on the same kind of machine, which the grid gives by its number for each seed, "
         "with the same versions, so do the scores, to the last bit."
     )
+    machines = _machines(run for suite in found.suites for run in suite.runs)
     for suite in found.suites:
         if not suite.runs:
             yield f"{suite.name}: nothing is recorded."
             continue
         yield f"{suite.name}:"
-        yield [*_about(suite)]
-        machines = _machines(suite.runs)
+        yield [*_about(suite, machines)]
+        yield _settings(suite)
         rows = [
             [name, suite.recipes[name].digest, *_where(those, str(number))]
             for name, runs in suite.results.items()
-            for number, machine in enumerate(machines, start=1)
+            for machine, number in machines.items()
             if (those := [run for run in runs if _told(run, MACHINE) == machine])
         ]
-        headers = ("recipe", "digest", "seeds", "machine", "commits", "from", "to")
+        headers = ("recipe", "digest", "seeds", "machine", "commits", "first finished", "last finished")
         yield Grid(headers, rows, "left left left right left left left")
 
 
+def _settings(suite: OfSuite) -> Grid:
+    """What a model and tuning was trained with; of tasks that differ, each value once."""
+    rows: dict[str, dict[str, list]] = {}
+    for name in suite.results:
+        recipe = suite.recipes[name]
+        row = rows.setdefault(split_id(name.partition("~")[0])[0], {})
+        for field in _SETTINGS:
+            row.setdefault(field, []).append(f"{getattr(recipe, field):g}")
+    lines = [[label, *(", ".join(dict.fromkeys(values)) for values in row.values())] for label, row in rows.items()]
+    return Grid(("model", *_SETTINGS.values()), lines, " ".join(["left"] + ["right"] * len(_SETTINGS)))
+
+
 def _machines(runs: Iterable[RunResult]) -> dict[str, int]:
-    """How many runs each kind of machine made, the most first."""
-    return dict(Counter(_told(run, MACHINE) for run in runs).most_common())
+    """A number for each kind of machine, from 1 for the one that made most of the runs."""
+    made_most = Counter(_told(run, MACHINE) for run in runs).most_common()
+    return {machine: number for number, (machine, _) in enumerate(made_most, start=1)}
 
 
 def _told(run: RunResult, fields: Iterable[str]) -> str:
     return ", ".join(f"{key} {run.environment[key]}" for key in fields if key in run.environment)
 
 
-def _about(suite: OfSuite) -> Iterator[str]:
+def _about(suite: OfSuite, machines: Mapping[str, int]) -> Iterator[str]:
     good = [run for run in suite.runs if not run.error]
-    for number, (machine, count) in enumerate(_machines(suite.runs).items(), start=1):
-        yield f"machine {number}, {count} runs: {machine}"
+    for machine, count in Counter(_told(run, MACHINE) for run in suite.runs).most_common():
+        yield f"machine {machines[machine]}, {count} runs: {machine}"
     versions = Counter(_told(run, VERSIONS) for run in good)
     yield from (f"versions, {count} runs: {value}" for value, count in versions.most_common())
     wall, cpu = hours(good)
     yield (
-        f"training took {wall:.1f} hours by the clock and {cpu:.1f} CPU hours in all; an epoch that two schedules "
-        "share was trained once, and counts in both"
+        f"training took {wall:.1f} hours by the clock and {cpu:.1f} CPU hours in all, without scoring; an epoch that "
+        "two schedules share was trained once, and counts once"
     )
     notes = Counter(note for run in good for note in run.notes)
     yield from (f"noted of {count} runs: {note}" for note, count in notes.most_common())
@@ -167,6 +184,14 @@ def _wall(run: RunResult) -> float:
 
 
 def hours(runs: Iterable[RunResult]) -> tuple[float, float]:
-    """Hours of training by the clock and by the processor, over runs; an epoch that two runs share counts in both."""
-    good = [run for run in runs if not run.error]
-    return sum(map(_wall, good)) / 3600, sum(map(_cpu, good)) / 3600
+    """Hours of training by the clock and by the processor, over runs.
+
+    An epoch that two schedules share counts once: both results have its seconds, to the last digit.
+    """
+    trained = {
+        (replace(run.recipe, schedule=""), run.seed, number, epoch.seconds, epoch.cpu_seconds)
+        for run in runs
+        if not run.error
+        for number, epoch in enumerate(run.epochs)
+    }
+    return sum(one[-2] for one in trained) / 3600, sum(one[-1] or 0.0 for one in trained) / 3600

@@ -68,7 +68,8 @@ def _of_suite(answers: Path, name: str) -> OfSuite:
             made[wanted] = runs
     report = reporting.report(suite)
     warnings = [line.replace(str(suite.folder), f"{answers.name}/{name}/runs") for line in report.warnings]
-    return OfSuite(name, replace(report, warnings=warnings), recipes, made, _guesses(suite, recipes, made))
+    guesses, looks = _guesses(suite, recipes, made), suite.terms().looks
+    return OfSuite(name, replace(report, warnings=warnings), recipes, made, guesses, looks)
 
 
 def _guesses(

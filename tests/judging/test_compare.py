@@ -112,6 +112,21 @@ def test_of_several_models_each_must_be_better_among_them():
     assert (alone.word, among.word) == ("better", "not worse")
 
 
+def test_an_average_says_what_it_is_without_the_task_that_makes_most_of_it():
+    *_, average = judged(task("RTE", -3.0), task("MRPC", 0.3), task("CoLA", 0.1))
+    rest = judged(task("MRPC", 0.3), task("CoLA", 0.1))[-1]
+
+    assert average.notes == (f"without RTE, which has the largest share in it, the average is {rest.number}",)
+
+
+def test_the_seeds_that_are_needed_are_those_of_the_suites_own_level():
+    # one schedule's sd over both: 1.5 · sqrt(2) and 0; seeds_needed(1.5, 1.0) is 30 at a level of 5 %
+    wide = task(spread=1.5 * 2**0.5 / 0.790569)
+    five, three = (judged(wide, terms=Terms(looks=Looks((5,), level)))[0].needed for level in (0.05, 0.03))
+
+    assert (five, three) == (30, 36)
+
+
 def test_not_worse_on_every_task_needs_all_of_them():
     fine, poor = task("RTE", 0.0), task("MRPC", -1.5)
 

@@ -76,6 +76,16 @@ def test_an_average_says_whether_it_is_the_printed_one():
     assert comparisons.answers(differences(*both))[0].endswith("; another than the printed effect of +0.30")
 
 
+def test_without_a_print_there_are_no_columns_for_it():
+    with_print, without = (
+        comparisons.grid(comparisons.FULL, differences(task("RTE", printed=printed))) for printed in (0.3, None)
+    )
+
+    assert [*with_print.headers[-3:]] == ["printed", "ours less printed", "is it the printed one?"]
+    assert without.headers == with_print.headers[:-3]
+    assert len(without.rows[0]) == len(without.align.split()) == len(without.headers)
+
+
 def test_other_schedules_are_no_answer_to_the_question():
     assert comparisons.answers(differences(task("RTE"), task("MRPC"), right="growing")) == []
 
