@@ -192,5 +192,4 @@ class Keeper:
             if not self._full:
                 warnings.warn(f"{prepared.recipe.id}: no checkpoint could be written ({problem})", stacklevel=2)
             self._full = True
-        process.give_back()
         self.clock.begin_after_checkpoint(spent)

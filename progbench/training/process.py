@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 
@@ -47,9 +47,7 @@ USUAL = {M_MMAP_MAX: 65536, M_TRIM_THRESHOLD: 64 << 20, M_MMAP_THRESHOLD: 32 << 
 
 @contextlib.contextmanager
 def kept_memory() -> Iterator[None]:
-    """What is freed stays with the process: the next step wants as much, and no kernel clears it anew.
-
-    It goes back when this ends, or with `give_back` before.
+    """What is freed stays with the process until this ends: the next step wants as much, and no kernel clears it anew.
 
     >>> with kept_memory():
     ...     steps = [len(bytearray(1 << 20)) for _ in range(3)]
@@ -57,7 +55,11 @@ def kept_memory() -> Iterator[None]:
     It is for the whole process: of several at a time, the first that ends ends it for all, which costs speed only.
     Afterwards the allocator has its own limits again. Without glibc nothing changes.
     """
-    mallopt = _of_glibc("mallopt")
+    try:
+        library = ctypes.CDLL(None)
+        mallopt, malloc_trim = library.mallopt, library.malloc_trim
+    except (OSError, AttributeError):  # macOS, musl
+        mallopt = malloc_trim = lambda *arguments: 0
     for option, value in KEEPING.items():
         mallopt(option, value)
     try:
@@ -65,23 +67,7 @@ def kept_memory() -> Iterator[None]:
     finally:
         for option, value in USUAL.items():
             mallopt(option, value)
-        give_back()
-
-
-def give_back() -> None:
-    """Give the system what was freed and kept; the next steps fetch again what they want.
-
-    Batches differ in their tokens, and what lives longer comes to lie between: what is kept grows from step to step.
-    """
-    _of_glibc("malloc_trim")(0)
-
-
-def _of_glibc(name: str) -> Callable[..., int]:
-    """A function of glibc; where there is none (macOS, musl), one that does nothing."""
-    try:
-        return getattr(ctypes.CDLL(None), name)
-    except (OSError, AttributeError):
-        return lambda *arguments: 0
+        malloc_trim(0)
 
 
 class Clock:

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from progbench.training import cpu, process, step, train
-from progbench.training.checkpoints import Checkpoints
 
 WANTED = [(True, True, True), (True, False, False), (False, True, False), (False, False, True), (True, False, True)]
 
@@ -237,32 +236,6 @@ def test_training_keeps_its_memory_until_it_ends_however_it_ends(smoke_recipe, m
     assert seen == ["kept", "given back"]
 
 
-@pytest.mark.usefixtures("two_dozen_rows")
-def test_with_each_checkpoint_the_memory_that_is_kept_goes_back(smoke_recipe, monkeypatch, tmp_path):
-    given = []
-    monkeypatch.setattr(process, "give_back", lambda: given.append("back"))
-    train.train(smoke_recipe(epochs=2, batch_size=100), 0, kept=Checkpoints(tmp_path / "digest"))
-
-    assert given == ["back"] * 3  # after each of two epochs, and at the end
-
-
-HELD = """
-import torch
-from progbench.training import process
-
-def held():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1])  # pages
-
-with process.kept_memory():
-    before = held()
-    pieces = [torch.ones(1 << 18) for _ in range(100)]  # a MiB each
-    last = torch.ones(1 << 10)  # lies above them, so that the top of what is kept is in use
-    del pieces
-    kept = held()
-    process.give_back()
-    print(before, kept, held())
-"""
 ROOT = Path(__file__).resolve().parents[2]
 PAGE_FAULTS = """
 import resource, torch
@@ -282,22 +255,9 @@ print(usual, kept)
 """
 
 
-GLIBC = pytest.mark.skipif(
+@pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc" or "LD_PRELOAD" in os.environ, reason="only glibc's allocator can be told"
 )
-
-
-@GLIBC
-def test_memory_that_is_kept_goes_back_though_what_lies_above_it_is_in_use(tmp_path, warm):
-    (tmp_path / "held.py").write_text(HELD)
-    done = warm("held", cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    before, kept, then = map(int, done.stdout.split())
-
-    assert kept - before > 20_000  # of 25,600 pages of 4 KiB
-    assert then - before < 5_000
-
-
-@GLIBC
 def test_memory_that_is_kept_is_not_fetched_again(tmp_path, warm):
     (tmp_path / "page_faults.py").write_text(PAGE_FAULTS)
     done = warm("page_faults", cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
