@@ -8,6 +8,8 @@ masks by integers, since torch vectorises these and not booleans.
 
 from __future__ import annotations
 
+import os
+
 import torch
 from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
@@ -15,6 +17,11 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 # with 512 bits: 270 GFLOP/s a core, where MKL has 120
 ONEDNN = torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
+# oneDNN, and torch's layer above it, keep code and tables for each shape of a product, by default of 1,024 shapes. A
+# packed batch has a number of rows of its own, so each step meets a dozen new shapes, which its blocks share and no
+# later step wants. Both read this before their first product.
+for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+    os.environ.setdefault(cache, "64")
 
 
 def linear(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:

@@ -4,6 +4,8 @@ import contextlib
 import gc
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -236,6 +238,27 @@ def test_training_keeps_its_memory_until_it_ends_however_it_ends(smoke_recipe, m
     assert seen == ["kept", "given back"]
 
 
+SHAPES = """
+import ctypes, torch
+from progbench.training import cpu
+
+class Blocks(ctypes.Structure):  # glibc's mallinfo2(3)
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+def in_use():
+    library = ctypes.CDLL(None)
+    library.mallinfo2.restype = Blocks
+    return library.mallinfo2().uordblks
+
+weight = torch.ones(256, 256)
+with torch.inference_mode():
+    cpu._product(torch.ones(1, 256), weight)
+    before = in_use()
+    for rows in range(2, 258):
+        cpu._product(torch.ones(rows, 256), weight)
+    print(in_use() - before)
+"""
 ROOT = Path(__file__).resolve().parents[2]
 PAGE_FAULTS = """
 import resource, torch
@@ -255,9 +278,26 @@ print(usual, kept)
 """
 
 
-@pytest.mark.skipif(
+GLIBC = pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc" or "LD_PRELOAD" in os.environ, reason="only glibc's allocator can be told"
 )
+
+
+@GLIBC
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch comes without oneDNN")
+def test_shapes_that_do_not_come_again_are_not_kept(tmp_path):
+    (tmp_path / "shapes.py").write_text(SHAPES)
+    usual = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "1024", "LRU_CACHE_CAPACITY": "1024"}
+    inherited = {name: value for name, value in os.environ.items() if name not in usual}
+    bytes_kept = [
+        int(subprocess.check_output([sys.executable, "shapes.py"], cwd=tmp_path, text=True, env=env))
+        for env in ({**inherited, "PYTHONPATH": str(ROOT)}, {**inherited, **usual, "PYTHONPATH": str(ROOT)})
+    ]
+
+    assert bytes_kept[0] < bytes_kept[1] / 2  # 64 of 256
+
+
+@GLIBC
 def test_memory_that_is_kept_is_not_fetched_again(tmp_path, warm):
     (tmp_path / "page_faults.py").write_text(PAGE_FAULTS)
     done = warm("page_faults", cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
