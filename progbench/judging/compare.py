@@ -6,6 +6,7 @@ because they share the correction for their number.
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
 
@@ -32,8 +33,28 @@ def compare(
     ('+0.00 [-0.29, +0.29]', 'not worse')
 
     Tasks without three pairs are left out, and so is an average of fewer than two tasks, or in a table that prints none
-    (`average=False`). An average's `over` names its tasks.
+    (`average=False`). An average's `over` names its tasks. What the looks before said, with fewer seeds, is kept.
     """
+    compared = _at_one_look(table, left, right, bodies, terms, average)
+    for look in terms.looks.before(max((one.seeds[1] for one in compared), default=0)):
+        then = {body: [task.first(look) for task in those] for body, those in bodies.items()}
+        said = {(one.body, one.task): one for one in _at_one_look(table, left, right, then, terms, average)}
+        compared = [_after(one, said.get((one.body, one.task)), look) for one in compared]
+    return compared
+
+
+def _after(now: Compared, then: Compared | None, look: int) -> Compared:
+    """A difference with what it was at a look before; as it is if it has no seed more than it had then."""
+    if then is None or then.seeds == now.seeds:
+        return now
+    other = f"; for such examples {then.other_word}" if then.other_word else ""
+    return replace(now, earlier=(*now.earlier, f"with {look} seeds {then.number}, {then.word}{other}"))
+
+
+def _at_one_look(
+    table: str, left: str, right: str, bodies: Mapping[str, Sequence[Paired]], terms: Terms, average: bool
+) -> list[Compared]:
+    """The verdicts on all the seeds that these tasks have."""
     tasks = {body: enough for body, those in bodies.items() if (enough := [task for task in those if task.enough])}
     averages = {body: _Average(those) for body, those in tasks.items() if average and len(those) > 1}
     shown = _shown({body: mean.on_this_set for body, mean in averages.items()}, terms)

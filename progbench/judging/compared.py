@@ -47,6 +47,16 @@ class Paired:
     def enough(self) -> bool:
         return len(self.seeds) >= LEAST_SEEDS and not self.missing
 
+    def first(self, count: int) -> Paired:
+        """The same task with its first `count` seeds.
+
+        >>> Paired("RTE", 1, (0, 1, 2, 3), (66.0, 67.0, 68.0, 69.0), (65.0, 65.0, 65.0, 65.0)).first(3).left
+        (66.0, 67.0, 68.0)
+        """
+        differences = self.differences and tuple(values[:count] for values in self.differences)
+        left, right = self.left[:count], self.right[:count]
+        return replace(self, seeds=self.seeds[:count], left=left, right=right, differences=differences)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
@@ -62,7 +72,8 @@ class Compared:
     `correlation` is that of the two over seeds. `share` of the seeds score at least as high with `left`; its interval
     is from `share_low` to `share_high`. `cv_left` and `cv_right` are CV*, in percent. With `needed` seeds, equal
     schedules show with a chance of 80 % that they are not worse. `print_word` says whether this is the printed effect.
-    `every_task` is whether no task of the average is worse by its margin.
+    `every_task` is whether no task of the average is worse by its margin. `earlier` is what each look before said, with
+    fewer seeds: a later look does not take it back, since the looks share one error.
     """
 
     table: str
@@ -97,6 +108,7 @@ class Compared:
     print_high: float | None = None
     print_word: str = ""
     every_task: bool | None = None
+    earlier: tuple[str, ...] = ()
     notes: tuple[str, ...]
 
     @property
@@ -210,9 +222,10 @@ class Contrast:
 
     `printed` is the paper's own difference, None if it prints none or of two metrics; `margin` that of the cells.
     `seeds` are ours by seed, `mean` their mean. From `low` to `high` is its interval, and `word` what that shows
-    against `loss` points; None and "" with too few seeds. `counts` are the fewest and most seeds of the tasks behind
-    it, `over` the tasks of an average. `missing` says why there are none. `updated` and `flops` are what `schedule`
-    takes as shares of `against`, by arithmetic alone. `whole` marks an average, and `tuning` is the body's.
+    against `loss` points; None and "" with too few seeds. `earlier` is what each look before said. `counts` are the
+    fewest and most seeds of the tasks behind it, `over` the tasks of an average. `missing` says why there are none.
+    `updated` and `flops` are what `schedule` takes as shares of `against`, by arithmetic alone. `whole` marks an
+    average, and `tuning` is the body's.
     """
 
     table: str
@@ -229,6 +242,7 @@ class Contrast:
     high: float | None = None
     word: str = ""
     loss: float | None = None
+    earlier: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
     over: tuple[str, ...] = ()
     missing: str = ""
@@ -248,4 +262,5 @@ class Contrast:
         if compared is None:
             return replace(self, seeds=seeds, mean=statistics.fmean(seeds.values()) if seeds else None)
         verdict = {"mean": compared.difference, "low": compared.low, "high": compared.high, "loss": compared.margin}
-        return replace(self, seeds=seeds, word=compared.word, counts=compared.seeds, over=compared.over, **verdict)
+        verdict |= {"word": compared.word, "earlier": compared.earlier, "counts": compared.seeds, "over": compared.over}
+        return replace(self, seeds=seeds, **verdict)

@@ -34,6 +34,14 @@ class Looks:
         fixed = ", then ".join(map(str, self.seeds))
         return f"{seeds} seeds are not the {fixed} fixed beforehand: whoever stops when it suits errs more often"
 
+    def before(self, seeds: int) -> tuple[int, ...]:
+        """The looks that had fewer seeds.
+
+        >>> Looks((5, 10), 0.03).before(10), Looks((5, 10), 0.03).before(5)
+        ((5,), ())
+        """
+        return tuple(look for look in self.seeds if look < seeds)
+
 
 @dataclass(frozen=True)
 class Spread:

@@ -129,7 +129,8 @@ def _on_ours(one: Contrast) -> str:
     if one.low is None or one.high is None:
         return f"{one.mean:+z.2f} for {_whose(one)} ({seeds}, too few for an interval)"
     average = [f"the average of {_listed(one.over)}"] if one.over else []
-    about = "; ".join([says(one.word, one.loss or 0.0), *average, seeds])
+    before = [f"at the look before, {text}" for text in one.earlier]
+    about = "; ".join([says(one.word, one.loss or 0.0), *average, seeds, *before])
     return f"{number(one.mean, one.low, one.high)} for {_whose(one)} ({about})"
 
 

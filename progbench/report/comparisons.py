@@ -108,8 +108,12 @@ def answers(differences: Sequence[Compared]) -> list[str]:
             where = f"{one.table}, {one.body}, {len(one.over)}{some} tasks ({', '.join(one.over)})"
             every = "; on no task worse by its margin" if one.every_task else ""
             printed = f"; {one.print_word} of {one.printed:+z.2f}" if one.printed is not None else ""
-            found.append(f"{where}: {one.sentence}{every}{printed}")
+            found.append(f"{where}: {one.sentence}{every}{printed}{_looks_before(one)}")
     return found
+
+
+def _looks_before(one: Compared) -> str:
+    return f"; at the look before, {' and '.join(one.earlier)}" if one.earlier else ""
 
 
 def remarks(differences: Sequence[Compared]) -> list[str]:
@@ -140,6 +144,8 @@ def remarks(differences: Sequence[Compared]) -> list[str]:
         found.append(
             f"Not all of their results kept predictions, so they are judged by scores alone: {', '.join(alone)}."
         )
+    if looks := [f"{_named(one)} {text}" for one in differences for text in one.earlier]:
+        found.append(f"What the looks before said, which stands beside what is said now: {'. '.join(looks)}.")
     return found + list(dict.fromkeys(f"{one.body}: {note}" for one in differences for note in one.notes))
 
 

@@ -145,6 +145,41 @@ def test_two_looks_have_wider_intervals_and_an_unplanned_number_of_seeds_is_said
     )
 
 
+def ten(name, first, second):
+    """Ten paired seeds: the differences of the first five have this mean, those of the others that one."""
+    left = tuple(70 + mean + 0.2 * x for mean in (first, second) for x in SPREAD)
+    return Paired(name, 1, tuple(range(10)), left, (70.0,) * 10)
+
+
+def test_what_the_look_before_said_stands_beside_the_later_one():
+    terms = Terms(looks=Looks((5, 10), 0.03))
+    tasks = [("RTE", -0.6, 0.6), ("MRPC", -0.6, 0.6)]
+    now = judged(*(ten(*one) for one in tasks), terms=terms)
+    then = judged(*(task(name, first) for name, first, _ in tasks), terms=terms)
+
+    assert [one.word for one in then] == ["lower, by less than the margin"] * 2 + ["lower"]
+    assert [one.earlier for one in now] == [(f"with 5 seeds {one.number}, {one.word}",) for one in then]
+    assert now[-1].word == "not worse"
+    assert {one.earlier for one in then} == {()}
+
+
+def test_of_the_look_before_examples_are_judged_with_its_seeds_alone():
+    random = np.random.default_rng(0)
+    differences = (random.normal(0.5, 0.2, (10, 1)) + random.normal(0, 5, (10, 100)),)
+    terms = Terms(looks=Looks((5, 10), 0.03))
+    (now,) = judged(replace(ten("RTE", 0.0, 0.0), differences=differences), terms=terms)
+    (then,) = judged(task(differences=(differences[0][:5],)), terms=terms)
+
+    assert now.earlier == (f"with 5 seeds {then.number}, {then.word}; for such examples {then.other_word}",)
+
+
+def test_a_task_that_has_no_seed_more_than_at_the_look_before_says_nothing_twice():
+    terms = Terms(looks=Looks((5, 10), 0.03))
+    more, same, average = judged(ten("CoLA", 0.0, 0.0), task("RTE"), terms=terms)
+
+    assert (len(more.earlier), same.earlier, len(average.earlier)) == (1, (), 1)
+
+
 @pytest.mark.parametrize(
     ("mean", "printed", "word"),
     [

@@ -22,9 +22,10 @@ def ran(*differences, verdict=None, **values):
     return contrast(**values).on_runs(dict(enumerate(differences)), verdict)
 
 
-def compared(difference=3.0, low=1.49, high=4.51, word="better", margin=0.5, seeds=(5, 5), over=()):
+def compared(difference=3.0, low=1.49, high=4.51, word="better", margin=0.5, seeds=(5, 5), over=(), earlier=()):
     """A verdict of the difference table, as far as the answer shows it."""
-    return SimpleNamespace(difference=difference, low=low, high=high, word=word, margin=margin, seeds=seeds, over=over)
+    shown = {"difference": difference, "low": low, "high": high, "word": word, "margin": margin}
+    return SimpleNamespace(**shown, seeds=seeds, over=over, earlier=earlier)
 
 
 PRINTED = [
@@ -100,6 +101,12 @@ def test_our_runs_stand_with_their_interval_their_seeds_and_what_that_shows():
 
     assert answer.on_runs(found).endswith(" is +3.00 [+1.49, +4.51] for m (better; 5 seeds).")
     assert answer.tables(found)[0].rows[0][4] == "+3.00 [+1.49, +4.51] (5) better"
+
+
+def test_what_the_look_before_said_stands_with_our_runs():
+    found = [ran(1.0, 2.0, 3.0, 4.0, 5.0, verdict=compared(earlier=("with 3 seeds -1.00 [-2.00, +0.00], lower",)))]
+
+    assert answer.on_runs(found).endswith("5 seeds; at the look before, with 3 seeds -1.00 [-2.00, +0.00], lower).")
 
 
 def test_the_print_is_read_in_pairs_too():

@@ -112,6 +112,22 @@ def test_a_number_of_seeds_that_was_not_fixed_is_said():
     assert "m: 5 seeds are not the 10 fixed beforehand" in " ".join(comparisons.remarks(found))
 
 
+def test_what_the_look_before_said_stands_with_the_answer_and_with_each_task():
+    found = differences(task("RTE"), task("MRPC", 0.1), terms=Terms(looks=Looks((3, 5), 0.03)))
+    before = differences(
+        *(one.first(3) for one in (task("RTE"), task("MRPC", 0.1))), terms=Terms(looks=Looks((3,), 0.03))
+    )
+    said = " ".join(comparisons.remarks(found))
+
+    assert comparisons.answers(found)[0].endswith(
+        f"; at the look before, with 3 seeds {before[-1].number}, {before[-1].word}"
+    )
+    assert "What the looks before said" in said
+    for one in before:
+        assert f"m {one.task} with 3 seeds {one.number}, {one.word}" in said
+    assert "looks before" not in " ".join(comparisons.remarks(before))
+
+
 def test_json_has_both_with_their_words():
     content = json.loads(json.dumps(REPORT.as_json(), allow_nan=False))
 
