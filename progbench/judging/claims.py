@@ -202,8 +202,11 @@ def _of_ours(claim: Claim, comparison: Measured, comparisons: int) -> tuple[str,
         return HOLDS if claim.inside.has(comparison.exact) else FAILS, f"{comparison.exact:+.2f}"
     if comparison.compared and claim.wanted:
         holding, failing = _SAYS[claim.wanted]
-        word = comparison.compared.word
-        return HOLDS if word in holding else FAILS if word in failing else UNDECIDED, comparison.compared.sentence
+        shown = comparison.compared.shown
+        holds, fails = (any(word in of for word in shown) for of in (holding, failing))
+        before = "".join(f"; before, {look.text}" for look in comparison.compared.earlier)
+        answer = UNDECIDED if holds == fails else HOLDS if holds else FAILS
+        return answer, f"{comparison.compared.sentence}{before}"
     values = tuple(comparison.seeds.values())
     zeros, least = (0.0,) * len(values), comparison.least_sd
     tasks = comparison.tasks or (Paired(comparison.column, 1, tuple(comparison.seeds), values, zeros, least_sd=least),)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from progbench.judging import beside, effect, words
-from progbench.judging.compared import AVERAGE, OTHER, SAME, UNTOLD, Compared, Paired, number
+from progbench.judging.compared import AVERAGE, OTHER, SAME, UNTOLD, Compared, Look, Paired, number
 from progbench.judging.decision import PAPER_SEEDS
 from progbench.judging.effect import Estimate
 from progbench.judging.resolution import EDGE
@@ -37,18 +37,18 @@ def compare(
     """
     compared = _at_one_look(table, left, right, bodies, terms, average)
     for look in terms.looks.before(max((one.seeds[1] for one in compared), default=0)):
-        then = {body: [task.first(look) for task in those] for body, those in bodies.items()}
+        then = {body: [task.below(look) for task in those] for body, those in bodies.items()}
         said = {(one.body, one.task): one for one in _at_one_look(table, left, right, then, terms, average)}
-        compared = [_after(one, said.get((one.body, one.task)), look) for one in compared]
+        compared = [_after(one, said.get((one.body, one.task))) for one in compared]
     return compared
 
 
-def _after(now: Compared, then: Compared | None, look: int) -> Compared:
+def _after(now: Compared, then: Compared | None) -> Compared:
     """A difference with what it was at a look before; as it is if it has no seed more than it had then."""
     if then is None or then.seeds == now.seeds:
         return now
-    other = f"; for such examples {then.other_word}" if then.other_word else ""
-    return replace(now, earlier=(*now.earlier, f"with {look} seeds {then.number}, {then.word}{other}"))
+    look = Look(then.count, then.number, then.word, then.says, then.for_such_examples)
+    return replace(now, earlier=(*now.earlier, look))
 
 
 def _at_one_look(

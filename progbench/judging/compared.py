@@ -47,15 +47,35 @@ class Paired:
     def enough(self) -> bool:
         return len(self.seeds) >= LEAST_SEEDS and not self.missing
 
-    def first(self, count: int) -> Paired:
-        """The same task with its first `count` seeds.
+    def below(self, look: int) -> Paired:
+        """The same task with the seeds that a look at so many had: those numbered below it.
 
-        >>> Paired("RTE", 1, (0, 1, 2, 3), (66.0, 67.0, 68.0, 69.0), (65.0, 65.0, 65.0, 65.0)).first(3).left
-        (66.0, 67.0, 68.0)
+        >>> Paired("RTE", 1, (0, 2, 3), (66.0, 67.0, 68.0), (65.0, 65.0, 65.0)).below(3).left  # seed 1 is no pair
+        (66.0, 67.0)
         """
-        differences = self.differences and tuple(values[:count] for values in self.differences)
-        left, right = self.left[:count], self.right[:count]
-        return replace(self, seeds=self.seeds[:count], left=left, right=right, differences=differences)
+        had = sum(seed < look for seed in self.seeds)
+        differences = self.differences and tuple(values[:had] for values in self.differences)
+        left, right = self.left[:had], self.right[:had]
+        return replace(self, seeds=self.seeds[:had], left=left, right=right, differences=differences)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look with fewer seeds said: its number and `word` on this development set, and both answers in words."""
+
+    seeds: str
+    number: str
+    word: str
+    on_this_set: str
+    for_such_examples: str
+
+    @property
+    def short(self) -> str:
+        return f"with {self.seeds} seeds {self.number}, {self.on_this_set}"
+
+    @property
+    def text(self) -> str:
+        return f"with {self.seeds} seeds {self.number}: {self.on_this_set}; {self.for_such_examples}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +92,8 @@ class Compared:
     `correlation` is that of the two over seeds. `share` of the seeds score at least as high with `left`; its interval
     is from `share_low` to `share_high`. `cv_left` and `cv_right` are CV*, in percent. With `needed` seeds, equal
     schedules show with a chance of 80 % that they are not worse. `print_word` says whether this is the printed effect.
-    `every_task` is whether no task of the average is worse by its margin. `earlier` is what each look before said, with
-    fewer seeds: a later look does not take it back, since the looks share one error.
+    `every_task` is whether no task of the average is worse by its margin. `earlier` are the looks before, with fewer
+    seeds: what one of them shows stays shown, since each look has its share of the error.
     """
 
     table: str
@@ -108,7 +128,7 @@ class Compared:
     print_high: float | None = None
     print_word: str = ""
     every_task: bool | None = None
-    earlier: tuple[str, ...] = ()
+    earlier: tuple[Look, ...] = ()
     notes: tuple[str, ...]
 
     @property
@@ -122,15 +142,28 @@ class Compared:
         return number(self.difference, self.low, self.high)
 
     @property
+    def count(self) -> str:
+        """How many paired seeds it is of; of an average the fewest and the most."""
+        least, most = self.seeds
+        return f"{least}" if least == most else f"{least} to {most}"
+
+    @property
+    def says(self) -> str:
+        """The answer to question D without its number."""
+        return words.in_words(self.word, self.margin, name(self.right))
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The words of this look and of those before."""
+        return (self.word, *(look.word for look in self.earlier))
+
+    @property
     def on_this_set(self) -> str:
         """The answer to question D."""
-        least, most = self.seeds
-        count = f"{least}" if least == most else f"{least} to {most}"
         where = "on average" if self.task == AVERAGE else f"on {self.task}"
-        says = words.in_words(self.word, self.margin, name(self.right))
         return (
-            f"over {count} paired seeds, on this development set, {name(self.left)} scores "
-            f"{self.number} points {where}: {says}"
+            f"over {self.count} paired seeds, on this development set, {name(self.left)} scores "
+            f"{self.number} points {where}: {self.says}"
         )
 
     @property
@@ -222,7 +255,7 @@ class Contrast:
 
     `printed` is the paper's own difference, None if it prints none or of two metrics; `margin` that of the cells.
     `seeds` are ours by seed, `mean` their mean. From `low` to `high` is its interval, and `word` what that shows
-    against `loss` points; None and "" with too few seeds. `earlier` is what each look before said. `counts` are the
+    against `loss` points; None and "" with too few seeds. `earlier` is what looks before said. `counts` are the
     fewest and most seeds of the tasks behind it, `over` the tasks of an average. `missing` says why there are none.
     `updated` and `flops` are what `schedule` takes as shares of `against`, by arithmetic alone. `whole` marks an
     average, and `tuning` is the body's.
@@ -262,5 +295,6 @@ class Contrast:
         if compared is None:
             return replace(self, seeds=seeds, mean=statistics.fmean(seeds.values()) if seeds else None)
         verdict = {"mean": compared.difference, "low": compared.low, "high": compared.high, "loss": compared.margin}
-        verdict |= {"word": compared.word, "earlier": compared.earlier, "counts": compared.seeds, "over": compared.over}
+        verdict |= {"word": compared.word, "counts": compared.seeds, "over": compared.over}
+        verdict |= {"earlier": tuple(look.short for look in compared.earlier)}
         return replace(self, seeds=seeds, **verdict)

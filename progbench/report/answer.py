@@ -119,7 +119,8 @@ def ours(one: Contrast) -> str:
     fewest, most = one.counts or (len(one.seeds), len(one.seeds))
     count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     tasks = f" on {_listed(one.over)}" if one.over else ""
-    return f"{number(one.mean, one.low, one.high)} ({count}){tasks} {says(one.word, one.loss or 0.0)}"
+    before = "".join(f"; before, {text}" for text in one.earlier)
+    return f"{number(one.mean, one.low, one.high)} ({count}){tasks} {says(one.word, one.loss or 0.0)}{before}"
 
 
 def _on_ours(one: Contrast) -> str:
@@ -129,7 +130,7 @@ def _on_ours(one: Contrast) -> str:
     if one.low is None or one.high is None:
         return f"{one.mean:+z.2f} for {_whose(one)} ({seeds}, too few for an interval)"
     average = [f"the average of {_listed(one.over)}"] if one.over else []
-    before = [f"at the look before, {text}" for text in one.earlier]
+    before = [f"before, {text}" for text in one.earlier]
     about = "; ".join([says(one.word, one.loss or 0.0), *average, seeds, *before])
     return f"{number(one.mean, one.low, one.high)} for {_whose(one)} ({about})"
 

@@ -30,12 +30,6 @@ def says(word: str, margin: float) -> str:
     return f"{word} by {margin:g}" if word == NOT_WORSE else word.replace("the margin", f"{margin:g}")
 
 
-def seeds(one: Compared) -> str:
-    """How many paired seeds a difference is of; of an average the fewest and the most."""
-    least, most = one.seeds
-    return f"{least}" if least == most else f"{least} to {most}"
-
-
 def _interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else interval(low, high)
 
@@ -49,7 +43,7 @@ def _share(one: Compared) -> str:
 # a column is a heading, how it is aligned, and what it says of a difference
 Column = tuple[str, str, Callable[[Any], str]]
 _TASK: Column = ("task", "left", lambda one: f"average of {len(one.over)}" if one.over else one.task)
-_SEEDS: Column = ("seeds", "right", seeds)
+_SEEDS: Column = ("seeds", "right", lambda one: one.count)
 _ON_THIS_SET: Column = ("on this set", "left", lambda one: one.number)
 _SAYS: Column = ("says", "left", lambda one: says(one.word, one.margin))
 _TOGETHER: tuple[Column, ...] = (
@@ -113,7 +107,7 @@ def answers(differences: Sequence[Compared]) -> list[str]:
 
 
 def _looks_before(one: Compared) -> str:
-    return f"; at the look before, {' and '.join(one.earlier)}" if one.earlier else ""
+    return "".join(f". The look before, {look.text}, and what that shows stays shown" for look in one.earlier)
 
 
 def remarks(differences: Sequence[Compared]) -> list[str]:
@@ -144,8 +138,11 @@ def remarks(differences: Sequence[Compared]) -> list[str]:
         found.append(
             f"Not all of their results kept predictions, so they are judged by scores alone: {', '.join(alone)}."
         )
-    if looks := [f"{_named(one)} {text}" for one in differences for text in one.earlier]:
-        found.append(f"What the looks before said, which stands beside what is said now: {'. '.join(looks)}.")
+    if looks := [f"{_named(one)} {look.short}" for one in differences for look in one.earlier]:
+        found.append(
+            "A look before had fewer seeds. What it shows stays shown; undecided shows nothing, and the estimate is "
+            f"that of all seeds: {'. '.join(looks)}."
+        )
     return found + list(dict.fromkeys(f"{one.body}: {note}" for one in differences for note in one.notes))
 
 

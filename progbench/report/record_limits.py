@@ -63,5 +63,5 @@ def _of_suite(suite: OfSuite) -> Iterator[str]:
 def _of_looks(looks: Looks) -> str:
     seeds = ", and again at ".join(map(str, looks.seeds))
     level = f"an interval leaves out {100 * looks.level:g} % on each side"
-    share = " at each, so that the looks together err in about 5 %" if len(looks.seeds) > 1 else ""
+    share = " at each, so that the looks together err in about 5 % on that side" if len(looks.seeds) > 1 else ""
     return f"fixed before the first run: differences are judged at {seeds} seeds, and {level}{share}."

@@ -82,8 +82,7 @@ def _named(pairs: Sequence[Compared]) -> str:
     """Tasks with their seeds, each with its model if there are several."""
     several = len({one.body for one in pairs}) > 1
     return ", ".join(
-        f"{one.body + ' ' if several else ''}{one.task} ({comparisons.seeds(one)} seeds, P(≥) {one.share:.2f})"
-        for one in pairs
+        f"{one.body + ' ' if several else ''}{one.task} ({one.count} seeds, P(≥) {one.share:.2f})" for one in pairs
     )
 
 

@@ -3,12 +3,14 @@
 import dataclasses
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from progbench.errors import BadInput
 from progbench.judging import claims, sentences
 from progbench.judging.claims import Claim, Comparison, Measured
+from progbench.judging.compared import Look
 from progbench.judging.verdict import Observed
 from progbench.session.suite import Suite
 
@@ -107,6 +109,26 @@ def test_better_and_not_worse_by_the_interval(low, high, better, not_worse):
     answers = [claims.judge(one, [Measured("rte", seeds=values)]).on_ours for one in wanted]
 
     assert answers == [better, not_worse]
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "better", "not_worse"),
+    [
+        ("undecided", "lower", "does not hold", "undecided"),
+        ("not worse", "better", "holds", "holds"),
+        ("lower", "better", "undecided", "holds"),
+        ("worse", "not worse", "does not hold", "undecided"),
+        ("undecided", "undecided", "undecided", "undecided"),
+    ],
+)
+def test_what_a_look_before_showed_answers_a_claim_too(now, before, better, not_worse):
+    look = Look("5", "+0.00 [-1.00, +1.00]", before, f"{before} then", "unknown")
+    compared = SimpleNamespace(shown=(now, before), earlier=(look,), sentence="over 10")
+    wanted = [claim(wanted="better", strict=True), claim(wanted="not worse", strict=True, lowest=-0.5, margin=0.5)]
+    found = [claims.judge(one, [Measured("Avg", seeds=seeds(1, 2, 3), compared=compared)]) for one in wanted]
+
+    assert [one.on_ours for one in found] == [better, not_worse]
+    assert f"over 10; before, with 5 seeds +0.00 [-1.00, +1.00]: {before} then" in found[0].our_words
 
 
 SPREAD = [-1.264911, -0.632456, 0.0, 0.632456, 1.264911]

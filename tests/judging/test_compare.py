@@ -158,7 +158,9 @@ def test_what_the_look_before_said_stands_beside_the_later_one():
     then = judged(*(task(name, first) for name, first, _ in tasks), terms=terms)
 
     assert [one.word for one in then] == ["lower, by less than the margin"] * 2 + ["lower"]
-    assert [one.earlier for one in now] == [(f"with 5 seeds {one.number}, {one.word}",) for one in then]
+    assert [look.short for one in now for look in one.earlier] == [
+        f"with 5 seeds {one.number}, {one.says}" for one in then
+    ]
     assert now[-1].word == "not worse"
     assert {one.earlier for one in then} == {()}
 
@@ -170,7 +172,21 @@ def test_of_the_look_before_examples_are_judged_with_its_seeds_alone():
     (now,) = judged(replace(ten("RTE", 0.0, 0.0), differences=differences), terms=terms)
     (then,) = judged(task(differences=(differences[0][:5],)), terms=terms)
 
-    assert now.earlier == (f"with 5 seeds {then.number}, {then.word}; for such examples {then.other_word}",)
+    assert [look.for_such_examples for look in now.earlier] == [then.for_such_examples]
+
+
+def test_a_look_before_had_the_seeds_numbered_below_it_and_not_the_first_pairs():
+    seeds = (0, 1, 3, 4, 5, 6, 7, 8, 9)  # the runs of seed 2 are no pair
+    gap = replace(ten("RTE", -0.6, 0.6), seeds=seeds, left=ten("RTE", -0.6, 0.6).left[1:], right=(70.0,) * 9)
+    (now,) = judged(gap, terms=Terms(looks=Looks((5, 10), 0.03)))
+
+    assert [look.seeds for look in now.earlier] == ["4"]
+
+
+def test_what_any_look_showed_is_known():
+    now = judged(ten("RTE", -0.6, 0.6), ten("MRPC", -0.6, 0.6), terms=Terms(looks=Looks((5, 10), 0.03)))
+
+    assert now[-1].shown == ("not worse", "lower")
 
 
 def test_a_task_that_has_no_seed_more_than_at_the_look_before_says_nothing_twice():

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from made_up import verdict
 
-from progbench.judging.compared import Contrast, PrintAlone
+from progbench.judging.compared import Contrast, Look, PrintAlone
 from progbench.report import answer, answer_page, figures, html, markdown, text
 from progbench.report.report import Report
 from progbench.runs.ledger import Cost
@@ -104,9 +104,12 @@ def test_our_runs_stand_with_their_interval_their_seeds_and_what_that_shows():
 
 
 def test_what_the_look_before_said_stands_with_our_runs():
-    found = [ran(1.0, 2.0, 3.0, 4.0, 5.0, verdict=compared(earlier=("with 3 seeds -1.00 [-2.00, +0.00], lower",)))]
+    look = Look("3", "-1.00 [-2.00, +0.00]", "lower", "lower than fine-tuning", "for examples like these: unknown")
+    found = [ran(1.0, 2.0, 3.0, 4.0, 5.0, verdict=compared(earlier=(look,)))]
+    before = "before, with 3 seeds -1.00 [-2.00, +0.00], lower than fine-tuning"
 
-    assert answer.on_runs(found).endswith("5 seeds; at the look before, with 3 seeds -1.00 [-2.00, +0.00], lower).")
+    assert answer.on_runs(found).endswith(f"5 seeds; {before}).")
+    assert answer.tables(found)[0].rows[0][4].endswith(f"; {before}")
 
 
 def test_the_print_is_read_in_pairs_too():

@@ -115,17 +115,17 @@ def test_a_number_of_seeds_that_was_not_fixed_is_said():
 def test_what_the_look_before_said_stands_with_the_answer_and_with_each_task():
     found = differences(task("RTE"), task("MRPC", 0.1), terms=Terms(looks=Looks((3, 5), 0.03)))
     before = differences(
-        *(one.first(3) for one in (task("RTE"), task("MRPC", 0.1))), terms=Terms(looks=Looks((3,), 0.03))
+        *(one.below(3) for one in (task("RTE"), task("MRPC", 0.1))), terms=Terms(looks=Looks((3,), 0.03))
     )
     said = " ".join(comparisons.remarks(found))
 
-    assert comparisons.answers(found)[0].endswith(
-        f"; at the look before, with 3 seeds {before[-1].number}, {before[-1].word}"
+    assert (
+        f". The look before, with 3 seeds {before[-1].number}: {before[-1].says}; for" in comparisons.answers(found)[0]
     )
-    assert "What the looks before said" in said
+    assert "A look before had fewer seeds" in said
     for one in before:
-        assert f"m {one.task} with 3 seeds {one.number}, {one.word}" in said
-    assert "looks before" not in " ".join(comparisons.remarks(before))
+        assert f"m {one.task} with 3 seeds {one.number}, {one.says}" in said
+    assert "look before" not in " ".join(comparisons.remarks(before))
 
 
 def test_json_has_both_with_their_words():
