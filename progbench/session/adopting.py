@@ -157,6 +157,9 @@ def _read(folder: Path, known: Mapping[str, Recipe], refused: list[str], left_ou
         except BadInput as problem:
             refused.append(str(problem))
             continue
+        if other := [path for path, run in read.items() if run.recipe != known[name]]:
+            refused += [f"{path}: the recipe inside is another than this suite's {name}" for path in other]
+            continue
         files[name] = {run.seed: (path, run) for path, run in read.items()}
     return files
 

@@ -17,6 +17,7 @@ from progbench.tasks.catalog import tasks
 
 Runs = Mapping[int, tuple[Path, results.RunResult]]  # one recipe's, by seed
 _KIND = ("cpu", "cpu_model", "device", "gpu")  # of MACHINE: which processor
+_COMMIT = re.compile(r"[0-9a-f]{40}")  # a name such as HEAD is another commit tomorrow
 _RECIPE = "progbench/recipes/recipe.py"  # which says SCORES_VERSION, in every commit
 
 
@@ -73,7 +74,7 @@ def other_code(root: Path, commit: str) -> str:
     >>> other_code(Path("."), "0123abc-dirty")
     'made by code that is not a commit (0123abc-dirty)'
     """
-    if commit == "unknown" or commit.endswith(environment.DIRTY):
+    if not _COMMIT.fullmatch(commit):
         return f"made by code that is not a commit ({commit})"
     try:
         environment.git(root, "merge-base", "--is-ancestor", commit, "HEAD")
@@ -95,7 +96,16 @@ def mixed(runs: Mapping[Path, results.RunResult]) -> list[str]:
     good = {path: run for path, run in runs.items() if not run.error}
     on_cpu = all(run.about.get("device") == "cpu" for run in good.values())
     machine = MACHINE if not on_cpu else [field for field in MACHINE if field not in _KIND]
-    return list(_differing(good, (*machine, *VERSIONS, "data", "weights")))
+    return [*_differing(good, (*machine, *VERSIONS, "data", "weights")), *_twice(good)]
+
+
+def _twice(good: Mapping[Path, results.RunResult]) -> Iterator[str]:
+    """Seeds that are one training under two numbers: their losses and predictions are the same to the last digit."""
+    trained: dict[tuple, Path] = {}
+    for path, run in good.items():
+        digits = (*(epoch.loss for epoch in run.epochs), run.predictions.get("checksum"))
+        if (other := trained.setdefault(digits, path)) != path:
+            yield f"{path}: its losses and predictions are those of {other}, so it is no other seed's"
 
 
 def apart(runs: Runs, whole: Runs) -> list[str]:

@@ -186,6 +186,18 @@ REFUSED = {
         lambda place, path: results.save(place.runs, made(f"{place.commit}-dirty", recipe(), 0)),
         "made by code that is not a commit",
     ),
+    "a name in place of a commit": (
+        lambda place, path: results.save(place.runs, made("HEAD", recipe(), 0)),
+        r"made by code that is not a commit \(HEAD\)",
+    ),
+    "another recipe inside than its digest says": (
+        lambda place, path: rewrite(path, recipe=json.loads(path.read_text())["recipe"] | {"learning_rate": 0.1}),
+        "the recipe inside is another than this suite's minilm-constant-rte",
+    ),
+    "one training as two seeds": (
+        lambda place, path: results.save(place.runs, made(place.commit, recipe(), 0, 201)),
+        r"seed1\.json: its losses and predictions are those of .*seed0\.json",
+    ),
     "a first part by another commit": (
         lambda place, path: results.save(
             place.runs, made(place.commit, recipe(), 0, notes=("its first part was trained by commit unknown",))
