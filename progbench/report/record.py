@@ -57,7 +57,8 @@ class Recorded:
 
     `alone` is what the paper's averages say by themselves, `claims` its sentences, `ablation` its Table 5, `cut` the
     blocks and epochs of that table's models by name, `disputed` its cells that cannot be (row, columns, argument), and
-    `decided` what was decided when (date, what, whether results had been seen).
+    `decided` what was decided when (date, what, whether results had been seen). `repeated` has the runs that were made
+    again (date, suite, recipe, seed, commit, machine, how it was drawn, what came out).
     """
 
     suites: Sequence[OfSuite]
@@ -67,6 +68,7 @@ class Recorded:
     cut: Mapping[str, tuple[int, int]]
     disputed: Sequence[tuple[str, str, str]]
     decided: Sequence[tuple[str, str, str]]
+    repeated: Sequence[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True)

@@ -14,21 +14,30 @@ _ROWS = ("shrinking", *OTHERS)
 
 
 def short(suite: OfSuite, printed: Sequence[Printed]) -> list[str]:
-    """The answer in a sentence for each schedule that is compared with Progtuning."""
-    return [
-        f"Progtuning less {name(schedule)}, and what Table 5 prints of BERT-base: "
-        f"{'; '.join(f'{one.task} {one.number}, {one.word} (printed {_printed(one, printed)})' for one in found)}."
-        for schedule in OTHERS
-        if (found := suite.of_schedule(schedule))
-    ]
+    """The answer for each schedule that is compared with Progtuning, and where the print says another."""
+    lines = []
+    for schedule in OTHERS:
+        found = suite.of_schedule(schedule)
+        told = [
+            f"{one.task} {one.number}, {one.word}, p {one.p:.3f} (printed {_printed(one, printed)})" for one in found
+        ]
+        outside = [one.task for one in found if (gap := _gap(one, printed)) and not one.low <= gap <= one.high]
+        if found:
+            lines.append(
+                f"Progtuning less {name(schedule)}, p after Holm's correction, and what Table 5 prints of BERT-base: "
+                f"{'; '.join(told)}. The printed difference lies outside the interval on "
+                f"{', '.join(outside) or 'none'}."
+            )
+    return lines
 
 
 def what_ifs(suite: OfSuite, printed: Sequence[Printed]) -> list[str]:
-    """What an optimizer built after the first freeze does to MRPC's accuracy, in a sentence for each schedule.
+    """What gives MRPC's printed accuracies: a schedule, an optimizer built after the first freeze, or a guess.
 
-    Three seeds are needed of the schedule with it and without it. The intervals are Student's, at 95 %.
+    Three seeds are needed of a schedule with that optimizer and without it. The intervals are Student's, at 95 %.
     """
     lines = []
+    tried_on = [recipe.task for one in suite.results if (recipe := suite.recipes[one]).optimized != "all"]
     for recipe_id, recipe in suite.recipes.items():
         if recipe.optimized == "all" or recipe.task != "mrpc" or recipe.schedule not in OTHERS:
             continue
@@ -46,10 +55,32 @@ def what_ifs(suite: OfSuite, printed: Sequence[Printed]) -> list[str]:
         lines.append(
             f"{name(recipe.schedule)} scores an accuracy of {_with_interval(alone)} on MRPC, and "
             f"{_with_interval(tried)} with an optimizer that is built after the first freeze ({len(tried)} seeds, 95 % "
-            f"intervals); "
-            f"{value:g} is printed of BERT-base. Such an optimizer {says}."
+            f"intervals); {value:g} is printed of BERT-base. Such an optimizer {says}. It was tried on "
+            f"{', '.join(dict.fromkeys(tried_on))} alone."
         )
-    return lines
+    return lines + _given(suite, _accuracies(printed))
+
+
+def _given(suite: OfSuite, targets: Sequence[Printed]) -> list[str]:
+    """Whether some recorded run gives an accuracy that is printed of MRPC, and how near a guess comes."""
+    guess = suite.guesses.get("mrpc accuracy")
+    scores = {one: suite.points(one, "mrpc", "accuracy") for one in suite.results if suite.recipes[one].task == "mrpc"}
+    known = {one: _interval(points) for one, points in scores.items() if len(points) > 2}
+    if guess is None or not known:
+        return []
+    given = [
+        f"{one} gives {target.value:g}"
+        for target in targets
+        for one, (low, high) in known.items()
+        if suite.recipes[one].schedule in OTHERS and low <= target.value <= high
+    ]
+    printed = " and ".join(f"{target.value:g}" for target in targets)
+    gaps = ", ".join(f"{guess - target.value:+.2f} from {target.value:g}" for target in targets)
+    return [
+        f"of the accuracies {printed} that are printed of MRPC, by 95 % intervals "
+        f"{', '.join(given) or 'no recorded schedule gives one'}; always answering paraphrase scores {guess:.2f} "
+        f"({gaps})."
+    ]
 
 
 def _with_interval(points: Sequence[float]) -> str:
@@ -74,9 +105,15 @@ def _printed(one: Compared, printed: Sequence[Printed]) -> str:
     if not {one.left, one.right} <= {*found}:
         return "not printed"
     left, right = found[one.left], found[one.right]
-    if left.metric != right.metric:
-        return f"{left.metric} {left.value:g} and {right.metric} {right.value:g}"
-    return f"{left.value - right.value:+z.1f}"
+    gap = _gap(one, printed)
+    return f"{left.metric} {left.value:g} and {right.metric} {right.value:g}" if gap is None else f"{gap:+z.1f}"
+
+
+def _gap(one: Compared, printed: Sequence[Printed]) -> float | None:
+    """The printed difference of a column; None where it is not printed, or of two metrics."""
+    found = {cell.schedule: cell for cell in printed if cell.column == one.task}
+    left, right = (found.get(schedule) for schedule in (one.left, one.right))
+    return left.value - right.value if left and right and left.metric == right.metric else None
 
 
 def blocks(found: Recorded) -> Iterator[Block]:

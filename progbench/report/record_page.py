@@ -125,11 +125,13 @@ def _short(found: Recorded) -> list[str]:
 def _saving(suite: OfSuite) -> Iterator[str]:
     rows = [row for row in record_runs.costs(suite).rows if row[0] == "shrinking"]
     if rows:
-        updated, flops, cpu = (_middle([row[i] for row in rows]) for i in (3, 4, 5))
+        updated, flops, cpu = (_middle([row[i] for row in rows]) for i in (4, 5, 6))
+        timed, pairs = (sum(int(row[i]) for row in rows) for i in (3, 2))
+        time = f"trains for {cpu} of the CPU seconds" if timed else "its time is not told"
         yield (
             f"{suite.name}: of what fine-tuning takes, Progtuning updates {updated} of the parameters, computes "
-            f"{flops} of the FLOPs, and trains for {cpu} of the CPU seconds "
-            f"({'one task' if len(rows) == 1 else f'medians of {len(rows)} tasks'})."
+            f"{flops} of the FLOPs ({'one task' if len(rows) == 1 else f'medians of {len(rows)} tasks'}); {time} (the "
+            f"clock and the processor agree in {timed} of {pairs} pairs of runs)."
         )
 
 
@@ -191,12 +193,10 @@ def _saves(found: Recorded) -> Iterator[Block]:
     yield (
         "Shares of what fine-tuning of the same model, task and seeds takes, seconds as the median over seeds. Updated "
         "parameters are arithmetic. FLOPs are those of whole steps on the tokens that were trained on (docs/answer.md "
-        "has those in the blocks' weights alone). Seconds are those of training steps alone, without scoring. "
-        "CPU seconds are the process's own; they grow, too, where another program has the core's other thread. So "
-        "schedules of the same FLOPs differ by some points in them, and a share is no more certain than that. Wall "
-        "seconds are compared only where the clock and the processor agree within 5 % in every run, which they do not "
-        "where other programs share the processor (not told). Peak memory is not compared: a CPU's is that of the "
-        "whole process, which keeps memory of what it trained before."
+        "has those in the blocks' weights alone). Seconds are those of training steps alone, without scoring. They are "
+        "compared only in pairs that are timed: the clock and the processor agree within 5 % in both runs. They do not "
+        "where other programs share the processor, and there the process's own CPU seconds grow, too. Peak memory is "
+        "not compared: a CPU's is that of the whole process, which keeps memory of what it trained before."
     )
     for suite in found.suites:
         costs = record_runs.costs(suite)

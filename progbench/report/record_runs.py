@@ -56,10 +56,10 @@ def failed(found: Recorded) -> list[str]:
 def made(found: Recorded) -> Iterator[Block]:
     """Machine, versions, commits, dates and hours by suite; then a line a recipe that makes its runs again."""
     yield (
-        "One line makes a recipe's runs again, at the commit that the grid names and with as many threads "
-        "(OMP_NUM_THREADS) as are said here: progbench run RECIPE --suite SUITE --seeds 0-4 --device cpu. The digest "
-        "comes out the same everywhere; on the same kind of machine, which the grid gives by its number for each seed, "
-        "with the same versions, so do the scores, to the last bit."
+        "One line makes a recipe's runs again, in a checkout of the commit, with recipe and seeds from the grid: "
+        "OMP_NUM_THREADS=1 progbench run RECIPE --suite SUITE --seeds SEEDS --device cpu --runs FOLDER (threads as "
+        "they are said below). The digest comes out the same everywhere; on the same kind of machine, which the grid "
+        "gives by its number for each seed, with the same versions, so do the scores, to the last bit."
     )
     machines = _machines(run for suite in found.suites for run in suite.runs)
     for suite in found.suites:
@@ -77,6 +77,10 @@ def made(found: Recorded) -> Iterator[Block]:
         ]
         headers = ("recipe", "digest", "seeds", "machine", "commits", "first finished", "last finished")
         yield Grid(headers, rows, "left left left right left left left")
+    if found.repeated:
+        yield "Runs of the reference that were drawn by chance and made again, each beside its copy on file:"
+        headers = ("date", "suite", "recipe", "seed", "made again at", "machine", "drawn", "result")
+        yield Grid(headers, found.repeated, " ".join(["left"] * len(headers)))
 
 
 def _settings(suite: OfSuite) -> Grid:
@@ -128,12 +132,14 @@ def _where(runs: Sequence[RunResult], machine: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Spent:
-    """A schedule's training time as a share of fine-tuning's, by the seeds that one machine ran of both.
+    """A schedule's training time as a share of fine-tuning's, over the seeds that one kind of machine ran of both.
 
-    None where it was not recorded; `wall` also where some run's clock and processor disagree.
+    Of `seeds` such pairs, `timed` are those in both of whose runs the clock and the processor agree. The shares are
+    medians over these, None where there is none: where another program shares the core, CPU seconds grow, too.
     """
 
     seeds: int
+    timed: int
     cpu: float | None
     wall: float | None
 
@@ -146,24 +152,23 @@ def costs(suite: OfSuite) -> Grid:
         pair = [suite.results[f"{one.body}-{schedule}-{one.task}"] for schedule in (one.schedule, "constant")]
         time = spent(*pair)
         counted = [percent(value) for value in (one.updated, one.flops)]
-        times = [percent(time.cpu), "not told" if time.wall is None else percent(time.wall)]
+        times = ["not told" if share is None else percent(share) for share in (time.cpu, time.wall)]
         name = one.schedule if one.body == suite.recipes[f"{one.body}-constant-{one.task}"].model else ""
         label = name or f"{split_id(f'{one.body}-constant-{one.task}')[0]} {one.schedule}"
-        rows.append([label, one.task, str(time.seeds), *counted, *times])
-    headers = ("schedule", "task", "seeds", "updated parameters", "FLOPs", "CPU seconds", "wall seconds")
-    return Grid(headers, rows, "left left right right right right right")
+        rows.append([label, one.task, str(time.seeds), str(time.timed), *counted, *times])
+    headers = ("schedule", "task", "seeds", "timed", "updated parameters", "FLOPs", "CPU seconds", "wall seconds")
+    return Grid(headers, rows, "left left right right right right right right")
 
 
 def spent(ours: Sequence[RunResult], theirs: Sequence[RunResult]) -> Spent:
-    """Median shares over the seeds that both have, from one kind of machine."""
+    """The shares over the seeds that both have."""
     beside = {run.seed: run for run in theirs if not run.error}
     pairs = [(run, beside[run.seed]) for run in ours if not run.error and run.seed in beside]
     pairs = [pair for pair in pairs if len({tuple(run.environment.get(key) for key in MACHINE) for run in pair}) == 1]
-    timed = [pair for pair in pairs if all(_cpu(run) for run in pair)]
+    timed = [pair for pair in pairs if all(map(agree, pair))]
     cpu = [_cpu(one) / _cpu(other) for one, other in timed]
-    told = timed and all(agree(run) for pair in timed for run in pair)
-    wall = [_wall(one) / _wall(other) for one, other in timed] if told else []
-    return Spent(len(pairs), *(statistics.median(values) if values else None for values in (cpu, wall)))
+    wall = [_wall(one) / _wall(other) for one, other in timed]
+    return Spent(len(pairs), len(timed), *(statistics.median(values) if timed else None for values in (cpu, wall)))
 
 
 def agree(run: RunResult) -> bool:

@@ -20,7 +20,9 @@ from progbench.tasks.catalog import tasks
 
 PAPER = "paper"
 DECIDED = "decided.toml"
-_DECIDED = {"date": kinds.TEXT, "what": kinds.TEXT, "seen": kinds.TEXT}
+_DECIDED = ("date", "what", "seen")
+REPEATED = "repeated.toml"
+_REPEATED = ("date", "suite", "recipe", "seed", "commit", "machine", "drawn", "result")
 
 
 def recorded(answers: Path) -> Recorded:
@@ -53,7 +55,8 @@ def recorded(answers: Path) -> Recorded:
         ],
         cut={name: (spec(wanted.model).blocks, wanted.epochs) for name, wanted in cut.items()},
         disputed=_disputed(answers),
-        decided=_decided(answers / DECIDED),
+        decided=_listed(answers / DECIDED, "decided", _DECIDED),
+        repeated=_listed(answers / REPEATED, "repeated", _REPEATED),
     )
 
 
@@ -98,8 +101,9 @@ def _disputed(answers: Path) -> list[tuple[str, str, str]]:
     return [(table, ", ".join(names), argument) for (table, argument), names in cells_of.items()]
 
 
-def _decided(path: Path) -> list[tuple[str, str, str]]:
-    content = kinds.fields(files.read_toml(path), str(path), {"decided": kinds.TABLES})
-    for number, entry in enumerate(content["decided"], start=1):
-        kinds.fields(entry, f"{path}: decided, entry {number}", _DECIDED)
-    return [(entry["date"], entry["what"], entry["seen"]) for entry in content["decided"]]
+def _listed(path: Path, name: str, fields: Sequence[str]) -> list[tuple[str, ...]]:
+    """The entries of a list of tables, each a text for every field."""
+    content = kinds.fields(files.read_toml(path), str(path), {name: kinds.TABLES})
+    for number, entry in enumerate(content[name], start=1):
+        kinds.fields(entry, f"{path}: {name}, entry {number}", dict.fromkeys(fields, kinds.TEXT))
+    return [tuple(entry[field] for field in fields) for entry in content[name]]

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from recorded_runs import record
+from recorded_runs import record, timed
 
 from progbench.report import record_ablation, record_page, record_runs
 from progbench.report.record import Figure, Grid, Printed
@@ -122,7 +122,9 @@ def scored(found, tried, alone):
     """Mini's recipes, of which growing on MRPC has these accuracies with the what-if's optimizer, and alone."""
     points = {"minilm-growing-mrpc~optimizer-after-freeze": tried, "minilm-growing-mrpc": alone}
     (mini,) = [suite for suite in found.suites if suite.name == "mini"]
-    return SimpleNamespace(recipes=mini.recipes, points=lambda one, *where: points.get(one, []))
+    return SimpleNamespace(
+        recipes=mini.recipes, results=points, guesses={}, points=lambda one, *where: points.get(one, [])
+    )
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,52 @@ def test_a_what_if_says_whether_it_gives_the_printed_number(found, tried, says):
     # Student's t of 2 degrees of freedom is 4.303: 74 ± 4.303 / sqrt(3)
     assert line.startswith("growing scores an accuracy of 74.00 [71.52, 76.48] on MRPC, and ")
     assert f"Such an optimizer {says}" in line
+
+
+ACCURACIES = [
+    Printed("without_low_blocks", "MRPC", "mrpc", "accuracy", 68.5),
+    Printed("growing", "MRPC", "mrpc", "accuracy", 67.9),
+]
+
+
+@pytest.mark.parametrize(
+    ("points", "says"),
+    [
+        ([73.0, 74.0, 75.0], "no recorded schedule gives one"),
+        ([66.0, 68.0, 70.0], "minilm-growing-mrpc gives 68.5, minilm-growing-mrpc gives 67.9"),
+    ],
+)
+def test_whether_anything_gives_the_printed_accuracies_is_said_beside_a_guess(found, points, says):
+    mini = scored(found, [], points)
+    mini.results, mini.guesses = {"minilm-growing-mrpc": []}, {"mrpc accuracy": 68.38}
+    *_, line = record_ablation.what_ifs(mini, ACCURACIES)
+
+    assert line == (
+        f"of the accuracies 68.5 and 67.9 that are printed of MRPC, by 95 % intervals {says}; always answering "
+        "paraphrase scores 68.38 (-0.12 from 68.5, +0.48 from 67.9)."
+    )
+
+
+def test_where_the_printed_difference_lies_outside_of_ours_is_said(found):
+    (rte,) = [one for suite in found.suites for one in suite.of_schedule("constant")]
+    falls = [replace(rte, right="growing", task=task, low=1.0, high=3.0, p=0.04) for task in ("RTE", "STS-B")]
+    suite = SimpleNamespace(of_schedule=lambda schedule: falls if schedule == "growing" else [])
+    printed = [
+        Printed(schedule, column, "", "m", value)
+        for column, scores in [("RTE", (62.0, 60.0)), ("STS-B", (89.0, 69.0))]
+        for schedule, value in zip(("shrinking", "growing"), scores, strict=True)
+    ]
+    (line,) = record_ablation.short(suite, printed)
+
+    assert "p 0.040 (printed +2.0); STS-B" in line
+    assert line.endswith("The printed difference lies outside the interval on STS-B.")
+
+
+def test_runs_that_were_made_again_are_listed(found):
+    again = ("2026-11-30", "mini", "minilm-constant-rte", "1", "c0ffee", "family 6", "by chance", "equal")
+
+    assert "made again" not in text_of(("", record_runs.made(replace(found, repeated=[]))))
+    assert " | ".join(again) in text_of(("", record_runs.made(replace(found, repeated=[again]))))
 
 
 def test_a_what_if_of_two_seeds_says_nothing(found):
@@ -223,7 +271,7 @@ def test_the_settings_that_the_models_were_trained_with_are_named(sections):
     assert "minilm | 3 | 5e-05 | 32 | 128" in text_of(sections[7])
 
 
-def test_cpu_seconds_are_compared_and_wall_seconds_where_both_agree(answers, tmp_path):
+def test_seconds_are_compared_where_clock_and_processor_agree(answers, tmp_path):
     found = record(answers, tmp_path, cpu={"constant": 10.0, "shrinking": 9.8})
     costs = record_runs.costs(found.suites[0])
     (row,) = [row for row in costs.rows if row[0] == "shrinking"]
@@ -232,11 +280,24 @@ def test_cpu_seconds_are_compared_and_wall_seconds_where_both_agree(answers, tmp
     assert dict(zip(costs.headers, row, strict=True))["wall seconds"] == "100.0 %"
 
 
-def test_wall_seconds_are_not_told_where_another_program_shared_the_processor(answers, tmp_path):
+def test_no_seconds_are_told_where_another_program_shared_the_processor(answers, tmp_path):
     found = record(answers, tmp_path, cpu={"constant": 10.0, "shrinking": 6.0})
     (row,) = [row for row in record_runs.costs(found.suites[0]).rows if row[0] == "shrinking"]
 
-    assert row[5:7] == ["60.0 %", "not told"]
+    assert (row[2:4], row[6:8]) == (["3", "0"], ["not told", "not told"])
+    assert "its time is not told (the clock and the processor agree in 0 of 3 pairs of runs)" in text_of(
+        record_page.sections(found)[0]
+    )
+
+
+def test_only_pairs_that_are_timed_count(found):
+    mini = found.suites[0]
+    constant, shrinking = (mini.results[f"minilm-{schedule}-rte"] for schedule in ("constant", "shrinking"))
+    shared = [timed(run, 20.0, 15.0) if run.seed == 1 else timed(run, 9.0, 9.0) for run in shrinking]
+    spent = record_runs.spent(shared, constant)
+
+    assert (spent.seeds, spent.timed) == (3, 2)
+    assert spent.cpu == spent.wall == pytest.approx(0.9)
 
 
 def test_the_page_says_the_same_as_the_markdown(sections):
