@@ -47,7 +47,7 @@ def files(found: Standing, folder: Path, readme: Path | None) -> dict[Path, str]
     """
     written = {
         folder / "answer.md": answer_page.page(found.printed, found.recorded),
-        folder / "answer.svg": figures.draw(figures.ANSWER, found.printed),
+        folder / "answer.svg": figures.whole_answer(found.printed, found.recorded),
     }
     if readme:
         place = Path(os.path.relpath(folder, readme.parent)).as_posix()

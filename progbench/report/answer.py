@@ -59,8 +59,13 @@ def sentences(contrasts: Sequence[Contrast], alone: Sequence[PrintAlone] = ()) -
     return [*found, on_runs(contrasts), _saved(heads(first))]
 
 
-def brief(contrasts: Sequence[Contrast], alone: Sequence[PrintAlone] = ()) -> list[str]:
-    """The answer in three sentences: by the print, on our runs, and what it saves."""
+def brief(
+    contrasts: Sequence[Contrast], alone: Sequence[PrintAlone] = (), others: Sequence[Sequence[Contrast]] = ()
+) -> list[str]:
+    """The answer in three points: by the print, on our runs, and what it saves.
+
+    Where no model of `contrasts` was run, the runs are those of `others`, which are of other models.
+    """
     first = _first(contrasts)
     printed = [one for one in first if one.printed is not None]
     if not printed:
@@ -70,14 +75,25 @@ def brief(contrasts: Sequence[Contrast], alone: Sequence[PrintAlone] = ()) -> li
         said = (
             f"{said[:-1]}; by spreads over seeds that are borrowed from other runs {_listed(beyond)} lie beyond chance."
         )
-    return [said, on_runs(contrasts), _saved(heads(first))]
+    ours = on_runs(contrasts) if _run(contrasts) or not any(map(_run, others)) else _on_others(others)
+    return [said, ours, _saved(heads(first))]
+
+
+def _run(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """The averages that were run, of the first table."""
+    return [one for one in heads(_first(contrasts)) if one.mean is not None]
+
+
+def _on_others(others: Sequence[Sequence[Contrast]]) -> str:
+    """What runs of other models say, where nobody has run the paper's."""
+    run = [one for contrasts in others for one in _run(contrasts)]
+    return f"None of these models was run here. On our runs of others, paired by seed, {MAIN} is {_all_on_ours(run)}"
 
 
 def on_runs(contrasts: Sequence[Contrast]) -> str:
     """What our own runs say, of the averages where there are any."""
-    run = [one for one in heads(_first(contrasts)) if one.mean is not None]
-    if run:
-        return f"On our runs, paired by seed, {MAIN} is {_listed(list(map(_on_ours, run)))}."
+    if run := _run(contrasts):
+        return f"On our runs, paired by seed, {MAIN} is {_all_on_ours(run)}"
     if any(one.mean is not None for one in contrasts):
         return "On our runs no average is complete yet: the tasks that were run stand below."
     read = "what the paper prints, and " if any(one.printed is not None for one in contrasts) else ""
@@ -119,8 +135,13 @@ def ours(one: Contrast) -> str:
     fewest, most = one.counts or (len(one.seeds), len(one.seeds))
     count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     tasks = f" on {_listed(one.over)}" if one.over else ""
-    before = "".join(f"; before, {text}" for text in one.earlier)
-    return f"{number(one.mean, one.low, one.high)} ({count}){tasks} {says(one.word, one.loss or 0.0)}{before}"
+    return f"{number(one.mean, one.low, one.high)} ({count}){tasks} {says(one.word, one.loss or 0.0)}"
+
+
+def _all_on_ours(run: Sequence[Contrast]) -> str:
+    """Differences as the end of a sentence, and what must be said with each in a sentence of its own."""
+    said = f"{_listed(list(map(_on_ours, run)))}."
+    return " ".join([said, *(f"{_whose(one)}: {'; '.join(one.beside)}." for one in run if one.beside)])
 
 
 def _on_ours(one: Contrast) -> str:
@@ -130,8 +151,7 @@ def _on_ours(one: Contrast) -> str:
     if one.low is None or one.high is None:
         return f"{one.mean:+z.2f} for {_whose(one)} ({seeds}, too few for an interval)"
     average = [f"the average of {_listed(one.over)}"] if one.over else []
-    before = [f"before, {text}" for text in one.earlier]
-    about = "; ".join([says(one.word, one.loss or 0.0), *average, seeds, *before])
+    about = "; ".join([says(one.word, one.loss or 0.0), *average, seeds])
     return f"{number(one.mean, one.low, one.high)} for {_whose(one)} ({about})"
 
 

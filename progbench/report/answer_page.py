@@ -44,13 +44,9 @@ def page(printed: Report, recorded: Sequence[Report]) -> str:
 
 def section(printed: Report, recorded: Sequence[Report], folder: str) -> str:
     """What stands in a README between the two marks; the picture lies in `folder`, as seen from there."""
-    said, ours, saved = answer.brief(printed.contrasts, printed.alone)
-    known = [f"{one.purpose.partition(':')[0]}: {answer.on_runs(one.contrasts)}" for one in recorded]
-    counts, *_ = _sentence(printed).rstrip(".").partition("; ")  # how they round is for the page
-    words = [said, ours, *known, saved, counts and f"{counts}."]
-    bullets = [_wrapped(one, "- ") for one in filter(None, words)]
+    said = answer.brief(printed.contrasts, printed.alone, [one.contrasts for one in recorded])
     picture = f"![{escape(figures.available(printed)[ANSWER])}]({folder}/{ANSWER})"
-    return "\n".join([BEGIN, "", *bullets, "", picture, "", END])
+    return "\n".join([BEGIN, "", *(_wrapped(one, "- ") for one in said), "", picture, "", END])
 
 
 def put_into(readme: str, made: str) -> str:

@@ -34,9 +34,16 @@ def narrow_answer(report: Report) -> str:
     return canvas.svg(lambda: draw_answer(values, narrow=True), paper=True)
 
 
+def whole_answer(printed: Report, recorded: Sequence[Report]) -> str:
+    """The answer's figure with our recorded runs of other models below what is printed, as SVG text."""
+    lines = [line for one in (printed, *recorded) for line in answer_lines(one.contrasts, one.mean_costs)]
+    return canvas.svg(draw_answer, lines, paper=True)
+
+
 ANSWER = "answer.svg"
 _CAPTIONS = {
-    ANSWER: "Progtuning less fine-tuning, with the margins of the cells as bands; and what it saves",
+    ANSWER: "Progtuning less fine-tuning, in print with the margins of the cells as bands, on runs of ours with their "
+    "intervals; and what it saves",
     "figure1.svg": "Figure 1: score with one block trained at a time, over the block",
     "figure4.svg": "Figure 4: updated parameters by model and schedule",
     "forest.svg": "Every scored cell that was judged: its difference with the interval at 90 %, in margins",
@@ -152,14 +159,16 @@ def draw_answer(found: Sequence[Line], *, narrow: bool = False):
     else:
         figure = canvas.new_figure(9, 1.5 + 0.36 * len(found))
         scores, saves = figure.subplots(1, 2, width_ratios=[3, 2], sharey=True)
+    ends = (end for line in found for end in (line.head.mean, line.head.low, line.head.high) if end is not None)
+    reach = max(WIDEST, *map(abs, ends), 0.0)
     for y, line in enumerate(found):
-        _scores(scores, y, line)
+        _scores(scores, y, line, reach)
         _saves(saves, y, line)
     scores.axvline(0, color=GREY, linewidth=0.8)
-    scores.set_xlim(-WIDEST - 0.2, WIDEST + 0.2)
+    scores.set_xlim(-reach - 0.2, reach + 0.2)
     between = "\n" if narrow else "  "
     for axes in (scores, saves) if narrow else (scores,):
-        canvas.lines(axes, [f"{short(one.head.body, 24)}{between}{short(one.head.column, 14)}" for one in found])
+        canvas.lines(axes, [f"{short(one.head.body, 24)}{between}{_column(one.head)}" for one in found])
     scores.set_xlabel("Progtuning less fine-tuning, points")
     if any(line.head.printed is not None for line in found):
         scores.plot([], [], "o", color=ORANGE, fillstyle="none", markersize=7, label="printed")
@@ -183,18 +192,22 @@ def draw_answer(found: Sequence[Line], *, narrow: bool = False):
     return figure
 
 
-def _scores(axes, y: int, line: Line) -> None:
+def _column(head: Contrast) -> str:
+    return f"{short(head.column, 14)}{f' of {len(head.over)}' if head.over else ''}"
+
+
+def _scores(axes, y: int, line: Line, reach: float) -> None:
+    """One line's points, drawn up to `reach` points from 0."""
     head = line.head
     if head.printed is not None:
         axes.barh(y, 2 * head.margin, 0.62, left=-head.margin, color=GREY, alpha=0.25, linewidth=0)
-        edge = [max(-WIDEST, min(WIDEST, one.printed)) for one in line.tasks if one.printed is not None and head.whole]
+        edge = [max(-reach, min(reach, one.printed)) for one in line.tasks if one.printed is not None and head.whole]
         axes.plot(edge, [y] * len(edge), "|", color=ORANGE, markersize=7, alpha=0.8)
         axes.plot([head.printed], [y], "o", color=ORANGE, fillstyle="none", markersize=8, markeredgewidth=1.8)
     if head.mean is not None:
         if head.low is not None and head.high is not None:
-            ends = [max(-WIDEST, min(WIDEST, end)) for end in (head.low, head.high)]
-            axes.plot(ends, [y, y], color=BLUE, linewidth=1.4)
-        axes.plot([max(-WIDEST, min(WIDEST, head.mean))], [y], "D", color=BLUE, markersize=5)
+            axes.plot([head.low, head.high], [y, y], color=BLUE, linewidth=1.4)
+        axes.plot([head.mean], [y], "D", color=BLUE, markersize=5)
 
 
 def _saves(axes, y: int, line: Line) -> None:

@@ -22,10 +22,13 @@ def ran(*differences, verdict=None, **values):
     return contrast(**values).on_runs(dict(enumerate(differences)), verdict)
 
 
-def compared(difference=3.0, low=1.49, high=4.51, word="better", margin=0.5, seeds=(5, 5), over=(), earlier=()):
+def compared(
+    difference=3.0, low=1.49, high=4.51, word="better", margin=0.5, seeds=(5, 5), over=(), earlier=(), notes=()
+):
     """A verdict of the difference table, as far as the answer shows it."""
     shown = {"difference": difference, "low": low, "high": high, "word": word, "margin": margin}
-    return SimpleNamespace(**shown, seeds=seeds, over=over, earlier=earlier)
+    beside = {"for_such_examples": "for examples like these: unknown", "notes": notes, "earlier": earlier}
+    return SimpleNamespace(**shown, **beside, seeds=seeds, over=over)
 
 
 PRINTED = [
@@ -99,17 +102,18 @@ def test_unlike_tunings_have_their_own_reasons():
 def test_our_runs_stand_with_their_interval_their_seeds_and_what_that_shows():
     found = [ran(1.0, 2.0, 3.0, 4.0, 5.0, verdict=compared())]
 
-    assert answer.on_runs(found).endswith(" is +3.00 [+1.49, +4.51] for m (better; 5 seeds).")
+    assert answer.on_runs(found).endswith(
+        " is +3.00 [+1.49, +4.51] for m (better; 5 seeds). m: for examples like these: unknown."
+    )
     assert answer.tables(found)[0].rows[0][4] == "+3.00 [+1.49, +4.51] (5) better"
 
 
 def test_what_the_look_before_said_stands_with_our_runs():
     look = Look("3", "-1.00 [-2.00, +0.00]", "lower", "lower than fine-tuning", "for examples like these: unknown")
     found = [ran(1.0, 2.0, 3.0, 4.0, 5.0, verdict=compared(earlier=(look,)))]
-    before = "before, with 3 seeds -1.00 [-2.00, +0.00], lower than fine-tuning"
+    before = "before, with 3 seeds -1.00 [-2.00, +0.00]: lower than fine-tuning; for examples like these: unknown"
 
-    assert answer.on_runs(found).endswith(f"5 seeds; {before}).")
-    assert answer.tables(found)[0].rows[0][4].endswith(f"; {before}")
+    assert answer.on_runs(found).endswith(f"; {before}.")
 
 
 def test_the_print_is_read_in_pairs_too():
@@ -244,7 +248,27 @@ def test_recorded_runs_of_our_own_stand_on_the_page_and_in_the_readme():
     own = Report("mini", [], {}, contrasts=[ran(1.0, 2.0, 3.0, 4.0, 5.0, printed=None)], purpose="Our small model")
 
     assert "## Our small model" in answer_page.page(REPORT, [own])
-    assert "Our small model: On our runs" in " ".join(answer_page.section(REPORT, [own], "docs").split())
+    assert (
+        "None of these models was run here. On our runs of others, paired by seed, Progtuning less fine-tuning is +3"
+        in (" ".join(answer_page.section(REPORT, [own], "docs").split()))
+    )
+
+
+def test_a_readme_has_three_points_and_what_must_be_said_with_an_average():
+    verdict = compared(notes=("without RTE, which has the largest share in it, the average is +0.10",))
+    own = Report("mini", [], {}, contrasts=[ran(1.0, 2.0, 3.0, verdict=verdict, printed=None)])
+    made = answer_page.section(REPORT, [own], "docs")
+
+    assert len(re.findall(r"^- ", made, re.MULTILINE)) == 3
+    assert "; without RTE, which has the largest share in it, the average is +0.10." in " ".join(made.split())
+
+
+def test_the_picture_of_the_readme_has_our_runs_with_their_whole_intervals_too():
+    low = ran(1.0, verdict=compared(-1.4, -4.6, 1.7, over=("CoLA", "RTE")), printed=None, body="small")
+    svg = figures.whole_answer(REPORT, [Report("mini", [], {}, contrasts=[low])])
+    texts = [one.text.strip() for one in ElementTree.fromstring(svg).iter() if one.text and one.text.strip()]
+
+    assert {"m  Avg", "small  Avg of 2", "ours, with its interval", "−4"} <= set(texts)
 
 
 def test_an_average_names_its_tasks_and_the_fewest_and_most_seeds_behind_it():
