@@ -25,12 +25,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show what adopting would change, and write it with --yes or a yes.
 
-    1 where a result is refused, or nobody said yes. Raises BadInput for the paper's suite, and as `adopting.plan` does.
+    1 where a result is refused, or nobody said yes. Raises BadInput for the paper's suite, for tables that cannot be
+    read or were edited, and as `adopting.plan` does.
     """
     suite = on_file(options.runs, options.suite)
     if suite.name == "paper":
         raise BadInput("the paper's numbers are the paper's; only own suites have references of ours")
-    found = adopting.plan(places.root(), suite.answers, suite.name, suite.every_recipe(), options.runs)
+    known = suite.every_recipe()
+    for table in map(suite.table, [] if known else suite.tables()):  # which would hide every recipe's results
+        if why := next(filter(None, [table.problem, *(cell.problem for cell in table.cells)]), ""):
+            raise BadInput(why)
+    found = adopting.plan(places.root(), suite.answers, suite.name, known, options.runs)
     printing.show("\n".join(adopting.lines(found)))
     if not found.taken:
         return FAILED if found.refused else FINE

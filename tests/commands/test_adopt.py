@@ -1,5 +1,6 @@
 """progbench adopt, as a person calls it."""
 
+import shutil
 import sys
 
 import pytest
@@ -59,6 +60,18 @@ def test_what_is_refused_is_said_and_the_rest_is_written(place, monkeypatch, cap
     assert cli.main(["adopt", str(folder / "runs"), "--yes"]) == 1
     assert reference_of(folder).is_file()
     assert "refused: " in capsys.readouterr().out
+
+
+def test_tables_of_a_suite_that_were_edited_are_said_and_not_taken_for_a_suite_without_recipes(
+    tmp_path, monkeypatch, answers, capsys
+):
+    shutil.copytree(answers, tmp_path / "expected")
+    (tmp_path / "expected" / "mini" / "SHA256SUMS").write_text("")
+    monkeypatch.setattr(places, "root", lambda: tmp_path)
+    saved(tmp_path / "runs", "c" * 40, recipe(), [200])
+
+    assert cli.main(["adopt", str(tmp_path / "runs"), "--yes"]) == 2
+    assert "SHA256SUMS" in capsys.readouterr().err
 
 
 def test_the_papers_numbers_are_not_replaced(tmp_path, capsys):
