@@ -107,7 +107,7 @@ def answers(differences: Sequence[Compared]) -> list[str]:
 
 
 def _looks_before(one: Compared) -> str:
-    return "".join(f". The look before, {look.text}, and what that shows stays shown" for look in one.earlier)
+    return "".join(f". The look before, {look.text}" for look in one.earlier)
 
 
 def remarks(differences: Sequence[Compared]) -> list[str]:

@@ -127,7 +127,7 @@ def _saving(suite: OfSuite) -> Iterator[str]:
     if rows:
         updated, flops, cpu = (_middle([row[i] for row in rows]) for i in (4, 5, 6))
         timed, pairs = (sum(int(row[i]) for row in rows) for i in (3, 2))
-        time = f"trains for {cpu} of the CPU seconds" if timed else "its time is not told"
+        time = f"it trains for {cpu} of the CPU seconds" if timed else "its time is not told"
         yield (
             f"{suite.name}: of what fine-tuning takes, Progtuning updates {updated} of the parameters, computes "
             f"{flops} of the FLOPs ({'one task' if len(rows) == 1 else f'medians of {len(rows)} tasks'}); {time} (the "
