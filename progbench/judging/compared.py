@@ -255,7 +255,7 @@ class Contrast:
 
     `printed` is the paper's own difference, None if it prints none or of two metrics; `margin` that of the cells.
     `seeds` are ours by seed, `mean` their mean. From `low` to `high` is its interval, and `word` what that shows
-    against `loss` points; None and "" with too few seeds. `beside` is what must be said with it. `counts` are the
+    against `loss` points; None and "" with too few seeds. `caveats` are what must be said with it. `counts` are the
     fewest and most seeds of the tasks behind it, `over` the tasks of an average. `missing` says why there are none.
     `updated` and `flops` are what `schedule` takes as shares of `against`, by arithmetic alone. `whole` marks an
     average, and `tuning` is the body's.
@@ -275,7 +275,7 @@ class Contrast:
     high: float | None = None
     word: str = ""
     loss: float | None = None
-    beside: tuple[str, ...] = ()
+    caveats: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
     over: tuple[str, ...] = ()
     missing: str = ""
@@ -294,8 +294,7 @@ class Contrast:
         """The contrast with our runs: the verdict on them, or with too few their mean alone."""
         if compared is None:
             return replace(self, seeds=seeds, mean=statistics.fmean(seeds.values()) if seeds else None)
-        verdict = {"mean": compared.difference, "low": compared.low, "high": compared.high, "loss": compared.margin}
-        verdict |= {"word": compared.word, "counts": compared.seeds, "over": compared.over}
-        before = (f"before, {look.text}" for look in compared.earlier)
-        verdict |= {"beside": (compared.for_such_examples, *compared.notes, *before)}
-        return replace(self, seeds=seeds, **verdict)
+        verdict = {"mean": compared.difference, "low": compared.low, "high": compared.high, "word": compared.word}
+        verdict |= {"loss": compared.margin, "counts": compared.seeds, "over": compared.over}
+        looks = (f"before, {look.text}" for look in compared.earlier)
+        return replace(self, seeds=seeds, caveats=(compared.for_such_examples, *compared.notes, *looks), **verdict)

@@ -141,7 +141,7 @@ def ours(one: Contrast) -> str:
 def _all_on_ours(run: Sequence[Contrast]) -> str:
     """Differences as the end of a sentence, and what must be said with each in a sentence of its own."""
     said = f"{_listed(list(map(_on_ours, run)))}."
-    return " ".join([said, *(f"{_whose(one)}: {'; '.join(one.beside)}." for one in run if one.beside)])
+    return " ".join([said, *(f"{_whose(one)}: {'; '.join(one.caveats)}." for one in run if one.caveats)])
 
 
 def _on_ours(one: Contrast) -> str:
