@@ -163,9 +163,8 @@ def print_remarks(alone: Sequence[PrintAlone]) -> list[str]:
 
 
 def _hardly_decided(one: Compared) -> bool:
-    """Whether so few seeds seldom decide a task; if another schedule collapses, they do, whatever was planned."""
-    few = one.needed is not None and one.needed > one.seeds[0]
-    return few and (one.right == "constant" or one.word == UNDECIDED)
+    """Whether a task is undecided, and so few seeds seldom decide it."""
+    return one.word == UNDECIDED and one.needed is not None and one.needed > one.seeds[0]
 
 
 def _named(one: Compared) -> str:

@@ -123,20 +123,30 @@ def _short(found: Recorded) -> list[str]:
 
 
 def _saving(suite: OfSuite) -> Iterator[str]:
-    rows = [row for row in record_runs.costs(suite).rows if row[0] == "shrinking"]
-    if rows:
-        updated, flops, cpu = (_middle([row[i] for row in rows]) for i in (4, 5, 6))
-        timed, pairs = (sum(int(row[i]) for row in rows) for i in (3, 2))
-        time = f"it trains for {cpu} of the CPU seconds" if timed else "its time is not told"
-        yield (
-            f"{suite.name}: of what fine-tuning takes, Progtuning updates {updated} of the parameters, computes "
-            f"{flops} of the FLOPs ({'one task' if len(rows) == 1 else f'medians of {len(rows)} tasks'}); {time} (the "
-            f"clock and the processor agree in {timed} of {pairs} pairs of runs)."
-        )
+    """Progtuning's shares, of whole models alone: medians over tasks."""
+    found = [
+        (one, time)
+        for one, time in record_runs.shares(suite)
+        if one.schedule == "shrinking" and one.body == suite.recipes[f"{one.body}-constant-{one.task}"].model
+    ]
+    if not found:
+        return
+    updated, flops, cpu = (
+        _middle(values) for values in zip(*((one.updated, one.flops, time.cpu) for one, time in found), strict=True)
+    )
+    told = sum(time.cpu is not None for _, time in found)
+    timed, pairs = (sum(counts) for counts in zip(*((time.timed, time.seeds) for _, time in found), strict=True))
+    time = f"It trains for {cpu} of the CPU seconds (median of {told} tasks)" if told else "Its time is not told"
+    yield (
+        f"{suite.name}: of what fine-tuning takes, Progtuning updates {updated} of the parameters and computes {flops} "
+        f"of the FLOPs ({'one task' if len(found) == 1 else f'medians of {len(found)} tasks'}). "
+        f"{time}: the clock and the processor agree in {timed} of {pairs} pairs of runs, and a task takes three such "
+        "pairs."
+    )
 
 
-def _middle(shares: Sequence[str]) -> str:
-    known = [float(one.split()[0]) / 100 for one in shares if one.endswith("%")]
+def _middle(shares: Sequence[float | None]) -> str:
+    known = [share for share in shares if share is not None]
     return percent(statistics.median(known)) if known else "an unknown share"
 
 
@@ -150,7 +160,8 @@ def _as_good(found: Recorded) -> Iterator[Block]:
         "taken over a table's models, and over a model's tasks; a word is what is left after it. A task's word says "
         "which is higher only where the two-sided p is at most the share that the interval leaves out on one side. So "
         "an interval can leave out 0 by little, and the word still be undecided. The second interval can be a little "
-        "narrower than the first, since examples add degrees of freedom; then the first says how much is known."
+        "narrower than the first, since examples add degrees of freedom; then the first says how much is known. The "
+        "first is wider than Student's over the seeds where these vary less than their examples say that they must."
     )
     for suite in found.suites:
         if scores := _scores(suite):
@@ -194,7 +205,8 @@ def _saves(found: Recorded) -> Iterator[Block]:
         "Shares of what fine-tuning of the same model, task and seeds takes, seconds as the median over seeds. Updated "
         "parameters are arithmetic. FLOPs are those of whole steps on the tokens that were trained on (docs/answer.md "
         "has those in the blocks' weights alone). Seconds are those of training steps alone, without scoring. They are "
-        "compared only in pairs that are timed: the clock and the processor agree within 5 % in both runs. They do not "
+        "compared only in pairs that are timed (the clock and the processor agree within 5 % in both runs), and from "
+        "three such pairs on. They do not agree "
         "where other programs share the processor, and there the process's own CPU seconds grow, too. Peak memory is "
         "not compared: a CPU's is that of the whole process, which keeps memory of what it trained before."
     )

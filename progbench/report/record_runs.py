@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from progbench.judging.likeness import MACHINE, VERSIONS
+from progbench.judging.terms import LEAST_SEEDS
 from progbench.recipes.recipe import split_id
 from progbench.report import provenance
 from progbench.report.cells import percent
@@ -135,7 +136,7 @@ class Spent:
     """A schedule's training time as a share of fine-tuning's, over the seeds that one kind of machine ran of both.
 
     Of `seeds` such pairs, `timed` are those in both of whose runs the clock and the processor agree. The shares are
-    medians over these, None where there is none: where another program shares the core, CPU seconds grow, too.
+    medians over these, None of fewer than three: where another program shares the core, CPU seconds grow, too.
     """
 
     seeds: int
@@ -144,13 +145,20 @@ class Spent:
     wall: float | None
 
 
-def costs(suite: OfSuite) -> Grid:
-    """A line for each recipe that has fine-tuning beside it: shares of what fine-tuning takes, in percent."""
+def shares(suite: OfSuite) -> list[tuple[ledger.Cost, Spent]]:
+    """What each recipe takes that has fine-tuning beside it, as shares of what that takes."""
     listed = [ledger.entry(suite.recipes[name], runs) for name, runs in suite.results.items() if "~" not in name]
-    rows = []
+    found = []
     for one in ledger.costs(listed):
         pair = [suite.results[f"{one.body}-{schedule}-{one.task}"] for schedule in (one.schedule, "constant")]
-        time = spent(*pair)
+        found.append((one, spent(*pair)))
+    return found
+
+
+def costs(suite: OfSuite) -> Grid:
+    """The shares in percent, a line a recipe."""
+    rows = []
+    for one, time in shares(suite):
         counted = [percent(value) for value in (one.updated, one.flops)]
         times = ["not told" if share is None else percent(share) for share in (time.cpu, time.wall)]
         name = one.schedule if one.body == suite.recipes[f"{one.body}-constant-{one.task}"].model else ""
@@ -168,7 +176,8 @@ def spent(ours: Sequence[RunResult], theirs: Sequence[RunResult]) -> Spent:
     timed = [pair for pair in pairs if all(map(agree, pair))]
     cpu = [_cpu(one) / _cpu(other) for one, other in timed]
     wall = [_wall(one) / _wall(other) for one, other in timed]
-    return Spent(len(pairs), len(timed), *(statistics.median(values) if timed else None for values in (cpu, wall)))
+    enough = len(timed) >= LEAST_SEEDS
+    return Spent(len(pairs), len(timed), *(statistics.median(values) if enough else None for values in (cpu, wall)))
 
 
 def agree(run: RunResult) -> bool:

@@ -91,7 +91,7 @@ def test_other_schedules_are_no_answer_to_the_question():
 
 
 def test_what_so_few_seeds_seldom_decide_is_said_with_the_warning_of_stopping_when_it_suits():
-    remarks = " ".join(comparisons.remarks(differences(task("RTE"), task("MRPC", 0.1))))
+    remarks = " ".join(comparisons.remarks(differences(task("RTE", 2.0), task("MRPC", 0.1))))
 
     assert "hardly decide these alone: m RTE (" in remarks
     assert "m MRPC" not in remarks.partition("hardly decide")[2].partition("As many")[0]

@@ -285,19 +285,26 @@ def test_no_seconds_are_told_where_another_program_shared_the_processor(answers,
     (row,) = [row for row in record_runs.costs(found.suites[0]).rows if row[0] == "shrinking"]
 
     assert (row[2:4], row[6:8]) == (["3", "0"], ["not told", "not told"])
-    assert "its time is not told (the clock and the processor agree in 0 of 3 pairs of runs)" in text_of(
+    assert "Its time is not told: the clock and the processor agree in 0 of 3 pairs of runs" in text_of(
         record_page.sections(found)[0]
     )
 
 
-def test_only_pairs_that_are_timed_count(found):
+def test_only_pairs_that_are_timed_count_and_three_are_needed(found):
     mini = found.suites[0]
     constant, shrinking = (mini.results[f"minilm-{schedule}-rte"] for schedule in ("constant", "shrinking"))
-    shared = [timed(run, 20.0, 15.0) if run.seed == 1 else timed(run, 9.0, 9.0) for run in shrinking]
-    spent = record_runs.spent(shared, constant)
+    whole = [*constant, replace(constant[0], seed=3)]
+    ours = [timed(run, 9.0, 9.0) for run in (*shrinking, replace(shrinking[0], seed=3))]
+    four = record_runs.spent([timed(ours[0], 20.0, 15.0), *ours[1:]], whole)
+    three = record_runs.spent([timed(ours[0], 20.0, 15.0), *ours[1:3]], constant)
 
-    assert (spent.seeds, spent.timed) == (3, 2)
-    assert spent.cpu == spent.wall == pytest.approx(0.9)
+    assert (four.seeds, four.timed, three.seeds, three.timed) == (4, 3, 3, 2)
+    assert four.cpu == four.wall == pytest.approx(0.9)
+    assert (three.cpu, three.wall) == (None, None)
+
+
+def test_medians_are_of_the_shares_and_not_of_their_printed_digits():
+    assert record_page._middle([0.8914, 0.8924]) == "89.2 %"
 
 
 def test_the_page_says_the_same_as_the_markdown(sections):
