@@ -21,7 +21,8 @@ def short(suite: OfSuite, printed: Sequence[Printed]) -> list[str]:
         told = [
             f"{one.task} {one.number}, {one.word}, p {one.p:.3f} (printed {_printed(one, printed)})" for one in found
         ]
-        outside = [one.task for one in found if (gap := _gap(one, printed)) and not one.low <= gap <= one.high]
+        gaps = [(one, gap) for one in found if (gap := _gap(one, printed)) is not None]
+        outside = [one.task for one, gap in gaps if not one.low <= gap <= one.high]
         if found:
             lines.append(
                 f"Progtuning less {name(schedule)}, p after Holm's correction, and what Table 5 prints of BERT-base: "

@@ -206,9 +206,9 @@ def _saves(found: Recorded) -> Iterator[Block]:
         "parameters are arithmetic. FLOPs are those of whole steps on the tokens that were trained on (docs/answer.md "
         "has those in the blocks' weights alone). Seconds are those of training steps alone, without scoring. They are "
         "compared only in pairs that are timed (the clock and the processor agree within 5 % in both runs), and from "
-        "three such pairs on. They do not agree "
-        "where other programs share the processor, and there the process's own CPU seconds grow, too. Peak memory is "
-        "not compared: a CPU's is that of the whole process, which keeps memory of what it trained before."
+        "three such pairs on. They do not agree where other programs share the processor, and there the process's own "
+        "CPU seconds grow, too. Peak memory is not compared: a CPU's is that of the whole process, which keeps memory "
+        "of what it trained before."
     )
     for suite in found.suites:
         costs = record_runs.costs(suite)

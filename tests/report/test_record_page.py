@@ -171,17 +171,18 @@ def test_whether_anything_gives_the_printed_accuracies_is_said_beside_a_guess(fo
 
 def test_where_the_printed_difference_lies_outside_of_ours_is_said(found):
     (rte,) = [one for suite in found.suites for one in suite.of_schedule("constant")]
-    falls = [replace(rte, right="growing", task=task, low=1.0, high=3.0, p=0.04) for task in ("RTE", "STS-B")]
+    tasks = ("RTE", "STS-B", "CoLA")
+    falls = [replace(rte, right="growing", task=task, low=1.0, high=3.0, p=0.04) for task in tasks]
     suite = SimpleNamespace(of_schedule=lambda schedule: falls if schedule == "growing" else [])
     printed = [
         Printed(schedule, column, "", "m", value)
-        for column, scores in [("RTE", (62.0, 60.0)), ("STS-B", (89.0, 69.0))]
+        for column, scores in [("RTE", (62.0, 60.0)), ("STS-B", (89.0, 69.0)), ("CoLA", (57.0, 57.0))]
         for schedule, value in zip(("shrinking", "growing"), scores, strict=True)
     ]
     (line,) = record_ablation.short(suite, printed)
 
     assert "p 0.040 (printed +2.0); STS-B" in line
-    assert line.endswith("The printed difference lies outside the interval on STS-B.")
+    assert line.endswith("The printed difference lies outside the interval on STS-B, CoLA.")
 
 
 def test_runs_that_were_made_again_are_listed(found):
